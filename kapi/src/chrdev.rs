@@ -1,0 +1,92 @@
+//! Character drivers: one set of operations for all minors of a driver.
+
+use core::fmt;
+
+use crate::errno::Errno;
+use crate::file::{IoBuf, OpenFlags, Whence, seek};
+
+/// Which device of a driver: 0 for the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Minor(pub u16);
+
+/// The file operations of a driver's devices.
+///
+/// All of them are called in process context and may sleep, unless they say otherwise. A minor that does not exist is
+/// `ENODEV`. Positions are bytes from the start of the device.
+pub trait CharDriver: Sync {
+    /// A file is opened on the device. A driver counts its open files and refuses to be detached while there are any.
+    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno>;
+
+    /// The last reference to an open file goes away.
+    fn release(&self, minor: Minor, flags: OpenFlags);
+
+    /// Reads at `position`; returns the bytes read, 0 at the end. Short reads are normal.
+    fn read(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+
+    /// Writes at `position`; returns the bytes written. Short writes are normal.
+    fn write(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+
+    /// Bytes that the device holds: where [`Whence::End`] counts from.
+    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+        Ok(0)
+    }
+
+    /// Where a seek from `position` leads.
+    fn llseek(&self, minor: Minor, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        seek(self.size(minor)?, position, offset, whence)
+    }
+
+    /// A device-specific command; `ENOTTY` when the device does not know it.
+    fn ioctl(&self, _minor: Minor, _command: u32, _argument: usize) -> Result<usize, Errno> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// The page frame to map at byte `offset` of the device; `ENODEV` when it cannot be mapped.
+    fn mmap_page(&self, _minor: Minor, _offset: u64) -> Result<mm::Pfn, Errno> {
+        Err(Errno::ENODEV)
+    }
+}
+
+/// One `name=value` of an insmod line.
+#[derive(Clone, Copy, Debug)]
+pub struct Param<'a> {
+    /// Parameter's name.
+    pub name: &'a str,
+    /// Its value as typed.
+    pub value: &'a str,
+}
+
+/// A parameter that a module knows.
+#[derive(Clone, Copy, Debug)]
+pub struct ParamSpec {
+    /// Parameter's name.
+    pub name: &'static str,
+    /// What it does, with its unit and default, on one line.
+    pub help: &'static str,
+}
+
+/// A driver that is linked into the kernel and can be attached and detached at run time.
+pub trait Module: CharDriver {
+    /// The module's and driver's name; its devices are `name0`, `name1`, ...
+    fn name(&self) -> &'static str;
+
+    /// The parameters that [`insmod`](Self::insmod) knows.
+    fn params(&self) -> &'static [ParamSpec];
+
+    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for an unknown
+    /// parameter or a bad value, `ENOMEM`. Process context.
+    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno>;
+
+    /// Detaches the driver and frees all that its devices hold. `ENOENT` when not attached, `EBUSY` when a device is
+    /// open. Process context.
+    fn rmmod(&self) -> Result<(), Errno>;
+
+    /// How many files are open on the module's devices, or `None` when it is not attached.
+    fn users(&self) -> Option<usize>;
+
+    /// Bytes that the module holds: what /proc/modules shows as its size.
+    fn footprint(&self) -> usize;
+
+    /// Writes the module's /proc file, `/proc/NAMEmem`.
+    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}

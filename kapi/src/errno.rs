@@ -1,0 +1,94 @@
+//! Error numbers with their usual texts.
+
+use core::fmt;
+
+macro_rules! errnos {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// Why a file or driver call failed, numbered as on Linux.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(i32)]
+        #[allow(clippy::upper_case_acronyms, reason = "the names are the field's")]
+        pub enum Errno {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Errno {
+            /// The text that a command prints for this error.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    /// Operation not permitted.
+    EPERM = 1, "Operation not permitted";
+    /// No such file or directory.
+    ENOENT = 2, "No such file or directory";
+    /// Interrupted (by ^C).
+    EINTR = 4, "Interrupted system call";
+    /// Input/output error.
+    EIO = 5, "Input/output error";
+    /// No such device or address.
+    ENXIO = 6, "No such device or address";
+    /// Bad file descriptor: not open for this.
+    EBADF = 9, "Bad file descriptor";
+    /// Try again: the call would have to wait.
+    EAGAIN = 11, "Resource temporarily unavailable";
+    /// Out of memory.
+    ENOMEM = 12, "Cannot allocate memory";
+    /// Permission denied.
+    EACCES = 13, "Permission denied";
+    /// Bad address.
+    EFAULT = 14, "Bad address";
+    /// Device or resource busy.
+    EBUSY = 16, "Device or resource busy";
+    /// File exists.
+    EEXIST = 17, "File exists";
+    /// No such device.
+    ENODEV = 19, "No such device";
+    /// Not a directory.
+    ENOTDIR = 20, "Not a directory";
+    /// Is a directory.
+    EISDIR = 21, "Is a directory";
+    /// Invalid argument.
+    EINVAL = 22, "Invalid argument";
+    /// Not a device that knows this ioctl.
+    ENOTTY = 25, "Inappropriate ioctl for device";
+    /// File too large.
+    EFBIG = 27, "File too large";
+    /// No space left on device.
+    ENOSPC = 28, "No space left on device";
+    /// Illegal seek.
+    ESPIPE = 29, "Illegal seek";
+    /// Read-only file system.
+    EROFS = 30, "Read-only file system";
+    /// Nobody reads the pipe any more.
+    EPIPE = 32, "Broken pipe";
+    /// Result too large.
+    ERANGE = 34, "Numerical result out of range";
+    /// File name too long.
+    ENAMETOOLONG = 36, "File name too long";
+}
+
+impl Errno {
+    /// The error's number, as on Linux.
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl From<mm::AllocError> for Errno {
+    fn from(_: mm::AllocError) -> Self {
+        Self::ENOMEM
+    }
+}

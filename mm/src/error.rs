@@ -1,0 +1,118 @@
+//! Every error that the calls of this crate return.
+
+use core::fmt;
+
+/// The request cannot be satisfied; nothing was allocated, nothing changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AllocError;
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+/// What was wrong with a free; the allocator's state is as it was before the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FreeError {
+    /// The address is not one that this allocator could have handed out: outside of its memory.
+    Wild,
+    /// The address is not the start of a block of this kind: misaligned for its order, class or page.
+    Misaligned,
+    /// The address lies inside an allocated block or object, not at its start.
+    Interior,
+    /// The block was allocated with another order.
+    WrongOrder,
+    /// The memory is free already.
+    DoubleFree,
+    /// The page never belonged to the allocator: bootmem, firmware, a hole.
+    Reserved,
+    /// The page belongs to a slab: its objects are freed with `kfree` or `kmem_cache_free`.
+    SlabPage,
+    /// The page belongs to a page block, not to a slab: it is freed with `free_pages`.
+    NotSlab,
+    /// The object belongs to another cache.
+    WrongCache,
+    /// No vm area starts at this address.
+    NoArea,
+}
+
+impl FreeError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Wild => "address outside of the allocator's memory",
+            Self::Misaligned => "misaligned address",
+            Self::Interior => "address inside an allocation",
+            Self::WrongOrder => "wrong order",
+            Self::DoubleFree => "memory is free already",
+            Self::Reserved => "reserved page",
+            Self::SlabPage => "page belongs to a slab",
+            Self::NotSlab => "page belongs to no slab",
+            Self::WrongCache => "object of another cache",
+            Self::NoArea => "nonexistent vm area",
+        }
+    }
+}
+
+/// Why a page could not be mapped; the tables are as they were before the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// A page table is missing on the way: offer a zeroed frame and call again.
+    TableMissing,
+    /// The page is mapped already.
+    AlreadyMapped,
+    /// The address lies outside of the range that may be mapped.
+    OutOfRange,
+}
+
+/// Why a cache could not be created.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CreateError {
+    /// The name is empty, longer than 19 characters, or has a blank or control character.
+    BadName,
+    /// A cache of this name exists.
+    DuplicateName,
+    /// Objects are 8 to 131072 bytes.
+    BadSize,
+    /// The offset of the first object is larger than the object.
+    BadOffset,
+    /// There can be no destructor without a constructor.
+    DestructorAlone,
+    /// A flag that caches do not know.
+    BadFlags,
+    /// Called where the caller may not sleep.
+    WrongContext,
+    /// No memory for the cache's descriptor.
+    NoMemory,
+}
+
+impl From<AllocError> for CreateError {
+    fn from(_: AllocError) -> Self {
+        Self::NoMemory
+    }
+}
+
+/// `kmem_cache_destroy` found objects that were never freed; the cache stays alive and listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DestroyError {
+    /// This many objects are still allocated.
+    Busy(usize),
+    /// Called where the caller may not sleep.
+    WrongContext,
+    /// Not a cache, or one that was destroyed before.
+    NoSuchCache,
+}
+
+/// Why bootmem refused a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootmemError {
+    /// Zero bytes, or an alignment that is no power of two.
+    BadRequest,
+    /// No free range is large enough.
+    NoMemory,
+    /// The range is not RAM that bootmem knows, or not all of it.
+    NotRam,
+    /// More separate ranges than the table holds.
+    TooManyRanges,
+}

@@ -1,0 +1,179 @@
+//! What the allocators need from the kernel, or the test, that they run in.
+//!
+//! Key types: [`Platform`], [`Lock`], [`Context`], [`Report`]. A kernel implements [`Platform`] once; host tests and
+//! benchmarks implement it with threads (`testing::HostPlatform`). Nothing in this crate names an architecture: page
+//! tables, locks and sleeping come in through here.
+
+use core::fmt;
+use core::panic::Location;
+
+use crate::addr::{Pfn, VirtAddr};
+use crate::error::{FreeError, MapError};
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+
+/// A lock that protects a value in every context, interrupts included.
+///
+/// Access is by closure: nothing can be kept past the lock. Locks of one platform nest only in the order that
+/// `memory.rs` states.
+pub trait Lock<T>: Sync {
+    /// A lock around `value`.
+    fn new(value: T) -> Self;
+
+    /// Runs `f` with the value, alone. Never sleeps.
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+}
+
+/// The context that a call was made from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Context {
+    /// A thread that holds no spinlock: it may sleep.
+    Process,
+    /// A thread that holds a spinlock or has switched preemption or interrupts off.
+    Atomic,
+    /// An interrupt handler, a soft interrupt or a timer callback.
+    Interrupt,
+}
+
+impl Context {
+    /// Whether a call may sleep here.
+    pub const fn may_sleep(self) -> bool {
+        matches!(self, Self::Process)
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "process context",
+            Self::Atomic => "atomic context",
+            Self::Interrupt => "interrupt context",
+        })
+    }
+}
+
+/// What a mapped page may be used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mapping {
+    /// Memory: readable and writable, cached, not executable.
+    Memory,
+    /// Device registers: readable and writable, uncached, not executable.
+    Device,
+}
+
+/// Something that the kernel log should hear about: a refused call or a failure.
+#[derive(Clone, Copy, Debug)]
+pub enum Report<'a> {
+    /// A free that was refused.
+    BadFree {
+        /// The call, for example `kfree`.
+        call: &'static str,
+        /// The address that it was given.
+        addr: VirtAddr,
+        /// The name of the cache that the call named or that the page belongs to, if any.
+        cache: Option<&'a str>,
+        /// What was wrong.
+        error: FreeError,
+    },
+    /// A call that may sleep, made where it may not.
+    WrongContext {
+        /// The call, for example `kmalloc`.
+        call: &'static str,
+        /// Where it was made.
+        context: Context,
+    },
+    /// Arguments that no state of memory could satisfy.
+    BadArgument {
+        /// The call, for example `vmalloc`.
+        call: &'static str,
+        /// What was wrong with them.
+        reason: &'static str,
+    },
+    /// An allocation of pages failed.
+    OutOfMemory {
+        /// Block size.
+        order: Order,
+        /// The request's flags.
+        gfp: GfpFlags,
+    },
+    /// A cache could not be destroyed: objects are still allocated.
+    ObjectsLeft {
+        /// The cache.
+        cache: &'a str,
+        /// Objects that were never freed.
+        objects: usize,
+    },
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::BadFree { call: "vfree" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
+                write!(f, "Trying to vfree() bad address ({:016x})", addr.as_usize())
+            }
+            Self::BadFree { call: "vfree" | "iounmap", addr, .. } => {
+                write!(f, "Trying to vfree() nonexistent vm area ({:016x})", addr.as_usize())
+            }
+            Self::BadFree { call, addr, cache, error } => {
+                write!(f, "{call}: {:016x}: {}", addr.as_usize(), error.reason())?;
+                cache.map_or(Ok(()), |name| write!(f, " (cache {name})"))
+            }
+            Self::WrongContext { call, context } => write!(f, "{call}: may sleep, called in {context}"),
+            Self::BadArgument { call, reason } => write!(f, "{call}: {reason}"),
+            Self::OutOfMemory { order, gfp } => {
+                write!(f, "__alloc_pages: {}-order allocation failed. (gfp={:#x})", order.log2(), gfp.bits())
+            }
+            Self::ObjectsLeft { cache, objects } => {
+                write!(f, "kmem_cache_destroy: Can't free all objects of {cache}: {objects} left")
+            }
+        }
+    }
+}
+
+/// The kernel beneath the allocators.
+pub trait Platform: Sync + Sized + 'static {
+    /// The lock that protects the allocators' state; usable in every context.
+    type Lock<T: Send>: Lock<T>;
+
+    /// The context of the caller.
+    fn context(&self) -> Context;
+
+    /// The virtual address at which the direct map shows physical address 0.
+    fn direct_map(&self) -> VirtAddr;
+
+    /// Wakes the thread that reclaims memory (kswapd). Any context.
+    fn wake_reclaimer(&self);
+
+    /// Sleeps until `ready` holds or a short while (some ten milliseconds) has passed. Process context only.
+    ///
+    /// [`wake_waiters`](Self::wake_waiters) makes sleepers look at `ready` again.
+    fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool);
+
+    /// Wakes those that sleep in [`wait_for_memory`](Self::wait_for_memory). Any context.
+    fn wake_waiters(&self);
+
+    /// Maps the page at `at` to `frame`. Never sleeps.
+    ///
+    /// When a page table is missing, it takes the zeroed frame in `table` for it, or returns
+    /// [`MapError::TableMissing`] when there is none: the caller then offers one and calls again.
+    fn map(&self, at: VirtAddr, frame: Pfn, mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError>;
+
+    /// Removes the mapping of the page at `at` and returns its frame. The translation may live on in TLBs until
+    /// [`flush`](Self::flush).
+    fn unmap(&self, at: VirtAddr) -> Option<Pfn>;
+
+    /// The frame that the page at `at` is mapped to.
+    fn translate(&self, at: VirtAddr) -> Option<Pfn>;
+
+    /// Drops every cached translation of the `pages` pages from `start` on, on every CPU.
+    fn flush(&self, start: VirtAddr, pages: usize);
+
+    /// Tells the kernel log. Called without locks held, in any context.
+    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>);
+
+    /// Called after each allocation of pages; a place for tracing and sanitizers.
+    fn on_alloc(&self, _frame: Pfn, _order: Order, _zone: ZoneKind) {}
+
+    /// Called before each free of pages.
+    fn on_free(&self, _frame: Pfn, _order: Order, _zone: ZoneKind) {}
+}
