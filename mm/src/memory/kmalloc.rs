@@ -68,10 +68,10 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn init_caches(&'static self) -> Result<(), CreateError> {
         let caller = Location::caller();
-        for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
-            for (class, &name) in NAMES[twin].iter().enumerate() {
-                let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
-                let cache = self.add_cache(name, geometry, flags, (None, None), caller)?;
+        for class in 0..KMALLOC_CLASSES {
+            let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
+            for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
+                let cache = self.add_cache(NAMES[twin][class], geometry, flags, (None, None), caller)?;
                 self.kmalloc.caches[twin][class].store(cache.ptr().cast().as_ptr(), Relaxed);
             }
         }
