@@ -15,3 +15,6 @@ pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, 
 pub use gfp::{GfpFlags, Priority, ZoneKind};
 pub use order::Order;
 pub use platform::{Context, Lock, Mapping, Platform, Report};
+
+/// Stand-in until the allocators land.
+pub trait Global {}
