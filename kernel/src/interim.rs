@@ -21,7 +21,8 @@ struct Memory<const N: usize>(UnsafeCell<[u8; N]>);
 unsafe impl<const N: usize> Sync for Memory<N> {}
 
 static HEAP_MEMORY: Memory<HEAP_BYTES> = Memory(UnsafeCell::new([0; HEAP_BYTES]));
-static STACK_MEMORY: Memory<{ STACKS * (STACK_BYTES + 4096) }> = Memory(UnsafeCell::new([0; STACKS * (STACK_BYTES + 4096)]));
+static STACK_MEMORY: Memory<{ STACKS * (STACK_BYTES + 4096) }> =
+    Memory(UnsafeCell::new([0; STACKS * (STACK_BYTES + 4096)]));
 static USED: AtomicU32 = AtomicU32::new(0);
 
 struct Interim(SpinLock<Heap>);

@@ -76,7 +76,13 @@ pub extern "C" fn run_console() -> ! {
     while next != Some(END_OF_INPUT) {
         serial::write(next.as_slice());
         next = None;
-        if serial::INPUT_ARRIVED.wait_until(|| { next = serial::read_byte(); next.is_some() }).is_err() {
+        if serial::INPUT_ARRIVED
+            .wait_until(|| {
+                next = serial::read_byte();
+                next.is_some()
+            })
+            .is_err()
+        {
             break;
         }
     }

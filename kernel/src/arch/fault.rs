@@ -45,8 +45,7 @@ impl fmt::Display for Described {
 
 /// Handles an exception. Interrupts are off.
 pub(super) fn exception(frame: &mut TrapFrame) {
-    let may_be_fixed =
-        matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
+    let may_be_fixed = matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
     if may_be_fixed && probe::fixup(frame) {
         return;
     }
