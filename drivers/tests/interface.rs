@@ -24,9 +24,22 @@ fn bad_parameters_are_refused() {
     // Shows: D5
     let _alone = alone();
     for line in [
-        "scull_quantum=0", "scull_quantum=-1", "scull_quantum=131073", "scull_quantum=99999999999999999999",
-        "scull_quantum=", "scull_quantum=4k", "scull_qset=0", "scull_qset=-500", "scull_qset=16385", "scull_nr_devs=0",
-        "scull_nr_devs=33", "scull_nr_devs=-4", "scull_limit=-1", "scull_limit=lots", "scull_order=1", "quantum=4000",
+        "scull_quantum=0",
+        "scull_quantum=-1",
+        "scull_quantum=131073",
+        "scull_quantum=99999999999999999999",
+        "scull_quantum=",
+        "scull_quantum=4k",
+        "scull_qset=0",
+        "scull_qset=-500",
+        "scull_qset=16385",
+        "scull_nr_devs=0",
+        "scull_nr_devs=33",
+        "scull_nr_devs=-4",
+        "scull_limit=-1",
+        "scull_limit=lots",
+        "scull_order=1",
+        "quantum=4000",
         "nosuch=1",
     ] {
         assert_eq!(with_params::<Kmalloc>(&[line]).err(), Some(Errno::EINVAL), "{line}");
@@ -174,7 +187,8 @@ fn without_pointers(text: &str) -> String {
         let words: Vec<&str> = line.split_inclusive([' ', ':', ',']).collect();
         for word in words {
             let digits = word.trim_end_matches(',');
-            let pointer = digits.len() == 16 && digits.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
+            let pointer =
+                digits.len() == 16 && digits.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
             out.push_str(if pointer && digits.chars().any(|c| c != '0') { "P" } else { digits });
             out.push_str(&word[digits.len()..]);
         }
