@@ -4,9 +4,10 @@
 use core::fmt::{self, Write};
 
 use kapi::{CharDriver, Errno, Minor};
+use mm::GfpFlags;
 
 use crate::fs::{Entry, Kind, Stat};
-use crate::mm::{GfpFlags, KString, KVec};
+use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 
 /// The first number that is given to a driver that asks for any; the next ones go down from here.

@@ -13,14 +13,6 @@ use crate::fs::procfs::{self, Source};
 use crate::mm::{KString, Kernel};
 use crate::sync::Mutex;
 
-impl kapi::Kernel for Kernel {
-    type Mutex<T: Send> = Mutex<T>;
-
-    fn log(line: fmt::Arguments<'_>) {
-        crate::log::write(line);
-    }
-}
-
 /// The memory that all scull devices hold together.
 static QUOTA: Quota = Quota::new();
 

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use mm::Pfn;
 
 use super::{Entry, File, FileSystem, Stat, share};
 use crate::chrdev::{self, Device};
-use crate::mm::{KVec, Pfn};
+use crate::mm::KVec;
 
 /// The file system at /dev.
 pub struct DevFs;

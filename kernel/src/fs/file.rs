@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence, seek};
+use mm::Pfn;
 
 use super::{Kind, Stat, share};
-use crate::mm::Pfn;
 use crate::sched;
 use crate::sync::Mutex;
 

@@ -26,8 +26,9 @@ pub mod tmpfs;
 use alloc::sync::Arc;
 
 use kapi::{Errno, OpenFlags};
+use mm::GfpFlags;
 
-use crate::mm::{GfpFlags, KString, KVec};
+use crate::mm::{KString, KVec};
 use path::Path;
 
 pub use file::{File, OpenFile};

@@ -3,9 +3,10 @@
 //! A directory exists as long as some file's name goes through it.
 
 use kapi::Errno;
+use mm::GfpFlags;
 
 use super::{Entry, Stat};
-use crate::mm::{GfpFlags, KVec};
+use crate::mm::KVec;
 
 /// What a path leads to.
 pub(super) enum Found<T> {

@@ -4,8 +4,9 @@
 //! them reads as zeros.
 
 use kapi::{Errno, IoBuf};
+use mm::{Buffer, GfpFlags, PAGE_SIZE};
 
-use crate::mm::{Buffer, GfpFlags, KVec, PAGE_SIZE, PageBlock};
+use crate::mm::{KVec, PageBlock};
 
 /// Pages of a table: one page of handles.
 const TABLE: usize = PAGE_SIZE / 8;

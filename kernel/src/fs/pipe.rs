@@ -6,9 +6,10 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use mm::{Buffer, GfpFlags, Order, PAGE_SIZE};
 
 use super::{File, Kind, OpenFile, Stat, share};
-use crate::mm::{Buffer, GfpFlags, Order, PAGE_SIZE, PageBlock};
+use crate::mm::PageBlock;
 use crate::sync::{Mutex, WaitQueue};
 
 /// The bytes on their way.

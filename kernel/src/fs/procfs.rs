@@ -7,11 +7,12 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use kapi::{Errno, IoBuf, Module, OpenFlags};
+use mm::GfpFlags;
 
 use super::names::{self, Found};
 use super::pages::Pages;
 use super::{Entry, File, FileSystem, Stat, share};
-use crate::mm::{GfpFlags, KString, KVec};
+use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 
 /// The file system at /proc.

@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, IoBuf, OpenFlags};
+use mm::GfpFlags;
 use spin::Once;
 use tar_no_std::TarArchiveRef;
 
 use super::names::{self, Found};
 use super::{Entry, File, FileSystem, Stat, share};
-use crate::mm::{GfpFlags, KString, KVec};
+use crate::mm::{KString, KVec};
 
 /// The file system at the root.
 pub struct TarFs;

@@ -9,10 +9,11 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::{Errno, IoBuf, OpenFlags};
+use mm::GfpFlags;
 
 use super::pages::Pages;
 use super::{Entry, File, FileSystem, Stat, share};
-use crate::mm::{self, GfpFlags, KString, KVec};
+use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 
 /// The file system at /tmp.
@@ -126,7 +127,7 @@ fn write_pages(content: &mut Pages, position: u64, buf: &mut IoBuf<'_>) -> Resul
 
 /// Whether files may take one more page. (Two writers at once may go one page too far.)
 fn admit_page() -> Result<(), Errno> {
-    if USED.load(Relaxed) < mm::memory().managed_pages() / 2 { Ok(()) } else { Err(Errno::ENOSPC) }
+    if USED.load(Relaxed) < crate::mm::memory().managed_pages() / 2 { Ok(()) } else { Err(Errno::ENOSPC) }
 }
 
 impl File for Inode {
