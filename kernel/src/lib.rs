@@ -6,14 +6,16 @@ extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use spin::Once;
 use x86_64::VirtAddr;
 
 #[doc(hidden)]
 pub use bootloader_api;
 
 pub mod arch;
-pub mod interim;
 pub mod log;
+pub mod mm;
+pub mod options;
 pub mod panic;
 pub mod sched;
 pub mod softirq;
@@ -44,23 +46,26 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
-    let mut buffer = [0; 512];
+    let mut buffer = [0; options::MAX_LINE];
     let command_line = FwCfg::probe().map_or("", |mut fw| fw.command_line(&mut buffer));
     klog!("command line: {command_line}");
-    interim::init();
-    interim::MAIN.call_once(|| main);
-    interim::change_page_tables(boot_info, on_own_tables)
+    options::init(command_line);
+    MAIN.call_once(|| main);
+    mm::leave_bootloader(boot_info, on_own_tables)
 }
 
+/// Where boot goes on when everything is up.
+static MAIN: Once<extern "C" fn() -> !> = Once::new();
+
 extern "C" fn on_own_tables() -> ! {
-    interim::unmap_guards();
+    mm::take_over();
     if arch::start_interrupts().is_err() {
         klog!("no timer interrupt: its line is taken");
     }
-    if sched::start_threads(interim::STACK_SOURCE).is_err() {
+    if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
-    match interim::MAIN.get() {
+    match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
