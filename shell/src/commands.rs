@@ -52,7 +52,12 @@ impl<E: Env> Table<E> {
         command("cat", "[FILE...]", "copies files to standard output", cat::cat),
         query("cmp", "[-s] FILE [FILE]", "compares two files byte by byte", cmp::cmp),
         command("cp", "FROM TO", "copies a file", cat::cp),
-        command("dd", "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [status=none|progress]", dd::ABOUT, dd::dd),
+        command(
+            "dd",
+            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [status=none|progress]",
+            dd::ABOUT,
+            dd::dd,
+        ),
         command("echo", "[-n] [WORD...]", "prints its words", echo::echo),
         command("false", "", "does nothing, unsuccessfully", echo::fail),
         command("free", "[-k|-m]", "shows how much memory is free, in KiB", free::free),

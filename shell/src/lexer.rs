@@ -172,8 +172,7 @@ mod tests {
     #[test]
     fn operators_need_no_blanks() {
         let found = tokens("a>b;c|d&&e||f&").unwrap();
-        let ops: Vec<Op> =
-            found.iter().filter_map(|t| if let Token::Op(op) = t { Some(*op) } else { None }).collect();
+        let ops: Vec<Op> = found.iter().filter_map(|t| if let Token::Op(op) = t { Some(*op) } else { None }).collect();
         assert_eq!(ops, [Op::Output, Op::Then, Op::Pipe, Op::And, Op::Or, Op::Background]);
         assert_eq!(found.len(), 12);
     }

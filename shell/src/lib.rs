@@ -6,6 +6,7 @@
 //! input ask for memory, and say so when there is none.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should"))]
 
 #[cfg(test)]
 extern crate std;

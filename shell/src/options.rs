@@ -23,7 +23,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next option's letter, or `None` when only operands are left.
-    pub fn next(&mut self) -> Result<Option<char>, Failure<'a>> {
+    pub fn take(&mut self) -> Result<Option<char>, Failure<'a>> {
         if self.cluster.is_empty() {
             match self.args.get(0) {
                 Some("--") => {
@@ -46,7 +46,7 @@ impl<'a> Options<'a> {
         Ok(Some(letter))
     }
 
-    /// The value of the option that [`next`](Self::next) returned: the rest of its word, or the next word.
+    /// The value of the option that [`take`](Self::take) returned: the rest of its word, or the next word.
     pub fn value(&mut self) -> Result<&'a str, Failure<'a>> {
         if !self.cluster.is_empty() {
             return Ok(core::mem::take(&mut self.cluster));
@@ -126,21 +126,21 @@ mod tests {
     fn options_stand_alone_or_together() {
         let words = words("-rn -c5 -c 6 -- -x");
         let mut options = Options::new(words.all(), "rnc:");
-        assert_eq!(options.next(), Ok(Some('r')));
-        assert_eq!(options.next(), Ok(Some('n')));
-        assert_eq!((options.next(), options.number()), (Ok(Some('c')), Ok(5)));
-        assert_eq!((options.next(), options.number()), (Ok(Some('c')), Ok(6)));
-        assert_eq!(options.next(), Ok(None));
+        assert_eq!(options.take(), Ok(Some('r')));
+        assert_eq!(options.take(), Ok(Some('n')));
+        assert_eq!((options.take(), options.number()), (Ok(Some('c')), Ok(5)));
+        assert_eq!((options.take(), options.number()), (Ok(Some('c')), Ok(6)));
+        assert_eq!(options.take(), Ok(None));
         assert_eq!(options.operands().get(0), Some("-x"));
     }
 
     #[test]
     fn unknown_options_and_missing_values_are_refused() {
         let words = words("-z");
-        assert_eq!(Options::new(words.all(), "n:").next(), Err(Failure::Argument("invalid option", "z")));
+        assert_eq!(Options::new(words.all(), "n:").take(), Err(Failure::Argument("invalid option", "z")));
         let words = self::words("-n");
         let mut options = Options::new(words.all(), "n:");
-        assert_eq!(options.next(), Ok(Some('n')));
+        assert_eq!(options.take(), Ok(Some('n')));
         assert_eq!(options.value(), Err(Failure::Usage("option needs a value")));
     }
 
@@ -148,7 +148,7 @@ mod tests {
     fn a_dash_alone_is_an_operand() {
         let words = words("-");
         let mut options = Options::new(words.all(), "n");
-        assert_eq!(options.next(), Ok(None));
+        assert_eq!(options.take(), Ok(None));
         assert_eq!(options.operands().len(), 1);
     }
 

@@ -117,10 +117,7 @@ mod tests {
     fn a_line_is_cut_level_by_level() {
         let line = "a 1 | b ; c && d || e & f # g";
         let cut: Vec<_> = lists(line).collect();
-        assert_eq!(
-            cut,
-            [("a 1 | b", Mode::Foreground), ("c && d || e", Mode::Background), ("f", Mode::Foreground)]
-        );
+        assert_eq!(cut, [("a 1 | b", Mode::Foreground), ("c && d || e", Mode::Background), ("f", Mode::Foreground)]);
         let parts: Vec<_> = steps(cut[1].0).collect();
         assert_eq!(parts, [(When::Always, "c"), (When::Success, "d"), (When::Failure, "e")]);
         assert_eq!(commands(cut[0].0).collect::<Vec<_>>(), ["a 1", "b"]);

@@ -154,12 +154,8 @@ impl Machine for Console {
     }
 
     fn background(&mut self, list: &str, last: Status) -> Status {
-        let mut shell = Console {
-            world: self.world.clone(),
-            out: self.out.clone(),
-            err: self.err.clone(),
-            ..Console::default()
-        };
+        let mut shell =
+            Console { world: self.world.clone(), out: self.out.clone(), err: self.err.clone(), ..Console::default() };
         let list = list.to_string();
         self.background.push(thread::spawn(move || {
             run_list(&mut shell, &list, last);

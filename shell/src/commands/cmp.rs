@@ -11,7 +11,7 @@ const BLOCK: usize = 2048;
 pub fn cmp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "s");
     let mut silent = false;
-    while options.next()?.is_some() {
+    while options.take()?.is_some() {
         silent = true;
     }
     let operands = options.operands();
@@ -49,7 +49,7 @@ fn report<E: Env>(job: &Job<'_, E>, first: &str, second: &str, found: Found) -> 
         Found::Same => Ok(()),
         Found::Differ { byte, line } => {
             let mut out = job.out();
-            write!(out, "{first} {second} differ: byte {byte}, line {line}\n")?;
+            writeln!(out, "{first} {second} differ: byte {byte}, line {line}")?;
             out.finish()
         }
         Found::FirstEnds { after } => {

@@ -11,7 +11,7 @@ const MEMINFO: &str = "/proc/meminfo";
 pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "km");
     let mut unit = 1;
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         unit = if option == 'm' { 1024 } else { 1 };
     }
     let file = job.open(MEMINFO)?;
@@ -27,8 +27,8 @@ pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     }
     let used = u64::saturating_sub(total, free);
     let mut out = job.out();
-    write!(out, "{:>16} {:>11} {:>11} {:>11}\n", "total", "used", "free", "slab")?;
-    write!(out, "Mem: {:>11} {:>11} {:>11} {:>11}\n", total / unit, used / unit, free / unit, slab / unit)?;
+    writeln!(out, "{:>16} {:>11} {:>11} {:>11}", "total", "used", "free", "slab")?;
+    writeln!(out, "Mem: {:>11} {:>11} {:>11} {:>11}", total / unit, used / unit, free / unit, slab / unit)?;
     out.finish()?;
     Ok(Status::OK)
 }

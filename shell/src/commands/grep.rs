@@ -27,7 +27,7 @@ struct Search<'a> {
 pub fn grep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "cinqv");
     let (mut case, mut inverted, mut counts, mut numbers, mut quiet) = (Case::Exact, false, false, false, false);
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         match option {
             'c' => counts = true,
             'i' => case = Case::Ignored,
@@ -79,7 +79,7 @@ impl Search<'_> {
         }
         if self.counts && !self.quiet {
             self.prefix(&mut out, path)?;
-            write!(out, "{found}\n")?;
+            writeln!(out, "{found}")?;
         }
         out.finish()?;
         Ok(found)

@@ -21,7 +21,7 @@ pub fn head<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
             amount = Amount::Lines(lines);
             continue;
         }
-        match options.next()? {
+        match options.take()? {
             Some('n') => amount = Amount::Lines(options.number()?),
             Some(_) => amount = Amount::Bytes(options.number()?),
             None => break,

@@ -9,13 +9,13 @@ pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut out = job.out();
     if let Some(name) = job.args.get(0) {
         let command = find::<E>(name).ok_or(Failure::Argument("no such command", name))?;
-        write!(out, "{} {}\n    {}\n", command.name, command.usage, command.about)?;
+        writeln!(out, "{} {}\n    {}", command.name, command.usage, command.about)?;
         out.finish()?;
         return Ok(Status::OK);
     }
     let mut last = "";
     while let Some(command) = after::<E>(last) {
-        write!(out, "{:<10} {}\n", command.name, command.about)?;
+        writeln!(out, "{:<10} {}", command.name, command.about)?;
         last = command.name;
     }
     out.put(b"A line: a | b, a; b, a && b, a || b, a &, > >> < 2> 2>&1, 'x' \"x\" \\x, $?, # comment\n")?;

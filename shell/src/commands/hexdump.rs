@@ -24,7 +24,7 @@ pub fn hexdump<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "Cn:");
     let mut form = Form::Words;
     let mut left = u64::MAX;
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         match option {
             'C' => form = Form::Canonical,
             _ => left = options.number()?,

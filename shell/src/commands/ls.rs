@@ -22,7 +22,7 @@ enum Form {
 pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "l1");
     let mut form = Form::Names;
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         form = if option == 'l' { Form::Long } else { Form::Names };
     }
     if options.operands().is_empty() {
@@ -45,11 +45,11 @@ fn path_operand<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form, among: 
     if stat.kind != Kind::Directory {
         let mut out = job.out();
         line(&mut out, path, stat, form)?;
-        return Ok(out.finish()?);
+        return out.finish();
     }
     if among {
         let mut out = job.out();
-        write!(out, "{path}:\n")?;
+        writeln!(out, "{path}:")?;
         out.finish()?;
     }
     directory(job, path, form)
@@ -70,7 +70,7 @@ fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<
         };
         line(&mut out, name, stat, form)?;
     }
-    Ok(out.finish()?)
+    out.finish()
 }
 
 fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Result<(), Failure<'static>> {
@@ -82,7 +82,7 @@ fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Res
         };
         write!(out, "{kind} {:>10} ", stat.size)?;
     }
-    write!(out, "{name}\n")
+    writeln!(out, "{name}")
 }
 
 fn join(directory: &str, name: &str) -> Path {
@@ -134,7 +134,7 @@ fn text(field: &[u8; FIELD]) -> &str {
 pub fn rm<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "f");
     let mut forced = false;
-    while options.next()?.is_some() {
+    while options.take()?.is_some() {
         forced = true;
     }
     if options.operands().is_empty() && !forced {

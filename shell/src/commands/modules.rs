@@ -11,11 +11,11 @@ pub fn lsmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let file = job.open(MODULES)?;
     let mut lines = Lines::<E>::new(&file);
     let mut out = job.out();
-    write!(out, "{:<19} {:>8}  {}\n", "Module", "Size", "Used by")?;
+    writeln!(out, "{:<19} {:>8}  Used by", "Module", "Size")?;
     while let Some(line) = lines.next(job).map_err(|errno| Failure::Named(MODULES, errno))? {
         let mut words = core::str::from_utf8(line).unwrap_or("").split_ascii_whitespace();
         let (name, size, users) = (words.next(), words.next(), words.next());
-        write!(out, "{:<19} {:>8}  {}\n", name.unwrap_or(""), size.unwrap_or(""), users.unwrap_or(""))?;
+        writeln!(out, "{:<19} {:>8}  {}", name.unwrap_or(""), size.unwrap_or(""), users.unwrap_or(""))?;
     }
     out.finish()?;
     Ok(Status::OK)

@@ -89,7 +89,8 @@ impl<'a> Pattern<'a> {
         let within = |from: u8, to: u8| {
             let ranges = |byte: u8| (from..=to).contains(&byte);
             ranges(byte)
-                || (self.case == Case::Ignored && (ranges(byte.to_ascii_lowercase()) || ranges(byte.to_ascii_uppercase())))
+                || (self.case == Case::Ignored
+                    && (ranges(byte.to_ascii_lowercase()) || ranges(byte.to_ascii_uppercase())))
         };
         loop {
             set = match set {

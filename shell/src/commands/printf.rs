@@ -149,7 +149,13 @@ impl<'a, E: Env> Printer<'_, 'a, E> {
             }
             Some('d' | 'i') => {
                 let value = self.signed();
-                let sign = if value < 0 { "-" } else if layout.plus { "+" } else { "" };
+                let sign = if value < 0 {
+                    "-"
+                } else if layout.plus {
+                    "+"
+                } else {
+                    ""
+                };
                 self.number(&layout, sign, format_args!("{}", value.unsigned_abs()))?;
             }
             Some('u') => {

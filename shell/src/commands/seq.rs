@@ -17,7 +17,7 @@ pub fn seq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut out = job.out();
     let mut next = Some(first);
     while let Some(value) = next.filter(|value| if step > 0 { *value <= last } else { *value >= last }) {
-        write!(out, "{value}\n")?;
+        writeln!(out, "{value}")?;
         next = value.checked_add(step);
     }
     out.finish()?;

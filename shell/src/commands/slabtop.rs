@@ -43,7 +43,8 @@ struct Rank {
 
 impl Rank {
     fn comes_after(&self, other: &Self) -> bool {
-        (core::cmp::Reverse(self.bytes), self.name.as_bytes()) > (core::cmp::Reverse(other.bytes), other.name.as_bytes())
+        (core::cmp::Reverse(self.bytes), self.name.as_bytes())
+            > (core::cmp::Reverse(other.bytes), other.name.as_bytes())
     }
 }
 
@@ -51,25 +52,21 @@ impl Rank {
 pub fn slabtop<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let count = job.args.get(0).map_or(Ok(10), number)?;
     let mut out = job.out();
-    write!(out, "{:>8} {:>8} {:>8} {:>9}  {}\n", "OBJS", "ACTIVE", "SIZE", "KIB", "NAME")?;
+    writeln!(out, "{:>8} {:>8} {:>8} {:>9}  NAME", "OBJS", "ACTIVE", "SIZE", "KIB")?;
     let mut last = None;
     for _ in 0..count {
         let mut line = Text::<128>::new();
         last = next_cache(job, last.as_ref(), &mut line).map_err(|errno| Failure::Named(SLABINFO, errno))?;
         let Some(cache) = last.as_ref().and_then(|_| Cache::parse(line.as_bytes())) else { break };
         let kib = cache.objects.saturating_mul(cache.size) / 1024;
-        write!(out, "{:>8} {:>8} {:>8} {kib:>9}  {}\n", cache.objects, cache.active, cache.size, cache.name)?;
+        writeln!(out, "{:>8} {:>8} {:>8} {kib:>9}  {}", cache.objects, cache.active, cache.size, cache.name)?;
     }
     out.finish()?;
     Ok(Status::OK)
 }
 
 /// Finds the first cache that comes after `last` and copies its line to `found`.
-fn next_cache<E: Env>(
-    job: &Job<'_, E>,
-    last: Option<&Rank>,
-    found: &mut Text<128>,
-) -> Result<Option<Rank>, Errno> {
+fn next_cache<E: Env>(job: &Job<'_, E>, last: Option<&Rank>, found: &mut Text<128>) -> Result<Option<Rank>, Errno> {
     let file = job.env.open(SLABINFO, kapi::OpenFlags::READ)?;
     let mut lines = Lines::<E>::new(&file);
     let mut best: Option<Rank> = None;

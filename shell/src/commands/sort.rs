@@ -38,7 +38,8 @@ fn number(line: &[u8]) -> i128 {
         _ => (1, line),
     };
     let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = |digits: &[u8]| digits.iter().take(30).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
+    let value =
+        |digits: &[u8]| digits.iter().take(30).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
     let mut thousandths = 0;
     if digits.get(whole) == Some(&b'.') {
         let mut digits = digits[whole + 1..].iter().take_while(|byte| byte.is_ascii_digit());
@@ -53,7 +54,7 @@ fn number(line: &[u8]) -> i128 {
 pub fn sort<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "nru");
     let mut rule = Rule::default();
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         match option {
             'n' => rule.by_number = true,
             'r' => rule.reverse = true,

@@ -26,7 +26,7 @@ pub fn tail<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
             part = Part::LastLines(lines);
             continue;
         }
-        let Some(unit) = options.next()? else { break };
+        let Some(unit) = options.take()? else { break };
         let value = options.value()?;
         part = match (unit, value.strip_prefix('+')) {
             ('n', None) => Part::LastLines(number(value)?),
@@ -121,7 +121,7 @@ impl Headings {
         let blank_line = if self.printed > 0 { "\n" } else { "" };
         self.printed += 1;
         let mut out = job.out();
-        write!(out, "{blank_line}==> {path} <==\n")?;
+        writeln!(out, "{blank_line}==> {path} <==")?;
         out.finish()
     }
 }

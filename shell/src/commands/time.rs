@@ -28,7 +28,7 @@ pub fn time<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 pub fn uptime<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let up = job.env.uptime().as_secs();
     let mut out = job.out();
-    write!(out, "up {}:{:02}:{:02}\n", up / 3600, up / 60 % 60, up % 60)?;
+    writeln!(out, "up {}:{:02}:{:02}", up / 3600, up / 60 % 60, up % 60)?;
     out.finish()?;
     Ok(Status::OK)
 }

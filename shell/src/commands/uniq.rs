@@ -11,7 +11,7 @@ use crate::options::Options;
 pub fn uniq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "c");
     let mut counts = false;
-    while options.next()?.is_some() {
+    while options.take()?.is_some() {
         counts = true;
     }
     if options.operands().len() > 1 {
@@ -33,7 +33,7 @@ pub fn uniq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
             run.length = 1;
         }
         run.print(&mut out)?;
-        Ok(out.finish()?)
+        out.finish()
     })
 }
 

@@ -58,8 +58,8 @@ impl Shown {
             write!(out, "{blank}{count:>width$}")?;
         }
         match name {
-            "-" => write!(out, "\n"),
-            _ => write!(out, " {name}\n"),
+            "-" => writeln!(out),
+            _ => writeln!(out, " {name}"),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Shown {
 pub fn wc<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "lwc");
     let mut shown = Shown::default();
-    while let Some(option) = options.next()? {
+    while let Some(option) = options.take()? {
         match option {
             'l' => shown.lines = true,
             'w' => shown.words = true,
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(world.run("wc /f").out, "      3       4      20 /f\n");
         assert_eq!(world.run("wc -l /f").out, "3 /f\n");
         assert_eq!(world.run("wc -w < /f").out, "4\n");
-        assert_eq!(world.run("wc -lc < /f").out, "      3      19\n");
+        assert_eq!(world.run("wc -lc < /f").out, "      3      20\n");
     }
 
     #[test]
