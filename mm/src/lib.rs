@@ -1,17 +1,30 @@
 //! The allocator stack of a kernel: bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap.
 #![no_std]
 #![deny(clippy::std_instead_of_core)]
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 extern crate std;
 
 pub mod addr;
+mod buddy;
 pub mod error;
 pub mod gfp;
+pub mod memory;
 pub mod order;
+pub mod own;
+pub mod page;
 pub mod platform;
+pub mod slab;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod vm;
+pub mod zone;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
+pub use memory::{CacheSpec, Config, Memory};
 pub use order::Order;
+pub use own::{Buffer, Global};
+pub use page::PageMap;
 pub use platform::{Context, Lock, Mapping, Platform, Report};
+pub use slab::{CacheFlags, CacheRef, CtorFlags};

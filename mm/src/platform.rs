@@ -165,11 +165,20 @@ pub trait Platform: Sync + Sized + 'static {
     /// The frame that the page at `at` is mapped to.
     fn translate(&self, at: VirtAddr) -> Option<Pfn>;
 
+    /// Takes a page table out of the vm range that maps nothing, with every cached trace of it, and returns its frame.
+    /// `None` when every table maps something. Called until then.
+    fn prune_table(&self) -> Option<Pfn>;
+
     /// Drops every cached translation of the `pages` pages from `start` on, on every CPU.
     fn flush(&self, start: VirtAddr, pages: usize);
 
     /// Tells the kernel log. Called without locks held, in any context.
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>);
+
+    /// Whether an allocation of 2^`order` pages may be tried at all; a place for fault injection.
+    fn admits(&self, _order: Order) -> bool {
+        true
+    }
 
     /// Called after each allocation of pages; a place for tracing and sanitizers.
     fn on_alloc(&self, _frame: Pfn, _order: Order, _zone: ZoneKind) {}

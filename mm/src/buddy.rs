@@ -1,0 +1,176 @@
+//! The buddy allocator of one zone: free blocks of 2^0 to 2^9 pages, split and merged.
+//!
+//! Free blocks of one order hang in a doubly linked list whose links are frame numbers in the page map, so free memory
+//! itself is never touched. A mask says which lists are not empty: the block to split is found in one instruction, and a
+//! free block leaves its list in constant time when it merges.
+//!
+//! Invariants (checked by [`Buddy::validate`]):
+//! a. every block in list `n` is aligned to 2^n frames and its page reads `Free(n)` and this zone;
+//! b. no two buddies of one order below 9 are both free;
+//! c. `pages` is the sum of the blocks in all lists; bit `n` of `mask` says that list `n` is not empty.
+//!
+//! Neighbours: `zone.rs` adds watermarks, `page.rs` holds the entries. (Knowlton 1965; chapter: "get_free_page and
+//! Friends".)
+
+use crate::addr::Pfn;
+use crate::gfp::ZoneKind;
+use crate::order::Order;
+use crate::page::{PageMap, PageState, Word};
+
+/// No block: the end of a list.
+const NIL: u32 = u32::MAX;
+
+/// Head and length of one list of free blocks.
+#[derive(Clone, Copy)]
+struct FreeList {
+    head: u32,
+    blocks: u32,
+}
+
+/// Free blocks of one zone.
+pub struct Buddy {
+    zone: ZoneKind,
+    lists: [FreeList; Order::COUNT],
+    mask: u32,
+    pages: usize,
+}
+
+impl Buddy {
+    /// A zone without free blocks.
+    pub const fn new(zone: ZoneKind) -> Self {
+        Self { zone, lists: [FreeList { head: NIL, blocks: 0 }; Order::COUNT], mask: 0, pages: 0 }
+    }
+
+    /// Pages in free blocks.
+    pub const fn free_pages(&self) -> usize {
+        self.pages
+    }
+
+    /// Free blocks of `order`.
+    pub const fn free_blocks(&self, order: Order) -> usize {
+        self.lists[order.log2()].blocks as usize
+    }
+
+    /// Takes a block of 2^`order` pages: the first of its list, or the lowest part of the next larger block.
+    pub fn alloc(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+        let fitting = self.mask >> order.log2();
+        if fitting == 0 {
+            return None;
+        }
+        let from = order.log2() + fitting.trailing_zeros() as usize;
+        let block = Pfn::new(self.lists[from].head);
+        self.unlink(map, block, from);
+        for half in (order.log2()..from).rev() {
+            self.link(map, block.add(1 << half), half);
+        }
+        map.at(block).set_word(Word::new(PageState::Allocated(order), self.zone));
+        Some(block)
+    }
+
+    /// Gives a block of 2^`order` pages back, merged with its free buddies. The caller has checked that it is one.
+    pub fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
+        let mut block = block;
+        let mut log2 = order.log2();
+        map.at(block).set_word(Word::new(PageState::Inner, self.zone));
+        while log2 < Order::MAX.log2() {
+            let buddy = Pfn::new(block.as_u32() ^ (1 << log2));
+            if map.at(buddy).word() != self.free_word(log2) {
+                break;
+            }
+            self.unlink(map, buddy, log2);
+            map.at(buddy).set_word(Word::new(PageState::Inner, self.zone));
+            block = Pfn::new(block.as_u32() & !(1 << log2));
+            log2 += 1;
+        }
+        self.link(map, block, log2);
+    }
+
+    fn free_word(&self, log2: usize) -> Word {
+        let order = Order::new(log2).unwrap_or(Order::MAX);
+        Word::new(PageState::Free(order), self.zone)
+    }
+
+    /// Puts a block at the head of its list.
+    fn link(&mut self, map: &PageMap, block: Pfn, log2: usize) {
+        let list = &mut self.lists[log2];
+        let entry = map.at(block);
+        entry.set_link(pack(list.head, NIL));
+        if list.head != NIL {
+            let next = map.at(Pfn::new(list.head));
+            next.set_link(pack(unpack(next.link()).0, block.as_u32()));
+        }
+        list.head = block.as_u32();
+        list.blocks += 1;
+        self.mask |= 1 << log2;
+        self.pages += 1 << log2;
+        entry.set_word(self.free_word(log2));
+    }
+
+    /// Takes a block out of its list; its page still reads `Free`.
+    fn unlink(&mut self, map: &PageMap, block: Pfn, log2: usize) {
+        let list = &mut self.lists[log2];
+        let (next, prev) = unpack(map.at(block).link());
+        if prev == NIL {
+            list.head = next;
+        } else {
+            let before = map.at(Pfn::new(prev));
+            before.set_link(pack(next, unpack(before.link()).1));
+        }
+        if next != NIL {
+            let after = map.at(Pfn::new(next));
+            after.set_link(pack(unpack(after.link()).0, prev));
+        }
+        list.blocks -= 1;
+        if list.blocks == 0 {
+            self.mask &= !(1 << log2);
+        }
+        self.pages -= 1 << log2;
+    }
+
+    /// Walks all lists and checks the invariants above; returns the one that is broken.
+    pub fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
+        let mut pages = 0;
+        for order in Order::all() {
+            let list = self.lists[order.log2()];
+            pages += self.validate_list(map, order)? << order.log2();
+            if (self.mask >> order.log2() & 1 == 1) != (list.blocks > 0) {
+                return Err("the mask of non-empty orders is wrong");
+            }
+        }
+        if pages == self.pages { Ok(()) } else { Err("free pages are not the sum of the lists") }
+    }
+
+    /// Checks one list and returns its length.
+    fn validate_list(&self, map: &PageMap, order: Order) -> Result<usize, &'static str> {
+        let list = self.lists[order.log2()];
+        let (mut at, mut before, mut blocks) = (list.head, NIL, 0);
+        while at != NIL {
+            let page = map.get(Pfn::new(at)).ok_or("a list leads out of memory")?;
+            let (next, prev) = unpack(page.link());
+            if page.word() != self.free_word(order.log2()) || !Pfn::new(at).is_aligned(order.pages()) {
+                return Err("a listed block is not free, of another order or misaligned");
+            }
+            if prev != before {
+                return Err("a list's links do not match");
+            }
+            let buddy = map.at(Pfn::new(at ^ order.pages()));
+            if order < Order::MAX && buddy.word() == page.word() {
+                return Err("two free buddies were not merged");
+            }
+            blocks += 1;
+            if blocks > list.blocks as usize {
+                return Err("a list is longer than its count");
+            }
+            (before, at) = (at, next);
+        }
+        if blocks == list.blocks as usize { Ok(blocks) } else { Err("a list is shorter than its count") }
+    }
+}
+
+const fn pack(next: u32, prev: u32) -> u64 {
+    next as u64 | (prev as u64) << 32
+}
+
+const fn unpack(link: u64) -> (u32, u32) {
+    (link as u32, (link >> 32) as u32)
+}

@@ -1,0 +1,153 @@
+//! kmalloc and kfree: thirteen size classes, each with a twin in DMA memory. (Chapter: "The Real Story of kmalloc".)
+
+use core::panic::Location;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use super::Memory;
+use crate::addr::VirtAddr;
+use crate::error::{AllocError, CreateError, FreeError};
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::platform::{Lock, Platform};
+use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
+
+/// How many size classes there are: 32, 64, ... 131072 bytes.
+pub const KMALLOC_CLASSES: usize = 13;
+/// Largest request, in bytes.
+pub const KMALLOC_MAX: usize = 131_072;
+/// log2 of the smallest class.
+const SMALLEST_SHIFT: u32 = 5;
+
+/// The names of the classes and of their DMA twins.
+const NAMES: [[CacheName; KMALLOC_CLASSES]; 2] = [
+    names(["size-32", "size-64", "size-128", "size-256", "size-512", "size-1024", "size-2048", "size-4096", "size-8192",
+        "size-16384", "size-32768", "size-65536", "size-131072"]),
+    names(["size-32(DMA)", "size-64(DMA)", "size-128(DMA)", "size-256(DMA)", "size-512(DMA)", "size-1024(DMA)",
+        "size-2048(DMA)", "size-4096(DMA)", "size-8192(DMA)", "size-16384(DMA)", "size-32768(DMA)", "size-65536(DMA)",
+        "size-131072(DMA)"]),
+];
+
+const fn names(texts: [&str; KMALLOC_CLASSES]) -> [CacheName; KMALLOC_CLASSES] {
+    let mut names = [CacheName::literal("size"); KMALLOC_CLASSES];
+    let mut class = 0;
+    while class < KMALLOC_CLASSES {
+        names[class] = CacheName::literal(texts[class]);
+        class += 1;
+    }
+    names
+}
+
+/// The caches behind kmalloc: normal memory first, DMA memory second. They are made once and never destroyed.
+pub struct KmallocCaches<P: Platform> {
+    caches: [[AtomicPtr<Cache<P>>; KMALLOC_CLASSES]; 2],
+}
+
+impl<P: Platform> KmallocCaches<P> {
+    pub(super) fn new() -> Self {
+        let none = || core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut()));
+        Self { caches: [none(), none()] }
+    }
+
+    /// The cache for `size` bytes, 1 to [`KMALLOC_MAX`] (0 counts as 1), once it is made.
+    fn cache_for(&self, size: usize, gfp: GfpFlags) -> Option<&Cache<P>> {
+        let class = class_of(size);
+        let cache = self.caches[usize::from(gfp.contains(GfpFlags::DMA))].get(class)?.load(Relaxed);
+        // SAFETY: null, or a cache that `init_caches` made and nothing destroys.
+        unsafe { cache.as_ref() }
+    }
+}
+
+/// The number of the smallest class that holds `size` bytes.
+const fn class_of(size: usize) -> usize {
+    let shift = usize::BITS - size.saturating_sub(1).leading_zeros();
+    shift.saturating_sub(SMALLEST_SHIFT) as usize
+}
+
+impl<P: Platform> Memory<P> {
+    /// Makes the boot caches known and creates the kmalloc classes. Once, after the zones have memory.
+    #[track_caller]
+    pub fn init_caches(&'static self) -> Result<(), CreateError> {
+        let caller = Location::caller();
+        for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
+            for (class, &name) in NAMES[twin].iter().enumerate() {
+                let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
+                let cache = self.add_cache(name, geometry, flags, (None, None), caller)?;
+                self.kmalloc.caches[twin][class].store(cache.ptr().cast().as_ptr(), Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Allocates at least `size` bytes, physically contiguous and aligned to their class; content undefined.
+    ///
+    /// `size` is 0 (which counts as 1) to 131072. Sleeps if `gfp` allows it and memory is short; refused where the
+    /// caller may not sleep then. Free it with [`kfree`](Self::kfree).
+    #[track_caller]
+    pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        let caller = Location::caller();
+        if size > KMALLOC_MAX {
+            return Err(AllocError);
+        }
+        if gfp.contains(GfpFlags::HIGHMEM) && self.zone(ZoneKind::HighMem).with(|zone| zone.managed() > 0) {
+            return Err(self.refuse("kmalloc", "high memory has no address", caller));
+        }
+        self.check_context("kmalloc", gfp, caller)?;
+        let cache = self.kmalloc.cache_for(size, gfp).ok_or(AllocError)?;
+        self.take_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)
+    }
+
+    /// [`kmalloc`](Self::kmalloc), filled with zeros.
+    #[track_caller]
+    pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        let memory = self.kmalloc(size, gfp)?;
+        // SAFETY: kmalloc gave us at least `size` bytes.
+        unsafe { memory.write_bytes(0, size) };
+        Ok(memory)
+    }
+
+    /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored; anything
+    /// else that is not a live kmalloc'ed object is reported and left as it was.
+    #[track_caller]
+    pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
+        if memory.is_null() {
+            return Ok(());
+        }
+        let caller = Location::caller();
+        let addr = VirtAddr::from_ptr(memory);
+        self.put_object(addr, None).map_err(|error| self.bad_object("kfree", addr, error, caller))
+    }
+
+    /// Bytes that the object at `memory` really has, or `None` when no slab's object starts there.
+    pub fn ksize(&self, memory: *const u8) -> Option<usize> {
+        let addr = VirtAddr::from_ptr(memory);
+        let slab = self.slab_of(addr).ok()?;
+        let cache = self.owner(slab);
+        let object = cache.object_at(slab, addr).ok()?;
+        cache.slabs.with(|_| slab.is_live(object)).then_some(cache.geometry.stride)
+    }
+
+    /// Bytes of the objects of the slab around `addr`; 0 when there is none.
+    pub(crate) fn object_bytes(&self, addr: VirtAddr) -> usize {
+        self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.stride)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KMALLOC_CLASSES, class_of};
+
+    #[test]
+    fn classes_are_powers_of_two_from_32_to_131072() {
+        // Shows: S14, S15, S16, K3
+        assert_eq!(class_of(0), 0);
+        assert_eq!(class_of(1), 0);
+        assert_eq!(class_of(32), 0);
+        assert_eq!(class_of(33), 1);
+        assert_eq!(class_of(4000), 7);
+        assert_eq!(class_of(131_072), KMALLOC_CLASSES - 1);
+        for size in 33..=131_072 {
+            let bytes = 32 << class_of(size);
+            assert!(size <= bytes && bytes < 2 * size);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The allocators put together: one [`Memory`] answers every call of the chapter.
+//!
+//! The core types (zone, cache, area tree) take `&mut self` and know no lock. This module owns them, each behind the
+//! platform's lock, checks the caller's context and arguments, and composes them into the calls: `pages.rs`,
+//! `reclaim.rs`, `caches.rs`, `kmalloc.rs`, `vmalloc.rs`.
+//!
+//! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
+//! 1. `chain`: the list of caches and the reaper's clock hand;
+//! 2. `areas`: the tree of vm areas;
+//! 3. a cache's own lock: its slabs and their free objects;
+//! 4. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
+
+mod caches;
+mod kmalloc;
+mod pages;
+mod reclaim;
+mod vmalloc;
+
+use core::panic::Location;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::error::AllocError;
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::PageMap;
+use crate::platform::{Lock, Platform, Report};
+use crate::slab::{BootCaches, Chain};
+use crate::vm::AreaTree;
+use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
+
+pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
+use kmalloc::KmallocCaches;
+pub use caches::CacheSpec;
+pub use vmalloc::AreaInfo;
+
+/// First frame that ISA DMA does not reach: 16 MiB.
+pub const DMA_END: Pfn = Pfn::new(4096);
+
+/// What is fixed when the allocators start.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// First frame outside of the direct map, or the end of memory when there is none.
+    pub highmem_start: Pfn,
+    /// First address for vm areas, page-aligned.
+    pub vmalloc_start: VirtAddr,
+    /// End of the addresses for vm areas, page-aligned.
+    pub vmalloc_end: VirtAddr,
+    /// Where GFP_ATOMIC stops.
+    pub atomic_floor: AtomicFloor,
+}
+
+/// Events since boot, over all zones.
+#[derive(Default)]
+struct Events {
+    failures: AtomicU64,
+    reclaims: AtomicU64,
+    reclaimed_pages: AtomicU64,
+    sleeps: AtomicU64,
+    bad_frees: AtomicU64,
+    wrong_contexts: AtomicU64,
+}
+
+/// A snapshot of the events since boot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EventCounts {
+    /// Page allocations that failed.
+    pub failures: u64,
+    /// Times that caches were asked to give memory back.
+    pub reclaims: u64,
+    /// Pages that they gave.
+    pub reclaimed_pages: u64,
+    /// Times that an allocation slept.
+    pub sleeps: u64,
+    /// Frees that were refused.
+    pub bad_frees: u64,
+    /// Calls that were refused for their context.
+    pub wrong_contexts: u64,
+}
+
+/// A snapshot of one zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ZoneStats {
+    /// Which zone.
+    pub kind: ZoneKind,
+    /// Pages that were handed to it at boot.
+    pub managed: usize,
+    /// Pages in its free lists.
+    pub free: usize,
+    /// Its watermarks, in pages.
+    pub marks: Watermarks,
+    /// Free blocks of each order.
+    pub blocks: [usize; Order::COUNT],
+    /// What has happened since boot.
+    pub counters: ZoneCounters,
+}
+
+/// The allocators of one machine.
+pub struct Memory<P: Platform> {
+    platform: P,
+    map: PageMap,
+    config: Config,
+    zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    managed: AtomicUsize,
+    tables: AtomicUsize,
+    waiters: AtomicUsize,
+    events: Events,
+    boot_caches: BootCaches<P>,
+    chain: P::Lock<Chain<P>>,
+    kmalloc: KmallocCaches<P>,
+    areas: P::Lock<AreaTree>,
+}
+
+impl<P: Platform> Memory<P> {
+    /// Allocators without memory: call [`release`](Self::release) for each free range, then
+    /// [`init_caches`](Self::init_caches).
+    pub fn new(platform: P, map: PageMap, config: Config) -> Self {
+        let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
+        Self {
+            platform,
+            map,
+            config,
+            zones,
+            managed: AtomicUsize::new(0),
+            tables: AtomicUsize::new(0),
+            waiters: AtomicUsize::new(0),
+            events: Events::default(),
+            boot_caches: BootCaches::new(),
+            chain: Lock::new(Chain::new()),
+            kmalloc: KmallocCaches::new(),
+            areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
+        }
+    }
+
+    /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
+    pub fn release(&self, range: PfnRange) {
+        let mut at = range.start;
+        while at < range.end {
+            let order = largest_block(at, range.end, self.config.highmem_start);
+            self.zone(self.zone_of(at)).with(|zone| zone.release(&self.map, at, order));
+            at = at.add(order.pages());
+        }
+        self.managed.fetch_add(range.frames(), Relaxed);
+    }
+
+    /// The kernel beneath.
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The page map.
+    pub fn map(&self) -> &PageMap {
+        &self.map
+    }
+
+    /// What was fixed at the start.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Pages that all zones manage: the machine's memory less what boot reserved.
+    pub fn managed_pages(&self) -> usize {
+        self.managed.load(Relaxed)
+    }
+
+    /// Free pages in all zones.
+    pub fn free_pages_total(&self) -> usize {
+        ZoneKind::ALL.iter().map(|&kind| self.zone(kind).with(|zone| zone.buddy().free_pages())).sum()
+    }
+
+    /// The zone that `frame` belongs to.
+    pub fn zone_of(&self, frame: Pfn) -> ZoneKind {
+        if frame < DMA_END {
+            ZoneKind::Dma
+        } else if frame < self.config.highmem_start {
+            ZoneKind::Normal
+        } else {
+            ZoneKind::HighMem
+        }
+    }
+
+    /// The direct map's address of `frame`. Meaningless for HighMem.
+    pub fn virt(&self, frame: Pfn) -> VirtAddr {
+        self.platform.direct_map().add(frame.phys().as_u64() as usize)
+    }
+
+    /// The frame whose direct-map address lies in the page of `addr`, if the page map knows it.
+    pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
+        let offset = addr.as_usize().checked_sub(self.platform.direct_map().as_usize())?;
+        let frame = crate::addr::PhysAddr::new(offset as u64).frame()?;
+        (frame < self.config.highmem_start && self.map.get(frame).is_some()).then_some(frame)
+    }
+
+    /// A snapshot of one zone.
+    pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
+        self.zone(kind).with(|zone| {
+            let mut blocks = [0; Order::COUNT];
+            for order in Order::all() {
+                blocks[order.log2()] = zone.buddy().free_blocks(order);
+            }
+            ZoneStats {
+                kind,
+                managed: zone.managed(),
+                free: zone.buddy().free_pages(),
+                marks: zone.watermarks(),
+                blocks,
+                counters: zone.counters(),
+            }
+        })
+    }
+
+    /// A snapshot of the events since boot.
+    pub fn events(&self) -> EventCounts {
+        EventCounts {
+            failures: self.events.failures.load(Relaxed),
+            reclaims: self.events.reclaims.load(Relaxed),
+            reclaimed_pages: self.events.reclaimed_pages.load(Relaxed),
+            sleeps: self.events.sleeps.load(Relaxed),
+            bad_frees: self.events.bad_frees.load(Relaxed),
+            wrong_contexts: self.events.wrong_contexts.load(Relaxed),
+        }
+    }
+
+    /// Checks every invariant of every zone, cache and area; returns the first that is broken. Meant for tests: it
+    /// holds each lock for long, and needs the allocators at rest.
+    pub fn validate(&'static self) -> Result<(), &'static str> {
+        for kind in ZoneKind::ALL {
+            self.zone(kind).with(|zone| zone.buddy().validate(&self.map))?;
+        }
+        self.validate_caches()?;
+        self.areas.with(|areas| areas.validate())
+    }
+
+    fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
+        &self.zones[kind as usize]
+    }
+
+    /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
+    fn check_context(&self, call: &'static str, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
+        if gfp.may_sleep() { self.check_may_sleep(call, caller) } else { Ok(()) }
+    }
+
+    fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
+        let context = self.platform.context();
+        if context.may_sleep() {
+            return Ok(());
+        }
+        self.events.wrong_contexts.fetch_add(1, Relaxed);
+        self.platform.report(&Report::WrongContext { call, context }, caller);
+        Err(AllocError)
+    }
+
+    fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
+        self.platform.report(&Report::BadArgument { call, reason }, caller);
+        AllocError
+    }
+}
+
+/// The largest block that starts at `at`, is aligned to its size, and crosses neither `end` nor the start of HighMem.
+fn largest_block(at: Pfn, end: Pfn, highmem_start: Pfn) -> Order {
+    let end = if at < highmem_start { end.min(highmem_start) } else { end };
+    let fits = |order: &Order| at.is_aligned(order.pages()) && end.as_u32() - at.as_u32() >= order.pages();
+    Order::all().rev().find(fits).unwrap_or(Order::ZERO)
+}

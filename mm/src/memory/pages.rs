@@ -1,0 +1,226 @@
+//! Whole pages: alloc_pages, get_free_pages and their kin.
+//!
+//! (Chapter: "get_free_page and Friends".)
+
+use core::panic::Location;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::Memory;
+use crate::addr::{Pfn, VirtAddr};
+use crate::error::{AllocError, FreeError};
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::{Page, PageState};
+use crate::platform::{Lock, Platform, Report};
+use crate::zone::Granted;
+
+/// How often a request that may sleep tries again although nothing could be reclaimed.
+const RETRIES: usize = 16;
+/// The same for blocks of several pages, where waiting helps less.
+const RETRIES_LARGE: usize = 2;
+
+impl<P: Platform> Memory<P> {
+    /// Allocates 2^`order` physically contiguous pages; their content is undefined.
+    ///
+    /// Sleeps if `gfp` has [`GfpFlags::WAIT`] and memory is short; refused where the caller may not sleep then.
+    /// Free it with [`free_frames`](Self::free_frames).
+    #[track_caller]
+    pub fn alloc_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<Pfn, AllocError> {
+        let caller = Location::caller();
+        self.check_context("alloc_pages", gfp, caller)?;
+        self.alloc_frames(gfp, order, caller)
+    }
+
+    /// Allocates 2^`order` contiguous pages and returns the address of the first, aligned to the block's size.
+    ///
+    /// `__get_free_pages` of the chapter. Context as [`alloc_pages`](Self::alloc_pages). Content undefined.
+    #[track_caller]
+    pub fn get_free_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
+        let caller = Location::caller();
+        if gfp.contains(GfpFlags::HIGHMEM) && self.zone(ZoneKind::HighMem).with(|zone| zone.managed() > 0) {
+            return Err(self.refuse("__get_free_pages", "high memory has no address", caller));
+        }
+        self.check_context("__get_free_pages", gfp, caller)?;
+        self.alloc_frames(gfp, order, caller).map(|frame| self.virt(frame))
+    }
+
+    /// Allocates one page filled with zeros. Context as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    pub fn get_zeroed_page(&'static self, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
+        let page = self.get_free_pages(gfp, Order::ZERO)?;
+        self.clear(page, Order::ZERO);
+        Ok(page)
+    }
+
+    /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
+    #[track_caller]
+    pub fn get_dma_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
+        self.get_free_pages(gfp | GfpFlags::DMA, order)
+    }
+
+    /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context.
+    ///
+    /// A block with further references ([`get_page`](Self::get_page)) is freed when the last one goes. Anything but
+    /// an allocated block of this very order is reported and left as it was.
+    #[track_caller]
+    pub fn free_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
+        let caller = Location::caller();
+        self.release_frames(frame, order)
+            .map_err(|error| self.bad_free("__free_pages", self.virt(frame), error, caller))
+    }
+
+    /// Frees a block from [`get_free_pages`](Self::get_free_pages) by its address. Never sleeps; any context.
+    /// Address 0 is accepted and ignored. Errors as [`free_frames`](Self::free_frames).
+    #[track_caller]
+    pub fn free_pages(&self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
+        if addr.as_usize() == 0 {
+            return Ok(());
+        }
+        let caller = Location::caller();
+        let frame = self.frame_of(addr).ok_or(FreeError::Wild);
+        let aligned = frame.and_then(|frame| if addr.page_offset() == 0 { Ok(frame) } else { Err(FreeError::Misaligned) });
+        aligned
+            .and_then(|frame| self.release_frames(frame, order))
+            .map_err(|error| self.bad_free("free_pages", addr, error, caller))
+    }
+
+    /// [`free_pages`](Self::free_pages) of a single page.
+    #[track_caller]
+    pub fn free_page(&self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.free_pages(addr, Order::ZERO)
+    }
+
+    /// Takes one more reference to the block that starts at `frame`; each is given back with
+    /// [`free_frames`](Self::free_frames). Returns whether `frame` starts an allocated block.
+    pub fn get_page(&self, frame: Pfn) -> bool {
+        self.map.get(frame).is_some_and(|page| match page.state() {
+            PageState::Allocated(_) => self.zone(page.zone()).with(|_| page.get()),
+            _ => false,
+        })
+    }
+
+    /// The order of the allocated block that starts at `frame`.
+    pub(crate) fn block_order(&self, frame: Pfn) -> Option<Order> {
+        match self.map.get(frame)?.state() {
+            PageState::Allocated(order) => Some(order),
+            _ => None,
+        }
+    }
+
+    /// Fills a block of the direct map with zeros. The caller owns it.
+    pub(crate) fn clear(&self, block: VirtAddr, order: Order) {
+        // SAFETY: the block was just allocated from the direct map and nobody else knows of it.
+        unsafe { core::ptr::write_bytes(block.as_mut_ptr::<u8>(), 0, order.bytes()) };
+    }
+
+    /// Allocation behind the context check.
+    pub(super) fn alloc_frames(
+        &'static self,
+        gfp: GfpFlags,
+        order: Order,
+        caller: &'static Location<'static>,
+    ) -> Result<Pfn, AllocError> {
+        match self.try_alloc(gfp, order) {
+            Some(frame) => Ok(frame),
+            None => self.alloc_slow(gfp, order, caller),
+        }
+    }
+
+    /// One walk over the zonelist.
+    fn try_alloc(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+        if !self.platform.admits(order) {
+            return None;
+        }
+        for &kind in gfp.zones() {
+            let frame = match self.zone(kind).with(|zone| zone.alloc(&self.map, order, gfp.priority())) {
+                Granted::Refused => continue,
+                Granted::Plenty(frame) => frame,
+                Granted::Scarce(frame) => {
+                    self.platform.wake_reclaimer();
+                    frame
+                }
+            };
+            self.platform.on_alloc(frame, order, kind);
+            return Some(frame);
+        }
+        None
+    }
+
+    /// Memory is short: reclaim and wait if the caller may, else fail. (Spec: the 2.4 decision table, bounded.)
+    #[cold]
+    fn alloc_slow(&'static self, gfp: GfpFlags, order: Order, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
+        self.platform.wake_reclaimer();
+        if gfp.may_sleep() {
+            let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+            while patience > 0 {
+                if self.reclaim(gfp) == 0 {
+                    patience -= 1;
+                    self.sleep_for_memory(gfp, order);
+                }
+                if let Some(frame) = self.try_alloc(gfp, order) {
+                    return Ok(frame);
+                }
+            }
+        }
+        self.events.failures.fetch_add(1, Relaxed);
+        self.platform.report(&Report::OutOfMemory { order, gfp }, caller);
+        Err(AllocError)
+    }
+
+    /// Sleeps until a zone might serve the request, or a short while.
+    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order) {
+        self.events.sleeps.fetch_add(1, Relaxed);
+        self.waiters.fetch_add(1, Relaxed);
+        self.platform.wait_for_memory(&mut || {
+            gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
+        });
+        self.waiters.fetch_sub(1, Relaxed);
+    }
+
+    /// Checks a block and gives it back.
+    pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
+        let page = self.map.get(frame).ok_or(FreeError::Wild)?;
+        let kind = page.zone();
+        self.zone(kind).with(|zone| {
+            if page.state() != PageState::Allocated(order) {
+                return Err(self.explain(frame, page));
+            }
+            if !page.put_shared() {
+                self.platform.on_free(frame, order, kind);
+                zone.free(&self.map, frame, order);
+            }
+            Ok(())
+        })?;
+        if self.waiters.load(Relaxed) > 0 {
+            self.platform.wake_waiters();
+        }
+        Ok(())
+    }
+
+    /// Why `frame` is not the start of an allocated block of the order that was given.
+    fn explain(&self, frame: Pfn, page: &Page) -> FreeError {
+        match page.state() {
+            PageState::Allocated(_) => FreeError::WrongOrder,
+            PageState::Free(_) => FreeError::DoubleFree,
+            PageState::SlabHead(_) | PageState::SlabTail => FreeError::SlabPage,
+            PageState::Inner => match self.map.block_of(frame) {
+                Some((_, PageState::Free(_))) => FreeError::DoubleFree,
+                Some((_, PageState::SlabHead(_))) => FreeError::SlabPage,
+                Some(_) => FreeError::Interior,
+                None => FreeError::Reserved,
+            },
+        }
+    }
+
+    pub(super) fn bad_free(
+        &self,
+        call: &'static str,
+        addr: VirtAddr,
+        error: FreeError,
+        caller: &'static Location<'static>,
+    ) -> FreeError {
+        self.events.bad_frees.fetch_add(1, Relaxed);
+        self.platform.report(&Report::BadFree { call, addr, cache: None, error }, caller);
+        error
+    }
+}

@@ -1,0 +1,70 @@
+//! Memory is short: who gives some back, and when kswapd stops.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::Memory;
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::platform::{Lock, Platform};
+use crate::slab::CacheFlags;
+
+impl<P: Platform> Memory<P> {
+    /// Asks every cache that may be reaped for its empty slabs; returns the pages that came back.
+    ///
+    /// `kmem_cache_reap` of the chapter's kernel. Allocates nothing. A destructor may run, so not in interrupt context:
+    /// a request that may not sleep gets nothing.
+    pub fn reclaim(&'static self, gfp: GfpFlags) -> usize {
+        if !gfp.may_sleep() {
+            return 0;
+        }
+        self.events.reclaims.fetch_add(1, Relaxed);
+        let caches = self.chain.with(|chain| chain.iter().count());
+        let pages = (0..caches).map(|_| self.reap_next()).sum();
+        self.events.reclaimed_pages.fetch_add(pages as u64, Relaxed);
+        pages
+    }
+
+    /// Reaps the cache at the clock hand.
+    fn reap_next(&'static self) -> usize {
+        let mut pages = 0;
+        let mut cache = None;
+        // One slab at a time is taken out under the chain's lock, so that the cache cannot be destroyed before
+        // `kmem_cache_destroy` sees the slab leaving.
+        while let Some((from, slab)) = self.chain.with(|chain| {
+            let from = match cache {
+                Some(cache) => cache,
+                None => chain.turn()?,
+            };
+            let reapable = !from.flags.contains(CacheFlags::NO_REAP) && chain.iter().any(|listed| listed == from);
+            reapable.then(|| from.slabs.with(|slabs| slabs.take_empty())).flatten().map(|slab| (from, slab))
+        }) {
+            cache = Some(from);
+            pages += from.geometry.order.pages() as usize;
+            self.give_back(&from, slab);
+        }
+        pages
+    }
+
+    /// One round of kswapd: reclaims while a zone is below its `high` watermark and that brings something, then lets
+    /// the waiting allocations look again. Process context.
+    pub fn balance(&'static self) {
+        while self.is_unbalanced() && self.reclaim(GfpFlags::KERNEL) > 0 {}
+        self.platform.wake_waiters();
+    }
+
+    /// Whether a zone has fallen below its `high` watermark.
+    pub fn is_unbalanced(&self) -> bool {
+        ZoneKind::ALL.iter().any(|&kind| {
+            self.zone(kind).with(|zone| zone.managed() > 0 && zone.buddy().free_pages() < zone.watermarks().high)
+        })
+    }
+
+    /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, page tables of vm areas that map
+    /// nothing. Process context. Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
+    pub fn drop_caches(&'static self) -> usize {
+        let mut pages = self.reclaim(GfpFlags::KERNEL) + self.prune_tables();
+        for cache in self.boot_caches.shrinkable() {
+            pages += self.shrink(cache);
+        }
+        pages
+    }
+}

@@ -1,0 +1,136 @@
+//! Owned bytes from kmalloc, blocks of pages, and vm areas.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::{Buffer, Global};
+use crate::addr::{Pfn, VirtAddr};
+use crate::error::AllocError;
+use crate::gfp::GfpFlags;
+use crate::order::Order;
+use crate::vm::AreaRef;
+
+/// Bytes from kmalloc. They may be more than were asked for: as many as the size class has.
+pub struct KBytes<K: Global> {
+    memory: NonNull<u8>,
+    kernel: PhantomData<K>,
+}
+
+/// A block of pages from `get_free_pages`, aligned to its size.
+pub struct PageBlock<K: Global> {
+    memory: NonNull<u8>,
+    kernel: PhantomData<K>,
+}
+
+/// An area from vmalloc. Creating and dropping one may sleep.
+pub struct VmArea<K: Global> {
+    area: AreaRef,
+    kernel: PhantomData<K>,
+}
+
+// SAFETY: the handle owns plain memory.
+unsafe impl<K: Global> Send for KBytes<K> {}
+// SAFETY: as above; shared access only reads.
+unsafe impl<K: Global> Sync for KBytes<K> {}
+// SAFETY: the handle owns plain memory.
+unsafe impl<K: Global> Send for PageBlock<K> {}
+// SAFETY: as above; shared access only reads.
+unsafe impl<K: Global> Sync for PageBlock<K> {}
+// SAFETY: the handle owns plain memory; of the area it reads only what never changes.
+unsafe impl<K: Global> Send for VmArea<K> {}
+// SAFETY: as above; shared access only reads.
+unsafe impl<K: Global> Sync for VmArea<K> {}
+
+impl<K: Global> KBytes<K> {
+    /// Allocates at least `len` bytes, 0 to 131072; content undefined. Sleeps if `gfp` allows it.
+    #[track_caller]
+    pub fn new(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
+        let memory = K::memory().kmalloc(len, gfp)?;
+        Ok(Self { memory, kernel: PhantomData })
+    }
+}
+
+impl<K: Global> PageBlock<K> {
+    /// Allocates 2^`order` contiguous pages; content undefined. Sleeps if `gfp` allows it.
+    #[track_caller]
+    pub fn new(order: Order, gfp: GfpFlags) -> Result<Self, AllocError> {
+        let addr = K::memory().get_free_pages(gfp, order)?;
+        let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
+        Ok(Self { memory, kernel: PhantomData })
+    }
+
+    /// Allocates one page filled with zeros. Sleeps if `gfp` allows it.
+    #[track_caller]
+    pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
+        let addr = K::memory().get_zeroed_page(gfp)?;
+        let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
+        Ok(Self { memory, kernel: PhantomData })
+    }
+
+    /// The block's size.
+    pub fn order(&self) -> Order {
+        K::memory().frame_of(self.addr()).and_then(|frame| K::memory().block_order(frame)).unwrap_or(Order::ZERO)
+    }
+
+    /// The block's first frame.
+    pub fn frame(&self) -> Option<Pfn> {
+        K::memory().frame_of(self.addr())
+    }
+}
+
+impl<K: Global> VmArea<K> {
+    /// Allocates at least `len` bytes of contiguous addresses, page by page; content undefined. Process context.
+    #[track_caller]
+    pub fn new(len: usize) -> Result<Self, AllocError> {
+        let area = K::memory().vmalloc_area(len)?;
+        Ok(Self { area, kernel: PhantomData })
+    }
+}
+
+macro_rules! buffer {
+    ($name:ident, |$this:ident| $addr:expr, $len:expr) => {
+        impl<K: Global> Buffer for $name<K> {
+            fn bytes(&self) -> &[u8] {
+                let $this = self;
+                // SAFETY: the handle owns this many bytes from this address on, for as long as it lives.
+                unsafe { core::slice::from_raw_parts(self.addr().as_mut_ptr(), $len) }
+            }
+
+            fn bytes_mut(&mut self) -> &mut [u8] {
+                let $this = &*self;
+                // SAFETY: as in `bytes`, and nobody else holds the handle.
+                unsafe { core::slice::from_raw_parts_mut($this.addr().as_mut_ptr(), $len) }
+            }
+
+            fn addr(&self) -> VirtAddr {
+                let $this = self;
+                $addr
+            }
+        }
+    };
+}
+
+buffer!(KBytes, |this| VirtAddr::from_ptr(this.memory.as_ptr()), K::memory().object_bytes(this.addr()));
+buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes());
+buffer!(VmArea, |this| this.area.start, this.area.bytes());
+
+impl<K: Global> Drop for KBytes<K> {
+    fn drop(&mut self) {
+        let freed = K::memory().kfree(self.memory.as_ptr());
+        debug_assert!(freed.is_ok());
+    }
+}
+
+impl<K: Global> Drop for PageBlock<K> {
+    fn drop(&mut self) {
+        let freed = K::memory().free_pages(self.addr(), self.order());
+        debug_assert!(freed.is_ok());
+    }
+}
+
+impl<K: Global> Drop for VmArea<K> {
+    fn drop(&mut self) {
+        let freed = K::memory().vfree(self.area.start);
+        debug_assert!(freed.is_ok());
+    }
+}

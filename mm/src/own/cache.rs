@@ -1,0 +1,86 @@
+//! An owned lookaside cache and the objects that come from it.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use super::{Buffer, Global};
+use crate::addr::VirtAddr;
+use crate::error::{AllocError, CreateError, DestroyError};
+use crate::gfp::GfpFlags;
+use crate::memory::CacheSpec;
+use crate::slab::{CacheFlags, CacheRef};
+
+/// A cache of equal pieces of plain memory. Dropping it destroys it, as far as its objects are back.
+pub struct KmemCache<K: Global> {
+    cache: CacheRef<K::Platform>,
+}
+
+/// One object of a [`KmemCache`]. It may outlive the handle of its cache, which then cannot be destroyed.
+pub struct CacheObject<K: Global> {
+    memory: NonNull<u8>,
+    kernel: PhantomData<K>,
+}
+
+// SAFETY: the handle owns plain memory.
+unsafe impl<K: Global> Send for CacheObject<K> {}
+// SAFETY: as above; shared access only reads.
+unsafe impl<K: Global> Sync for CacheObject<K> {}
+
+impl<K: Global> KmemCache<K> {
+    /// Creates a cache of objects of `size` bytes, without constructor. `offset` is the colour step, 0 for the default.
+    /// Process context.
+    #[track_caller]
+    pub fn create(name: &str, size: usize, offset: usize, flags: CacheFlags) -> Result<Self, CreateError> {
+        let spec = CacheSpec { name, size, offset, flags, ctor: None, dtor: None };
+        Ok(Self { cache: K::memory().kmem_cache_create(&spec)? })
+    }
+
+    /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
+    #[track_caller]
+    pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
+        let memory = K::memory().kmem_cache_alloc(self.cache, gfp)?;
+        Ok(CacheObject { memory, kernel: PhantomData })
+    }
+
+    /// Bytes of an object, padding included.
+    pub fn object_size(&self) -> usize {
+        K::memory().kmem_cache_size(self.cache)
+    }
+
+    /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.
+    #[track_caller]
+    pub fn destroy(self) -> Result<(), DestroyError> {
+        K::memory().kmem_cache_destroy(ManuallyDrop::new(self).cache)
+    }
+}
+
+impl<K: Global> Drop for KmemCache<K> {
+    fn drop(&mut self) {
+        // What could not be destroyed has been reported and stays listed.
+        let _: Result<(), DestroyError> = K::memory().kmem_cache_destroy(self.cache);
+    }
+}
+
+impl<K: Global> Buffer for CacheObject<K> {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the handle owns one object, whose cache knows its size, for as long as it lives.
+        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), K::memory().object_bytes(self.addr())) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and nobody else holds the handle.
+        unsafe { core::slice::from_raw_parts_mut(self.memory.as_ptr(), K::memory().object_bytes(self.addr())) }
+    }
+
+    fn addr(&self) -> VirtAddr {
+        VirtAddr::from_ptr(self.memory.as_ptr())
+    }
+}
+
+impl<K: Global> Drop for CacheObject<K> {
+    fn drop(&mut self) {
+        let freed = K::memory().kfree(self.memory.as_ptr());
+        debug_assert!(freed.is_ok());
+    }
+}

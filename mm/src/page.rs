@@ -1,0 +1,252 @@
+//! The page map: 16 bytes for every page frame, and the states that a frame goes through.
+//!
+//! A [`Page`] says what its frame is: the first page of a free block, of an allocated block, part of a slab, or none of
+//! these. A page that is not the first of its block reads [`PageState::Inner`], whether it lies in a block or was never
+//! handed to the allocator: no block operation ever touches more than the entries of first pages, so an order-9 pair
+//! costs what an order-0 pair does. [`PageMap::block_of`] finds the block around an inner page when an error is to be
+//! explained.
+//!
+//! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
+//! - `Inner`, `Free`: the lock of the page's zone.
+//! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock.
+//! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
+use crate::gfp::ZoneKind;
+use crate::order::Order;
+
+/// What is known of one page frame. 16 bytes, for ever.
+#[repr(C)]
+pub struct Page {
+    /// Free: next and previous block of the list. Slab: the slab's descriptor. Otherwise the owner's.
+    link: AtomicU64,
+    /// References (high half) and state, order and zone (low half).
+    word: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Page>() == 16);
+
+/// What a page frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageState {
+    /// Not the first page of a block: inside one, or never handed to the allocator.
+    Inner,
+    /// First page of a free block.
+    Free(Order),
+    /// First page of an allocated block.
+    Allocated(Order),
+    /// First page of a block that a slab's objects live in.
+    SlabHead(Order),
+    /// A further page of a slab.
+    SlabTail,
+}
+
+/// State, order and zone of a page, as one comparable word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+const KIND_FREE: u64 = 1;
+const KIND_ALLOCATED: u64 = 2;
+const KIND_SLAB_HEAD: u64 = 3;
+const KIND_SLAB_TAIL: u64 = 4;
+const ORDER_SHIFT: u32 = 4;
+const ZONE_SHIFT: u32 = 8;
+const COUNT_SHIFT: u32 = 32;
+/// References that one page can count.
+const COUNT_MAX: u64 = u32::MAX as u64;
+
+impl Word {
+    /// The word of a page in `state` in `zone`; allocated pages have one reference.
+    pub(crate) const fn new(state: PageState, zone: ZoneKind) -> Self {
+        let (kind, order, count) = match state {
+            PageState::Inner => return Self(0),
+            PageState::Free(order) => (KIND_FREE, order, 0),
+            PageState::Allocated(order) => (KIND_ALLOCATED, order, 1),
+            PageState::SlabHead(order) => (KIND_SLAB_HEAD, order, 1),
+            PageState::SlabTail => (KIND_SLAB_TAIL, Order::ZERO, 1),
+        };
+        Self(kind | (order.log2() as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT | count << COUNT_SHIFT)
+    }
+
+    fn state(self) -> PageState {
+        let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
+        match self.0 & 0xf {
+            KIND_FREE => PageState::Free(order),
+            KIND_ALLOCATED => PageState::Allocated(order),
+            KIND_SLAB_HEAD => PageState::SlabHead(order),
+            KIND_SLAB_TAIL => PageState::SlabTail,
+            _ => PageState::Inner,
+        }
+    }
+
+    fn zone(self) -> ZoneKind {
+        ZoneKind::ALL[((self.0 >> ZONE_SHIFT & 0x3) as usize).min(ZoneKind::COUNT - 1)]
+    }
+
+    const fn count(self) -> u32 {
+        (self.0 >> COUNT_SHIFT) as u32
+    }
+}
+
+impl Page {
+    /// An entry for a frame that nobody owns.
+    pub const fn new() -> Self {
+        Self { link: AtomicU64::new(0), word: AtomicU64::new(0) }
+    }
+
+    /// The frame's state.
+    pub fn state(&self) -> PageState {
+        self.word().state()
+    }
+
+    /// The zone of a page whose state is not [`PageState::Inner`].
+    pub fn zone(&self) -> ZoneKind {
+        self.word().zone()
+    }
+
+    /// References to an allocated block.
+    pub fn count(&self) -> u32 {
+        self.word().count()
+    }
+
+    /// Takes one more reference to an allocated block; the block is freed when all are given back.
+    /// Returns whether that was possible: not for a page that is not the first of an allocated block.
+    pub(crate) fn get(&self) -> bool {
+        let word = self.word();
+        let allocated = matches!(word.state(), PageState::Allocated(_)) && u64::from(word.count()) < COUNT_MAX;
+        allocated && {
+            self.set_word(Word(word.0 + (1 << COUNT_SHIFT)));
+            true
+        }
+    }
+
+    /// Gives back one of several references; returns `false` when there is only one left.
+    pub(crate) fn put_shared(&self) -> bool {
+        let word = self.word();
+        word.count() > 1 && {
+            self.set_word(Word(word.0 - (1 << COUNT_SHIFT)));
+            true
+        }
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        Word(self.word.load(Relaxed))
+    }
+
+    pub(crate) fn set_word(&self, word: Word) {
+        self.word.store(word.0, Relaxed);
+    }
+
+    pub(crate) fn link(&self) -> u64 {
+        self.link.load(Relaxed)
+    }
+
+    pub(crate) fn set_link(&self, link: u64) {
+        self.link.store(link, Relaxed);
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Frames of one bit of [`PageMap`]'s presence map: 2 MiB, the largest block.
+pub const SECTION_FRAMES: u32 = Order::MAX.pages();
+
+/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist.
+pub struct PageMap {
+    pages: NonNull<Page>,
+    frames: u32,
+    present: &'static [u64],
+}
+
+// SAFETY: the entries are atomics, and the pointer and the presence map never change.
+unsafe impl Send for PageMap {}
+// SAFETY: as above.
+unsafe impl Sync for PageMap {}
+
+impl PageMap {
+    /// Words of a presence map for `frames` frames.
+    pub const fn present_words(frames: u32) -> usize {
+        frames.div_ceil(SECTION_FRAMES).div_ceil(u64::BITS) as usize
+    }
+
+    /// Bytes of entries that one section needs.
+    pub const SECTION_BYTES: usize = SECTION_FRAMES as usize * size_of::<Page>();
+
+    /// A map over `frames` frames whose entries start at `pages`.
+    ///
+    /// Bit `s` of `present` says that the entries of the frames `s * 512 .. (s + 1) * 512` exist.
+    ///
+    /// # Safety
+    /// For each bit that is set, the section's 512 entries, counted from `pages`, must be valid, initialised and never
+    /// go away; nothing else may use them.
+    pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
+        Self { pages, frames, present }
+    }
+
+    /// Frames that the map spans, holes included.
+    pub const fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// Bytes of page-map entries that exist.
+    pub fn bytes(&self) -> usize {
+        self.present.iter().map(|word| word.count_ones() as usize).sum::<usize>() * Self::SECTION_BYTES
+    }
+
+    /// The entry of `frame`, or `None` where there is no RAM.
+    pub fn get(&self, frame: Pfn) -> Option<&Page> {
+        let section = frame.as_u32() / SECTION_FRAMES;
+        let word = self.present.get((section / u64::BITS) as usize)?;
+        if frame.as_u32() >= self.frames || word >> (section % u64::BITS) & 1 == 0 {
+            return None;
+        }
+        Some(self.at(frame))
+    }
+
+    /// The entry of a frame that is known to exist: it came from the allocator or from [`get`](Self::get), or it is in
+    /// the same 2 MiB as one that did.
+    pub(crate) fn at(&self, frame: Pfn) -> &Page {
+        debug_assert!(frame.as_u32() < self.frames.next_multiple_of(SECTION_FRAMES));
+        // SAFETY: by the rule above the frame's section is present, so its entry lies within the map.
+        let entry = unsafe { self.pages.add(frame.index()) };
+        // SAFETY: present entries are valid and initialised for ever (contract of `new`).
+        unsafe { entry.as_ref() }
+    }
+
+    /// The block that `frame` lies in: its first frame and that one's state. `None` for a frame outside of all blocks.
+    pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
+        self.get(frame)?;
+        Order::all().find_map(|size| {
+            let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));
+            let state = self.at(head).state();
+            match state {
+                PageState::Free(order) | PageState::Allocated(order) | PageState::SlabHead(order)
+                    if frame.as_u32() - head.as_u32() < order.pages() =>
+                {
+                    Some((head, state))
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// Marks the sections that `range` touches in a presence map.
+pub fn mark_present(present: &mut [u64], range: PfnRange) {
+    if range.frames() == 0 {
+        return;
+    }
+    let last = (range.end.as_u32() - 1) / SECTION_FRAMES;
+    for section in range.start.as_u32() / SECTION_FRAMES..=last {
+        present[(section / u64::BITS) as usize] |= 1 << (section % u64::BITS);
+    }
+}
+
+const _: () = assert!(PageMap::SECTION_BYTES == 2 * PAGE_SIZE);

@@ -1,0 +1,131 @@
+//! The host as a kernel: what tests, fuzzers and benchmarks of the allocators run on.
+//!
+//! [`TestKernel::boot`] makes a machine with real memory behind it (an anonymous file, mapped as the "direct map", and
+//! mapped again page by page for vm areas, so that vmalloc'ed memory is really contiguous), and makes it the current one
+//! of this thread. Reports are kept and can be asked for; allocations can be made to fail from the n-th on.
+
+mod arena;
+mod platform;
+mod rng;
+
+use core::cell::Cell;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
+
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::memory::{Config, Memory};
+use crate::own::Global;
+use crate::page::{Page, PageMap, mark_present};
+use crate::zone::AtomicFloor;
+
+pub use platform::{HostLock, HostPlatform};
+pub use rng::Rng;
+
+/// The memory of a test machine.
+#[derive(Clone)]
+pub struct Machine {
+    /// Usable frames, handed to the allocators at the start.
+    pub ram: Vec<PfnRange>,
+    /// First frame of HighMem; beyond the last frame for none.
+    pub highmem_start: Pfn,
+    /// Pages of address space for vm areas.
+    pub vmalloc_pages: usize,
+    /// Where GFP_ATOMIC stops.
+    pub atomic_floor: AtomicFloor,
+}
+
+impl Machine {
+    /// `mib` MiB of memory from address 0 on, less the first frame, and plenty of addresses for vm areas.
+    pub fn with_mib(mib: u32) -> Self {
+        let end = Pfn::new(mib * 256);
+        Self {
+            ram: vec![PfnRange::new(Pfn::new(1), end)],
+            highmem_start: Pfn::new(u32::MAX),
+            vmalloc_pages: mib as usize * 1024,
+            atomic_floor: AtomicFloor::LastPage,
+        }
+    }
+}
+
+std::thread_local! {
+    static CURRENT: Cell<Option<&'static Memory<HostPlatform>>> = const { Cell::new(None) };
+}
+
+/// The allocators of the machine that this thread works on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TestKernel;
+
+impl Global for TestKernel {
+    type Platform = HostPlatform;
+
+    fn memory() -> &'static Memory<HostPlatform> {
+        CURRENT.get().expect("TestKernel::boot or enter comes first")
+    }
+}
+
+impl TestKernel {
+    /// Starts a machine and makes it this thread's; it stops when the handle is dropped.
+    ///
+    /// Memory that outlives the handle must not be used any more; tests drop theirs first.
+    pub fn boot(machine: &Machine) -> Booted {
+        let memory = boot(machine);
+        let before = CURRENT.replace(Some(memory));
+        Booted { memory, before }
+    }
+
+    /// Makes another thread's machine this thread's, until the thread ends.
+    pub fn enter(memory: &'static Memory<HostPlatform>) {
+        CURRENT.set(Some(memory));
+    }
+}
+
+/// A machine that runs.
+pub struct Booted {
+    memory: &'static Memory<HostPlatform>,
+    before: Option<&'static Memory<HostPlatform>>,
+}
+
+impl Deref for Booted {
+    type Target = &'static Memory<HostPlatform>;
+
+    fn deref(&self) -> &&'static Memory<HostPlatform> {
+        &self.memory
+    }
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+        self.memory.platform().unmap_all();
+    }
+}
+
+/// Builds the page map and the allocators, and hands them all memory.
+fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
+    let end = machine.ram.iter().map(|range| range.end.as_u32()).max().unwrap_or(0);
+    let frames = end.next_multiple_of(crate::page::SECTION_FRAMES);
+    let mut present = vec![0; PageMap::present_words(frames)];
+    for &range in &machine.ram {
+        mark_present(&mut present, range);
+    }
+    let pages: &'static [Page] = (0..frames).map(|_| Page::new()).collect::<Vec<_>>().leak();
+    // SAFETY: every entry exists and is leaked; nothing else uses them.
+    let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
+    let platform = HostPlatform::new(frames, machine.vmalloc_pages);
+    let vmalloc_start = platform.vmalloc_start();
+    let config = Config {
+        highmem_start: machine.highmem_start,
+        vmalloc_start,
+        vmalloc_end: VirtAddr::new(vmalloc_start.as_usize() + machine.vmalloc_pages * crate::addr::PAGE_SIZE),
+        atomic_floor: machine.atomic_floor,
+    };
+    let memory: &'static Memory<HostPlatform> = Box::leak(Box::new(Memory::new(platform, map, config)));
+    for &range in &machine.ram {
+        memory.release(range);
+    }
+    memory.init_caches().expect("a machine has memory for the kmalloc caches");
+    memory
+}

@@ -1,0 +1,202 @@
+//! [`Platform`] on the host: mutexes for spinlocks, a condition variable for sleeping, real mappings for vm areas.
+
+use core::cell::Cell;
+use core::panic::Location;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::string::{String, ToString};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use super::arena::{File, Reserved};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::error::MapError;
+use crate::order::Order;
+use crate::platform::{Context, Lock, Mapping, Platform, Report};
+
+/// Bytes that one page table maps.
+const TABLE_SPAN: usize = 2 << 20;
+/// Longest sleep of [`Platform::wait_for_memory`].
+const NAP: Duration = Duration::from_millis(1);
+
+/// A mutex as a platform's lock.
+pub struct HostLock<T>(Mutex<T>);
+
+impl<T: Send> Lock<T> for HostLock<T> {
+    fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut hold(&self.0))
+    }
+}
+
+std::thread_local! {
+    static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
+}
+
+/// The host beneath the allocators.
+pub struct HostPlatform {
+    file: File,
+    memory: Reserved,
+    areas: Reserved,
+    tables: Mutex<Tables>,
+    reports: Mutex<Vec<String>>,
+    naps: Condvar,
+    napping: Mutex<()>,
+    /// Allocations that may still succeed; negative for no limit.
+    budget: AtomicI64,
+    reclaimer_woken: AtomicBool,
+    flushes: AtomicUsize,
+}
+
+/// The simulated page tables: tables by the span that they map, pages by address.
+#[derive(Default)]
+struct Tables {
+    tables: BTreeMap<usize, Pfn>,
+    pages: BTreeMap<usize, Pfn>,
+}
+
+impl HostPlatform {
+    pub(super) fn new(frames: u32, vmalloc_pages: usize) -> Self {
+        let frames = frames as usize;
+        let (file, memory) = (File::new(frames), Reserved::new(frames));
+        file.map(memory.start(), 0, frames);
+        Self {
+            file,
+            memory,
+            areas: Reserved::new(vmalloc_pages),
+            tables: Mutex::default(),
+            reports: Mutex::default(),
+            naps: Condvar::new(),
+            napping: Mutex::new(()),
+            budget: AtomicI64::new(-1),
+            reclaimer_woken: AtomicBool::new(false),
+            flushes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn vmalloc_start(&self) -> VirtAddr {
+        self.areas.start()
+    }
+
+    pub(super) fn unmap_all(&self) {
+        self.memory.release();
+        self.areas.release();
+        self.file.close();
+    }
+
+    /// Runs `f` as if this thread were in `context`.
+    pub fn in_context<R>(&self, context: Context, f: impl FnOnce() -> R) -> R {
+        let before = CONTEXT.replace(context);
+        let result = f();
+        CONTEXT.set(before);
+        result
+    }
+
+    /// Lets `count` more allocations of pages succeed and all further ones fail, until [`fail_never`](Self::fail_never).
+    pub fn fail_after(&self, count: i64) {
+        self.budget.store(count, Relaxed);
+    }
+
+    /// Ends [`fail_after`](Self::fail_after).
+    pub fn fail_never(&self) {
+        self.budget.store(-1, Relaxed);
+    }
+
+    /// Takes the reports since the last call, as the log would show them.
+    pub fn take_reports(&self) -> Vec<String> {
+        core::mem::take(&mut hold(&self.reports))
+    }
+
+    /// Whether the reclaim thread was woken since the last call.
+    pub fn take_reclaimer_woken(&self) -> bool {
+        self.reclaimer_woken.swap(false, Relaxed)
+    }
+
+    /// How often translations were flushed.
+    pub fn flushes(&self) -> usize {
+        self.flushes.load(Relaxed)
+    }
+}
+
+impl Platform for HostPlatform {
+    type Lock<T: Send> = HostLock<T>;
+
+    fn context(&self) -> Context {
+        CONTEXT.get()
+    }
+
+    fn direct_map(&self) -> VirtAddr {
+        self.memory.start()
+    }
+
+    fn wake_reclaimer(&self) {
+        self.reclaimer_woken.store(true, Relaxed);
+    }
+
+    fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
+        let napping = hold(&self.napping);
+        if !ready() {
+            drop(self.naps.wait_timeout(napping, NAP));
+        }
+    }
+
+    fn wake_waiters(&self) {
+        self.naps.notify_all();
+    }
+
+    fn admits(&self, _order: Order) -> bool {
+        let take = |left: i64| if left > 0 { Some(left - 1) } else { None };
+        self.budget.load(Relaxed) < 0 || self.budget.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+
+    fn map(&self, at: VirtAddr, frame: Pfn, _mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError> {
+        let mut tables = hold(&self.tables);
+        let span = at.as_usize() / TABLE_SPAN;
+        if let Entry::Vacant(place) = tables.tables.entry(span) {
+            place.insert(table.take().ok_or(MapError::TableMissing)?);
+        }
+        if tables.pages.contains_key(&at.as_usize()) {
+            return Err(MapError::AlreadyMapped);
+        }
+        tables.pages.insert(at.as_usize(), frame);
+        self.file.map(at, frame.index(), 1);
+        Ok(())
+    }
+
+    fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
+        let frame = hold(&self.tables).pages.remove(&at.as_usize())?;
+        self.areas.clear(at);
+        Some(frame)
+    }
+
+    fn translate(&self, at: VirtAddr) -> Option<Pfn> {
+        hold(&self.tables).pages.get(&at.as_usize()).copied()
+    }
+
+    fn prune_table(&self) -> Option<Pfn> {
+        let mut tables = hold(&self.tables);
+        let empty = |span: &usize| tables.pages.range(span * TABLE_SPAN..(span + 1) * TABLE_SPAN).next().is_none();
+        let span = tables.tables.keys().copied().find(empty)?;
+        tables.tables.remove(&span)
+    }
+
+    fn flush(&self, _start: VirtAddr, _pages: usize) {
+        self.flushes.fetch_add(1, Relaxed);
+    }
+
+    fn report(&self, report: &Report<'_>, _caller: &'static Location<'static>) {
+        hold(&self.reports).push(report.to_string());
+    }
+}
+
+/// Locks a mutex; a test that failed while it held one does not make others fail.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const _: () = assert!(TABLE_SPAN == 512 * PAGE_SIZE);

@@ -1,0 +1,176 @@
+//! A zone: a buddy allocator with watermarks that keep pages for urgent requests.
+//!
+//! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255 pages,
+//! `low` twice and `high` three times that.)
+
+use crate::addr::Pfn;
+use crate::buddy::Buddy;
+use crate::gfp::{Priority, ZoneKind};
+use crate::order::Order;
+use crate::page::PageMap;
+
+/// Free pages at which a zone changes its behaviour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Watermarks {
+    /// GFP_KERNEL stops here; below is the reserve of GFP_ATOMIC.
+    pub min: usize,
+    /// GFP_USER stops here; below, kswapd is woken.
+    pub low: usize,
+    /// kswapd works until this many pages are free.
+    pub high: usize,
+}
+
+impl Watermarks {
+    /// The watermarks of a zone of `pages` pages.
+    pub fn for_zone(kind: ZoneKind, pages: usize) -> Self {
+        let ratio = match kind {
+            ZoneKind::Dma => 32,
+            ZoneKind::Normal | ZoneKind::HighMem => 128,
+        };
+        let min = (pages / ratio).clamp(10, 255);
+        Self { min, low: 2 * min, high: 3 * min }
+    }
+}
+
+/// Where GFP_ATOMIC stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AtomicFloor {
+    /// At the last free page, as the chapter says.
+    #[default]
+    LastPage,
+    /// One page below a quarter of `min`, as 2.4.0 did (kernel option `atomic_floor=min/4`).
+    QuarterOfMin,
+}
+
+/// What has happened in a zone since boot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ZoneCounters {
+    /// Blocks handed out.
+    pub allocs: u64,
+    /// Blocks taken back.
+    pub frees: u64,
+    /// Blocks handed out from below `min`.
+    pub reserve_allocs: u64,
+    /// Requests that the zone could not serve.
+    pub refusals: u64,
+}
+
+/// One zone of page frames.
+pub struct Zone {
+    kind: ZoneKind,
+    buddy: Buddy,
+    managed: usize,
+    marks: Watermarks,
+    floor: AtomicFloor,
+    counters: ZoneCounters,
+}
+
+/// What a zone says to a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Granted {
+    /// A block; free memory is above `low`.
+    Plenty(Pfn),
+    /// A block, but free memory has fallen to `low` or below: time to wake kswapd.
+    Scarce(Pfn),
+    /// Nothing.
+    Refused,
+}
+
+impl Zone {
+    /// A zone without memory.
+    pub const fn new(kind: ZoneKind, floor: AtomicFloor) -> Self {
+        Self {
+            kind,
+            buddy: Buddy::new(kind),
+            managed: 0,
+            marks: Watermarks { min: 0, low: 0, high: 0 },
+            floor,
+            counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0 },
+        }
+    }
+
+    /// Hands a block to the zone for the first time; the watermarks follow its size.
+    pub fn release(&mut self, map: &PageMap, block: Pfn, order: Order) {
+        self.buddy.free(map, block, order);
+        self.managed += order.pages() as usize;
+        self.marks = Watermarks::for_zone(self.kind, self.managed);
+    }
+
+    /// The free pages that a request must leave behind.
+    fn floor(&self, priority: Priority) -> usize {
+        match (priority, self.floor) {
+            (Priority::Atomic, AtomicFloor::LastPage) => 0,
+            (Priority::Atomic, AtomicFloor::QuarterOfMin) => (self.marks.min / 4).saturating_sub(1),
+            (Priority::Kernel, _) => self.marks.min,
+            (Priority::User, _) => self.marks.low,
+        }
+    }
+
+    /// Whether a request for 2^`order` pages leaves enough behind.
+    pub(crate) fn would_grant(&self, order: Order, priority: Priority) -> bool {
+        self.buddy.free_pages() >= self.floor(priority) + order.pages() as usize
+    }
+
+    /// Takes a block if the watermarks allow it.
+    pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority) -> Granted {
+        let block = self.would_grant(order, priority).then(|| self.buddy.alloc(map, order)).flatten();
+        let Some(block) = block else {
+            self.counters.refusals += 1;
+            return Granted::Refused;
+        };
+        self.counters.allocs += 1;
+        let free = self.buddy.free_pages();
+        if free > self.marks.low {
+            return Granted::Plenty(block);
+        }
+        if free < self.marks.min {
+            self.counters.reserve_allocs += 1;
+        }
+        Granted::Scarce(block)
+    }
+
+    /// Takes a block back. The caller has checked that it is one of this zone.
+    pub(crate) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
+        self.buddy.free(map, block, order);
+        self.counters.frees += 1;
+    }
+
+    /// Free pages and free blocks per order.
+    pub fn buddy(&self) -> &Buddy {
+        &self.buddy
+    }
+
+    /// Pages that were handed to the zone at boot.
+    pub const fn managed(&self) -> usize {
+        self.managed
+    }
+
+    /// The zone's watermarks, in pages.
+    pub const fn watermarks(&self) -> Watermarks {
+        self.marks
+    }
+
+    /// What has happened since boot.
+    pub const fn counters(&self) -> ZoneCounters {
+        self.counters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Watermarks;
+    use crate::gfp::ZoneKind;
+
+    #[test]
+    fn watermarks_follow_the_table_of_2_4() {
+        let marks = |kind, pages| {
+            let marks = Watermarks::for_zone(kind, pages);
+            (marks.min, marks.low, marks.high)
+        };
+        assert_eq!(marks(ZoneKind::Dma, 4096), (128, 256, 384));
+        assert_eq!(marks(ZoneKind::Normal, 4096), (32, 64, 96));
+        assert_eq!(marks(ZoneKind::Normal, 28672), (224, 448, 672));
+        assert_eq!(marks(ZoneKind::Normal, 61440), (255, 510, 765));
+        assert_eq!(marks(ZoneKind::Normal, 10), (10, 20, 30));
+    }
+}
