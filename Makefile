@@ -1,0 +1,81 @@
+# Scullery's commands; each installs what it lacks first (tools/setup.sh). `make` lists them.
+
+# The machine: `make run MEM=64M FIRMWARE=uefi`; boot/src/settings.rs says what each variable means.
+export MEM APPEND FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT TIMEOUT LIMIT GDB
+
+CARGO  := tools/cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+KERNEL := $(TARGET)/x86_64-kernel/kernel/kernel
+BOOT   := $(TARGET)/debug/boot
+XTASK  := $(TARGET)/debug/xtask
+
+# The kernel brings its own core and alloc, built by its own flags (.cargo/config.toml). xtask takes them from here.
+export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
+    -Zjson-target-spec -Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
+
+# Once all is built, builds are quiet. They speak on standard error: standard output is the guest's.
+QUIET := $(if $(wildcard $(BOOT)),--quiet)
+
+.DEFAULT_GOAL := help
+.PHONY: help run image test test-host test-qemu chapter bench bench-boot check fmt clean setup kernel host-programs
+
+help:
+	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
+	@echo '    MEM=128M FIRMWARE=bios|uefi APPEND="..." CPU= ACCEL=auto|kvm|tcg SMP=1'
+	@echo '    ICOUNT=1          the same from run to run    SCRIPT=file  run its lines, then power off'
+	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
+	@echo 'make test             every test, on the host and in QEMU'
+	@echo 'make test-host        tests of the portable crates only'
+	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
+	@echo 'make chapter          which test shows which statement of the chapter'
+	@echo 'make bench            benchmarks in the guest; make bench-boot: instructions from entry to prompt'
+	@echo 'make check            formatting, lints, documentation; warnings are errors'
+	@echo 'make image            disk images for BIOS and UEFI'
+	@echo 'make setup            install what is missing; make clean: remove what was built'
+
+setup:
+	@tools/setup.sh
+
+kernel: setup
+	@$(CARGO) build $(QUIET) $(KERNEL_FLAGS) --bin kernel >&2
+
+host-programs: setup
+	@[ -x $(BOOT) ] || echo 'building the bootloader and the host programs: 1 to 3 minutes, once' >&2
+	@$(CARGO) build $(QUIET) -p boot -p xtask >&2
+
+run: kernel host-programs
+	@$(BOOT) run $(KERNEL)
+
+image: kernel host-programs
+	@$(BOOT) image $(KERNEL)
+
+test: kernel host-programs
+	@$(XTASK) test
+
+test-host: host-programs
+	@$(XTASK) test-host
+
+test-qemu: kernel host-programs
+	@$(XTASK) test-qemu $(T)
+
+chapter: host-programs
+	@$(XTASK) chapter
+
+bench: kernel host-programs
+	@SCRIPT=tests/scripts/bench ICOUNT=$(or $(ICOUNT),1) $(BOOT) run $(KERNEL)
+
+bench-boot: kernel host-programs
+	@MEM=$(or $(MEM),1G) $(XTASK) bench-boot
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
+	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(QUIET) --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib
+
+fmt: setup
+	@$(CARGO) fmt --all
+
+clean:
+	rm -rf $(TARGET)

@@ -1,0 +1,121 @@
+//! QEMU's command line.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
+use crate::host;
+use crate::input::Source;
+use crate::settings::{Accel, Clock, Debugger, Firmware, Settings};
+
+/// A command ready to start, and the files in memory that it refers to: they must outlive the start.
+pub struct Machine {
+    /// QEMU with all its arguments.
+    pub command: Command,
+    files: Vec<File>,
+}
+
+impl Machine {
+    /// The machine that the settings describe, booting `image`, its serial port on QEMU's standard streams.
+    pub fn new(image: &Path, settings: &Settings, source: Source) -> Result<Self> {
+        let mut machine = Self { command: Command::new(host::qemu()?), files: Vec::new() };
+        machine.hardware(image, settings)?;
+        machine.clock(settings)?;
+        machine.console(source);
+        machine.configuration(settings, source)?;
+        if settings.debugger == Debugger::Awaited {
+            machine.command.args(["-s", "-S"]);
+        }
+        machine.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        machine.die_with_parent();
+        Ok(machine)
+    }
+
+    fn hardware(&mut self, image: &Path, settings: &Settings) -> Result<()> {
+        let command = &mut self.command;
+        command.args(["-machine", "pc", "-m", &settings.memory, "-smp", &settings.smp.to_string()]);
+        if let Some(model) = &settings.cpu {
+            command.args(["-cpu", model]);
+        }
+        if settings.firmware == Firmware::Uefi {
+            command.arg("-bios").arg(host::uefi_firmware()?);
+        }
+        command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+        // The guest's writes to its boot disk are forgotten, and several runs may share one image.
+        command.args(["-drive", &format!("format=raw,if=ide,snapshot=on,file={}", escaped(image)?)]);
+        Ok(())
+    }
+
+    fn clock(&mut self, settings: &Settings) -> Result<()> {
+        let deterministic = settings.clock == Clock::Instructions;
+        let accel = match settings.accel {
+            Accel::Kvm if deterministic => bail!("ICOUNT=1 counts instructions, which ACCEL=kvm cannot"),
+            Accel::Kvm => "kvm",
+            Accel::Auto if !deterministic && host::kvm_works() => "kvm",
+            Accel::Auto | Accel::Tcg => "tcg",
+        };
+        self.command.args(["-accel", accel]);
+        if deterministic {
+            self.command.args(["-icount", "shift=0,sleep=off,align=off"]);
+            self.command.args(["-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
+        }
+        Ok(())
+    }
+
+    fn console(&mut self, source: Source) {
+        match source {
+            // The monitor shares the line: Ctrl-A x switches the machine off.
+            Source::Terminal => self.command.args(["-serial", "mon:stdio"]),
+            Source::Pipe | Source::Script => self.command.args(["-serial", "stdio", "-monitor", "none"]),
+        };
+    }
+
+    /// What the kernel reads from the configuration device.
+    fn configuration(&mut self, settings: &Settings, source: Source) -> Result<()> {
+        let console = if source == Source::Terminal { "tty" } else { "pipe" };
+        self.file_in_memory("console", console)?;
+        if !settings.append.is_empty() {
+            self.file_in_memory("cmdline", &settings.append)?;
+        }
+        if let Some(script) = &settings.script {
+            fs::metadata(script).with_context(|| format!("SCRIPT={}", script.display()))?;
+            self.file("script", &escaped(script)?);
+        }
+        Ok(())
+    }
+
+    fn file_in_memory(&mut self, name: &str, contents: &str) -> Result<()> {
+        // Without close-on-exec: QEMU inherits the descriptor and opens it by its number.
+        let mut file = File::from(memfd_create(name, MFdFlags::empty())?);
+        file.write_all(contents.as_bytes())?;
+        self.file(name, &format!("/proc/self/fd/{}", file.as_raw_fd()));
+        self.files.push(file);
+        Ok(())
+    }
+
+    fn file(&mut self, name: &str, path: &str) {
+        self.command.args(["-fw_cfg", &format!("name=opt/scullery/{name},file={path}")]);
+    }
+
+    /// Makes the kernel kill QEMU when this program dies, however it dies.
+    fn die_with_parent(&mut self) {
+        let hook = || Ok(prctl::set_pdeathsig(Signal::SIGKILL)?);
+        // SAFETY: between fork and exec the hook makes one system call and touches no memory of the parent.
+        unsafe { self.command.pre_exec(hook) };
+    }
+}
+
+/// A path as QEMU's options want it: a comma doubled.
+fn escaped(path: &Path) -> Result<String> {
+    let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(text.replace(',', ",,"))
+}

@@ -1,0 +1,175 @@
+//! The machine to boot, as described by environment variables (make's variables).
+
+use std::env;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// Below this the BIOS stage of the bootloader has no room for the kernel.
+const LEAST_MEMORY_MIB: u64 = 24;
+const DEFAULT_MEMORY: &str = "128M";
+/// How long a run without a terminal may be silent before it counts as hung.
+const DEFAULT_SILENCE: Duration = Duration::from_secs(120);
+
+/// What starts the bootloader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, QEMU's default.
+    Bios,
+    /// OVMF.
+    Uefi,
+}
+
+impl fmt::Display for Firmware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bios => "bios",
+            Self::Uefi => "uefi",
+        })
+    }
+}
+
+/// How QEMU runs guest code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// KVM where the processor and /dev/kvm offer it, else TCG.
+    Auto,
+    /// Hardware virtualisation.
+    Kvm,
+    /// Software emulation.
+    Tcg,
+}
+
+/// How guest time runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// With the host's.
+    Host,
+    /// One nanosecond an instruction: the same from run to run.
+    Instructions,
+}
+
+/// Whether the machine starts at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debugger {
+    /// It does.
+    None,
+    /// It waits for gdb on port 1234 (`target remote :1234`, `continue`).
+    Awaited,
+}
+
+/// Everything that can be chosen about a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `MEM`: guest RAM in QEMU's notation.
+    pub memory: String,
+    /// `APPEND`: the kernel's command line.
+    pub append: String,
+    /// `FIRMWARE`: bios or uefi.
+    pub firmware: Firmware,
+    /// `CPU`: QEMU's CPU model; `None` is QEMU's default.
+    pub cpu: Option<String>,
+    /// `ACCEL`: auto, kvm or tcg.
+    pub accel: Accel,
+    /// `SMP`: number of processors.
+    pub smp: u32,
+    /// `ICOUNT`: 1 for a deterministic run.
+    pub clock: Clock,
+    /// `GDB`: 1 to wait for a debugger.
+    pub debugger: Debugger,
+    /// `SCRIPT`: file with the lines to run, instead of standard input.
+    pub script: Option<PathBuf>,
+    /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
+    pub silence: Option<Duration>,
+    /// `LIMIT`: seconds that a whole run may take; 0 is none.
+    pub limit: Option<Duration>,
+}
+
+impl Settings {
+    /// Reads and checks the environment; an unset or empty variable means its default.
+    pub fn from_environment() -> Result<Self> {
+        Ok(Self {
+            memory: memory(&variable("MEM").unwrap_or_else(|| DEFAULT_MEMORY.into()))?,
+            append: variable("APPEND").unwrap_or_default(),
+            firmware: choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?,
+            cpu: variable("CPU"),
+            accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,
+            smp: number("SMP")?.unwrap_or(1),
+            clock: choice("ICOUNT", &[("0", Clock::Host), ("1", Clock::Instructions)])?,
+            debugger: choice("GDB", &[("0", Debugger::None), ("1", Debugger::Awaited)])?,
+            script: variable("SCRIPT").map(PathBuf::from),
+            silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
+            limit: seconds("LIMIT", None)?,
+        })
+    }
+
+    /// The same machine for a test kernel: deterministic unless `ICOUNT=0` asks otherwise.
+    pub fn for_tests(mut self) -> Self {
+        if variable("ICOUNT").is_none() && self.accel != Accel::Kvm {
+            self.clock = Clock::Instructions;
+        }
+        self
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The value that a variable names; the first choice is the default.
+fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T> {
+    let given = variable(name).unwrap_or_else(|| choices[0].0.into());
+    match choices.iter().find(|(word, _)| *word == given) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            bail!("{name}={given} is not one of {}", words.join(", "))
+        }
+    }
+}
+
+fn number(name: &str) -> Result<Option<u32>> {
+    let Some(text) = variable(name) else { return Ok(None) };
+    let value: u32 = text.parse().with_context(|| format!("{name}={text} is not a number"))?;
+    Ok(Some(value))
+}
+
+fn seconds(name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
+    Ok(match number(name)? {
+        None => default,
+        Some(0) => None,
+        Some(count) => Some(Duration::from_secs(count.into())),
+    })
+}
+
+/// Checks an amount such as `24M`, `2G` or `128` (MiB).
+fn memory(text: &str) -> Result<String> {
+    let (digits, unit_mib) = match text.chars().last() {
+        Some('M' | 'm') => (&text[..text.len() - 1], 1),
+        Some('G' | 'g') => (&text[..text.len() - 1], 1024),
+        _ => (text, 1),
+    };
+    let Ok(count) = digits.parse::<u64>() else {
+        bail!("MEM={text} is not an amount of memory: write 128M or 2G");
+    };
+    if count.saturating_mul(unit_mib) < LEAST_MEMORY_MIB {
+        bail!("MEM={text} is too small: the bootloader needs at least {LEAST_MEMORY_MIB}M");
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory;
+
+    #[test]
+    fn memory_below_the_bootloaders_need_is_refused() {
+        assert!(memory("24M").is_ok());
+        assert!(memory("1G").is_ok());
+        assert!(memory("16M").is_err());
+        assert!(memory("lots").is_err());
+        assert!(memory("").is_err());
+    }
+}

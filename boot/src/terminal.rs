@@ -1,0 +1,31 @@
+//! The user's terminal while the guest owns it: each key goes through at once, ^C included.
+
+use std::io;
+
+use anyhow::{Context, Result};
+use nix::sys::termios::{self, OutputFlags, SetArg, Termios};
+
+/// Raw mode for as long as this lives.
+#[derive(Debug)]
+pub struct RawTerminal {
+    before: Termios,
+}
+
+impl RawTerminal {
+    /// Switches standard input's terminal to raw mode. Output still turns LF into CR LF: the kernel sends LF.
+    pub fn enter() -> Result<Self> {
+        let before = termios::tcgetattr(io::stdin()).context("cannot read the terminal's mode")?;
+        let mut raw = before.clone();
+        termios::cfmakeraw(&mut raw);
+        raw.output_flags |= OutputFlags::OPOST | OutputFlags::ONLCR;
+        termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &raw).context("cannot set the terminal's mode")?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // Nothing more can be done if the terminal is gone.
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
+    }
+}

@@ -1,0 +1,118 @@
+//! Backtraces by frame pointers, which every function of the kernel keeps.
+//!
+//! A frame is two words: the caller's frame pointer, then the return address. The walk reads only words that
+//! lie inside the stack it was given, and only upwards, so a smashed stack ends it and nothing worse.
+
+use core::arch::asm;
+use core::fmt;
+
+use spin::Once;
+use x86_64::VirtAddr;
+
+use super::symbols;
+
+/// Bytes of a frame: the saved frame pointer and the return address.
+const FRAME_LEN: u64 = 16;
+/// Frames printed at most: a runaway recursion need not fill the screen.
+const MAX_FRAMES: usize = 32;
+
+/// The addresses of one stack, from its lowest byte to one past its highest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StackRange {
+    start: VirtAddr,
+    end: VirtAddr,
+}
+
+impl StackRange {
+    /// A stack from `start` up to, not including, `end`; the whole of it must be mapped.
+    pub const fn new(start: VirtAddr, end: VirtAddr) -> Self {
+        Self { start, end }
+    }
+
+    /// Whether a whole frame lies at `pointer`.
+    fn holds_frame(&self, pointer: VirtAddr) -> bool {
+        pointer.is_aligned(8u64)
+            && pointer >= self.start
+            && pointer < self.end
+            && self.end - pointer >= FRAME_LEN
+    }
+}
+
+static BOOT_STACK: Once<StackRange> = Once::new();
+
+/// Remembers the stack that the bootloader gave, for panics before there are threads.
+pub fn set_boot_stack(stack: StackRange) {
+    BOOT_STACK.call_once(|| stack);
+}
+
+/// Return addresses, innermost first.
+#[derive(Debug, Clone)]
+pub struct Frames {
+    pointer: VirtAddr,
+    stack: StackRange,
+}
+
+impl Frames {
+    /// The callers of the current function, on the boot stack.
+    #[inline(always)]
+    pub fn here() -> Self {
+        const NO_STACK: StackRange = StackRange::new(VirtAddr::zero(), VirtAddr::zero());
+        Self::on(BOOT_STACK.get().copied().unwrap_or(NO_STACK))
+    }
+
+    /// The callers of the current function, which runs on `stack`.
+    #[inline(always)]
+    pub fn on(stack: StackRange) -> Self {
+        let pointer: u64;
+        // SAFETY: copies rbp into a register of the compiler's choice.
+        unsafe { asm!("mov {}, rbp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+        Self::from_frame(VirtAddr::new_truncate(pointer), stack)
+    }
+
+    /// The callers of the function whose frame pointer is `pointer`: that of a thread that was switched out,
+    /// or of what an exception interrupted.
+    pub const fn from_frame(pointer: VirtAddr, stack: StackRange) -> Self {
+        Self { pointer, stack }
+    }
+}
+
+impl Iterator for Frames {
+    type Item = VirtAddr;
+
+    fn next(&mut self) -> Option<VirtAddr> {
+        if !self.stack.holds_frame(self.pointer) {
+            return None;
+        }
+        let frame = self.pointer.as_ptr::<[u64; 2]>();
+        // SAFETY: just checked: the frame is aligned and lies wholly inside a mapped stack.
+        let [caller, return_address] = unsafe { frame.read() };
+        let caller = VirtAddr::try_new(caller).ok()?;
+        if return_address == 0 {
+            return None;
+        }
+        // A caller's frame lies above; anything else ends the walk at the next step.
+        self.pointer = if caller > self.pointer { caller } else { VirtAddr::zero() };
+        VirtAddr::try_new(return_address).ok()
+    }
+}
+
+/// Formats frames one a line: `  ADDRESS name+offset`.
+pub struct Backtrace(pub Frames);
+
+impl fmt::Display for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for address in self.0.clone().take(MAX_FRAMES) {
+            // A return address may be the first byte of the next function: look up the call before it.
+            match symbols::lookup(address - 1) {
+                Some((name, offset)) => writeln!(f, "  {address:016x} {name}+{:#x}", offset + 1)?,
+                None => writeln!(f, "  {address:016x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints a backtrace to the console.
+pub fn print(frames: Frames) {
+    crate::print!("backtrace:\n{}", Backtrace(frames));
+}

@@ -1,0 +1,27 @@
+//! The kernel boots and reads what the host hands in.
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+
+use kernel::arch::fw_cfg::FwCfg;
+use kernel::arch::symbols;
+use x86_64::VirtAddr;
+
+kernel::test_kernel!(test_main);
+
+#[test_case]
+fn missing_fw_cfg_file_is_not_found() -> Result<(), &'static str> {
+    let mut device = FwCfg::probe().ok_or("no fw_cfg device")?;
+    match device.file("opt/scullery/nosuch") {
+        None => Ok(()),
+        Some(_) => Err("found a file that was never given"),
+    }
+}
+
+#[test_case]
+fn every_function_has_a_name() {
+    let address = VirtAddr::from_ptr(symbols::lookup as *const ());
+    assert_eq!(symbols::lookup(address + 1), Some(("kernel::arch::symbols::lookup", 1)));
+}
