@@ -1,0 +1,144 @@
+//! Hardware interrupts: who handles which line, and the chip that delivers them.
+//!
+//! Key types: [`Irq`], [`IrqChip`]. An IRQ is a line of the machine; the vector by which the CPU sees it is the chip's
+//! affair. A handler runs with interrupts off, in interrupt context.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::percpu::HANDLED_IRQ;
+use super::pic;
+use crate::sched::preempt;
+use crate::softirq;
+use crate::sync::SpinLock;
+
+/// An interrupt line, 0 to 15.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Irq(u8);
+
+impl Irq {
+    /// How many lines there are.
+    pub const COUNT: usize = 16;
+    /// The interval timer.
+    pub const TIMER: Self = Self(0);
+    /// The first serial port.
+    pub const SERIAL: Self = Self(4);
+
+    /// The line `number`, or `None` above 15.
+    pub const fn new(number: u8) -> Option<Self> {
+        if (number as usize) < Self::COUNT { Some(Self(number)) } else { None }
+    }
+
+    /// The line's number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An interrupt controller.
+pub trait IrqChip: Sync {
+    /// The chip's name, as /proc/interrupts shows it.
+    fn name(&self) -> &'static str;
+    /// Sets the chip up, with all lines masked.
+    fn init(&self);
+    /// Lets `irq` through.
+    fn unmask(&self, irq: Irq);
+    /// Holds `irq` back.
+    fn mask(&self, irq: Irq);
+    /// The line that the CPU sees as `vector`; `None` for an interrupt that turns out not to be one.
+    fn accept(&self, vector: u8) -> Option<Irq>;
+    /// Tells the chip that `irq` has been handled.
+    fn end(&self, irq: Irq);
+}
+
+/// The line has a handler already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IrqBusy;
+
+/// A line's handler. Interrupt context.
+pub type Handler = fn(Irq);
+
+#[derive(Clone, Copy)]
+struct Action {
+    name: &'static str,
+    handler: Handler,
+}
+
+static ACTIONS: SpinLock<[Option<Action>; Irq::COUNT]> = SpinLock::new([None; Irq::COUNT]);
+static COUNTS: [AtomicU64; Irq::COUNT] = [const { AtomicU64::new(0) }; Irq::COUNT];
+static SPURIOUS: AtomicU64 = AtomicU64::new(0);
+
+/// The machine's interrupt controller.
+pub fn chip() -> &'static dyn IrqChip {
+    &pic::PIC
+}
+
+/// Has `handler` called for each interrupt on `irq`, and lets the line through. Any context.
+pub fn request_irq(irq: Irq, name: &'static str, handler: Handler) -> Result<(), IrqBusy> {
+    ACTIONS.with(|actions| {
+        let slot = &mut actions[irq.index()];
+        if slot.is_some() {
+            return Err(IrqBusy);
+        }
+        *slot = Some(Action { name, handler });
+        chip().unmask(irq);
+        Ok(())
+    })
+}
+
+/// Holds `irq` back and forgets its handler. Any context.
+pub fn free_irq(irq: Irq) {
+    ACTIONS.with(|actions| {
+        chip().mask(irq);
+        actions[irq.index()] = None;
+    });
+}
+
+/// Interrupts handled so far on `irq`. Any context.
+pub fn count(irq: Irq) -> u64 {
+    COUNTS[irq.index()].load(Ordering::Relaxed)
+}
+
+/// Interrupts that turned out not to be any. Any context.
+pub fn spurious() -> u64 {
+    SPURIOUS.load(Ordering::Relaxed)
+}
+
+/// The name under which `irq`'s handler was requested, if it has one. Any context.
+pub fn name(irq: Irq) -> Option<&'static str> {
+    ACTIONS.with(|actions| actions[irq.index()].map(|action| action.name))
+}
+
+/// The line whose handler runs on this CPU now.
+pub fn handled_now() -> Option<Irq> {
+    HANDLED_IRQ.get().checked_sub(1).and_then(|number| Irq::new(number as u8))
+}
+
+/// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then, maybe, another thread runs.
+pub(super) fn interrupt(vector: u8) {
+    match chip().accept(vector) {
+        Some(irq) => handle(irq),
+        None => {
+            SPURIOUS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    softirq::run_pending();
+    if preempt::is_preemptible() {
+        preempt::preempt_at_interrupt_end();
+    }
+}
+
+fn handle(irq: Irq) {
+    preempt::enter_hardirq();
+    let outer = HANDLED_IRQ.replace(u32::from(irq.number()) + 1);
+    COUNTS[irq.index()].fetch_add(1, Ordering::Relaxed);
+    if let Some(action) = ACTIONS.with(|actions| actions[irq.index()]) {
+        (action.handler)(irq);
+    }
+    chip().end(irq);
+    HANDLED_IRQ.replace(outer);
+    preempt::leave_hardirq();
+}

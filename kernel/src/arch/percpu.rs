@@ -1,0 +1,123 @@
+//! The block of data that each CPU has for itself, reached through the segment register gs.
+//!
+//! Key types: [`PerCpu`], [`Word`], [`Pointer`]. A word is read or changed in one instruction, so that neither an
+//! interrupt nor a move of the thread to another CPU can come between finding the block and using it.
+//!
+//! Invariants:
+//! - (a) gs points to this CPU's block from the first line of the kernel's entry on: [`init`] comes before all else.
+//! - (b) only the CPU itself writes its block.
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+
+use x86_64::VirtAddr;
+use x86_64::registers::model_specific::GsBase;
+
+/// What one CPU knows about itself.
+#[repr(C)]
+pub struct PerCpu {
+    preempt_count: u32,
+    need_resched: u32,
+    softirqs: u32,
+    handled_irq: u32,
+    current: usize,
+    idle: usize,
+}
+
+/// The block of one CPU, in memory that its owner changes by gs-relative instructions.
+#[repr(transparent)]
+struct Block(UnsafeCell<PerCpu>);
+
+// SAFETY: invariant (b): no two CPUs touch one block, and each access is a single instruction.
+unsafe impl Sync for Block {}
+
+static BOOT_CPU: Block =
+    Block(UnsafeCell::new(PerCpu { preempt_count: 0, need_resched: 0, softirqs: 0, handled_irq: 0, current: 0, idle: 0 }));
+
+/// Points gs to the block of the CPU that boots. The very first call of the kernel.
+pub fn init() {
+    GsBase::write(VirtAddr::from_ptr(BOOT_CPU.0.get()));
+}
+
+/// A 32-bit word at `OFFSET` in this CPU's block.
+pub struct Word<const OFFSET: usize>;
+
+/// How deep this CPU is in critical sections and interrupts: see `sched::preempt`.
+pub static PREEMPT_COUNT: Word<{ offset_of!(PerCpu, preempt_count) }> = Word;
+/// Not 0 when another thread should run as soon as preemption is allowed.
+pub static NEED_RESCHED: Word<{ offset_of!(PerCpu, need_resched) }> = Word;
+/// One bit for each soft interrupt that was raised and has not run.
+pub static SOFTIRQS: Word<{ offset_of!(PerCpu, softirqs) }> = Word;
+/// Number of the interrupt line whose handler runs, plus one; 0 when none does.
+pub static HANDLED_IRQ: Word<{ offset_of!(PerCpu, handled_irq) }> = Word;
+
+impl<const OFFSET: usize> Word<OFFSET> {
+    /// The word's value.
+    #[inline(always)]
+    pub fn get(&self) -> u32 {
+        let value;
+        // SAFETY: by (a), gs:OFFSET is a word of this CPU's block; the instruction only reads it.
+        unsafe {
+            asm!("mov {:e}, gs:[{}]", out(reg) value, const OFFSET, options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// Replaces the word's value and returns the old one.
+    #[inline(always)]
+    pub fn replace(&self, mut value: u32) -> u32 {
+        // SAFETY: as in `get`; by (b) nobody else writes the word.
+        unsafe { asm!("xchg gs:[{}], {:e}", const OFFSET, inout(reg) value, options(nostack, preserves_flags)) };
+        value
+    }
+
+    /// Adds `amount`. Also a compiler barrier: accesses to memory stay on their side of it.
+    #[inline(always)]
+    pub fn add(&self, amount: u32) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("add dword ptr gs:[{}], {:e}", const OFFSET, in(reg) amount, options(nostack)) };
+    }
+
+    /// Subtracts `amount`. Also a compiler barrier.
+    #[inline(always)]
+    pub fn sub(&self, amount: u32) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("sub dword ptr gs:[{}], {:e}", const OFFSET, in(reg) amount, options(nostack)) };
+    }
+
+    /// Sets the bits that are set in `bits`.
+    #[inline(always)]
+    pub fn set_bits(&self, bits: u32) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("or dword ptr gs:[{}], {:e}", const OFFSET, in(reg) bits, options(nostack)) };
+    }
+}
+
+/// An address at `OFFSET` in this CPU's block; 0 before it is first set.
+pub struct Pointer<const OFFSET: usize>;
+
+/// The thread that runs on this CPU.
+pub static CURRENT: Pointer<{ offset_of!(PerCpu, current) }> = Pointer;
+/// The thread that runs on this CPU when no other wants to.
+pub static IDLE: Pointer<{ offset_of!(PerCpu, idle) }> = Pointer;
+
+impl<const OFFSET: usize> Pointer<OFFSET> {
+    /// The address.
+    #[inline(always)]
+    pub fn get(&self) -> usize {
+        let value;
+        // SAFETY: by (a), gs:OFFSET is a word of this CPU's block; the instruction only reads it.
+        unsafe {
+            asm!("mov {}, gs:[{}]", out(reg) value, const OFFSET, options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// Replaces the address.
+    #[inline(always)]
+    pub fn set(&self, value: usize) {
+        // SAFETY: by (a) and (b) the word is this CPU's to write.
+        unsafe { asm!("mov gs:[{}], {}", const OFFSET, in(reg) value, options(nostack, preserves_flags)) };
+    }
+}

@@ -1,0 +1,66 @@
+//! The end: a panic says what happened, where and in which context, and stops the machine.
+
+use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use mm::Context;
+
+use crate::arch::backtrace::{self, Frames};
+use crate::arch::irq;
+use crate::arch::qemu::{self, ExitCode};
+use crate::sched::{self, task};
+use crate::{klog, testing};
+
+/// How many panics have begun: the second is one in the handler of the first.
+static PANICS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a panic is being reported: locks may be held by what was interrupted, and must not be waited for.
+pub fn is_panicking() -> bool {
+    PANICS.load(Ordering::Relaxed) > 0
+}
+
+/// Reports the panic, then ends QEMU with the status of a failure, or halts a real machine.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    x86_64::instructions::interrupts::disable();
+    match PANICS.fetch_add(1, Ordering::Relaxed) {
+        0 => {
+            // The context before `klog!` takes a lock.
+            let context = CurrentContext::now();
+            klog!("panic: {info}");
+            klog!("context: {context}");
+            backtrace::print(Frames::here());
+            testing::panicked(info);
+        }
+        1 => klog!("panic while reporting a panic: {info}"),
+        _ => {}
+    }
+    qemu::exit(ExitCode::Failure)
+}
+
+/// Who runs: for reports.
+struct CurrentContext {
+    context: Context,
+}
+
+impl CurrentContext {
+    fn now() -> Self {
+        Self { context: sched::context() }
+    }
+}
+
+impl fmt::Display for CurrentContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.context)?;
+        match irq::handled_now() {
+            Some(irq) => write!(f, ", irq {} ({})", irq.number(), irq::name(irq).unwrap_or("no handler"))?,
+            None if self.context == Context::Interrupt => write!(f, ", soft interrupt")?,
+            None => {}
+        }
+        match task::try_current() {
+            Some(task) => write!(f, ", thread {} ({})", task.id, task.name),
+            None => write!(f, ", before the first thread"),
+        }
+    }
+}

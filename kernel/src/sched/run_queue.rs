@@ -1,0 +1,162 @@
+//! The run queue: who runs next. Round robin, one tick each.
+//!
+//! Invariants, all under [`SCHEDULER`]'s lock:
+//! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched from.
+//! - (b) the idle task is never on the ready list: it runs when that is empty.
+//! - (c) the lock is held across the switch: the task that is switched to gives it back. So nobody sees a task as
+//!   switched out whose registers are not saved yet, and nobody frees a stack that is still stood on.
+//!
+//! Nothing here allocates.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use super::task::{self, ALL, RUN, State, Task};
+use crate::arch::percpu::{CURRENT, IDLE, NEED_RESCHED};
+use crate::arch::switch::switch;
+use crate::sync::SpinLock;
+use crate::sync::list::{Link, Linked, List};
+
+/// The scheduler's lists.
+pub(super) struct Scheduler {
+    ready: List<Task, RUN>,
+    dead: List<Task, RUN>,
+    /// Every thread that has not been reaped.
+    pub(super) all: List<Task, ALL>,
+    reaper: Option<&'static Task>,
+}
+
+/// Guards the lists, and the scheduling fields of all tasks.
+pub(super) static SCHEDULER: SpinLock<Scheduler> =
+    SpinLock::new(Scheduler { ready: List::new(), dead: List::new(), all: List::new(), reaper: None });
+
+/// Why a thread stops running.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// It said so: if its state is not runnable, it is off the run queue until it is woken.
+    Voluntarily,
+    /// Its time is up: it stays runnable, even half way into falling asleep.
+    Preempted,
+}
+
+impl Scheduler {
+    /// Adds a new thread, ready to run.
+    pub(super) fn admit(&mut self, task: &'static Task) {
+        self.all.push(task);
+        self.ready.push(task);
+        self.kick_idle();
+    }
+
+    /// Takes the next dead thread off all lists.
+    pub(super) fn bury(&mut self) -> Option<&'static Task> {
+        let task = self.dead.pop()?;
+        self.all.remove(task);
+        Some(task)
+    }
+
+    /// Makes `task` the one that is woken when a thread has died.
+    pub(super) fn set_reaper(&mut self, task: &'static Task) {
+        self.reaper = Some(task);
+    }
+
+    /// Whether a dead thread waits for the reaper.
+    pub(super) const fn has_dead(&self) -> bool {
+        self.dead.first().is_some()
+    }
+
+    fn wake(&mut self, task: &'static Task) {
+        if !matches!(task.state(), State::Sleeping | State::Interruptible) {
+            return;
+        }
+        task.set_state(State::Runnable);
+        // One that has not got as far as switching away, or was preempted on its way, needs no place.
+        let link: &Link<Task> = Linked::<RUN>::link(task);
+        if !task.on_cpu.load(Ordering::Relaxed) && !link.is_on_list() {
+            self.ready.push(task);
+            self.kick_idle();
+        }
+    }
+
+    /// Ends this CPU's idleness; another CPU finds the thread at its next tick.
+    fn kick_idle(&self) {
+        if CURRENT.get() == IDLE.get() {
+            NEED_RESCHED.replace(1);
+        }
+    }
+
+    /// Puts the task that stops running where it belongs, and picks the next.
+    fn exchange(&mut self, leaving: &'static Task, how: Leave) -> &'static Task {
+        let is_idle = core::ptr::from_ref(leaving) as usize == IDLE.get();
+        match (how, leaving.state()) {
+            _ if is_idle => {}
+            (Leave::Voluntarily, State::Sleeping | State::Interruptible) => {}
+            (_, State::Dead) => {
+                self.dead.push(leaving);
+                if let Some(reaper) = self.reaper {
+                    self.wake(reaper);
+                }
+            }
+            _ => {
+                self.ready.push(leaving);
+            }
+        }
+        self.ready.pop().unwrap_or_else(idle)
+    }
+}
+
+fn idle() -> &'static Task {
+    let idle = IDLE.get() as *const Task;
+    // SAFETY: `sched::init` set it to a static task before it let anything switch.
+    unsafe { &*idle }
+}
+
+/// Lets others run: until it is woken if the caller has put itself to sleep, else until its turn comes again.
+pub(crate) fn schedule() {
+    leave(Leave::Voluntarily);
+}
+
+/// Takes the CPU from the current thread for as long as others are ready.
+pub(crate) fn preempt() {
+    leave(Leave::Preempted);
+}
+
+/// Makes a sleeping thread ready. Any context.
+pub(crate) fn wake(task: &'static Task) {
+    SCHEDULER.with(|scheduler| scheduler.wake(task));
+}
+
+/// Makes a thread ready that sleeps interruptibly; one that has ended, or sleeps otherwise, is left alone. Any context.
+pub(crate) fn wake_interruptible(task: NonNull<Task>) {
+    SCHEDULER.with(|scheduler| {
+        let alive = scheduler.all.iter().find(|other| core::ptr::eq(*other, task.as_ptr()));
+        if let Some(task) = alive.filter(|task| task.state() == State::Interruptible) {
+            scheduler.wake(task);
+        }
+    });
+}
+
+fn leave(how: Leave) {
+    let mut scheduler = SCHEDULER.lock();
+    NEED_RESCHED.replace(0);
+    let previous = task::current();
+    let next = scheduler.exchange(previous, how);
+    if core::ptr::eq(previous, next) {
+        return;
+    }
+    previous.on_cpu.store(false, Ordering::Relaxed);
+    next.on_cpu.store(true, Ordering::Relaxed);
+    CURRENT.set(core::ptr::from_ref(next) as usize);
+    let next_stack = next.stack_pointer.load(Ordering::Relaxed);
+    // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock is
+    // held, so interrupts are off.
+    unsafe { switch(previous.stack_pointer.as_ptr(), next_stack) };
+    // Here `previous` runs again, perhaps much later. The guard on this stack gives back the lock that whoever switched
+    // to us took.
+}
+
+/// First act of a new thread, which has no guard on its stack: gives the lock back for whoever switched to it.
+pub(super) fn finish_first_switch() {
+    // SAFETY: by (c) this CPU holds the lock, and the guard lies on the stack of the thread that was switched from.
+    unsafe { SCHEDULER.release_taken_over() };
+    x86_64::instructions::interrupts::enable();
+}

@@ -1,0 +1,261 @@
+//! One kernel thread, as the scheduler sees it.
+//!
+//! Key types: [`Task`], [`State`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue, and the
+//! list of all threads, which keeps it alive until the reaper has seen to it. So whoever finds a task on a list, or
+//! running, may hold it as `&'static Task` while it stays there.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use mm::VirtAddr;
+
+use super::preempt::in_interrupt;
+use super::run_queue;
+use super::stack::KernelStack;
+use crate::arch::percpu::CURRENT;
+use crate::sync::list::{Link, Linked};
+use crate::sync::{SpinLock, WaitQueue};
+use crate::time::Ticks;
+use crate::timer::Timer;
+
+/// Number of a task's link for the run queue and the list of the dead.
+pub const RUN: usize = 0;
+/// Number of a task's link for a wait queue.
+pub const WAIT: usize = 1;
+/// Number of a task's link for the list of all threads.
+pub const ALL: usize = 2;
+
+/// Whether a thread wants to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum State {
+    /// Running, or ready to.
+    Runnable,
+    /// Asleep until it is woken.
+    Sleeping,
+    /// Asleep until it is woken or interrupted by ^C.
+    Interruptible,
+    /// Never to run again.
+    Dead,
+}
+
+impl State {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Runnable,
+            1 => Self::Sleeping,
+            2 => Self::Interruptible,
+            _ => Self::Dead,
+        }
+    }
+
+    /// The letter that ps shows: R, S or Z.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Runnable => 'R',
+            Self::Sleeping | Self::Interruptible => 'S',
+            Self::Dead => 'Z',
+        }
+    }
+}
+
+/// A thread's name: up to 15 bytes, kept inline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Name {
+    /// Bytes of the longest name; longer ones are cut.
+    pub const MAX: usize = 15;
+
+    /// The name `text`, cut to what fits.
+    pub const fn new(text: &str) -> Self {
+        let mut len = if text.len() < Self::MAX { text.len() } else { Self::MAX };
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        let mut bytes = [0; Self::MAX];
+        let mut i = 0;
+        while i < len {
+            bytes[i] = text.as_bytes()[i];
+            i += 1;
+        }
+        Self { bytes, len: len as u8 }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        // `new` cuts between characters, so this never falls back.
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// What a thread runs: its return value is the thread's exit code.
+pub type Entry = Box<dyn FnOnce() -> i32 + Send>;
+
+/// A kernel thread.
+pub struct Task {
+    /// Number of the thread: 0 is the idle thread, 1 the one that booted.
+    pub id: u32,
+    /// Its name.
+    pub name: Name,
+    links: [Link<Task>; 3],
+    state: AtomicU8,
+    /// Whether a CPU runs it; changes under the run queue's lock.
+    pub(super) on_cpu: AtomicBool,
+    /// Its stack pointer while it does not run; changes under the run queue's lock.
+    pub(super) stack_pointer: AtomicUsize,
+    stack_bottom: AtomicUsize,
+    stack_top: AtomicUsize,
+    pub(super) stack: SpinLock<Option<KernelStack>>,
+    pub(super) entry: SpinLock<Option<Entry>>,
+    pub(super) references: AtomicUsize,
+    interrupted: AtomicBool,
+    mutexes: AtomicU32,
+    /// Timer ticks that found it running.
+    pub(super) ticks: AtomicU64,
+    alarm: Timer,
+    pub(super) exit_code: AtomicI32,
+    pub(super) finished: AtomicBool,
+    /// Woken when `finished` is set.
+    pub(super) exit: WaitQueue,
+}
+
+impl Task {
+    /// A task that is on no list and has no stack of its own.
+    pub const fn new(id: u32, name: Name) -> Self {
+        Self {
+            id,
+            name,
+            links: [const { Link::new() }; 3],
+            state: AtomicU8::new(State::Runnable as u8),
+            on_cpu: AtomicBool::new(false),
+            stack_pointer: AtomicUsize::new(0),
+            stack_bottom: AtomicUsize::new(0),
+            stack_top: AtomicUsize::new(0),
+            stack: SpinLock::new(None),
+            entry: SpinLock::new(None),
+            references: AtomicUsize::new(1),
+            interrupted: AtomicBool::new(false),
+            mutexes: AtomicU32::new(0),
+            ticks: AtomicU64::new(0),
+            alarm: Timer::new(|task| {
+                let task = task as *const Task;
+                // SAFETY: `wake_at` armed the timer with a task that takes it down before it goes on.
+                run_queue::wake(unsafe { &*task });
+            }),
+            exit_code: AtomicI32::new(0),
+            finished: AtomicBool::new(false),
+            exit: WaitQueue::new(),
+        }
+    }
+
+    /// Says where the task's stack lies.
+    pub fn set_stack_range(&self, bottom: VirtAddr, top: VirtAddr) {
+        self.stack_bottom.store(bottom.as_usize(), Ordering::Relaxed);
+        self.stack_top.store(top.as_usize(), Ordering::Relaxed);
+    }
+
+    /// Lowest address of the task's stack, and the address after its highest.
+    pub fn stack_range(&self) -> (VirtAddr, VirtAddr) {
+        let bottom = self.stack_bottom.load(Ordering::Relaxed);
+        (VirtAddr::new(bottom), VirtAddr::new(self.stack_top.load(Ordering::Relaxed)))
+    }
+
+    /// The task's state.
+    pub fn state(&self) -> State {
+        State::from_bits(self.state.load(Ordering::Relaxed))
+    }
+
+    /// Sets the state, visible to others before anything that the caller reads after it.
+    pub fn set_state(&self, state: State) {
+        self.state.swap(state as u8, Ordering::SeqCst);
+    }
+
+    /// Whether ^C has come for this thread.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_interrupted(&self, interrupted: bool) {
+        self.interrupted.store(interrupted, Ordering::SeqCst);
+    }
+
+    /// Whether the thread holds a [`Mutex`](crate::sync::Mutex).
+    pub fn holds_mutex(&self) -> bool {
+        self.mutexes.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has the task woken at `deadline`, unless [`cancel_alarm`](Self::cancel_alarm) comes first.
+    pub fn wake_at(&'static self, deadline: Ticks) {
+        self.alarm.add_at(deadline, core::ptr::from_ref(self) as usize);
+    }
+
+    /// Takes the alarm down. After it the alarm does not touch the task any more.
+    pub fn cancel_alarm(&self) {
+        self.alarm.cancel();
+    }
+}
+
+impl Linked<RUN> for Task {
+    fn link(&self) -> &Link<Self> {
+        &self.links[RUN]
+    }
+}
+
+impl Linked<WAIT> for Task {
+    fn link(&self) -> &Link<Self> {
+        &self.links[WAIT]
+    }
+}
+
+impl Linked<ALL> for Task {
+    fn link(&self) -> &Link<Self> {
+        &self.links[ALL]
+    }
+}
+
+/// The task that runs on this CPU, or `None` before `sched::init`.
+pub fn try_current() -> Option<&'static Task> {
+    let current = CURRENT.get() as *const Task;
+    // SAFETY: null, or set by the scheduler to the task that runs here, which lives at least until it stops running.
+    unsafe { current.as_ref() }
+}
+
+/// The task that runs on this CPU.
+///
+/// # Panics
+/// Before `sched::init`.
+pub fn current() -> &'static Task {
+    let Some(task) = try_current() else { panic!("no thread runs before sched::init") };
+    task
+}
+
+/// Notes that the current thread has taken a mutex. One that an interrupt tried and took is not the thread's.
+pub fn count_mutex_taken() {
+    if let Some(task) = try_current().filter(|_| !in_interrupt()) {
+        task.mutexes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Notes that the current thread has given a mutex back.
+pub fn count_mutex_given() {
+    if let Some(task) = try_current().filter(|_| !in_interrupt()) {
+        task.mutexes.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,167 @@
+//! Handles to threads: spawn, join, interrupt, list.
+//!
+//! A [`Thread`] is a counted reference. The count of a thread that lives includes one reference of the list of all
+//! threads; the reaper gives that one back.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+use kapi::LockError;
+use mm::AllocError;
+
+use super::preempt::may_sleep;
+use super::run_queue::{self, SCHEDULER};
+use super::stack::KernelStack;
+use super::task::{Name, State, Task};
+use super::thread_main;
+use crate::arch::switch;
+
+/// A handle to a thread, which may have ended.
+pub struct Thread(NonNull<Task>);
+
+// SAFETY: a task may be used and freed from any thread: all that changes in it is atomic or locked.
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
+
+/// What ps shows of a thread.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadInfo {
+    /// Number of the thread.
+    pub id: u32,
+    /// Its name.
+    pub name: Name,
+    /// Its state.
+    pub state: State,
+    /// Timer ticks that found it running.
+    pub ticks: u64,
+    /// Size of its stack, in bytes.
+    pub stack_bytes: usize,
+}
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(2);
+
+/// Starts a thread that runs `entry`; its name is cut to 15 bytes. Process context; may sleep for memory.
+///
+/// # Errors
+/// When memory is short, or where the caller may not sleep: then nothing has changed.
+#[track_caller]
+pub fn spawn(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result<Thread, AllocError> {
+    may_sleep("spawn").map_err(|_| AllocError)?;
+    let stack = KernelStack::allocate()?;
+    let entry = Box::try_new(entry).map_err(|_| AllocError)?;
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let task = Box::try_new(Task::new(id, Name::new(name))).map_err(|_| AllocError)?;
+    task.set_stack_range(stack.bottom(), stack.top());
+    task.stack_pointer.store(switch::prepare(stack.top(), thread_main).as_usize(), Ordering::Relaxed);
+    task.stack.with(|slot| *slot = Some(stack));
+    task.entry.with(|slot| *slot = Some(entry));
+    let task: &'static Task = Box::leak(task);
+    // The first reference is the list's.
+    let handle = Thread::from_task(task);
+    SCHEDULER.with(|scheduler| scheduler.admit(task));
+    Ok(handle)
+}
+
+impl Thread {
+    /// A new handle to `task`.
+    pub(super) fn from_task(task: &Task) -> Self {
+        task.references.fetch_add(1, Ordering::Relaxed);
+        Self(NonNull::from(task))
+    }
+
+    /// A handle for a reference that was counted before.
+    pub(super) fn adopt(task: &Task) -> Self {
+        Self(NonNull::from(task))
+    }
+
+    /// The task, for one that is never reaped.
+    pub(super) fn task(&self) -> &'static Task {
+        // SAFETY: the caller knows that the thread never ends, so that its list keeps it for good.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn get(&self) -> &Task {
+        // SAFETY: this handle's reference keeps the task alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Number of the thread.
+    pub fn id(&self) -> u32 {
+        self.get().id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Name {
+        self.get().name
+    }
+
+    /// Whether the thread has ended and its stack is freed. Any context.
+    pub fn is_finished(&self) -> bool {
+        self.get().finished.load(Ordering::Acquire)
+    }
+
+    /// Sleeps until the thread has ended and its stack is freed; returns its exit code. ^C ends the wait.
+    #[track_caller]
+    pub fn join(&self) -> Result<i32, LockError> {
+        may_sleep("join").map_err(|_| LockError::WrongContext)?;
+        self.get().exit.wait_until_interruptible(|| self.is_finished())?;
+        Ok(self.get().exit_code.load(Ordering::Relaxed))
+    }
+
+    /// Delivers ^C: the thread's interruptible sleeps end, this one and all to come. Any context.
+    pub fn interrupt(&self) {
+        self.get().set_interrupted(true);
+        run_queue::wake_interruptible(self.0);
+    }
+}
+
+impl Clone for Thread {
+    fn clone(&self) -> Self {
+        Self::from_task(self.get())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if self.get().references.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: the last reference is gone, the list's included, so the task came from the Box that `spawn`
+            // leaked (static tasks are never reaped) and nobody can reach it.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Thread({}, {:?})", self.id(), self.name())
+    }
+}
+
+/// Calls `show` for each thread, by rising number. Threads that come or go meanwhile may be missed. Any context.
+pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
+    let mut from = 0;
+    // One lock for each thread: `show` runs without it, and may print or sleep.
+    while let Some(info) = first_from(from) {
+        show(&info);
+        from = info.id + 1;
+    }
+}
+
+/// The thread with the lowest number that is `from` or more.
+fn first_from(from: u32) -> Option<ThreadInfo> {
+    SCHEDULER.with(|scheduler| {
+        let task = scheduler.all.iter().filter(|task| task.id >= from).min_by_key(|task| task.id)?;
+        let (bottom, top) = task.stack_range();
+        Some(ThreadInfo {
+            id: task.id,
+            name: task.name,
+            state: task.state(),
+            ticks: task.ticks.load(Ordering::Relaxed),
+            stack_bytes: top.as_usize() - bottom.as_usize(),
+        })
+    })
+}
