@@ -26,6 +26,13 @@ pub trait CharDriver: Sync {
     /// Writes at `position`; returns the bytes written. Short writes are normal.
     fn write(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
 
+    /// Writes at `position` from any context, interrupts included; never waits. Returns the bytes written.
+    ///
+    /// `EAGAIN` when the device is in use this instant, or when it cannot be written without sleeping at all.
+    fn write_atomic(&self, _minor: Minor, _position: u64, _bytes: &[u8]) -> Result<usize, Errno> {
+        Err(Errno::EAGAIN)
+    }
+
     /// Bytes that the device holds: where [`Whence::End`] counts from.
     fn size(&self, _minor: Minor) -> Result<u64, Errno> {
         Ok(0)

@@ -15,6 +15,12 @@ pub enum LockError {
     Interrupted,
 }
 
+impl From<WrongContext> for crate::Errno {
+    fn from(_: WrongContext) -> Self {
+        Self::EAGAIN
+    }
+}
+
 impl From<LockError> for crate::Errno {
     fn from(error: LockError) -> Self {
         match error {
@@ -32,6 +38,9 @@ pub trait SleepLock<T>: Sync {
     /// Runs `f` with the value, alone; sleeps until the lock is free. Refused in a context that may not sleep, even
     /// when the lock is free; ^C ends the wait.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError>;
+
+    /// [`with`](Self::with), but ^C does not end the wait: for work that must not stop halfway.
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext>;
 
     /// Runs `f` with the value if the lock is free at once. Any context; the closure runs in the caller's.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;

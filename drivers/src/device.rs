@@ -1,0 +1,150 @@
+//! One scull device: bytes in quanta, quanta in sets, sets in items.
+//!
+//! Reads and writes go at most to the end of a quantum; what was never written and lies below the size reads as the
+//! end of the file, as in the originals. The caller holds the device's lock. (Chapter: the excerpts of scullc, scullp
+//! and scullv.)
+
+use core::fmt;
+
+use kapi::mm::own::Buffer;
+use kapi::mm::{AllocError, GfpFlags};
+use kapi::{Errno, IoBuf, Kernel};
+
+use crate::geometry::{Geometry, Place};
+use crate::items::{Item, Node, Tree};
+use crate::quota::Quota;
+use crate::store::QuantumStore;
+
+/// The largest position that a file can have.
+const MAX_POSITION: u64 = i64::MAX as u64;
+
+/// A device's memory.
+///
+/// The first item is part of the device, as in the originals; the others exist only where something was written.
+pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
+    store: S,
+    quota: &'static Quota,
+    geometry: Geometry,
+    size: u64,
+    quanta: u64,
+    first: Item<S::Quantum, K>,
+    more: Tree<Item<S::Quantum, K>, K>,
+}
+
+impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
+    /// An empty device.
+    pub const fn new(store: S, geometry: Geometry, quota: &'static Quota) -> Self {
+        Self { store, quota, geometry, size: 0, quanta: 0, first: Item::new(), more: Tree::new() }
+    }
+
+    /// Bytes from the start of the device to the end of what was written.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The sizes that the device is cut by.
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Frees all data and takes on `geometry`. Needs no memory.
+    pub fn trim(&mut self, geometry: Geometry) {
+        self.first = Item::new();
+        self.more = Tree::new();
+        self.quota.release(self.quanta * self.geometry.quantum() as u64);
+        self.quanta = 0;
+        self.size = 0;
+        self.geometry = geometry;
+    }
+
+    /// Reads at `position`, at most to the end of a quantum; 0 at the end and in a hole.
+    pub fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        if position >= self.size {
+            return Ok(0);
+        }
+        let place = self.geometry.locate(position);
+        let Some(quantum) = self.item(place.item).and_then(|item| item.get(place.slot)) else {
+            return Ok(0);
+        };
+        let len = self.room_at(place, self.size - position);
+        buf.put(&quantum.bytes()[place.offset..place.offset + len])
+    }
+
+    /// Writes at `position`, at most to the end of a quantum.
+    ///
+    /// `EFBIG` at the largest position, `ENOSPC` beyond the byte limit, `ENOMEM`; the device is then as it was.
+    pub fn write(&mut self, position: u64, buf: &mut IoBuf<'_>, gfp: GfpFlags) -> Result<usize, Errno> {
+        let left = MAX_POSITION.checked_sub(position).filter(|&left| left > 0).ok_or(Errno::EFBIG)?;
+        if buf.remaining() == 0 {
+            return Ok(0);
+        }
+        let place = self.geometry.locate(position);
+        let range = place.offset..place.offset + self.room_at(place, left);
+        let written = match self.item_mut(place.item).and_then(|item| item.get_mut(place.slot)) {
+            Some(quantum) => buf.get(&mut quantum.bytes_mut()[range])?,
+            None => self.write_new(place, |bytes| buf.get(&mut bytes[range]), gfp)?,
+        };
+        self.size = self.size.max(position + written as u64);
+        Ok(written)
+    }
+
+    /// Bytes from `place` to the end of its quantum, at most `left`.
+    fn room_at(&self, place: Place, left: u64) -> usize {
+        let room = self.geometry.quantum() - place.offset;
+        room.min(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    /// Makes the missing quantum at `place`, zeroed, lets `fill` write to it and keeps it.
+    fn write_new(
+        &mut self,
+        place: Place,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
+        gfp: GfpFlags,
+    ) -> Result<usize, Errno> {
+        let charge = self.quota.charge(self.geometry.quantum() as u64)?;
+        let mut quantum = self.store.allocate(self.geometry.quantum(), gfp)?;
+        quantum.bytes_mut().fill(0);
+        let written = fill(quantum.bytes_mut())?;
+        self.keep(place, quantum, gfp)?;
+        charge.keep();
+        self.quanta += 1;
+        Ok(written)
+    }
+
+    /// Puts `quantum` in its place, with whatever that place still needs.
+    fn keep(&mut self, place: Place, quantum: S::Quantum, gfp: GfpFlags) -> Result<(), AllocError> {
+        let qset = self.geometry.qset();
+        if let Some(item) = self.item_mut(place.item) {
+            return item.put(place.slot, quantum, qset, gfp);
+        }
+        let mut item = Item::new();
+        item.put(place.slot, quantum, qset, gfp)?;
+        self.more.insert(Node::new(place.item, item, gfp)?);
+        Ok(())
+    }
+
+    fn item(&self, index: u64) -> Option<&Item<S::Quantum, K>> {
+        if index == 0 { Some(&self.first) } else { self.more.get(index) }
+    }
+
+    fn item_mut(&mut self, index: u64) -> Option<&mut Item<S::Quantum, K>> {
+        if index == 0 { Some(&mut self.first) } else { self.more.get_mut(index) }
+    }
+
+    /// The item with the largest number.
+    pub(crate) fn last_item(&self) -> &Item<S::Quantum, K> {
+        self.more.last().unwrap_or(&self.first)
+    }
+
+    /// Calls `f` with each item in order, until it fails.
+    pub(crate) fn for_each_item(&self, f: &mut dyn FnMut(&Item<S::Quantum, K>) -> fmt::Result) -> fmt::Result {
+        f(&self.first)?;
+        self.more.for_each(f)
+    }
+}
+
+impl<K: Kernel, S: QuantumStore<K>> Drop for ScullDevice<K, S> {
+    fn drop(&mut self) {
+        self.trim(self.geometry);
+    }
+}

@@ -1,0 +1,234 @@
+//! Where quanta come from: the one thing in which the four drivers differ.
+//!
+//! | driver | store | quantum |
+//! |---|---|---|
+//! | scull | [`Kmalloc`] | bytes from kmalloc, 4000 |
+//! | scullc | [`Cache`] | an object of the cache "scullc", 4000 bytes |
+//! | scullp | [`Pages`] | 2^order contiguous pages, order 0 |
+//! | scullv | [`Vmalloc`] | 2^order pages from vmalloc, order 4 |
+
+use kapi::mm::own::{Buffer, CacheFlags, CacheObject, KBytes, KmemCache, PageBlock, VmArea};
+use kapi::mm::{AllocError, CreateError, DestroyError, GfpFlags, Order};
+use kapi::{Errno, Kernel, ParamSpec};
+
+use crate::geometry::Unit;
+
+/// Whether a store can serve a caller that may not sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Atomicity {
+    /// It can, with GFP_ATOMIC.
+    AnyContext,
+    /// It cannot: its allocator itself may sleep.
+    ProcessOnly,
+}
+
+/// Whether the quantum size may be changed while the driver is attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitChange {
+    /// By ioctl; devices take it on when they are next trimmed.
+    AtRunTime,
+    /// Only by insmod.
+    AtLoadTime,
+}
+
+/// Which numbers a driver's ioctls have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IoctlTable {
+    /// scull's, magic 'k'.
+    Scull,
+    /// The one of scullc, scullp and scullv, magic 'K'.
+    Others,
+}
+
+/// All that a driver's name and texts depend on.
+#[derive(Debug)]
+pub struct Spec {
+    /// The driver's name.
+    pub name: &'static str,
+    /// In what its quanta are counted.
+    pub unit: Unit,
+    /// What /proc calls that.
+    pub unit_label: &'static str,
+    /// What /proc puts between a quantum's number and its address.
+    pub colon: &'static str,
+    /// Default size of a quantum, in units.
+    pub default_unit: usize,
+    /// Default length of a quantum set.
+    pub default_qset: usize,
+    /// Whether the quantum may change at run time.
+    pub unit_change: UnitChange,
+    /// Whether quanta can be had in interrupt context.
+    pub atomicity: Atomicity,
+    /// The numbers of its ioctls.
+    pub ioctls: IoctlTable,
+    /// What its parameters are, for people.
+    pub params: &'static [ParamSpec],
+}
+
+/// A source of quanta.
+pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
+    /// What owns one quantum; dropping it frees it.
+    type Quantum: Buffer + Send;
+
+    /// The driver that this store makes.
+    const SPEC: &'static Spec;
+
+    /// A store whose devices will ask for quanta of up to `quantum` bytes. May sleep.
+    fn create(quantum: usize) -> Result<Self, Errno>;
+
+    /// A quantum of at least `quantum` bytes, with any content.
+    fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError>;
+
+    /// Ends the store; all quanta have been freed. May sleep.
+    fn destroy(self) {}
+}
+
+macro_rules! params {
+    ($name:literal, $unit:literal, $help:literal) => {
+        &[
+            ParamSpec { name: concat!($name, "_", $unit), help: $help },
+            ParamSpec { name: concat!($name, "_qset"), help: "quanta in a set, 1 to 16384" },
+            ParamSpec { name: concat!($name, "_nr_devs"), help: "number of devices, 1 to 32 (default 4)" },
+            ParamSpec {
+                name: concat!($name, "_limit"),
+                help: "bytes that all scull devices may hold together (default half of RAM, 0 = no limit)",
+            },
+        ]
+    };
+}
+
+/// Quanta from kmalloc: the driver scull.
+#[derive(Clone, Copy, Debug)]
+pub struct Kmalloc;
+
+impl<K: Kernel> QuantumStore<K> for Kmalloc {
+    type Quantum = KBytes<K>;
+
+    const SPEC: &'static Spec = &Spec {
+        name: "scull",
+        unit: Unit::Bytes,
+        unit_label: "q",
+        colon: ": ",
+        default_unit: 4000,
+        default_qset: 1000,
+        unit_change: UnitChange::AtRunTime,
+        atomicity: Atomicity::AnyContext,
+        ioctls: IoctlTable::Scull,
+        params: params!("scull", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
+    };
+
+    fn create(_quantum: usize) -> Result<Self, Errno> {
+        Ok(Self)
+    }
+
+    fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
+        KBytes::new(quantum, gfp)
+    }
+}
+
+/// Quanta from a lookaside cache of their own: the driver scullc.
+pub struct Cache<K: Kernel> {
+    cache: KmemCache<K>,
+}
+
+impl<K: Kernel> Clone for Cache<K> {
+    fn clone(&self) -> Self {
+        Self { cache: self.cache.clone() }
+    }
+}
+
+impl<K: Kernel> QuantumStore<K> for Cache<K> {
+    type Quantum = CacheObject<K>;
+
+    const SPEC: &'static Spec = &Spec {
+        name: "scullc",
+        unit: Unit::Bytes,
+        unit_label: "quantum",
+        colon: ":",
+        default_unit: 4000,
+        default_qset: 500,
+        unit_change: UnitChange::AtLoadTime,
+        atomicity: Atomicity::AnyContext,
+        ioctls: IoctlTable::Others,
+        params: params!("scullc", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
+    };
+
+    fn create(quantum: usize) -> Result<Self, Errno> {
+        // A cache's objects have at least 8 bytes.
+        match KmemCache::create("scullc", quantum.max(8), 0, CacheFlags::HWCACHE_ALIGN) {
+            Ok(cache) => Ok(Self { cache }),
+            Err(CreateError::DuplicateName) => Err(Errno::EBUSY),
+            Err(_) => Err(Errno::ENOMEM),
+        }
+    }
+
+    fn allocate(&self, _quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
+        CacheObject::new(&self.cache, gfp)
+    }
+
+    fn destroy(self) {
+        match self.cache.destroy() {
+            Ok(()) => {}
+            Err(DestroyError::Busy(objects)) => K::log(format_args!("scullc: {objects} objects leaked")),
+            Err(error) => K::log(format_args!("scullc: cache not destroyed: {error:?}")),
+        }
+    }
+}
+
+/// Quanta of whole pages: the driver scullp.
+#[derive(Clone, Copy, Debug)]
+pub struct Pages;
+
+impl<K: Kernel> QuantumStore<K> for Pages {
+    type Quantum = PageBlock<K>;
+
+    const SPEC: &'static Spec = &Spec {
+        name: "scullp",
+        unit: Unit::Order,
+        unit_label: "order",
+        colon: ":",
+        default_unit: 0,
+        default_qset: 500,
+        unit_change: UnitChange::AtRunTime,
+        atomicity: Atomicity::AnyContext,
+        ioctls: IoctlTable::Others,
+        params: params!("scullp", "order", "log2 of the pages in a quantum, 0 to 9 (default 0)"),
+    };
+
+    fn create(_quantum: usize) -> Result<Self, Errno> {
+        Ok(Self)
+    }
+
+    fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
+        PageBlock::new(Order::for_bytes(quantum).ok_or(AllocError)?, gfp)
+    }
+}
+
+/// Quanta that are contiguous only to the eye: the driver scullv.
+#[derive(Clone, Copy, Debug)]
+pub struct Vmalloc;
+
+impl<K: Kernel> QuantumStore<K> for Vmalloc {
+    type Quantum = VmArea<K>;
+
+    const SPEC: &'static Spec = &Spec {
+        name: "scullv",
+        unit: Unit::Order,
+        unit_label: "order",
+        colon: ":",
+        default_unit: 4,
+        default_qset: 500,
+        unit_change: UnitChange::AtRunTime,
+        atomicity: Atomicity::ProcessOnly,
+        ioctls: IoctlTable::Others,
+        params: params!("scullv", "order", "log2 of the pages in a quantum, 0 to 9 (default 4)"),
+    };
+
+    fn create(_quantum: usize) -> Result<Self, Errno> {
+        Ok(Self)
+    }
+
+    fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
+        VmArea::new(quantum, gfp)
+    }
+}

@@ -1,0 +1,167 @@
+//! A kernel on the host for the drivers' tests: real allocators over a test arena, locks of the standard library.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::fmt::Arguments;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use drivers::{MAX_DEVICES, QuantumStore, Quota, Scull};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock, WrongContext, mm};
+
+/// The kernel that the tests run the drivers in.
+pub struct Host;
+
+/// A sleeping lock.
+pub struct HostMutex<T>(Mutex<T>);
+
+impl<T: Send> SleepLock<T> for HostMutex<T> {
+    fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
+        Ok(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
+        Ok(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        match self.0.try_lock() {
+            Ok(mut value) => Some(f(&mut value)),
+            Err(TryLockError::Poisoned(error)) => Some(f(&mut error.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl Kernel for Host {
+    type Mutex<T: Send> = HostMutex<T>;
+
+    fn log(line: Arguments<'_>) {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+    }
+}
+
+/// Takes what the drivers have logged so far.
+pub fn take_log() -> Vec<String> {
+    std::mem::take(&mut *LOG.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Keeps other tests of the program out, since all share one memory.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A driver with a byte limit of its own, not attached.
+pub fn detached<S: QuantumStore<Host>>() -> &'static Scull<Host, S> {
+    detached_with(Box::leak(Box::new(Quota::new())))
+}
+
+/// A driver that counts against `quota`, not attached.
+pub fn detached_with<S: QuantumStore<Host>>(quota: &'static Quota) -> &'static Scull<Host, S> {
+    let slots = [const { HostMutex(Mutex::new(None)) }; MAX_DEVICES];
+    Box::leak(Box::new(Scull::new(HostMutex(Mutex::new(None)), slots, quota)))
+}
+
+/// Parameters of an insmod line, `name=value`.
+pub fn params<'a>(line: &[&'a str]) -> Vec<kapi::Param<'a>> {
+    line.iter()
+        .map(|word| word.split_once('=').expect("name=value"))
+        .map(|(name, value)| kapi::Param { name, value })
+        .collect()
+}
+
+/// Read and write.
+pub const RW: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE);
+
+/// Writes all of `bytes` as `cat` does: again and again until all is written.
+pub fn write_all(driver: &dyn CharDriver, minor: u16, position: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < bytes.len() {
+        done += write(driver, minor, position + done as u64, &bytes[done..])?;
+    }
+    Ok(())
+}
+
+/// One write.
+pub fn write(driver: &dyn CharDriver, minor: u16, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    driver.write(Minor(minor), position, &mut IoBuf::take(bytes))
+}
+
+/// One read of up to `len` bytes.
+pub fn read(driver: &dyn CharDriver, minor: u16, position: u64, len: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0xee; len];
+    let n = driver.read(Minor(minor), position, &mut IoBuf::fill(&mut bytes))?;
+    bytes.truncate(n);
+    Ok(bytes)
+}
+
+/// Reads until the end of the file or the first hole.
+pub fn read_all(driver: &dyn CharDriver, minor: u16, mut position: u64) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let some = read(driver, minor, position, 1 << 20).expect("read");
+        if some.is_empty() {
+            return all;
+        }
+        position += some.len() as u64;
+        all.extend(some);
+    }
+}
+
+/// Empties a device as `: > /dev/NAME` does.
+pub fn trim(driver: &dyn CharDriver, minor: u16) -> Result<(), Errno> {
+    driver.open(Minor(minor), OpenFlags::WRITE)?;
+    driver.release(Minor(minor), OpenFlags::WRITE);
+    Ok(())
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % bound
+    }
+}
+
+/// `len` bytes that do not repeat with any short period.
+pub fn pattern(len: usize) -> Vec<u8> {
+    let mut random = Random(0x5c);
+    (0..len).map(|_| random.below(256) as u8).collect()
+}
+
+impl mm::Global for Host {
+    fn memory() -> &'static mm::own::Mem {
+        &mm::own::Mem
+    }
+}
+
+/// Makes the allocation after the next `n` fail, once.
+pub fn fail_after(n: usize) {
+    mm::own::FAIL.with(|fail| fail.set(n));
+}
+
+/// Ends [`fail_after`]; whether the failure has happened.
+pub fn stop_failing() -> bool {
+    mm::own::FAIL.with(|fail| fail.replace(usize::MAX)) == usize::MAX
+}
+
+/// A number that is the same again when all that was allocated in between has been freed.
+pub fn in_use() -> usize {
+    mm::own::LIVE.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+/// The size of the kernel's memory.
+pub fn ram_bytes() -> u64 {
+    <Host as mm::Global>::memory().stats().total_pages as u64 * mm::PAGE_SIZE as u64
+}

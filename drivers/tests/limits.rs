@@ -1,0 +1,213 @@
+//! What the drivers do when memory, or what they may have of it, ends.
+
+mod common;
+
+use common::{
+    Host, RW, alone, detached, detached_with, fail_after, in_use, params, pattern, read, read_all, stop_failing, trim,
+    write, write_all,
+};
+use drivers::{Cache, Kmalloc, Pages, QuantumStore, Quota, Scull, Vmalloc};
+use kapi::{CharDriver, Errno, IoBuf, Minor, Module};
+
+/// Everything about a device that a user can see.
+fn snapshot<S: QuantumStore<Host>>(driver: &Scull<Host, S>, minor: u16) -> (u64, Vec<u8>, String) {
+    let mut text = String::new();
+    driver.proc_mem(&mut text).expect("proc");
+    (driver.size(Minor(minor)).expect("size"), read_all(driver, minor, 0), text)
+}
+
+/// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail.
+fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) {
+    let driver = detached::<S>();
+    driver.insmod(&[]).expect("insmod");
+    write_all(driver, 0, 0, &pattern(10_000)).expect("write");
+    let before = snapshot(driver, 0);
+    let memory = in_use();
+    let mut failures = 0;
+    loop {
+        fail_after(failures);
+        let result = write(driver, 0, position, b"more");
+        if !stop_failing() {
+            assert_eq!(result, Ok(4));
+            break;
+        }
+        assert_eq!(result, Err(Errno::ENOMEM), "{}: allocation {failures}", driver.name());
+        assert_eq!(snapshot(driver, 0), before, "{}: allocation {failures}", driver.name());
+        assert_eq!(in_use(), memory, "{}: allocation {failures}", driver.name());
+        failures += 1;
+    }
+    assert!(failures >= 1, "{}: nothing was allocated at {position}", driver.name());
+    assert_eq!(read(driver, 0, position, 4), Ok(b"more".to_vec()));
+    driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn a_write_without_memory_changes_nothing() {
+    // Shows: D1, S43
+    let _alone = alone();
+    for position in [1_000_000, 1_000_000_000] {
+        fail_every_allocation::<Kmalloc>(position);
+        fail_every_allocation::<Cache<Host>>(position);
+        fail_every_allocation::<Pages>(position);
+        fail_every_allocation::<Vmalloc>(position);
+    }
+}
+
+/// insmod with the n-th allocation failing, for every n.
+fn fail_every_insmod<S: QuantumStore<Host>>() {
+    let driver = detached::<S>();
+    let memory = in_use();
+    for failures in 0.. {
+        fail_after(failures);
+        let result = driver.insmod(&[]);
+        if !stop_failing() {
+            assert_eq!(result, Ok(4));
+            break;
+        }
+        assert_eq!(result, Err(Errno::ENOMEM));
+        assert_eq!((driver.users(), in_use()), (None, memory), "{}: allocation {failures}", driver.name());
+    }
+    driver.rmmod().expect("rmmod");
+    assert_eq!(in_use(), memory);
+}
+
+#[test]
+fn insmod_without_memory_leaves_nothing_behind() {
+    // Shows: S35, S43
+    let _alone = alone();
+    fail_every_insmod::<Kmalloc>();
+    fail_every_insmod::<Cache<Host>>();
+    fail_every_insmod::<Pages>();
+    fail_every_insmod::<Vmalloc>();
+}
+
+#[test]
+fn all_devices_share_one_limit() {
+    // Shows: K8, D12
+    let _alone = alone();
+    let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
+    let scull = detached_with::<Kmalloc>(quota);
+    let scullp = detached_with::<Pages>(quota);
+    scull.insmod(&params(&["scull_limit=1000000"])).expect("insmod");
+    scullp.insmod(&[]).expect("insmod");
+    write_all(scull, 0, 0, &pattern(600_000)).expect("below the limit");
+    write_all(scull, 1, 0, &pattern(200_000)).expect("below the limit");
+    assert_eq!(write_all(scullp, 0, 0, &pattern(300_000)), Err(Errno::ENOSPC));
+    assert!(quota.used() <= 1_000_000);
+    assert!(quota.used() > 990_000);
+    trim(scull, 0).expect("trim");
+    write_all(scullp, 1, 0, &pattern(300_000)).expect("the limit counts what is held");
+    scull.rmmod().expect("rmmod");
+    scullp.rmmod().expect("rmmod");
+    assert_eq!(quota.used(), 0);
+}
+
+#[test]
+fn the_default_limit_is_half_of_ram_and_zero_is_none() {
+    // Shows: K8
+    let _alone = alone();
+    let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
+    let driver = detached_with::<Kmalloc>(quota);
+    driver.insmod(&[]).expect("insmod");
+    assert_eq!(quota.limit(), common::ram_bytes() / 2);
+    driver.rmmod().expect("rmmod");
+    driver.insmod(&params(&["scull_limit=0"])).expect("insmod");
+    assert_eq!(quota.limit(), 0);
+    driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn memory_grows_with_what_is_written_not_with_the_offset() {
+    // Shows: K8, D8
+    let _alone = alone();
+    let driver = detached::<Kmalloc>();
+    driver.insmod(&[]).expect("insmod");
+    let start = in_use();
+    write(driver, 0, 0, b"x").expect("write");
+    let near = in_use() - start;
+    trim(driver, 0).expect("trim");
+    write(driver, 0, 1 << 62, b"x").expect("write");
+    let far = in_use() - start;
+    assert!(far <= 2 * near, "{far} against {near}");
+    assert_eq!(driver.size(Minor(0)), Ok((1 << 62) + 1));
+    driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn the_last_position_is_too_far() {
+    // Shows: D8
+    let _alone = alone();
+    let driver = detached::<Kmalloc>();
+    driver.insmod(&[]).expect("insmod");
+    let last = i64::MAX as u64;
+    assert_eq!(write(driver, 0, last, b"x"), Err(Errno::EFBIG));
+    assert_eq!(write(driver, 0, u64::MAX, b"x"), Err(Errno::EFBIG));
+    assert_eq!(write(driver, 0, last - 1, b"xy"), Ok(1));
+    driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn trimming_needs_no_memory() {
+    // Shows: D12, S45
+    let _alone = alone();
+    let driver = detached::<Kmalloc>();
+    driver.insmod(&[]).expect("insmod");
+    let start = in_use();
+    write_all(driver, 0, 0, &pattern(100_000)).expect("write");
+    write(driver, 0, 1 << 40, b"x").expect("write");
+    fail_after(0);
+    let result = trim(driver, 0);
+    assert!(!stop_failing(), "trimming allocated something");
+    assert_eq!((result, in_use()), (Ok(()), start));
+    driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn a_failing_caller_leaves_the_device_as_it_was() {
+    let _alone = alone();
+    let driver = detached::<Pages>();
+    driver.insmod(&[]).expect("insmod");
+    let start = in_use();
+    // A buffer that is meant to be filled has nothing to write from.
+    let result = driver.write(Minor(0), 0, &mut IoBuf::fill(&mut [0; 8]));
+    assert_eq!((result, in_use()), (Err(Errno::EFAULT), start));
+    driver.rmmod().expect("rmmod");
+}
+
+/// Writes as a timer callback does, with the device free, busy and missing.
+fn atomic_writes<S: QuantumStore<Host>>(expected: Result<usize, Errno>) {
+    let driver = detached::<S>();
+    assert_eq!(driver.write_atomic(Minor(0), 0, b"irq"), expected.and(Err(Errno::ENODEV)));
+    driver.insmod(&[]).expect("insmod");
+    assert_eq!(driver.write_atomic(Minor(0), 0, b"irq"), expected);
+    let mut out = AtomicWriter { driver, result: None };
+    driver.open(Minor(0), RW).expect("open");
+    write(driver, 0, 0, b"thread").expect("write");
+    driver.proc_mem(&mut out).expect("proc");
+    assert_eq!(out.result, Some(Err(Errno::EAGAIN)), "the device was in use");
+    driver.release(Minor(0), RW);
+    driver.rmmod().expect("rmmod");
+}
+
+/// Is written to while device 0 is locked, and tries to write to the device then.
+struct AtomicWriter<'a> {
+    driver: &'a dyn CharDriver,
+    result: Option<Result<usize, Errno>>,
+}
+
+impl std::fmt::Write for AtomicWriter<'_> {
+    fn write_str(&mut self, _: &str) -> std::fmt::Result {
+        self.result.get_or_insert_with(|| self.driver.write_atomic(Minor(0), 0, b"irq"));
+        Ok(())
+    }
+}
+
+#[test]
+fn interrupts_write_without_waiting_or_are_refused() {
+    // Shows: S61
+    let _alone = alone();
+    atomic_writes::<Kmalloc>(Ok(3));
+    atomic_writes::<Cache<Host>>(Ok(3));
+    atomic_writes::<Pages>(Ok(3));
+    atomic_writes::<Vmalloc>(Err(Errno::EAGAIN));
+}
