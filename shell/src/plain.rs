@@ -26,6 +26,11 @@ impl PlainReader {
         &self.line
     }
 
+    /// Whether no byte of a next line has come.
+    pub fn at_start(&self) -> bool {
+        self.done || self.line.is_empty()
+    }
+
     /// Takes a byte.
     pub fn feed(&mut self, byte: u8) -> Event {
         if core::mem::take(&mut self.done) {
