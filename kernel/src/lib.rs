@@ -1,7 +1,8 @@
 //! Scullery's kernel as a library, so that the image and each bootable test share it.
 #![no_std]
+#![feature(allocator_api)]
 
-use core::panic::PanicInfo;
+extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
@@ -11,9 +12,18 @@ use x86_64::VirtAddr;
 pub use bootloader_api;
 
 pub mod arch;
+pub mod interim;
+pub mod log;
+pub mod panic;
+pub mod sched;
+pub mod softirq;
+pub mod sync;
+pub mod taskqueue;
 pub mod testing;
+pub mod time;
+pub mod timer;
 
-use arch::backtrace::{Frames, StackRange};
+use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
 use arch::qemu::{self, ExitCode};
 use arch::serial;
@@ -28,27 +38,37 @@ pub const BOOTLOADER_CONFIG: BootloaderConfig = {
 
 /// Brings the machine up, from the bootloader's hand-over to the point where the shell could run.
 pub fn start(boot_info: &'static mut BootInfo) {
-    serial::init();
+    arch::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
-    println!("Scullery {}", env!("CARGO_PKG_VERSION"));
+    klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; 512];
     let command_line = FwCfg::probe().map_or("", |mut fw| fw.command_line(&mut buffer));
-    println!("command line: {command_line}");
+    klog!("command line: {command_line}");
+    sched::init();
+    if arch::start_interrupts().is_err() {
+        klog!("no timer interrupt: its line is taken");
+    }
+    interim::init();
+    if sched::start_threads(interim::STACK_SOURCE).is_err() {
+        klog!("no memory for the first threads");
+    }
 }
 
 /// Echoes lines until ^D, then powers off.
 pub fn run_console() -> ! {
-    serial::ready_for_input();
-    serial::echo_until_end_of_input();
-    println!("power off");
+    const END_OF_INPUT: u8 = 4;
+    if serial::ready_for_input().is_err() {
+        klog!("no console input: the serial port's interrupt line is taken");
+    }
+    let mut next = None;
+    while next != Some(END_OF_INPUT) {
+        serial::write(next.as_slice());
+        next = None;
+        if serial::INPUT_ARRIVED.wait_until(|| { next = serial::read_byte(); next.is_some() }).is_err() {
+            break;
+        }
+    }
+    klog!("power off");
     qemu::exit(ExitCode::Success)
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    println!("panic: {info}");
-    arch::backtrace::print(Frames::here());
-    testing::panicked(info);
-    qemu::exit(ExitCode::Failure)
 }

@@ -5,6 +5,7 @@
 extern crate std;
 
 pub mod addr;
+pub mod bootmem;
 mod buddy;
 pub mod error;
 pub mod gfp;
@@ -13,6 +14,8 @@ pub mod order;
 pub mod own;
 pub mod page;
 pub mod platform;
+pub mod proc;
+pub mod region;
 pub mod slab;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -20,6 +23,7 @@ pub mod vm;
 pub mod zone;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
 pub use memory::{CacheSpec, Config, Memory};
@@ -27,4 +31,4 @@ pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
 pub use platform::{Context, Lock, Mapping, Platform, Report};
-pub use slab::{CacheFlags, CacheRef, CtorFlags};
+pub use slab::{CacheFlags, CacheRef, CacheStats, CtorFlags};

@@ -135,7 +135,7 @@ fn a_vector_behaves_like_the_standard_one() {
     for step in 0..10_000 {
         let at = rng.below(theirs.len() + 1);
         match rng.below(6) {
-            0 | 1 | 2 => {
+            0..=2 => {
                 ours.insert(at, step, KERNEL).expect("memory");
                 theirs.insert(at, step);
             }

@@ -1,1 +1,80 @@
-fn main() {}
+//! Scullery's test program: runs every test, on the host and in QEMU, and reports on the chapter.
+//!
+//! Started by make, from the top of the tree. `test`, `test-host`, `test-qemu [NAME]`, `chapter`, `bench-boot`.
+
+mod bench_boot;
+mod cargo;
+mod chapter;
+mod guest;
+mod host_tests;
+mod kernel_tests;
+mod machine;
+mod parallel;
+mod pattern;
+mod results;
+mod tags;
+mod transcripts;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use parallel::Job;
+use results::Results;
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch() -> Result<ExitCode> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => test_everything(),
+        ["test-host"] => test_host(),
+        ["test-qemu"] => test_in_qemu(""),
+        ["test-qemu", filter] => test_in_qemu(filter),
+        ["chapter"] => chapter::report(),
+        ["bench-boot"] => bench_boot::measure(),
+        _ => bail!("usage: xtask test | test-host | test-qemu [NAME] | chapter | bench-boot"),
+    }
+}
+
+fn test_everything() -> Result<ExitCode> {
+    let mut results = Results::default();
+    // Before any test runs, everything that boots is built: a mistake shows at once.
+    let jobs = guest_jobs("")?;
+    results.extend(host_tests::run()?);
+    results.extend(parallel::run(jobs));
+    results.save()?;
+    Ok(results.summary())
+}
+
+fn test_host() -> Result<ExitCode> {
+    let mut results = Results::default();
+    results.extend(host_tests::run()?);
+    Ok(results.summary())
+}
+
+fn test_in_qemu(filter: &str) -> Result<ExitCode> {
+    let mut results = Results::default();
+    results.extend(parallel::run(guest_jobs(filter)?));
+    Ok(results.summary())
+}
+
+fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
+    let mut jobs = kernel_tests::jobs()?;
+    jobs.extend(transcripts::jobs()?);
+    jobs.retain(|job| job.name.contains(filter));
+    if jobs.is_empty() {
+        bail!("no test in QEMU has a name that contains {filter:?}");
+    }
+    Ok(jobs)
+}

@@ -151,12 +151,12 @@ impl<P: Platform> Memory<P> {
         Ok(())
     }
 
-    /// Calls `f` with a snapshot of each cache: `kmem_cache`, then the others, newest first. `f` runs under the chain's
-    /// lock: it must neither allocate nor print.
-    pub fn for_each_cache(&self, mut f: impl FnMut(&CacheStats)) {
-        f(&self.boot_caches.caches.stats());
-        self.chain.with(|chain| chain.iter().for_each(|cache| f(&cache.stats())));
-        self.boot_caches.shrinkable().iter().for_each(|cache| f(&cache.stats()));
+    /// A snapshot of each cache: `kmem_cache`, then the others, newest first. Nothing is locked between two of them, so
+    /// the caller may allocate and print; a cache that comes or goes meanwhile may be missed.
+    pub fn caches(&self) -> impl Iterator<Item = CacheStats> {
+        let listed = (0..).map_while(|nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| cache.stats())));
+        let last = self.boot_caches.shrinkable().into_iter().map(Cache::stats);
+        core::iter::once(self.boot_caches.caches.stats()).chain(listed).chain(last)
     }
 
     pub(super) fn validate_caches(&self) -> Result<(), &'static str> {

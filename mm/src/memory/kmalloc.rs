@@ -18,23 +18,25 @@ pub const KMALLOC_MAX: usize = 131_072;
 /// log2 of the smallest class.
 const SMALLEST_SHIFT: u32 = 5;
 
-/// The names of the classes and of their DMA twins.
-const NAMES: [[CacheName; KMALLOC_CLASSES]; 2] = [
-    names(["size-32", "size-64", "size-128", "size-256", "size-512", "size-1024", "size-2048", "size-4096", "size-8192",
-        "size-16384", "size-32768", "size-65536", "size-131072"]),
-    names(["size-32(DMA)", "size-64(DMA)", "size-128(DMA)", "size-256(DMA)", "size-512(DMA)", "size-1024(DMA)",
-        "size-2048(DMA)", "size-4096(DMA)", "size-8192(DMA)", "size-16384(DMA)", "size-32768(DMA)", "size-65536(DMA)",
-        "size-131072(DMA)"]),
+/// The names of the classes, each with its DMA twin.
+const NAMES: [[CacheName; 2]; KMALLOC_CLASSES] = [
+    names("size-32", "size-32(DMA)"),
+    names("size-64", "size-64(DMA)"),
+    names("size-128", "size-128(DMA)"),
+    names("size-256", "size-256(DMA)"),
+    names("size-512", "size-512(DMA)"),
+    names("size-1024", "size-1024(DMA)"),
+    names("size-2048", "size-2048(DMA)"),
+    names("size-4096", "size-4096(DMA)"),
+    names("size-8192", "size-8192(DMA)"),
+    names("size-16384", "size-16384(DMA)"),
+    names("size-32768", "size-32768(DMA)"),
+    names("size-65536", "size-65536(DMA)"),
+    names("size-131072", "size-131072(DMA)"),
 ];
 
-const fn names(texts: [&str; KMALLOC_CLASSES]) -> [CacheName; KMALLOC_CLASSES] {
-    let mut names = [CacheName::literal("size"); KMALLOC_CLASSES];
-    let mut class = 0;
-    while class < KMALLOC_CLASSES {
-        names[class] = CacheName::literal(texts[class]);
-        class += 1;
-    }
-    names
+const fn names(normal: &str, dma: &str) -> [CacheName; 2] {
+    [CacheName::literal(normal), CacheName::literal(dma)]
 }
 
 /// The caches behind kmalloc: normal memory first, DMA memory second. They are made once and never destroyed.
@@ -68,10 +70,10 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn init_caches(&'static self) -> Result<(), CreateError> {
         let caller = Location::caller();
-        for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
-            for (class, &name) in NAMES[twin].iter().enumerate() {
-                let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
-                let cache = self.add_cache(name, geometry, flags, (None, None), caller)?;
+        for (class, twins) in NAMES.iter().enumerate() {
+            let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
+            for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
+                let cache = self.add_cache(twins[twin], geometry, flags, (None, None), caller)?;
                 self.kmalloc.caches[twin][class].store(cache.ptr().cast().as_ptr(), Relaxed);
             }
         }

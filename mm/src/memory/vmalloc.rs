@@ -125,10 +125,11 @@ impl<P: Platform> Memory<P> {
         self.areas.with(|areas| areas.find(addr).map(AreaInfo::from))
     }
 
-    /// Calls `f` with each area, lowest address first. `f` runs under the tree's lock: it must neither allocate nor
-    /// print.
-    pub fn for_each_area(&self, mut f: impl FnMut(&AreaInfo)) {
-        self.areas.with(|areas| areas.for_each(&mut |area| f(&AreaInfo::from(area))));
+    /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
+    /// and print.
+    pub fn areas(&self) -> impl Iterator<Item = AreaInfo> {
+        let next = |from: VirtAddr| self.areas.with(|areas| areas.first_from(from).map(AreaInfo::from));
+        core::iter::successors(next(self.config.vmalloc_start), move |area| next(area.start.add(area.bytes)))
     }
 
     /// Takes a range of addresses, guard page included, and its descriptor.

@@ -69,8 +69,22 @@ impl AreaTree {
         None
     }
 
+    /// The lowest area that starts at `addr` or above.
+    pub(crate) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
+        let (mut at, mut best) = (self.root, None);
+        while let Some(area) = at {
+            if area.start < addr {
+                at = area.right.get();
+            } else {
+                best = at;
+                at = area.left.get();
+            }
+        }
+        best
+    }
+
     /// Calls `f` with each area, lowest address first.
-    pub(crate) fn for_each(&self, f: &mut impl FnMut(AreaRef)) {
+    fn for_each(&self, f: &mut impl FnMut(AreaRef)) {
         visit(self.root, f);
     }
 

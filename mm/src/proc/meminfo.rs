@@ -1,0 +1,49 @@
+//! /proc/meminfo: totals in the form of 2.4, and what the allocators hold for themselves.
+
+use core::fmt;
+
+use crate::addr::PAGE_SIZE;
+use crate::gfp::ZoneKind;
+use crate::memory::Memory;
+use crate::platform::Platform;
+
+/// Pages that files hold in memory, in pages.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct FileCache {
+    /// Pages of files.
+    pub cached: usize,
+}
+
+/// Writes the file.
+pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn fmt::Write) -> fmt::Result {
+    let zones = ZoneKind::ALL.map(|kind| memory.zone_stats(kind));
+    let high = &zones[ZoneKind::HighMem as usize];
+    let total: usize = zones.iter().map(|zone| zone.managed).sum();
+    let free: usize = zones.iter().map(|zone| zone.free).sum();
+    let slab: usize = memory.caches().map(|cache| cache.slabs * cache.pages_per_slab).sum();
+    let areas: usize = memory.areas().map(|area| area.bytes - PAGE_SIZE).sum();
+    writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
+    let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);
+    write!(out, "Mem: ")?;
+    bytes.iter().try_for_each(|bytes| write!(out, " {bytes:>8}"))?;
+    writeln!(out, "\nSwap: {0:>8} {0:>8} {0:>8}", 0)?;
+    let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
+    let lines = [
+        ("MemTotal:", kib(total)),
+        ("MemFree:", kib(free)),
+        ("MemShared:", 0),
+        ("Buffers:", 0),
+        ("Cached:", kib(files.cached)),
+        ("HighTotal:", kib(high.managed)),
+        ("HighFree:", kib(high.free)),
+        ("LowTotal:", kib(total - high.managed)),
+        ("LowFree:", kib(free - high.free)),
+        ("SwapTotal:", 0),
+        ("SwapFree:", 0),
+        ("Slab:", kib(slab)),
+        ("PageTables:", kib(memory.page_tables())),
+        ("VmallocTotal:", memory.vmalloc_total() / 1024),
+        ("VmallocUsed:", areas / 1024),
+    ];
+    lines.iter().try_for_each(|(name, value)| writeln!(out, "{name:<14}{value:>8} kB"))
+}

@@ -1,0 +1,13 @@
+//! The text of /proc files: pure writers over snapshots.
+
+mod buddyinfo;
+mod meminfo;
+mod slabinfo;
+mod vmallocinfo;
+mod zoneinfo;
+
+pub use buddyinfo::buddyinfo;
+pub use meminfo::{FileCache, meminfo};
+pub use slabinfo::{Statistics, slabinfo};
+pub use vmallocinfo::vmallocinfo;
+pub use zoneinfo::zoneinfo;

@@ -1,0 +1,21 @@
+//! /proc/vmallocinfo: the areas of vmalloc and ioremap, lowest address first.
+
+use core::fmt;
+
+use crate::addr::PAGE_SIZE;
+use crate::memory::AreaInfo;
+use crate::vm::AreaKind;
+
+/// Writes one line for each area: its range and size with the guard page, who asked for it, its pages, what it shows.
+pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Write) -> fmt::Result {
+    for area in areas {
+        let start = area.start.as_usize();
+        write!(out, "0x{start:016x}-0x{:016x} {:>7}", start + area.bytes, area.bytes)?;
+        write!(out, " {}:{}", area.caller.file(), area.caller.line())?;
+        match area.kind {
+            AreaKind::Vmalloc => writeln!(out, " pages={} vmalloc", area.bytes / PAGE_SIZE - 1)?,
+            AreaKind::Ioremap(phys) => writeln!(out, " phys=0x{:016x} ioremap", phys.as_u64())?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! /proc/zoneinfo: pages, watermarks and events, zone by zone.
+
+use core::fmt;
+
+use crate::memory::ZoneStats;
+
+/// Writes a paragraph for each zone that has memory. Numbers are pages, then blocks.
+pub fn zoneinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
+    for zone in zones.iter().filter(|zone| zone.managed > 0) {
+        writeln!(out, "Node 0, zone {:>8}", zone.kind.name())?;
+        writeln!(out, "  pages free     {}", zone.free)?;
+        let lines = [
+            ("min", zone.marks.min as u64),
+            ("low", zone.marks.low as u64),
+            ("high", zone.marks.high as u64),
+            ("managed", zone.managed as u64),
+        ];
+        lines.iter().try_for_each(|(name, value)| writeln!(out, "        {name:<8} {value}"))?;
+        let events = [
+            ("nr_alloc", zone.counters.allocs),
+            ("nr_free", zone.counters.frees),
+            ("nr_reserve", zone.counters.reserve_allocs),
+            ("nr_refused", zone.counters.refusals),
+        ];
+        events.iter().try_for_each(|(name, value)| writeln!(out, "    {name:<12} {value}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! What booting costs: instructions from the kernel's entry to its first prompt.
+//!
+//! Under icount the guest's time-stamp counter advances by one an instruction, so the number is the same on
+//! every host. The kernel prints it: `boot: N cycles from entry to prompt`.
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::guest::{self, Mode};
+use crate::machine::Machine;
+
+const BEFORE: &str = "boot: ";
+const AFTER: &str = " cycles from entry to prompt";
+
+/// Boots once, with no input, and prints the number.
+pub fn measure() -> Result<ExitCode> {
+    let memory = env::var("MEM").unwrap_or_else(|_| "1G".into());
+    let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
+    let machine = Machine::parse(&format!("MEM={memory} ICOUNT=1"))?;
+    let run = guest::boot(Mode::Run, &kernel, &machine, "")?;
+    let instructions = run
+        .console
+        .lines()
+        .find_map(|line| line.strip_prefix(BEFORE)?.strip_suffix(AFTER))
+        .with_context(|| format!("the kernel did not print the line `{BEFORE}N{AFTER}`: {}", run.messages))?;
+    println!("{instructions} instructions from entry to prompt (MEM={memory})");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,78 @@
+//! Building by cargo, and finding what it built.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Wrapper that picks the pinned toolchain.
+const CARGO: &str = "tools/cargo";
+
+/// A test program that cargo built.
+#[derive(Debug, Clone)]
+pub struct TestProgram {
+    /// The package's name.
+    pub package: String,
+    /// The target's name: a library's, or a file's under tests/.
+    pub target: String,
+    /// Whether it holds a library's unit tests, an integration test's, or a binary's.
+    pub kind: String,
+    /// Where the target's source begins.
+    pub source: PathBuf,
+    /// Where the package lies.
+    pub package_dir: PathBuf,
+    /// The program.
+    pub executable: PathBuf,
+}
+
+/// Cargo's target directory.
+pub fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).map_or_else(|| "target".into(), PathBuf::from)
+}
+
+/// The options that build the kernel, from make.
+pub fn kernel_flags() -> Result<Vec<String>> {
+    let flags = env::var("KERNEL_FLAGS").context("KERNEL_FLAGS is not set: start this program by make")?;
+    Ok(flags.split_whitespace().map(str::to_owned).collect())
+}
+
+/// A cargo command.
+pub fn cargo() -> Command {
+    Command::new(CARGO)
+}
+
+/// Builds all tests that `options` choose; compiler messages go to standard error.
+pub fn build_tests(options: &[String]) -> Result<Vec<TestProgram>> {
+    let output = cargo()
+        .args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
+        .args(options)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {CARGO}"))?;
+    if !output.status.success() {
+        bail!("the tests do not build");
+    }
+    let text = String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?;
+    let messages = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let mut programs: Vec<TestProgram> = messages.filter_map(|message: Value| test_program(&message)).collect();
+    programs.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
+    Ok(programs)
+}
+
+fn test_program(message: &Value) -> Option<TestProgram> {
+    let is_test = message["profile"]["test"].as_bool()?;
+    let executable = message["executable"].as_str().filter(|_| is_test)?;
+    let manifest = PathBuf::from(message["manifest_path"].as_str()?);
+    let package_dir = manifest.parent()?.to_owned();
+    Some(TestProgram {
+        package: package_dir.file_name()?.to_str()?.to_owned(),
+        target: message["target"]["name"].as_str()?.to_owned(),
+        kind: message["target"]["kind"][0].as_str()?.to_owned(),
+        source: message["target"]["src_path"].as_str()?.into(),
+        package_dir,
+        executable: executable.into(),
+    })
+}

@@ -1,0 +1,66 @@
+//! Booting a kernel by the runner (boot/) and taking down what its console shows.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::machine::{Machine, VARIABLES};
+
+/// Seconds of silence, and seconds in all, after which a test's guest is stopped, unless the test says otherwise.
+const TIMEOUT: &str = "60";
+const LIMIT: &str = "300";
+
+/// What the runner does with the kernel.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    /// Boots it as `make run` does.
+    Run,
+    /// Boots a test kernel: guest time counts instructions.
+    Test,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Run {
+    /// The guest's console.
+    pub console: String,
+    /// What the runner had to say.
+    pub messages: String,
+    /// The runner's exit status: 0 success, 1 failure, 2 anything else.
+    pub status: i32,
+}
+
+/// Boots `kernel` on `machine`, with `input` on its console, and waits for its end.
+pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result<Run> {
+    let mut child = command(mode, kernel, machine).spawn().context("cannot start the runner")?;
+    let mut stdin = child.stdin.take().context("the runner has no standard input")?;
+    let output = thread::scope(|scope| {
+        // A guest that ends early leaves input unread; that is its test's business.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        child.wait_with_output()
+    })?;
+    Ok(Run {
+        console: String::from_utf8_lossy(&output.stdout).into_owned(),
+        messages: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: output.status.code().unwrap_or(-1),
+    })
+}
+
+fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Command {
+    let mut command = Command::new(cargo::target_dir().join("debug/boot"));
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT);
+    command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
+    command.arg(match mode {
+        Mode::Run => "run",
+        Mode::Test => "test",
+    });
+    command.arg(kernel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}

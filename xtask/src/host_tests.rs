@@ -1,0 +1,91 @@
+//! Tests that run on this machine: unit, integration and documentation tests of all crates but the kernel.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::cargo::{self, TestProgram};
+use crate::results::TestResult;
+
+/// Builds and runs them all.
+pub fn run() -> Result<Vec<TestResult>> {
+    let mut results = Vec::new();
+    for program in cargo::build_tests(&[])? {
+        results.extend(run_program(&program)?);
+    }
+    results.extend(documentation_tests()?);
+    Ok(results)
+}
+
+fn run_program(program: &TestProgram) -> Result<Vec<TestResult>> {
+    let output = Command::new(&program.executable)
+        .current_dir(&program.package_dir)
+        .env("CARGO_MANIFEST_DIR", &program.package_dir)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", program.executable.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let prefix = match program.kind.as_str() {
+        "test" => format!("host::{}::{}", program.package, program.target),
+        _ => format!("host::{}", program.package),
+    };
+    Ok(judged(&prefix, &text, output.status.success()))
+}
+
+fn documentation_tests() -> Result<Vec<TestResult>> {
+    let output = cargo::cargo()
+        .args(["test", "--quiet", "--doc", "--", "--format=pretty"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run the documentation tests")?;
+    Ok(judged("doc", &String::from_utf8_lossy(&output.stdout), output.status.success()))
+}
+
+/// Reads what a test program printed, and shows it if a test failed.
+fn judged(prefix: &str, text: &str, succeeded: bool) -> Vec<TestResult> {
+    let mut results: Vec<TestResult> = text.lines().filter_map(|line| result(prefix, line)).collect();
+    let any_failed = results.iter().any(|result| result.failure.is_some());
+    if !succeeded && !any_failed {
+        results.push(TestResult::failed(prefix, "the test program did not end well"));
+    }
+    if succeeded {
+        println!("ok     {prefix}: {} tests", results.len());
+    } else {
+        println!("FAILED {prefix}\n{text}");
+    }
+    results
+}
+
+/// Reads a line such as `test buddy::tests::merges ... ok`.
+fn result(prefix: &str, line: &str) -> Option<TestResult> {
+    let (name, outcome) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+    let name = format!("{prefix}::{}", name.trim_end_matches(" - should panic"));
+    match outcome.split(',').next()? {
+        "ok" => Some(TestResult::ok(name)),
+        "FAILED" => Some(TestResult::failed(name, "its output is above")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TestResult, judged, result};
+
+    #[test]
+    fn lines_of_the_test_harness_are_read() {
+        assert_eq!(result("host::mm", "test a::b ... ok"), Some(TestResult::ok("host::mm::a::b")));
+        assert_eq!(result("host::mm", "test a - should panic ... ok"), Some(TestResult::ok("host::mm::a")));
+        let failed = result("host::mm", "test a ... FAILED");
+        assert!(failed.is_some_and(|test| test.failure.is_some()));
+        assert_eq!(result("host::mm", "test a ... ignored"), None);
+        assert_eq!(result("host::mm", "test result: ok. 1 passed"), None);
+    }
+
+    #[test]
+    fn a_program_that_dies_counts_as_failed() {
+        let results = judged("host::mm", "running 3 tests\ntest a ... ok\n", false);
+        assert_eq!(results.iter().filter(|test| test.failure.is_some()).count(), 1);
+    }
+}

@@ -1,0 +1,74 @@
+//! The machine that a test asks for: make variables in its header, `Machine: MEM=24M APPEND="a b"`.
+
+use anyhow::{Context, Result, bail};
+
+/// Every variable that describes a machine (boot/src/settings.rs): what a test does not name keeps its default,
+/// whatever the caller's environment holds.
+pub const VARIABLES: [&str; 11] =
+    ["MEM", "APPEND", "FIRMWARE", "CPU", "ACCEL", "SMP", "ICOUNT", "SCRIPT", "TIMEOUT", "LIMIT", "GDB"];
+
+/// Variables and their values, as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    text: String,
+    /// Name and value of each variable.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Machine {
+    /// Reads `NAME=VALUE NAME="VALUE WITH BLANKS"`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut variables = Vec::new();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let (name, after) = rest.split_once('=').with_context(|| format!("no = in {rest:?}"))?;
+            if !VARIABLES.contains(&name) {
+                bail!("{name} is not one of {}", VARIABLES.join(", "));
+            }
+            let (value, next) = match after.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"').with_context(|| format!("{name} lacks its second quote"))?,
+                None => after.split_once(' ').unwrap_or((after, "")),
+            };
+            variables.push((name.to_owned(), value.to_owned()));
+            rest = next.trim_start();
+        }
+        Ok(Self { text: text.trim().to_owned(), variables })
+    }
+
+    /// Appended to a test's name; empty for the default machine.
+    pub fn suffix(&self) -> String {
+        if self.text.is_empty() { String::new() } else { format!(" ({})", self.text) }
+    }
+}
+
+/// The machines that a file's header names, in lines that start with `marker`; the default one if it names none.
+pub fn all_in(text: &str, marker: &str) -> Result<Vec<Machine>> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix(marker));
+    let machines = lines.map(Machine::parse).collect::<Result<Vec<_>>>()?;
+    Ok(if machines.is_empty() { vec![Machine::default()] } else { machines })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Machine, all_in};
+
+    #[test]
+    fn variables_may_be_quoted() {
+        let machine = Machine::parse("MEM=64M APPEND=\"mem=60M crash=1\" CPU=max").expect("well formed");
+        let pairs: Vec<_> = machine.variables.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+        assert_eq!(pairs, ["MEM:64M", "APPEND:mem=60M crash=1", "CPU:max"]);
+    }
+
+    #[test]
+    fn unknown_variables_are_refused() {
+        assert!(Machine::parse("MEMORY=64M").is_err());
+        assert!(Machine::parse("MEM").is_err());
+        assert!(Machine::parse("APPEND=\"a").is_err());
+    }
+
+    #[test]
+    fn a_header_may_name_several_machines_or_none() {
+        assert_eq!(all_in("//! x\n", "//! Machine:").expect("none").len(), 1);
+        assert_eq!(all_in("//! Machine:\n//! Machine: CPU=max\n", "//! Machine:").expect("two").len(), 2);
+    }
+}

@@ -1,0 +1,152 @@
+//! Transcript tests: lines typed at the real image's console, and what the console must then show.
+//!
+//! A file under tests/transcripts/ is a header, the input and the expected console:
+//!
+//! ```text
+//! # What it shows, in words.
+//! # Shows: S64
+//! machine: MEM=64M FIRMWARE=uefi
+//! status: 0
+//! input: pipe
+//! --- input
+//! echo hello
+//! --- console
+//! {...}
+//! # echo hello
+//! hello
+//! {...}
+//! ```
+//!
+//! `machine` may come several times; `status` is the runner's (0 without it); `input` is `pipe`, the default, or
+//! `script`. pattern.rs says what may stand for text that differs from run to run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo;
+use crate::guest::{self, Mode};
+use crate::machine::{self, Machine};
+use crate::parallel::Job;
+use crate::pattern;
+use crate::results::TestResult;
+
+const DIRECTORY: &str = "tests/transcripts";
+
+/// How the lines reach the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Pipe,
+    Script,
+}
+
+#[derive(Debug, Clone)]
+struct Transcript {
+    machines: Vec<Machine>,
+    status: i32,
+    way: Way,
+    input: String,
+    console: String,
+}
+
+/// One job for each machine of each transcript.
+pub fn jobs() -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for path in files()? {
+        let text = fs::read_to_string(&path)?;
+        let transcript = parse(&text).with_context(|| format!("{} is not a transcript", path.display()))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for machine in &transcript.machines {
+            let name = format!("transcript::{stem}{}", machine.suffix());
+            let (title, transcript, machine) = (name.clone(), transcript.clone(), machine.clone());
+            jobs.push(Job { name, work: Box::new(move || run(title, &transcript, machine)) });
+        }
+    }
+    Ok(jobs)
+}
+
+fn files() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(DIRECTORY).with_context(|| format!("cannot list {DIRECTORY}"))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files: Vec<PathBuf> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "txt")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn parse(text: &str) -> Result<Transcript> {
+    let (header, rest) = text.split_once("--- input\n").context("no line `--- input`")?;
+    let (input, console) = rest.split_once("--- console\n").context("no line `--- console`")?;
+    let mut transcript = Transcript {
+        machines: machine::all_in(header, "machine:")?,
+        status: 0,
+        way: Way::Pipe,
+        input: input.to_owned(),
+        console: console.to_owned(),
+    };
+    for line in header.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (key, value) = line.split_once(':').with_context(|| format!("no colon in {line:?}"))?;
+        match (key, value.trim()) {
+            ("machine", _) => {}
+            ("status", number) => transcript.status = number.parse().context("status is not a number")?,
+            ("input", "pipe") => transcript.way = Way::Pipe,
+            ("input", "script") => transcript.way = Way::Script,
+            _ => bail!("{line:?} is not understood"),
+        }
+    }
+    Ok(transcript)
+}
+
+fn run(title: String, transcript: &Transcript, mut machine: Machine) -> Result<(Vec<TestResult>, String)> {
+    let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
+    let input = match transcript.way {
+        Way::Pipe => transcript.input.as_str(),
+        Way::Script => {
+            let path = script_file(&title, &transcript.input)?;
+            machine.variables.push(("SCRIPT".into(), path.display().to_string()));
+            ""
+        }
+    };
+    let run = guest::boot(Mode::Run, &kernel, &machine, input)?;
+    let message = run.messages.trim();
+    let result = match pattern::compare(&transcript.console, &run.console)? {
+        Err(difference) => TestResult::failed(title, difference),
+        Ok(()) if run.status != transcript.status => {
+            TestResult::failed(title, format!("status {}, not {}: {message}", run.status, transcript.status))
+        }
+        Ok(()) => TestResult::ok(title),
+    };
+    Ok((vec![result], run.console + &run.messages))
+}
+
+/// Writes the input to a file of its own, for the machine to read as its script.
+fn script_file(title: &str, input: &str) -> Result<PathBuf> {
+    let directory = cargo::target_dir().join("scripts");
+    fs::create_dir_all(&directory)?;
+    let name: String = title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let path = directory.join(Path::new(&name));
+    fs::write(&path, input)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Way, parse};
+
+    #[test]
+    fn a_transcript_has_header_input_and_console() {
+        let text = "# Words.\nmachine: MEM=64M\nmachine: CPU=max\nstatus: 1\ninput: script\n--- input\nls\n--- console\n{...}\n";
+        let transcript = parse(text).expect("well formed");
+        assert_eq!((transcript.machines.len(), transcript.status, transcript.way), (2, 1, Way::Script));
+        assert_eq!((transcript.input.as_str(), transcript.console.as_str()), ("ls\n", "{...}\n"));
+    }
+
+    #[test]
+    fn mistakes_in_a_header_are_refused() {
+        for header in ["mashine: MEM=64M\n", "status: well\n", "input: mail\n", "machine: MEMORY=1\n"] {
+            assert!(parse(&format!("{header}--- input\n--- console\n")).is_err(), "{header}");
+        }
+        assert!(parse("--- input\nls\n").is_err());
+    }
+}
