@@ -18,6 +18,9 @@ use crate::store::QuantumStore;
 /// The largest position that a file can have.
 const MAX_POSITION: u64 = i64::MAX as u64;
 
+/// What is done with each item of a device.
+type Visit<'a, Q, K> = &'a mut dyn FnMut(&Item<Q, K>) -> fmt::Result;
+
 /// A device's memory.
 ///
 /// The first item is part of the device, as in the originals; the others exist only where something was written.
@@ -137,7 +140,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     }
 
     /// Calls `f` with each item in order, until it fails.
-    pub(crate) fn for_each_item(&self, f: &mut dyn FnMut(&Item<S::Quantum, K>) -> fmt::Result) -> fmt::Result {
+    pub(crate) fn for_each_item(&self, f: Visit<'_, S::Quantum, K>) -> fmt::Result {
         f(&self.first)?;
         self.more.for_each(f)
     }

@@ -26,8 +26,8 @@ pub const MAX_DEVICES: usize = 32;
 pub type Slot<K, S> = <K as Kernel>::Mutex<Option<KBox<ScullDevice<K, S>, K>>>;
 
 /// What there is while the driver is attached.
-pub struct Attached<S> {
-    store: S,
+pub struct Attached<K: Kernel, S: QuantumStore<K>> {
+    backing: S::Backing,
     devices: usize,
     /// What devices take on when they are trimmed.
     current: Geometry,
@@ -37,7 +37,7 @@ pub struct Attached<S> {
 
 /// A driver of the scull family.
 pub struct Scull<K: Kernel, S: QuantumStore<K>> {
-    attached: K::Mutex<Option<Attached<S>>>,
+    attached: K::Mutex<Option<Attached<K, S>>>,
     slots: [Slot<K, S>; MAX_DEVICES],
     quota: &'static Quota,
     /// Devices that there are, 0 while detached; written under `attached`.
@@ -49,7 +49,7 @@ pub struct Scull<K: Kernel, S: QuantumStore<K>> {
 impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
     /// A driver that is not attached. The locks come from the kernel, which alone can make them for a static.
     pub const fn new(
-        attached: K::Mutex<Option<Attached<S>>>,
+        attached: K::Mutex<Option<Attached<K, S>>>,
         slots: [Slot<K, S>; MAX_DEVICES],
         quota: &'static Quota,
     ) -> Self {
@@ -63,18 +63,18 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
     }
 
     /// Runs `f` with what insmod set up; `ENODEV` when the driver is not attached.
-    fn with_attached<R>(&self, f: impl FnOnce(&mut Attached<S>) -> Result<R, Errno>) -> Result<R, Errno> {
+    fn with_attached<R>(&self, f: impl FnOnce(&mut Attached<K, S>) -> Result<R, Errno>) -> Result<R, Errno> {
         self.attached.with(|attached| attached.as_mut().ok_or(Errno::ENODEV).and_then(f))?
     }
 
     /// Makes the store and the devices.
-    fn attach(&self, settings: Settings) -> Result<Attached<S>, Errno> {
-        let store = S::create(settings.geometry.quantum())?;
+    fn attach(&self, settings: Settings) -> Result<Attached<K, S>, Errno> {
+        let (store, backing) = S::create(settings.geometry.quantum())?;
         let devices = settings.devices;
         for slot in &self.slots[..devices] {
             if let Err(error) = self.fill_slot(slot, &store, settings.geometry) {
                 self.empty_slots()?;
-                store.destroy();
+                S::destroy(backing);
                 return Err(error);
             }
         }
@@ -82,7 +82,7 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
             UnitChange::AtRunTime => Settings::default_of(S::SPEC)?.geometry,
             UnitChange::AtLoadTime => Settings::default_of(S::SPEC)?.geometry.with_quantum(settings.geometry.quantum()),
         };
-        Ok(Attached { store, devices, current: settings.geometry, default })
+        Ok(Attached { backing, devices, current: settings.geometry, default })
     }
 
     fn fill_slot(&self, slot: &Slot<K, S>, store: &S, geometry: Geometry) -> Result<(), Errno> {
@@ -103,17 +103,14 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
     fn set_limit(&self, limit: Option<u64>) {
         match limit {
             Some(bytes) => self.quota.set_limit(bytes),
-            None => self.quota.set_default_limit(K::memory().stats().total_pages as u64 * PAGE_SIZE as u64 / 2),
+            None => self.quota.set_default_limit(K::memory().managed_pages() as u64 * PAGE_SIZE as u64 / 2),
         }
     }
 }
 
-impl<S> Attached<S> {
+impl<K: Kernel, S: QuantumStore<K>> Attached<K, S> {
     /// The current value of `field`.
-    fn value<K: Kernel>(&self, field: Field) -> usize
-    where
-        S: QuantumStore<K>,
-    {
+    fn value(&self, field: Field) -> usize {
         match field {
             Field::Quantum => S::SPEC.unit.value(self.current.quantum()),
             Field::Qset => self.current.qset(),
@@ -121,10 +118,7 @@ impl<S> Attached<S> {
     }
 
     /// Sets `field`. `EPERM` for a quantum that is fixed at load time, `EINVAL` for a value out of range.
-    fn set<K: Kernel>(&mut self, field: Field, value: usize) -> Result<(), Errno>
-    where
-        S: QuantumStore<K>,
-    {
+    fn set(&mut self, field: Field, value: usize) -> Result<(), Errno> {
         self.current = match (field, S::SPEC.unit_change) {
             (Field::Quantum, UnitChange::AtLoadTime) => return Err(Errno::EPERM),
             (Field::Quantum, UnitChange::AtRunTime) => self.current.with_quantum(S::SPEC.unit.quantum(value)?),
@@ -134,20 +128,17 @@ impl<S> Attached<S> {
     }
 
     /// Does what an ioctl asks for. The forms that go through a pointer get `EFAULT`: no caller has memory of its own.
-    fn command<K: Kernel>(&mut self, command: Command, argument: usize) -> Result<usize, Errno>
-    where
-        S: QuantumStore<K>,
-    {
+    fn command(&mut self, command: Command, argument: usize) -> Result<usize, Errno> {
         match command {
             Command::Reset => {
                 self.current = self.default;
                 Ok(0)
             }
-            Command::Tell(field) => self.set::<K>(field, argument).map(|()| 0),
-            Command::Query(field) => Ok(self.value::<K>(field)),
+            Command::Tell(field) => self.set(field, argument).map(|()| 0),
+            Command::Query(field) => Ok(self.value(field)),
             Command::Shift(field) => {
-                let old = self.value::<K>(field);
-                self.set::<K>(field, argument).map(|()| old)
+                let old = self.value(field);
+                self.set(field, argument).map(|()| old)
             }
             Command::Set(Field::Quantum) | Command::Exchange(Field::Quantum)
                 if S::SPEC.unit_change == UnitChange::AtLoadTime =>
@@ -205,7 +196,7 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
 
     fn ioctl(&self, _minor: Minor, number: u32, argument: usize) -> Result<usize, Errno> {
         let command = ioctl::decode(number, S::SPEC.ioctls).ok_or(Errno::ENOTTY)?;
-        self.with_attached(|attached| attached.command::<K>(command, argument))
+        self.with_attached(|attached| attached.command(command, argument))
     }
 }
 
@@ -241,8 +232,8 @@ impl<K: Kernel, S: QuantumStore<K>> Module for Scull<K, S> {
             }
             self.empty_slots()?;
             self.devices.store(0, Relaxed);
-            if let Some(Attached { store, .. }) = attached.take() {
-                store.destroy();
+            if let Some(Attached { backing, .. }) = attached.take() {
+                S::destroy(backing);
             }
             Ok(())
         })?

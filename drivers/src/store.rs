@@ -7,8 +7,8 @@
 //! | scullp | [`Pages`] | 2^order contiguous pages, order 0 |
 //! | scullv | [`Vmalloc`] | 2^order pages from vmalloc, order 4 |
 
-use kapi::mm::own::{Buffer, CacheFlags, CacheObject, KBytes, KmemCache, PageBlock, VmArea};
-use kapi::mm::{AllocError, CreateError, DestroyError, GfpFlags, Order};
+use kapi::mm::own::{Buffer, CacheObject, CacheSource, KBytes, KmemCache, PageBlock, VmArea};
+use kapi::mm::{AllocError, CacheFlags, CreateError, DestroyError, GfpFlags, Order};
 use kapi::{Errno, Kernel, ParamSpec};
 
 use crate::geometry::Unit;
@@ -70,17 +70,22 @@ pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
     /// What owns one quantum; dropping it frees it.
     type Quantum: Buffer + Send;
 
+    /// What has to be kept for as long as the store is used.
+    type Backing: Send;
+
     /// The driver that this store makes.
     const SPEC: &'static Spec;
 
     /// A store whose devices will ask for quanta of up to `quantum` bytes. May sleep.
-    fn create(quantum: usize) -> Result<Self, Errno>;
+    fn create(quantum: usize) -> Result<(Self, Self::Backing), Errno>;
 
     /// A quantum of at least `quantum` bytes, with any content.
     fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError>;
 
     /// Ends the store; all quanta have been freed. May sleep.
-    fn destroy(self) {}
+    fn destroy(backing: Self::Backing) {
+        drop(backing);
+    }
 }
 
 macro_rules! params {
@@ -103,6 +108,7 @@ pub struct Kmalloc;
 
 impl<K: Kernel> QuantumStore<K> for Kmalloc {
     type Quantum = KBytes<K>;
+    type Backing = ();
 
     const SPEC: &'static Spec = &Spec {
         name: "scull",
@@ -117,8 +123,8 @@ impl<K: Kernel> QuantumStore<K> for Kmalloc {
         params: params!("scull", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
     };
 
-    fn create(_quantum: usize) -> Result<Self, Errno> {
-        Ok(Self)
+    fn create(_quantum: usize) -> Result<(Self, ()), Errno> {
+        Ok((Self, ()))
     }
 
     fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
@@ -128,17 +134,18 @@ impl<K: Kernel> QuantumStore<K> for Kmalloc {
 
 /// Quanta from a lookaside cache of their own: the driver scullc.
 pub struct Cache<K: Kernel> {
-    cache: KmemCache<K>,
+    source: CacheSource<K>,
 }
 
 impl<K: Kernel> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self { cache: self.cache.clone() }
+        Self { source: self.source }
     }
 }
 
 impl<K: Kernel> QuantumStore<K> for Cache<K> {
     type Quantum = CacheObject<K>;
+    type Backing = KmemCache<K>;
 
     const SPEC: &'static Spec = &Spec {
         name: "scullc",
@@ -153,21 +160,21 @@ impl<K: Kernel> QuantumStore<K> for Cache<K> {
         params: params!("scullc", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
     };
 
-    fn create(quantum: usize) -> Result<Self, Errno> {
+    fn create(quantum: usize) -> Result<(Self, KmemCache<K>), Errno> {
         // A cache's objects have at least 8 bytes.
         match KmemCache::create("scullc", quantum.max(8), 0, CacheFlags::HWCACHE_ALIGN) {
-            Ok(cache) => Ok(Self { cache }),
+            Ok(cache) => Ok((Self { source: cache.source() }, cache)),
             Err(CreateError::DuplicateName) => Err(Errno::EBUSY),
             Err(_) => Err(Errno::ENOMEM),
         }
     }
 
-    fn allocate(&self, _quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
-        CacheObject::new(&self.cache, gfp)
+    fn allocate(&self, _quantum: usize, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
+        self.source.alloc(gfp)
     }
 
-    fn destroy(self) {
-        match self.cache.destroy() {
+    fn destroy(cache: KmemCache<K>) {
+        match cache.destroy() {
             Ok(()) => {}
             Err(DestroyError::Busy(objects)) => K::log(format_args!("scullc: {objects} objects leaked")),
             Err(error) => K::log(format_args!("scullc: cache not destroyed: {error:?}")),
@@ -181,6 +188,7 @@ pub struct Pages;
 
 impl<K: Kernel> QuantumStore<K> for Pages {
     type Quantum = PageBlock<K>;
+    type Backing = ();
 
     const SPEC: &'static Spec = &Spec {
         name: "scullp",
@@ -195,8 +203,8 @@ impl<K: Kernel> QuantumStore<K> for Pages {
         params: params!("scullp", "order", "log2 of the pages in a quantum, 0 to 9 (default 0)"),
     };
 
-    fn create(_quantum: usize) -> Result<Self, Errno> {
-        Ok(Self)
+    fn create(_quantum: usize) -> Result<(Self, ()), Errno> {
+        Ok((Self, ()))
     }
 
     fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
@@ -210,6 +218,7 @@ pub struct Vmalloc;
 
 impl<K: Kernel> QuantumStore<K> for Vmalloc {
     type Quantum = VmArea<K>;
+    type Backing = ();
 
     const SPEC: &'static Spec = &Spec {
         name: "scullv",
@@ -224,11 +233,12 @@ impl<K: Kernel> QuantumStore<K> for Vmalloc {
         params: params!("scullv", "order", "log2 of the pages in a quantum, 0 to 9 (default 4)"),
     };
 
-    fn create(_quantum: usize) -> Result<Self, Errno> {
-        Ok(Self)
+    fn create(_quantum: usize) -> Result<(Self, ()), Errno> {
+        Ok((Self, ()))
     }
 
-    fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
-        VmArea::new(quantum, gfp)
+    /// vmalloc takes no flags: it may always sleep.
+    fn allocate(&self, quantum: usize, _gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
+        VmArea::new(quantum)
     }
 }

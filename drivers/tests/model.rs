@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Host, RW, Random, alone, detached, in_use, params, pattern, read, read_all, trim, write, write_all};
+use common::{Host, RW, Random, detached, in_use, machine, params, pattern, read, read_all, trim, write, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Vmalloc};
 use kapi::{CharDriver, Minor, Module, Whence};
 
@@ -41,7 +41,7 @@ impl Model {
 
 /// 3,000 random operations on small and far positions.
 fn random_operations<S: QuantumStore<Host>>(quantum: u64, line: &[&str], seed: u64) {
-    let _alone = alone();
+    let _machine = machine();
     let start = in_use();
     let driver = detached::<S>();
     driver.insmod(&params(line)).expect("insmod");
@@ -100,7 +100,7 @@ fn scullv_behaves_like_the_model() {
 
 /// A megabyte goes through a device of default sizes and comes back.
 fn megabyte_round_trip<S: QuantumStore<Host>>() {
-    let _alone = alone();
+    let _machine = machine();
     let driver = detached::<S>();
     assert_eq!(driver.insmod(&[]), Ok(4));
     let bytes = pattern(1 << 20);
@@ -119,7 +119,7 @@ fn a_megabyte_comes_back_from_every_driver() {
 
 /// Writes into quanta that held something else before, and reads what was not written.
 fn unwritten_bytes_are_zero<S: QuantumStore<Host>>() {
-    let _alone = alone();
+    let _machine = machine();
     let driver = detached::<S>();
     driver.insmod(&[]).expect("insmod");
     write_all(driver, 0, 0, &[0xaa; 200_000]).expect("write");
@@ -143,7 +143,7 @@ fn fresh_quanta_are_zero_in_all_drivers() {
 #[test]
 fn scullv_works_beyond_its_first_item() {
     // Shows: D2, K7
-    let _alone = alone();
+    let _machine = machine();
     let driver = detached::<Vmalloc>();
     driver.insmod(&[]).expect("insmod");
     let (position, bytes) = (32_768_000 + 60_000, pattern(10_000));
@@ -156,7 +156,7 @@ fn scullv_works_beyond_its_first_item() {
 #[test]
 fn reads_end_at_the_size_and_in_holes() {
     // Shows: D9
-    let _alone = alone();
+    let _machine = machine();
     let driver = detached::<Pages>();
     driver.insmod(&[]).expect("insmod");
     write(driver, 0, 0, b"abc").expect("write");
@@ -171,7 +171,7 @@ fn reads_end_at_the_size_and_in_holes() {
 #[test]
 fn seeks_count_in_64_bits() {
     // Shows: D15
-    let _alone = alone();
+    let _machine = machine();
     let driver = detached::<Kmalloc>();
     driver.insmod(&[]).expect("insmod");
     let far = 5 << 30;

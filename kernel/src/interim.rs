@@ -57,6 +57,14 @@ pub fn guards() -> impl Iterator<Item = VirtAddr> {
     (0..STACKS as u32).map(|index| VirtAddr::new(stack(index).as_usize() - 4096))
 }
 
+/// Takes the guard pages out of the address space.
+pub fn unmap_guards() {
+    for guard in guards() {
+        crate::arch::paging::unmap(guard);
+        crate::arch::paging::flush(guard, 1);
+    }
+}
+
 /// Stacks from the pool.
 pub const STACK_SOURCE: StackSource = StackSource {
     allocate: || {
@@ -69,3 +77,30 @@ pub const STACK_SOURCE: StackSource = StackSource {
         USED.fetch_and(!(1 << index), Ordering::Relaxed);
     },
 };
+
+/// Where boot goes on.
+pub static MAIN: spin::Once<extern "C" fn() -> !> = spin::Once::new();
+
+/// Builds page tables from the end of the largest usable region.
+pub fn change_page_tables(boot_info: &bootloader_api::BootInfo, main: extern "C" fn() -> !) -> ! {
+    use crate::arch::paging::{Builder, builder};
+    use bootloader_api::info::MemoryRegionKind;
+    use mm::{Pfn, PfnRange};
+    let offset = boot_info.physical_memory_offset.into_option().unwrap_or(0);
+    // SAFETY: the bootloader's tables are in use.
+    let boot = unsafe { builder::boot_space(VirtAddr::new(offset as usize)) };
+    let usable = || boot_info.memory_regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
+    let mut next = usable().max_by_key(|region| region.end - region.start).map_or(0, |region| region.end);
+    let mut frames = || {
+        next -= 4096;
+        mm::PhysAddr::new(next).frame()
+    };
+    let Ok(mut builder) = Builder::new(&boot, &mut frames) else { panic!("no frames") };
+    let end = usable().map(|region| region.end).max().unwrap_or(0);
+    let range = PfnRange::new(Pfn::new(0), Pfn::new((end / 4096) as u32));
+    let Ok(()) = builder.map_direct(range) else { panic!("direct map") };
+    let Ok(()) = builder.map_image() else { panic!("image") };
+    crate::klog!("direct map of {} frames", range.frames());
+    // SAFETY: nothing of the bootloader's is used from here on.
+    unsafe { builder.activate(main) }
+}

@@ -36,27 +36,38 @@ pub const BOOTLOADER_CONFIG: BootloaderConfig = {
     config
 };
 
-/// Brings the machine up, from the bootloader's hand-over to the point where the shell could run.
-pub fn start(boot_info: &'static mut BootInfo) {
+/// Brings the machine up, from the bootloader's hand-over on, and goes on in `main`: as the thread "boot", on its own
+/// stack and the kernel's own page tables, with interrupts and threads.
+pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! {
     arch::init();
+    sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; 512];
     let command_line = FwCfg::probe().map_or("", |mut fw| fw.command_line(&mut buffer));
     klog!("command line: {command_line}");
-    sched::init();
+    interim::init();
+    interim::MAIN.call_once(|| main);
+    interim::change_page_tables(boot_info, on_own_tables)
+}
+
+extern "C" fn on_own_tables() -> ! {
+    interim::unmap_guards();
     if arch::start_interrupts().is_err() {
         klog!("no timer interrupt: its line is taken");
     }
-    interim::init();
     if sched::start_threads(interim::STACK_SOURCE).is_err() {
         klog!("no memory for the first threads");
+    }
+    match interim::MAIN.get() {
+        Some(main) => main(),
+        None => panic!("nothing to run"),
     }
 }
 
 /// Echoes lines until ^D, then powers off.
-pub fn run_console() -> ! {
+pub extern "C" fn run_console() -> ! {
     const END_OF_INPUT: u8 = 4;
     if serial::ready_for_input().is_err() {
         klog!("no console input: the serial port's interrupt line is taken");

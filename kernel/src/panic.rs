@@ -23,11 +23,11 @@ pub fn is_panicking() -> bool {
 /// Reports the panic, then ends QEMU with the status of a failure, or halts a real machine.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
+    // What follows changes the context: look at it first.
+    let context = CurrentContext::now();
     x86_64::instructions::interrupts::disable();
     match PANICS.fetch_add(1, Ordering::Relaxed) {
         0 => {
-            // The context before `klog!` takes a lock.
-            let context = CurrentContext::now();
             klog!("panic: {info}");
             klog!("context: {context}");
             backtrace::print(Frames::here());

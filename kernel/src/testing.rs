@@ -160,7 +160,10 @@ macro_rules! test_kernel {
         $crate::bootloader_api::entry_point!(start_tests, config = &$crate::BOOTLOADER_CONFIG);
 
         fn start_tests(boot_info: &'static mut $crate::bootloader_api::BootInfo) -> ! {
-            $crate::start(boot_info);
+            $crate::start(boot_info, run_tests)
+        }
+
+        extern "C" fn run_tests() -> ! {
             $test_main();
             $crate::arch::qemu::exit($crate::arch::qemu::ExitCode::Failure)
         }

@@ -1,11 +1,15 @@
 //! A kernel on the host for the drivers' tests: real allocators over a test arena, locks of the standard library.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use std::cell::RefCell;
 use std::fmt::Arguments;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+use kapi::mm::testing::{Booted, HostPlatform, Machine, TestKernel};
+use kapi::mm::{self, Global};
 
 use drivers::{MAX_DEVICES, QuantumStore, Quota, Scull};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock, WrongContext, mm};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock, WrongContext};
 
 /// The kernel that the tests run the drivers in.
 pub struct Host;
@@ -35,26 +39,26 @@ impl<T: Send> SleepLock<T> for HostMutex<T> {
     }
 }
 
-static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Kernel for Host {
     type Mutex<T: Send> = HostMutex<T>;
 
     fn log(line: Arguments<'_>) {
-        LOG.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+        LOG.with_borrow_mut(|log| log.push(line.to_string()));
     }
 }
 
-/// Takes what the drivers have logged so far.
+/// Takes what the drivers have logged so far on this thread.
 pub fn take_log() -> Vec<String> {
-    std::mem::take(&mut *LOG.lock().unwrap_or_else(PoisonError::into_inner))
+    LOG.take()
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Keeps other tests of the program out, since all share one memory.
-pub fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// A machine with 64 MiB, this thread's until it is dropped.
+pub fn machine() -> Booted {
+    TestKernel::boot(&Machine::with_mib(64))
 }
 
 /// A driver with a byte limit of its own, not attached.
@@ -141,27 +145,38 @@ pub fn pattern(len: usize) -> Vec<u8> {
 }
 
 impl mm::Global for Host {
-    fn memory() -> &'static mm::own::Mem {
-        &mm::own::Mem
+    type Platform = HostPlatform;
+
+    fn memory() -> &'static mm::Memory<HostPlatform> {
+        TestKernel::memory()
     }
 }
 
-/// Makes the allocation after the next `n` fail, once.
-pub fn fail_after(n: usize) {
-    mm::own::FAIL.with(|fail| fail.set(n));
+/// Makes all allocations of pages after the next `n` fail, until [`stop_failing`]. Partly used slabs still serve.
+pub fn fail_after(n: i64) {
+    Host::memory().drop_caches();
+    Host::memory().platform().fail_after(n);
 }
 
-/// Ends [`fail_after`]; whether the failure has happened.
-pub fn stop_failing() -> bool {
-    mm::own::FAIL.with(|fail| fail.replace(usize::MAX)) == usize::MAX
+/// Ends [`fail_after`].
+pub fn stop_failing() {
+    Host::memory().platform().fail_never();
 }
 
-/// A number that is the same again when all that was allocated in between has been freed.
-pub fn in_use() -> usize {
-    mm::own::LIVE.load(std::sync::atomic::Ordering::SeqCst)
+/// Pages and cache objects in use: the same again when all that was allocated in between has been freed.
+pub fn in_use() -> (usize, usize) {
+    let memory = Host::memory();
+    memory.drop_caches();
+    let objects = memory.caches().map(|cache| cache.active_objects).sum();
+    (memory.managed_pages() - memory.free_pages_total(), objects)
+}
+
+/// Refused calls and failures that the allocators have reported.
+pub fn reports() -> Vec<String> {
+    Host::memory().platform().take_reports()
 }
 
 /// The size of the kernel's memory.
 pub fn ram_bytes() -> u64 {
-    <Host as mm::Global>::memory().stats().total_pages as u64 * mm::PAGE_SIZE as u64
+    Host::memory().managed_pages() as u64 * mm::PAGE_SIZE as u64
 }

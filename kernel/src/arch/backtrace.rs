@@ -9,7 +9,8 @@ use core::fmt;
 use spin::Once;
 use x86_64::VirtAddr;
 
-use super::symbols;
+use super::{stacks, symbols};
+use crate::sched::task::{self, Task};
 
 /// Bytes of a frame: the saved frame pointer and the return address.
 const FRAME_LEN: u64 = 16;
@@ -27,6 +28,24 @@ impl StackRange {
     /// A stack from `start` up to, not including, `end`; the whole of it must be mapped.
     pub const fn new(start: VirtAddr, end: VirtAddr) -> Self {
         Self { start, end }
+    }
+
+    /// The stack that the caller runs on: one of the boot-time stacks, its thread's, or the bootloader's.
+    fn in_use() -> Self {
+        const NO_STACK: StackRange = StackRange::new(VirtAddr::zero(), VirtAddr::zero());
+        let local = 0u8;
+        let here = mm::VirtAddr::from_ptr(&raw const local);
+        let thread = task::try_current().map(Task::stack_range).filter(|&(start, end)| start <= here && here < end);
+        match stacks::range_of(here).or(thread) {
+            Some((start, end)) => Self::from_addresses(start, end),
+            None => BOOT_STACK.get().copied().unwrap_or(NO_STACK),
+        }
+    }
+
+    /// A stack given in the memory side's address type.
+    pub fn from_addresses(start: mm::VirtAddr, end: mm::VirtAddr) -> Self {
+        let convert = |address: mm::VirtAddr| VirtAddr::new_truncate(address.as_usize() as u64);
+        Self::new(convert(start), convert(end))
     }
 
     /// Whether a whole frame lies at `pointer`.
@@ -53,11 +72,10 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The callers of the current function, on the boot stack.
+    /// The callers of the current function, on whichever stack it runs.
     #[inline(always)]
     pub fn here() -> Self {
-        const NO_STACK: StackRange = StackRange::new(VirtAddr::zero(), VirtAddr::zero());
-        Self::on(BOOT_STACK.get().copied().unwrap_or(NO_STACK))
+        Self::on(StackRange::in_use())
     }
 
     /// The callers of the current function, which runs on `stack`.

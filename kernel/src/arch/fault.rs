@@ -78,7 +78,7 @@ fn double_fault(frame: &TrapFrame) -> ! {
     let (bottom, top) = task.stack_range();
     klog!("stack overflow: thread {} ({}), {} bytes at {:016x}", task.id, task.name, bytes(bottom, top), frame.rip);
     print_registers(frame);
-    let stack = StackRange::new(to_x86(bottom), to_x86(top));
+    let stack = StackRange::from_addresses(bottom, top);
     backtrace::print(Frames::from_frame(x86_64::VirtAddr::new_truncate(frame.rbp), stack));
     let expendable = preempt::is_preemptible() && frame.rflags & INTERRUPT_FLAG != 0 && !task.holds_mutex();
     if !expendable || task.id <= LAST_BOOT_THREAD {
@@ -95,11 +95,6 @@ const LAST_BOOT_THREAD: u32 = 1;
 
 fn bytes(bottom: VirtAddr, top: VirtAddr) -> usize {
     top.as_usize() - bottom.as_usize()
-}
-
-/// The address in the type of the architecture's crate.
-fn to_x86(addr: VirtAddr) -> x86_64::VirtAddr {
-    x86_64::VirtAddr::new_truncate(addr.as_usize() as u64)
 }
 
 /// Whether `addr` lies in the guard page below the stack of the thread that runs.

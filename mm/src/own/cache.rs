@@ -16,6 +16,19 @@ pub struct KmemCache<K: Global> {
     cache: CacheRef<K::Platform>,
 }
 
+/// A way to allocate from a [`KmemCache`] that somebody else owns. Once that is destroyed, every call is refused.
+pub struct CacheSource<K: Global> {
+    cache: CacheRef<K::Platform>,
+}
+
+impl<K: Global> Clone for CacheSource<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Global> Copy for CacheSource<K> {}
+
 /// One object of a [`KmemCache`]. It may outlive the handle of its cache, which then cannot be destroyed.
 pub struct CacheObject<K: Global> {
     memory: NonNull<u8>,
@@ -39,8 +52,12 @@ impl<K: Global> KmemCache<K> {
     /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
-        let memory = K::memory().kmem_cache_alloc(self.cache, gfp)?;
-        Ok(CacheObject { memory, kernel: PhantomData })
+        self.source().alloc(gfp)
+    }
+
+    /// A handle for those who only allocate.
+    pub fn source(&self) -> CacheSource<K> {
+        CacheSource { cache: self.cache }
     }
 
     /// Bytes of an object, padding included.
@@ -52,6 +69,15 @@ impl<K: Global> KmemCache<K> {
     #[track_caller]
     pub fn destroy(self) -> Result<(), DestroyError> {
         K::memory().kmem_cache_destroy(ManuallyDrop::new(self).cache)
+    }
+}
+
+impl<K: Global> CacheSource<K> {
+    /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
+    #[track_caller]
+    pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
+        let memory = K::memory().kmem_cache_alloc(self.cache, gfp)?;
+        Ok(CacheObject { memory, kernel: PhantomData })
     }
 }
 

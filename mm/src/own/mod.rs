@@ -17,7 +17,7 @@ use crate::memory::Memory;
 use crate::platform::Platform;
 
 pub use blocks::{KBytes, PageBlock, VmArea};
-pub use cache::{CacheObject, KmemCache};
+pub use cache::{CacheObject, CacheSource, KmemCache};
 pub use iomem::IoMem;
 pub use kbox::KBox;
 pub use kstring::KString;

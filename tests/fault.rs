@@ -1,0 +1,101 @@
+//! Faults: accesses that are allowed to fail, protected memory, and a stack that is used up.
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, reason = "a test's name says what it shows")]
+
+use core::hint::black_box;
+
+use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
+use kernel::arch::paging;
+use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::arch::stacks;
+use kernel::{log, sched};
+use mm::VirtAddr;
+
+kernel::test_kernel!(test_main);
+
+static CONSTANT: u8 = 42;
+
+#[test_case]
+fn memory_that_is_there_is_read_and_written() {
+    let mut byte = 1;
+    let addr = VirtAddr::from_ptr(&raw mut byte);
+    assert_eq!(probe_read(addr), Ok(1));
+    // SAFETY: the byte is ours.
+    assert_eq!(unsafe { probe_write(addr, 2) }, Ok(()));
+    assert_eq!(probe_read(addr), Ok(2));
+    assert_eq!(probe_read(VirtAddr::from_ptr(&raw const CONSTANT)), Ok(42));
+}
+
+#[test_case]
+fn addresses_without_memory_fault_and_are_survived() {
+    let nowhere = [0, 0xfff, 0x40_0000, 0x1234_5678_9abc_def0, VMALLOC_END.as_usize() - 1, usize::MAX];
+    for addr in nowhere.map(VirtAddr::new) {
+        assert_eq!(probe_read(addr), Err(Fault), "{addr:?}");
+        // SAFETY: nothing is there.
+        assert_eq!(unsafe { probe_write(addr, 0) }, Err(Fault), "{addr:?}");
+    }
+}
+
+#[test_case]
+fn constants_and_text_cannot_be_written() {
+    let text = VirtAddr::from_ptr(probe_read as *const u8);
+    for addr in [VirtAddr::from_ptr(&raw const CONSTANT), text, KERNEL_IMAGE] {
+        let before = probe_read(addr);
+        assert!(before.is_ok());
+        // SAFETY: the write is expected to fail; writing back what is there harms nobody if it does not.
+        assert_eq!(unsafe { probe_write(addr, before.unwrap()) }, Err(Fault), "{addr:?}");
+    }
+}
+
+#[test_case]
+fn guard_pages_below_the_first_stacks_are_unmapped() {
+    for page in stacks::guard_pages() {
+        assert_eq!(paging::translate(page), None);
+        assert_eq!(probe_read(page), Err(Fault));
+        assert!(paging::translate(page.add(mm::PAGE_SIZE)).is_some());
+    }
+}
+
+#[test_case]
+fn addresses_are_named() {
+    let cases = [
+        (0, Area::NullPage),
+        (0x40_0000, Area::User),
+        (0x0000_8000_0000_0000, Area::NonCanonical),
+        (0xffff_8880_0000_1000, Area::DirectMap),
+        (0xffff_c900_0000_0000, Area::Vmalloc),
+        (0xffff_ea00_0000_0000, Area::PageArray),
+        (0xffff_ffff_8000_0000, Area::KernelImage),
+        (0xffff_ffff_a000_0000, Area::Modules),
+        (0xffff_f000_0000_0000, Area::Unused),
+    ];
+    for (addr, area) in cases {
+        assert_eq!(Area::of(VirtAddr::new(addr)), area);
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is to use up its stack")]
+fn recurse(depth: u64) -> u64 {
+    let words = black_box([depth; 16]);
+    recurse(depth + 1) + words[7]
+}
+
+#[test_case]
+fn stack_overflow_ends_its_thread_alone() {
+    let (_, log_position) = log::read(u64::MAX, &mut []);
+    for _ in 0..2 {
+        let glutton = sched::spawn("glutton", || recurse(0) as i32).unwrap();
+        assert_eq!(glutton.join(), Ok(128 + 9));
+    }
+    let mut buf = [0; 4096];
+    let (len, _) = log::read(log_position, &mut buf);
+    let report = core::str::from_utf8(&buf[..len]).unwrap();
+    assert!(report.contains("stack overflow: thread"), "{report}");
+    assert!(report.contains("(glutton) killed"), "{report}");
+    // All is as before.
+    assert_eq!(sched::spawn("next", || 5).unwrap().join(), Ok(5));
+}

@@ -1,0 +1,162 @@
+//! Interrupts: the tick, timers, soft interrupts and task queues, and what may be done in them.
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, reason = "a test's name says what it shows")]
+
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use core::time::Duration;
+
+use kapi::LockError;
+use kernel::arch::irq::{self, Irq, IrqBusy};
+use kernel::sched;
+use kernel::sync::{Mutex, SpinLock};
+use kernel::taskqueue::{self, Work};
+use kernel::time;
+use kernel::timer::Timer;
+use mm::Context;
+
+kernel::test_kernel!(test_main);
+
+/// What happened, in order: up to eight digits, the first the most significant.
+static EVENTS: AtomicU32 = AtomicU32::new(0);
+
+fn event(digit: u32) {
+    EVENTS.fetch_update(SeqCst, SeqCst, |events| Some(events * 10 + digit)).unwrap();
+}
+
+fn take_events() -> u32 {
+    EVENTS.swap(0, SeqCst)
+}
+
+fn nap(millis: u64) {
+    sched::sleep(Duration::from_millis(millis)).unwrap();
+}
+
+/// A line that no device uses, raised by its vector.
+const FREE_LINE: u8 = 3;
+
+fn raise_free_line() {
+    // SAFETY: the vector is that of a line whose handler is ours.
+    unsafe { core::arch::asm!("int {}", const 32 + FREE_LINE) };
+}
+
+#[test_case]
+fn ticks_come_at_their_rate() {
+    let interrupts = irq::count(Irq::TIMER);
+    let ticks = time::ticks();
+    nap(100);
+    let passed = time::ticks().0 - ticks.0;
+    assert!((10..=12).contains(&passed), "{passed}");
+    assert_eq!(irq::count(Irq::TIMER) - interrupts, passed);
+    assert_eq!(irq::name(Irq::TIMER), Some("timer"));
+}
+
+#[test_case]
+fn uptime_rises_between_ticks() {
+    nap(20);
+    let first = time::uptime();
+    let mut distinct = 0;
+    let mut last = first;
+    for _ in 0..100 {
+        let now = time::uptime();
+        assert!(now >= last);
+        distinct += u32::from(now > last);
+        last = now;
+    }
+    assert!(distinct > 10);
+    assert!(last - first < Duration::from_millis(100));
+}
+
+#[test_case]
+fn timer_callback_may_not_sleep() {
+    // Shows: K11
+    static MUTEX: Mutex<u32> = Mutex::new(0);
+    static TIMER: Timer = Timer::new(|argument| {
+        event(if sched::context() == Context::Interrupt { 1 } else { 9 });
+        event(if matches!(MUTEX.lock(), Err(LockError::WrongContext)) { 2 } else { 9 });
+        event(if sched::spawn("refused", || 0).is_err() { 3 } else { 9 });
+        *MUTEX.try_lock().unwrap() = argument as u32;
+    });
+    TIMER.add(Duration::from_millis(10), 77);
+    nap(50);
+    assert_eq!(take_events(), 123);
+    assert_eq!(*MUTEX.lock().unwrap(), 77);
+    assert_eq!(sched::context(), Context::Process);
+}
+
+#[test_case]
+fn timers_run_once_in_order_of_their_deadlines() {
+    static TIMERS: [Timer; 3] = [const { Timer::new(|argument| event(argument as u32)) }; 3];
+    TIMERS[0].add(Duration::from_millis(60), 3);
+    TIMERS[1].add(Duration::from_millis(20), 1);
+    TIMERS[2].add(Duration::from_millis(40), 2);
+    nap(100);
+    assert_eq!(take_events(), 123);
+    TIMERS[0].add(Duration::from_millis(20), 1);
+    assert!(TIMERS[0].is_pending());
+    // Moved, not doubled.
+    TIMERS[0].add(Duration::from_millis(30), 4);
+    TIMERS[1].add(Duration::from_millis(20), 2);
+    assert!(TIMERS[1].cancel());
+    assert!(!TIMERS[1].cancel());
+    nap(80);
+    assert_eq!(take_events(), 4);
+}
+
+#[test_case]
+fn soft_interrupts_follow_the_handler_and_precede_the_thread() {
+    static FIRST: Work = Work::new(|_| {
+        assert_eq!(sched::context(), Context::Interrupt);
+        assert!(x86_64::instructions::interrupts::are_enabled());
+        event(3);
+    });
+    static SECOND: Work = Work::new(|_| event(4));
+    fn handler(_irq: Irq) {
+        event(1);
+        assert_eq!(sched::context(), Context::Interrupt);
+        assert!(!x86_64::instructions::interrupts::are_enabled());
+        assert!(taskqueue::IMMEDIATE.queue(&FIRST, 0));
+        assert!(taskqueue::IMMEDIATE.queue(&SECOND, 0));
+        assert!(!taskqueue::IMMEDIATE.queue(&FIRST, 0));
+        event(2);
+    }
+    let line = Irq::new(FREE_LINE).unwrap();
+    assert_eq!(irq::request_irq(line, "test", handler), Ok(()));
+    assert_eq!(irq::request_irq(line, "second", handler), Err(IrqBusy));
+    let before = irq::count(line);
+    raise_free_line();
+    event(5);
+    assert_eq!(take_events(), 12345);
+    assert_eq!(irq::count(line), before + 1);
+    irq::free_irq(line);
+    assert_eq!(irq::name(line), None);
+}
+
+#[test_case]
+fn soft_interrupts_wait_for_the_end_of_a_spinlock() {
+    static LOCK: SpinLock<()> = SpinLock::new(());
+    static WORK: Work = Work::new(|_| event(2));
+    LOCK.with(|()| {
+        taskqueue::IMMEDIATE.queue(&WORK, 0);
+        event(1);
+    });
+    nap(20);
+    assert_eq!(take_events(), 12);
+}
+
+#[test_case]
+fn timer_queue_runs_at_the_next_tick_and_not_before() {
+    static WORK: Work = Work::new(|argument| {
+        event(argument as u32);
+        if argument < 3 {
+            taskqueue::TIMER.queue(&WORK, argument + 1);
+        }
+    });
+    taskqueue::TIMER.queue(&WORK, 1);
+    nap(60);
+    // Work that queues itself again runs a tick later.
+    assert_eq!(take_events(), 123);
+}
