@@ -12,7 +12,7 @@ use crate::sched::{STACK_BYTES, StackSource};
 use crate::sync::SpinLock;
 
 const HEAP_BYTES: usize = 64 << 10;
-const STACKS: usize = 8;
+const STACKS: usize = 14;
 
 #[repr(C, align(4096))]
 struct Memory<const N: usize>(UnsafeCell<[u8; N]>);

@@ -12,6 +12,10 @@ use x86_64::VirtAddr;
 pub use bootloader_api;
 
 pub mod arch;
+pub mod console;
+pub mod drivers;
+pub mod fs;
+pub mod mm;
 pub mod interim;
 pub mod log;
 pub mod panic;
@@ -25,8 +29,6 @@ pub mod timer;
 
 use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
-use arch::qemu::{self, ExitCode};
-use arch::serial;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -66,20 +68,7 @@ extern "C" fn on_own_tables() -> ! {
     }
 }
 
-/// Echoes lines until ^D, then powers off.
+/// Runs the console.
 pub extern "C" fn run_console() -> ! {
-    const END_OF_INPUT: u8 = 4;
-    if serial::ready_for_input().is_err() {
-        klog!("no console input: the serial port's interrupt line is taken");
-    }
-    let mut next = None;
-    while next != Some(END_OF_INPUT) {
-        serial::write(next.as_slice());
-        next = None;
-        if serial::INPUT_ARRIVED.wait_until(|| { next = serial::read_byte(); next.is_some() }).is_err() {
-            break;
-        }
-    }
-    klog!("power off");
-    qemu::exit(ExitCode::Success)
+    console::run()
 }

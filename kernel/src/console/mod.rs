@@ -5,6 +5,7 @@
 //! [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
+mod block;
 mod commands;
 pub mod crew;
 mod irqstress;

@@ -3,14 +3,12 @@
 use core::time::Duration;
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
-use mm::own::{Buffer, KBytes, VmArea};
-use mm::{GfpFlags, PAGE_SIZE};
 use shell::text::Name;
 use shell::{Command, Env, File, Kind, Stat, Stream};
 
+use super::block::Block;
 use super::{commands, tty};
 use crate::fs::{self, OpenFile};
-use crate::mm::Kernel;
 use crate::{sched, time};
 
 /// An open file, as a command has it.
@@ -58,32 +56,6 @@ impl File for Handle {
         match self {
             Self::Console | Self::Empty => Err(Errno::ESPIPE),
             Self::File(file) => file.llseek(offset, whence),
-        }
-    }
-}
-
-/// Memory for a command: from kmalloc, or from vmalloc where kmalloc has no piece so large.
-pub enum Block {
-    /// At most a page.
-    Small(KBytes<Kernel>),
-    /// Whole pages, wherever they are.
-    Large(VmArea<Kernel>),
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Small(bytes) => bytes.bytes(),
-            Self::Large(area) => area.bytes(),
-        }
-    }
-}
-
-impl AsMut<[u8]> for Block {
-    fn as_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Small(bytes) => bytes.bytes_mut(),
-            Self::Large(area) => area.bytes_mut(),
         }
     }
 }
@@ -141,11 +113,7 @@ impl Env for Process {
     }
 
     fn block(&self, bytes: usize) -> Result<Block, Errno> {
-        if bytes <= PAGE_SIZE {
-            Ok(Block::Small(KBytes::new(bytes, GfpFlags::KERNEL)?))
-        } else {
-            Ok(Block::Large(VmArea::new(bytes)?))
-        }
+        Ok(Block::new(bytes)?)
     }
 
     fn interrupted(&self) -> bool {

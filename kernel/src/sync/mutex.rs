@@ -68,6 +68,10 @@ impl<T: Send> SleepLock<T> for Mutex<T> {
         Ok(f(&mut *self.lock()?))
     }
 
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
+        Ok(f(&mut *self.lock_uninterruptible()?))
+    }
+
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         Some(f(&mut *self.try_lock()?))
     }
