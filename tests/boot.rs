@@ -1,9 +1,14 @@
 //! The kernel boots and reads what the host hands in.
+//!
+//! Machine:
+//! Machine: CPU=max MEM=24M
+//! Machine: FIRMWARE=uefi CPU=max MEM=2G
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, reason = "a test's name says what it shows")]
 
 use kernel::arch::fw_cfg::FwCfg;
 use kernel::arch::symbols;

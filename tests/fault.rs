@@ -4,8 +4,9 @@
 #![feature(custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
-#![expect(missing_docs, reason = "a test's name says what it shows")]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+use core::cell::UnsafeCell;
 use core::hint::black_box;
 
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
@@ -13,7 +14,7 @@ use kernel::arch::paging;
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
 use kernel::{log, sched};
-use mm::VirtAddr;
+use mm::{MapError, Mapping, PAGE_SIZE, Pfn, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -58,6 +59,54 @@ fn guard_pages_below_the_first_stacks_are_unmapped() {
         assert_eq!(probe_read(page), Err(Fault));
         assert!(paging::translate(page.add(mm::PAGE_SIZE)).is_some());
     }
+}
+
+/// A page-aligned page.
+#[repr(align(4096))]
+struct Page(UnsafeCell<[u8; PAGE_SIZE]>);
+
+// SAFETY: one thread uses them.
+unsafe impl Sync for Page {}
+
+impl Page {
+    const ZEROED: Self = Self(UnsafeCell::new([0; PAGE_SIZE]));
+
+    fn frame(&self) -> Option<Pfn> {
+        paging::translate(VirtAddr::from_ptr(self.0.get()))
+    }
+}
+
+#[test_case]
+fn pages_are_mapped_and_unmapped() {
+    static DATA: Page = Page::ZEROED;
+    static TABLES: [Page; 2] = [Page::ZEROED; 2];
+    let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
+    let frame = DATA.frame().unwrap();
+    let map = |table: &mut Option<Pfn>| paging::map(at, frame, Mapping::Memory, table);
+    // The level-3 table exists; two levels are missing below it, and each call takes one.
+    let mut table = None;
+    assert_eq!(map(&mut table), Err(MapError::TableMissing));
+    for page in &TABLES {
+        table = page.frame();
+        let result = map(&mut table);
+        assert!(matches!(result, Ok(()) | Err(MapError::TableMissing)));
+        assert_eq!(table, None);
+    }
+    assert_eq!(paging::translate(at), Some(frame));
+    // SAFETY: the byte is the static page's.
+    assert_eq!(unsafe { probe_write(at.add(5), 77) }, Ok(()));
+    assert_eq!(probe_read(VirtAddr::from_ptr(DATA.0.get()).add(5)), Ok(77));
+    assert_eq!(map(&mut None), Err(MapError::AlreadyMapped));
+    assert_eq!(paging::unmap(at), Some(frame));
+    paging::flush(at, 1);
+    assert_eq!(probe_read(at), Err(Fault));
+    assert_eq!(paging::unmap(at), None);
+    // The tables stay: mapping again needs none. A long flush drops everything at once.
+    assert_eq!(map(&mut None), Ok(()));
+    assert_eq!(probe_read(at.add(5)), Ok(77));
+    assert_eq!(paging::unmap(at), Some(frame));
+    paging::flush(at, 1000);
+    assert_eq!(probe_read(at), Err(Fault));
 }
 
 #[test_case]

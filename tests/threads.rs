@@ -4,7 +4,7 @@
 #![feature(custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
-#![expect(missing_docs, reason = "a test's name says what it shows")]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
@@ -240,10 +240,7 @@ fn sleeping_with_preemption_or_interrupts_off_is_refused() {
 
 #[test_case]
 fn thread_list_shows_names_and_states() {
-    let sleeper = spawn("a name that is far too long", || {
-        i32::from(sched::sleep(LONG).is_err())
-    })
-    .unwrap();
+    let sleeper = spawn("a name that is far too long", || i32::from(sched::sleep(LONG).is_err())).unwrap();
     yield_now().unwrap();
     let mut found = false;
     let mut ids = [0; 16];

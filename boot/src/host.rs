@@ -52,10 +52,8 @@ pub fn objcopy() -> Result<PathBuf> {
 
 fn rustc(arguments: &[&str]) -> Result<String> {
     let program = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&program)
-        .args(arguments)
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+    let output =
+        Command::new(&program).args(arguments).output().with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()).into());
     }

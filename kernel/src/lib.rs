@@ -6,18 +6,16 @@ extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use spin::Once;
 use x86_64::VirtAddr;
 
 #[doc(hidden)]
 pub use bootloader_api;
 
 pub mod arch;
-pub mod console;
-pub mod drivers;
-pub mod fs;
-pub mod mm;
-pub mod interim;
 pub mod log;
+pub mod mm;
+pub mod options;
 pub mod panic;
 pub mod sched;
 pub mod softirq;
@@ -29,6 +27,8 @@ pub mod timer;
 
 use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
+use arch::qemu::{self, ExitCode};
+use arch::serial;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -46,29 +46,51 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
-    let mut buffer = [0; 512];
+    let mut buffer = [0; options::MAX_LINE];
     let command_line = FwCfg::probe().map_or("", |mut fw| fw.command_line(&mut buffer));
     klog!("command line: {command_line}");
-    interim::init();
-    interim::MAIN.call_once(|| main);
-    interim::change_page_tables(boot_info, on_own_tables)
+    options::init(command_line);
+    MAIN.call_once(|| main);
+    mm::leave_bootloader(boot_info, on_own_tables)
 }
 
+/// Where boot goes on when everything is up.
+static MAIN: Once<extern "C" fn() -> !> = Once::new();
+
 extern "C" fn on_own_tables() -> ! {
-    interim::unmap_guards();
+    mm::take_over();
     if arch::start_interrupts().is_err() {
         klog!("no timer interrupt: its line is taken");
     }
-    if sched::start_threads(interim::STACK_SOURCE).is_err() {
+    if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
-    match interim::MAIN.get() {
+    match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
 }
 
-/// Runs the console.
+/// Echoes lines until ^D, then powers off.
 pub extern "C" fn run_console() -> ! {
-    console::run()
+    const END_OF_INPUT: u8 = 4;
+    if serial::ready_for_input().is_err() {
+        klog!("no console input: the serial port's interrupt line is taken");
+    }
+    let mut next = None;
+    while next != Some(END_OF_INPUT) {
+        serial::write(next.as_slice());
+        next = None;
+        if serial::INPUT_ARRIVED
+            .wait_until(|| {
+                next = serial::read_byte();
+                next.is_some()
+            })
+            .is_err()
+        {
+            break;
+        }
+    }
+    klog!("power off");
+    qemu::exit(ExitCode::Success)
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mm::Context;
 
@@ -14,10 +14,16 @@ use crate::{klog, testing};
 
 /// How many panics have begun: the second is one in the handler of the first.
 static PANICS: AtomicU32 = AtomicU32::new(0);
+static PANICKING: AtomicBool = AtomicBool::new(false);
 
-/// Whether a panic is being reported: locks may be held by what was interrupted, and must not be waited for.
+/// Whether the machine's end is being reported: locks may be held by what was interrupted, and are not waited for.
 pub fn is_panicking() -> bool {
-    PANICS.load(Ordering::Relaxed) > 0
+    PANICKING.load(Ordering::Relaxed)
+}
+
+/// Says that the machine's end is being reported from here on.
+pub fn begin() {
+    PANICKING.store(true, Ordering::Relaxed);
 }
 
 /// Reports the panic, then ends QEMU with the status of a failure, or halts a real machine.
@@ -26,6 +32,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // What follows changes the context: look at it first.
     let context = CurrentContext::now();
     x86_64::instructions::interrupts::disable();
+    begin();
     match PANICS.fetch_add(1, Ordering::Relaxed) {
         0 => {
             klog!("panic: {info}");

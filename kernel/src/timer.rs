@@ -58,9 +58,8 @@ impl Timer {
     /// on another CPU, so that none runs after this. Any context.
     pub fn cancel(&self) -> bool {
         loop {
-            let (was_pending, is_running) = PENDING.with(|pending| {
-                (pending.by_deadline.remove(self), ptr::eq(pending.running, self))
-            });
+            let (was_pending, is_running) =
+                PENDING.with(|pending| (pending.by_deadline.remove(self), ptr::eq(pending.running, self)));
             if !is_running || in_interrupt() {
                 return was_pending;
             }

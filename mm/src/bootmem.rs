@@ -100,8 +100,9 @@ impl Bootmem {
 
     /// Reserves every page that `start..end` touches; returns how many of them were free RAM before.
     pub fn reserve(&mut self, start: PhysAddr, end: PhysAddr) -> Result<usize, BootmemError> {
-        let before = self.free.frames();
-        self.free.remove(outer_frames(start, end))?;
+        let (before, range) = (self.free.frames(), outer_frames(start, end));
+        self.free.remove(range)?;
+        self.forget_rest(range);
         Ok(before - self.free.frames())
     }
 
@@ -114,7 +115,17 @@ impl Bootmem {
         if !self.ram.contains(range) {
             return Err(BootmemError::NotRam);
         }
-        self.free.insert(range)
+        self.free.insert(range)?;
+        self.forget_rest(range);
+        Ok(())
+    }
+
+    /// Serves no more small requests from a page that has another owner now.
+    fn forget_rest(&mut self, range: PfnRange) {
+        let (from, to) = self.rest;
+        if outer_frames(from, to).intersection(range).frames() > 0 {
+            self.rest = (PhysAddr::new(0), PhysAddr::new(0));
+        }
     }
 
     /// Allocates `size` bytes, aligned to `align`, a power of two. Requests of less than a page share pages. The caller

@@ -35,6 +35,8 @@ pub enum FreeError {
     WrongCache,
     /// No vm area starts at this address.
     NoArea,
+    /// A free that may sleep, called where the caller may not.
+    WrongContext,
 }
 
 impl FreeError {
@@ -51,6 +53,7 @@ impl FreeError {
             Self::NotSlab => "page belongs to no slab",
             Self::WrongCache => "object of another cache",
             Self::NoArea => "nonexistent vm area",
+            Self::WrongContext => "may sleep, called where it may not",
         }
     }
 }
@@ -85,6 +88,22 @@ pub enum CreateError {
     WrongContext,
     /// No memory for the cache's descriptor.
     NoMemory,
+}
+
+impl CreateError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::BadName => "a name has 1 to 19 visible characters",
+            Self::DuplicateName => "a cache of this name exists",
+            Self::BadSize => "objects are 8 to 131072 bytes",
+            Self::BadOffset => "offset is larger than the object",
+            Self::DestructorAlone => "a destructor without a constructor",
+            Self::BadFlags => "unknown flag",
+            Self::WrongContext => "may sleep, called where it may not",
+            Self::NoMemory => "out of memory",
+        }
+    }
 }
 
 impl From<AllocError> for CreateError {

@@ -58,7 +58,11 @@ fn page(text: &str, tags: &[Tag], results: &[TestResult]) -> String {
     for (id, summary) in statements(text) {
         let evidence = evidence(id, tags, results);
         let evidence = evidence.unwrap_or_else(|| "open".into());
-        if evidence == "open" { open += 1 } else { shown += 1 }
+        if evidence == "open" {
+            open += 1
+        } else {
+            shown += 1
+        }
         // Writing to a string does not fail.
         let _ = writeln!(rows, "| {id} | {summary} | {evidence} |");
     }

@@ -11,8 +11,8 @@ use crate::cargo;
 use crate::machine::{Machine, VARIABLES};
 
 /// Seconds of silence, and seconds in all, after which a test's guest is stopped, unless the test says otherwise.
-const TIMEOUT: &str = "60";
-const LIMIT: &str = "300";
+const TIMEOUT: &str = "120";
+const LIMIT: &str = "400";
 
 /// What the runner does with the kernel.
 #[derive(Debug, Clone, Copy)]

@@ -18,8 +18,8 @@ use crate::results::TestResult;
 pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for program in cargo::build_tests(&cargo::kernel_flags()?)? {
-        let source = fs::read_to_string(&program.source)
-            .with_context(|| format!("cannot read {}", program.source.display()))?;
+        let source =
+            fs::read_to_string(&program.source).with_context(|| format!("cannot read {}", program.source.display()))?;
         let machines = machine::all_in(&source, "//! Machine:")
             .with_context(|| format!("{}: bad Machine line", program.source.display()))?;
         for machine in machines {

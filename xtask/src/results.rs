@@ -84,7 +84,6 @@ fn parse(line: &str) -> Option<TestResult> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::{TestResult, line, parse};

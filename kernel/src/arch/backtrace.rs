@@ -50,10 +50,7 @@ impl StackRange {
 
     /// Whether a whole frame lies at `pointer`.
     fn holds_frame(&self, pointer: VirtAddr) -> bool {
-        pointer.is_aligned(8u64)
-            && pointer >= self.start
-            && pointer < self.end
-            && self.end - pointer >= FRAME_LEN
+        pointer.is_aligned(8u64) && pointer >= self.start && pointer < self.end && self.end - pointer >= FRAME_LEN
     }
 }
 

@@ -19,8 +19,11 @@ pub fn init() {
     unsafe { Cr4::update(|flags| flags.insert(wanted)) };
 }
 
-/// Lets global pages stay in the TLB over a change of address space. Call once only our own page tables are in use.
+/// Lets global pages stay in the TLB over a change of address space, once those of the firmware's tables are out of it.
+/// Call when only our own page tables are in use.
 pub(super) fn enable_global_pages() {
+    // SAFETY: without the bit, the CPU merely treats global pages as others; clearing it empties the TLB.
+    unsafe { Cr4::update(|flags| flags.remove(Cr4Flags::PAGE_GLOBAL)) };
     // SAFETY: every 64-bit CPU has global pages.
     unsafe { Cr4::update(|flags| flags.insert(Cr4Flags::PAGE_GLOBAL)) };
 }

@@ -13,8 +13,8 @@ use super::backtrace::{self, Frames, StackRange};
 use super::layout::Area;
 use super::probe;
 use super::trap::{self, TrapFrame};
-use crate::klog;
 use crate::sched::{self, preempt, task};
+use crate::{klog, panic};
 
 /// Names an address more closely than the address map does: an area's owner, for example. Returns `None` if it cannot.
 /// Called in any context, so it must not wait for a lock.
@@ -45,8 +45,7 @@ impl fmt::Display for Described {
 
 /// Handles an exception. Interrupts are off.
 pub(super) fn exception(frame: &mut TrapFrame) {
-    let may_be_fixed =
-        matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
+    let may_be_fixed = matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
     if may_be_fixed && probe::fixup(frame) {
         return;
     }
@@ -55,7 +54,7 @@ pub(super) fn exception(frame: &mut TrapFrame) {
         trap::DOUBLE_FAULT => double_fault(frame),
         trap::PAGE_FAULT => page_fault(frame),
         vector => {
-            print_registers(frame);
+            begin_fatal_report(frame);
             panic!("{} at {:016x}, error {:x}", name(vector), frame.rip, frame.error);
         }
     }
@@ -63,7 +62,7 @@ pub(super) fn exception(frame: &mut TrapFrame) {
 
 fn page_fault(frame: &TrapFrame) -> ! {
     let addr = VirtAddr::new(Cr2::read_raw() as usize);
-    print_registers(frame);
+    begin_fatal_report(frame);
     panic!("page fault: {} of {} at {:016x}, {}", access(frame.error), Described(addr), frame.rip, cause(frame.error))
 }
 
@@ -71,16 +70,16 @@ fn page_fault(frame: &TrapFrame) -> ! {
 fn double_fault(frame: &TrapFrame) -> ! {
     let addr = VirtAddr::new(Cr2::read_raw() as usize);
     if !is_below_current_stack(addr) {
-        print_registers(frame);
+        begin_fatal_report(frame);
         panic!("double fault at {:016x}, last page fault at {}", frame.rip, Described(addr));
     }
     let task = task::current();
     let (bottom, top) = task.stack_range();
     klog!("stack overflow: thread {} ({}), {} bytes at {:016x}", task.id, task.name, bytes(bottom, top), frame.rip);
-    print_registers(frame);
+    klog!("{frame}");
     let stack = StackRange::from_addresses(bottom, top);
     backtrace::print(Frames::from_frame(x86_64::VirtAddr::new_truncate(frame.rbp), stack));
-    let expendable = preempt::is_preemptible() && frame.rflags & INTERRUPT_FLAG != 0 && !task.holds_mutex();
+    let expendable = preempt::is_preemptible() && frame.rflags & INTERRUPT_FLAG != 0 && !task.is_entangled();
     if !expendable || task.id <= LAST_BOOT_THREAD {
         panic!("stack overflow in thread {} ({})", task.id, task.name);
     }
@@ -90,8 +89,8 @@ fn double_fault(frame: &TrapFrame) -> ! {
 
 /// The bit of RFLAGS that says that interrupts are on.
 const INTERRUPT_FLAG: u64 = 1 << 9;
-/// The threads up to this number are the kernel's own, without which it cannot go on.
-const LAST_BOOT_THREAD: u32 = 1;
+/// The threads up to this number are idle, boot and reaper, without which the kernel cannot go on.
+const LAST_BOOT_THREAD: u32 = 2;
 
 fn bytes(bottom: VirtAddr, top: VirtAddr) -> usize {
     top.as_usize() - bottom.as_usize()
@@ -106,7 +105,9 @@ fn is_below_current_stack(addr: VirtAddr) -> bool {
     })
 }
 
-fn print_registers(frame: &TrapFrame) {
+/// Begins the report of an exception that ends the machine. It may have come anywhere, a lock's section included.
+fn begin_fatal_report(frame: &TrapFrame) {
+    panic::begin();
     klog!("{frame}");
 }
 

@@ -126,9 +126,7 @@ pub(super) fn interrupt(vector: u8) {
         }
     }
     softirq::run_pending();
-    if preempt::is_preemptible() {
-        preempt::preempt_at_interrupt_end();
-    }
+    preempt::preempt_at_interrupt_end();
 }
 
 fn handle(irq: Irq) {

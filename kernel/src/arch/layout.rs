@@ -4,7 +4,7 @@
 //! 0000000000000000 .. 0000000000000fff   the null page: never mapped
 //! 0000000000001000 .. 00007fffffffffff   users (empty for now)
 //! 0000800000000000 .. ffff7fffffffffff   non-canonical: no such addresses
-//! ffff888000000000 .. ffffc7ffffffffff   direct map of lowmem: large pages, NX, global
+//! ffff888000000000 .. ffff987fffffffff   direct map of lowmem: large pages, NX, global
 //! ffffc90000000000 .. ffffe8ffffffffff   vmalloc, ioremap, thread stacks: 4 KiB pages, NX, a guard page each
 //! ffffea0000000000 .. ffffea7fffffffff   Page array, virtually contiguous, backed only where RAM is
 //! ffffec0000000000 .. fffffbffffffffff   left free (sanitizer shadow)
@@ -27,7 +27,7 @@ pub const KERNEL_HALF: VirtAddr = VirtAddr::new(0xffff_8000_0000_0000);
 
 /// Where the direct map shows physical address 0.
 pub const DIRECT_MAP: VirtAddr = VirtAddr::new(0xffff_8880_0000_0000);
-/// Bytes that the direct map can show: 63.25 TiB of addresses, of which the `Page` array covers 16 TiB.
+/// Bytes that the direct map can show: as much as the `Page` array describes.
 pub const DIRECT_MAP_BYTES: usize = 16 << 40;
 
 /// First address of vmalloc, ioremap and thread stacks.

@@ -32,8 +32,14 @@ struct Block(UnsafeCell<PerCpu>);
 // SAFETY: invariant (b): no two CPUs touch one block, and each access is a single instruction.
 unsafe impl Sync for Block {}
 
-static BOOT_CPU: Block =
-    Block(UnsafeCell::new(PerCpu { preempt_count: 0, need_resched: 0, softirqs: 0, handled_irq: 0, current: 0, idle: 0 }));
+static BOOT_CPU: Block = Block(UnsafeCell::new(PerCpu {
+    preempt_count: 0,
+    need_resched: 0,
+    softirqs: 0,
+    handled_irq: 0,
+    current: 0,
+    idle: 0,
+}));
 
 /// Points gs to the block of the CPU that boots. The very first call of the kernel.
 pub fn init() {

@@ -36,6 +36,8 @@ const START_MARK: u8 = 0x02;
 /// Sent when the console takes input; nothing is forwarded to the guest before it.
 const XON: u8 = 0x11;
 
+/// Bytes that are sent without letting interrupts in: about a millisecond's worth.
+const BURST_LEN: usize = 16;
 /// Bytes of input that wait for a reader.
 const RING_LEN: usize = 4096;
 
@@ -151,9 +153,12 @@ impl Input {
     }
 }
 
-/// Writes bytes to the console as they are. Any context.
+/// Writes bytes to the console as they are. Others' output may come in between, so that interrupts are not off for
+/// long. Any context.
 pub fn write(bytes: &[u8]) {
-    with_output(|output| output.write(bytes));
+    for burst in bytes.chunks(BURST_LEN) {
+        with_output(|output| output.write(burst));
+    }
 }
 
 /// Writes a whole line, with its end, that nothing gets between; starts a new line first if need be. Any context.

@@ -73,6 +73,8 @@ global_asm!(
     ".pushsection .text.trap, \"ax\"",
     ".align 16",
     ".global trap_stubs",
+    ".type trap_stubs, @function",
+    ".type trap_entry, @function",
     "trap_stubs:",
     ".set vector, 0",
     ".rept 256",
@@ -128,6 +130,8 @@ global_asm!(
     "pop rax",
     "add rsp, 16",
     "iretq",
+    ".size trap_stubs, trap_entry - trap_stubs",
+    ".size trap_entry, . - trap_entry",
     ".popsection",
     dispatch = sym dispatch,
 );

@@ -100,14 +100,14 @@ pub(crate) fn as_softirq(f: impl FnOnce()) {
     PREEMPT_COUNT.sub(SOFTIRQ);
 }
 
-/// Whether an interrupt that ends now could switch threads: it interrupted a thread that was in no section.
+/// Whether what an interrupt or exception interrupted is a thread that is in no section.
 pub(crate) fn is_preemptible() -> bool {
     PREEMPT_COUNT.get() == 0 && CURRENT.get() != 0
 }
 
-/// Switches threads at the end of an interrupt, whose `iretq` waits on the stack of the thread that it interrupted.
+/// Switches threads, if need be, at the end of an interrupt, whose `iretq` waits on the interrupted thread's stack.
 pub(crate) fn preempt_at_interrupt_end() {
-    if NEED_RESCHED.get() != 0 {
+    if NEED_RESCHED.get() != 0 && is_preemptible() {
         super::run_queue::preempt();
     }
 }

@@ -196,9 +196,11 @@ impl Task {
         self.interrupted.store(interrupted, Ordering::SeqCst);
     }
 
-    /// Whether the thread holds a [`Mutex`](crate::sync::Mutex).
-    pub fn holds_mutex(&self) -> bool {
-        self.mutexes.load(Ordering::Relaxed) > 0
+    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sync::Mutex), or is known to a wait
+    /// queue or a timer.
+    pub fn is_entangled(&self) -> bool {
+        let waits: &Link<Self> = Linked::<WAIT>::link(self);
+        self.mutexes.load(Ordering::Relaxed) > 0 || waits.is_on_list() || self.alarm.is_pending()
     }
 
     /// Has the task woken at `deadline`, unless [`cancel_alarm`](Self::cancel_alarm) comes first.

@@ -15,6 +15,9 @@ use crate::slab::descriptor::{Slab, SlabRef};
 use crate::slab::geometry::OFF_SLAB_OBJECTS;
 use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, CtorFlags, Dtor, Geometry};
 
+/// The flags that choose a zone: they concern a cache's objects, not what describes them.
+const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
+
 /// What the arguments of [`Memory::kmem_cache_create`] ask for.
 #[derive(Clone, Copy)]
 pub struct CacheSpec<'a> {
@@ -38,14 +41,9 @@ impl<P: Platform> Memory<P> {
     pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
         let caller = Location::caller();
         self.check_may_sleep("kmem_cache_create", caller).map_err(|_| CreateError::WrongContext)?;
-        let name = CacheName::new(spec.name)?;
-        if spec.dtor.is_some() && spec.ctor.is_none() {
-            return Err(CreateError::DestructorAlone);
-        }
-        if !CacheFlags::all().contains(spec.flags) {
-            return Err(CreateError::BadFlags);
-        }
-        let geometry = Geometry::for_cache(spec.size, spec.offset, spec.flags)?;
+        let (name, geometry) = check_spec(spec).inspect_err(|error| {
+            self.refuse("kmem_cache_create", error.reason(), caller);
+        })?;
         self.add_cache(name, geometry, spec.flags, (spec.ctor, spec.dtor), caller)
     }
 
@@ -74,13 +72,13 @@ impl<P: Platform> Memory<P> {
             return Ok(cache);
         }
         self.bury(cache, caller);
-        self.refuse("kmem_cache_create", "a cache of this name exists", caller);
+        self.refuse("kmem_cache_create", CreateError::DuplicateName.reason(), caller);
         Err(CreateError::DuplicateName)
     }
 
     /// Ends a cache that is in no list and has no slabs.
     fn bury(&'static self, cache: CacheRef<P>, caller: &'static Location<'static>) {
-        cache.generation.set(0);
+        cache.generation.store(0, Relaxed);
         let freed = self.put_object(VirtAddr::from_ptr(cache.ptr().as_ptr()), Some(&self.boot_caches.caches));
         if let Err(error) = freed {
             self.bad_free("kmem_cache_destroy", VirtAddr::from_ptr(cache.ptr().as_ptr()), error, caller);
@@ -131,24 +129,39 @@ impl<P: Platform> Memory<P> {
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         let caller = Location::caller();
         self.check_may_sleep("kmem_cache_destroy", caller).map_err(|_| DestroyError::WrongContext)?;
-        let unlisted = cache.alive().is_some_and(|cache| self.chain.with(|chain| chain.remove(cache)));
-        if !unlisted {
-            self.refuse("kmem_cache_destroy", "no such cache", caller);
-            return Err(DestroyError::NoSuchCache);
+        loop {
+            match self.try_unlist(cache) {
+                Some(Ok(())) => {
+                    self.bury(cache, caller);
+                    return Ok(());
+                }
+                Some(Err(DestroyError::Busy(objects))) => {
+                    self.platform.report(&Report::ObjectsLeft { cache: cache.name.as_str(), objects }, caller);
+                    return Err(DestroyError::Busy(objects));
+                }
+                Some(Err(error)) => {
+                    self.refuse("kmem_cache_destroy", "no such cache", caller);
+                    return Err(error);
+                }
+                // Another thread is giving a slab of this cache back at this moment.
+                None => self.platform.wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.is_bare())),
+            }
         }
+    }
+
+    /// Shrinks a cache and takes it out of the chain, if nothing is left of it. `None`: a slab is on its way out.
+    fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
+        let Some(cache) = cache.alive() else { return Some(Err(DestroyError::NoSuchCache)) };
         self.shrink(&cache);
-        while cache.slabs.with(|slabs| slabs.live() == 0 && !slabs.is_bare()) {
-            // Another thread is giving a slab of this cache back at this moment.
-            self.platform.wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.is_bare()));
-        }
-        let live = cache.slabs.with(|slabs| slabs.live());
-        if live > 0 {
-            self.chain.with(|chain| chain.push(cache));
-            self.platform.report(&Report::ObjectsLeft { cache: cache.name.as_str(), objects: live }, caller);
-            return Err(DestroyError::Busy(live));
-        }
-        self.bury(cache, caller);
-        Ok(())
+        self.chain.with(|chain| {
+            let (live, bare) = cache.slabs.with(|slabs| (slabs.live(), slabs.is_bare()));
+            match (live, bare) {
+                (0, false) => None,
+                (0, true) if chain.remove(cache) => Some(Ok(())),
+                (0, true) => Some(Err(DestroyError::NoSuchCache)),
+                (live, _) => Some(Err(DestroyError::Busy(live))),
+            }
+        })
     }
 
     /// A snapshot of each cache: `kmem_cache`, then the others, newest first. Nothing is locked between two of them, so
@@ -184,11 +197,15 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// Puts an object back; `expected` is the cache that the caller named.
+    /// Puts an object back; `expected` is the cache that the caller named. Without one, any but the allocators' own.
     pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
-        if expected.is_some_and(|expected| !core::ptr::eq(expected, cache)) {
+        let fits = match expected {
+            Some(expected) => core::ptr::eq(expected, cache),
+            None => !self.boot_caches.contains(cache),
+        };
+        if !fits {
             return Err(FreeError::WrongCache);
         }
         let object = cache.object_at(slab, addr)?;
@@ -227,11 +244,12 @@ impl<P: Platform> Memory<P> {
     /// Makes a slab: pages, descriptor, page-map links, constructors; then hands it to the cache.
     fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
         let geometry = &cache.geometry;
+        self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
         let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;
         let block = self.virt(frame);
         let descriptor = match geometry.descriptor_offset {
             Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
-            None => self.take_object(&self.boot_caches.descriptors, gfp, caller),
+            None => self.take_object(&self.boot_caches.descriptors, gfp.difference(ZONES), caller),
         };
         let descriptor = descriptor.inspect_err(|_| {
             self.give_pages(frame, geometry);
@@ -320,4 +338,16 @@ impl<P: Platform> Memory<P> {
     pub const fn descriptor_bytes() -> usize {
         Slab::bytes(OFF_SLAB_OBJECTS)
     }
+}
+
+/// Checks the arguments of `kmem_cache_create` as far as they go by themselves.
+fn check_spec(spec: &CacheSpec<'_>) -> Result<(CacheName, Geometry), CreateError> {
+    let name = CacheName::new(spec.name)?;
+    if spec.dtor.is_some() && spec.ctor.is_none() {
+        return Err(CreateError::DestructorAlone);
+    }
+    if !CacheFlags::all().contains(spec.flags) {
+        return Err(CreateError::BadFlags);
+    }
+    Ok((name, Geometry::for_cache(spec.size, spec.offset, spec.flags)?))
 }

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use super::Memory;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
-use crate::gfp::{GfpFlags, ZoneKind};
+use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
 use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
 
@@ -88,11 +88,9 @@ impl<P: Platform> Memory<P> {
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let caller = Location::caller();
         if size > KMALLOC_MAX {
-            return Err(AllocError);
+            return Err(self.refuse("kmalloc", "size exceeds 131072 bytes", caller));
         }
-        if gfp.contains(GfpFlags::HIGHMEM) && self.zone(ZoneKind::HighMem).with(|zone| zone.managed() > 0) {
-            return Err(self.refuse("kmalloc", "high memory has no address", caller));
-        }
+        self.check_addressable("kmalloc", gfp, caller)?;
         self.check_context("kmalloc", gfp, caller)?;
         let cache = self.kmalloc.cache_for(size, gfp).ok_or(AllocError)?;
         self.take_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)

@@ -250,6 +250,20 @@ impl<P: Platform> Memory<P> {
         Err(AllocError)
     }
 
+    /// Refuses a request whose result needs an address, but that high memory might serve.
+    fn check_addressable(
+        &self,
+        call: &'static str,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<(), AllocError> {
+        let high = ZoneKind::HighMem;
+        if gfp.zones().contains(&high) && self.zone(high).with(|zone| zone.managed() > 0) {
+            return Err(self.refuse(call, "high memory has no address", caller));
+        }
+        Ok(())
+    }
+
     fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
         self.platform.report(&Report::BadArgument { call, reason }, caller);
         AllocError

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::Memory;
 use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
-use crate::gfp::{GfpFlags, ZoneKind};
+use crate::gfp::GfpFlags;
 use crate::order::Order;
 use crate::page::{Page, PageState};
 use crate::platform::{Lock, Platform, Report};
@@ -37,9 +37,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn get_free_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
         let caller = Location::caller();
-        if gfp.contains(GfpFlags::HIGHMEM) && self.zone(ZoneKind::HighMem).with(|zone| zone.managed() > 0) {
-            return Err(self.refuse("__get_free_pages", "high memory has no address", caller));
-        }
+        self.check_addressable("__get_free_pages", gfp, caller)?;
         self.check_context("__get_free_pages", gfp, caller)?;
         self.alloc_frames(gfp, order, caller).map(|frame| self.virt(frame))
     }
@@ -94,7 +92,7 @@ impl<P: Platform> Memory<P> {
     /// [`free_frames`](Self::free_frames). Returns whether `frame` starts an allocated block.
     pub fn get_page(&self, frame: Pfn) -> bool {
         self.map.get(frame).is_some_and(|page| match page.state() {
-            PageState::Allocated(_) => self.zone(page.zone()).with(|_| page.get()),
+            PageState::Allocated(_) => self.zone(self.zone_of(frame)).with(|_| page.get()),
             _ => false,
         })
     }
@@ -180,7 +178,8 @@ impl<P: Platform> Memory<P> {
     /// Checks a block and gives it back.
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
-        let kind = page.zone();
+        // By the frame, not by the entry: a wrong free may race with the allocation of the same page elsewhere.
+        let kind = self.zone_of(frame);
         self.zone(kind).with(|zone| {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.explain(frame, page));

@@ -34,7 +34,7 @@ impl<P: Platform> Memory<P> {
                 Some(cache) => cache,
                 None => chain.turn()?,
             };
-            let reapable = !from.flags.contains(CacheFlags::NO_REAP) && chain.iter().any(|listed| listed == from);
+            let reapable = chain.iter().any(|listed| listed == from) && !from.flags.contains(CacheFlags::NO_REAP);
             reapable.then(|| from.slabs.with(|slabs| slabs.take_empty())).flatten().map(|slab| (from, slab))
         }) {
             cache = Some(from);

@@ -70,9 +70,10 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn vfree(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         let caller = Location::caller();
-        if addr.as_usize() == 0 || self.check_may_sleep("vfree", caller).is_err() {
+        if addr.as_usize() == 0 {
             return Ok(());
         }
+        self.check_may_sleep("vfree", caller).map_err(|_| FreeError::WrongContext)?;
         if addr.page_offset() != 0 {
             return Err(self.bad_free("vfree", addr, FreeError::Misaligned, caller));
         }
@@ -93,7 +94,9 @@ impl<P: Platform> Memory<P> {
         let (Some(first), Some(last)) = (phys.frame(), last) else {
             return Err(self.refuse("ioremap", wraps, caller));
         };
-        if (first.as_u32()..=last.as_u32()).any(|frame| self.map.block_of(Pfn::new(frame)).is_some()) {
+        // Beyond the page map there is no RAM to look for.
+        let ram_end = last.as_u32().min(self.map.frames());
+        if (first.as_u32()..=ram_end).any(|frame| self.map.block_of(Pfn::new(frame)).is_some()) {
             return Err(self.refuse("ioremap", "the range is memory of the allocators", caller));
         }
         let pages = (last.as_u32() - first.as_u32()) as usize + 1;
@@ -109,9 +112,10 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn iounmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         let caller = Location::caller();
-        if addr.as_usize() == 0 || self.check_may_sleep("iounmap", caller).is_err() {
+        if addr.as_usize() == 0 {
             return Ok(());
         }
+        self.check_may_sleep("iounmap", caller).map_err(|_| FreeError::WrongContext)?;
         self.free_area("iounmap", addr.page_down(), |kind| kind != AreaKind::Vmalloc, caller)
     }
 

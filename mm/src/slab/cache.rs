@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bitflags::bitflags;
 
@@ -30,8 +31,11 @@ pub type Ctor = fn(NonNull<u8>, &str, CtorFlags);
 /// Cleans an object up: called once for each object when its slab goes, with no flags set.
 pub type Dtor = fn(NonNull<u8>, &str, CtorFlags);
 
-/// Empty slabs that a cache keeps for the next allocation.
-pub(crate) const EMPTY_SLABS_KEPT: usize = 2;
+/// Empty slabs that a free leaves with a cache for the next allocation.
+///
+/// A cache with a destructor keeps them all until it is shrunk, reaped or destroyed: a free may come from an interrupt,
+/// where a destructor must not run.
+const EMPTY_SLABS_KEPT: usize = 2;
 /// Visible characters of a cache's name.
 const NAME_MAX: usize = 19;
 
@@ -112,7 +116,7 @@ pub struct Cache<P: Platform> {
     pub(crate) ctor: Option<Ctor>,
     pub(crate) dtor: Option<Dtor>,
     /// Which creation this is; 0 when the cache is dead.
-    pub(crate) generation: Cell<u32>,
+    pub(crate) generation: AtomicU32,
     /// The next older cache; used under the chain's lock.
     pub(crate) next: Cell<Option<CacheRef<P>>>,
     pub(crate) slabs: P::Lock<Slabs>,
@@ -123,6 +127,8 @@ pub struct Slabs {
     partial: SlabList,
     full: SlabList,
     empty: SlabList,
+    /// How many empty slabs a free may leave.
+    kept: usize,
     /// Slabs that were taken out to be given back and are not gone yet.
     leaving: usize,
     next_colour: usize,
@@ -167,8 +173,7 @@ unsafe impl<P: Platform> Send for CacheRef<P> {}
 // SAFETY: as above.
 unsafe impl<P: Platform> Sync for CacheRef<P> {}
 
-// SAFETY: `generation` changes only at creation and in `kmem_cache_destroy`; `next` is used under the chain's lock; the
-// slabs are behind the cache's own.
+// SAFETY: `next` is used under the chain's lock; the slabs are behind the cache's own; all else is constant or atomic.
 unsafe impl<P: Platform> Sync for Cache<P> {}
 
 impl<P: Platform> Deref for CacheRef<P> {
@@ -184,13 +189,13 @@ impl<P: Platform> CacheRef<P> {
     /// A handle to a cache that lives for ever at this address.
     pub(crate) fn new(cache: NonNull<Cache<P>>) -> Self {
         let mut handle = Self { cache, generation: 0 };
-        handle.generation = handle.deref().generation.get();
+        handle.generation = handle.deref().generation.load(Relaxed);
         handle
     }
 
     /// The cache, unless it was destroyed.
     pub(crate) fn alive(self) -> Option<Self> {
-        (self.generation != 0 && self.deref().generation.get() == self.generation).then_some(self)
+        (self.generation != 0 && self.deref().generation.load(Relaxed) == self.generation).then_some(self)
     }
 
     /// The cache's address.
@@ -219,10 +224,16 @@ impl<P: Platform> Cache<P> {
             flags,
             ctor,
             dtor,
-            generation: Cell::new(generation),
+            generation: AtomicU32::new(generation),
             next: Cell::new(None),
-            slabs: Lock::new(Slabs::new()),
+            slabs: Lock::new(Slabs::new(if dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT })),
         }
+    }
+
+    /// The same cache, but its slabs are never given back by a free.
+    pub(crate) fn keeping_all_slabs(self) -> Self {
+        self.slabs.with(|slabs| slabs.kept = usize::MAX);
+        self
     }
 
     /// The flags that pages for this cache are allocated with.
@@ -268,11 +279,12 @@ impl<P: Platform> Cache<P> {
 }
 
 impl Slabs {
-    const fn new() -> Self {
+    const fn new(kept: usize) -> Self {
         Self {
             partial: SlabList::new(),
             full: SlabList::new(),
             empty: SlabList::new(),
+            kept,
             leaving: 0,
             next_colour: 0,
             live: 0,
@@ -315,7 +327,7 @@ impl Slabs {
         }
         if slab.is_empty() {
             self.partial.remove(slab);
-            if self.empty.len() == EMPTY_SLABS_KEPT {
+            if self.empty.len() >= self.kept {
                 self.leaving += 1;
                 return Ok(Freed::Surplus(slab));
             }

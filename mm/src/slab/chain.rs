@@ -22,6 +22,11 @@ impl<P: Platform> BootCaches<P> {
         [&self.caches, &self.descriptors, &self.areas].iter().any(|cache| cache.name == name)
     }
 
+    /// Whether `cache` is one of these: what comes from them belongs to the allocators alone.
+    pub(crate) fn contains(&self, cache: &Cache<P>) -> bool {
+        [&self.caches, &self.descriptors, &self.areas].into_iter().any(|boot| core::ptr::eq(boot, cache))
+    }
+
     /// The two whose empty slabs may be given back.
     pub(crate) fn shrinkable(&self) -> [&Cache<P>; 2] {
         [&self.areas, &self.descriptors]
@@ -35,7 +40,7 @@ impl<P: Platform> BootCaches<P> {
             Cache::new(name, Geometry::for_class(bytes.next_multiple_of(8)), CacheFlags::NO_REAP, None, None, generation)
         };
         Self {
-            caches: boot_cache(CACHES, size_of::<Cache<P>>(), 1),
+            caches: boot_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
             descriptors: boot_cache(DESCRIPTORS, Slab::bytes(OFF_SLAB_OBJECTS), 2),
             areas: boot_cache(AREAS, size_of::<VmArea>(), 3),
         }

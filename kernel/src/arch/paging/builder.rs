@@ -118,7 +118,8 @@ impl<'a> Builder<'a> {
         self.map_range(direct(range.start.phys()), range.start.phys(), bytes, Rights::ReadWrite)
     }
 
-    /// Maps `bytes` from `at` on to physical memory from `phys` on, by the largest pages that fit; whole pages.
+    /// Maps `bytes` from `at` on to physical memory from `phys` on, by the largest pages that fit; whole pages, none of
+    /// which may be mapped already.
     pub fn map_range(&mut self, at: VirtAddr, phys: PhysAddr, bytes: usize, rights: Rights) -> Result<(), MapError> {
         let mut done = 0;
         while done < bytes {

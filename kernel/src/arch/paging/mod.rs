@@ -49,6 +49,17 @@ pub fn translate(at: VirtAddr) -> Option<Pfn> {
     kernel().translate(at)?.frame()
 }
 
+/// Takes an empty level-one table out of `start..end` and returns its frame, which is the caller's once the TLB was
+/// flushed as a whole. Must not run beside [`map`].
+pub fn prune_table(start: VirtAddr, end: VirtAddr) -> Option<Pfn> {
+    kernel().prune(start, end)
+}
+
+/// Drops all that the TLB knows of pages that are not global, and of the tables on the way to them.
+pub fn flush_all() {
+    tlb::flush_all();
+}
+
 /// Drops what the TLB knows of the `pages` pages from `start` on.
 ///
 /// Mappings made by [`map`] are not global, so a reload of CR3 drops them all. Other CPUs, once they run, must be told by

@@ -149,6 +149,37 @@ impl Space {
         }
     }
 
+    /// Unlinks an empty level-one table that maps part of `start..end` and returns its frame. Tables of higher levels
+    /// stay. Nobody may be mapping pages in the range at the same time.
+    pub fn prune(&self, start: VirtAddr, end: VirtAddr) -> Option<Pfn> {
+        let mut at = start;
+        while at < end {
+            let (entry, level) = self.lowest_above_leaf(at);
+            if level == Level::Two
+                && let Some(table) = entry.table()
+                && self.table(table).iter().all(|leaf| leaf.load().0 == 0)
+            {
+                return entry.clear();
+            }
+            at = VirtAddr::new(at.as_usize() & !(level.bytes() - 1)).checked_add(level.bytes())?;
+        }
+        None
+    }
+
+    /// The lowest entry on the way to `at` that is above level one, and its level.
+    fn lowest_above_leaf(&self, at: VirtAddr) -> (&Entry, Level) {
+        let mut level = Level::Four;
+        let mut entry = &self.table(self.root)[level.index(at)];
+        while let (Some(table), Some(below)) = (entry.table(), level.below()) {
+            if below == Level::One {
+                break;
+            }
+            entry = &self.table(table)[below.index(at)];
+            level = below;
+        }
+        (entry, level)
+    }
+
     /// The level-one entry for `at`, if its table exists.
     pub fn leaf(&self, at: VirtAddr) -> Option<&Entry> {
         match self.walk(at) {

@@ -1,0 +1,37 @@
+//! kswapd: the thread that gets memory back when a zone falls below its `low` watermark.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+
+use ::mm::AllocError;
+
+use super::memory;
+use crate::sched::{self, WaitQueue};
+
+/// Shortest pause between two rounds: with nothing to reclaim, further calls for memory cost no more than a flag.
+const PAUSE: Duration = Duration::from_millis(20);
+
+static WAKE: WaitQueue = WaitQueue::new();
+static WOKEN: AtomicBool = AtomicBool::new(false);
+
+/// Tells kswapd that memory is short. Any context.
+pub fn wake() {
+    if !WOKEN.swap(true, Ordering::AcqRel) {
+        WAKE.wake_one();
+    }
+}
+
+/// Starts the thread.
+pub fn start() -> Result<(), AllocError> {
+    sched::spawn("kswapd", run).map(|_| ())
+}
+
+fn run() -> i32 {
+    while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
+        memory().balance();
+        if sched::sleep(PAUSE).is_err() {
+            return 1;
+        }
+    }
+    1
+}

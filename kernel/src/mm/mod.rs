@@ -1,0 +1,86 @@
+//! Memory of this kernel: the allocators of the crate `mm` on this machine, and the types that the kernel uses.
+//!
+//! [`memory`] has the raw calls of the chapter (`kmalloc`, `get_free_pages`, `vmalloc`, ...); [`KBox`], [`KVec`],
+//! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;
+//! lock order is stated in `mm::memory`.
+
+mod boot;
+pub mod bootmem;
+pub mod firmware;
+pub mod heap;
+mod kswapd;
+mod platform;
+
+use core::fmt;
+
+use ::mm::{AllocError, GfpFlags, Global, Memory, VirtAddr};
+use spin::Once;
+
+pub use boot::{leave_bootloader, ramdisk, take_over};
+pub use platform::KernelPlatform;
+
+use crate::klog;
+use crate::sched::{self, STACK_BYTES, StackSource};
+use crate::sync::Mutex;
+
+static MEMORY: Once<Memory<KernelPlatform>> = Once::new();
+
+/// The allocators.
+///
+/// # Panics
+/// Before [`take_over`].
+pub fn memory() -> &'static Memory<KernelPlatform> {
+    let Some(memory) = MEMORY.get() else { panic!("the allocators are not up yet") };
+    memory
+}
+
+/// The name of this kernel, for the types that are generic over one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kernel;
+
+impl Global for Kernel {
+    type Platform = KernelPlatform;
+
+    fn memory() -> &'static Memory<KernelPlatform> {
+        memory()
+    }
+}
+
+impl kapi::Kernel for Kernel {
+    type Mutex<T: Send> = Mutex<T>;
+
+    fn log(line: fmt::Arguments<'_>) {
+        klog!("{line}");
+    }
+}
+
+/// One value in kmalloc'ed memory.
+pub type KBox<T> = ::mm::own::KBox<T, Kernel>;
+/// A growing array in kmalloc'ed memory.
+pub type KVec<T> = ::mm::own::KVec<T, Kernel>;
+/// Text in kmalloc'ed memory.
+pub type KString = ::mm::own::KString<Kernel>;
+/// A block of pages.
+pub type PageBlock = ::mm::own::PageBlock<Kernel>;
+/// An area from vmalloc.
+pub type VmArea = ::mm::own::VmArea<Kernel>;
+/// A mapping of device memory.
+pub type IoMem = ::mm::own::IoMem<Kernel>;
+/// A lookaside cache.
+pub type KmemCache = ::mm::own::KmemCache<Kernel>;
+
+/// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.
+pub fn start_threads() -> Result<(), AllocError> {
+    sched::start_threads(StackSource { allocate: || memory().vmalloc(STACK_BYTES), free: free_stack })?;
+    kswapd::start()
+}
+
+fn free_stack(bottom: VirtAddr) {
+    // A wrong free has been reported; there is nobody to return it to.
+    let _: Result<(), _> = memory().vfree(bottom);
+}
+
+/// The strongest flags that the caller's context allows.
+pub fn context_gfp() -> GfpFlags {
+    Kernel::context_gfp()
+}

@@ -1,0 +1,75 @@
+//! The kernel as the allocators see it: [`mm::Platform`] for this machine.
+
+use core::panic::Location;
+use core::time::Duration;
+
+use ::mm::{Context, MapError, Mapping, Pfn, Platform, Report, VirtAddr};
+
+use super::kswapd;
+use crate::arch::{layout, paging};
+use crate::klog;
+use crate::sched::{self, WaitQueue};
+use crate::sync::SpinLock;
+
+/// Longest sleep of an allocation before it looks again, although nobody has woken it.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Allocations that sleep until memory is freed.
+static MEMORY_WAITERS: WaitQueue = WaitQueue::new();
+/// Held while a page table may be put in, filled or taken out, so that none is taken out from under a new mapping.
+static TABLES: SpinLock<()> = SpinLock::new(());
+
+/// This machine beneath the allocators.
+pub struct KernelPlatform;
+
+impl Platform for KernelPlatform {
+    type Lock<T: Send> = SpinLock<T>;
+
+    fn context(&self) -> Context {
+        sched::context()
+    }
+
+    fn direct_map(&self) -> VirtAddr {
+        layout::DIRECT_MAP
+    }
+
+    fn wake_reclaimer(&self) {
+        kswapd::wake();
+    }
+
+    fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
+        // The caller looks again however the wait ended.
+        let _: Result<bool, _> = MEMORY_WAITERS.wait_timeout(ready, NAP);
+    }
+
+    fn wake_waiters(&self) {
+        MEMORY_WAITERS.wake_all();
+    }
+
+    fn map(&self, at: VirtAddr, frame: Pfn, mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError> {
+        TABLES.with(|()| paging::map(at, frame, mapping, table))
+    }
+
+    fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
+        paging::unmap(at)
+    }
+
+    fn translate(&self, at: VirtAddr) -> Option<Pfn> {
+        paging::translate(at)
+    }
+
+    fn prune_table(&self) -> Option<Pfn> {
+        let table = TABLES.with(|()| paging::prune_table(layout::VMALLOC_START, layout::VMALLOC_END))?;
+        // The processor may have cached the way through the table, whatever address it was used for.
+        paging::flush_all();
+        Some(table)
+    }
+
+    fn flush(&self, start: VirtAddr, pages: usize) {
+        paging::flush(start, pages);
+    }
+
+    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
+        klog!("{report}, called from {}:{}", caller.file(), caller.line());
+    }
+}

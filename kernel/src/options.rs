@@ -1,0 +1,105 @@
+//! The kernel's command line: `name=value` words, each known to one table.
+//!
+//! An option that nobody knows, or a value that makes no sense, is warned of and ignored: boot goes on.
+
+use ::mm::zone::AtomicFloor;
+use ::mm::PhysAddr;
+use spin::Once;
+
+use crate::klog;
+
+/// Bytes of the longest command line.
+pub const MAX_LINE: usize = 512;
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// `mem=SIZE`: memory from this address on is hidden from the allocators.
+    pub mem: Option<PhysAddr>,
+    /// `atomic_floor=0|min/4`: where GFP_ATOMIC stops.
+    pub atomic_floor: AtomicFloor,
+    /// `slab_stats=0|1`: statistics in /proc/slabinfo.
+    pub slab_stats: Switch,
+    /// `crash=0|1`: the command `crash` works.
+    pub crash: Switch,
+}
+
+/// Whether something is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Switch {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is.
+    On,
+}
+
+impl Options {
+    const DEFAULT: Self =
+        Self { mem: None, atomic_floor: AtomicFloor::LastPage, slab_stats: Switch::Off, crash: Switch::Off };
+}
+
+static OPTIONS: Once<Options> = Once::new();
+
+/// The options in force; the defaults before [`init`].
+pub fn get() -> &'static Options {
+    OPTIONS.get().unwrap_or(&Options::DEFAULT)
+}
+
+/// Reads the command line, with a warning for each word that makes no sense.
+pub fn init(line: &str) {
+    let mut options = Options::DEFAULT;
+    for word in line.split_ascii_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match set(&mut options, name, value) {
+            Ok(()) => {}
+            Err(Refusal::Unknown) => klog!("warning: unknown kernel option {word}"),
+            Err(Refusal::BadValue) => klog!("warning: kernel option {name}: bad value '{value}'"),
+        }
+    }
+    OPTIONS.call_once(|| options);
+}
+
+enum Refusal {
+    Unknown,
+    BadValue,
+}
+
+fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Refusal> {
+    match name {
+        "mem" => options.mem = Some(PhysAddr::new(parse_size(value).ok_or(Refusal::BadValue)?)),
+        "atomic_floor" => options.atomic_floor = parse_floor(value).ok_or(Refusal::BadValue)?,
+        "slab_stats" => options.slab_stats = parse_switch(value).ok_or(Refusal::BadValue)?,
+        "crash" => options.crash = parse_switch(value).ok_or(Refusal::BadValue)?,
+        _ => return Err(Refusal::Unknown),
+    }
+    Ok(())
+}
+
+/// A size in bytes, KiB, MiB or GiB: `4096`, `64K`, `126M`, `1G`; `None` if it is no such number or 0.
+fn parse_size(text: &str) -> Option<u64> {
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'k' | b'K' => (&text[..text.len() - 1], 10),
+        b'm' | b'M' => (&text[..text.len() - 1], 20),
+        b'g' | b'G' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|&size| size > 0)
+}
+
+fn parse_floor(text: &str) -> Option<AtomicFloor> {
+    match text {
+        "0" => Some(AtomicFloor::LastPage),
+        "min/4" => Some(AtomicFloor::QuarterOfMin),
+        _ => None,
+    }
+}
+
+fn parse_switch(text: &str) -> Option<Switch> {
+    match text {
+        "0" => Some(Switch::Off),
+        "1" => Some(Switch::On),
+        _ => None,
+    }
+}
