@@ -38,6 +38,11 @@ pub trait CharDriver: Sync {
         Ok(0)
     }
 
+    /// Whether its files are streams: without positions, so that a waiting read does not keep writers out.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     /// Where a seek from `position` leads.
     fn llseek(&self, minor: Minor, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
         seek(self.size(minor)?, position, offset, whence)

@@ -117,6 +117,16 @@ impl<'a> IoBuf<'a> {
         Ok(n)
     }
 
+    /// Leaves out up to `count` of the caller's bytes and returns how many. `EFAULT` on a read's buffer.
+    pub fn skip(&mut self, count: usize) -> Result<usize, Errno> {
+        let Memory::Take(memory) = &self.memory else {
+            return Err(Errno::EFAULT);
+        };
+        let n = (memory.len() - self.done).min(count);
+        self.done += n;
+        Ok(n)
+    }
+
     /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer.
     pub fn put_zeros(&mut self, count: usize) -> Result<usize, Errno> {
         let Memory::Fill(memory) = &mut self.memory else {

@@ -13,8 +13,11 @@ use x86_64::VirtAddr;
 pub use bootloader_api;
 
 pub mod arch;
+pub mod chrdev;
+pub mod fs;
 pub mod log;
 pub mod mm;
+pub mod modules;
 pub mod options;
 pub mod panic;
 pub mod sched;

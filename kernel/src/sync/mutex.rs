@@ -68,6 +68,7 @@ impl<T: Send> SleepLock<T> for Mutex<T> {
         Ok(f(&mut *self.lock()?))
     }
 
+    #[track_caller]
     fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
         Ok(f(&mut *self.lock_uninterruptible()?))
     }

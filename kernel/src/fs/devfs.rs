@@ -1,0 +1,92 @@
+//! /dev: the character devices that are registered now.
+
+use alloc::sync::Arc;
+
+use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use mm::Pfn;
+
+use super::{Entry, File, FileSystem, Stat, share};
+use crate::chrdev::{self, Device};
+use crate::mm::KVec;
+
+/// The file system at /dev.
+pub struct DevFs;
+
+impl FileSystem for DevFs {
+    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        if path.is_empty() {
+            return Err(Errno::EISDIR);
+        }
+        let device = match chrdev::find(path)? {
+            Some(device) => device,
+            // Devices come with their drivers; nobody makes files here.
+            None if flags.contains(OpenFlags::CREATE) => return Err(Errno::EACCES),
+            None => return Err(Errno::ENOENT),
+        };
+        device.driver.open(device.minor, flags)?;
+        Ok(share(DeviceFile { device, flags })?)
+    }
+
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        if path.is_empty() {
+            return Ok(Stat::DIRECTORY);
+        }
+        chrdev::find(path)?.map(|device| device.stat()).ok_or(Errno::ENOENT)
+    }
+
+    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+        if path.is_empty() { chrdev::list() } else { self.stat(path).and(Err(Errno::ENOTDIR)) }
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), Errno> {
+        self.stat(path).and(Err(Errno::EACCES))
+    }
+}
+
+/// An open device.
+struct DeviceFile {
+    device: Device,
+    flags: OpenFlags,
+}
+
+impl File for DeviceFile {
+    /// The size is left out: asking some devices for it waits for their users.
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(self.device.stat())
+    }
+
+    fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.device.driver.read(self.device.minor, position, buf)
+    }
+
+    fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.device.driver.write(self.device.minor, position, buf)
+    }
+
+    fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
+        let end = self.device.driver.size(self.device.minor)?;
+        Ok(end + self.write(end, buf)? as u64)
+    }
+
+    fn llseek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.device.driver.llseek(self.device.minor, position, offset, whence)
+    }
+
+    fn is_stream(&self) -> bool {
+        self.device.driver.is_stream()
+    }
+
+    fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
+        self.device.driver.ioctl(self.device.minor, command, argument)
+    }
+
+    fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
+        self.device.driver.mmap_page(self.device.minor, offset)
+    }
+}
+
+impl Drop for DeviceFile {
+    fn drop(&mut self) {
+        self.device.driver.release(self.device.minor, self.flags);
+    }
+}

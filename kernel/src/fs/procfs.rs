@@ -1,0 +1,155 @@
+//! /proc: texts about the kernel, and a few files that are written to change it.
+//!
+//! A text is written when its file is opened, into pages: a reader sees one state of things however slowly it reads,
+//! and nothing is cut off. A write is taken as a whole, as one command.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use kapi::{Errno, IoBuf, Module, OpenFlags};
+use mm::GfpFlags;
+
+use super::names::{self, Found};
+use super::pages::Pages;
+use super::{Entry, File, FileSystem, Stat, share};
+use crate::mm::{KString, KVec};
+use crate::sync::Mutex;
+
+/// The file system at /proc.
+pub struct ProcFs;
+
+/// Bytes of the longest command.
+const MAX_COMMAND: usize = 256;
+
+/// What is behind a file.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// A text.
+    Text(fn(&mut dyn fmt::Write) -> fmt::Result),
+    /// A text, and what to do with a line that is written (without its line end).
+    Control {
+        /// Writes the text.
+        show: fn(&mut dyn fmt::Write) -> fmt::Result,
+        /// Obeys the line; `EINVAL` when it makes no sense.
+        store: fn(&str) -> Result<(), Errno>,
+    },
+    /// What a module says about its devices.
+    Module(&'static dyn Module),
+}
+
+impl Source {
+    fn show(self, out: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
+            Self::Text(show) | Self::Control { show, .. } => show(out),
+            Self::Module(module) => module.proc_mem(out),
+        }
+    }
+
+    fn store(self, line: &str) -> Result<(), Errno> {
+        match self {
+            Self::Control { store, .. } => store(line),
+            Self::Text(_) | Self::Module(_) => Err(Errno::EACCES),
+        }
+    }
+}
+
+static FILES: Mutex<KVec<(KString, Source)>> = Mutex::new(KVec::new());
+
+/// Adds the file `path`, for example `sys/vm/drop_caches`. `EEXIST`, `ENOMEM`.
+pub fn register(path: &str, source: Source) -> Result<(), Errno> {
+    let name = KString::from_str(path, GfpFlags::KERNEL)?;
+    let mut files = FILES.lock_uninterruptible()?;
+    if files.iter().any(|(name, _)| name.as_str() == path) {
+        return Err(Errno::EEXIST);
+    }
+    files.push((name, source), GfpFlags::KERNEL)?;
+    Ok(())
+}
+
+/// Removes the file of the module called `name`. Who has it open keeps its text. Needs no memory.
+pub fn unregister_module(name: &str) -> Result<(), Errno> {
+    let is_its = |source: &Source| matches!(source, Source::Module(module) if module.name() == name);
+    FILES.lock_uninterruptible()?.retain(|(_, source)| !is_its(source));
+    Ok(())
+}
+
+fn find(path: &str) -> Result<Found<Source>, Errno> {
+    names::find(path, FILES.lock()?.iter().map(|(name, source)| (name.as_str(), *source)))
+}
+
+impl FileSystem for ProcFs {
+    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        let source = find(path)?.file()?;
+        if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
+            return Err(Errno::EACCES);
+        }
+        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new() };
+        Ok(share(ProcFile { source, text })?)
+    }
+
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        Ok(match find(path)? {
+            Found::File(_) => Stat::file(0),
+            Found::Directory => Stat::DIRECTORY,
+        })
+    }
+
+    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+        names::list(path, FILES.lock()?.iter().map(|(name, _)| (name.as_str(), Stat::file(0))))
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), Errno> {
+        find(path).and(Err(Errno::EACCES))
+    }
+}
+
+/// The text as it is now.
+fn written(source: Source) -> Result<Pages, Errno> {
+    let mut writer = Writer { text: Pages::new(), error: Errno::EIO };
+    match source.show(&mut writer) {
+        Ok(()) => Ok(writer.text),
+        Err(fmt::Error) => Err(writer.error),
+    }
+}
+
+/// Writes into pages, and remembers why that failed.
+struct Writer {
+    text: Pages,
+    error: Errno,
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text.push(text.as_bytes()).map_err(|error| {
+            self.error = error;
+            fmt::Error
+        })
+    }
+}
+
+/// An open file.
+struct ProcFile {
+    source: Source,
+    text: Pages,
+}
+
+impl File for ProcFile {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(Stat::file(self.text.size()))
+    }
+
+    fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.text.read(position, buf)
+    }
+
+    fn write(&self, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        let mut command = [0; MAX_COMMAND];
+        if buf.remaining() > MAX_COMMAND {
+            return Err(Errno::EINVAL);
+        }
+        let n = buf.get(&mut command)?;
+        let line = core::str::from_utf8(&command[..n]).map_err(|_| Errno::EINVAL)?;
+        self.source.store(line.trim_end_matches('\n'))?;
+        Ok(n)
+    }
+}

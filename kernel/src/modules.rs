@@ -1,0 +1,89 @@
+//! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
+//!
+//! The table of them is [`ALL`]: a new driver of the scull family is one static and one line there.
+#![forbid(unsafe_code)]
+
+use core::fmt::{self, Write};
+
+use drivers::{Cache, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use kapi::{Errno, Kernel as _, Module, Param};
+
+use crate::chrdev::{self, Major, Nodes};
+use crate::fs::procfs::{self, Source};
+use crate::mm::{KString, Kernel};
+use crate::sync::Mutex;
+
+/// The memory that all scull devices hold together.
+static QUOTA: Quota = Quota::new();
+
+static SCULL: Scull<Kernel, Kmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
+static SCULLC: Scull<Kernel, Cache<Kernel>> =
+    Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
+static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
+static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
+
+/// Every module there is.
+pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+
+/// Held while a module comes or goes.
+static CHANGE: Mutex<()> = Mutex::new(());
+
+/// The module called `name`; `ENOENT`.
+pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
+    ALL.into_iter().find(|module| module.name() == name).ok_or(Errno::ENOENT)
+}
+
+/// Attaches all modules with their default parameters; what fails is logged and left out.
+pub fn attach_all() {
+    for module in ALL {
+        if let Err(error) = insmod(module.name(), &[]) {
+            Kernel::log(format_args!("{}: {error}", module.name()));
+        }
+    }
+}
+
+/// Attaches a module: its devices appear in /dev, its text in /proc. `ENOENT` for an unknown module, `EEXIST` when it is
+/// attached already, `EINVAL` for a bad parameter, `ENOMEM`.
+pub fn insmod(name: &str, params: &[Param<'_>]) -> Result<(), Errno> {
+    let module = find(name)?;
+    let _alone = CHANGE.lock()?;
+    let devices = module.insmod(params)?;
+    publish(module, devices).inspect_err(|_| {
+        if let Err(error) = withdraw(module).and_then(|()| module.rmmod()) {
+            Kernel::log(format_args!("{name}: not detached: {error}"));
+        }
+    })
+}
+
+/// Detaches a module. `ENOENT` when it is not attached, `EBUSY` when a device of it is open.
+pub fn rmmod(name: &str) -> Result<(), Errno> {
+    let module = find(name)?;
+    let _alone = CHANGE.lock()?;
+    module.rmmod()?;
+    withdraw(module)
+}
+
+fn publish(module: &'static dyn Module, devices: u16) -> Result<(), Errno> {
+    chrdev::register(module.name(), Major::Any, Nodes::Numbered(devices), module)?;
+    procfs::register(&proc_name(module)?, Source::Module(module))
+}
+
+fn withdraw(module: &'static dyn Module) -> Result<(), Errno> {
+    chrdev::unregister(module.name())?;
+    procfs::unregister_module(module.name())
+}
+
+/// The name of a module's file in /proc.
+fn proc_name(module: &'static dyn Module) -> Result<KString, Errno> {
+    Ok(KString::try_format(format_args!("{}mem", module.name()))?)
+}
+
+/// Writes /proc/modules: name, size in bytes, open files.
+pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
+    for module in ALL {
+        let Some(users) = module.users() else { continue };
+        let unused = if users == 0 { " (unused)" } else { "" };
+        writeln!(out, "{:20}{:8}{users:4}{unused}", module.name(), module.footprint())?;
+    }
+    Ok(())
+}
