@@ -18,7 +18,7 @@ use crate::platform::{Context, Lock, Mapping, Platform, Report};
 
 /// Bytes that one page table maps.
 const TABLE_SPAN: usize = 2 << 20;
-/// Longest sleep of [`Platform::wait_for_memory`].
+/// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
 /// A mutex as a platform's lock.
@@ -46,7 +46,8 @@ pub struct HostPlatform {
     tables: Mutex<Tables>,
     reports: Mutex<Vec<String>>,
     naps: Condvar,
-    napping: Mutex<()>,
+    /// Longest nap; held while a thread lies down, so that no wake-up is lost.
+    napping: Mutex<Duration>,
     /// Allocations that may still succeed; negative for no limit.
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
@@ -72,7 +73,7 @@ impl HostPlatform {
             tables: Mutex::default(),
             reports: Mutex::default(),
             naps: Condvar::new(),
-            napping: Mutex::new(()),
+            napping: Mutex::new(NAP),
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
@@ -117,6 +118,11 @@ impl HostPlatform {
         self.reclaimer_woken.swap(false, Relaxed)
     }
 
+    /// Makes sleepers wait this long for somebody who wakes them.
+    pub fn set_nap(&self, longest: Duration) {
+        *hold(&self.napping) = longest;
+    }
+
     /// How often translations were flushed.
     pub fn flushes(&self) -> usize {
         self.flushes.load(Relaxed)
@@ -141,11 +147,13 @@ impl Platform for HostPlatform {
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
         let napping = hold(&self.napping);
         if !ready() {
-            drop(self.naps.wait_timeout(napping, NAP));
+            let longest = *napping;
+            drop(self.naps.wait_timeout(napping, longest));
         }
     }
 
     fn wake_waiters(&self) {
+        drop(hold(&self.napping));
         self.naps.notify_all();
     }
 
