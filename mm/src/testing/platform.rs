@@ -13,6 +13,7 @@ use std::vec::Vec;
 use super::arena::{File, Reserved};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
+use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::platform::{Context, Lock, Mapping, Platform, Report};
 
@@ -52,6 +53,19 @@ pub struct HostPlatform {
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
     flushes: AtomicUsize,
+    recording: AtomicBool,
+    events: Mutex<Vec<Event>>,
+}
+
+/// Something that the allocators asked for; recorded between [`HostPlatform::record`] and [`HostPlatform::take_events`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The mapping of the page at this address went.
+    Unmapped(VirtAddr),
+    /// Translations of this many pages from this address on were dropped.
+    Flushed(VirtAddr, usize),
+    /// The block that starts at this frame became free.
+    Freed(Pfn),
 }
 
 /// The simulated page tables: tables by the span that they map, pages by address.
@@ -77,6 +91,8 @@ impl HostPlatform {
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
+            recording: AtomicBool::new(false),
+            events: Mutex::default(),
         }
     }
 
@@ -121,6 +137,23 @@ impl HostPlatform {
     /// Makes sleepers wait this long for somebody who wakes them.
     pub fn set_nap(&self, longest: Duration) {
         *hold(&self.napping) = longest;
+    }
+
+    /// Starts to record events.
+    pub fn record(&self) {
+        self.recording.store(true, Relaxed);
+    }
+
+    /// Ends recording; the events, oldest first.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.recording.store(false, Relaxed);
+        core::mem::take(&mut hold(&self.events))
+    }
+
+    fn note(&self, event: Event) {
+        if self.recording.load(Relaxed) {
+            hold(&self.events).push(event);
+        }
     }
 
     /// How often translations were flushed.
@@ -179,6 +212,7 @@ impl Platform for HostPlatform {
     fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
         let frame = hold(&self.tables).pages.remove(&at.as_usize())?;
         self.areas.clear(at);
+        self.note(Event::Unmapped(at));
         Some(frame)
     }
 
@@ -193,8 +227,13 @@ impl Platform for HostPlatform {
         tables.tables.remove(&span)
     }
 
-    fn flush(&self, _start: VirtAddr, _pages: usize) {
+    fn flush(&self, start: VirtAddr, pages: usize) {
         self.flushes.fetch_add(1, Relaxed);
+        self.note(Event::Flushed(start, pages));
+    }
+
+    fn on_free(&self, frame: Pfn, _order: Order, _zone: ZoneKind) {
+        self.note(Event::Freed(frame));
     }
 
     fn report(&self, report: &Report<'_>, _caller: &'static Location<'static>) {
