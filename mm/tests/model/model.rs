@@ -61,9 +61,9 @@ impl Model {
         // Memory fills up and empties in turns.
         let odds = if step / 10_000 % 4 == 3 { 4 } else { 6 };
         match self.rng.below(2000) {
-            0 => drop(self.memory.drop_caches()),
+            0 => _ = self.memory.drop_caches(),
             1 => self.memory.balance(),
-            2 => drop(self.memory.reclaim(GfpFlags::BUFFER)),
+            2 => _ = self.memory.reclaim(GfpFlags::BUFFER),
             3..8 => self.recreate(),
             8..12 => {
                 let nth = self.rng.below(CACHES.len());
