@@ -6,6 +6,7 @@ extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use kapi::Errno;
 use spin::Once;
 use x86_64::VirtAddr;
 
@@ -20,6 +21,7 @@ pub mod mm;
 pub mod modules;
 pub mod options;
 pub mod panic;
+pub mod proc;
 pub mod sched;
 pub mod softirq;
 pub mod sync;
@@ -68,10 +70,21 @@ extern "C" fn on_own_tables() -> ! {
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
+    if let Err(error) = start_services() {
+        klog!("files: {error}");
+    }
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
+}
+
+/// Files, /proc, and the drivers with their default parameters.
+fn start_services() -> Result<(), Errno> {
+    fs::init(mm::ramdisk())?;
+    proc::init()?;
+    modules::attach_all();
+    fs::bigfile::create_bigfile()
 }
 
 /// Echoes lines until ^D, then powers off.

@@ -19,7 +19,7 @@ use crate::platform::{Context, Lock, Mapping, Platform, Report};
 /// Bytes that one page table maps.
 const TABLE_SPAN: usize = 2 << 20;
 /// Longest sleep of [`Platform::wait_for_memory`].
-const NAP: Duration = Duration::from_millis(1);
+const NAP: Duration = Duration::from_micros(50);
 
 /// A mutex as a platform's lock.
 pub struct HostLock<T>(Mutex<T>);
