@@ -15,6 +15,7 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod chrdev;
+pub mod console;
 pub mod fs;
 pub mod log;
 pub mod mm;
@@ -32,8 +33,6 @@ pub mod timer;
 
 use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
-use arch::qemu::{self, ExitCode};
-use arch::serial;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -87,26 +86,7 @@ fn start_services() -> Result<(), Errno> {
     fs::bigfile::create_bigfile()
 }
 
-/// Echoes lines until ^D, then powers off.
+/// Runs the shell at the console until it powers off.
 pub extern "C" fn run_console() -> ! {
-    const END_OF_INPUT: u8 = 4;
-    if serial::ready_for_input().is_err() {
-        klog!("no console input: the serial port's interrupt line is taken");
-    }
-    let mut next = None;
-    while next != Some(END_OF_INPUT) {
-        serial::write(next.as_slice());
-        next = None;
-        if serial::INPUT_ARRIVED
-            .wait_until(|| {
-                next = serial::read_byte();
-                next.is_some()
-            })
-            .is_err()
-        {
-            break;
-        }
-    }
-    klog!("power off");
-    qemu::exit(ExitCode::Success)
+    console::run()
 }

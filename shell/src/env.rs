@@ -5,7 +5,6 @@ use core::time::Duration;
 use kapi::{Errno, OpenFlags, Whence};
 
 use crate::job::Command;
-use crate::text::Name;
 
 /// How a command ended: 0 is success, the rest is failure. `$?` in the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,8 +107,8 @@ pub trait Env: Sized + 'static {
     /// What `path` is.
     fn stat(&self, path: &str) -> Result<Stat, Errno>;
 
-    /// Writes the name with number `index` in the directory `path` to `name`; `None` after the last one.
-    fn entry(&self, path: &str, index: usize, name: &mut Name) -> Result<Option<Kind>, Errno>;
+    /// Calls `visit` with each name in the directory `path`, in any order, and stops at its first error.
+    fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno>;
 
     /// Removes a file.
     fn unlink(&self, path: &str) -> Result<(), Errno>;

@@ -15,7 +15,6 @@ use crate::env::{Env, File, Kind, Stat, Status, Stream};
 use crate::exec::{Machine, run_command, run_line, run_list};
 use crate::job::Command;
 use crate::parser;
-use crate::text::Name;
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
@@ -222,17 +221,13 @@ impl Env for Process {
         }
     }
 
-    fn entry(&self, path: &str, index: usize, name: &mut Name) -> Result<Option<Kind>, Errno> {
+    fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
         if path != "/" {
             return Err(Errno::ENOTDIR);
         }
         // In reverse, so that a listing has something to sort.
-        let files = lock(&self.world.files);
-        let found = files.keys().rev().nth(index);
-        Ok(found.map(|path| {
-            name.set(&path.as_bytes()[1..]);
-            Kind::Regular
-        }))
+        let names: Vec<String> = lock(&self.world.files).keys().rev().cloned().collect();
+        names.iter().try_for_each(|path| visit(&path[1..]))
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {

@@ -5,8 +5,9 @@ use shell::io::write_all;
 use shell::{Command, Failure, Job, Outcome, Status};
 
 use super::process::Process;
-use super::{crew, irqstress, options};
-use crate::{arch, drivers, log, sched};
+use super::{crew, irqstress};
+use crate::options::{self, Switch};
+use crate::{arch, log, modules, sched};
 
 /// Most parameters of one insmod line.
 const MAX_PARAMS: usize = 8;
@@ -16,7 +17,12 @@ pub const COMMANDS: &[Command<Process>] = &[
     command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
     command("dmesg", "", "shows the kernel log", dmesg),
     command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
-    command("irqstress", "[MODULE...] [rounds=N]", "writes to devices from a thread and from interrupts", irqstress::run),
+    command(
+        "irqstress",
+        "[MODULE...] [rounds=N]",
+        "writes to devices from a thread and from interrupts",
+        irqstress::run,
+    ),
     command("poweroff", "", "ends the machine", poweroff),
     command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
     command("reboot", "", "resets the machine", reboot),
@@ -33,7 +39,7 @@ const fn command(
 }
 
 fn crash<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
-    if !options::has_option("crash=1") {
+    if options::get().crash == Switch::Off {
         return Err(Failure::Usage("needs the kernel option crash=1"));
     }
     match job.args.get(0) {
@@ -96,7 +102,7 @@ fn insmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
         count += 1;
     }
     let named = |errno| Failure::Named(name, errno);
-    drivers::insmod(name, &params[..count]).map_err(named)?;
+    modules::insmod(name, &params[..count]).map_err(named)?;
     Ok(Status::OK)
 }
 
@@ -106,7 +112,7 @@ fn rmmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     }
     let mut status = Status::OK;
     for name in job.args.iter() {
-        if let Err(errno) = drivers::rmmod(name) {
+        if let Err(errno) = modules::rmmod(name) {
             status = job.complain(&Failure::Named(name, errno), Status::FAILED);
         }
     }

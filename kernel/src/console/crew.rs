@@ -182,7 +182,14 @@ impl Slot {
         let mut text = Text::<LINE>::new();
         loop {
             let mut order = None;
-            if self.changed.wait_until(|| { order = self.take_work(&mut text); order.is_some() }).is_err() {
+            if self
+                .changed
+                .wait_until(|| {
+                    order = self.take_work(&mut text);
+                    order.is_some()
+                })
+                .is_err()
+            {
                 return 1;
             }
             if let Some((work, last)) = order {

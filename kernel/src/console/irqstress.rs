@@ -16,7 +16,7 @@ use crate::mm::memory;
 use crate::sync::{Mutex, SpinLock};
 use crate::time::TICK;
 use crate::timer::Timer;
-use crate::{drivers, sched};
+use crate::{modules, sched};
 
 /// The device that is written to; what it held is lost.
 const DEVICE: Minor = Minor(0);
@@ -60,14 +60,14 @@ pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     let mut status = Status::OK;
     let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
     if named.peek().is_none() {
-        for module in drivers::modules().iter().filter(|module| module.users().is_some()) {
-            status = worse(status, stress(job, *module, rounds)?);
+        for module in modules::ALL.into_iter().filter(|module| module.users().is_some()) {
+            status = worse(status, stress(job, module, rounds)?);
         }
     }
     for name in named {
-        status = match drivers::find(name) {
-            Some(module) => worse(status, stress(job, module, rounds)?),
-            None => job.complain(&Failure::Named(name, Errno::ENOENT), Status::FAILED),
+        status = match modules::find(name) {
+            Ok(module) => worse(status, stress(job, module, rounds)?),
+            Err(errno) => job.complain(&Failure::Named(name, errno), Status::FAILED),
         };
     }
     Ok(status)

@@ -6,7 +6,7 @@ use shell::{Machine, Status, parser};
 
 use super::crew::{self, Attendance, Claim, Running, Work};
 use super::process::{Handle, Streams};
-use super::tty;
+use super::reserve;
 use crate::fs;
 
 /// Most commands of one pipeline.
@@ -28,7 +28,7 @@ impl Machine for Front {
     }
 
     fn complain(&mut self, message: fmt::Arguments<'_>) {
-        tty::print(format_args!("{message}\n"));
+        crate::println!("{message}");
     }
 }
 
@@ -96,7 +96,7 @@ fn prepare(commands: &mut [Option<(Claim, Streams)>], attendance: Attendance) ->
 
 /// The two ends of a new pipe.
 fn pipe() -> Result<(Handle, Handle), Status> {
-    match fs::pipe() {
+    match reserve::spent_if_needed(fs::pipe) {
         Ok((reader, writer)) => Ok((Handle::File(reader), Handle::File(writer))),
         Err(errno) => {
             Front.complain(format_args!("sh: cannot make a pipe: {errno}"));

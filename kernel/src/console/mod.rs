@@ -8,11 +8,12 @@
 mod block;
 mod commands;
 pub mod crew;
+mod device;
 mod irqstress;
 mod machine;
 mod names;
-mod options;
 mod process;
+mod reserve;
 pub mod tty;
 
 use shell::{Status, run_line};
@@ -27,10 +28,14 @@ pub fn run() -> ! {
     if let Err(error) = crew::start() {
         klog!("console: no thread for commands: {error}");
     }
+    if let Err(error) = device::register() {
+        klog!("console: no /dev/console: {error}");
+    }
     tty::start();
     let mut reader = tty::LineReader::new();
     let mut status = Status::OK;
     loop {
+        reserve::fill();
         status = match reader.next() {
             Line::Typed(line) => run_line(&mut Front, line, status),
             Line::Bad(reason) => {

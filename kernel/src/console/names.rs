@@ -1,8 +1,8 @@
 //! What Tab completes to.
 
+use shell::Env;
 use shell::complete::Names;
-use shell::text::{Name, Text};
-use shell::{Env, Kind};
+use shell::text::Text;
 
 use super::process::Process;
 use crate::fs;
@@ -18,17 +18,14 @@ impl Names for KernelNames {
     }
 
     fn entries(&self, path: &str, visit: &mut dyn FnMut(&str)) {
-        let mut name = Name::new();
-        let mut index = 0;
-        while let Ok(Some(kind)) = fs::entry(path, index, &mut name) {
+        let Ok(entries) = fs::readdir(path) else { return };
+        for entry in entries.iter() {
             let mut shown = Text::<65>::new();
-            shown.set(name.as_bytes());
-            if kind == Kind::Directory {
-                // One byte longer than the longest name: there is room.
-                let _ = shown.push(b"/");
+            let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
+            // A name too long for the field is none that anybody types.
+            if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
+                visit(shown.as_str());
             }
-            visit(shown.as_str());
-            index += 1;
         }
     }
 }

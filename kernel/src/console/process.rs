@@ -3,11 +3,10 @@
 use core::time::Duration;
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
-use shell::text::Name;
 use shell::{Command, Env, File, Kind, Stat, Stream};
 
 use super::block::Block;
-use super::{commands, tty};
+use super::{commands, reserve, tty};
 use crate::fs::{self, OpenFile};
 use crate::{sched, time};
 
@@ -97,15 +96,21 @@ impl Env for Process {
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Handle, Errno> {
-        fs::open(path, flags).map(Handle::File)
+        reserve::spent_if_needed(|| fs::open(path, flags)).map(Handle::File)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        fs::stat(path)
+        let stat = fs::stat(path)?;
+        let kind = match stat.kind {
+            fs::Kind::Directory => Kind::Directory,
+            fs::Kind::File | fs::Kind::Pipe => Kind::Regular,
+            fs::Kind::Device { .. } => Kind::Device,
+        };
+        Ok(Stat { kind, size: stat.size })
     }
 
-    fn entry(&self, path: &str, index: usize, name: &mut Name) -> Result<Option<Kind>, Errno> {
-        fs::entry(path, index, name)
+    fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
+        fs::readdir(path)?.iter().try_for_each(|entry| visit(&entry.name))
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {

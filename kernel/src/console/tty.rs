@@ -4,7 +4,6 @@
 //! who may type ^C, or a pipe, whose lines are taken as they are. A script replaces the pipe. The end of a pipe or
 //! script, once seen, is seen by all who read after.
 
-use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kapi::Errno;
@@ -258,9 +257,4 @@ impl shell::complete::Names for NoNames {
     fn commands(&self, _: &mut dyn FnMut(&str)) {}
 
     fn entries(&self, _: &str, _: &mut dyn FnMut(&str)) {}
-}
-
-/// Shows formatted text.
-pub fn print(message: fmt::Arguments<'_>) {
-    serial::print(message);
 }

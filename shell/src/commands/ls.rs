@@ -6,7 +6,7 @@ use crate::env::{Env, Kind, Stat, Status};
 use crate::io::{Out, Store};
 use crate::job::{Failure, Job, Outcome};
 use crate::options::Options;
-use crate::text::{Name, Text};
+use crate::text::Text;
 
 /// Longest path that a listing looks up, in bytes.
 type Path = Text<256>;
@@ -98,21 +98,19 @@ struct Names<E: Env> {
     fields: Store<E>,
 }
 
-/// Bytes of a name's field: its length, then the name.
+/// Bytes of a name's field: its length, then the name, cut to what fits.
 const FIELD: usize = 65;
 
 impl<E: Env> Names<E> {
     fn read(job: &Job<'_, E>, path: &str) -> Result<Self, Errno> {
         let mut fields = Store::new();
-        let mut name = Name::new();
-        let mut index = 0;
-        while job.env.entry(path, index, &mut name)?.is_some() {
+        job.env.read_dir(path, &mut |name| {
+            let name = name.as_bytes().get(..FIELD - 1).unwrap_or(name.as_bytes());
             let mut field = [0; FIELD];
             field[0] = name.len() as u8;
-            field[1..=name.len()].copy_from_slice(name.as_bytes());
-            fields.push(job.env, &field)?;
-            index += 1;
-        }
+            field[1..=name.len()].copy_from_slice(name);
+            fields.push(job.env, &field)
+        })?;
         Ok(Self { fields })
     }
 
