@@ -23,7 +23,7 @@ static TABLES: SpinLock<()> = SpinLock::new(());
 pub struct KernelPlatform;
 
 /// Preemption is off: the caller stays on its CPU.
-pub struct KernelPin(#[expect(dead_code, reason = "held for its drop")] PreemptGuard);
+pub struct KernelPin(PreemptGuard);
 
 impl Pinned for KernelPin {
     #[inline]
