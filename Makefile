@@ -3,7 +3,12 @@
 # The machine: `make run MEM=64M FIRMWARE=uefi`; boot/src/settings.rs says what each variable means.
 export MEM APPEND FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT TIMEOUT LIMIT GDB
 
-CARGO  := tools/cargo
+# The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there.
+export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
+# The pinned stable compiler accepts unstable options: the kernel builds core itself.
+export RUSTC_BOOTSTRAP := 1
+
+CARGO  := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 KERNEL := $(TARGET)/x86_64-kernel/kernel/kernel
 BOOT   := $(TARGET)/debug/boot

@@ -24,7 +24,7 @@ fail() {
 # The directory of an installed toolchain of the version, whatever its name.
 find_sysroot() {
     for name in "$version" stable; do
-        sysroot=$(RUSTUP_AUTO_INSTALL=0 rustc "+$name" --print sysroot 2>/dev/null) || continue
+        sysroot=$(RUSTUP_AUTO_INSTALL=0 rustup run "$name" rustc --print sysroot 2>/dev/null) || continue
         case $("$sysroot/bin/rustc" --version) in
             "rustc $version "*) echo "$sysroot" && return ;;
         esac
