@@ -6,6 +6,7 @@ extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use kapi::Errno;
 use spin::Once;
 use x86_64::VirtAddr;
 
@@ -14,12 +15,14 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod chrdev;
+pub mod console;
 pub mod fs;
 pub mod log;
 pub mod mm;
 pub mod modules;
 pub mod options;
 pub mod panic;
+pub mod proc;
 pub mod sched;
 pub mod softirq;
 pub mod sync;
@@ -30,8 +33,6 @@ pub mod timer;
 
 use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
-use arch::qemu::{self, ExitCode};
-use arch::serial;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -68,32 +69,24 @@ extern "C" fn on_own_tables() -> ! {
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
+    if let Err(error) = start_services() {
+        klog!("files: {error}");
+    }
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
 }
 
-/// Echoes lines until ^D, then powers off.
+/// Files, /proc, and the drivers with their default parameters.
+fn start_services() -> Result<(), Errno> {
+    fs::init(mm::ramdisk())?;
+    proc::init()?;
+    modules::attach_all();
+    fs::bigfile::create_bigfile()
+}
+
+/// Runs the shell at the console until it powers off.
 pub extern "C" fn run_console() -> ! {
-    const END_OF_INPUT: u8 = 4;
-    if serial::ready_for_input().is_err() {
-        klog!("no console input: the serial port's interrupt line is taken");
-    }
-    let mut next = None;
-    while next != Some(END_OF_INPUT) {
-        serial::write(next.as_slice());
-        next = None;
-        if serial::INPUT_ARRIVED
-            .wait_until(|| {
-                next = serial::read_byte();
-                next.is_some()
-            })
-            .is_err()
-        {
-            break;
-        }
-    }
-    klog!("power off");
-    qemu::exit(ExitCode::Success)
+    console::run()
 }

@@ -7,6 +7,7 @@ use ::mm::PhysAddr;
 use spin::Once;
 
 use crate::klog;
+use crate::sync::SpinLock;
 
 /// Bytes of the longest command line.
 pub const MAX_LINE: usize = 512;
@@ -40,6 +41,13 @@ impl Options {
 }
 
 static OPTIONS: Once<Options> = Once::new();
+static LINE: SpinLock<([u8; MAX_LINE], usize)> = SpinLock::new(([0; MAX_LINE], 0));
+
+/// Runs `f` with a copy of the command line as it was given.
+pub fn with_line<R>(f: impl FnOnce(&str) -> R) -> R {
+    let (bytes, len) = LINE.with(|line| *line);
+    f(core::str::from_utf8(&bytes[..len]).unwrap_or_default())
+}
 
 /// The options in force; the defaults before [`init`].
 pub fn get() -> &'static Options {
@@ -48,6 +56,10 @@ pub fn get() -> &'static Options {
 
 /// Reads the command line, with a warning for each word that makes no sense.
 pub fn init(line: &str) {
+    LINE.with(|(bytes, len)| {
+        *len = line.len().min(MAX_LINE);
+        bytes[..*len].copy_from_slice(&line.as_bytes()[..*len]);
+    });
     let mut options = Options::DEFAULT;
     for word in line.split_ascii_whitespace() {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));

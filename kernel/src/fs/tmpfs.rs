@@ -22,6 +22,11 @@ pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
 /// Pages that all files hold.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
+/// Pages that all files hold: `Cached` in /proc/meminfo.
+pub fn pages() -> usize {
+    USED.load(Relaxed)
+}
+
 /// A directory of files in memory.
 pub struct TmpFs {
     names: Mutex<KVec<(KString, Arc<Inode>)>>,
