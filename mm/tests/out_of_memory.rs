@@ -164,7 +164,7 @@ fn random_failures_lose_nothing() {
     let memory = boot(16);
     let start = blocks(*memory);
     let mut rng = Rng::new(11);
-    for _ in 0..300 {
+    for _ in 0..30 {
         memory.platform().fail_after(rng.below(12) as i64);
         let mut held = Vec::new();
         for _ in 0..30 {

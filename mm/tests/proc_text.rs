@@ -157,7 +157,8 @@ fn the_sums_of_all_files_agree() {
     let memory = busy();
     let info = text(|out| meminfo(*memory, FileCache::default(), out));
     let kib = |pages: usize| pages * 4;
-    let mem: Vec<usize> = info.lines().nth(1).expect("a line").split_whitespace().skip(1).map(|n| n.parse().expect("a number")).collect();
+    let mem = info.lines().nth(1).expect("a line").split_whitespace().skip(1);
+    let mem: Vec<usize> = mem.map(|number| number.parse().expect("a number")).collect();
     assert_eq!(mem[0], mem[1] + mem[2]);
     assert_eq!([mem[0] / 1024, mem[2] / 1024], [number(&info, "MemTotal:"), number(&info, "MemFree:")]);
     for (all, high, low) in [("MemTotal:", "HighTotal:", "LowTotal:"), ("MemFree:", "HighFree:", "LowFree:")] {

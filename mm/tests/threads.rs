@@ -175,16 +175,19 @@ fn wrong_frees_from_other_threads_harm_nobody() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..STEPS {
-                assert!(memory.free_frames(block, order(2)).is_err() && memory.free_frames(block.add(1), Order::ZERO).is_err());
-                assert!(memory.kfree((object + 8) as *const u8).is_err() && memory.free_pages(memory.virt(block), order(4)).is_err());
-                assert!(memory.vfree(memory.virt(block)).is_err() && memory.kfree(memory.virt(block).as_mut_ptr()).is_err());
+                let addr = memory.virt(block);
+                assert!(memory.free_frames(block, order(2)).is_err() && memory.free_pages(addr, order(4)).is_err());
+                assert!(memory.free_frames(block.add(1), Order::ZERO).is_err() && memory.vfree(addr).is_err());
+                assert!(memory.kfree((object + 8) as *const u8).is_err() && memory.kfree(addr.as_mut_ptr()).is_err());
             }
             stop.store(true, SeqCst);
         });
         scope.spawn(|| {
             while !stop.load(SeqCst) {
-                give(memory, (0..64).map(|_| memory.alloc_pages(KERNEL, Order::ZERO).expect("memory")).collect::<Vec<_>>());
-                memory.alloc_pages(KERNEL, Order::MAX).map(|block| memory.free_frames(block, Order::MAX).expect("right")).expect("memory");
+                let pages: Vec<_> = (0..64).map(|_| memory.alloc_pages(KERNEL, Order::ZERO).expect("memory")).collect();
+                give(memory, pages);
+                let large = memory.alloc_pages(KERNEL, Order::MAX).expect("memory");
+                memory.free_frames(large, Order::MAX).expect("a right free");
             }
         });
     });
@@ -203,12 +206,13 @@ fn destroying_a_cache_while_its_last_objects_come_back_ends() {
     for round in 0..300 {
         let spec = CacheSpec { name: "brief", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
         let cache = memory.kmem_cache_create(&spec).expect("a cache");
-        let objects: Vec<_> = (0..1 + round % 30).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory").as_ptr() as usize).collect();
+        let take = |_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory").as_ptr() as usize;
+        let objects: Vec<usize> = (0..1 + round % 30).map(take).collect();
         std::thread::scope(|scope| {
             scope.spawn(|| objects.iter().for_each(|&object| memory.kfree(object as *const u8).expect("a right free")));
             scope.spawn(|| _ = memory.reclaim(GfpFlags::KERNEL));
             while let Err(error) = memory.kmem_cache_destroy(cache) {
-                assert!(matches!(error, DestroyError::Busy(left) if left <= objects.len()));
+                assert!(matches!(error, DestroyError::Busy(left) if (1..=objects.len()).contains(&left)));
                 std::thread::yield_now();
             }
         });

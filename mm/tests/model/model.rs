@@ -198,7 +198,7 @@ impl Model {
             let rightly = !self.can_grow(gfp, order);
             return self.failed(rightly);
         };
-        assert!(!flags.contains(CacheFlags::HWCACHE_ALIGN) || object.as_ptr() as usize % 64 == 0);
+        assert!(!flags.contains(CacheFlags::HWCACHE_ALIGN) || (object.as_ptr() as usize).is_multiple_of(64));
         let held = self.hold_object(Kind::OfCache(nth), object, size, flags.contains(CacheFlags::CACHE_DMA));
         assert!(nth > 0 || held.first_word() == MAGIC);
     }
@@ -265,11 +265,11 @@ impl Model {
         let count = self.held.len();
         let Some(nth) = (count > 0).then(|| self.rng.below(count)) else { return };
         self.held[nth].check();
-        if let Kind::Block { frame, order, references, .. } = &mut self.held[nth].kind {
-            if *references > 1 {
-                *references -= 1;
-                return self.memory.free_frames(*frame, *order).expect("a right free");
-            }
+        if let Kind::Block { frame, order, references, .. } = &mut self.held[nth].kind
+            && *references > 1
+        {
+            *references -= 1;
+            return self.memory.free_frames(*frame, *order).expect("a right free");
         }
         let held = self.held.swap_remove(nth);
         self.free(&held);
