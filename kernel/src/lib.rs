@@ -6,6 +6,7 @@ extern crate alloc;
 
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use kapi::Errno;
 use spin::Once;
 use x86_64::VirtAddr;
 
@@ -14,12 +15,14 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod chrdev;
+pub mod drivers;
 pub mod fs;
 pub mod log;
 pub mod mm;
-pub mod modules;
+
 pub mod options;
 pub mod panic;
+pub mod proc;
 pub mod sched;
 pub mod softirq;
 pub mod sync;
@@ -68,10 +71,26 @@ extern "C" fn on_own_tables() -> ! {
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
+    start_files();
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
+}
+
+/// Files, /proc and the drivers. What fails is logged; the rest comes up.
+fn start_files() {
+    let steps: [(&str, fn() -> Result<(), Errno>); 3] = [
+        ("initial files", || fs::init(mm::ramdisk())),
+        ("/proc", proc::init),
+        ("/tmp/bigfile", fs::bigfile::create_bigfile),
+    ];
+    for (what, step) in steps {
+        if let Err(error) = step() {
+            klog!("{what}: {error}");
+        }
+    }
+    drivers::attach_all();
 }
 
 /// Echoes lines until ^D, then powers off.

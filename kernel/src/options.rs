@@ -40,6 +40,18 @@ impl Options {
 }
 
 static OPTIONS: Once<Options> = Once::new();
+static LINE: Once<Line> = Once::new();
+
+/// The command line as it was given.
+struct Line {
+    bytes: [u8; MAX_LINE],
+    len: usize,
+}
+
+/// The command line; empty before [`init`].
+pub fn line() -> &'static str {
+    LINE.get().and_then(|line| core::str::from_utf8(&line.bytes[..line.len]).ok()).unwrap_or_default()
+}
 
 /// The options in force; the defaults before [`init`].
 pub fn get() -> &'static Options {
@@ -48,6 +60,11 @@ pub fn get() -> &'static Options {
 
 /// Reads the command line, with a warning for each word that makes no sense.
 pub fn init(line: &str) {
+    LINE.call_once(|| {
+        let mut kept = Line { bytes: [0; MAX_LINE], len: line.len().min(MAX_LINE) };
+        kept.bytes[..kept.len].copy_from_slice(&line.as_bytes()[..kept.len]);
+        kept
+    });
     let mut options = Options::DEFAULT;
     for word in line.split_ascii_whitespace() {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));

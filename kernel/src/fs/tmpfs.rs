@@ -19,8 +19,13 @@ use crate::sync::Mutex;
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
 
-/// Pages that all files hold.
+/// See [`pages_used`].
 static USED: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages that all files hold.
+pub fn pages_used() -> usize {
+    USED.load(Relaxed)
+}
 
 /// A directory of files in memory.
 pub struct TmpFs {
