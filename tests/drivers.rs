@@ -9,7 +9,7 @@
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use core::time::Duration;
 
-use kapi::{CharDriver, Errno, Minor, Module, OpenFlags, Param, Whence};
+use kapi::{Errno, Minor, Module, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
 use kernel::mm::memory;
 use kernel::timer::Timer;
