@@ -13,7 +13,7 @@ use kapi::{Errno, Minor, Module, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
 use kernel::mm::memory;
 use kernel::timer::Timer;
-use kernel::{drivers, sched};
+use kernel::{modules, sched};
 
 kernel::test_kernel!(test_main);
 
@@ -155,7 +155,7 @@ static TIMER: Timer = Timer::new(write_record);
 /// Writes the next record, in interrupt context.
 fn write_record(_: usize) {
     assert!(sched::in_interrupt());
-    let module = drivers::modules()[TARGET.load(SeqCst)];
+    let module = modules::ALL[TARGET.load(SeqCst)];
     let position = u64::from(WRITTEN.load(SeqCst)) * STRIDE;
     match module.write_atomic(Minor(0), position, &[0xc3; RECORD]) {
         Ok(RECORD) => WRITTEN.fetch_add(1, SeqCst),
@@ -219,21 +219,21 @@ fn interrupts_are_refused_by_scullv() {
 #[test_case]
 fn a_busy_module_stays() {
     let file = open("scullp", 2, OpenFlags::READ).unwrap();
-    assert_eq!(drivers::rmmod("scullp"), Err(Errno::EBUSY));
-    assert_eq!(drivers::insmod("scullp", &[]), Err(Errno::EEXIST));
+    assert_eq!(modules::rmmod("scullp"), Err(Errno::EBUSY));
+    assert_eq!(modules::insmod("scullp", &[]), Err(Errno::EEXIST));
     drop(file);
-    assert_eq!(drivers::rmmod("scullp"), Ok(()));
-    assert_eq!(drivers::rmmod("scullp"), Err(Errno::ENOENT));
+    assert_eq!(modules::rmmod("scullp"), Ok(()));
+    assert_eq!(modules::rmmod("scullp"), Err(Errno::ENOENT));
     assert_eq!(open("scullp", 0, OpenFlags::READ).err(), Some(Errno::ENOENT));
     assert_eq!(fs::stat("/proc/scullpmem").err(), Some(Errno::ENOENT));
     let bad = Param { name: "scullp_order", value: "10" };
-    assert_eq!(drivers::insmod("scullp", &[bad]), Err(Errno::EINVAL));
+    assert_eq!(modules::insmod("scullp", &[bad]), Err(Errno::EINVAL));
     let good = [Param { name: "scullp_order", value: "1" }, Param { name: "scullp_nr_devs", value: "2" }];
-    assert_eq!(drivers::insmod("scullp", &good), Ok(()));
+    assert_eq!(modules::insmod("scullp", &good), Ok(()));
     with_proc_text("scullp", |text| assert!(text.contains("\nDevice 1: qset 500, order 1, sz 0\n")));
     assert_eq!(open("scullp", 2, OpenFlags::READ).err(), Some(Errno::ENOENT));
-    drivers::rmmod("scullp").unwrap();
-    drivers::insmod("scullp", &[]).unwrap();
+    modules::rmmod("scullp").unwrap();
+    modules::insmod("scullp", &[]).unwrap();
 }
 
 #[test_case]
@@ -244,9 +244,9 @@ fn scullc_has_its_cache_while_it_is_attached() {
     assert_eq!(objects(), Some(263));
     drop(open("scullc", 0, OpenFlags::WRITE).unwrap());
     assert_eq!(objects(), Some(0));
-    drivers::rmmod("scullc").unwrap();
+    modules::rmmod("scullc").unwrap();
     assert_eq!(objects(), None);
-    drivers::insmod("scullc", &[]).unwrap();
+    modules::insmod("scullc", &[]).unwrap();
 }
 
 #[test_case]
@@ -271,8 +271,8 @@ fn a_hog_is_stopped_and_its_memory_comes_back() {
 #[test_case]
 fn without_the_limit_the_hog_gets_enomem() {
     // Shows: S45, K8
-    drivers::rmmod("scull").unwrap();
-    drivers::insmod("scull", &[Param { name: "scull_limit", value: "0" }]).unwrap();
+    modules::rmmod("scull").unwrap();
+    modules::insmod("scull", &[Param { name: "scull_limit", value: "0" }]).unwrap();
     let before = pages_in_use();
     let device = open("scull", 0, OpenFlags::WRITE).unwrap();
     let error = loop {
@@ -283,11 +283,11 @@ fn without_the_limit_the_hog_gets_enomem() {
     assert_eq!(error, Errno::ENOMEM);
     // Trimming needs no memory, and gives it all back.
     drop(device);
-    let module: &dyn Module = drivers::find("scull").unwrap();
+    let module: &dyn Module = modules::find("scull").unwrap();
     module.open(Minor(0), OpenFlags::WRITE).unwrap();
     module.release(Minor(0), OpenFlags::WRITE);
     assert_eq!(pages_in_use(), before);
-    drivers::rmmod("scull").unwrap();
+    modules::rmmod("scull").unwrap();
     let half = kernel::mm::KString::try_format(format_args!("{}", memory().managed_pages() as u64 * 2048)).unwrap();
-    drivers::insmod("scull", &[Param { name: "scull_limit", value: &half }]).unwrap();
+    modules::insmod("scull", &[Param { name: "scull_limit", value: &half }]).unwrap();
 }

@@ -69,7 +69,9 @@ struct Page(UnsafeCell<[u8; PAGE_SIZE]>);
 unsafe impl Sync for Page {}
 
 impl Page {
-    const ZEROED: Self = Self(UnsafeCell::new([0; PAGE_SIZE]));
+    const fn zeroed() -> Self {
+        Self(UnsafeCell::new([0; PAGE_SIZE]))
+    }
 
     fn frame(&self) -> Option<Pfn> {
         paging::translate(VirtAddr::from_ptr(self.0.get()))
@@ -78,8 +80,8 @@ impl Page {
 
 #[test_case]
 fn pages_are_mapped_and_unmapped() {
-    static DATA: Page = Page::ZEROED;
-    static TABLES: [Page; 2] = [Page::ZEROED; 2];
+    static DATA: Page = Page::zeroed();
+    static TABLES: [Page; 2] = [const { Page::zeroed() }; 2];
     let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
     let frame = DATA.frame().unwrap();
     let map = |table: &mut Option<Pfn>| paging::map(at, frame, Mapping::Memory, table);

@@ -192,11 +192,11 @@ fn proc_files_are_texts_of_one_moment() {
     assert!(contains("/proc/interrupts", "  0: "));
     assert!(contains("/proc/iomem", " : System RAM\n"));
     let text = open("/proc/devices", OpenFlags::READ);
-    kernel::drivers::rmmod("scull").unwrap();
+    kernel::modules::rmmod("scull").unwrap();
     let mut bytes = [0; 512];
     let n = text.read_bytes(&mut bytes).unwrap();
     assert!(core::str::from_utf8(&bytes[..n]).unwrap().contains(" scull\n"), "it was written when it was opened");
-    kernel::drivers::insmod("scull", &[]).unwrap();
+    kernel::modules::insmod("scull", &[]).unwrap();
     let control = open("/proc/sys/vm/drop_caches", OpenFlags::WRITE);
     assert_eq!(control.write_all(b"3\n"), Ok(()));
     assert_eq!(control.write_all(b"many\n"), Err(Errno::EINVAL));

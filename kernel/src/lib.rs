@@ -15,11 +15,11 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod chrdev;
-pub mod drivers;
+pub mod console;
 pub mod fs;
 pub mod log;
 pub mod mm;
-
+pub mod modules;
 pub mod options;
 pub mod panic;
 pub mod proc;
@@ -33,8 +33,6 @@ pub mod timer;
 
 use arch::backtrace::StackRange;
 use arch::fw_cfg::FwCfg;
-use arch::qemu::{self, ExitCode};
-use arch::serial;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -71,48 +69,24 @@ extern "C" fn on_own_tables() -> ! {
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
-    start_files();
+    if let Err(error) = start_services() {
+        klog!("files: {error}");
+    }
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
     }
 }
 
-/// Files, /proc and the drivers. What fails is logged; the rest comes up.
-fn start_files() {
-    let steps: [(&str, fn() -> Result<(), Errno>); 3] = [
-        ("initial files", || fs::init(mm::ramdisk())),
-        ("/proc", proc::init),
-        ("/tmp/bigfile", fs::bigfile::create_bigfile),
-    ];
-    for (what, step) in steps {
-        if let Err(error) = step() {
-            klog!("{what}: {error}");
-        }
-    }
-    drivers::attach_all();
+/// Files, /proc, and the drivers with their default parameters.
+fn start_services() -> Result<(), Errno> {
+    fs::init(mm::ramdisk())?;
+    proc::init()?;
+    modules::attach_all();
+    fs::bigfile::create_bigfile()
 }
 
-/// Echoes lines until ^D, then powers off.
+/// Runs the shell at the console until it powers off.
 pub extern "C" fn run_console() -> ! {
-    const END_OF_INPUT: u8 = 4;
-    if serial::ready_for_input().is_err() {
-        klog!("no console input: the serial port's interrupt line is taken");
-    }
-    let mut next = None;
-    while next != Some(END_OF_INPUT) {
-        serial::write(next.as_slice());
-        next = None;
-        if serial::INPUT_ARRIVED
-            .wait_until(|| {
-                next = serial::read_byte();
-                next.is_some()
-            })
-            .is_err()
-        {
-            break;
-        }
-    }
-    klog!("power off");
-    qemu::exit(ExitCode::Success)
+    console::run()
 }

@@ -7,6 +7,7 @@ use ::mm::PhysAddr;
 use spin::Once;
 
 use crate::klog;
+use crate::sync::SpinLock;
 
 /// Bytes of the longest command line.
 pub const MAX_LINE: usize = 512;
@@ -40,17 +41,12 @@ impl Options {
 }
 
 static OPTIONS: Once<Options> = Once::new();
-static LINE: Once<Line> = Once::new();
+static LINE: SpinLock<([u8; MAX_LINE], usize)> = SpinLock::new(([0; MAX_LINE], 0));
 
-/// The command line as it was given.
-struct Line {
-    bytes: [u8; MAX_LINE],
-    len: usize,
-}
-
-/// The command line; empty before [`init`].
-pub fn line() -> &'static str {
-    LINE.get().and_then(|line| core::str::from_utf8(&line.bytes[..line.len]).ok()).unwrap_or_default()
+/// Runs `f` with a copy of the command line as it was given.
+pub fn with_line<R>(f: impl FnOnce(&str) -> R) -> R {
+    let (bytes, len) = LINE.with(|line| *line);
+    f(core::str::from_utf8(&bytes[..len]).unwrap_or_default())
 }
 
 /// The options in force; the defaults before [`init`].
@@ -60,10 +56,9 @@ pub fn get() -> &'static Options {
 
 /// Reads the command line, with a warning for each word that makes no sense.
 pub fn init(line: &str) {
-    LINE.call_once(|| {
-        let mut kept = Line { bytes: [0; MAX_LINE], len: line.len().min(MAX_LINE) };
-        kept.bytes[..kept.len].copy_from_slice(&line.as_bytes()[..kept.len]);
-        kept
+    LINE.with(|(bytes, len)| {
+        *len = line.len().min(MAX_LINE);
+        bytes[..*len].copy_from_slice(&line.as_bytes()[..*len]);
     });
     let mut options = Options::DEFAULT;
     for word in line.split_ascii_whitespace() {

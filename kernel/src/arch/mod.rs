@@ -2,6 +2,7 @@
 
 pub mod backtrace;
 pub mod cpu;
+pub mod crash;
 pub mod fault;
 pub mod fw_cfg;
 pub mod gdt;

@@ -1,7 +1,7 @@
 //! Accesses to memory that may not be there.
 //!
 //! Key types: [`Fault`]. An instruction that is allowed to fault has an entry in the table `extable`: its own address and
-//! where to go on instead. [`fixup`] is asked by the exception handler before it reports anything.
+//! where to go on instead. `fixup` is asked by the exception handler before it reports anything.
 
 use core::arch::asm;
 

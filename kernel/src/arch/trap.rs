@@ -1,7 +1,7 @@
 //! The way into the kernel by exception or interrupt, and the table that leads there.
 //!
 //! Key types: [`TrapFrame`]. Each of the 256 vectors has a stub of 16 bytes that pushes its number and goes on to
-//! `trap_entry`, which saves all registers and calls [`dispatch`]. A frame record made there lets backtraces run through
+//! `trap_entry`, which saves all registers and calls `dispatch`. A frame record made there lets backtraces run through
 //! to what was interrupted. Interrupts are off until the handler says otherwise.
 
 use core::arch::global_asm;

@@ -163,11 +163,6 @@ pub fn readdir(path: &str) -> Result<KVec<Entry>, Errno> {
     Ok(entries)
 }
 
-/// The entry number `index` of [`readdir`], or `None` after the last.
-pub fn entry(path: &str, index: usize) -> Result<Option<Entry>, Errno> {
-    Ok(readdir(path)?.into_iter().nth(index))
-}
-
 /// Removes the file at `path`.
 pub fn unlink(path: &str) -> Result<(), Errno> {
     let path = Path::new(path)?;

@@ -19,11 +19,11 @@ use crate::sync::Mutex;
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
 
-/// See [`pages_used`].
+/// Pages that all files hold.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// Pages that all files hold.
-pub fn pages_used() -> usize {
+/// Pages that all files hold: `Cached` in /proc/meminfo.
+pub fn pages() -> usize {
     USED.load(Relaxed)
 }
 

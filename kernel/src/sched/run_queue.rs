@@ -1,6 +1,6 @@
 //! The run queue: who runs next. Round robin, one tick each.
 //!
-//! Invariants, all under [`SCHEDULER`]'s lock:
+//! Invariants, all under `SCHEDULER`'s lock:
 //! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched from.
 //! - (b) the idle task is never on the ready list: it runs when that is empty.
 //! - (c) the lock is held across the switch: the task that is switched to gives it back. So nobody sees a task as

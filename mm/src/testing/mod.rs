@@ -21,7 +21,7 @@ use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
 use crate::zone::AtomicFloor;
 
-pub use platform::{HostLock, HostPlatform};
+pub use platform::{Event, HostLock, HostPlatform};
 pub use rng::Rng;
 
 /// The memory of a test machine.

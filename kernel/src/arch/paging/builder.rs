@@ -58,6 +58,12 @@ fn segments() -> [(VirtAddr, VirtAddr, Rights); 4] {
     ]
 }
 
+/// The kernel image for people: name, start and end of its code, its constants and its data.
+pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 3] {
+    let [text, rodata, data, _] = segments();
+    [("Kernel code", text.0, text.1), ("Kernel rodata", rodata.0, rodata.1), ("Kernel data", data.0, data.1)]
+}
+
 /// The bootloader's tables, which are in use until [`Builder::activate`].
 ///
 /// # Safety

@@ -1,11 +1,11 @@
 //! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
 //!
-//! The table of them is [`modules`]: a new driver of the scull family is one static and one line there.
+//! The table of them is [`ALL`]: a new driver of the scull family is one static and one line there.
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 
-use ::drivers::{Cache, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use drivers::{Cache, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
 use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
@@ -22,24 +22,20 @@ static SCULLC: Scull<Kernel, Cache<Kernel>> =
 static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 
-static MODULES: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+/// Every module there is.
+pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
 
 /// Held while a module comes or goes.
 static CHANGE: Mutex<()> = Mutex::new(());
 
-/// Every module there is, attached or not.
-pub fn modules() -> &'static [&'static dyn Module] {
-    &MODULES
-}
-
-/// The module called `name`.
-pub fn find(name: &str) -> Option<&'static dyn Module> {
-    MODULES.into_iter().find(|module| module.name() == name)
+/// The module called `name`; `ENOENT`.
+pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
+    ALL.into_iter().find(|module| module.name() == name).ok_or(Errno::ENOENT)
 }
 
 /// Attaches all modules with their default parameters; what fails is logged and left out.
 pub fn attach_all() {
-    for module in MODULES {
+    for module in ALL {
         if let Err(error) = insmod(module.name(), &[]) {
             Kernel::log(format_args!("{}: {error}", module.name()));
         }
@@ -49,7 +45,7 @@ pub fn attach_all() {
 /// Attaches a module: its devices appear in /dev, its text in /proc. `ENOENT` for an unknown module, `EEXIST` when it is
 /// attached already, `EINVAL` for a bad parameter, `ENOMEM`.
 pub fn insmod(name: &str, params: &[Param<'_>]) -> Result<(), Errno> {
-    let module = find(name).ok_or(Errno::ENOENT)?;
+    let module = find(name)?;
     let _alone = CHANGE.lock()?;
     let devices = module.insmod(params)?;
     publish(module, devices).inspect_err(|_| {
@@ -61,7 +57,7 @@ pub fn insmod(name: &str, params: &[Param<'_>]) -> Result<(), Errno> {
 
 /// Detaches a module. `ENOENT` when it is not attached, `EBUSY` when a device of it is open.
 pub fn rmmod(name: &str) -> Result<(), Errno> {
-    let module = find(name).ok_or(Errno::ENOENT)?;
+    let module = find(name)?;
     let _alone = CHANGE.lock()?;
     module.rmmod()?;
     withdraw(module)
@@ -84,7 +80,7 @@ fn proc_name(module: &'static dyn Module) -> Result<KString, Errno> {
 
 /// Writes /proc/modules: name, size in bytes, open files.
 pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
-    for module in MODULES {
+    for module in ALL {
         let Some(users) = module.users() else { continue };
         let unused = if users == 0 { " (unused)" } else { "" };
         writeln!(out, "{:20}{:8}{users:4}{unused}", module.name(), module.footprint())?;

@@ -1,0 +1,279 @@
+//! `irqstress`: a driver written from a thread and from interrupt context at the same time.
+//!
+//! A timer fires at each tick. Its callback runs in interrupt context and writes records with GFP_ATOMIC, never waiting
+//! for the device; meanwhile a thread writes records of its own. Both write to the driver's first device, to separate
+//! areas of it, so that what each wrote can be read back and checked. (Chapter: "The Flags Argument".)
+
+use core::fmt;
+use core::time::Duration;
+
+use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
+use shell::options::number;
+use shell::{Env, Failure, Job, Outcome, Status};
+
+use super::process::Process;
+use crate::mm::memory;
+use crate::sync::{Mutex, SpinLock};
+use crate::time::TICK;
+use crate::timer::Timer;
+use crate::{modules, sched};
+
+/// The device that is written to; what it held is lost.
+const DEVICE: Minor = Minor(0);
+/// Bytes of a record.
+const RECORD: usize = 16;
+/// Records that the thread writes over and over, one behind the other from the device's start.
+const THREAD_RECORDS: u64 = 1024;
+/// Records that the thread writes before it looks at the time.
+const BATCH: u64 = 64;
+/// Where the callback's records start, in bytes.
+const IRQ_START: u64 = 1 << 20;
+/// Bytes from one of the callback's records to the next: many of them need memory of their own.
+const IRQ_STRIDE: u64 = 1008;
+/// Records that the callback tries to write at each tick.
+const PER_TICK: u64 = 8;
+/// Ticks, when none are asked for.
+const ROUNDS: u64 = 20;
+/// Most ticks: the callback's records then fill 16 MB.
+const MAX_ROUNDS: u64 = 2000;
+
+/// What the callback is to do, and what it did.
+struct IrqSide {
+    module: Option<&'static dyn Module>,
+    ticks_left: u64,
+    writes: u64,
+    refused: u64,
+}
+
+static IRQ_SIDE: SpinLock<IrqSide> = SpinLock::new(IrqSide { module: None, ticks_left: 0, writes: 0, refused: 0 });
+static TIMER: Timer = Timer::new(on_tick);
+/// One run at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// `irqstress [MODULE...] [rounds=N]`: N is the number of ticks; without names, all modules that are attached.
+pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+    let _alone = ALONE.lock().map_err(|error| Failure::Plain(error.into()))?;
+    let mut rounds = ROUNDS;
+    for value in job.args.iter().filter_map(|word| word.strip_prefix("rounds=")) {
+        rounds = number(value)?.clamp(1, MAX_ROUNDS);
+    }
+    let mut status = Status::OK;
+    let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
+    if named.peek().is_none() {
+        for module in modules::ALL.into_iter().filter(|module| module.users().is_some()) {
+            status = worse(status, stress(job, module, rounds)?);
+        }
+    }
+    for name in named {
+        status = match modules::find(name) {
+            Ok(module) => worse(status, stress(job, module, rounds)?),
+            Err(errno) => job.complain(&Failure::Named(name, errno), Status::FAILED),
+        };
+    }
+    Ok(status)
+}
+
+fn worse(before: Status, now: Status) -> Status {
+    if now.is_ok() { before } else { now }
+}
+
+/// Stresses one driver and prints its line.
+fn stress<'a>(job: &Job<'a, Process>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
+    let named = |errno| Failure::Named(module.name(), errno);
+    let before = settled(module).map_err(named)?;
+    let opened = OpenFile::new(module).map_err(named)?;
+    let thread_writes = write_both(job, module, rounds).map_err(named)?;
+    let (irq_writes, irq_refused) = IRQ_SIDE.with(|side| (side.writes, side.refused));
+    let verified = verify(module, thread_writes, irq_writes).map_err(named)?;
+    drop(opened);
+    let leaked = settled(module).map_err(named)?.0 - before.0;
+    let mut out = job.out();
+    writeln!(
+        out,
+        "irqstress {}: thread_writes={thread_writes} irq_writes={irq_writes} irq_refused={irq_refused} \
+         verify={verified} leaked={leaked}",
+        module.name()
+    )?;
+    out.finish()?;
+    Ok(if verified == Verified::Ok && leaked == 0 { Status::OK } else { Status::FAILED })
+}
+
+/// An open file on the device, so that it cannot be detached.
+struct OpenFile(&'static dyn Module);
+
+impl OpenFile {
+    const FLAGS: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE);
+
+    fn new(module: &'static dyn Module) -> Result<Self, Errno> {
+        module.open(DEVICE, Self::FLAGS)?;
+        Ok(Self(module))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.0.release(DEVICE, Self::FLAGS);
+    }
+}
+
+/// Page frames that are in use and would not be if nobody held them.
+struct FramesInUse(i64);
+
+/// Empties the device and all caches, and counts what is in use then. Page tables stay once they are made.
+fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
+    module.open(DEVICE, OpenFlags::WRITE)?;
+    module.release(DEVICE, OpenFlags::WRITE);
+    let memory = memory();
+    memory.drop_caches();
+    let in_use = memory.managed_pages() as i64 - memory.free_pages_total() as i64;
+    Ok(FramesInUse(in_use - memory.page_tables() as i64))
+}
+
+/// Lets the callback write for `rounds` ticks, and writes from this thread as long; the thread's count.
+fn write_both(job: &Job<'_, Process>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
+    IRQ_SIDE.with(|side| *side = IrqSide { module: Some(module), ticks_left: rounds, writes: 0, refused: 0 });
+    TIMER.add(TICK, 0);
+    let result = write_from_thread(job, module, rounds);
+    TIMER.cancel();
+    IRQ_SIDE.with(|side| side.module = None);
+    result
+}
+
+/// Writes until the callback is done. Every other tick it sleeps, so that the callback finds the device busy at one
+/// tick and free at the next.
+fn write_from_thread(job: &Job<'_, Process>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
+    let mut writes = 0;
+    let mut shown = job.env.uptime();
+    loop {
+        let left = IRQ_SIDE.with(|side| side.ticks_left);
+        if left == 0 {
+            return Ok(writes);
+        }
+        if job.env.interrupted() {
+            return Err(Errno::EINTR);
+        }
+        for _ in 0..BATCH {
+            let record = record(Writer::Thread, writes % THREAD_RECORDS);
+            write_record(thread_position(writes), &record, |position, bytes| {
+                module.write(DEVICE, position, &mut IoBuf::take(bytes))
+            })?;
+            writes += 1;
+        }
+        if left % 2 == 0 {
+            sched::sleep(TICK)?;
+        }
+        if job.env.is_terminal() && job.env.uptime() - shown > Duration::from_secs(1) {
+            shown = job.env.uptime();
+            job.say(format_args!("{}: {} of {rounds} ticks\r", module.name(), rounds - left));
+        }
+    }
+}
+
+/// Writes records from interrupt context, and comes back at the next tick.
+fn on_tick(_: usize) {
+    let goes_on = IRQ_SIDE.with(|side| {
+        let Some(module) = side.module else { return false };
+        for _ in 0..PER_TICK {
+            let record = record(Writer::Irq, side.writes);
+            let result = write_record(irq_position(side.writes), &record, |position, bytes| {
+                module.write_atomic(DEVICE, position, bytes)
+            });
+            match result {
+                Ok(()) => side.writes += 1,
+                Err(_) => side.refused += 1,
+            }
+        }
+        side.ticks_left = side.ticks_left.saturating_sub(1);
+        side.ticks_left > 0
+    });
+    if goes_on {
+        TIMER.add(TICK, 0);
+    }
+}
+
+/// Writes a whole record, however little `write` takes at a time.
+fn write_record(
+    position: u64,
+    record: &[u8; RECORD],
+    mut write: impl FnMut(u64, &[u8]) -> Result<usize, Errno>,
+) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < RECORD {
+        match write(position + done as u64, &record[done..])? {
+            0 => return Err(Errno::EIO),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+/// Who wrote a record.
+#[derive(Clone, Copy)]
+enum Writer {
+    Thread,
+    Irq,
+}
+
+/// The bytes of a record: no two are alike.
+fn record(writer: Writer, number: u64) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    let tag = match writer {
+        Writer::Thread => *b"thread--",
+        Writer::Irq => *b"irq-----",
+    };
+    record[..8].copy_from_slice(&tag);
+    record[8..].copy_from_slice(&number.to_le_bytes());
+    record
+}
+
+const fn thread_position(number: u64) -> u64 {
+    number % THREAD_RECORDS * RECORD as u64
+}
+
+const fn irq_position(number: u64) -> u64 {
+    IRQ_START + number * IRQ_STRIDE
+}
+
+/// Whether all records were as they were written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verified {
+    Ok,
+    Bad,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Bad => "bad",
+        })
+    }
+}
+
+/// Reads all records back.
+fn verify(module: &dyn Module, thread_writes: u64, irq_writes: u64) -> Result<Verified, Errno> {
+    for number in 0..thread_writes.min(THREAD_RECORDS) {
+        if !holds(module, thread_position(number), &record(Writer::Thread, number))? {
+            return Ok(Verified::Bad);
+        }
+    }
+    for number in 0..irq_writes {
+        if !holds(module, irq_position(number), &record(Writer::Irq, number))? {
+            return Ok(Verified::Bad);
+        }
+    }
+    Ok(Verified::Ok)
+}
+
+/// Whether the device holds `record` at `position`.
+fn holds(module: &dyn Module, position: u64, record: &[u8; RECORD]) -> Result<bool, Errno> {
+    let mut found = [0; RECORD];
+    let mut done = 0;
+    while done < RECORD {
+        match module.read(DEVICE, position + done as u64, &mut IoBuf::fill(&mut found[done..]))? {
+            0 => return Ok(false),
+            read => done += read,
+        }
+    }
+    Ok(found == *record)
+}

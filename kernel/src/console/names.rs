@@ -1,0 +1,31 @@
+//! What Tab completes to.
+
+use shell::Env;
+use shell::complete::Names;
+use shell::text::Text;
+
+use super::process::Process;
+use crate::fs;
+
+/// The commands of the shell and the files of the kernel.
+pub struct KernelNames;
+
+impl Names for KernelNames {
+    fn commands(&self, visit: &mut dyn FnMut(&str)) {
+        for command in shell::commands::all::<Process>().iter().chain(Process::extra()) {
+            visit(command.name);
+        }
+    }
+
+    fn entries(&self, path: &str, visit: &mut dyn FnMut(&str)) {
+        let Ok(entries) = fs::readdir(path) else { return };
+        for entry in entries.iter() {
+            let mut shown = Text::<65>::new();
+            let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
+            // A name too long for the field is none that anybody types.
+            if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
+                visit(shown.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The files of /proc that tell about the kernel itself; drivers register their own.
+#![forbid(unsafe_code)]
+
+mod machine;
+mod memory;
+
+use kapi::Errno;
+
+use crate::chrdev;
+use crate::fs::procfs::{self, Source};
+use crate::modules;
+
+/// Every file, by its path below /proc.
+const FILES: [(&str, Source); 14] = [
+    ("buddyinfo", Source::Text(memory::buddyinfo)),
+    ("cmdline", Source::Text(machine::cmdline)),
+    ("devices", Source::Text(chrdev::write_devices)),
+    ("interrupts", Source::Text(machine::interrupts)),
+    ("iomem", Source::Text(memory::iomem)),
+    ("meminfo", Source::Text(memory::meminfo)),
+    ("modules", Source::Text(modules::write_modules)),
+    ("slabinfo", Source::Text(memory::slabinfo)),
+    ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
+    ("uptime", Source::Text(machine::uptime)),
+    ("version", Source::Text(machine::version)),
+    ("vmallocinfo", Source::Text(memory::vmallocinfo)),
+    ("vmstat", Source::Text(memory::vmstat)),
+    ("zoneinfo", Source::Text(memory::zoneinfo)),
+];
+
+/// Registers the files.
+pub fn init() -> Result<(), Errno> {
+    FILES.iter().try_for_each(|&(path, source)| procfs::register(path, source))
+}

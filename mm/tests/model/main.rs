@@ -1,0 +1,53 @@
+//! Random operations over all calls at once, against a naive model of what is allocated.
+//!
+//! Each seed has its own machine. `SOAK=n` makes the test n times as long; a failure names the seed and the step.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod held;
+mod model;
+
+use common::with_ram;
+use mm::Pfn;
+use mm::testing::{Machine, TestKernel};
+use mm::zone::AtomicFloor;
+use model::Model;
+
+/// Operations of one seed.
+const STEPS: usize = 100_000;
+
+fn run(machine: &Machine, seed: u64) {
+    let soak = std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let memory = TestKernel::boot(machine);
+    let mut model = Model::new(*memory, seed);
+    for step in 0..STEPS * soak {
+        model.step(step);
+    }
+    model.finish();
+}
+
+#[test]
+fn random_calls_on_a_plain_machine_agree_with_the_model() {
+    // Shows: S2, S13, S38, S41, S51
+    run(&Machine::with_mib(48), 1);
+    run(&Machine::with_mib(64), 2);
+}
+
+#[test]
+fn random_calls_with_high_memory_agree_with_the_model() {
+    // Shows: S9, K5
+    run(&Machine { highmem_start: Pfn::new(20 * 256 + 77), ..Machine::with_mib(40) }, 3);
+}
+
+#[test]
+fn random_calls_on_a_small_machine_under_pressure_agree_with_the_model() {
+    // Shows: K1, K17
+    run(&Machine::with_mib(6), 4);
+    run(&Machine { atomic_floor: AtomicFloor::QuarterOfMin, ..Machine::with_mib(12) }, 5);
+}
+
+#[test]
+fn random_calls_on_memory_full_of_holes_agree_with_the_model() {
+    let holes: Vec<(u32, u32)> = (0..40).map(|at| (at * 300 + 7, at * 300 + 7 + 50 + 5 * at)).collect();
+    run(&with_ram(&holes), 6);
+}

@@ -1,0 +1,88 @@
+//! The commands that need no more of the system than [`Env`].
+
+mod cat;
+mod cmp;
+mod dd;
+mod echo;
+mod free;
+mod grep;
+mod head;
+mod help;
+mod hexdump;
+mod ls;
+mod modules;
+mod pattern;
+mod printf;
+mod seq;
+mod slabtop;
+mod sort;
+mod tail;
+mod time;
+mod uniq;
+mod wc;
+
+use crate::env::{Env, Status};
+use crate::job::{Command, Job, Outcome};
+
+/// A command's entry: its trouble status is 1.
+const fn command<E: Env>(
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
+) -> Command<E> {
+    Command { name, usage, about, trouble: Status::FAILED, run }
+}
+
+/// A command's entry where status 1 is an answer, and so trouble is 2.
+const fn query<E: Env>(
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
+) -> Command<E> {
+    Command { name, usage, about, trouble: Status::SYNTAX, run }
+}
+
+struct Table<E>(core::marker::PhantomData<E>);
+
+impl<E: Env> Table<E> {
+    const COMMANDS: &'static [Command<E>] = &[
+        command(":", "", "does nothing, successfully", echo::succeed),
+        command("cat", "[FILE...]", "copies files to standard output", cat::cat),
+        query("cmp", "[-s] FILE [FILE]", "compares two files byte by byte", cmp::cmp),
+        command("cp", "FROM TO", "copies a file", cat::cp),
+        command(
+            "dd",
+            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [status=none|progress]",
+            dd::ABOUT,
+            dd::dd,
+        ),
+        command("echo", "[-n] [WORD...]", "prints its words", echo::echo),
+        command("false", "", "does nothing, unsuccessfully", echo::fail),
+        command("free", "[-k|-m]", "shows how much memory is free, in KiB", free::free),
+        query("grep", "[-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),
+        command("head", "[-n LINES|-c BYTES|-LINES] [FILE...]", "copies the start of files", head::head),
+        command("help", "[COMMAND]", "lists the commands, or explains one", help::help),
+        command("hexdump", "[-C] [-n BYTES] [FILE...]", "shows bytes in hexadecimal", hexdump::hexdump),
+        command("ls", "[-l] [PATH...]", "lists files and directories", ls::ls),
+        command("lsmod", "", "lists the modules that are attached", modules::lsmod),
+        command("printf", "FORMAT [ARGUMENT...]", "prints formatted text", printf::printf),
+        command("rm", "[-f] FILE...", "removes files", ls::rm),
+        command("seq", "[FIRST [STEP]] LAST", "prints numbers, one a line", seq::seq),
+        command("slabtop", "[LINES]", "shows the largest slab caches", slabtop::slabtop),
+        command("sleep", "SECONDS", "waits; decimals are understood", time::sleep),
+        query("sort", "[-n] [-r] [-u] [FILE...]", "sorts lines", sort::sort),
+        command("tail", "[-n [+]LINES|-c [+]BYTES|-LINES] [FILE...]", "copies the end of files", tail::tail),
+        command("time", "COMMAND [ARGUMENT...]", "runs a command and shows how long it took", time::time),
+        command("true", "", "does nothing, successfully", echo::succeed),
+        command("uniq", "[-c] [FILE]", "leaves out lines that repeat the one before", uniq::uniq),
+        command("uptime", "", "shows how long the system has been up", time::uptime),
+        command("wc", "[-l] [-w] [-c] [FILE...]", "counts lines, words and bytes", wc::wc),
+    ];
+}
+
+/// The commands, sorted by name.
+pub fn all<E: Env>() -> &'static [Command<E>] {
+    Table::<E>::COMMANDS
+}

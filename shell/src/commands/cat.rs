@@ -1,0 +1,93 @@
+//! `cat` and `cp`: copy bytes, a page at a time.
+
+use crate::env::{Env, Status};
+use crate::io::{CHUNK, write_all};
+use crate::job::{Failure, Job, Outcome};
+
+/// `cat [FILE...]`
+pub fn cat<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.for_each_input(job.args, |file, path| copy(job, file, path, job.output(), None))
+}
+
+/// `cp FROM TO`
+pub fn cp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let (Some(from), Some(to), None) = (job.args.get(0), job.args.get(1), job.args.get(2)) else {
+        return Err(Failure::Usage("needs the name of a file and the name of its copy"));
+    };
+    let source = job.open(from)?;
+    let target = job.create(to)?;
+    copy(job, &source, from, &target, Some(to)).map(|()| Status::OK)
+}
+
+/// Copies what is left of `from` to `to`; a target without a name is standard output.
+fn copy<'a, E: Env>(
+    job: &Job<'a, E>,
+    from: &E::File,
+    from_name: &'a str,
+    to: &E::File,
+    to_name: Option<&'a str>,
+) -> Result<(), Failure<'a>> {
+    let mut bytes = [0; CHUNK];
+    loop {
+        let len = job.read(from, &mut bytes).map_err(|errno| Failure::Named(from_name, errno))?;
+        if len == 0 {
+            return Ok(());
+        }
+        write_all(job.env, to, &bytes[..len])
+            .map_err(|errno| to_name.map_or(Failure::Output(errno), |name| Failure::Named(name, errno)))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn cat_joins_files_and_standard_input() {
+        let world = World::new();
+        world.put("/a", "A");
+        world.put("/b", "B");
+        assert_eq!(world.run_with("cat /a - /b", b"in").out, "AinB");
+        assert_eq!(world.run_with("cat", b"in").out, "in");
+    }
+
+    #[test]
+    fn cat_loops_over_short_reads_and_writes() {
+        let world = World::new();
+        let text = "0123456789".repeat(1000);
+        world.put("/a", &text);
+        world.limit_transfers(7);
+        assert_eq!(world.run("cat /a > /b").status, 0);
+        assert_eq!(world.get("/b"), text);
+    }
+
+    #[test]
+    fn a_missing_file_is_named_and_the_others_are_copied() {
+        let world = World::new();
+        world.put("/a", "A");
+        let ran = world.run("cat /dev/nosuch /a");
+        assert_eq!((ran.out.as_str(), ran.status), ("A", 1));
+        assert_eq!(ran.err, "cat: /dev/nosuch: No such file or directory\n");
+    }
+
+    #[test]
+    fn a_full_device_is_a_write_error() {
+        let world = World::new();
+        world.put("/a", "A");
+        let ran = world.run("cat /a > /dev/full");
+        assert_eq!((ran.err.as_str(), ran.status), ("cat: write error: No space left on device\n", 1));
+        let ran = world.run("cp /a /dev/full");
+        assert_eq!((ran.err.as_str(), ran.status), ("cp: /dev/full: No space left on device\n", 1));
+    }
+
+    #[test]
+    fn cp_copies_and_wants_two_names() {
+        let world = World::new();
+        world.put("/a", "A");
+        assert_eq!(world.run("cp /a /b").status, 0);
+        assert_eq!(world.get("/b"), "A");
+        assert_eq!(world.run("cp /a").status, 1);
+        assert_eq!(world.run("cp /nosuch /b").err, "cp: /nosuch: No such file or directory\n");
+        assert_eq!(world.get("/b"), "A");
+    }
+}

@@ -1,0 +1,298 @@
+//! `dd`: copies in blocks, and says how many.
+
+use core::time::Duration;
+
+use kapi::{Errno, OpenFlags, Whence};
+
+use crate::env::{Env, File, Status};
+use crate::io::CHUNK;
+use crate::job::{Failure, Job, Outcome};
+use crate::options::number;
+
+/// For `help`.
+pub const ABOUT: &str = "copies a file in blocks of bs bytes";
+
+/// Largest block, in bytes.
+const MAX_BLOCK: u64 = 16 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    None,
+    Summary,
+    Progress,
+}
+
+struct Plan<'a> {
+    input: Option<&'a str>,
+    output: Option<&'a str>,
+    block: u64,
+    count: Option<u64>,
+    skip: u64,
+    seek: u64,
+    keep: bool,
+    report: Report,
+}
+
+impl<'a> Plan<'a> {
+    fn parse<E: Env>(job: &Job<'a, E>) -> Result<Self, Failure<'a>> {
+        let report = if job.env.is_terminal() { Report::Progress } else { Report::Summary };
+        let (input, output, count) = (None, None, None);
+        let mut plan = Self { input, output, block: 512, count, skip: 0, seek: 0, keep: false, report };
+        for word in job.args.iter() {
+            match word.split_once('=') {
+                Some(("if", path)) => plan.input = Some(path),
+                Some(("of", path)) => plan.output = Some(path),
+                Some(("bs", value)) => plan.block = number(value)?,
+                Some(("count", value)) => plan.count = Some(number(value)?),
+                Some(("skip", value)) => plan.skip = number(value)?,
+                Some(("seek", value)) => plan.seek = number(value)?,
+                Some(("conv", "notrunc")) => plan.keep = true,
+                Some(("status", "none")) => plan.report = Report::None,
+                Some(("status", "progress")) => plan.report = Report::Progress,
+                _ => return Err(Failure::Argument("unrecognized operand", word)),
+            }
+        }
+        if plan.block == 0 || plan.block > MAX_BLOCK {
+            return Err(Failure::Usage("bs is 1 byte to 16M"));
+        }
+        Ok(plan)
+    }
+
+    /// How the output is opened: not write-only where what it holds must stay, since some devices are emptied by that.
+    fn output_flags(&self) -> OpenFlags {
+        if self.keep || self.seek > 0 {
+            OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE
+        } else {
+            OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE
+        }
+    }
+}
+
+/// Whole and partial blocks.
+#[derive(Default)]
+struct Records {
+    whole: u64,
+    partial: u64,
+}
+
+impl Records {
+    fn count(&mut self, len: usize, block: usize) {
+        if len == block {
+            self.whole += 1;
+        } else if len > 0 {
+            self.partial += 1;
+        }
+    }
+}
+
+struct Copy<'j, 'a, E: Env> {
+    job: &'j Job<'a, E>,
+    plan: &'j Plan<'a>,
+    input: &'j E::File,
+    output: &'j E::File,
+    read: Records,
+    written: Records,
+    bytes: u64,
+    started: Duration,
+    shown: Duration,
+}
+
+/// `dd [if=FILE] [of=FILE] [bs=BYTES] [count=BLOCKS] [skip=BLOCKS] [seek=BLOCKS] [conv=notrunc] [status=none|progress]`
+pub fn dd<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let plan = Plan::parse(job)?;
+    let input = plan.input.map(|path| job.open(path)).transpose()?;
+    let output = plan
+        .output
+        .map(|path| job.env.open(path, plan.output_flags()).map_err(|errno| Failure::Named(path, errno)))
+        .transpose()?;
+    let started = job.env.uptime();
+    let mut copy = Copy {
+        job,
+        plan: &plan,
+        input: input.as_ref().unwrap_or(job.input()),
+        output: output.as_ref().unwrap_or(job.output()),
+        read: Records::default(),
+        written: Records::default(),
+        bytes: 0,
+        started,
+        shown: started,
+    };
+    let result = copy.run();
+    let status = result.as_ref().map_or_else(|failure| job.complain(failure, Status::FAILED), |()| Status::OK);
+    copy.summary();
+    Ok(status)
+}
+
+impl<'a, E: Env> Copy<'_, 'a, E> {
+    /// Copies with a buffer on the stack where that is enough, so that small blocks need no memory.
+    fn run(&mut self) -> Result<(), Failure<'a>> {
+        let mut small = [0; CHUNK];
+        let len = self.plan.block as usize;
+        if len <= small.len() {
+            self.blocks(&mut small[..len])
+        } else {
+            let mut block = self.job.env.block(len)?;
+            self.blocks(&mut block.as_mut()[..len])
+        }
+    }
+
+    fn blocks(&mut self, block: &mut [u8]) -> Result<(), Failure<'a>> {
+        self.skip_input(block)?;
+        self.skip_output()?;
+        while self.plan.count.is_none_or(|count| self.read.whole + self.read.partial < count) {
+            let len = self.read(block)?;
+            if len == 0 {
+                break;
+            }
+            self.read.count(len, block.len());
+            self.write(&block[..len], block.len())?;
+            self.progress();
+        }
+        Ok(())
+    }
+
+    fn read(&self, block: &mut [u8]) -> Result<usize, Failure<'a>> {
+        let name = self.plan.input.unwrap_or("standard input");
+        self.job.read(self.input, block).map_err(|errno| Failure::Named(name, errno))
+    }
+
+    /// Writes a block, in as many steps as it takes, and counts what went through even when the rest fails.
+    fn write(&mut self, bytes: &[u8], block: usize) -> Result<(), Failure<'a>> {
+        let mut done = 0;
+        let mut result = Ok(());
+        while done < bytes.len() && result.is_ok() {
+            match self.output.write(&bytes[done..]) {
+                Ok(0) => result = Err(Errno::EIO),
+                Ok(written) => done += written,
+                Err(errno) => result = Err(errno),
+            }
+            if self.job.env.interrupted() {
+                result = Err(Errno::EINTR);
+            }
+        }
+        self.written.count(done, block);
+        self.bytes += done as u64;
+        result.map_err(|errno| self.plan.output.map_or(Failure::Output(errno), |name| Failure::Named(name, errno)))
+    }
+
+    /// Skips input by seeking, or by reading where that does not work.
+    fn skip_input(&self, block: &mut [u8]) -> Result<(), Failure<'a>> {
+        let bytes = offset(self.plan.skip, self.plan.block)?;
+        if bytes > 0 && self.input.seek(bytes, Whence::Current).is_err() {
+            for _ in 0..self.plan.skip {
+                if self.read(block)? == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_output(&self) -> Result<(), Failure<'a>> {
+        let bytes = offset(self.plan.seek, self.plan.block)?;
+        if bytes > 0 {
+            let name = self.plan.output.unwrap_or("standard output");
+            self.output.seek(bytes, Whence::Current).map_err(|errno| Failure::Named(name, errno))?;
+        }
+        Ok(())
+    }
+
+    /// Shows once a second how far it has come.
+    fn progress(&mut self) {
+        let now = self.job.env.uptime();
+        if self.plan.report != Report::Progress || now - self.shown < Duration::from_secs(1) {
+            return;
+        }
+        self.shown = now;
+        let end = if self.job.env.is_terminal() { '\r' } else { '\n' };
+        self.job.say(format_args!("{} bytes copied, {} s{end}", self.bytes, (now - self.started).as_secs()));
+    }
+
+    fn summary(&self) {
+        if self.plan.report == Report::None {
+            return;
+        }
+        self.job.say(format_args!(
+            "{}+{} records in\n{}+{} records out\n{} bytes copied\n",
+            self.read.whole, self.read.partial, self.written.whole, self.written.partial, self.bytes
+        ));
+    }
+}
+
+/// The bytes in `blocks`, as an offset to seek by.
+fn offset<'a>(blocks: u64, block: u64) -> Result<i64, Failure<'a>> {
+    let bytes = blocks.checked_mul(block).and_then(|bytes| i64::try_from(bytes).ok());
+    bytes.ok_or(Failure::Plain(Errno::EINVAL))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn whole_and_partial_blocks_are_counted() {
+        let world = World::new();
+        world.put("/f", &"x".repeat(1030));
+        let ran = world.run("dd if=/f of=/g");
+        assert_eq!((ran.err.as_str(), ran.status), ("2+1 records in\n2+1 records out\n1030 bytes copied\n", 0));
+        assert_eq!(world.get("/g"), "x".repeat(1030));
+    }
+
+    #[test]
+    fn count_skip_and_seek_are_in_blocks() {
+        let world = World::new();
+        world.put("/f", "aabbccdd");
+        world.put("/g", "........");
+        world.run("dd if=/f of=/g bs=2 skip=1 seek=2 count=1 status=none");
+        assert_eq!(world.get("/g"), "....bb..");
+        assert_eq!(world.run("cat /f | dd bs=2 skip=3 status=none").out, "dd");
+        world.run("dd if=/f of=/g bs=2 count=1 conv=notrunc status=none");
+        assert_eq!(world.get("/g"), "aa..bb..");
+        world.run("dd if=/f of=/g bs=2 count=1 status=none");
+        assert_eq!(world.get("/g"), "aa");
+    }
+
+    #[test]
+    fn a_device_that_is_full_ends_it_with_its_counts() {
+        let ran = World::new().run("dd if=/dev/zero of=/dev/full bs=1k");
+        assert_eq!(ran.status, 1);
+        assert_eq!(
+            ran.err,
+            "dd: /dev/full: No space left on device\n1+0 records in\n0+0 records out\n0 bytes copied\n"
+        );
+    }
+
+    #[test]
+    fn large_blocks_take_memory_and_small_ones_do_not() {
+        let world = World::new();
+        world.limit_memory(100);
+        assert_eq!(world.run("dd if=/dev/zero of=/f bs=4k count=1 status=none").status, 0);
+        let ran = world.run("dd if=/dev/zero of=/f bs=1M count=1 status=none");
+        assert_eq!((ran.err.as_str(), ran.status), ("dd: Cannot allocate memory\n", 1));
+    }
+
+    #[test]
+    fn progress_is_shown_each_second_when_asked_and_at_a_terminal() {
+        let world = World::new();
+        world.put("/f", "aabbcc");
+        world.tick_on_each_look(400);
+        let asked = world.run("dd if=/f of=/g bs=2 status=progress").err;
+        assert!(asked.starts_with("6 bytes copied, 1 s\n3+0 records in\n"), "{asked}");
+        world.sit_at_terminal();
+        assert!(world.run("dd if=/f of=/g bs=2").err.starts_with("6 bytes copied, 1 s\r"));
+        assert_eq!(world.run("dd if=/f of=/g bs=2 status=none").err, "");
+    }
+
+    #[test]
+    fn bad_operands_are_refused() {
+        let world = World::new();
+        for (line, reason) in [
+            ("dd x=1", "dd: unrecognized operand: 'x=1'\n"),
+            ("dd bs=0", "dd: bs is 1 byte to 16M\n"),
+            ("dd count=-1", "dd: invalid number: '-1'\n"),
+            ("dd if=/nosuch", "dd: /nosuch: No such file or directory\n"),
+        ] {
+            assert_eq!(world.run(line).err, reason);
+        }
+    }
+}

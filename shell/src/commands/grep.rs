@@ -1,0 +1,128 @@
+//! `grep`: the lines that match a pattern.
+
+use kapi::Errno;
+
+use super::pattern::{Case, Pattern};
+use crate::env::{Env, Status};
+use crate::io::{Lines, Out};
+use crate::job::{Failure, Job, Outcome};
+use crate::options::Options;
+
+/// For `help`.
+pub const ABOUT: &str = "prints lines that match a pattern of ^ $ . [set] x* and \\";
+
+/// What is asked for.
+struct Search<'a> {
+    pattern: Pattern<'a>,
+    /// Lines are wanted that do not match.
+    inverted: bool,
+    counts: bool,
+    numbers: bool,
+    quiet: bool,
+    /// Each line shows which file it is from.
+    names: bool,
+}
+
+/// `grep [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]`
+pub fn grep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let mut options = Options::new(job.args, "cinqv");
+    let (mut case, mut inverted, mut counts, mut numbers, mut quiet) = (Case::Exact, false, false, false, false);
+    while let Some(option) = options.take()? {
+        match option {
+            'c' => counts = true,
+            'i' => case = Case::Ignored,
+            'n' => numbers = true,
+            'q' => quiet = true,
+            _ => inverted = true,
+        }
+    }
+    let text = options.operands().get(0).ok_or(Failure::Usage("needs a pattern"))?;
+    let pattern = Pattern::new(text, case).ok_or(Failure::Argument("invalid pattern", text))?;
+    let files = options.operands().skip(1);
+    let search = Search { pattern, inverted, counts, numbers, quiet, names: files.len() > 1 };
+    let mut found = 0;
+    let status = job.for_each_input(files, |file, path| {
+        found += search.file(job, file, path)?;
+        Ok(())
+    })?;
+    Ok(match (status.is_ok(), found) {
+        (_, 1..) if quiet => Status::OK,
+        (false, _) => Status::SYNTAX,
+        (true, 0) => Status::FAILED,
+        (true, _) => Status::OK,
+    })
+}
+
+impl Search<'_> {
+    /// Searches one file and returns how many lines were wanted.
+    fn file<'a, E: Env>(&self, job: &Job<'a, E>, file: &E::File, path: &'a str) -> Result<u64, Failure<'a>> {
+        let named = |errno: Errno| Failure::Named(path, errno);
+        let mut lines = Lines::<E>::new(file);
+        let mut out = job.out();
+        let (mut found, mut number) = (0, 0_u64);
+        while let Some(line) = lines.next(job).map_err(named)? {
+            number += 1;
+            if self.pattern.matches(line) == self.inverted {
+                continue;
+            }
+            found += 1;
+            if self.quiet {
+                break;
+            }
+            if !self.counts {
+                self.prefix(&mut out, path)?;
+                if self.numbers {
+                    write!(out, "{number}:")?;
+                }
+                out.line(line)?;
+            }
+        }
+        if self.counts && !self.quiet {
+            self.prefix(&mut out, path)?;
+            writeln!(out, "{found}")?;
+        }
+        out.finish()?;
+        Ok(found)
+    }
+
+    fn prefix<E: Env>(&self, out: &mut Out<'_, E>, path: &str) -> Result<(), Failure<'static>> {
+        if self.names { write!(out, "{path}:") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    fn world() -> World {
+        let world = World::new();
+        world.put("/f", "alpha\nBeta\ngamma\n");
+        world.put("/g", "beta");
+        world
+    }
+
+    #[test]
+    fn matching_lines_are_printed() {
+        let world = world();
+        assert_eq!(world.run("grep 'm.a' /f").out, "gamma\n");
+        assert_eq!(world.run("grep -v a$ /f").out, "");
+        assert_eq!(world.run("grep -n ^[ag] /f").out, "1:alpha\n3:gamma\n");
+        assert_eq!(world.run("grep -c a < /f").out, "3\n");
+        assert_eq!(world.run("grep -iv beta /f").out, "alpha\ngamma\n");
+    }
+
+    #[test]
+    fn several_files_are_named() {
+        assert_eq!(world().run("grep -i beta /f /g").out, "/f:Beta\n/g:beta\n");
+        assert_eq!(world().run("grep -c eta /f /g").out, "/f:1\n/g:1\n");
+    }
+
+    #[test]
+    fn the_status_tells_found_from_not_found_from_trouble() {
+        let world = world();
+        assert_eq!(world.run("grep -q alpha /f").status, 0);
+        assert_eq!(world.run("grep nosuch /f").status, 1);
+        assert_eq!(world.run("grep alpha /nosuch").status, 2);
+        assert_eq!(world.run("grep '[a' /f").err, "grep: invalid pattern: '[a'\n");
+    }
+}

@@ -1,0 +1,51 @@
+//! `help`: what there is to type.
+
+use crate::env::{Env, Status};
+use crate::exec::find;
+use crate::job::{Command, Failure, Job, Outcome};
+
+/// `help [COMMAND]`
+pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let mut out = job.out();
+    if let Some(name) = job.args.get(0) {
+        let command = find::<E>(name).ok_or(Failure::Argument("no such command", name))?;
+        writeln!(out, "{} {}\n    {}", command.name, command.usage, command.about)?;
+        out.finish()?;
+        return Ok(Status::OK);
+    }
+    let mut last = "";
+    while let Some(command) = after::<E>(last) {
+        writeln!(out, "{:<10} {}", command.name, command.about)?;
+        last = command.name;
+    }
+    out.put(b"A line: a | b, a; b, a && b, a || b, a &, > >> < 2> 2>&1, 'x' \"x\" \\x, $?, # comment\n")?;
+    out.finish()?;
+    Ok(Status::OK)
+}
+
+/// The command whose name comes next after `name`, of this crate's and the system's.
+fn after<E: Env>(name: &str) -> Option<&'static Command<E>> {
+    let later = super::all::<E>().iter().chain(E::extra()).filter(|command| command.name > name);
+    later.min_by_key(|command| command.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn all_commands_are_listed_in_order() {
+        let out = World::new().run("help").out;
+        let names: std::vec::Vec<&str> = out.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names[0], ":");
+        assert!(names[..names.len() - 1].is_sorted());
+        assert!(names.contains(&"cat") && names.contains(&"wc"));
+    }
+
+    #[test]
+    fn one_command_is_explained() {
+        let world = World::new();
+        assert_eq!(world.run("help cp").out, "cp FROM TO\n    copies a file\n");
+        assert_eq!(world.run("help nosuch").err, "help: no such command: 'nosuch'\n");
+    }
+}

@@ -1,0 +1,195 @@
+//! `ls` and `rm`.
+
+use kapi::Errno;
+
+use crate::env::{Env, Kind, Stat, Status};
+use crate::io::{Out, Store};
+use crate::job::{Failure, Job, Outcome};
+use crate::options::Options;
+use crate::text::Text;
+
+/// Longest path that a listing looks up, in bytes.
+type Path = Text<256>;
+
+/// How entries are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Names,
+    Long,
+}
+
+/// `ls [-l] [PATH...]`: one name a line, sorted.
+pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let mut options = Options::new(job.args, "l1");
+    let mut form = Form::Names;
+    while let Some(option) = options.take()? {
+        form = if option == 'l' { Form::Long } else { Form::Names };
+    }
+    if options.operands().is_empty() {
+        directory(job, "/", form)?;
+        return Ok(Status::OK);
+    }
+    let mut status = Status::OK;
+    for path in options.operands().iter() {
+        match path_operand(job, path, form, options.operands().len() > 1) {
+            Err(failure @ Failure::Named(..)) => status = job.complain(&failure, Status::FAILED),
+            other => other?,
+        }
+    }
+    Ok(status)
+}
+
+/// Lists one operand: a directory's entries, or the file itself.
+fn path_operand<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form, among: bool) -> Result<(), Failure<'a>> {
+    let stat = job.env.stat(path).map_err(|errno| Failure::Named(path, errno))?;
+    if stat.kind != Kind::Directory {
+        let mut out = job.out();
+        line(&mut out, path, stat, form)?;
+        return out.finish();
+    }
+    if among {
+        let mut out = job.out();
+        writeln!(out, "{path}:")?;
+        out.finish()?;
+    }
+    directory(job, path, form)
+}
+
+/// Lists a directory.
+fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<(), Failure<'a>> {
+    let mut names = Names::<E>::read(job, path).map_err(|errno| Failure::Named(path, errno))?;
+    let mut out = job.out();
+    names.sort();
+    for name in names.iter() {
+        let stat = match form {
+            Form::Names => Stat { kind: Kind::Regular, size: 0 },
+            Form::Long => match job.env.stat(join(path, name).as_str()) {
+                Ok(stat) => stat,
+                Err(_) => continue, // removed since the directory was read
+            },
+        };
+        line(&mut out, name, stat, form)?;
+    }
+    out.finish()
+}
+
+fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Result<(), Failure<'static>> {
+    if form == Form::Long {
+        let kind = match stat.kind {
+            Kind::Directory => 'd',
+            Kind::Regular => '-',
+            Kind::Device => 'c',
+        };
+        write!(out, "{kind} {:>10} ", stat.size)?;
+    }
+    writeln!(out, "{name}")
+}
+
+fn join(directory: &str, name: &str) -> Path {
+    let mut path = Path::new();
+    let slash: &[u8] = if directory.ends_with('/') { b"" } else { b"/" };
+    // A path that is too long stays cut, and is then not found.
+    let _ = path.push(directory.as_bytes()).and_then(|()| path.push(slash)).and_then(|()| path.push(name.as_bytes()));
+    path
+}
+
+/// The names in a directory, each in a field of its own so that they can be sorted.
+struct Names<E: Env> {
+    fields: Store<E>,
+}
+
+/// Bytes of a name's field: its length, then the name, cut to what fits.
+const FIELD: usize = 65;
+
+impl<E: Env> Names<E> {
+    fn read(job: &Job<'_, E>, path: &str) -> Result<Self, Errno> {
+        let mut fields = Store::new();
+        job.env.read_dir(path, &mut |name| {
+            let name = name.as_bytes().get(..FIELD - 1).unwrap_or(name.as_bytes());
+            let mut field = [0; FIELD];
+            field[0] = name.len() as u8;
+            field[1..=name.len()].copy_from_slice(name);
+            fields.push(job.env, &field)
+        })?;
+        Ok(Self { fields })
+    }
+
+    fn sort(&mut self) {
+        let (fields, _) = self.fields.bytes_mut().as_chunks_mut::<FIELD>();
+        fields.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.fields.bytes().as_chunks::<FIELD>().0.iter().map(text)
+    }
+}
+
+fn text(field: &[u8; FIELD]) -> &str {
+    core::str::from_utf8(&field[1..=usize::from(field[0])]).unwrap_or("?")
+}
+
+/// `rm [-f] FILE...`
+pub fn rm<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let mut options = Options::new(job.args, "f");
+    let mut forced = false;
+    while options.take()?.is_some() {
+        forced = true;
+    }
+    if options.operands().is_empty() && !forced {
+        return Err(Failure::Usage("missing operand"));
+    }
+    let mut status = Status::OK;
+    for path in options.operands().iter() {
+        match job.env.unlink(path) {
+            Ok(()) => {}
+            Err(Errno::ENOENT) if forced => {}
+            Err(errno) => status = job.complain(&Failure::Named(path, errno), Status::FAILED),
+        }
+    }
+    Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn a_directory_is_listed_sorted() {
+        let world = World::new();
+        world.put("/b", "12345");
+        world.put("/a", "");
+        assert_eq!(world.run("ls").out, "a\nb\n");
+        assert_eq!(world.run("ls -l /").out, "-          0 a\n-          5 b\n");
+    }
+
+    #[test]
+    fn files_and_devices_are_listed_by_themselves() {
+        let world = World::new();
+        world.put("/a", "xyz");
+        assert_eq!(world.run("ls -l /a /dev/null").out, "-          3 /a\nc          0 /dev/null\n");
+        let ran = world.run("ls /nosuch /a");
+        assert_eq!((ran.out.as_str(), ran.status), ("/a\n", 1));
+        assert_eq!(ran.err, "ls: /nosuch: No such file or directory\n");
+    }
+
+    #[test]
+    fn a_listing_without_memory_is_an_error() {
+        let world = World::new();
+        world.put("/a", "");
+        world.limit_memory(0);
+        let ran = world.run("ls");
+        assert_eq!((ran.err.as_str(), ran.status), ("ls: /: Cannot allocate memory\n", 1));
+    }
+
+    #[test]
+    fn rm_removes_and_minds_what_is_missing_unless_forced() {
+        let world = World::new();
+        world.put("/a", "");
+        assert_eq!(world.run("rm /a").status, 0);
+        assert!(!world.exists("/a"));
+        let ran = world.run("rm /a");
+        assert_eq!((ran.err.as_str(), ran.status), ("rm: /a: No such file or directory\n", 1));
+        assert_eq!(world.run("rm -f /a").status, 0);
+        assert_eq!(world.run("rm").err, "rm: missing operand\n");
+    }
+}

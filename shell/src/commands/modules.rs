@@ -1,0 +1,39 @@
+//! `lsmod`: /proc/modules with a heading.
+
+use crate::env::{Env, Status};
+use crate::io::Lines;
+use crate::job::{Failure, Job, Outcome};
+
+const MODULES: &str = "/proc/modules";
+
+/// `lsmod`
+pub fn lsmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let file = job.open(MODULES)?;
+    let mut lines = Lines::<E>::new(&file);
+    let mut out = job.out();
+    writeln!(out, "{:<19} {:>8}  Used by", "Module", "Size")?;
+    while let Some(line) = lines.next(job).map_err(|errno| Failure::Named(MODULES, errno))? {
+        let mut words = core::str::from_utf8(line).unwrap_or("").split_ascii_whitespace();
+        let (name, size, users) = (words.next(), words.next(), words.next());
+        writeln!(out, "{:<19} {:>8}  {}", name.unwrap_or(""), size.unwrap_or(""), users.unwrap_or(""))?;
+    }
+    out.finish()?;
+    Ok(Status::OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn modules_are_shown_in_columns() {
+        let world = World::new();
+        world.put("/proc/modules", "scullp 4096 0 - Live 0x0\nscull 128 2\n");
+        assert_eq!(
+            world.run("lsmod").out,
+            "Module                  Size  Used by\n\
+             scullp                  4096  0\n\
+             scull                    128  2\n"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! `seq`: numbers, one a line.
+
+use crate::env::{Env, Status};
+use crate::job::{Failure, Job, Outcome};
+
+/// `seq [FIRST [STEP]] LAST`
+pub fn seq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let (first, step, last) = match job.args.len() {
+        1 => (1, 1, integer(job, 0)?),
+        2 => (integer(job, 0)?, 1, integer(job, 1)?),
+        3 => (integer(job, 0)?, integer(job, 1)?, integer(job, 2)?),
+        _ => return Err(Failure::Usage("needs one to three numbers")),
+    };
+    if step == 0 {
+        return Err(Failure::Usage("the step cannot be 0"));
+    }
+    let mut out = job.out();
+    let mut next = Some(first);
+    while let Some(value) = next.filter(|value| if step > 0 { *value <= last } else { *value >= last }) {
+        writeln!(out, "{value}")?;
+        next = value.checked_add(step);
+    }
+    out.finish()?;
+    Ok(Status::OK)
+}
+
+fn integer<'a, E: Env>(job: &Job<'a, E>, index: usize) -> Result<i64, Failure<'a>> {
+    let text = job.args.get(index).unwrap_or("");
+    text.parse().map_err(|_| Failure::Argument("invalid number", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn one_two_or_three_numbers() {
+        let world = World::new();
+        assert_eq!(world.run("seq 3").out, "1\n2\n3\n");
+        assert_eq!(world.run("seq -1 1").out, "-1\n0\n1\n");
+        assert_eq!(world.run("seq 5 -2 1").out, "5\n3\n1\n");
+        assert_eq!(world.run("seq 2 1").out, "");
+        assert_eq!(world.run("seq 9223372036854775806 9223372036854775807 | wc -l").out, "2\n");
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        let world = World::new();
+        assert_eq!(world.run("seq x").err, "seq: invalid number: 'x'\n");
+        assert_eq!(world.run("seq 1 0 2").status, 1);
+        assert_eq!(world.run("seq").status, 1);
+    }
+}

@@ -1,0 +1,241 @@
+//! Runs lines and commands.
+//!
+//! [`run_line`] walks a line and has [`Machine`] run each pipeline. The machine starts a thread for each command of it,
+//! and each thread calls [`run_command`] with the command's text: words, redirections, and the command itself.
+
+use core::fmt;
+
+use kapi::OpenFlags;
+
+use crate::commands;
+use crate::env::{Env, Status, Stream};
+use crate::job::{Command, Failure, Job};
+use crate::lexer::{Lexer, Op, SyntaxError, Token};
+use crate::parser::{self, Mode, When};
+use crate::text::{Full, Text};
+use crate::words::{Words, expand};
+
+/// Longest path of a redirection, in bytes.
+const MAX_PATH: usize = 256;
+
+/// What a shell needs to run the parts of a line.
+pub trait Machine {
+    /// Runs the commands of `pipeline`, connected by pipes, and waits for all of them; the status of the last one.
+    fn pipeline(&mut self, pipeline: &str, last: Status) -> Status;
+
+    /// Starts the and-or list `list` and does not wait; whether it could be started.
+    fn background(&mut self, list: &str, last: Status) -> Status;
+
+    /// Shows an error of the shell itself, without newline.
+    fn complain(&mut self, message: fmt::Arguments<'_>);
+}
+
+/// Runs a line and returns its status. `last` is what `$?` means in it; an empty line leaves it as it is. ^C in one
+/// command ends the whole line.
+pub fn run_line(machine: &mut impl Machine, line: &str, last: Status) -> Status {
+    if let Err(error) = parser::check(line) {
+        machine.complain(format_args!("sh: {error}"));
+        return Status::SYNTAX;
+    }
+    let mut status = last;
+    for (list, mode) in parser::lists(line) {
+        status = match mode {
+            Mode::Foreground => run_list(machine, list, status),
+            Mode::Background => machine.background(list, status),
+        };
+        if status == Status::INTERRUPTED {
+            break;
+        }
+    }
+    status
+}
+
+/// Runs an and-or list and returns the status of the last pipeline that ran.
+pub fn run_list(machine: &mut impl Machine, list: &str, last: Status) -> Status {
+    let mut status = last;
+    for (when, pipeline) in parser::steps(list) {
+        let due = match when {
+            When::Always => true,
+            When::Success => status.is_ok(),
+            When::Failure => !status.is_ok(),
+        };
+        if due {
+            status = machine.pipeline(pipeline, status);
+        }
+        if status == Status::INTERRUPTED {
+            break;
+        }
+    }
+    status
+}
+
+/// Runs one command of a checked line: fills in its words, opens its redirections, calls it.
+pub fn run_command<E: Env>(env: &mut E, text: &str, last: Status) -> Status {
+    let mut words = Words::new();
+    match prepare(env, text, last, &mut words) {
+        Ok(()) => call(env, &words),
+        Err(status) => status,
+    }
+}
+
+/// Calls the command that `words` name; without words only the redirections were wanted.
+fn call<E: Env>(env: &E, words: &Words) -> Status {
+    let args = words.all();
+    match args.get(0) {
+        None => Status::OK,
+        Some(name) => dispatch(&Job { env, name, args: args.skip(1) }),
+    }
+}
+
+/// Calls the command that the job names and turns its outcome into a status.
+pub fn dispatch<E: Env>(job: &Job<'_, E>) -> Status {
+    let Some(command) = find::<E>(job.name) else {
+        job.say(format_args!("sh: {}: command not found\n", job.name));
+        return Status::NOT_FOUND;
+    };
+    (command.run)(job).unwrap_or_else(|failure| job.complain(&failure, command.trouble))
+}
+
+/// The command called `name`.
+pub fn find<E: Env>(name: &str) -> Option<&'static Command<E>> {
+    commands::all::<E>().iter().chain(E::extra()).find(|command| command.name == name)
+}
+
+/// Fills in the words of a command and opens its redirections, from left to right. What goes wrong has been said when
+/// the status comes back.
+fn prepare<E: Env>(env: &mut E, text: &str, last: Status, words: &mut Words) -> Result<(), Status> {
+    let mut tokens = Lexer::new(text);
+    while let Some(item) = tokens.next() {
+        match item.map_err(|error| malformed(env, error))?.1 {
+            Token::Word(raw) => words.push(raw, last).map_err(|Full| too_long(env))?,
+            Token::Op(Op::ErrorToOutput) => env.error_to_output(),
+            Token::Op(op) => match tokens.next() {
+                Some(Ok((_, Token::Word(raw)))) => redirect(env, op, raw, last)?,
+                Some(Ok((_, Token::Op(op)))) => return Err(malformed(env, SyntaxError::Unexpected(op))),
+                Some(Err(error)) => return Err(malformed(env, error)),
+                None => return Err(malformed(env, SyntaxError::UnexpectedEnd)),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Opens the file of one redirection in place of a standard stream.
+fn redirect<E: Env>(env: &mut E, op: Op, raw: &str, last: Status) -> Result<(), Status> {
+    let mut path = Text::<MAX_PATH>::new();
+    expand(raw, last, &mut path).map_err(|Full| too_long(env))?;
+    let write = OpenFlags::WRITE | OpenFlags::CREATE;
+    let (stream, flags) = match op {
+        Op::Input => (Stream::Input, OpenFlags::READ),
+        Op::Append => (Stream::Output, write | OpenFlags::APPEND),
+        Op::Error => (Stream::Error, write | OpenFlags::TRUNCATE),
+        Op::ErrorAppend => (Stream::Error, write | OpenFlags::APPEND),
+        _ => (Stream::Output, write | OpenFlags::TRUNCATE),
+    };
+    let file = env.open(path.as_str(), flags).map_err(|errno| {
+        shell_job(env, &Words::new()).complain(&Failure::Named(path.as_str(), errno), Status::FAILED)
+    })?;
+    env.redirect(stream, file);
+    Ok(())
+}
+
+/// The shell itself, as the one that complains about what it cannot start.
+fn shell_job<'a, E: Env>(env: &'a E, words: &'a Words) -> Job<'a, E> {
+    Job { env, name: "sh", args: words.all() }
+}
+
+fn malformed<E: Env>(env: &E, error: SyntaxError) -> Status {
+    shell_job(env, &Words::new()).say(format_args!("sh: {error}\n"));
+    Status::SYNTAX
+}
+
+fn too_long<E: Env>(env: &E) -> Status {
+    shell_job(env, &Words::new()).complain(&Failure::Usage("command too long"), Status::CANNOT_RUN)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn and_or_lists_stop_and_go_on_by_status() {
+        let world = World::new();
+        assert_eq!(world.run("true && echo a || echo b").out, "a\n");
+        assert_eq!(world.run("false && echo a || echo b").out, "b\n");
+        assert_eq!(world.run("false || false && echo a; echo c").out, "c\n");
+    }
+
+    #[test]
+    fn status_of_the_last_command_is_seen_by_the_next() {
+        let world = World::new();
+        assert_eq!(world.run("false; echo $?; echo $?").out, "1\n0\n");
+        assert_eq!(world.run("nosuch; echo $?").out, "127\n");
+        assert_eq!(world.run("false | true; echo $?").out, "0\n");
+        assert_eq!(world.run("true | false; echo $?").out, "1\n");
+    }
+
+    #[test]
+    fn unknown_commands_and_missing_files_have_the_usual_texts() {
+        let world = World::new();
+        let gone = world.run("nosuch -x");
+        assert_eq!((gone.err.as_str(), gone.status), ("sh: nosuch: command not found\n", 127));
+        let gone = world.run("cat < /nosuch");
+        assert_eq!((gone.err.as_str(), gone.status), ("sh: /nosuch: No such file or directory\n", 1));
+    }
+
+    #[test]
+    fn a_line_with_a_syntax_error_runs_nothing() {
+        let world = World::new();
+        let bad = world.run("echo a; echo b |");
+        assert_eq!((bad.out.as_str(), bad.status), ("", 2));
+        assert_eq!(bad.err, "sh: syntax error: unexpected end of line\n");
+    }
+
+    #[test]
+    fn redirections_replace_append_and_feed() {
+        let world = World::new();
+        world.run("echo one > /f; echo two >> /f; cat < /f > /g");
+        assert_eq!(world.get("/g"), "one\ntwo\n");
+        world.run("> /f");
+        assert_eq!(world.get("/f"), "");
+        world.run("nosuch 2> /e; nosuch > /o 2>&1");
+        assert_eq!(world.get("/e"), "sh: nosuch: command not found\n");
+        assert_eq!(world.get("/o"), "sh: nosuch: command not found\n");
+    }
+
+    #[test]
+    fn long_pipelines_pass_everything_on() {
+        let world = World::new();
+        assert_eq!(world.run("seq 1 1000 | cat | cat | cat | cat | cat | tail -1").out, "1000\n");
+    }
+
+    #[test]
+    fn redirections_and_streams_need_no_memory() {
+        let world = World::new();
+        world.put("/f", "text\n");
+        world.limit_memory(0);
+        assert_eq!(world.run(": > /g; cat /f | cat | head -1; wc -c < /f").out, "text\n5\n");
+    }
+
+    #[test]
+    fn a_background_list_runs_too() {
+        let world = World::new();
+        assert_eq!(world.run("true && echo a > /f &").status, 0);
+        assert_eq!(world.get("/f"), "a\n");
+    }
+
+    #[test]
+    fn interruption_ends_the_line() {
+        let world = World::new();
+        world.interrupt();
+        let stopped = world.run("cat /dev/zero > /dev/null; echo after");
+        assert_eq!((stopped.out.as_str(), stopped.err.as_str(), stopped.status), ("", "", 130));
+    }
+
+    #[test]
+    fn a_command_with_too_many_words_is_refused() {
+        let world = World::new();
+        let long = world.run(&std::format!("echo {}", "a ".repeat(100)));
+        assert_eq!((long.err.as_str(), long.status), ("sh: command too long\n", 126));
+    }
+}

@@ -1,0 +1,424 @@
+//! A system of files in memory, with a thread for each command, for the tests of this crate.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::string::{String, ToString};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+use std::{format, thread, vec};
+
+use kapi::{Errno, OpenFlags, Whence};
+
+use crate::env::{Env, File, Kind, Stat, Status, Stream};
+use crate::exec::{Machine, run_command, run_line, run_list};
+use crate::job::Command;
+use crate::parser;
+
+type Bytes = Arc<Mutex<Vec<u8>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a line left behind.
+pub struct Ran {
+    pub out: String,
+    pub err: String,
+    pub status: i32,
+}
+
+/// The system.
+#[derive(Clone, Default)]
+pub struct World {
+    files: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    /// Bytes of memory that may still be asked for, plus one; 0 for no limit.
+    memory: Arc<AtomicUsize>,
+    interrupted: Arc<AtomicBool>,
+    terminal: Arc<AtomicBool>,
+    /// Milliseconds since boot.
+    clock: Arc<AtomicU64>,
+    /// Milliseconds that pass whenever somebody looks at the clock.
+    tick: Arc<AtomicU64>,
+    /// Bytes that one read of a regular file returns at most; 0 for no limit.
+    short: Arc<AtomicUsize>,
+    /// Bytes that reads of regular files have returned.
+    pub bytes_read: Arc<AtomicUsize>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn put(&self, path: &str, text: &str) {
+        self.put_bytes(path, text.as_bytes());
+    }
+
+    pub fn put_bytes(&self, path: &str, bytes: &[u8]) {
+        lock(&self.files).insert(path.to_string(), Arc::new(Mutex::new(bytes.to_vec())));
+    }
+
+    pub fn get_bytes(&self, path: &str) -> Vec<u8> {
+        lock(&lock(&self.files)[path]).clone()
+    }
+
+    pub fn get(&self, path: &str) -> String {
+        String::from_utf8(self.get_bytes(path)).unwrap()
+    }
+
+    pub fn exists(&self, path: &str) -> bool {
+        lock(&self.files).contains_key(path)
+    }
+
+    pub fn limit_memory(&self, bytes: usize) {
+        self.memory.store(bytes + 1, Ordering::Relaxed);
+    }
+
+    pub fn limit_transfers(&self, bytes: usize) {
+        self.short.store(bytes, Ordering::Relaxed);
+    }
+
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    pub fn sit_at_terminal(&self) {
+        self.terminal.store(true, Ordering::Relaxed);
+    }
+
+    pub fn tick_on_each_look(&self, milliseconds: u64) {
+        self.tick.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// Runs a line without input.
+    pub fn run(&self, line: &str) -> Ran {
+        self.run_with(line, b"")
+    }
+
+    /// Runs a line with `input` as its standard input.
+    pub fn run_with(&self, line: &str, input: &[u8]) -> Ran {
+        let mut console = Console {
+            world: self.clone(),
+            input: Arc::new(Mutex::new(input.to_vec())),
+            out: Bytes::default(),
+            err: Bytes::default(),
+            background: Vec::new(),
+        };
+        let status = run_line(&mut console, line, Status::OK).code();
+        for thread in console.background.drain(..) {
+            thread.join().unwrap();
+        }
+        let text = |bytes: &Bytes| String::from_utf8_lossy(&lock(bytes)).into_owned();
+        Ran { out: text(&console.out), err: text(&console.err), status }
+    }
+}
+
+/// The shell's end of the system: runs pipelines, collects output.
+#[derive(Default)]
+struct Console {
+    world: World,
+    input: Bytes,
+    out: Bytes,
+    err: Bytes,
+    background: Vec<thread::JoinHandle<()>>,
+}
+
+impl Console {
+    fn file(&self, bytes: &Bytes) -> Handle {
+        Handle::new(&self.world, What::Regular { bytes: bytes.clone(), append: true })
+    }
+}
+
+impl Machine for Console {
+    fn pipeline(&mut self, pipeline: &str, last: Status) -> Status {
+        let texts: Vec<String> = parser::commands(pipeline).map(str::to_string).collect();
+        let count = texts.len();
+        let mut threads = Vec::new();
+        let mut input = self.file(&self.input);
+        for (index, text) in texts.into_iter().enumerate() {
+            let (reader, writer) = pipe(&self.world);
+            let output = if index + 1 == count { self.file(&self.out) } else { writer };
+            let stage_input = core::mem::replace(&mut input, reader);
+            let world = self.world.clone();
+            let error = self.file(&self.err);
+            threads.push(thread::spawn(move || {
+                let streams = [stage_input, output, error].map(Arc::new);
+                run_command(&mut Process { world, streams }, &text, last)
+            }));
+        }
+        drop(input);
+        threads.into_iter().map(|thread| thread.join().unwrap()).last().unwrap()
+    }
+
+    fn background(&mut self, list: &str, last: Status) -> Status {
+        let mut shell =
+            Console { world: self.world.clone(), out: self.out.clone(), err: self.err.clone(), ..Console::default() };
+        let list = list.to_string();
+        self.background.push(thread::spawn(move || {
+            run_list(&mut shell, &list, last);
+        }));
+        Status::OK
+    }
+
+    fn complain(&mut self, message: fmt::Arguments<'_>) {
+        lock(&self.err).extend_from_slice(format!("{message}\n").as_bytes());
+    }
+}
+
+/// The environment of one command.
+struct Process {
+    world: World,
+    streams: [Arc<Handle>; 3],
+}
+
+impl Env for Process {
+    type File = Handle;
+    type Block = Vec<u8>;
+
+    fn stream(&self, stream: Stream) -> &Handle {
+        &self.streams[stream as usize]
+    }
+
+    fn redirect(&mut self, stream: Stream, file: Handle) {
+        self.streams[stream as usize] = Arc::new(file);
+    }
+
+    fn error_to_output(&mut self) {
+        self.streams[2] = self.streams[1].clone();
+    }
+
+    fn open(&self, path: &str, flags: OpenFlags) -> Result<Handle, Errno> {
+        let what = match path {
+            "/dev/zero" => What::Zero,
+            "/dev/null" => What::Null,
+            "/dev/full" => What::Full,
+            "/" => return Err(Errno::EISDIR),
+            _ => {
+                let mut files = lock(&self.world.files);
+                if !files.contains_key(path) && !flags.contains(OpenFlags::CREATE) {
+                    return Err(Errno::ENOENT);
+                }
+                let bytes = files.entry(path.to_string()).or_default().clone();
+                if flags.contains(OpenFlags::TRUNCATE) {
+                    lock(&bytes).clear();
+                }
+                What::Regular { bytes, append: flags.contains(OpenFlags::APPEND) }
+            }
+        };
+        Ok(Handle::new(&self.world, what))
+    }
+
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        match path {
+            "/" => Ok(Stat { kind: Kind::Directory, size: 0 }),
+            "/dev/zero" | "/dev/null" | "/dev/full" => Ok(Stat { kind: Kind::Device, size: 0 }),
+            _ => {
+                let size = lock(lock(&self.world.files).get(path).ok_or(Errno::ENOENT)?).len() as u64;
+                Ok(Stat { kind: Kind::Regular, size })
+            }
+        }
+    }
+
+    fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
+        if path != "/" {
+            return Err(Errno::ENOTDIR);
+        }
+        // In reverse, so that a listing has something to sort.
+        let names: Vec<String> = lock(&self.world.files).keys().rev().cloned().collect();
+        names.iter().try_for_each(|path| visit(&path[1..]))
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), Errno> {
+        lock(&self.world.files).remove(path).map(|_| ()).ok_or(Errno::ENOENT)
+    }
+
+    fn block(&self, bytes: usize) -> Result<Vec<u8>, Errno> {
+        let budget = self.world.memory.load(Ordering::Relaxed);
+        if budget > 0 {
+            self.limited(budget, bytes)?;
+        }
+        Ok(vec![0; bytes])
+    }
+
+    fn interrupted(&self) -> bool {
+        self.world.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, time: Duration) -> Result<(), Errno> {
+        self.world.clock.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn uptime(&self) -> Duration {
+        let tick = self.world.tick.load(Ordering::Relaxed);
+        Duration::from_millis(self.world.clock.fetch_add(tick, Ordering::Relaxed))
+    }
+
+    fn is_terminal(&self) -> bool {
+        self.world.terminal.load(Ordering::Relaxed)
+    }
+
+    fn extra() -> &'static [Command<Self>] {
+        &[]
+    }
+}
+
+impl Process {
+    fn limited(&self, budget: usize, bytes: usize) -> Result<(), Errno> {
+        let left = (budget - 1).checked_sub(bytes).ok_or(Errno::ENOMEM)?;
+        self.world.memory.store(left + 1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// What an open file is.
+enum What {
+    Regular { bytes: Bytes, append: bool },
+    Zero,
+    Null,
+    Full,
+    Reader(Arc<Pipe>),
+    Writer(Arc<Pipe>),
+}
+
+/// An open file.
+pub struct Handle {
+    world: World,
+    what: What,
+    position: Mutex<u64>,
+}
+
+impl Handle {
+    fn new(world: &World, what: What) -> Self {
+        Self { world: world.clone(), what, position: Mutex::new(0) }
+    }
+
+    /// How much of a transfer of `len` bytes is done at once.
+    fn share(&self, len: usize) -> usize {
+        match self.world.short.load(Ordering::Relaxed) {
+            0 => len,
+            limit => len.min(limit),
+        }
+    }
+}
+
+impl File for Handle {
+    fn read(&self, out: &mut [u8]) -> Result<usize, Errno> {
+        match &self.what {
+            What::Regular { bytes, .. } => {
+                let mut position = lock(&self.position);
+                let bytes = lock(bytes);
+                let rest = bytes.get(*position as usize..).unwrap_or_default();
+                let len = self.share(rest.len().min(out.len()));
+                out[..len].copy_from_slice(&rest[..len]);
+                *position += len as u64;
+                self.world.bytes_read.fetch_add(len, Ordering::Relaxed);
+                Ok(len)
+            }
+            What::Zero | What::Full => {
+                out.fill(0);
+                Ok(out.len())
+            }
+            What::Null => Ok(0),
+            What::Reader(pipe) => pipe.read(out),
+            What::Writer(_) => Err(Errno::EBADF),
+        }
+    }
+
+    fn write(&self, bytes_in: &[u8]) -> Result<usize, Errno> {
+        match &self.what {
+            What::Regular { bytes, append } => {
+                let mut position = lock(&self.position);
+                let mut bytes = lock(bytes);
+                let at = if *append { bytes.len() } else { *position as usize };
+                let len = self.share(bytes_in.len());
+                if bytes.len() < at + len {
+                    bytes.resize(at + len, 0);
+                }
+                bytes[at..at + len].copy_from_slice(&bytes_in[..len]);
+                *position = (at + len) as u64;
+                Ok(len)
+            }
+            What::Zero | What::Null => Ok(bytes_in.len()),
+            What::Full => Err(Errno::ENOSPC),
+            What::Writer(pipe) => pipe.write(bytes_in),
+            What::Reader(_) => Err(Errno::EBADF),
+        }
+    }
+
+    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let size = match &self.what {
+            What::Regular { bytes, .. } => lock(bytes).len() as u64,
+            What::Zero | What::Null | What::Full => 0,
+            What::Reader(_) | What::Writer(_) => return Err(Errno::ESPIPE),
+        };
+        let mut position = lock(&self.position);
+        *position = kapi::seek(size, *position, offset, whence)?;
+        Ok(*position)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let What::Reader(pipe) | What::Writer(pipe) = &self.what {
+            let mut state = lock(&pipe.state);
+            match self.what {
+                What::Reader(_) => state.has_reader = false,
+                _ => state.has_writer = false,
+            }
+            pipe.changed.notify_all();
+        }
+    }
+}
+
+/// A pipe that holds 100 bytes: less than any buffer of a command.
+#[derive(Default)]
+struct Pipe {
+    state: Mutex<PipeState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct PipeState {
+    bytes: Vec<u8>,
+    has_reader: bool,
+    has_writer: bool,
+}
+
+fn pipe(world: &World) -> (Handle, Handle) {
+    let pipe = Arc::new(Pipe::default());
+    *lock(&pipe.state) = PipeState { bytes: Vec::new(), has_reader: true, has_writer: true };
+    (Handle::new(world, What::Reader(pipe.clone())), Handle::new(world, What::Writer(pipe)))
+}
+
+impl Pipe {
+    const CAPACITY: usize = 100;
+
+    fn read(&self, out: &mut [u8]) -> Result<usize, Errno> {
+        let mut state = lock(&self.state);
+        while state.bytes.is_empty() && state.has_writer {
+            state = self.changed.wait(state).unwrap();
+        }
+        let len = out.len().min(state.bytes.len());
+        out[..len].copy_from_slice(&state.bytes[..len]);
+        state.bytes.drain(..len);
+        self.changed.notify_all();
+        Ok(len)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut state = lock(&self.state);
+        while state.bytes.len() == Self::CAPACITY && state.has_reader {
+            state = self.changed.wait(state).unwrap();
+        }
+        if !state.has_reader {
+            return Err(Errno::EPIPE);
+        }
+        let len = bytes.len().min(Self::CAPACITY - state.bytes.len());
+        state.bytes.extend_from_slice(&bytes[..len]);
+        self.changed.notify_all();
+        Ok(len)
+    }
+}
