@@ -135,6 +135,12 @@ impl Zone {
         self.counters.frees += 1;
     }
 
+    /// Checks the free lists, and that they hold no more than the zone was given.
+    pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
+        self.buddy.validate(map)?;
+        if self.buddy.free_pages() <= self.managed { Ok(()) } else { Err("more pages are free than the zone has") }
+    }
+
     /// Free pages and free blocks per order.
     pub fn buddy(&self) -> &Buddy {
         &self.buddy

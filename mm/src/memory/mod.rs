@@ -225,7 +225,7 @@ impl<P: Platform> Memory<P> {
     /// holds each lock for long, and needs the allocators at rest.
     pub fn validate(&'static self) -> Result<(), &'static str> {
         for kind in ZoneKind::ALL {
-            self.zone(kind).with(|zone| zone.buddy().validate(&self.map))?;
+            self.zone(kind).with(|zone| zone.validate(&self.map))?;
         }
         self.validate_caches()?;
         self.areas.with(|areas| areas.validate())
