@@ -202,6 +202,9 @@ impl Zone {
         for class in Class::all() {
             self.depots[class.index()].validate(map, class, Word::new(PageState::Parked(class.order()), self.kind))?;
         }
+        if self.buddy.free_pages() + self.depot_pages > self.managed {
+            return Err("more pages are free than the zone has");
+        }
         self.buddy.validate(map)
     }
 
@@ -233,12 +236,6 @@ impl Zone {
     pub(crate) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
         self.buddy.free(map, block, order);
         self.counters.frees += 1;
-    }
-
-    /// Checks the free lists, and that they hold no more than the zone was given.
-    pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
-        self.buddy.validate(map)?;
-        if self.buddy.free_pages() <= self.managed { Ok(()) } else { Err("more pages are free than the zone has") }
     }
 
     /// Free pages and free blocks per order.
