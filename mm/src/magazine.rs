@@ -50,6 +50,7 @@ impl Class {
     }
 
     /// The order of the class's blocks.
+    #[inline]
     pub(crate) const fn order(self) -> Order {
         match Order::new(self.0 as usize) {
             Some(order) if self.0 < 4 => order,
@@ -114,10 +115,12 @@ impl Magazine {
         Ok(())
     }
 
+    #[inline]
     const fn to_bits(self) -> u64 {
         self.head as u64 | (self.len as u64) << 32
     }
 
+    #[inline]
     const fn from_bits(bits: u64) -> Self {
         Self { head: bits as u32, len: (bits >> 32) as u32 }
     }
@@ -186,10 +189,12 @@ impl Slot {
         }
     }
 
+    #[inline]
     fn loaded(&self) -> Magazine {
         Magazine::from_bits(self.loaded.load(Relaxed))
     }
 
+    #[inline]
     fn spare(&self) -> Magazine {
         Magazine::from_bits(self.spare.load(Relaxed))
     }
@@ -296,6 +301,7 @@ impl CpuCache {
     }
 
     /// The magazines of a zone and class, for those who only look.
+    #[inline]
     pub(crate) fn slot(&self, zone: ZoneKind, class: Class) -> &Slot {
         &self.slots[zone as usize][class.index()]
     }
