@@ -116,46 +116,58 @@ impl Magazine {
     }
 }
 
-/// Full magazines of one zone and class.
+/// Full magazines of one zone and class, in a pile for each CPU that handed them in.
+///
+/// A CPU gets its own back first: their entries in the page map are still in its cache, and to follow a chain through
+/// another CPU's cache is slow.
 pub(crate) struct Depot {
-    head: u32,
+    piles: [u32; MAX_CPUS],
     magazines: u32,
 }
 
 impl Depot {
-    pub(crate) const EMPTY: Self = Self { head: NIL, magazines: 0 };
+    pub(crate) const EMPTY: Self = Self { piles: [NIL; MAX_CPUS], magazines: 0 };
 
     pub(crate) const fn magazines(&self) -> u32 {
         self.magazines
     }
 
-    /// Takes a full magazine.
-    pub(crate) fn pop(&mut self, map: &PageMap, class: Class) -> Option<Magazine> {
+    /// Takes a full magazine, from the pile of `cpu` if that has one.
+    pub(crate) fn pop(&mut self, map: &PageMap, class: Class, cpu: usize) -> Option<Magazine> {
         if self.magazines == 0 {
             return None;
         }
-        let magazine = Magazine { head: self.head, len: class.capacity() };
-        self.head = (map.at(Pfn::new(self.head)).link() >> 32) as u32;
+        let own = self.piles.get(cpu).is_some_and(|&head| head != NIL);
+        let pile = if own { cpu } else { self.piles.iter().position(|&head| head != NIL)? };
+        let magazine = Magazine { head: self.piles[pile], len: class.capacity() };
+        self.piles[pile] = (map.at(Pfn::new(magazine.head)).link() >> 32) as u32;
         self.magazines -= 1;
         Some(magazine)
     }
 
     /// Checks that the magazines are full and every block in them reads `parked`.
     pub(crate) fn validate(&self, map: &PageMap, class: Class, parked: Word) -> Result<(), &'static str> {
-        let mut head = self.head;
-        for _ in 0..self.magazines {
-            let magazine = Magazine { head, len: class.capacity() };
-            magazine.validate(map, parked)?;
-            head = (map.at(Pfn::new(head)).link() >> 32) as u32;
+        let mut magazines = 0;
+        for mut head in self.piles {
+            while head != NIL && magazines < self.magazines {
+                let magazine = Magazine { head, len: class.capacity() };
+                magazine.validate(map, parked)?;
+                head = (map.at(Pfn::new(head)).link() >> 32) as u32;
+                magazines += 1;
+            }
+            if head != NIL {
+                return Err("a depot has more magazines than it counts");
+            }
         }
-        if head == NIL { Ok(()) } else { Err("a depot has more magazines than it counts") }
+        if magazines == self.magazines { Ok(()) } else { Err("a depot has fewer magazines than it counts") }
     }
 
-    /// Adds a full magazine.
-    pub(crate) fn push(&mut self, map: &PageMap, magazine: Magazine) {
+    /// Adds a full magazine to the pile of `cpu`.
+    pub(crate) fn push(&mut self, map: &PageMap, magazine: Magazine, cpu: usize) {
         let first = map.at(Pfn::new(magazine.head));
-        first.set_link(u64::from(first.link() as u32) | u64::from(self.head) << 32);
-        self.head = magazine.head;
+        let pile = &mut self.piles[cpu];
+        first.set_link(u64::from(first.link() as u32) | u64::from(*pile) << 32);
+        *pile = magazine.head;
         self.magazines += 1;
     }
 }

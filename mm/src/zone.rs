@@ -63,6 +63,9 @@ const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 16, 16, 16, 4];
 /// A depot's magazines of one class hold at most this share of the zone: one in 16 pages.
 const DEPOT_SHARE: usize = 16;
 
+/// Whose magazines are drained first: it does not matter.
+const ANY_CPU: usize = 0;
+
 /// One zone of page frames. What is free for its watermarks is what the buddy lists and the depots hold.
 pub struct Zone {
     kind: ZoneKind,
@@ -138,13 +141,13 @@ impl Zone {
         self.free_pages() < self.marks.low + TIGHT_MARGIN
     }
 
-    /// Trades in the other direction: a full magazine, unless memory is tight.
-    pub(crate) fn take_magazine(&mut self, map: &PageMap, class: Class) -> Option<Magazine> {
+    /// Trades in the other direction: a full magazine for `cpu`, unless memory is tight.
+    pub(crate) fn take_magazine(&mut self, map: &PageMap, class: Class, cpu: usize) -> Option<Magazine> {
         let pages = (class.capacity() as usize) << class.order().log2();
         if self.free_pages() < self.marks.low + TIGHT_MARGIN + pages {
             return None;
         }
-        if let Some(magazine) = self.depots[class.index()].pop(map, class) {
+        if let Some(magazine) = self.depots[class.index()].pop(map, class, cpu) {
             self.depot_pages -= pages;
             return Some(magazine);
         }
@@ -158,14 +161,14 @@ impl Zone {
         (magazine.len() > 0).then_some(magazine)
     }
 
-    /// Takes a magazine in trade: into the depot if it is full and there is room, else block by block into the lists.
-    pub(crate) fn put_magazine(&mut self, map: &PageMap, class: Class, magazine: Magazine) {
+    /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the lists.
+    pub(crate) fn put_magazine(&mut self, map: &PageMap, class: Class, magazine: Magazine, cpu: usize) {
         let pages = (class.capacity() as usize) << class.order().log2();
         let depot = &mut self.depots[class.index()];
         let room = depot.magazines() < DEPOT_MAGAZINES[class.index()]
             && (depot.magazines() as usize + 1) * pages * DEPOT_SHARE <= self.managed;
         if room && magazine.len() == class.capacity() {
-            depot.push(map, magazine);
+            depot.push(map, magazine, cpu);
             self.depot_pages += pages;
         } else {
             self.empty(map, class, magazine);
@@ -183,7 +186,7 @@ impl Zone {
     pub(crate) fn drain(&mut self, map: &PageMap) -> usize {
         let pages = core::mem::take(&mut self.depot_pages);
         for class in Class::all() {
-            while let Some(magazine) = self.depots[class.index()].pop(map, class) {
+            while let Some(magazine) = self.depots[class.index()].pop(map, class, ANY_CPU) {
                 self.empty(map, class, magazine);
             }
         }

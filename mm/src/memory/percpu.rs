@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::Memory;
 use crate::addr::Pfn;
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::magazine::{Class, CpuCache, Entered, Slot};
+use crate::magazine::{Class, CpuCache, Entered};
 use crate::order::Order;
 use crate::page::{PageState, Word};
 use crate::platform::{Pinned, Platform};
@@ -39,10 +39,9 @@ impl<P: Platform> Memory<P> {
         let class = Class::of(order)?;
         let pin = self.platform.pin()?;
         let cache = self.cpus.get(pin.cpu())?.enter()?;
-        let slot = cache.slot(zone, class);
-        let frame = match slot.pop(&self.map) {
+        let frame = match cache.slot(zone, class).pop(&self.map) {
             Some(frame) => frame,
-            None => self.refill(&cache, slot, zone, class)?,
+            None => self.refill(&cache, pin.cpu(), zone, class)?,
         };
         self.map.at(frame).set_word(Word::new(PageState::Allocated(order), zone));
         Some(frame)
@@ -50,14 +49,15 @@ impl<P: Platform> Memory<P> {
 
     /// Trades for a full magazine, unless the zone has little left.
     #[cold]
-    fn refill(&self, cache: &Entered<'_>, slot: &Slot, zone: ZoneKind, class: Class) -> Option<Pfn> {
+    fn refill(&self, cache: &Entered<'_>, cpu: usize, zone: ZoneKind, class: Class) -> Option<Pfn> {
         if cache.take_drain_wish() {
             self.empty_cache(cache);
         }
         if self.tight[zone as usize].load(Relaxed) {
             return None;
         }
-        slot.load(self.with_zone(zone, |zone| zone.take_magazine(&self.map, class))?);
+        let slot = cache.slot(zone, class);
+        slot.load(self.with_zone(zone, |zone| zone.take_magazine(&self.map, class, cpu))?);
         slot.pop(&self.map)
     }
 
@@ -91,7 +91,7 @@ impl<P: Platform> Memory<P> {
         self.map.at(frame).set_word(Word::new(PageState::Parked(order), zone));
         let slot = cache.slot(zone, class);
         if !slot.push(&self.map, frame, class) {
-            self.hand_in(&cache, slot, zone, class);
+            self.hand_in(&cache, pin.cpu(), zone, class);
             slot.push(&self.map, frame, class);
         }
         true
@@ -99,9 +99,9 @@ impl<P: Platform> Memory<P> {
 
     /// Trades a full magazine in, so that there is room.
     #[cold]
-    fn hand_in(&self, cache: &Entered<'_>, slot: &Slot, zone: ZoneKind, class: Class) {
-        let full = slot.take_spare();
-        self.with_zone(zone, |zone| zone.put_magazine(&self.map, class, full));
+    fn hand_in(&self, cache: &Entered<'_>, cpu: usize, zone: ZoneKind, class: Class) {
+        let full = cache.slot(zone, class).take_spare();
+        self.with_zone(zone, |zone| zone.put_magazine(&self.map, class, full, cpu));
         if cache.take_drain_wish() {
             self.empty_cache(cache);
         }
