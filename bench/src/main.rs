@@ -63,7 +63,7 @@ fn try_out(words: &str) {
 fn page(table: &str) -> String {
     format!(
         "# Benchmarks of the page allocator\n\n\
-         Written by `make bench` (`{COMMAND}`).\n\n\
+         Written by `make bench`, which runs `{COMMAND}`.\n\n\
          Machine: {}, {} CPUs. Each figure is the median of many rounds, in ticks of the time-stamp counter for one\n\
          allocation and its free; drain counts frees and merging only. All allocators manage 128 MiB and are measured in\n\
          turn within one process, through calls that the compiler cannot look into. Lower is better, but for the last row.\n\n\
@@ -72,7 +72,8 @@ fn page(table: &str) -> String {
          - talc, linked_list and rlsf are heaps, asked for blocks of whole pages that start at a page.\n\
          - `-`: the allocator has no such operation. `>`: given up, the figure is larger.\n\
          - Metadata kept inside the managed memory counts as the memory that cannot be handed out.\n\
-         - Churn: 20 times, blocks of 1 to 8 pages grow to a half of the memory and shrink at random to a quarter.\n\n\
+         - Churn: 20 times, blocks of 1 to 8 pages grow to a half of the memory and shrink at random to a quarter; then they\n\
+         grow to a half again.\n\n\
          ![The rows in ticks, as bars](benchmarks.svg)\n\n{table}",
         cpu_name(),
         std::thread::available_parallelism().map_or(1, usize::from),

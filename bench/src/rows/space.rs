@@ -18,7 +18,7 @@ pub fn metadata(peer: &dyn Peer) -> Option<Round<'_>> {
     }))
 }
 
-/// Times that the live pages grow to a half of the memory and shrink to a quarter.
+/// Times that the live pages grow to a half of the memory and shrink to a quarter, before they grow a last time.
 const CYCLES: usize = 20;
 /// Orders of the churn: 0 to 3, all alike often.
 const ORDERS: usize = 4;
@@ -50,14 +50,14 @@ fn large_pages(peer: &dyn Peer) -> usize {
 fn churn(peer: &dyn Peer, random: &mut Random) -> usize {
     let mut live: Vec<(Block, Order)> = Vec::new();
     let mut pages = 0;
-    for _ in 0..CYCLES {
+    for cycle in 0..=CYCLES {
         while pages < FRAMES / 2 {
             let order = Order::new(random.below(ORDERS)).unwrap_or(Order::ZERO);
             let Some(block) = peer.alloc(order) else { break };
             live.push((block, order));
             pages += order.pages() as usize;
         }
-        while pages > FRAMES / 4 {
+        while cycle < CYCLES && pages > FRAMES / 4 {
             let (block, order) = live.swap_remove(random.below(live.len()));
             peer.free(block, order);
             pages -= order.pages() as usize;
