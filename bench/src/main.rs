@@ -64,7 +64,7 @@ fn page(table: &str) -> String {
     format!(
         "# Benchmarks of the page allocator\n\n\
          Written by `make bench`, which runs `{COMMAND}`.\n\n\
-         Machine: {}, {} CPUs. Each figure is the median of many rounds, in ticks of the time-stamp counter for one\n\
+         Machine: {}. Each figure is the median of many rounds, in ticks of the time-stamp counter for one\n\
          allocation and its free; drain counts frees and merging only. All allocators manage 128 MiB and are measured in\n\
          turn within one process, through calls that the compiler cannot look into. Lower is better, but for the last row.\n\n\
          - The limit is a bare stack of numbers: no lock, no check, no merging, one thread.\n\
@@ -72,17 +72,16 @@ fn page(table: &str) -> String {
          - talc, linked_list and rlsf are heaps, asked for blocks of whole pages that start at a page.\n\
          - `-`: the allocator has no such operation. `>`: given up, the figure is larger.\n\
          - Metadata kept inside the managed memory counts as the memory that cannot be handed out.\n\
-         - Churn: 20 times, blocks of 1 to 8 pages grow to a half of the memory and shrink at random to a quarter; then they\n\
-         grow to a half again.\n\n\
+         - Churn: blocks of 1 to 8 pages grow to a half of the memory, 20 times after shrinking at random to a quarter.\n\n\
          ![The rows in ticks, as bars](benchmarks.svg)\n\n{table}",
-        cpu_name(),
-        std::thread::available_parallelism().map_or(1, usize::from),
+        machine(),
     )
 }
 
-/// What the machine says that its processor is.
-fn cpu_name() -> String {
+/// What the machine says of its processors.
+fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    name.map_or_else(|| "an unknown processor".to_string(), |(_, name)| name.to_string())
+    let mut names = info.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = names.next().map_or("an unknown processor", |(_, name)| name);
+    format!("{name}, CPUs: {}", 1 + names.count())
 }

@@ -47,7 +47,7 @@ fn exactly(outcome: Option<Outcome>) -> Option<f64> {
 pub fn figure(outcome: Option<Outcome>) -> String {
     match outcome {
         None => "-".to_string(),
-        Some(Outcome::Exactly(figure)) if figure < 100.0 => format!("{figure:.1}"),
+        Some(Outcome::Exactly(figure)) if figure < 99.95 => format!("{figure:.1}"),
         Some(Outcome::Exactly(figure)) => format!("{figure:.0}"),
         Some(Outcome::MoreThan(figure)) => format!("> {figure:.0}"),
     }
