@@ -71,7 +71,8 @@ fn a_constructor_runs_once_per_object_when_its_slab_is_made() {
         objects.extend(take(*memory, cache, 4 * count));
         let mut constructed: Vec<_> = CALLS.with_borrow(|calls| calls.iter().map(|call| call.0).collect());
         let mut taken: Vec<_> = objects.iter().map(|object| object.as_ptr() as usize).collect();
-        (constructed.sort_unstable(), taken.sort_unstable());
+        constructed.sort_unstable();
+        taken.sort_unstable();
         assert_eq!(constructed, taken, "each object once");
         put(*memory, cache, objects);
         assert_eq!(DESTROYED.take(), 0, "a free destroys nothing");
@@ -163,7 +164,7 @@ fn flags_place_objects() {
         let cache = create(*memory, &spec);
         let objects = take(*memory, cache, 3 * per_slab(&spec));
         let line = if size > 31 { 64 } else { size.next_power_of_two().max(16) };
-        assert!(objects.iter().all(|object| object.as_ptr() as usize % line == 0), "{size}");
+        assert!(objects.iter().all(|object| (object.as_ptr() as usize).is_multiple_of(line)), "{size}");
         put(*memory, cache, objects);
         memory.kmem_cache_destroy(cache).expect("empty");
         let spec = CacheSpec { name: "low", size, flags: CacheFlags::CACHE_DMA, ..PLAIN };
@@ -245,10 +246,10 @@ fn a_handle_of_a_cache_that_is_gone_is_refused() {
     let memory = boot(16);
     let names: Vec<String> = (0..200).map(|nth| format!("cache-{nth}")).collect();
     let stale: Vec<_> = names.iter().map(|name| create(*memory, &CacheSpec { name, ..PLAIN })).collect();
+    let slabs = stats(*memory, "kmem_cache").slabs;
     for &cache in &stale {
         memory.kmem_cache_destroy(cache).expect("empty");
     }
-    let slabs = stats(*memory, "kmem_cache").slabs;
     memory.drop_caches();
     assert_eq!(stats(*memory, "kmem_cache").slabs, slabs, "stale handles lead there");
     // The new caches take the places of old ones; the old handles do not lead to them.

@@ -11,11 +11,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
+use super::cpu::{self, HostPin};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::platform::{Context, Lock, Mapping, Platform, Report};
+use crate::platform::{Context, Lock, Mapping, Pinned, Platform, Report};
 
 /// Bytes that one page table maps.
 const TABLE_SPAN: usize = 2 << 20;
@@ -162,8 +163,23 @@ impl HostPlatform {
     }
 }
 
+impl Pinned for HostPin {
+    fn cpu(&self) -> usize {
+        self.number()
+    }
+}
+
 impl Platform for HostPlatform {
     type Lock<T: Send> = HostLock<T>;
+    type Pin = HostPin;
+
+    fn pin(&self) -> Option<HostPin> {
+        cpu::current()
+    }
+
+    fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
+        cpu::borrow(cpu)
+    }
 
     fn context(&self) -> Context {
         CONTEXT.get()
