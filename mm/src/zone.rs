@@ -202,6 +202,9 @@ impl Zone {
         for class in Class::all() {
             self.depots[class.index()].validate(map, class, Word::new(PageState::Parked(class.order()), self.kind))?;
         }
+        if self.buddy.free_pages() + self.depot_pages > self.managed {
+            return Err("more pages are free than the zone has");
+        }
         self.buddy.validate(map)
     }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, KERNEL, Kernel, at_rest, blocks, boot, give, order};
 use mm::testing::{HostPlatform, Rng, TestKernel};
@@ -20,6 +20,15 @@ fn construct(object: NonNull<u8>, _: &str, _: CtorFlags) {
 fn destruct(object: NonNull<u8>, _: &str, _: CtorFlags) {
     // SAFETY: as above; whoever had the object has put the word back.
     assert_eq!(unsafe { object.cast::<u64>().read() }, 7);
+}
+
+/// Tells the other threads to stop when its owner is done, or has failed.
+struct Stopper<'a>(&'a AtomicBool);
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 /// A piece of memory that one thread holds.
@@ -174,13 +183,13 @@ fn wrong_frees_from_other_threads_harm_nobody() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _stopper = Stopper(&stop);
             for _ in 0..STEPS {
                 let addr = memory.virt(block);
                 assert!(memory.free_frames(block, order(2)).is_err() && memory.free_pages(addr, order(4)).is_err());
                 assert!(memory.free_frames(block.add(1), Order::ZERO).is_err() && memory.vfree(addr).is_err());
                 assert!(memory.kfree((object + 8) as *const u8).is_err() && memory.kfree(addr.as_mut_ptr()).is_err());
             }
-            stop.store(true, SeqCst);
         });
         scope.spawn(|| {
             while !stop.load(SeqCst) {
@@ -239,5 +248,40 @@ fn interrupts_and_threads_share_one_cache() {
         }
     });
     assert_eq!(memory.events().wrong_contexts, 0);
+    at_rest(memory);
+}
+
+#[test]
+fn of_several_frees_of_an_area_one_wins() {
+    // Shows: K4
+    let memory = boot(24);
+    let memory: Kernel = *memory;
+    let start = blocks(memory);
+    // The areas are all made at the lowest address, so that a thread can guess it while one is still being filled.
+    let lowest = memory.config().vmalloc_start;
+    let (stop, stolen, own) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                stolen.fetch_add(usize::from(memory.vfree(lowest).is_ok()), SeqCst);
+            }
+        });
+        let _stopper = Stopper(&stop);
+        let mut freed = 0;
+        for _ in 0..400 {
+            let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
+            assert_eq!(area, lowest);
+            freed += usize::from(memory.vfree(area).is_ok());
+            // Whoever won is done when the range is free again.
+            while memory.area_at(lowest).is_some() {
+                std::thread::yield_now();
+            }
+        }
+        own.store(freed, SeqCst);
+    });
+    assert_eq!(own.load(SeqCst) + stolen.load(SeqCst), 400, "each area was freed once");
+    memory.platform().take_reports();
+    memory.drop_caches();
+    assert_eq!(blocks(memory), start);
     at_rest(memory);
 }
