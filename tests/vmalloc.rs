@@ -163,8 +163,10 @@ fn refused_where_the_caller_may_not_sleep() {
     conserves(|| {
         let area = memory().vmalloc(PAGE_SIZE).unwrap();
         AREA.store(area.as_usize(), SeqCst);
-        let places: [(&str, fn()); 2] =
-            [("interrupt context", || in_interrupt(try_everything)), ("atomic context", || LOCK.with(|()| try_everything()))];
+        let places: [(&str, fn()); 2] = [
+            ("interrupt context", || in_interrupt(try_everything)),
+            ("atomic context", || LOCK.with(|()| try_everything())),
+        ];
         for (context, attempt) in places {
             let (log, refused) = (Log::from_here(), memory().events().wrong_contexts);
             attempt();
