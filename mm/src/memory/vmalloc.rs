@@ -62,6 +62,7 @@ impl<P: Platform> Memory<P> {
         let area = self.reserve_area(pages, AreaKind::Vmalloc, caller)?;
         let filled = (0..pages).try_for_each(|page| self.fill_page(area.start.add(page * PAGE_SIZE), caller));
         filled.inspect_err(|_| self.dissolve(area))?;
+        self.areas.with(|_| area.closed.set(false));
         Ok(area)
     }
 
@@ -105,6 +106,7 @@ impl<P: Platform> Memory<P> {
             self.map_page(area.start.add(page * PAGE_SIZE), first.add(page as u32), Mapping::Device, caller)
         });
         mapped.inspect_err(|_| self.dissolve(area))?;
+        self.areas.with(|_| area.closed.set(false));
         Ok(area.start.add(phys.page_offset()))
     }
 
@@ -221,7 +223,7 @@ impl<P: Platform> Memory<P> {
     ) -> Result<(), FreeError> {
         let found = self.areas.with(|areas| {
             let area = areas.find(addr).filter(|area| area.start == addr && kind(area.kind))?;
-            (!area.dying.replace(true)).then_some(area)
+            (!area.closed.replace(true)).then_some(area)
         });
         match found {
             Some(area) => {
