@@ -32,11 +32,11 @@ pub fn run() -> ! {
         klog!("console: no /dev/console: {error}");
     }
     tty::start();
-    let mut reader = tty::LineReader::new();
+    let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
     loop {
         reserve::fill();
-        status = match reader.next() {
+        status = match reader.read_line() {
             Line::Typed(line) => run_line(&mut Front, line, status),
             Line::Bad(reason) => {
                 tty::write(b"sh: ");
