@@ -74,7 +74,7 @@ fn dmesg<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
 
 fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     let mut out = job.out();
-    let mut result = writeln!(out, "{:>5} {:1} {:>9} {:>6} {}", "ID", "S", "TICKS", "STACK", "NAME");
+    let mut result = writeln!(out, "   ID S     TICKS  STACK NAME");
     sched::threads(|thread| {
         if result.is_err() {
             return;
