@@ -22,6 +22,9 @@ pub trait Lock<T>: Sync {
 
     /// Runs `f` with the value, alone. Never sleeps.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+
+    /// Runs `f` with the value if the lock is free at once: for reports of faults, which may come from under it.
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
 /// The context that a call was made from.

@@ -131,6 +131,11 @@ impl<P: Platform> Memory<P> {
         self.areas.with(|areas| areas.find(addr).map(AreaInfo::from))
     }
 
+    /// [`area_at`](Self::area_at) for reports of faults: `None` also when the tree is in use at this moment.
+    pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
+        self.areas.try_with(|areas| areas.find(addr).map(AreaInfo::from))?
+    }
+
     /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
     /// and print.
     pub fn areas(&self) -> impl Iterator<Item = AreaInfo> {
