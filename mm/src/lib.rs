@@ -15,6 +15,7 @@
 //! impl<T: Send> Lock<T> for Spin<T> {
 //!     fn new(value: T) -> Self { Self(std::sync::Mutex::new(value)) }
 //!     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R { f(&mut self.0.lock().expect("no panic under a lock")) }
+//!     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> { self.0.try_lock().ok().map(|mut value| f(&mut value)) }
 //! }
 //!
 //! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
