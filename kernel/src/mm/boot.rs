@@ -2,11 +2,12 @@
 //!
 //! On the bootloader's page tables ([`leave_bootloader`]):
 //! 1. the firmware's map, as given;
-//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved; the early heap;
+//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved;
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the bootloader's memory comes back to bootmem, and bootmem hands everything to the zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, and bootmem hands everything to the
+//!    zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
 
 use core::ptr::NonNull;
@@ -81,7 +82,6 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
     bootmem::set_window(window);
     let built = show_firmware_map(boot_info)
         .and_then(|()| start_bootmem(boot_info, &boot))
-        .and_then(|()| heap::init_early().map_err(BootError::from))
         .and_then(|()| change_tables(&boot, main));
     match built {
         Err(error) => panic!("memory bring-up: {error:?}"),
@@ -256,7 +256,7 @@ pub fn take_over() {
         atomic_floor: options::get().atomic_floor,
     };
     MEMORY.call_once(|| Memory::new(KernelPlatform, map, config));
-    if let Err(error) = hand_over() {
+    if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
     if let Err(error) = memory().init_caches() {
