@@ -15,7 +15,7 @@ kernel::test_kernel!(test_main);
 
 #[inline(never)]
 fn read_from_null_page(_: usize) {
-    let almost_null = core::hint::black_box(8 as *const u64);
+    let almost_null = core::hint::black_box(core::ptr::without_provenance::<u64>(8));
     // SAFETY: none: the address is not mapped, and that is the point.
     let value = unsafe { almost_null.read_volatile() };
     core::hint::black_box(value);

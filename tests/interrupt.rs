@@ -11,6 +11,8 @@ use core::time::Duration;
 
 use kapi::LockError;
 use kernel::arch::irq::{self, Irq, IrqBusy};
+use kernel::klog;
+use kernel::log;
 use kernel::sched;
 use kernel::sync::{Mutex, SpinLock};
 use kernel::taskqueue::{self, Work};
@@ -145,6 +147,24 @@ fn soft_interrupts_wait_for_the_end_of_a_spinlock() {
     });
     nap(20);
     assert_eq!(take_events(), 12);
+}
+
+#[test_case]
+fn log_takes_lines_in_every_context_and_in_order() {
+    static LOCK: SpinLock<()> = SpinLock::new(());
+    static WORK: Work = Work::new(|_| klog!("from a soft interrupt"));
+    let (_, start) = log::read(u64::MAX, &mut []);
+    klog!("from a thread");
+    LOCK.with(|()| klog!("with a spinlock held"));
+    taskqueue::IMMEDIATE.queue(&WORK, 0);
+    let mut buf = [0; 256];
+    let (len, end) = log::read(start, &mut buf);
+    assert_eq!(&buf[..len], b"from a thread\nwith a spinlock held\nfrom a soft interrupt\n");
+    assert_eq!(log::read(end, &mut buf).0, 0);
+    // A message that is too long is cut, and ends its line.
+    klog!("{:600}", "long");
+    let (_, end_of_long) = log::read(u64::MAX, &mut []);
+    assert_eq!(end_of_long - end, 512);
 }
 
 #[test_case]

@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
+use kernel::mm::memory;
 use kernel::sched::{self, Thread, WaitQueue, spawn, yield_now};
 use kernel::sync::{Mutex, SpinLock};
 use kernel::{log, time};
-use mm::Context;
+use mm::{Context, GfpFlags, Order, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -87,6 +88,45 @@ fn join_returns_the_exit_code_and_frees_the_stack() {
     for code in 0..300 {
         assert_eq!(spawn("short", move || code).unwrap().join(), Ok(code));
     }
+}
+
+/// Free pages once nothing is cached.
+fn free_pages() -> usize {
+    memory().drop_caches();
+    memory().free_pages_total()
+}
+
+#[test_case]
+fn threads_leave_no_memory_behind() {
+    let run = || assert_eq!(spawn("short", || 0).unwrap().join(), Ok(0));
+    run();
+    let before = free_pages();
+    for _ in 0..50 {
+        run();
+    }
+    assert_eq!(free_pages(), before);
+}
+
+#[test_case]
+fn spawn_without_memory_fails_and_leaves_nothing_behind() {
+    let before = free_pages();
+    // All pages, the reserve included, each with the address of the one before it.
+    let mut last = core::ptr::null_mut::<*mut u8>();
+    while let Ok(page) = memory().get_free_pages(GfpFlags::ATOMIC, Order::ZERO) {
+        let page = page.as_mut_ptr::<*mut u8>();
+        // SAFETY: the page is ours.
+        unsafe { page.write(last.cast()) };
+        last = page;
+    }
+    assert!(spawn("refused", || 0).is_err());
+    while !last.is_null() {
+        // SAFETY: the page is ours still, and holds what was written above.
+        let next = unsafe { last.read() };
+        memory().free_page(VirtAddr::from_ptr(last)).unwrap();
+        last = next.cast();
+    }
+    assert_eq!(free_pages(), before);
+    assert_eq!(spawn("granted", || 1).unwrap().join(), Ok(1));
 }
 
 #[test_case]

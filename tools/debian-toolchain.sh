@@ -8,7 +8,9 @@
 set -eu
 
 version=$1 overlay=$2 work=$3
-mirror=http://deb.debian.org/debian
+# The mirror that this system uses, if it says.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep '/debian/*$' | head -n 1 || true)
+mirror=${mirror:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 suites="trixie-backports trixie sid"
 
@@ -22,7 +24,7 @@ fail() {
 # The directory of an installed toolchain of the version, whatever its name.
 find_sysroot() {
     for name in "$version" stable; do
-        sysroot=$(RUSTUP_AUTO_INSTALL=0 rustc "+$name" --print sysroot 2>/dev/null) || continue
+        sysroot=$(RUSTUP_AUTO_INSTALL=0 rustup run "$name" rustc --print sysroot 2>/dev/null) || continue
         case $("$sysroot/bin/rustc" --version) in
             "rustc $version "*) echo "$sysroot" && return ;;
         esac
@@ -47,9 +49,10 @@ fetch_source() {
         package=$(private apt-cache madison rust-src | awk -F'|' '{ print $2 }' | tr -d ' ' | grep "^$version" | head -n 1)
         [ -n "$package" ] || continue
         (cd "$work" && private apt-get download -qq "rust-src=$package" >&2) || continue
-        dpkg-deb -x "$work"/rust-src_"$version"*.deb "$work/unpacked"
-        core=$(find "$work/unpacked" -path '*/library/core/src/lib.rs' | head -n 1)
-        [ -n "$core" ] && echo "${core%/core/src/lib.rs}" && return
+        source=usr/src/rustc-$version/library
+        dpkg-deb --fsys-tarfile "$work"/rust-src_"$version"*.deb | tar -xC "$work" "./$source" || continue
+        echo "$work/$source"
+        return
     done
     return 1
 }
@@ -73,7 +76,7 @@ mkdir -p "$overlay"
 cp -al "$sysroot/." "$overlay" 2>/dev/null || cp -a --remove-destination "$sysroot/." "$overlay"
 rm -rf "$overlay/lib/rustlib/src"
 mkdir -p "$overlay/lib/rustlib/src/rust"
-cp -aL "$library" "$overlay/lib/rustlib/src/rust/library"
+cp -a "$library" "$overlay/lib/rustlib/src/rust/library"
 host=$("$sysroot/bin/rustc" --version --verbose | sed -n 's/^host: //p')
 mkdir -p "$overlay/lib/rustlib/$host/bin"
 ln -sf "$objcopy" "$overlay/lib/rustlib/$host/bin/llvm-objcopy"

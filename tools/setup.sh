@@ -11,16 +11,24 @@ overlay=$top/build/toolchain
 
 say() { echo "setup: $*" >&2; }
 
-# give_up COMMANDS: ends with the one message that says what a person has to type.
-give_up() {
-    say "could not install this by itself. Type these commands, then try again:"
-    printf '%s\n' "$1" | sed 's/^/    /' >&2
-    exit 1
+# What a person must type, where this script may not or cannot.
+commands=
+
+# ask_for COMMANDS
+ask_for() {
+    commands="$commands$1
+"
 }
 
-# as_root COMMAND...: runs it as root, or fails; never asks for a password.
+# as_root COMMAND...: runs it as root, or fails. Asks for a password only where somebody can answer.
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
 }
 
 # --- Debian packages ----------------------------------------------------------------------------------------
@@ -45,7 +53,7 @@ apt_install() {
 install_packages() {
     say "installing$packages with apt-get"
     # The lists at hand may do; if not, fetch new ones.
-    apt_install || { as_root apt-get update -qq >&2 && apt_install; } || give_up "sudo apt-get update
+    apt_install || { as_root apt-get update -qq >&2 && apt_install; } || ask_for "sudo apt-get update
 sudo apt-get install --no-install-recommends$packages"
 }
 
@@ -78,12 +86,15 @@ rustup_install() {
 
 install_toolchain() {
     say "Rust $version with rust-src and llvm-tools is missing: the kernel builds core and alloc from source, and objcopy makes its image"
-    command -v rustup >/dev/null || give_up "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    if ! command -v rustup >/dev/null; then
+        ask_for "(install rustup: https://rustup.rs)"
+        return
+    fi
     say "installing it with rustup"
     rustup_install && return
     say "rustup did not succeed: completing the toolchain at hand with Debian's packages instead"
     "$top/tools/debian-toolchain.sh" "$version" "$overlay" "$top/build/debian" ||
-        give_up "rustup toolchain install $version --profile minimal -c $components"
+        ask_for "rustup toolchain install $version --profile minimal -c $components"
 }
 
 # --- what is missing? ---------------------------------------------------------------------------------------
@@ -99,4 +110,10 @@ if completed_by_rustup; then
     rm -rf "$overlay"
 elif ! complete "$overlay"; then
     install_toolchain
+fi
+
+if [ -n "$commands" ]; then
+    say "could not install everything. Type these commands, then try again:"
+    printf '%s' "$commands" | sed 's/^/    /' >&2
+    exit 1
 fi

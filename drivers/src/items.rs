@@ -187,3 +187,36 @@ fn split<V, K: Global>(mut node: KBox<Node<V, K>, K>) -> KBox<Node<V, K>, K> {
     right.level += 1;
     right
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Link, Node, Tree};
+    use kapi::mm::GfpFlags;
+    use kapi::mm::testing::{Machine, TestKernel};
+
+    /// The depth of a tree whose invariants hold.
+    fn depth(link: &Link<u64, TestKernel>) -> usize {
+        let Some(node) = link else { return 0 };
+        assert!(node.left.as_ref().is_none_or(|left| left.key < node.key && left.level < node.level));
+        assert!(node.right.as_ref().is_none_or(|right| right.key > node.key && right.level <= node.level));
+        let grandchild = node.right.as_ref().and_then(|right| right.right.as_ref());
+        assert!(grandchild.is_none_or(|grandchild| grandchild.level < node.level));
+        1 + depth(&node.left).max(depth(&node.right))
+    }
+
+    #[test]
+    fn the_tree_stays_flat_whatever_the_order() {
+        // Shows: K8, D8
+        let _machine = TestKernel::boot(&Machine::with_mib(16));
+        let orders: [fn(u64) -> u64; 3] = [|n| n, |n| 4095 - n, |n| n * 1229 % 4096];
+        for key in orders {
+            let mut tree = Tree::<u64, TestKernel>::new();
+            for n in 0..4096 {
+                tree.insert(Node::new(key(n), key(n), GfpFlags::KERNEL).expect("memory"));
+            }
+            assert!(depth(&tree.root) <= 2 * 12);
+            assert!((0..4096).all(|key| tree.get(key) == Some(&key)));
+            assert_eq!((tree.get(4096), tree.last()), (None, Some(&4095)));
+        }
+    }
+}

@@ -45,7 +45,9 @@ pub const BOOTLOADER_CONFIG: BootloaderConfig = {
 /// Brings the machine up, from the bootloader's hand-over on, and goes on in `main`: as the thread "boot", on its own
 /// stack and the kernel's own page tables, with interrupts and threads.
 pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! {
+    let entry = arch::cpu::cycles();
     arch::init();
+    ENTRY.call_once(|| entry);
     sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
@@ -56,6 +58,14 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     options::init(command_line);
     MAIN.call_once(|| main);
     mm::leave_bootloader(boot_info, on_own_tables)
+}
+
+/// The CPU's counter at the kernel's entry.
+static ENTRY: Once<u64> = Once::new();
+
+/// Cycles of the CPU's counter since the kernel's entry; instructions, when QEMU counts those.
+pub fn cycles_since_entry() -> u64 {
+    ENTRY.get().map_or(0, |entry| arch::cpu::cycles() - entry)
 }
 
 /// Where boot goes on when everything is up.

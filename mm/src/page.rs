@@ -9,6 +9,7 @@
 //! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
 //! - `Inner`, `Free`: the lock of the page's zone.
 //! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock.
+//! - `Parked`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
 
 use core::ptr::NonNull;
@@ -36,6 +37,8 @@ pub enum PageState {
     Inner,
     /// First page of a free block.
     Free(Order),
+    /// First page of a free block that waits in a magazine.
+    Parked(Order),
     /// First page of an allocated block.
     Allocated(Order),
     /// First page of a block that a slab's objects live in.
@@ -52,6 +55,7 @@ const KIND_FREE: u64 = 1;
 const KIND_ALLOCATED: u64 = 2;
 const KIND_SLAB_HEAD: u64 = 3;
 const KIND_SLAB_TAIL: u64 = 4;
+const KIND_PARKED: u64 = 5;
 const ORDER_SHIFT: u32 = 4;
 const ZONE_SHIFT: u32 = 8;
 const COUNT_SHIFT: u32 = 32;
@@ -64,6 +68,7 @@ impl Word {
         let (kind, order, count) = match state {
             PageState::Inner => return Self(0),
             PageState::Free(order) => (KIND_FREE, order, 0),
+            PageState::Parked(order) => (KIND_PARKED, order, 0),
             PageState::Allocated(order) => (KIND_ALLOCATED, order, 1),
             PageState::SlabHead(order) => (KIND_SLAB_HEAD, order, 1),
             PageState::SlabTail => (KIND_SLAB_TAIL, Order::ZERO, 1),
@@ -75,6 +80,7 @@ impl Word {
         let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
         match self.0 & 0xf {
             KIND_FREE => PageState::Free(order),
+            KIND_PARKED => PageState::Parked(order),
             KIND_ALLOCATED => PageState::Allocated(order),
             KIND_SLAB_HEAD => PageState::SlabHead(order),
             KIND_SLAB_TAIL => PageState::SlabTail,
@@ -227,7 +233,10 @@ impl PageMap {
             let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));
             let state = self.at(head).state();
             match state {
-                PageState::Free(order) | PageState::Allocated(order) | PageState::SlabHead(order)
+                PageState::Free(order)
+                | PageState::Parked(order)
+                | PageState::Allocated(order)
+                | PageState::SlabHead(order)
                     if frame.as_u32() - head.as_u32() < order.pages() =>
                 {
                     Some((head, state))

@@ -22,6 +22,9 @@ pub trait Lock<T>: Sync {
 
     /// Runs `f` with the value, alone. Never sleeps.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+
+    /// Runs `f` with the value if the lock is free at once: for reports of faults, which may come from under it.
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
 /// The context that a call was made from.
@@ -130,10 +133,28 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// A promise that the caller stays on its CPU and that no other thread runs there meanwhile; interrupts may.
+pub trait Pinned {
+    /// The CPU's number, from 0 on.
+    fn cpu(&self) -> usize;
+}
+
 /// The kernel beneath the allocators.
 pub trait Platform: Sync + Sized + 'static {
     /// The lock that protects the allocators' state; usable in every context.
     type Lock<T: Send>: Lock<T>;
+
+    /// What [`pin`](Self::pin) returns; dropping it ends the promise.
+    type Pin: Pinned;
+
+    /// Keeps the caller on its CPU: the only way to the caches of a CPU. Any context. `None` for a caller that has no CPU
+    /// of its own; it goes without caches.
+    fn pin(&self) -> Option<Self::Pin>;
+
+    /// Pins the caller to `cpu` as if it ran there, if nobody does: to empty the caches of a CPU that has stopped.
+    fn pin_idle(&self, _cpu: usize) -> Option<Self::Pin> {
+        None
+    }
 
     /// The context of the caller.
     fn context(&self) -> Context;

@@ -7,7 +7,8 @@ use crate::addr::Pfn;
 use crate::buddy::Buddy;
 use crate::gfp::{Priority, ZoneKind};
 use crate::order::Order;
-use crate::page::PageMap;
+use crate::magazine::{Class, Depot, Magazine};
+use crate::page::{PageMap, PageState, Word};
 
 /// Free pages at which a zone changes its behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,10 +56,19 @@ pub struct ZoneCounters {
     pub refusals: u64,
 }
 
-/// One zone of page frames.
+/// Above `low` by this many pages or fewer, a zone trades no magazines.
+const TIGHT_MARGIN: usize = 64;
+/// Full magazines of each class that a depot keeps.
+const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 16, 16, 16, 4];
+/// A depot's magazines of one class hold at most this share of the zone: one in 16 pages.
+const DEPOT_SHARE: usize = 16;
+
+/// One zone of page frames. What is free for its watermarks is what the buddy lists and the depots hold.
 pub struct Zone {
     kind: ZoneKind,
     buddy: Buddy,
+    depots: [Depot; Class::COUNT],
+    depot_pages: usize,
     managed: usize,
     marks: Watermarks,
     floor: AtomicFloor,
@@ -82,6 +92,8 @@ impl Zone {
         Self {
             kind,
             buddy: Buddy::new(kind),
+            depots: [const { Depot::EMPTY }; Class::COUNT],
+            depot_pages: 0,
             managed: 0,
             marks: Watermarks { min: 0, low: 0, high: 0 },
             floor,
@@ -108,18 +120,103 @@ impl Zone {
 
     /// Whether a request for 2^`order` pages leaves enough behind.
     pub(crate) fn would_grant(&self, order: Order, priority: Priority) -> bool {
-        self.buddy.free_pages() >= self.floor(priority) + order.pages() as usize
+        self.free_pages() >= self.floor(priority) + order.pages() as usize
+    }
+
+    /// Pages in the buddy lists and in the depots.
+    pub const fn free_pages(&self) -> usize {
+        self.buddy.free_pages() + self.depot_pages
+    }
+
+    /// Pages in the depots.
+    pub const fn depot_pages(&self) -> usize {
+        self.depot_pages
+    }
+
+    /// Whether free memory is so near `low` that no page may hide in a magazine.
+    pub(crate) const fn is_tight(&self) -> bool {
+        self.free_pages() < self.marks.low + TIGHT_MARGIN
+    }
+
+    /// Trades in the other direction: a full magazine, unless memory is tight.
+    pub(crate) fn take_magazine(&mut self, map: &PageMap, class: Class) -> Option<Magazine> {
+        let pages = (class.capacity() as usize) << class.order().log2();
+        if self.free_pages() < self.marks.low + TIGHT_MARGIN + pages {
+            return None;
+        }
+        if let Some(magazine) = self.depots[class.index()].pop(map, class) {
+            self.depot_pages -= pages;
+            return Some(magazine);
+        }
+        let mut magazine = Magazine::EMPTY;
+        let parked = Word::new(PageState::Parked(class.order()), self.kind);
+        while magazine.len() < class.capacity() {
+            let Some(block) = self.buddy.alloc(map, class.order()) else { break };
+            map.at(block).set_word(parked);
+            magazine.push(map, block);
+        }
+        (magazine.len() > 0).then_some(magazine)
+    }
+
+    /// Takes a magazine in trade: into the depot if it is full and there is room, else block by block into the lists.
+    pub(crate) fn put_magazine(&mut self, map: &PageMap, class: Class, magazine: Magazine) {
+        let pages = (class.capacity() as usize) << class.order().log2();
+        let depot = &mut self.depots[class.index()];
+        let room = depot.magazines() < DEPOT_MAGAZINES[class.index()]
+            && (depot.magazines() as usize + 1) * pages * DEPOT_SHARE <= self.managed;
+        if room && magazine.len() == class.capacity() {
+            depot.push(map, magazine);
+            self.depot_pages += pages;
+        } else {
+            self.empty(map, class, magazine);
+        }
+    }
+
+    /// Gives the blocks of a magazine to the buddy lists, where they merge.
+    pub(crate) fn empty(&mut self, map: &PageMap, class: Class, mut magazine: Magazine) {
+        while let Some(block) = magazine.pop(map) {
+            self.buddy.free(map, block, class.order());
+        }
+    }
+
+    /// Gives the depots' blocks to the buddy lists; returns how many pages that were.
+    pub(crate) fn drain(&mut self, map: &PageMap) -> usize {
+        let pages = core::mem::take(&mut self.depot_pages);
+        for class in Class::all() {
+            while let Some(magazine) = self.depots[class.index()].pop(map, class) {
+                self.empty(map, class, magazine);
+            }
+        }
+        pages
+    }
+
+    /// Checks the buddy lists and the depots; returns the first invariant that is broken.
+    pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
+        let full = |class: Class| {
+            let magazines = self.depots[class.index()].magazines() as usize;
+            (magazines * class.capacity() as usize) << class.order().log2()
+        };
+        if Class::all().map(full).sum::<usize>() != self.depot_pages {
+            return Err("depot pages are not the sum of the depots");
+        }
+        for class in Class::all() {
+            self.depots[class.index()].validate(map, class, Word::new(PageState::Parked(class.order()), self.kind))?;
+        }
+        if self.buddy.free_pages() + self.depot_pages > self.managed {
+            return Err("more pages are free than the zone has");
+        }
+        self.buddy.validate(map)
     }
 
     /// Takes a block if the watermarks allow it.
     pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority) -> Granted {
-        let block = self.would_grant(order, priority).then(|| self.buddy.alloc(map, order)).flatten();
+        let block = self.would_grant(order, priority).then(|| self.take_block(map, order)).flatten();
         let Some(block) = block else {
             self.counters.refusals += 1;
             return Granted::Refused;
         };
         self.counters.allocs += 1;
-        let free = self.buddy.free_pages();
+        let free = self.free_pages();
         if free > self.marks.low {
             return Granted::Plenty(block);
         }
@@ -127,6 +224,12 @@ impl Zone {
             self.counters.reserve_allocs += 1;
         }
         Granted::Scarce(block)
+    }
+
+    /// A block from the lists; when they have none, the depots are emptied into them first.
+    fn take_block(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+        let block = self.buddy.alloc(map, order);
+        if block.is_some() || self.drain(map) == 0 { block } else { self.buddy.alloc(map, order) }
     }
 
     /// Takes a block back. The caller has checked that it is one of this zone.

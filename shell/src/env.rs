@@ -61,7 +61,12 @@ pub enum Kind {
     /// A regular file.
     Regular,
     /// A character device.
-    Device,
+    Device {
+        /// The driver's number.
+        major: u16,
+        /// The device's number within the driver.
+        minor: u16,
+    },
 }
 
 /// What `ls -l` shows of a file.

@@ -6,6 +6,7 @@ use kapi::{Errno, OpenFlags};
 
 use crate::env::{Env, File, Status, Stream};
 use crate::io::Out;
+use crate::text::Text;
 use crate::words::Args;
 
 /// A command: what `help` shows of it, and the function that runs it.
@@ -133,11 +134,18 @@ impl<'a, E: Env> Job<'a, E> {
         trouble
     }
 
-    /// Writes to standard error; if that fails, there is nobody left to tell.
+    /// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. If that fails, there is
+    /// nobody left to tell.
     pub fn say(&self, message: fmt::Arguments<'_>) {
-        let mut out = Out::new(self.env, self.env.stream(Stream::Error));
-        let _ = fmt::Write::write_fmt(&mut out, message);
-        let _ = out.finish();
+        let mut text = Text::<512>::new();
+        if fmt::Write::write_fmt(&mut text, message).is_err() {
+            text.truncate(text.len().min(511));
+            let _ = text.push(b"\n");
+        }
+        let mut rest = text.as_bytes();
+        while let Ok(done @ 1..) = self.env.stream(Stream::Error).write(rest) {
+            rest = rest.get(done..).unwrap_or_default();
+        }
     }
 
     /// Runs `each` with every file operand, or with standard input when there is none, `-` included. A file that

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// Wrapper that picks the pinned toolchain.
-const CARGO: &str = "tools/cargo";
+/// Make puts the pinned toolchain first in PATH.
+const CARGO: &str = "cargo";
 
 /// A test program that cargo built.
 #[derive(Debug, Clone)]

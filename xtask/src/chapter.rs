@@ -92,6 +92,8 @@ fn passed(tag: &Tag, results: &[TestResult]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::{Tag, TestResult, page};
 
     fn row(results: &[TestResult], id: &str) -> String {
@@ -103,7 +105,7 @@ mod tests {
     #[test]
     fn only_a_test_that_passed_on_every_machine_counts() {
         let (good, bad) = (TestResult::ok("qemu::x::a"), TestResult::failed("qemu::x::a (CPU=max)", ""));
-        assert_eq!(row(&[good.clone()], "S1"), "| S1 | one | `qemu::x::a` |");
+        assert_eq!(row(slice::from_ref(&good), "S1"), "| S1 | one | `qemu::x::a` |");
         assert_eq!(row(&[good, bad], "S1"), "| S1 | one | open |");
         assert_eq!(row(&[], "S1"), "| S1 | one | open |");
     }

@@ -21,6 +21,7 @@ pub struct PerCpu {
     need_resched: u32,
     softirqs: u32,
     handled_irq: u32,
+    number: u32,
     current: usize,
     idle: usize,
 }
@@ -37,6 +38,7 @@ static BOOT_CPU: Block = Block(UnsafeCell::new(PerCpu {
     need_resched: 0,
     softirqs: 0,
     handled_irq: 0,
+    number: 0,
     current: 0,
     idle: 0,
 }));
@@ -57,6 +59,14 @@ pub static NEED_RESCHED: Word<{ offset_of!(PerCpu, need_resched) }> = Word;
 pub static SOFTIRQS: Word<{ offset_of!(PerCpu, softirqs) }> = Word;
 /// Number of the interrupt line whose handler runs, plus one; 0 when none does.
 pub static HANDLED_IRQ: Word<{ offset_of!(PerCpu, handled_irq) }> = Word;
+
+static NUMBER: Word<{ offset_of!(PerCpu, number) }> = Word;
+
+/// This CPU's number, from 0 on. It means something only while the caller stays on its CPU.
+#[inline(always)]
+pub fn cpu() -> usize {
+    NUMBER.get() as usize
+}
 
 impl<const OFFSET: usize> Word<OFFSET> {
     /// The word's value.

@@ -50,7 +50,8 @@ pub enum Received {
     Consumed,
 }
 
-/// Looks at each byte as it arrives: where ^C takes effect. Interrupt context.
+/// Looks at each byte as it arrives: where ^C takes effect. Interrupt context, with the input locked: it may wake and
+/// interrupt threads and write, but not read.
 pub type Hook = fn(u8) -> Received;
 
 struct Input {

@@ -125,19 +125,15 @@ impl Running {
     /// Sleeps until the work is done; its status.
     pub fn wait(self) -> Status {
         let slot = &CREW[self.0];
-        let mut status = Status::CANNOT_RUN;
-        let waited = slot.changed.wait_until(|| {
-            slot.place.with(|place| match place.state {
-                State::Finished(code) => {
-                    status = code;
-                    place.state = State::Idle;
-                    true
-                }
-                _ => false,
-            })
-        });
-        // Where nobody may sleep no shell runs either.
-        waited.map_or(Status::CANNOT_RUN, |()| status)
+        let finished = || slot.place.with(|place| matches!(place.state, State::Finished(_)));
+        if slot.changed.wait_until(finished).is_err() {
+            // Where nobody may sleep no shell runs either.
+            return Status::CANNOT_RUN;
+        }
+        slot.place.with(|place| match core::mem::replace(&mut place.state, State::Idle) {
+            State::Finished(status) => status,
+            _ => Status::CANNOT_RUN,
+        })
     }
 
     /// Leaves detached work to itself.
@@ -181,18 +177,11 @@ impl Slot {
     fn work_for_ever(&self) -> i32 {
         let mut text = Text::<LINE>::new();
         loop {
-            let mut order = None;
-            if self
-                .changed
-                .wait_until(|| {
-                    order = self.take_work(&mut text);
-                    order.is_some()
-                })
-                .is_err()
-            {
+            let assigned = || self.place.with(|place| matches!(place.state, State::Assigned(_)));
+            if self.changed.wait_until(assigned).is_err() {
                 return 1;
             }
-            if let Some((work, last)) = order {
+            if let Some((work, last)) = self.take_work(&mut text) {
                 let status = do_work(work, text.as_str(), last);
                 self.finish(status);
             }

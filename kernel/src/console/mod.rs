@@ -34,6 +34,7 @@ pub fn run() -> ! {
     tty::start();
     let mut reader = tty::LineReader::new();
     let mut status = Status::OK;
+    klog!("boot: {} cycles from entry to prompt", crate::cycles_since_entry());
     loop {
         reserve::fill();
         status = match reader.next() {

@@ -104,7 +104,7 @@ impl Env for Process {
         let kind = match stat.kind {
             fs::Kind::Directory => Kind::Directory,
             fs::Kind::File | fs::Kind::Pipe => Kind::Regular,
-            fs::Kind::Device { .. } => Kind::Device,
+            fs::Kind::Device { major, minor } => Kind::Device { major, minor },
         };
         Ok(Stat { kind, size: stat.size })
     }

@@ -82,7 +82,8 @@ fn next_byte() -> Result<Option<u8>, Errno> {
     }
     let mut byte = None;
     serial::INPUT_ARRIVED.wait_until_interruptible(|| {
-        byte = serial::read_byte();
+        // Asked again after a yes, it must not take another byte.
+        byte = byte.or_else(serial::read_byte);
         byte.is_some()
     })?;
     Ok(byte)

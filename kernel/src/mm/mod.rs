@@ -13,12 +13,15 @@ mod platform;
 
 use core::fmt;
 
-use ::mm::{AllocError, GfpFlags, Global, Memory, VirtAddr};
+use ::mm::vm::AreaKind;
+use ::mm::{AllocError, Global, Memory, VirtAddr};
 use spin::Once;
 
 pub use boot::{leave_bootloader, ramdisk, take_over};
 pub use platform::KernelPlatform;
 
+use crate::arch::fault;
+use crate::arch::layout::Area;
 use crate::klog;
 use crate::sched::{self, STACK_BYTES, StackSource};
 use crate::sync::Mutex;
@@ -69,8 +72,22 @@ pub type IoMem = ::mm::own::IoMem<Kernel>;
 /// A lookaside cache.
 pub type KmemCache = ::mm::own::KmemCache<Kernel>;
 
+/// Names an address of the vmalloc range for a fault report. Any context, also from under the allocators' locks.
+fn describe(addr: VirtAddr) -> Option<&'static str> {
+    if Area::of(addr) != Area::Vmalloc {
+        return None;
+    }
+    let area = MEMORY.get()?.try_area_at(addr)?;
+    Some(match area.kind {
+        _ if addr >= area.guard() => "guard page of an area",
+        AreaKind::Vmalloc => "inside an area",
+        AreaKind::Ioremap(_) => "inside a device mapping",
+    })
+}
+
 /// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.
 pub fn start_threads() -> Result<(), AllocError> {
+    fault::set_describe(describe);
     sched::start_threads(StackSource { allocate: || memory().vmalloc(STACK_BYTES), free: free_stack })?;
     kswapd::start()
 }
@@ -78,9 +95,4 @@ pub fn start_threads() -> Result<(), AllocError> {
 fn free_stack(bottom: VirtAddr) {
     // A wrong free has been reported; there is nobody to return it to.
     let _: Result<(), _> = memory().vfree(bottom);
-}
-
-/// The strongest flags that the caller's context allows.
-pub fn context_gfp() -> GfpFlags {
-    Kernel::context_gfp()
 }

@@ -3,12 +3,12 @@
 use core::panic::Location;
 use core::time::Duration;
 
-use ::mm::{Context, MapError, Mapping, Pfn, Platform, Report, VirtAddr};
+use ::mm::{Context, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
 
 use super::kswapd;
-use crate::arch::{layout, paging};
+use crate::arch::{layout, paging, percpu};
 use crate::klog;
-use crate::sched::{self, WaitQueue};
+use crate::sched::{self, PreemptGuard, WaitQueue};
 use crate::sync::SpinLock;
 
 /// Longest sleep of an allocation before it looks again, although nobody has woken it.
@@ -22,8 +22,24 @@ static TABLES: SpinLock<()> = SpinLock::new(());
 /// This machine beneath the allocators.
 pub struct KernelPlatform;
 
+/// Preemption is off: the caller stays on its CPU.
+pub struct KernelPin(PreemptGuard);
+
+impl Pinned for KernelPin {
+    #[inline]
+    fn cpu(&self) -> usize {
+        percpu::cpu()
+    }
+}
+
 impl Platform for KernelPlatform {
     type Lock<T: Send> = SpinLock<T>;
+    type Pin = KernelPin;
+
+    #[inline]
+    fn pin(&self) -> Option<KernelPin> {
+        Some(KernelPin(sched::preempt_disable()))
+    }
 
     fn context(&self) -> Context {
         sched::context()

@@ -63,6 +63,10 @@ impl<T: Send> mm::Lock<T> for SpinLock<T> {
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         Self::with(self, f)
     }
+
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.try_lock().map(|mut value| f(&mut value))
+    }
 }
 
 impl<T> fmt::Debug for SpinLock<T> {

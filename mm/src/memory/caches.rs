@@ -226,9 +226,9 @@ impl<P: Platform> Memory<P> {
                 unsafe { SlabRef::from_link(page.link()) }.ok_or(FreeError::NotSlab)
             }
             PageState::Allocated(_) => Err(FreeError::NotSlab),
-            PageState::Free(_) => Err(FreeError::DoubleFree),
+            PageState::Free(_) | PageState::Parked(_) => Err(FreeError::DoubleFree),
             PageState::Inner => match self.map.block_of(frame) {
-                Some((_, PageState::Free(_))) => Err(FreeError::DoubleFree),
+                Some((_, PageState::Free(_) | PageState::Parked(_))) => Err(FreeError::DoubleFree),
                 Some(_) => Err(FreeError::NotSlab),
                 None => Err(FreeError::Reserved),
             },

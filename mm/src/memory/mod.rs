@@ -13,15 +13,17 @@
 mod caches;
 mod kmalloc;
 mod pages;
+mod percpu;
 mod reclaim;
 mod vmalloc;
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
+use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
 use crate::page::PageMap;
 use crate::platform::{Lock, Platform, Report};
@@ -85,8 +87,12 @@ pub struct ZoneStats {
     pub kind: ZoneKind,
     /// Pages that were handed to it at boot.
     pub managed: usize,
-    /// Pages in its free lists.
+    /// Free pages, wherever they wait.
     pub free: usize,
+    /// Of these, pages in the depots.
+    pub depot: usize,
+    /// Of these, pages in the CPUs' magazines, which the watermarks do not count.
+    pub parked: usize,
     /// Its watermarks, in pages.
     pub marks: Watermarks,
     /// Free blocks of each order.
@@ -100,7 +106,10 @@ pub struct Memory<P: Platform> {
     platform: P,
     map: PageMap,
     config: Config,
+    cpus: [CpuCache; MAX_CPUS],
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    /// Whether each zone has so little memory left that frees must not go to magazines.
+    tight: [AtomicBool; ZoneKind::COUNT],
     managed: AtomicUsize,
     tables: AtomicUsize,
     waiters: AtomicUsize,
@@ -120,7 +129,9 @@ impl<P: Platform> Memory<P> {
             platform,
             map,
             config,
+            cpus: [const { CpuCache::new() }; MAX_CPUS],
             zones,
+            tight: [const { AtomicBool::new(true) }; ZoneKind::COUNT],
             managed: AtomicUsize::new(0),
             tables: AtomicUsize::new(0),
             waiters: AtomicUsize::new(0),
@@ -137,7 +148,7 @@ impl<P: Platform> Memory<P> {
         let mut at = range.start;
         while at < range.end {
             let order = largest_block(at, range.end, self.config.highmem_start);
-            self.zone(self.zone_of(at)).with(|zone| zone.release(&self.map, at, order));
+            self.with_zone(self.zone_of(at), |zone| zone.release(&self.map, at, order));
             at = at.add(order.pages());
         }
         self.managed.fetch_add(range.frames(), Relaxed);
@@ -165,7 +176,8 @@ impl<P: Platform> Memory<P> {
 
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
-        ZoneKind::ALL.iter().map(|&kind| self.zone(kind).with(|zone| zone.buddy().free_pages())).sum()
+        let free = |kind: ZoneKind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
+        ZoneKind::ALL.into_iter().map(free).sum()
     }
 
     /// The zone that `frame` belongs to.
@@ -193,6 +205,7 @@ impl<P: Platform> Memory<P> {
 
     /// A snapshot of one zone.
     pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
+        let (parked, (allocs, frees)) = (self.parked_pages(kind), self.cached_counts(kind));
         self.zone(kind).with(|zone| {
             let mut blocks = [0; Order::COUNT];
             for order in Order::all() {
@@ -201,10 +214,16 @@ impl<P: Platform> Memory<P> {
             ZoneStats {
                 kind,
                 managed: zone.managed(),
-                free: zone.buddy().free_pages(),
+                free: zone.free_pages() + parked,
+                depot: zone.depot_pages(),
+                parked,
                 marks: zone.watermarks(),
                 blocks,
-                counters: zone.counters(),
+                counters: ZoneCounters {
+                    allocs: zone.counters().allocs + allocs,
+                    frees: zone.counters().frees + frees,
+                    ..zone.counters()
+                },
             }
         })
     }
@@ -225,10 +244,20 @@ impl<P: Platform> Memory<P> {
     /// holds each lock for long, and needs the allocators at rest.
     pub fn validate(&'static self) -> Result<(), &'static str> {
         for kind in ZoneKind::ALL {
-            self.zone(kind).with(|zone| zone.buddy().validate(&self.map))?;
+            self.zone(kind).with(|zone| zone.validate(&self.map))?;
         }
+        self.validate_magazines()?;
         self.validate_caches()?;
         self.areas.with(|areas| areas.validate())
+    }
+
+    /// Runs `f` with a zone that it may change.
+    fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
+        self.zone(kind).with(|zone| {
+            let result = f(zone);
+            self.tight[kind as usize].store(zone.is_tight(), Relaxed);
+            result
+        })
     }
 
     fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {

@@ -8,9 +8,9 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::Memory;
 use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
-use crate::gfp::GfpFlags;
+use crate::gfp::{GfpFlags, ZoneKind};
 use crate::order::Order;
-use crate::page::{Page, PageState};
+use crate::page::{Page, PageState, Word};
 use crate::platform::{Lock, Platform, Report};
 use crate::zone::Granted;
 
@@ -112,6 +112,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Allocation behind the context check.
+    #[inline]
     pub(super) fn alloc_frames(
         &'static self,
         gfp: GfpFlags,
@@ -124,16 +125,35 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// One walk over the zonelist.
+    /// From this CPU's magazines, or else from the zones.
+    #[inline]
     fn try_alloc(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         if !self.platform.admits(order) {
             return None;
         }
+        let first = self.first_zone(gfp);
+        if let Some(frame) = self.alloc_cached(first, order) {
+            self.platform.on_alloc(frame, order, first);
+            return Some(frame);
+        }
+        self.alloc_from_zones(gfp, order)
+    }
+
+    /// One walk over the zonelist.
+    #[cold]
+    fn alloc_from_zones(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         for &kind in gfp.zones() {
-            let frame = match self.zone(kind).with(|zone| zone.alloc(&self.map, order, gfp.priority())) {
+            let alloc = || self.with_zone(kind, |zone| zone.alloc(&self.map, order, gfp.priority()));
+            let granted = match alloc() {
+                // What this CPU has set aside is free memory too.
+                Granted::Refused if self.drain_own_magazines() > 0 => alloc(),
+                granted => granted,
+            };
+            let frame = match granted {
                 Granted::Refused => continue,
                 Granted::Plenty(frame) => frame,
                 Granted::Scarce(frame) => {
+                    self.drain_own_magazines();
                     self.platform.wake_reclaimer();
                     frame
                 }
@@ -175,12 +195,22 @@ impl<P: Platform> Memory<P> {
         self.waiters.fetch_sub(1, Relaxed);
     }
 
-    /// Checks a block and gives it back.
+    /// Checks a block and gives it back: to this CPU's magazines, or else to its zone.
+    #[inline]
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
         // By the frame, not by the entry: a wrong free may race with the allocation of the same page elsewhere.
         let kind = self.zone_of(frame);
-        self.zone(kind).with(|zone| {
+        if page.word() == Word::new(PageState::Allocated(order), kind) && self.free_cached(frame, order, kind) {
+            return Ok(());
+        }
+        self.release_to_zone(frame, order, kind)
+    }
+
+    #[cold]
+    fn release_to_zone(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
+        let page = self.map.at(frame);
+        self.with_zone(kind, |zone| {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.explain(frame, page));
             }
@@ -200,10 +230,10 @@ impl<P: Platform> Memory<P> {
     fn explain(&self, frame: Pfn, page: &Page) -> FreeError {
         match page.state() {
             PageState::Allocated(_) => FreeError::WrongOrder,
-            PageState::Free(_) => FreeError::DoubleFree,
+            PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
             PageState::SlabHead(_) | PageState::SlabTail => FreeError::SlabPage,
             PageState::Inner => match self.map.block_of(frame) {
-                Some((_, PageState::Free(_))) => FreeError::DoubleFree,
+                Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
                 Some((_, PageState::SlabHead(_))) => FreeError::SlabPage,
                 Some(_) => FreeError::Interior,
                 None => FreeError::Reserved,

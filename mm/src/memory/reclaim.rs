@@ -47,6 +47,7 @@ impl<P: Platform> Memory<P> {
     /// One round of kswapd: reclaims while a zone is below its `high` watermark and that brings something, then lets
     /// the waiting allocations look again. Process context.
     pub fn balance(&'static self) {
+        self.drain_magazines();
         while self.is_unbalanced() && self.reclaim(GfpFlags::KERNEL) > 0 {}
         self.platform.wake_waiters();
     }
@@ -54,16 +55,20 @@ impl<P: Platform> Memory<P> {
     /// Whether a zone has fallen below its `high` watermark.
     pub fn is_unbalanced(&self) -> bool {
         ZoneKind::ALL.iter().any(|&kind| {
-            self.zone(kind).with(|zone| zone.managed() > 0 && zone.buddy().free_pages() < zone.watermarks().high)
+            self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high)
         })
     }
 
     /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, page tables of vm areas that map
-    /// nothing. Process context. Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
+    /// nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context. Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
     pub fn drop_caches(&'static self) -> usize {
         let mut pages = self.reclaim(GfpFlags::KERNEL) + self.prune_tables();
         for cache in self.boot_caches.shrinkable() {
             pages += self.shrink(cache);
+        }
+        self.drain_magazines();
+        for kind in ZoneKind::ALL {
+            self.with_zone(kind, |zone| zone.drain(&self.map));
         }
         pages
     }

@@ -62,6 +62,7 @@ impl<P: Platform> Memory<P> {
         let area = self.reserve_area(pages, AreaKind::Vmalloc, caller)?;
         let filled = (0..pages).try_for_each(|page| self.fill_page(area.start.add(page * PAGE_SIZE), caller));
         filled.inspect_err(|_| self.dissolve(area))?;
+        self.areas.with(|_| area.closed.set(false));
         Ok(area)
     }
 
@@ -105,6 +106,7 @@ impl<P: Platform> Memory<P> {
             self.map_page(area.start.add(page * PAGE_SIZE), first.add(page as u32), Mapping::Device, caller)
         });
         mapped.inspect_err(|_| self.dissolve(area))?;
+        self.areas.with(|_| area.closed.set(false));
         Ok(area.start.add(phys.page_offset()))
     }
 
@@ -127,6 +129,11 @@ impl<P: Platform> Memory<P> {
     /// The area that holds `addr`, guard page included.
     pub fn area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
         self.areas.with(|areas| areas.find(addr).map(AreaInfo::from))
+    }
+
+    /// [`area_at`](Self::area_at) for reports of faults: `None` also when the tree is in use at this moment.
+    pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
+        self.areas.try_with(|areas| areas.find(addr).map(AreaInfo::from))?
     }
 
     /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
@@ -221,7 +228,7 @@ impl<P: Platform> Memory<P> {
     ) -> Result<(), FreeError> {
         let found = self.areas.with(|areas| {
             let area = areas.find(addr).filter(|area| area.start == addr && kind(area.kind))?;
-            (!area.dying.replace(true)).then_some(area)
+            (!area.closed.replace(true)).then_some(area)
         });
         match found {
             Some(area) => {

@@ -74,9 +74,11 @@ impl Slab {
     pub(crate) fn is_full(&self) -> bool {
         self.in_use.get() == self.objects
     }
+}
 
+impl SlabRef {
     /// Takes the object that was freed last; its number in the slab.
-    pub(crate) fn take(&self) -> Option<usize> {
+    pub(crate) fn take(self) -> Option<usize> {
         let object = self.free.get();
         let index = self.indices().get(usize::from(object))?;
         self.free.set(index.replace(LIVE));
@@ -85,7 +87,7 @@ impl Slab {
     }
 
     /// Puts an object back. `false` when it is free already.
-    pub(crate) fn put(&self, object: usize) -> bool {
+    pub(crate) fn put(self, object: usize) -> bool {
         let index = &self.indices()[object];
         if index.get() != LIVE {
             return false;
@@ -96,12 +98,12 @@ impl Slab {
     }
 
     /// Whether an object is allocated.
-    pub(crate) fn is_live(&self, object: usize) -> bool {
+    pub(crate) fn is_live(self, object: usize) -> bool {
         self.indices().get(object).is_some_and(|index| index.get() == LIVE)
     }
 
     /// Checks that the list of free objects holds each object that is not live once.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(crate) fn validate(self) -> Result<(), &'static str> {
         let live = self.indices().iter().filter(|index| index.get() == LIVE).count();
         if live != self.in_use() {
             return Err("a slab's count of live objects is wrong");
@@ -118,14 +120,14 @@ impl Slab {
         if usize::from(free) + live == self.objects.into() { Ok(()) } else { Err("a slab has lost an object") }
     }
 
+    /// The indices behind the descriptor.
     fn indices(&self) -> &[Cell<u16>] {
-        let indices = core::ptr::from_ref(self).wrapping_add(1).cast();
-        // SAFETY: `init` was given room for this many indices behind the descriptor, and has set them.
-        unsafe { core::slice::from_raw_parts(indices, self.objects.into()) }
+        // SAFETY: descriptor and indices are one piece of memory, by the contract of `init`.
+        let first = unsafe { self.0.add(1) }.cast::<Cell<u16>>();
+        // SAFETY: `init` was given room for this many indices and has set them.
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects.into()) }
     }
-}
 
-impl SlabRef {
     /// Makes a slab descriptor at `at` for `objects` free objects from `first` on.
     ///
     /// # Safety

@@ -11,14 +11,16 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
+use super::cpu::{self, HostPin};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
+use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::platform::{Context, Lock, Mapping, Platform, Report};
+use crate::platform::{Context, Lock, Mapping, Pinned, Platform, Report};
 
 /// Bytes that one page table maps.
 const TABLE_SPAN: usize = 2 << 20;
-/// Longest sleep of [`Platform::wait_for_memory`].
+/// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
 /// A mutex as a platform's lock.
@@ -31,6 +33,10 @@ impl<T: Send> Lock<T> for HostLock<T> {
 
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut hold(&self.0))
+    }
+
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_lock().ok().map(|mut value| f(&mut value))
     }
 }
 
@@ -46,11 +52,25 @@ pub struct HostPlatform {
     tables: Mutex<Tables>,
     reports: Mutex<Vec<String>>,
     naps: Condvar,
-    napping: Mutex<()>,
+    /// Longest nap; held while a thread lies down, so that no wake-up is lost.
+    napping: Mutex<Duration>,
     /// Allocations that may still succeed; negative for no limit.
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
     flushes: AtomicUsize,
+    recording: AtomicBool,
+    events: Mutex<Vec<Event>>,
+}
+
+/// Something that the allocators asked for; recorded between [`HostPlatform::record`] and [`HostPlatform::take_events`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The mapping of the page at this address went.
+    Unmapped(VirtAddr),
+    /// Translations of this many pages from this address on were dropped.
+    Flushed(VirtAddr, usize),
+    /// The block that starts at this frame became free.
+    Freed(Pfn),
 }
 
 /// The simulated page tables: tables by the span that they map, pages by address.
@@ -72,10 +92,12 @@ impl HostPlatform {
             tables: Mutex::default(),
             reports: Mutex::default(),
             naps: Condvar::new(),
-            napping: Mutex::new(()),
+            napping: Mutex::new(NAP),
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
+            recording: AtomicBool::new(false),
+            events: Mutex::default(),
         }
     }
 
@@ -117,14 +139,51 @@ impl HostPlatform {
         self.reclaimer_woken.swap(false, Relaxed)
     }
 
+    /// Makes sleepers wait this long for somebody who wakes them.
+    pub fn set_nap(&self, longest: Duration) {
+        *hold(&self.napping) = longest;
+    }
+
+    /// Starts to record events.
+    pub fn record(&self) {
+        self.recording.store(true, Relaxed);
+    }
+
+    /// Ends recording; the events, oldest first.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.recording.store(false, Relaxed);
+        core::mem::take(&mut hold(&self.events))
+    }
+
+    fn note(&self, event: Event) {
+        if self.recording.load(Relaxed) {
+            hold(&self.events).push(event);
+        }
+    }
+
     /// How often translations were flushed.
     pub fn flushes(&self) -> usize {
         self.flushes.load(Relaxed)
     }
 }
 
+impl Pinned for HostPin {
+    fn cpu(&self) -> usize {
+        self.number()
+    }
+}
+
 impl Platform for HostPlatform {
     type Lock<T: Send> = HostLock<T>;
+    type Pin = HostPin;
+
+    fn pin(&self) -> Option<HostPin> {
+        cpu::current()
+    }
+
+    fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
+        cpu::borrow(cpu)
+    }
 
     fn context(&self) -> Context {
         CONTEXT.get()
@@ -141,11 +200,13 @@ impl Platform for HostPlatform {
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
         let napping = hold(&self.napping);
         if !ready() {
-            drop(self.naps.wait_timeout(napping, NAP));
+            let longest = *napping;
+            drop(self.naps.wait_timeout(napping, longest));
         }
     }
 
     fn wake_waiters(&self) {
+        drop(hold(&self.napping));
         self.naps.notify_all();
     }
 
@@ -171,6 +232,7 @@ impl Platform for HostPlatform {
     fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
         let frame = hold(&self.tables).pages.remove(&at.as_usize())?;
         self.areas.clear(at);
+        self.note(Event::Unmapped(at));
         Some(frame)
     }
 
@@ -185,8 +247,13 @@ impl Platform for HostPlatform {
         tables.tables.remove(&span)
     }
 
-    fn flush(&self, _start: VirtAddr, _pages: usize) {
+    fn flush(&self, start: VirtAddr, pages: usize) {
         self.flushes.fetch_add(1, Relaxed);
+        self.note(Event::Flushed(start, pages));
+    }
+
+    fn on_free(&self, frame: Pfn, _order: Order, _zone: ZoneKind) {
+        self.note(Event::Freed(frame));
     }
 
     fn report(&self, report: &Report<'_>, _caller: &'static Location<'static>) {

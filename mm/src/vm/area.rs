@@ -23,8 +23,8 @@ pub(crate) struct VmArea {
     pub(crate) pages: usize,
     pub(crate) kind: AreaKind,
     pub(crate) caller: &'static Location<'static>,
-    /// Set when the area is being taken apart: its range is not free yet, but nobody finds it any more.
-    pub(crate) dying: Cell<bool>,
+    /// Set while the area is being built or taken apart: its range is taken, but nobody can free it.
+    pub(crate) closed: Cell<bool>,
     pub(super) priority: u32,
     pub(super) left: Cell<Option<AreaRef>>,
     pub(super) right: Cell<Option<AreaRef>>,
@@ -76,7 +76,7 @@ impl VmArea {
             pages,
             kind,
             caller,
-            dying: Cell::new(false),
+            closed: Cell::new(true),
             priority: 0,
             left: Cell::new(None),
             right: Cell::new(None),

@@ -14,7 +14,7 @@ use mm::zone::AtomicFloor;
 use model::Model;
 
 /// Operations of one seed.
-const STEPS: usize = 100_000;
+const STEPS: usize = 80_000;
 
 fn run(machine: &Machine, seed: u64) {
     let soak = std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1);

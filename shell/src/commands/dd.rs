@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_copy_still_tells_how_far_it_came() {
+        let world = World::new();
+        world.interrupt();
+        let ran = world.run("dd if=/dev/zero of=/dev/null bs=1k");
+        assert_eq!((ran.err.as_str(), ran.status), ("0+0 records in\n0+0 records out\n0 bytes copied\n", 130));
+    }
+
+    #[test]
     fn bad_operands_are_refused() {
         let world = World::new();
         for (line, reason) in [

@@ -18,7 +18,7 @@ enum Form {
     Long,
 }
 
-/// `ls [-l] [PATH...]`: one name a line, sorted.
+/// `ls [-l] [PATH...]`: one name a line, sorted. The long form shows sizes, and the numbers of devices.
 pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "l1");
     let mut form = Form::Names;
@@ -75,12 +75,11 @@ fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<
 
 fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Result<(), Failure<'static>> {
     if form == Form::Long {
-        let kind = match stat.kind {
-            Kind::Directory => 'd',
-            Kind::Regular => '-',
-            Kind::Device => 'c',
-        };
-        write!(out, "{kind} {:>10} ", stat.size)?;
+        match stat.kind {
+            Kind::Directory => write!(out, "d {:>10} ", stat.size)?,
+            Kind::Regular => write!(out, "- {:>10} ", stat.size)?,
+            Kind::Device { major, minor } => write!(out, "c {major:>5},{minor:>4} ")?,
+        }
     }
     writeln!(out, "{name}")
 }
@@ -166,7 +165,7 @@ mod tests {
     fn files_and_devices_are_listed_by_themselves() {
         let world = World::new();
         world.put("/a", "xyz");
-        assert_eq!(world.run("ls -l /a /dev/null").out, "-          3 /a\nc          0 /dev/null\n");
+        assert_eq!(world.run("ls -l /a /dev/null").out, "-          3 /a\nc     1,   3 /dev/null\n");
         let ran = world.run("ls /nosuch /a");
         assert_eq!((ran.out.as_str(), ran.status), ("/a\n", 1));
         assert_eq!(ran.err, "ls: /nosuch: No such file or directory\n");

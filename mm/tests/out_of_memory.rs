@@ -1,0 +1,183 @@
+//! Page allocation fails at every n-th time: each call returns its error, leaks nothing, and works afterwards.
+
+mod common;
+
+use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, order};
+use mm::own::{IoMem, KBox, KBytes, KString, KVec, KmemCache, PageBlock, VmArea};
+use mm::testing::{Rng, TestKernel};
+use mm::{AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
+
+/// Runs `call`, which undoes what it does, with ever more page allocations granted until it succeeds; returns how many it
+/// needed.
+fn fails_cleanly(what: &str, call: impl Fn(Kernel) -> Result<(), AllocError>) -> i64 {
+    fails_cleanly_at(0..2000, what, call)
+}
+
+/// The same with these numbers of granted allocations.
+fn fails_cleanly_at(
+    grants: impl IntoIterator<Item = i64>,
+    what: &str,
+    call: impl Fn(Kernel) -> Result<(), AllocError>,
+) -> i64 {
+    let memory = boot(16);
+    call(*memory).expect("memory");
+    memory.drop_caches();
+    let start = blocks(*memory);
+    for granted in grants {
+        memory.platform().fail_after(granted);
+        let result = call(*memory);
+        memory.platform().fail_never();
+        let reports = memory.platform().take_reports();
+        let expected = usize::from(result.is_err());
+        assert_eq!(reports.len(), expected, "{what}, {granted} granted: {reports:?}");
+        memory.drop_caches();
+        memory.validate().expect(what);
+        assert_eq!(blocks(*memory), start, "{what}, {granted} granted: pages leaked");
+        assert!(memory.caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"), "{what}");
+        assert_eq!(memory.areas().count(), 0, "{what}");
+        if result.is_ok() {
+            return granted;
+        }
+    }
+    panic!("{what} never succeeds");
+}
+
+#[test]
+fn raw_calls_fail_cleanly() {
+    // Shows: S43
+    let block = |gfp: GfpFlags, log2| {
+        fails_cleanly("alloc_pages", |memory| {
+            memory.alloc_pages(gfp, order(log2)).map(|frame| memory.free_frames(frame, order(log2)).expect("right"))
+        })
+    };
+    assert_eq!((block(KERNEL, 0), block(ATOMIC, 9), block(KERNEL | DMA, 4)), (1, 1, 1));
+    let zeroed = |memory: Kernel| memory.get_zeroed_page(KERNEL).map(|page| memory.free_page(page).expect("right"));
+    assert_eq!(fails_cleanly("get_zeroed_page", zeroed), 1);
+    for gfp in [KERNEL, ATOMIC, ATOMIC | DMA] {
+        for size in [1, 256, 512, 4000, 131_072] {
+            let pages = fails_cleanly("kmalloc", |memory| {
+                memory.kzalloc(size, gfp).map(|object| memory.kfree(object.as_ptr()).expect("right"))
+            });
+            assert_eq!(pages, if size < 512 { 1 } else { 2 }, "a slab, and from 512 bytes on its descriptor's");
+        }
+    }
+    let vmalloc = |pages: usize| {
+        move |memory: Kernel| memory.vmalloc(pages * PAGE_SIZE).map(|area| memory.vfree(area).expect("right"))
+    };
+    assert_eq!(fails_cleanly("vmalloc", vmalloc(30)), 1 + 30 + 1, "descriptor's slab, pages, page table");
+    let edges = [1, 2, 300, 513, 514, 515, 516, 602, 603];
+    assert_eq!(fails_cleanly_at(edges, "vmalloc", vmalloc(600)), 1 + 600 + 2, "two page tables");
+    let device = PhysAddr::new(0xfe00_0000);
+    let ioremap = |memory: Kernel| memory.ioremap(device, PAGE_SIZE).map(|at| memory.iounmap(at).expect("right"));
+    assert_eq!(fails_cleanly("ioremap", ioremap), 2, "descriptor's slab, page table");
+}
+
+#[test]
+fn caches_fail_cleanly() {
+    for (size, flags) in [(100, CacheFlags::HWCACHE_ALIGN), (5000, CacheFlags::empty()), (30_000, CacheFlags::CACHE_DMA)] {
+        fails_cleanly("kmem_cache_alloc", |memory| {
+            let spec = CacheSpec { name: "test", size, offset: 0, flags, ctor: None, dtor: None };
+            let cache = memory.kmem_cache_create(&spec).expect("room for a cache");
+            let result = memory.kmem_cache_alloc(cache, KERNEL);
+            let done = result.map(|object| memory.kmem_cache_free(cache, object).expect("right"));
+            memory.kmem_cache_destroy(cache).expect("empty");
+            done
+        });
+    }
+}
+
+#[test]
+fn a_cache_without_memory_is_not_created() {
+    let memory = boot(16);
+    memory.platform().fail_after(0);
+    let create = |name: &str| {
+        let flags = CacheFlags::empty();
+        memory.kmem_cache_create(&CacheSpec { name, size: 64, offset: 0, flags, ctor: None, dtor: None })
+    };
+    let mut caches = Vec::new();
+    let error = loop {
+        match create(&format!("cache-{}", caches.len())) {
+            Ok(cache) => caches.push(cache),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, CreateError::NoMemory);
+    let before = memory.caches().count();
+    memory.platform().fail_never();
+    let last = create("last").expect("memory");
+    assert_eq!(memory.caches().count(), before + 1);
+    memory.kmem_cache_destroy(last).expect("empty");
+    assert!(caches.into_iter().all(|cache| memory.kmem_cache_destroy(cache).is_ok()));
+    memory.validate().expect("valid");
+}
+
+#[test]
+fn owned_values_fail_cleanly() {
+    fails_cleanly("KBox", |_| KBox::<_, TestKernel>::new([7_u64; 600], KERNEL).map(drop));
+    fails_cleanly("KBytes", |_| KBytes::<TestKernel>::new(9000, ATOMIC).map(drop));
+    fails_cleanly("PageBlock", |_| PageBlock::<TestKernel>::new(order(5), KERNEL).map(drop));
+    fails_cleanly("zeroed PageBlock", |_| PageBlock::<TestKernel>::zeroed(KERNEL).map(drop));
+    fails_cleanly("VmArea", |_| VmArea::<TestKernel>::new(20 * PAGE_SIZE).map(drop));
+    fails_cleanly("IoMem", |_| IoMem::<TestKernel>::map(PhysAddr::new(0xfe00_0123), 5000).map(drop));
+    fails_cleanly("nested boxes", |_| {
+        let inner = KBox::<_, TestKernel>::new([1_u8; 2000], KERNEL)?;
+        KBox::<_, TestKernel>::new((inner, KBytes::<TestKernel>::new(70_000, KERNEL)?), KERNEL).map(drop)
+    });
+    fails_cleanly("KString", |_| KString::<TestKernel>::try_format(format_args!("{:>5000}{:>500}", 1, 2)).map(drop));
+}
+
+#[test]
+fn a_vector_without_memory_stays_as_it_was() {
+    fails_cleanly("KVec", |_| {
+        let mut vec = KVec::<u32, TestKernel>::new();
+        for value in 0..3000 {
+            let pushed = vec.push(value, KERNEL);
+            if let Err(error) = pushed {
+                assert!(vec.iter().copied().eq(0..value));
+                return Err(error);
+            }
+        }
+        Ok(())
+    });
+    fails_cleanly("KVec of boxes", |_| {
+        let mut vec = KVec::<KBox<u64, TestKernel>, TestKernel>::new();
+        (0..100).try_for_each(|value| vec.push(KBox::new(value, KERNEL)?, KERNEL))
+    });
+}
+
+#[test]
+fn a_cache_with_a_live_object_survives_its_handle() {
+    // Shows: S31, K15
+    let memory = boot(16);
+    let cache = KmemCache::<TestKernel>::create("owned", 100, 0, CacheFlags::empty()).expect("a cache");
+    let mut object = cache.alloc(KERNEL).expect("memory");
+    assert_eq!(cache.destroy(), Err(DestroyError::Busy(1)));
+    assert!(memory.caches().any(|cache| cache.name.as_str() == "owned"));
+    object.bytes_mut().fill(1);
+    drop(object);
+    let reports = memory.platform().take_reports();
+    assert_eq!(reports, ["kmem_cache_destroy: Can't free all objects of owned: 1 left"]);
+}
+
+#[test]
+fn random_failures_lose_nothing() {
+    let memory = boot(16);
+    let start = blocks(*memory);
+    let mut rng = Rng::new(11);
+    for _ in 0..30 {
+        memory.platform().fail_after(rng.below(12) as i64);
+        let mut held = Vec::new();
+        for _ in 0..30 {
+            let size = 1 + rng.below(20_000);
+            held.push(KBytes::<TestKernel>::new(size, ATOMIC).map(|bytes| Box::new(bytes) as Box<dyn Buffer>));
+            held.push(VmArea::<TestKernel>::new(size).map(|area| Box::new(area) as Box<dyn Buffer>));
+            held.push(PageBlock::<TestKernel>::new(Order::ZERO, KERNEL).map(|page| Box::new(page) as Box<dyn Buffer>));
+        }
+        held.iter_mut().flatten().for_each(|memory| memory.bytes_mut().fill(3));
+    }
+    memory.platform().fail_never();
+    memory.platform().take_reports();
+    memory.drop_caches();
+    common::at_rest(*memory);
+    assert_eq!(blocks(*memory), start);
+}

@@ -1,0 +1,188 @@
+//! The exact text of /proc files on a small machine, and that their sums agree.
+
+mod common;
+
+use common::{DMA, KERNEL, Kernel, boot, boot_high, order, slab_pages, zones};
+use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, zoneinfo};
+use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr, ZoneKind};
+
+fn text(write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
+    let mut text = String::new();
+    write(&mut text).expect("strings grow");
+    text
+}
+
+fn slabs(memory: Kernel, statistics: Statistics) -> String {
+    text(|out| slabinfo(memory.caches(), statistics, out))
+}
+
+/// The number behind `name` in a file of names and numbers.
+fn number(text: &str, name: &str) -> usize {
+    let line = text.lines().find(|line| line.starts_with(name)).expect(name);
+    line.split_whitespace().nth(1).expect(name).parse().expect("a number")
+}
+
+/// A machine with some of everything in use.
+fn busy() -> mm::testing::Booted {
+    let memory = boot_high(48, 32);
+    for size in [1, 40, 700, 5000, 100_000] {
+        memory.kmalloc(size, KERNEL).expect("memory");
+        memory.kmalloc(size, KERNEL | DMA).expect("memory");
+    }
+    memory.alloc_pages(GfpFlags::HIGHUSER, order(4)).expect("memory");
+    memory.get_free_pages(KERNEL, order(7)).expect("memory");
+    memory.vmalloc(700 * PAGE_SIZE).expect("memory");
+    memory.ioremap(PhysAddr::new(0xfe00_0000), 5 * PAGE_SIZE).expect("addresses");
+    // What magazines and depots hold is free, but in no buddy list.
+    memory.drop_caches();
+    memory
+}
+
+#[test]
+fn buddyinfo_has_a_line_for_each_zone() {
+    // Shows: K14
+    let memory = boot(24);
+    // Two pages hold the descriptors of the kmalloc caches.
+    assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_ok());
+    memory.drop_caches();
+    let expected = "\
+Node 0, zone      DMA      1      1      1      1      1      1      1      1      1      7 \n\
+Node 0, zone   Normal      1      2      2      2      2      2      0      1      1      3 \n";
+    assert_eq!(text(|out| buddyinfo(&zones(*memory), out)), expected);
+}
+
+#[test]
+fn zoneinfo_tells_pages_watermarks_and_events() {
+    // Shows: S12, K14
+    let memory = boot(20);
+    let page = memory.alloc_pages(KERNEL, Order::ZERO).expect("memory");
+    memory.free_frames(page, Order::ZERO).expect("a right free");
+    assert!(memory.alloc_pages(GfpFlags::ATOMIC, order(2)).is_ok());
+    let dma = "\
+Node 0, zone      DMA
+  pages free     4095
+        min      127
+        low      254
+        high     381
+        managed  4095
+    nr_alloc     0
+    nr_free      0
+    nr_reserve   0
+    nr_refused   0
+";
+    let normal = "\
+Node 0, zone   Normal
+  pages free     1018
+        min      10
+        low      20
+        high     30
+        managed  1024
+    nr_alloc     4
+    nr_free      1
+    nr_reserve   0
+    nr_refused   0
+";
+    assert_eq!(text(|out| zoneinfo(&zones(*memory), out)), format!("{dma}{normal}"));
+}
+
+#[test]
+fn slabinfo_is_version_1_1() {
+    // Shows: S32, K14
+    let memory = boot(16);
+    let spec = |name| CacheSpec { name, size: 4000, offset: 0, flags: CacheFlags::HWCACHE_ALIGN, ctor: None, dtor: None };
+    let cache = memory.kmem_cache_create(&spec("scullc")).expect("a cache");
+    let objects: Vec<_> = (0..263).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory")).collect();
+    let plain = slabs(*memory, Statistics::Off);
+    let mut lines = plain.lines();
+    assert_eq!(lines.next(), Some("slabinfo - version: 1.1 (SMP)"));
+    assert!(lines.next().is_some_and(|line| line.starts_with("kmem_cache            27 ")));
+    assert_eq!(lines.next(), Some("scullc               263    263   4032  263  263    1 :    0    0"));
+    assert_eq!(lines.next(), Some("size-131072(DMA)       0      0 131072    0    0   32 :    0    0"));
+    objects.into_iter().for_each(|object| memory.kmem_cache_free(cache, object).expect("a right free"));
+    let full = slabs(*memory, Statistics::On);
+    assert!(full.starts_with("slabinfo - version: 1.1 (statistics) (SMP)\n"));
+    let line = "scullc                 0      2   4032    0    2    1 :    263     263   263  261    0 :    0    0";
+    assert_eq!(full.lines().nth(2), Some(line));
+}
+
+#[test]
+fn meminfo_has_the_lines_of_2_4() {
+    // Shows: K14
+    let memory = boot(16);
+    memory.drop_caches();
+    let slab = 4 * slab_pages(*memory);
+    let free = 4 * memory.free_pages_total();
+    assert_eq!(slab + free, 16 * 1024 - 4);
+    let (used_bytes, free_bytes) = (slab * 1024, free * 1024);
+    let expected = format!(
+        "        total:    used:    free:  shared: buffers:  cached:
+Mem:  16773120 {used_bytes:>8} {free_bytes:>8}        0        0     8192
+Swap:        0        0        0
+MemTotal:        16380 kB
+MemFree:      {free:>8} kB
+MemShared:           0 kB
+Buffers:             0 kB
+Cached:              8 kB
+HighTotal:           0 kB
+HighFree:            0 kB
+LowTotal:        16380 kB
+LowFree:      {free:>8} kB
+SwapTotal:           0 kB
+SwapFree:            0 kB
+Slab:         {slab:>8} kB
+PageTables:          0 kB
+VmallocTotal:    65536 kB
+VmallocUsed:         0 kB
+"
+    );
+    assert_eq!(text(|out| meminfo(*memory, FileCache { cached: 2 }, out)), expected);
+}
+
+#[test]
+fn vmallocinfo_lists_areas_by_address() {
+    // Shows: K12, K14
+    let memory = boot(16);
+    let (area, line) = (memory.vmalloc(3 * PAGE_SIZE).expect("memory").as_usize(), line!());
+    let device = memory.ioremap(PhysAddr::new(0xfe00_0010), 1).expect("addresses").page_down().as_usize();
+    let expected = format!(
+        "0x{area:016x}-0x{device:016x}   16384 {file}:{line} pages=3 vmalloc\n\
+         0x{device:016x}-0x{:016x}    8192 {file}:{} phys=0x00000000fe000000 ioremap\n",
+        device + 8192,
+        line + 1,
+        file = file!(),
+    );
+    assert_eq!(text(|out| vmallocinfo(memory.areas(), out)), expected);
+}
+
+#[test]
+fn the_sums_of_all_files_agree() {
+    // Shows: K14
+    let memory = busy();
+    let info = text(|out| meminfo(*memory, FileCache::default(), out));
+    let kib = |pages: usize| pages * 4;
+    let mem = info.lines().nth(1).expect("a line").split_whitespace().skip(1);
+    let mem: Vec<usize> = mem.map(|number| number.parse().expect("a number")).collect();
+    assert_eq!(mem[0], mem[1] + mem[2]);
+    assert_eq!([mem[0] / 1024, mem[2] / 1024], [number(&info, "MemTotal:"), number(&info, "MemFree:")]);
+    for (all, high, low) in [("MemTotal:", "HighTotal:", "LowTotal:"), ("MemFree:", "HighFree:", "LowFree:")] {
+        assert_eq!(number(&info, all), number(&info, high) + number(&info, low));
+    }
+    assert_eq!(number(&info, "HighTotal:"), kib(memory.zone_stats(ZoneKind::HighMem).managed));
+    let buddies = text(|out| buddyinfo(&zones(*memory), out));
+    let pages = |line: &str| -> usize {
+        let orders = line.split_whitespace().skip(4).enumerate();
+        orders.map(|(order, blocks)| blocks.parse::<usize>().expect("a number") << order).sum()
+    };
+    assert_eq!(buddies.lines().map(pages).sum::<usize>() * 4, number(&info, "MemFree:"));
+    let slab = |line: &str| -> usize {
+        let columns: Vec<usize> = line.split_whitespace().skip(1).map_while(|n| n.parse().ok()).collect();
+        columns[4] * columns[5]
+    };
+    let slabs = slabs(*memory, Statistics::Off);
+    assert_eq!(kib(slabs.lines().skip(1).map(slab).sum()), number(&info, "Slab:"));
+    let areas: usize = memory.areas().map(|area| area.bytes / PAGE_SIZE - 1).sum();
+    assert_eq!((kib(areas), 705), (number(&info, "VmallocUsed:"), areas));
+    let used = slab_pages(*memory) + memory.page_tables() + 700 + 16 + 128;
+    assert_eq!(number(&info, "MemTotal:"), number(&info, "MemFree:") + kib(used), "every page is accounted for");
+    assert_eq!(memory.area_at(VirtAddr::new(0)), None);
+}

@@ -1,0 +1,278 @@
+//! GFP flags and zones: who is served from where, down to which floor, and what happens when memory is short.
+
+mod common;
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::time::Duration;
+use std::time::Instant;
+
+use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, hoard, order};
+use mm::testing::{Machine, TestKernel};
+use mm::zone::AtomicFloor;
+use mm::{AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
+
+const BUFFER: GfpFlags = GfpFlags::BUFFER;
+const USER: GfpFlags = GfpFlags::USER;
+const HIGHUSER: GfpFlags = GfpFlags::HIGHUSER;
+
+/// The zones that serve `gfp` until it gets no more, in turn, and the pages left free in each zone.
+fn drain(memory: Kernel, gfp: GfpFlags) -> (Vec<ZoneKind>, [usize; ZoneKind::COUNT]) {
+    let pages = hoard(memory, gfp);
+    let mut turns: Vec<_> = pages.iter().map(|&page| memory.zone_of(page)).collect();
+    turns.dedup();
+    let free = ZoneKind::ALL.map(|kind| memory.zone_stats(kind).free);
+    give(memory, pages);
+    (turns, free)
+}
+
+#[test]
+fn each_collection_drains_its_zones_down_to_its_floor() {
+    // Shows: S4, S5, S8, S9, S10, S12, S13, K1, K5
+    use ZoneKind::{Dma, HighMem, Normal};
+    let memory = boot_high(48, 32);
+    let stats = ZoneKind::ALL.map(|kind| memory.zone_stats(kind));
+    let [full, min, low] = [stats.map(|zone| zone.free), stats.map(|zone| zone.marks.min), stats.map(|zone| zone.marks.low)];
+    assert!(full.iter().zip(low).all(|(&full, low)| full > low));
+    let rows: [(GfpFlags, &[ZoneKind], [usize; 3]); 10] = [
+        (KERNEL, &[Normal, Dma], [min[0], min[1], full[2]]),
+        (BUFFER, &[Normal, Dma], [min[0], min[1], full[2]]),
+        (USER, &[Normal, Dma], [low[0], low[1], full[2]]),
+        (HIGHUSER, &[HighMem, Normal, Dma], low),
+        (KERNEL | GfpFlags::HIGHMEM, &[HighMem, Normal, Dma], min),
+        (ATOMIC, &[Normal, Dma], [0, 0, full[2]]),
+        (ATOMIC | GfpFlags::HIGHMEM, &[HighMem, Normal, Dma], [0, 0, 0]),
+        (ATOMIC | DMA, &[Dma], [0, full[1], full[2]]),
+        (KERNEL | DMA, &[Dma], [min[0], full[1], full[2]]),
+        (HIGHUSER | DMA, &[Dma], [low[0], full[1], full[2]]),
+    ];
+    for (gfp, turns, left) in rows {
+        assert_eq!(drain(*memory, gfp), (turns.to_vec(), left), "{gfp:?}");
+    }
+    common::at_rest(*memory);
+}
+
+#[test]
+fn dma_requests_fail_while_normal_memory_is_free() {
+    // Shows: S13, S10
+    let memory = boot(32);
+    let pages = hoard(*memory, ATOMIC | DMA);
+    assert!(memory.zone_stats(ZoneKind::Normal).free > 1000);
+    assert_eq!(memory.alloc_pages(ATOMIC | DMA, Order::ZERO), Err(AllocError));
+    assert_eq!(memory.get_dma_pages(KERNEL, Order::ZERO), Err(AllocError));
+    assert_eq!(memory.kmalloc(100, ATOMIC | DMA), Err(AllocError));
+    assert!(memory.kmalloc(100, ATOMIC).is_ok());
+    assert_eq!(memory.platform().take_reports().len(), 3);
+    give(*memory, pages);
+    let page = memory.get_dma_pages(KERNEL, order(4)).expect("memory");
+    assert!(memory.frame_of(page).is_some_and(|frame| memory.zone_of(frame) == ZoneKind::Dma));
+}
+
+#[test]
+fn plain_requests_fall_back_to_dma_memory() {
+    // Shows: S13
+    let memory = boot(20);
+    while memory.zone_stats(ZoneKind::Normal).free > memory.zone_stats(ZoneKind::Normal).marks.min {
+        memory.alloc_pages(KERNEL, Order::ZERO).expect("memory");
+    }
+    let frame = memory.alloc_pages(KERNEL, Order::ZERO).expect("there is DMA memory");
+    assert!(frame < mm::memory::DMA_END);
+}
+
+#[test]
+fn calls_that_need_an_address_refuse_high_memory() {
+    // Shows: K5
+    let memory = boot_high(48, 32);
+    let before = blocks(*memory);
+    let spec = CacheSpec { name: "c", size: 64, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+    let cache = memory.kmem_cache_create(&spec).expect("a cache");
+    assert_eq!(memory.get_free_pages(HIGHUSER, Order::ZERO), Err(AllocError));
+    assert_eq!(memory.get_zeroed_page(HIGHUSER), Err(AllocError));
+    assert_eq!(memory.kmalloc(64, HIGHUSER), Err(AllocError));
+    assert_eq!(memory.kmem_cache_alloc(cache, HIGHUSER), Err(AllocError));
+    let reports = memory.platform().take_reports();
+    assert!(reports.len() == 4 && reports.iter().all(|line| line.ends_with("high memory has no address")), "{reports:?}");
+    assert_eq!(blocks(*memory), before);
+    let dma = memory.get_dma_pages(HIGHUSER, Order::ZERO).expect("DMA wins over high memory");
+    memory.free_page(dma).expect("a right free");
+    let area = memory.vmalloc(PAGE_SIZE).expect("memory");
+    let frame = memory.vmalloc_to_frame(area).expect("mapped");
+    assert_eq!(memory.zone_of(frame), ZoneKind::HighMem, "vmalloc takes high memory first");
+}
+
+#[test]
+fn without_high_memory_its_flag_changes_nothing() {
+    // Shows: S11, K5
+    let memory = boot(32);
+    for (with, without) in [(HIGHUSER, USER), (ATOMIC | GfpFlags::HIGHMEM, ATOMIC), (KERNEL | GfpFlags::HIGHMEM, KERNEL)] {
+        assert_eq!(drain(*memory, with), drain(*memory, without));
+        assert!(memory.get_free_pages(with, Order::ZERO).is_ok_and(|page| memory.free_page(page).is_ok()));
+        assert!(memory.kmalloc(10, with).is_ok_and(|object| memory.kfree(object.as_ptr()).is_ok()));
+        memory.drop_caches();
+    }
+}
+
+#[test]
+fn the_atomic_floor_of_2_4_ends_below_a_quarter_of_min() {
+    // Shows: K1
+    let memory = TestKernel::boot(&Machine { atomic_floor: AtomicFloor::QuarterOfMin, ..Machine::with_mib(128) });
+    let expected = [memory.zone_stats(ZoneKind::Dma).marks.min / 4 - 1, 55, 0];
+    assert_eq!(drain(*memory, ATOMIC).1, expected);
+}
+
+#[test]
+fn a_block_is_granted_only_if_the_floor_remains() {
+    // Shows: K1
+    let memory = boot(8);
+    let min = memory.zone_stats(ZoneKind::Dma).marks.min;
+    let mut held = Vec::new();
+    while memory.zone_stats(ZoneKind::Dma).free > min + 512 + 100 {
+        held.push(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory"));
+    }
+    assert!(memory.zone_stats(ZoneKind::Dma).blocks[9] > 0);
+    let block = memory.alloc_pages(KERNEL, Order::MAX).expect("the floor remains");
+    assert_eq!(memory.alloc_pages(KERNEL, order(7)), Err(AllocError), "128 pages would break the floor");
+    assert!(memory.alloc_pages(ATOMIC, order(6)).is_ok());
+    memory.free_frames(block, Order::MAX).expect("a right free");
+    give(*memory, held);
+}
+
+#[test]
+fn a_request_without_hope_ends() {
+    // Shows: K17, S44
+    let memory = boot(8);
+    let pages = hoard(*memory, ATOMIC);
+    for gfp in [KERNEL, BUFFER, USER] {
+        let sleeps = memory.events().sleeps;
+        assert_eq!(memory.alloc_pages(gfp, Order::ZERO), Err(AllocError));
+        assert!(memory.events().sleeps > sleeps, "it has waited");
+        let expected = format!("__alloc_pages: 0-order allocation failed. (gfp={:#x})", gfp.bits());
+        assert_eq!(memory.platform().take_reports(), [expected]);
+    }
+    assert_eq!(memory.events().failures, 4);
+    give(*memory, pages);
+    assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_ok());
+}
+
+#[test]
+fn a_sleeper_is_woken_by_a_free_in_another_thread() {
+    // Shows: S3
+    let memory = boot(8);
+    let memory: Kernel = *memory;
+    let mut pages = hoard(memory, KERNEL);
+    let nap = Duration::from_secs(20);
+    memory.platform().set_nap(nap);
+    let sleeps = memory.events().sleeps;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            TestKernel::enter(memory);
+            memory.alloc_pages(KERNEL, Order::ZERO)
+        });
+        while memory.events().sleeps == sleeps {
+            std::thread::yield_now();
+        }
+        give(memory, pages.pop());
+        let page = sleeper.join().expect("no panic").expect("a page was freed");
+        pages.push(page);
+    });
+    assert!(start.elapsed() < nap, "nobody woke the sleeper");
+    give(memory, pages);
+    common::at_rest(memory);
+}
+
+thread_local! {
+    static DESTROYED: Cell<usize> = const { Cell::new(0) };
+}
+
+fn construct(_: NonNull<u8>, _: &str, _: CtorFlags) {}
+
+fn destruct(_: NonNull<u8>, _: &str, _: CtorFlags) {
+    DESTROYED.set(DESTROYED.get() + 1);
+}
+
+/// A cache that holds many empty slabs.
+fn hollow_cache(memory: Kernel, flags: CacheFlags) -> CacheRef<mm::testing::HostPlatform> {
+    let spec = CacheSpec { name: "hollow", size: 4096, offset: 0, flags, ctor: Some(construct), dtor: Some(destruct) };
+    let cache = memory.kmem_cache_create(&spec).expect("a cache");
+    let objects: Vec<_> = (0..400).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory")).collect();
+    for object in objects {
+        memory.kmem_cache_free(cache, object).expect("a right free");
+    }
+    cache
+}
+
+#[test]
+fn kernel_requests_reclaim_empty_slabs_and_atomic_ones_do_not() {
+    // Shows: S3, S4, S22, S27
+    let memory = boot(8);
+    let cache = hollow_cache(*memory, CacheFlags::empty());
+    assert_eq!(DESTROYED.get(), 0);
+    let pages = hoard(*memory, ATOMIC);
+    let before = memory.events();
+    memory.platform().in_context(Context::Interrupt, || assert_eq!(memory.alloc_pages(ATOMIC, Order::ZERO), Err(AllocError)));
+    let after = memory.events();
+    assert_eq!((after.reclaims, after.sleeps), (before.reclaims, before.sleeps));
+    assert_eq!(memory.reclaim(ATOMIC), 0);
+    let page = memory.alloc_pages(KERNEL, Order::ZERO).expect("400 empty slabs can go");
+    assert_eq!(memory.events().sleeps, before.sleeps, "it need not wait");
+    assert!(memory.events().reclaimed_pages >= 400 && DESTROYED.get() == 400);
+    give(*memory, pages.into_iter().chain([page]));
+    memory.kmem_cache_destroy(cache).expect("empty");
+}
+
+#[test]
+fn caches_that_are_not_to_be_reaped_keep_their_slabs_when_memory_is_short() {
+    // Shows: S22
+    let memory = boot(8);
+    let cache = hollow_cache(*memory, CacheFlags::NO_REAP);
+    let pages = hoard(*memory, ATOMIC);
+    assert_eq!(memory.alloc_pages(KERNEL, Order::ZERO), Err(AllocError));
+    assert_eq!(memory.drop_caches(), 0);
+    assert_eq!(memory.kmem_cache_shrink(cache), 400, "asked for by name, it shrinks");
+    give(*memory, pages);
+}
+
+#[test]
+fn kswapd_is_woken_at_low_and_works_to_high() {
+    let memory = boot(8);
+    let marks = memory.zone_stats(ZoneKind::Dma).marks;
+    let cache = hollow_cache(*memory, CacheFlags::empty());
+    assert!(!memory.platform().take_reclaimer_woken() && !memory.is_unbalanced());
+    let mut pages: Vec<Pfn> = Vec::new();
+    while !memory.platform().take_reclaimer_woken() {
+        pages.push(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory"));
+    }
+    assert_eq!(memory.zone_stats(ZoneKind::Dma).free, marks.low);
+    memory.balance();
+    assert!(!memory.is_unbalanced() && memory.zone_stats(ZoneKind::Dma).free >= marks.high);
+    give(*memory, pages);
+    memory.kmem_cache_destroy(cache).expect("empty");
+}
+
+#[test]
+fn balance_ends_when_there_is_nothing_to_reclaim() {
+    let memory = boot(8);
+    let pages = hoard(*memory, KERNEL);
+    memory.balance();
+    assert!(memory.is_unbalanced());
+    give(*memory, pages);
+}
+
+#[test]
+fn no_call_that_may_not_sleep_ever_waits() {
+    // Shows: S4, S28
+    let memory = boot(8);
+    let memory: Kernel = *memory;
+    let pages = hoard(memory, ATOMIC);
+    memory.platform().set_nap(Duration::from_secs(60));
+    let done = AtomicBool::new(false);
+    memory.platform().in_context(Context::Interrupt, || {
+        assert!(memory.get_free_pages(ATOMIC, order(3)).is_err() && memory.kmalloc(100, ATOMIC).is_err());
+        assert!(memory.kzalloc(100_000, ATOMIC | DMA).is_err() && memory.get_zeroed_page(ATOMIC).is_err());
+        done.store(true, SeqCst);
+    });
+    assert!(done.load(SeqCst) && memory.platform().take_reports().len() == 4);
+    give(memory, pages);
+}

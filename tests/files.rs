@@ -1,0 +1,265 @@
+//! Files: /tmp, /dev, /proc, the initial files, pipes between threads.
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use kernel::fs::{self, Kind, OpenFile, Stat, bigfile};
+use kernel::mm::memory;
+use kernel::sched::spawn;
+
+kernel::test_kernel!(test_main);
+
+const CREATE: OpenFlags = OpenFlags::WRITE.union(OpenFlags::CREATE).union(OpenFlags::TRUNCATE);
+const RW: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE).union(OpenFlags::CREATE);
+
+fn open(path: &str, flags: OpenFlags) -> OpenFile {
+    fs::open(path, flags).unwrap()
+}
+
+/// Pages that are free once all caches are empty.
+fn free_pages() -> usize {
+    memory().drop_caches();
+    memory().free_pages_total()
+}
+
+/// Whether the text of the file at `path` contains `text`.
+fn contains(path: &str, text: &str) -> bool {
+    let file = open(path, OpenFlags::READ);
+    let mut bytes = [0; 4096];
+    let mut len = 0;
+    while len < bytes.len() {
+        match file.read_bytes(&mut bytes[len..]).unwrap() {
+            0 => break,
+            n => len += n,
+        }
+    }
+    core::str::from_utf8(&bytes[..len]).unwrap().contains(text)
+}
+
+/// Whether the directory at `path` has `name`.
+fn lists(path: &str, name: &str) -> bool {
+    fs::readdir(path).unwrap().iter().any(|entry| entry.name.as_str() == name)
+}
+
+/// The `n`-th byte of a sequence without a short period.
+fn byte(n: usize) -> u8 {
+    (n.wrapping_mul(0x9e37_79b9) >> 13) as u8
+}
+
+#[test_case]
+fn tmp_files_hold_what_is_written_and_rm_frees_it() {
+    let free = free_pages();
+    let file = open("/tmp/a", RW);
+    let mut chunk = [0; 1000];
+    for part in 0..100 {
+        for (at, place) in chunk.iter_mut().enumerate() {
+            *place = byte(part * 1000 + at);
+        }
+        file.write_all(&chunk).unwrap();
+    }
+    assert_eq!(fs::stat("/tmp/a"), Ok(Stat::file(100_000)));
+    file.llseek(0, Whence::Start).unwrap();
+    let mut at = 0;
+    loop {
+        let n = file.read_bytes(&mut chunk).unwrap();
+        if n == 0 {
+            break;
+        }
+        assert!(chunk[..n].iter().enumerate().all(|(offset, &found)| found == byte(at + offset)));
+        at += n;
+    }
+    assert_eq!(at, 100_000);
+    assert!(free - free_pages() >= 25, "the content lies in pages");
+    fs::unlink("/tmp/a").unwrap();
+    assert_eq!(fs::stat("/tmp/a"), Err(Errno::ENOENT));
+    assert!(free - free_pages() >= 25, "an open file outlives its name");
+    drop(file);
+    assert_eq!(free_pages(), free);
+}
+
+#[test_case]
+fn truncating_frees_and_holes_cost_nothing() {
+    let free = free_pages();
+    let file = open("/tmp/b", RW);
+    file.llseek(1 << 30, Whence::Start).unwrap();
+    file.write_all(b"end").unwrap();
+    assert!(free - free_pages() < 32, "a gigabyte of hole");
+    file.llseek(-5, Whence::End).unwrap();
+    let mut bytes = [1; 8];
+    assert_eq!(file.read_bytes(&mut bytes), Ok(5));
+    assert_eq!(bytes, *b"\0\0end\x01\x01\x01");
+    file.llseek(20 << 30, Whence::Start).unwrap();
+    assert_eq!(file.write_all(b"x"), Err(Errno::EFBIG));
+    drop(open("/tmp/b", CREATE));
+    assert_eq!(fs::stat("/tmp/b"), Ok(Stat::file(0)));
+    drop(file);
+    fs::unlink("/tmp/b").unwrap();
+    assert_eq!(free_pages(), free);
+}
+
+#[test_case]
+fn appending_goes_to_the_end() {
+    open("/tmp/c", CREATE).write_all(b"one").unwrap();
+    open("/tmp/c", OpenFlags::WRITE | OpenFlags::APPEND).write_all(b"two").unwrap();
+    assert!(contains("/tmp/c", "onetwo"));
+    fs::unlink("/tmp/c").unwrap();
+}
+
+#[test_case]
+fn tmp_ends_before_memory_does() {
+    let free = free_pages();
+    let file = open("/tmp/hog", CREATE);
+    let error = loop {
+        if let Err(error) = file.write_all(&[0x5a; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(error, Errno::ENOSPC);
+    assert!(free_pages() > memory().managed_pages() / 4);
+    drop(file);
+    fs::unlink("/tmp/hog").unwrap();
+    assert_eq!(free_pages(), free);
+}
+
+#[test_case]
+fn bigfile_is_a_megabyte_that_does_not_repeat() {
+    assert_eq!(fs::stat("/tmp/bigfile"), Ok(Stat::file(1_048_576)));
+    let file = open("/tmp/bigfile", OpenFlags::READ);
+    let (mut first, mut other) = ([0; 256], [0; 256]);
+    assert_eq!(file.read_bytes(&mut first), Ok(256));
+    for start in (256..bigfile::SIZE).step_by(4096) {
+        file.llseek(start as i64, Whence::Start).unwrap();
+        assert_eq!(file.read_bytes(&mut other), Ok(256));
+        assert_ne!(first, other, "at {start}");
+    }
+}
+
+#[test_case]
+fn wrong_names_and_modes_have_their_errors() {
+    let error = |path, flags| fs::open(path, flags).err();
+    assert_eq!(error("/nosuch", OpenFlags::READ), Some(Errno::ENOENT));
+    assert_eq!(error("", OpenFlags::READ), Some(Errno::ENOENT));
+    assert_eq!(error("/tmp", OpenFlags::READ), Some(Errno::EISDIR));
+    assert_eq!(error("/tmp/bigfile/x", OpenFlags::READ), Some(Errno::ENOTDIR));
+    assert_eq!(error("/tmp/bigfile/", OpenFlags::READ), Some(Errno::ENOTDIR));
+    assert_eq!(error("/tmp/no/x", CREATE), Some(Errno::ENOENT));
+    assert_eq!(error("/new", CREATE), Some(Errno::EROFS));
+    assert_eq!(error("/dev/nosuch", OpenFlags::READ), Some(Errno::ENOENT));
+    assert_eq!(error("/dev/scull99", OpenFlags::READ), Some(Errno::ENOENT));
+    assert_eq!(error("/dev/new", CREATE), Some(Errno::EACCES));
+    assert_eq!(error("/proc/meminfo", CREATE), Some(Errno::EACCES));
+    assert_eq!(error(core::str::from_utf8(&[b'x'; 300]).unwrap(), OpenFlags::READ), Some(Errno::ENAMETOOLONG));
+    assert_eq!(open("/tmp/bigfile", OpenFlags::READ).write_all(b"x"), Err(Errno::EBADF));
+    assert_eq!(fs::unlink("/proc/meminfo"), Err(Errno::EACCES));
+    assert_eq!(fs::unlink("/tmp"), Err(Errno::EISDIR));
+    assert_eq!(fs::stat("/dev/../tmp/./bigfile").map(|stat| stat.kind), Ok(Kind::File));
+}
+
+#[test_case]
+fn directories_list_what_they_hold() {
+    for name in ["dev", "proc", "tmp"] {
+        assert!(lists("/", name), "{name}");
+    }
+    assert!(lists("/tmp", "bigfile") && lists("/dev", "null") && lists("/dev", "scullv3"));
+    assert!(lists("/proc", "scullpmem") && lists("/proc/sys", "vm") && lists("/proc/sys/vm", "drop_caches"));
+    assert_eq!(fs::readdir("/tmp/bigfile").err(), Some(Errno::ENOTDIR));
+    assert_eq!(fs::readdir("/nosuch").err(), Some(Errno::ENOENT));
+}
+
+#[test_case]
+fn null_zero_and_full_behave() {
+    let mut bytes = [7; 100];
+    let null = open("/dev/null", RW);
+    assert_eq!(null.write_all(&bytes), Ok(()));
+    assert_eq!(null.read_bytes(&mut bytes), Ok(0));
+    assert_eq!(open("/dev/zero", OpenFlags::READ).read_bytes(&mut bytes), Ok(100));
+    assert_eq!(bytes, [0; 100]);
+    assert_eq!(open("/dev/full", OpenFlags::WRITE).write(&mut IoBuf::take(b"x")), Err(Errno::ENOSPC));
+    assert_eq!(fs::stat("/dev/null").map(|stat| stat.kind), Ok(Kind::Device { major: 1, minor: 3 }));
+}
+
+#[test_case]
+fn proc_files_are_texts_of_one_moment() {
+    assert!(contains("/proc/meminfo", "MemTotal:"));
+    assert!(contains("/proc/slabinfo", "slabinfo - version: 1.1 (SMP)\n"));
+    assert!(contains("/proc/devices", "  1 mem\n"));
+    assert!(contains("/proc/modules", "(unused)"));
+    assert!(contains("/proc/buddyinfo", "Node 0, zone      DMA "));
+    assert!(contains("/proc/interrupts", "  0: "));
+    assert!(contains("/proc/iomem", " : System RAM\n"));
+    let text = open("/proc/devices", OpenFlags::READ);
+    kernel::modules::rmmod("scull").unwrap();
+    let mut bytes = [0; 512];
+    let n = text.read_bytes(&mut bytes).unwrap();
+    assert!(core::str::from_utf8(&bytes[..n]).unwrap().contains(" scull\n"), "it was written when it was opened");
+    kernel::modules::insmod("scull", &[]).unwrap();
+    let control = open("/proc/sys/vm/drop_caches", OpenFlags::WRITE);
+    assert_eq!(control.write_all(b"3\n"), Ok(()));
+    assert_eq!(control.write_all(b"many\n"), Err(Errno::EINVAL));
+}
+
+#[test_case]
+fn pipes_carry_bytes_between_threads() {
+    const LEN: usize = 50_000;
+    let free = free_pages();
+    let (reader, writer) = fs::pipe().unwrap();
+    let thread = spawn("writer", move || {
+        let mut chunk = [0; 777];
+        let mut sent = 0;
+        while sent < LEN {
+            let n = chunk.len().min(LEN - sent);
+            for (at, place) in chunk[..n].iter_mut().enumerate() {
+                *place = byte(sent + at);
+            }
+            if writer.write_all(&chunk[..n]).is_err() {
+                return 1;
+            }
+            sent += n;
+        }
+        0
+    })
+    .unwrap();
+    let mut bytes = [0; 1000];
+    let mut at = 0;
+    loop {
+        let n = reader.read_bytes(&mut bytes).unwrap();
+        if n == 0 {
+            break;
+        }
+        assert!(bytes[..n].iter().enumerate().all(|(offset, &found)| found == byte(at + offset)));
+        at += n;
+    }
+    assert_eq!((at, thread.join()), (LEN, Ok(0)));
+    assert_eq!(reader.llseek(0, Whence::Start), Err(Errno::ESPIPE));
+    drop((reader, thread));
+    // The thread's stack goes when the reaper has run.
+    kernel::sched::sleep(core::time::Duration::from_millis(50)).unwrap();
+    assert_eq!(free_pages(), free);
+}
+
+#[test_case]
+fn a_pipe_without_readers_is_broken() {
+    let (reader, writer) = fs::pipe().unwrap();
+    let thread = spawn("writer", move || match writer.write_all(&[0; 100_000]) {
+        Err(Errno::EPIPE) => 0,
+        _ => 1,
+    })
+    .unwrap();
+    assert_eq!(reader.read_bytes(&mut [0; 10]), Ok(10));
+    drop(reader);
+    assert_eq!(thread.join(), Ok(0));
+}
+
+#[test_case]
+fn a_thread_that_waits_for_a_pipe_can_be_stopped() {
+    let (reader, writer) = fs::pipe().unwrap();
+    let thread = spawn("reader", move || i32::from(reader.read_bytes(&mut [0; 10]) != Err(Errno::EINTR))).unwrap();
+    kernel::sched::sleep(core::time::Duration::from_millis(20)).unwrap();
+    thread.interrupt();
+    assert_eq!(thread.join(), Ok(0));
+    drop(writer);
+}
