@@ -28,6 +28,11 @@ pub fn nap(millis: u64) {
 /// Free blocks of each order of each zone, once threads that ended and caches have given back what they hold.
 fn settled() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     nap(30);
+    merged()
+}
+
+/// Free blocks of each order of each zone, once caches and magazines have given back what they hold.
+pub fn merged() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     while memory().drop_caches() > 0 {}
     free_blocks()
 }
