@@ -42,7 +42,7 @@ pub fn free_blocks() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     ZoneKind::ALL.map(|kind| memory().zone_stats(kind).blocks)
 }
 
-/// Runs `f`, and checks that the allocators are sound and as many pages are free, in blocks of the same sizes, as before.
+/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same sizes.
 pub fn conserves<R>(f: impl FnOnce() -> R) -> R {
     let before = settled();
     let result = f();
