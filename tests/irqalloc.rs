@@ -14,11 +14,11 @@ use core::time::Duration;
 
 use common::{ATOMIC, DMA, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::irq::{self, Irq};
-use kernel::mm::{KernelPlatform, memory};
+use kernel::mm::{Kernel, KernelPlatform, memory};
 use kernel::sched::{self, spawn};
 use kernel::sync::SpinLock;
 use kernel::timer::Timer;
-use mm::{CacheFlags, CacheRef, CacheSpec, Context, GfpFlags, Order, PhysAddr, VirtAddr};
+use mm::{CacheFlags, CacheRef, CacheSpec, Context, GfpFlags, Global, Order, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -211,7 +211,7 @@ fn try_to_sleep() {
     assert!(memory().ioremap(PhysAddr::new(0xa_0000), 100).is_err());
     assert!(memory().kmem_cache_create(&SPEC).is_err());
     // Whoever asks for what the context allows gets it.
-    let object = memory().kmalloc(100, kernel::mm::context_gfp()).unwrap();
+    let object = memory().kmalloc(100, Kernel::context_gfp()).unwrap();
     memory().kfree(object.as_ptr()).unwrap();
 }
 
@@ -252,7 +252,7 @@ fn frees_are_allowed_everywhere() {
         }
         let refused = memory().events().wrong_contexts;
         in_interrupt(|| {
-            let pieces = PIECES.with(|pieces| core::mem::replace(pieces, [None; 12]));
+            let pieces = PIECES.with(|pieces| core::mem::take(pieces));
             assert!(pieces.into_iter().flatten().map(Piece::free).filter(|&intact| intact).count() == 12);
         });
         assert_eq!(memory().events().wrong_contexts, refused);

@@ -28,6 +28,11 @@ pub fn nap(millis: u64) {
 /// Free blocks of each order of each zone, once threads that ended and caches have given back what they hold.
 fn settled() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     nap(30);
+    merged()
+}
+
+/// Free blocks of each order of each zone, once caches and magazines have given back what they hold.
+pub fn merged() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     while memory().drop_caches() > 0 {}
     free_blocks()
 }
@@ -37,7 +42,7 @@ pub fn free_blocks() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     ZoneKind::ALL.map(|kind| memory().zone_stats(kind).blocks)
 }
 
-/// Runs `f`, and checks that the allocators are sound and as many pages are free, in blocks of the same sizes, as before.
+/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same sizes.
 pub fn conserves<R>(f: impl FnOnce() -> R) -> R {
     let before = settled();
     let result = f();
