@@ -1,4 +1,8 @@
 //! Pages: whole blocks of every order, wrong frees, and the page tables that show all of it.
+//!
+//! Machine:
+//! Machine: CPU=max
+//! Machine: FIRMWARE=uefi CPU=max
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -218,6 +222,9 @@ fn text_and_constants_are_not_writable_and_data_is() {
         let byte = probe_read(addr).unwrap();
         // SAFETY: the write is expected to fail; writing back what is there harms nobody if it does not.
         assert_eq!(unsafe { probe_write(addr, byte) }, Err(Fault), "{addr:?}");
+        // Nor is there another way to it: the direct map leaves the image out.
+        let alias = memory().virt(paging::translate(addr.page_down()).unwrap());
+        assert_eq!(probe_read(alias), Err(Fault), "{addr:?}");
     }
     let mut local = 1u8;
     // SAFETY: the byte is ours.
