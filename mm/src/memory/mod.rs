@@ -6,11 +6,13 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas;
+//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
+//! 4. the pool of cleared pages: the chain through them;
+//! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
 
 mod caches;
+mod cleared;
 mod kmalloc;
 mod pages;
 mod percpu;
@@ -34,6 +36,9 @@ use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
 pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
 use kmalloc::KmallocCaches;
 pub use caches::CacheSpec;
+use cleared::ClearedPool;
+pub use reclaim::Shrinker;
+use reclaim::Shrinkers;
 pub use vmalloc::AreaInfo;
 
 /// First frame that ISA DMA does not reach: 16 MiB.
@@ -107,6 +112,8 @@ pub struct Memory<P: Platform> {
     map: PageMap,
     config: Config,
     cpus: [CpuCache; MAX_CPUS],
+    cleared: ClearedPool<P>,
+    shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// Whether each zone has so little memory left that frees must not go to magazines.
     tight: [AtomicBool; ZoneKind::COUNT],
@@ -130,6 +137,8 @@ impl<P: Platform> Memory<P> {
             map,
             config,
             cpus: [const { CpuCache::new() }; MAX_CPUS],
+            cleared: ClearedPool::new(),
+            shrinkers: Lock::new(Shrinkers::new()),
             zones,
             tight: [const { AtomicBool::new(true) }; ZoneKind::COUNT],
             managed: AtomicUsize::new(0),
@@ -154,6 +163,15 @@ impl<P: Platform> Memory<P> {
         self.managed.fetch_add(range.frames(), Relaxed);
     }
 
+    /// Keeps about `pages` pages free for urgent requests, shared out to the zones by their size, instead of what the
+    /// formula of [`Watermarks`] says. Boot, after the last [`release`](Self::release). (Kernel option `min_free_kbytes=`.)
+    pub fn set_min_free(&self, pages: usize) {
+        let total = self.managed_pages().max(1);
+        for kind in ZoneKind::ALL {
+            self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
+        }
+    }
+
     /// The kernel beneath.
     pub fn platform(&self) -> &P {
         &self.platform
@@ -176,7 +194,7 @@ impl<P: Platform> Memory<P> {
 
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
-        let free = |kind: ZoneKind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
+        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
         ZoneKind::ALL.into_iter().map(free).sum()
     }
 
