@@ -94,6 +94,14 @@ fn bulk_stops_where_memory_ends_and_counts_what_it_refused() {
     at_rest(*memory);
 }
 
+/// Asks for this many zeroed pages and gives them back.
+fn want_cleared(memory: Kernel, count: usize) {
+    for _ in 0..count {
+        let page = memory.get_zeroed_page(KERNEL).expect("memory");
+        memory.free_page(page).expect("a right free");
+    }
+}
+
 #[test]
 fn pages_cleared_ahead_are_zero_and_still_free() {
     // Shows: S37
@@ -103,8 +111,10 @@ fn pages_cleared_ahead_are_zero_and_still_free() {
     // SAFETY: the page is ours.
     unsafe { dirty.as_mut_ptr::<u8>().write_bytes(0xa5, PAGE_SIZE) };
     memory.free_page(dirty).expect("a right free");
+    assert!(!memory.clear_ahead(), "nobody has asked for one");
+    want_cleared(*memory, 10);
     let cleared = (0..1000).take_while(|_| memory.clear_ahead()).count();
-    assert!(cleared > 0 && cleared < 1000);
+    assert_eq!(cleared, 10);
     assert_eq!(memory.free_pages_total(), free);
     for _ in 0..2 * cleared {
         let page = memory.get_zeroed_page(KERNEL).expect("memory");
@@ -123,7 +133,8 @@ fn pages_cleared_ahead_are_zero_and_still_free() {
 fn the_last_page_may_be_a_cleared_one() {
     // Shows: S4, K1
     let memory = boot(48);
-    while memory.clear_ahead() {}
+    want_cleared(*memory, 100);
+    assert_eq!((0..1000).take_while(|_| memory.clear_ahead()).count(), 64);
     let pages = common::hoard(*memory, ATOMIC);
     assert_eq!(memory.free_pages_total(), 0);
     common::give(*memory, pages);

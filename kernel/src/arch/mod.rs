@@ -1,6 +1,7 @@
 //! All that knows the machine: ports, tables, the boot protocol.
 
 pub mod backtrace;
+pub mod clear;
 pub mod cpu;
 pub mod crash;
 pub mod fault;

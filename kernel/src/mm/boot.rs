@@ -30,6 +30,9 @@ use crate::{klog, options};
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
 const SECTIONS_AT_ONCE: usize = 256;
 
+/// The direct map shows at least what lies below this frame: 24 MiB.
+const LOWMEM_MIN: Pfn = Pfn::new(6144);
+
 /// What the first half of the bring-up leaves to the second.
 struct Handover {
     /// Frames of the bootloader that come back.
@@ -42,6 +45,8 @@ struct Handover {
     present: &'static [u64],
     /// Frames that the `Page` array spans.
     frames: u32,
+    /// First frame outside of the direct map.
+    highmem_start: Pfn,
 }
 
 static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
@@ -50,6 +55,7 @@ static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
     ramdisk: (PhysAddr::new(0), 0),
     present: &[],
     frames: 0,
+    highmem_start: Pfn::new(u32::MAX),
 });
 
 /// Why memory could not be brought up.
@@ -183,10 +189,11 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
     let entries = map_page_array(&mut builder, &ram, end)?;
     let image = HANDOVER.with(|handover| handover.image.clone());
     image.ranges().iter().try_for_each(|&range| ram.remove(range))?;
+    let highmem_start = split_off_highmem(&mut ram)?;
     ram.ranges().iter().try_for_each(|&range| builder.map_direct(range))?;
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
     let ramdisk = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
-    let above = PfnRange::new(ramdisk.start.max(limit), ramdisk.end);
+    let above = PfnRange::new(ramdisk.start.max(limit.min(highmem_start)), ramdisk.end);
     if above.frames() > 0 {
         builder.map_direct(above)?;
     }
@@ -195,6 +202,31 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
     // SAFETY: the direct map covers all RAM below the limit, where bootmem took the tables from; what is needed of the
     // bootloader's information was copied.
     unsafe { builder.activate(main) }
+}
+
+/// Takes what `highmem=` asks for off the end of the memory that the direct map will show; returns its first frame.
+fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
+    let none = Pfn::new(u32::MAX);
+    let wanted = usize::try_from(options::get().highmem / PAGE_SIZE as u64).unwrap_or(usize::MAX);
+    if wanted == 0 {
+        return Ok(none);
+    }
+    let mut left = wanted;
+    let start = ram.ranges().iter().rev().find_map(|range| match range.frames().checked_sub(left) {
+        Some(low) => Some(range.start.add(low as u32)),
+        None => {
+            left -= range.frames();
+            None
+        }
+    });
+    let Some(start) = start.filter(|start| *start >= LOWMEM_MIN) else {
+        klog!("warning: kernel option highmem: {} KiB would leave too little low memory", kib(wanted));
+        return Ok(none);
+    };
+    ram.remove(PfnRange::new(start, none))?;
+    HANDOVER.with(|handover| handover.highmem_start = start);
+    klog!("highmem: {} KiB from {:x} on", kib(wanted), start.phys().as_u64());
+    Ok(start)
 }
 
 /// Backs the `Page` array up to `end` where there is RAM; returns the bytes of entries.
@@ -242,11 +274,12 @@ fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Resul
 pub fn take_over() {
     bootmem::set_window(DIRECT_MAP);
     // The table and the count come from the page array's builder.
-    let (present, frames) = HANDOVER.with(|handover| (handover.present, handover.frames));
+    let (present, frames, highmem_start) =
+        HANDOVER.with(|handover| (handover.present, handover.frames, handover.highmem_start));
     // SAFETY: every section whose bit is set was backed by zeroed memory of its own, and zero is a valid entry.
     let map = unsafe { PageMap::new(first_entry(), frames, present) };
     let config = Config {
-        highmem_start: Pfn::new(u32::MAX),
+        highmem_start,
         vmalloc_start: VMALLOC_START,
         vmalloc_end: VMALLOC_END,
         atomic_floor: options::get().atomic_floor,
@@ -281,6 +314,9 @@ fn hand_over() -> Result<(), BootmemError> {
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
         memory().release(range);
+    }
+    if let Some(kib) = options::get().min_free_kib {
+        memory().set_min_free(kib / (PAGE_SIZE / 1024));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {

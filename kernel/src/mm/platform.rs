@@ -6,7 +6,7 @@ use core::time::Duration;
 use ::mm::{Context, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
 
 use super::kswapd;
-use crate::arch::{layout, paging, percpu};
+use crate::arch::{clear, layout, paging, percpu};
 use crate::klog;
 use crate::sched::{self, PreemptGuard, WaitQueue};
 use crate::sync::SpinLock;
@@ -83,6 +83,10 @@ impl Platform for KernelPlatform {
 
     fn flush(&self, start: VirtAddr, pages: usize) {
         paging::flush(start, pages);
+    }
+
+    fn clear_page(&self, page: VirtAddr) {
+        clear::page(page);
     }
 
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {

@@ -20,11 +20,13 @@ pub(super) struct ClearedPool<P: Platform> {
     pages: P::Lock<Magazine>,
     /// How many there are, to be looked at without the lock.
     count: AtomicUsize,
+    /// Zeroed pages that were asked for and not yet replaced: nothing is cleared that nobody wants.
+    wanted: AtomicUsize,
 }
 
 impl<P: Platform> ClearedPool<P> {
     pub(super) fn new() -> Self {
-        Self { pages: Lock::new(Magazine::EMPTY), count: AtomicUsize::new(0) }
+        Self { pages: Lock::new(Magazine::EMPTY), count: AtomicUsize::new(0), wanted: AtomicUsize::new(0) }
     }
 
     /// Pages in the pool.
@@ -34,15 +36,19 @@ impl<P: Platform> ClearedPool<P> {
 }
 
 impl<P: Platform> Memory<P> {
-    /// Clears one page ahead of its use; `false` when there is nothing to do. Any context that may be preempted: the idle
-    /// thread calls it until it says no.
+    /// Clears one page for each zeroed page that was asked for, up to 64 ahead; `false` when there is nothing to do. The
+    /// idle thread calls it until it says no. Any context.
     pub fn clear_ahead(&self) -> bool {
-        if self.cleared.len() >= KEPT || self.tight[ZONE as usize].load(Relaxed) {
+        let wanted = self.cleared.wanted.load(Relaxed);
+        if wanted == 0 || self.cleared.len() >= KEPT || self.tight[ZONE as usize].load(Relaxed) {
             return false;
         }
+        // Nobody else runs here meanwhile, so no page is ever seen on its way.
+        let _pin = self.platform.pin();
         let Some(frame) = self.alloc_cached(ZONE, Order::ZERO) else { return false };
         self.platform.clear_page(self.virt(frame));
         self.map.at(frame).set_word(Word::new(PageState::Parked(Order::ZERO), ZONE));
+        self.cleared.wanted.store(wanted - 1, Relaxed);
         self.cleared.pages.with(|pages| {
             pages.push(&self.map, frame);
             self.cleared.count.store(pages.len() as usize, Relaxed);
@@ -52,7 +58,12 @@ impl<P: Platform> Memory<P> {
 
     /// A cleared page, if the request may have one from this zone and there is one.
     pub(super) fn take_cleared(&self, gfp: GfpFlags) -> Option<Pfn> {
-        if self.cleared.len() == 0 || self.first_zone(gfp) != ZONE || !self.platform.admits(Order::ZERO) {
+        if self.first_zone(gfp) != ZONE {
+            return None;
+        }
+        let wanted = self.cleared.wanted.load(Relaxed);
+        self.cleared.wanted.store((wanted + 1).min(KEPT), Relaxed);
+        if self.cleared.len() == 0 || !self.platform.admits(Order::ZERO) {
             return None;
         }
         let frame = self.cleared.pages.with(|pages| {
@@ -65,8 +76,10 @@ impl<P: Platform> Memory<P> {
         Some(frame)
     }
 
-    /// Gives all cleared pages to the zone; returns how many that were. Any context.
+    /// Gives all cleared pages to the zone, and wants none until the next is asked for; returns how many that were. Any
+    /// context.
     pub(super) fn drain_cleared(&self) -> usize {
+        self.cleared.wanted.store(0, Relaxed);
         if self.cleared.len() == 0 {
             return 0;
         }
