@@ -80,7 +80,7 @@ Node 0, zone   Normal
         high     30
         managed  1024
         depot    0
-        parked   0
+        parked   124
     nr_alloc     4
     nr_free      1
     nr_reserve   0
