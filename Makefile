@@ -22,7 +22,7 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host test-qemu chapter bench bench-boot check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host test-qemu chapter bench bench-guest bench-boot check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -33,7 +33,8 @@ help:
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
-	@echo 'make bench            benchmarks in the guest; make bench-boot: instructions from entry to prompt'
+	@echo 'make bench            the page allocator against others, on the host; writes docs/benchmarks.md'
+	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
 	@echo 'make check            formatting, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'
@@ -66,7 +67,10 @@ test-qemu: kernel host-programs
 chapter: host-programs
 	@$(XTASK) chapter
 
-bench: kernel host-programs
+bench: setup
+	@$(CARGO) run $(QUIET) --release -p bench
+
+bench-guest: kernel host-programs
 	@SCRIPT=tests/scripts/bench ICOUNT=$(or $(ICOUNT),1) $(BOOT) run $(KERNEL)
 
 bench-boot: kernel host-programs

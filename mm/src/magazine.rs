@@ -12,7 +12,7 @@
 //! an interrupt that finds the cache taken ([`CpuCache::enter`]) goes to the zone. Its words are atomics, read and written
 //! Relaxed, so that others may look at the counts.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, compiler_fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, compiler_fence};
 
 use crate::addr::Pfn;
 use crate::gfp::ZoneKind;
@@ -50,6 +50,7 @@ impl Class {
     }
 
     /// The order of the class's blocks.
+    #[inline]
     pub(crate) const fn order(self) -> Order {
         match Order::new(self.0 as usize) {
             Some(order) if self.0 < 4 => order,
@@ -113,14 +114,6 @@ impl Magazine {
         }
         Ok(())
     }
-
-    const fn to_bits(self) -> u64 {
-        self.head as u64 | (self.len as u64) << 32
-    }
-
-    const fn from_bits(bits: u64) -> Self {
-        Self { head: bits as u32, len: (bits >> 32) as u32 }
-    }
 }
 
 /// Full magazines of one zone and class.
@@ -167,44 +160,60 @@ impl Depot {
     }
 }
 
+/// Where a CPU keeps a magazine. Head and length are words of their own: neither waits for the other in a processor that
+/// passes a store on to the next load.
+struct Place {
+    head: AtomicU32,
+    len: AtomicU32,
+}
+
+impl Place {
+    const fn new() -> Self {
+        Self { head: AtomicU32::new(NIL), len: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    fn get(&self) -> Magazine {
+        Magazine { head: self.head.load(Relaxed), len: self.len.load(Relaxed) }
+    }
+
+    #[inline]
+    fn set(&self, magazine: Magazine) {
+        self.head.store(magazine.head, Relaxed);
+        self.len.store(magazine.len, Relaxed);
+    }
+
+    fn take(&self) -> Magazine {
+        let magazine = self.get();
+        self.set(Magazine::EMPTY);
+        magazine
+    }
+}
+
 /// The two magazines of one CPU for one zone and class.
 pub(crate) struct Slot {
-    loaded: AtomicU64,
-    spare: AtomicU64,
+    loaded: Place,
+    spare: Place,
     allocs: AtomicU64,
     frees: AtomicU64,
 }
 
 impl Slot {
     const fn new() -> Self {
-        let empty = Magazine::EMPTY.to_bits();
-        Self {
-            loaded: AtomicU64::new(empty),
-            spare: AtomicU64::new(empty),
-            allocs: AtomicU64::new(0),
-            frees: AtomicU64::new(0),
-        }
-    }
-
-    fn loaded(&self) -> Magazine {
-        Magazine::from_bits(self.loaded.load(Relaxed))
-    }
-
-    fn spare(&self) -> Magazine {
-        Magazine::from_bits(self.spare.load(Relaxed))
+        Self { loaded: Place::new(), spare: Place::new(), allocs: AtomicU64::new(0), frees: AtomicU64::new(0) }
     }
 
     /// Takes a block.
     #[inline]
     pub(crate) fn pop(&self, map: &PageMap) -> Option<Pfn> {
-        let mut loaded = self.loaded();
+        let mut loaded = self.loaded.get();
         if loaded.len == 0 {
-            let spare = self.spare();
-            self.spare.store(loaded.to_bits(), Relaxed);
+            let spare = self.spare.get();
+            self.spare.set(loaded);
             loaded = spare;
         }
         let block = loaded.pop(map)?;
-        self.loaded.store(loaded.to_bits(), Relaxed);
+        self.loaded.set(loaded);
         count(&self.allocs);
         Some(block)
     }
@@ -212,46 +221,45 @@ impl Slot {
     /// Adds a block, if one of the two magazines has room.
     #[inline]
     pub(crate) fn push(&self, map: &PageMap, block: Pfn, class: Class) -> bool {
-        let mut loaded = self.loaded();
+        let mut loaded = self.loaded.get();
         if loaded.len == class.capacity() {
-            let spare = self.spare();
+            let spare = self.spare.get();
             if spare.len == class.capacity() {
                 return false;
             }
-            self.spare.store(loaded.to_bits(), Relaxed);
+            self.spare.set(loaded);
             loaded = spare;
         }
         loaded.push(map, block);
-        self.loaded.store(loaded.to_bits(), Relaxed);
+        self.loaded.set(loaded);
         count(&self.frees);
         true
     }
 
     /// Loads a magazine in the place of the empty one.
     pub(crate) fn load(&self, magazine: Magazine) {
-        self.loaded.store(magazine.to_bits(), Relaxed);
+        self.loaded.set(magazine);
     }
 
     /// Takes the spare magazine out.
     pub(crate) fn take_spare(&self) -> Magazine {
-        Magazine::from_bits(self.spare.swap(Magazine::EMPTY.to_bits(), Relaxed))
+        self.spare.take()
     }
 
     /// Takes both magazines out.
     pub(crate) fn take_all(&self) -> [Magazine; 2] {
-        let loaded = Magazine::from_bits(self.loaded.swap(Magazine::EMPTY.to_bits(), Relaxed));
-        [loaded, self.take_spare()]
+        [self.loaded.take(), self.spare.take()]
     }
 
     /// Checks both magazines.
     pub(crate) fn validate(&self, map: &PageMap, parked: Word) -> Result<(), &'static str> {
-        self.loaded().validate(map, parked)?;
-        self.spare().validate(map, parked)
+        self.loaded.get().validate(map, parked)?;
+        self.spare.get().validate(map, parked)
     }
 
     /// Blocks in both magazines. Exact on the own CPU, a moment old from elsewhere.
     pub(crate) fn blocks(&self) -> usize {
-        (self.loaded().len + self.spare().len) as usize
+        (self.loaded.len.load(Relaxed) + self.spare.len.load(Relaxed)) as usize
     }
 
     /// Blocks handed out and taken back.
@@ -296,6 +304,7 @@ impl CpuCache {
     }
 
     /// The magazines of a zone and class, for those who only look.
+    #[inline]
     pub(crate) fn slot(&self, zone: ZoneKind, class: Class) -> &Slot {
         &self.slots[zone as usize][class.index()]
     }

@@ -64,6 +64,7 @@ const COUNT_MAX: u64 = u32::MAX as u64;
 
 impl Word {
     /// The word of a page in `state` in `zone`; allocated pages have one reference.
+    #[inline]
     pub(crate) const fn new(state: PageState, zone: ZoneKind) -> Self {
         let (kind, order, count) = match state {
             PageState::Inner => return Self(0),
@@ -138,18 +139,22 @@ impl Page {
         }
     }
 
+    #[inline]
     pub(crate) fn word(&self) -> Word {
         Word(self.word.load(Relaxed))
     }
 
+    #[inline]
     pub(crate) fn set_word(&self, word: Word) {
         self.word.store(word.0, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn link(&self) -> u64 {
         self.link.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set_link(&self, link: u64) {
         self.link.store(link, Relaxed);
     }
@@ -207,6 +212,7 @@ impl PageMap {
     }
 
     /// The entry of `frame`, or `None` where there is no RAM.
+    #[inline]
     pub fn get(&self, frame: Pfn) -> Option<&Page> {
         let section = frame.as_u32() / SECTION_FRAMES;
         let word = self.present.get((section / u64::BITS) as usize)?;
@@ -218,6 +224,7 @@ impl PageMap {
 
     /// The entry of a frame that is known to exist: it came from the allocator or from [`get`](Self::get), or it is in
     /// the same 2 MiB as one that did.
+    #[inline]
     pub(crate) fn at(&self, frame: Pfn) -> &Page {
         debug_assert!(frame.as_u32() < self.frames.next_multiple_of(SECTION_FRAMES));
         // SAFETY: by the rule above the frame's section is present, so its entry lies within the map.

@@ -156,10 +156,13 @@ fn threads_that_hammer_all_calls_lose_and_share_nothing() {
         let cache = memory.kmem_cache_create(&spec).expect("a cache");
         let start = blocks(memory);
         std::thread::scope(|scope| {
-            for thread in 0..THREADS {
+            let worker = |thread| {
                 let seed = round as u64 * 100 + thread;
-                scope.spawn(move || Worker { memory, rng: Rng::new(seed), cache, held: Vec::new() }.run());
-            }
+                scope.spawn(move || Worker { memory, rng: Rng::new(seed), cache, held: Vec::new() }.run())
+            };
+            let workers: Vec<_> = (0..THREADS).map(worker).collect();
+            // Joined, a thread has given its CPU back; the scope's own end does not wait for that.
+            workers.into_iter().for_each(|worker| worker.join().expect("a worker"));
         });
         memory.platform().take_reports();
         memory.kmem_cache_shrink(cache);
@@ -261,12 +264,12 @@ fn of_several_frees_of_an_area_one_wins() {
     let lowest = memory.config().vmalloc_start;
     let (stop, stolen, own) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let thief = scope.spawn(|| {
             while !stop.load(SeqCst) {
                 stolen.fetch_add(usize::from(memory.vfree(lowest).is_ok()), SeqCst);
             }
         });
-        let _stopper = Stopper(&stop);
+        let stopper = Stopper(&stop);
         let mut freed = 0;
         for _ in 0..400 {
             let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
@@ -278,6 +281,9 @@ fn of_several_frees_of_an_area_one_wins() {
             }
         }
         own.store(freed, SeqCst);
+        drop(stopper);
+        // Joined, it has given its CPU back.
+        thief.join().expect("the thief");
     });
     assert_eq!(own.load(SeqCst) + stolen.load(SeqCst), 400, "each area was freed once");
     memory.platform().take_reports();

@@ -129,7 +129,7 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// Allocation behind the context check.
+    /// Allocation behind the context check: a leaf of the call tree, unless this CPU's magazines are empty.
     #[inline]
     pub(super) fn alloc_frames(
         &'static self,
@@ -137,18 +137,35 @@ impl<P: Platform> Memory<P> {
         order: Order,
         caller: &'static Location<'static>,
     ) -> Result<Pfn, AllocError> {
-        match self.try_alloc(gfp, order) {
+        if !self.platform.admits(order) {
+            return self.alloc_slow(gfp, order, caller);
+        }
+        let first = self.first_zone(gfp);
+        match self.pop_cached(first, order) {
+            Some(frame) => {
+                self.platform.on_alloc(frame, order, first);
+                Ok(frame)
+            }
+            None => self.alloc_uncached(gfp, order, caller),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_uncached(
+        &'static self,
+        gfp: GfpFlags,
+        order: Order,
+        caller: &'static Location<'static>,
+    ) -> Result<Pfn, AllocError> {
+        match self.alloc_admitted(gfp, order) {
             Some(frame) => Ok(frame),
             None => self.alloc_slow(gfp, order, caller),
         }
     }
 
-    /// From this CPU's magazines, or else from the zones.
-    #[inline]
-    fn try_alloc(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
-        if !self.platform.admits(order) {
-            return None;
-        }
+    /// From this CPU's magazines, filled if need be, or else from the zones.
+    fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let first = self.first_zone(gfp);
         if let Some(frame) = self.alloc_cached(first, order) {
             self.platform.on_alloc(frame, order, first);
@@ -184,6 +201,7 @@ impl<P: Platform> Memory<P> {
 
     /// Memory is short: reclaim and wait if the caller may, else fail. (Spec: the 2.4 decision table, bounded.)
     #[cold]
+    #[inline(never)]
     fn alloc_slow(&'static self, gfp: GfpFlags, order: Order, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
@@ -193,7 +211,8 @@ impl<P: Platform> Memory<P> {
                     patience -= 1;
                     self.sleep_for_memory(gfp, order);
                 }
-                if let Some(frame) = self.try_alloc(gfp, order) {
+                let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
+                if let Some(frame) = frame {
                     return Ok(frame);
                 }
             }
@@ -213,19 +232,26 @@ impl<P: Platform> Memory<P> {
         self.waiters.fetch_sub(1, Relaxed);
     }
 
-    /// Checks a block and gives it back: to this CPU's magazines, or else to its zone.
+    /// Checks a block and gives it back: a leaf of the call tree, if this CPU's magazines have room.
     #[inline]
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
         // By the frame, not by the entry: a wrong free may race with the allocation of the same page elsewhere.
         let kind = self.zone_of(frame);
-        if page.word() == Word::new(PageState::Allocated(order), kind) && self.free_cached(frame, order, kind) {
+        if page.word() == Word::new(PageState::Allocated(order), kind) && self.push_cached(frame, order, kind) {
             return Ok(());
         }
-        self.release_to_zone(frame, order, kind)
+        self.release_uncached(frame, order, kind)
     }
 
+    /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone.
     #[cold]
+    #[inline(never)]
+    fn release_uncached(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
+        let allocated = self.map.at(frame).word() == Word::new(PageState::Allocated(order), kind);
+        if allocated && self.free_cached(frame, order, kind) { Ok(()) } else { self.release_to_zone(frame, order, kind) }
+    }
+
     fn release_to_zone(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
         let page = self.map.at(frame);
         self.with_zone(kind, |zone| {
@@ -259,6 +285,8 @@ impl<P: Platform> Memory<P> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn bad_free(
         &self,
         call: &'static str,

@@ -23,8 +23,20 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// A block from this CPU's magazines, traded with the zone's depot when both are empty.
+    /// A block from this CPU's magazines as they are. It calls nothing, so that it needs no stack.
     #[inline]
+    pub(super) fn pop_cached(&self, zone: ZoneKind, order: Order) -> Option<Pfn> {
+        let class = Class::of(order)?;
+        let pin = self.platform.pin()?;
+        let cache = self.cpus.get(pin.cpu())?.enter()?;
+        self.platform.step();
+        let frame = cache.slot(zone, class).pop(&self.map)?;
+        self.platform.step();
+        self.map.at(frame).set_word(Word::new(PageState::Allocated(order), zone));
+        Some(frame)
+    }
+
+    /// A block from this CPU's magazines, traded with the zone's depot when both are empty.
     pub(super) fn alloc_cached(&self, zone: ZoneKind, order: Order) -> Option<Pfn> {
         let class = Class::of(order)?;
         let pin = self.platform.pin()?;
@@ -55,8 +67,27 @@ impl<P: Platform> Memory<P> {
         slot.pop(&self.map)
     }
 
-    /// Puts an allocated block into this CPU's magazines; says whether that was possible.
+    /// Puts an allocated block into this CPU's magazines as they are; says whether one had room. It calls nothing.
     #[inline]
+    pub(super) fn push_cached(&self, frame: Pfn, order: Order, zone: ZoneKind) -> bool {
+        if self.tight[zone as usize].load(Relaxed) {
+            return false;
+        }
+        let Some(class) = Class::of(order) else { return false };
+        let Some(pin) = self.platform.pin() else { return false };
+        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
+        self.platform.step();
+        cache.slot(zone, class).push(&self.map, frame, class) && {
+            self.platform.step();
+            // Nobody can take the block out before the cache is left.
+            self.platform.on_free(frame, order, zone);
+            self.map.at(frame).set_word(Word::new(PageState::Parked(order), zone));
+            true
+        }
+    }
+
+    /// Puts an allocated block into this CPU's magazines, one of which is traded in when both are full; says whether that
+    /// was possible.
     pub(super) fn free_cached(&self, frame: Pfn, order: Order, zone: ZoneKind) -> bool {
         if self.tight[zone as usize].load(Relaxed) {
             return false;

@@ -61,7 +61,8 @@ pub(super) fn current() -> Option<HostPin> {
 
 /// CPU `number`, if no thread has it.
 pub(super) fn borrow(number: usize) -> Option<HostPin> {
-    take(number).then_some(HostPin { number, borrowed: true })
+    // Lazily: a pin that is made is given back when it is dropped.
+    take(number).then(|| HostPin { number, borrowed: true })
 }
 
 #[cold]

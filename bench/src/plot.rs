@@ -1,0 +1,95 @@
+//! The plot: for each row in ticks a bar for ours, the best peer and the limit, on a logarithmic axis.
+
+use crate::peers::{LIMIT, OURS, PEERS};
+use crate::rows::{Outcome, ROWS, Row, Unit, best_peer};
+use crate::table::Outcomes;
+
+/// Pixels to the left of the axis.
+const LEFT: f64 = 250.0;
+/// Pixels above the first row.
+const TOP: f64 = 80.0;
+/// Pixels of a factor of ten.
+const DECADE: f64 = 190.0;
+/// Factors of ten on the axis: 1 to 10,000 ticks.
+const DECADES: i32 = 4;
+/// Height of a bar.
+const BAR: f64 = 13.0;
+/// Height of a row.
+const ROW: f64 = 3.0 * BAR + 12.0;
+/// Pixels below the last row.
+const BOTTOM: f64 = 60.0;
+/// Pixels to the right of the axis, for figures and names.
+const RIGHT: f64 = 150.0;
+
+const OURS_COLOUR: &str = "#1b6ca8";
+const PEER_COLOUR: &str = "#d98e04";
+const LIMIT_COLOUR: &str = "#8a8f98";
+
+/// An SVG picture of the results.
+pub fn render(results: &[Outcomes]) -> String {
+    let rows: Vec<_> = ROWS.iter().zip(results).filter(|(row, _)| row.unit == Unit::Ticks).collect();
+    let bottom = TOP + ROW * rows.len() as f64;
+    let (width, height) = (LEFT + DECADE * f64::from(DECADES) + RIGHT, bottom + BOTTOM);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
+    );
+    svg += &text(LEFT, 28.0, "start", 17, "Page allocators: ticks for an allocation and its free (less is better)");
+    svg += &legend();
+    svg += &axis(bottom);
+    for (number, (row, outcomes)) in rows.into_iter().enumerate() {
+        svg += &bars(row, outcomes, TOP + ROW * number as f64 + 6.0);
+    }
+    svg + "</svg>\n"
+}
+
+fn text(x: f64, y: f64, anchor: &str, size: u32, words: &str) -> String {
+    format!(
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" fill=\"#222\">{words}</text>\n"
+    )
+}
+
+fn rectangle(x: f64, y: f64, width: f64, colour: &str) -> String {
+    let height = BAR - 2.0;
+    format!("<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{colour}\"/>\n")
+}
+
+fn legend() -> String {
+    let entries =
+        [(OURS_COLOUR, "Scullery"), (PEER_COLOUR, "best peer"), (LIMIT_COLOUR, "limit: a bare stack of numbers")];
+    let entry = |(number, (colour, name)): (usize, (&str, &str))| {
+        let x = LEFT + 110.0 * number as f64;
+        rectangle(x, 44.0, BAR, colour) + &text(x + BAR + 5.0, 54.0, "start", 12, name)
+    };
+    entries.into_iter().enumerate().map(entry).collect()
+}
+
+fn axis(bottom: f64) -> String {
+    let mut svg = String::new();
+    for decade in 0..=DECADES {
+        let x = LEFT + DECADE * f64::from(decade);
+        svg += &format!("<line x1=\"{x}\" y1=\"{TOP}\" x2=\"{x}\" y2=\"{bottom}\" stroke=\"#ccc\"/>\n");
+        svg += &text(x, bottom + 18.0, "middle", 12, &10_u32.pow(decade.unsigned_abs()).to_string());
+    }
+    let middle = LEFT + DECADE * f64::from(DECADES) / 2.0;
+    svg + &text(middle, bottom + 42.0, "middle", 13, "ticks of the time-stamp counter, logarithmic")
+}
+
+fn bars(row: &Row, outcomes: &Outcomes, top: f64) -> String {
+    let mut svg = text(LEFT - 8.0, top + 1.5 * BAR + 4.0, "end", 12, row.name);
+    let best = best_peer(row.unit, outcomes);
+    let best_name = best.map(|(peer, _)| PEERS[peer]().name().to_string()).unwrap_or_default();
+    let figures = [
+        (outcomes[OURS], OURS_COLOUR, String::new()),
+        (best.map(|(_, figure)| Outcome::Exactly(figure)), PEER_COLOUR, best_name),
+        (outcomes[LIMIT], LIMIT_COLOUR, String::new()),
+    ];
+    for (number, (outcome, colour, name)) in figures.into_iter().enumerate() {
+        let Some(Outcome::Exactly(figure)) = outcome else { continue };
+        let (y, width) = (top + BAR * number as f64, DECADE * figure.max(1.0).log10());
+        svg += &rectangle(LEFT, y, width, colour);
+        svg += &text(LEFT + width + 5.0, y + BAR - 3.0, "start", 11, &format!("{figure:.1} {name}"));
+    }
+    svg
+}
