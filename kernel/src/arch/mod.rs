@@ -9,6 +9,7 @@ pub mod gdt;
 pub mod irq;
 pub mod layout;
 pub mod paging;
+pub mod pci;
 pub mod percpu;
 pub mod pic;
 pub mod pit;

@@ -24,6 +24,7 @@ pub const COMMANDS: &[Command<Process>] = &[
         "writes to devices from a thread and from interrupts",
         irqstress::run,
     ),
+    command("lspci", "", "lists what answers on the PCI bus: address, kind, vendor and device, revision", lspci),
     command("poweroff", "", "ends the machine", poweroff),
     command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
     command("reboot", "", "resets the machine", reboot),
@@ -75,7 +76,7 @@ fn dmesg<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
 
 fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     let mut out = job.out();
-    let mut result = writeln!(out, "{:>5} {:1} {:>9} {:>6} {}", "ID", "S", "TICKS", "STACK", "NAME");
+    let mut result = writeln!(out, "   ID S     TICKS  STACK NAME");
     sched::threads(|thread| {
         if result.is_err() {
             return;
@@ -87,6 +88,29 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
             Some(command) => writeln!(out, ": {}", command.as_str()),
             None => writeln!(out),
         });
+    });
+    result?;
+    out.finish()?;
+    Ok(Status::OK)
+}
+
+fn lspci<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+    let mut out = job.out();
+    let mut result = Ok(());
+    arch::pci::for_each(|function| {
+        let (at, kind) = (function.address, function.kind());
+        if result.is_ok() {
+            result = writeln!(
+                out,
+                "{:02x}:{:02x}.{} {kind:?}: {:04x}:{:04x} (rev {:02x})",
+                at.bus(),
+                at.device(),
+                at.function(),
+                function.vendor,
+                function.device,
+                function.revision
+            );
+        }
     });
     result?;
     out.finish()?;

@@ -22,10 +22,15 @@ const HARDIRQ: u32 = 1 << 16;
 
 /// The context of the caller. Any context.
 pub fn context() -> Context {
+    context_with(interrupts::are_enabled())
+}
+
+/// The context of code that ran with interrupts on or off, as its saved flags say.
+pub(crate) fn context_with(interrupts_on: bool) -> Context {
     let count = PREEMPT_COUNT.get();
     if count >= SOFTIRQ {
         Context::Interrupt
-    } else if count > 0 || !interrupts::are_enabled() {
+    } else if count > 0 || !interrupts_on {
         Context::Atomic
     } else {
         Context::Process
