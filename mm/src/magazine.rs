@@ -63,6 +63,7 @@ impl Class {
         CAPACITY[self.0 as usize]
     }
 
+    #[inline]
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -78,6 +79,7 @@ pub(crate) struct Magazine {
 impl Magazine {
     pub(crate) const EMPTY: Self = Self { head: NIL, len: 0 };
 
+    #[inline]
     pub(crate) const fn len(self) -> u32 {
         self.len
     }
@@ -114,10 +116,12 @@ impl Magazine {
         Ok(())
     }
 
+    #[inline]
     const fn to_bits(self) -> u64 {
         self.head as u64 | (self.len as u64) << 32
     }
 
+    #[inline]
     const fn from_bits(bits: u64) -> Self {
         Self { head: bits as u32, len: (bits >> 32) as u32 }
     }
@@ -132,6 +136,7 @@ pub(crate) struct Depot {
 impl Depot {
     pub(crate) const EMPTY: Self = Self { head: NIL, magazines: 0 };
 
+    #[inline]
     pub(crate) const fn magazines(&self) -> u32 {
         self.magazines
     }
@@ -186,10 +191,12 @@ impl Slot {
         }
     }
 
+    #[inline]
     fn loaded(&self) -> Magazine {
         Magazine::from_bits(self.loaded.load(Relaxed))
     }
 
+    #[inline]
     fn spare(&self) -> Magazine {
         Magazine::from_bits(self.spare.load(Relaxed))
     }
@@ -296,6 +303,7 @@ impl CpuCache {
     }
 
     /// The magazines of a zone and class, for those who only look.
+    #[inline]
     pub(crate) fn slot(&self, zone: ZoneKind, class: Class) -> &Slot {
         &self.slots[zone as usize][class.index()]
     }

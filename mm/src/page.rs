@@ -64,6 +64,7 @@ const COUNT_MAX: u64 = u32::MAX as u64;
 
 impl Word {
     /// The word of a page in `state` in `zone`; allocated pages have one reference.
+    #[inline]
     pub(crate) const fn new(state: PageState, zone: ZoneKind) -> Self {
         let (kind, order, count) = match state {
             PageState::Inner => return Self(0),
@@ -76,6 +77,7 @@ impl Word {
         Self(kind | (order.log2() as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT | count << COUNT_SHIFT)
     }
 
+    #[inline]
     fn state(self) -> PageState {
         let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
         match self.0 & 0xf {
@@ -88,10 +90,12 @@ impl Word {
         }
     }
 
+    #[inline]
     fn zone(self) -> ZoneKind {
         ZoneKind::ALL[((self.0 >> ZONE_SHIFT & 0x3) as usize).min(ZoneKind::COUNT - 1)]
     }
 
+    #[inline]
     const fn count(self) -> u32 {
         (self.0 >> COUNT_SHIFT) as u32
     }
@@ -99,27 +103,32 @@ impl Word {
 
 impl Page {
     /// An entry for a frame that nobody owns.
+    #[inline]
     pub const fn new() -> Self {
         Self { link: AtomicU64::new(0), word: AtomicU64::new(0) }
     }
 
     /// The frame's state.
+    #[inline]
     pub fn state(&self) -> PageState {
         self.word().state()
     }
 
     /// The zone of a page whose state is not [`PageState::Inner`].
+    #[inline]
     pub fn zone(&self) -> ZoneKind {
         self.word().zone()
     }
 
     /// References to an allocated block.
+    #[inline]
     pub fn count(&self) -> u32 {
         self.word().count()
     }
 
     /// Takes one more reference to an allocated block; the block is freed when all are given back.
     /// Returns whether that was possible: not for a page that is not the first of an allocated block.
+    #[inline]
     pub(crate) fn get(&self) -> bool {
         let word = self.word();
         let allocated = matches!(word.state(), PageState::Allocated(_)) && u64::from(word.count()) < COUNT_MAX;
@@ -130,6 +139,7 @@ impl Page {
     }
 
     /// Gives back one of several references; returns `false` when there is only one left.
+    #[inline]
     pub(crate) fn put_shared(&self) -> bool {
         let word = self.word();
         word.count() > 1 && {
@@ -138,18 +148,22 @@ impl Page {
         }
     }
 
+    #[inline]
     pub(crate) fn word(&self) -> Word {
         Word(self.word.load(Relaxed))
     }
 
+    #[inline]
     pub(crate) fn set_word(&self, word: Word) {
         self.word.store(word.0, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn link(&self) -> u64 {
         self.link.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set_link(&self, link: u64) {
         self.link.store(link, Relaxed);
     }
@@ -192,11 +206,13 @@ impl PageMap {
     /// # Safety
     /// For each bit that is set, the section's 512 entries, counted from `pages`, must be valid, initialised and never
     /// go away; nothing else may use them.
+    #[inline]
     pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
         Self { pages, frames, present }
     }
 
     /// Frames that the map spans, holes included.
+    #[inline]
     pub const fn frames(&self) -> u32 {
         self.frames
     }
@@ -207,6 +223,7 @@ impl PageMap {
     }
 
     /// The entry of `frame`, or `None` where there is no RAM.
+    #[inline]
     pub fn get(&self, frame: Pfn) -> Option<&Page> {
         let section = frame.as_u32() / SECTION_FRAMES;
         let word = self.present.get((section / u64::BITS) as usize)?;
@@ -218,6 +235,7 @@ impl PageMap {
 
     /// The entry of a frame that is known to exist: it came from the allocator or from [`get`](Self::get), or it is in
     /// the same 2 MiB as one that did.
+    #[inline]
     pub(crate) fn at(&self, frame: Pfn) -> &Page {
         debug_assert!(frame.as_u32() < self.frames.next_multiple_of(SECTION_FRAMES));
         // SAFETY: by the rule above the frame's section is present, so its entry lies within the map.

@@ -41,10 +41,12 @@ impl Platform for KernelPlatform {
         Some(KernelPin(sched::preempt_disable()))
     }
 
+    #[inline]
     fn context(&self) -> Context {
         sched::context()
     }
 
+    #[inline]
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
     }
@@ -85,6 +87,7 @@ impl Platform for KernelPlatform {
         paging::flush(start, pages);
     }
 
+    #[cold]
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
         klog!("{report}, called from {}:{}", caller.file(), caller.line());
     }

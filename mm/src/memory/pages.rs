@@ -241,6 +241,7 @@ impl<P: Platform> Memory<P> {
         }
     }
 
+    #[cold]
     pub(super) fn bad_free(
         &self,
         call: &'static str,
