@@ -1,5 +1,6 @@
 //! The calls that are measured, each as a [`Call`].
 //!
+//! What is beneath a call's checks is not inlined, so each measures a real call or two.
 //! A free of what was just allocated does not fail, and a failure would be in the log.
 
 use core::ptr::NonNull;
@@ -20,12 +21,12 @@ pub struct Pages {
 impl Call for Pages {
     type Held = Pfn;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<Pfn, AllocError> {
         memory().alloc_pages(self.gfp, self.order)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: Pfn) {
         let _ = memory().free_frames(held, self.order);
     }
@@ -37,12 +38,12 @@ pub struct FreePage;
 impl Call for FreePage {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().get_free_pages(GfpFlags::KERNEL, Order::ZERO)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().free_page(held);
     }
@@ -54,12 +55,12 @@ pub struct ZeroedPage;
 impl Call for ZeroedPage {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().get_zeroed_page(GfpFlags::KERNEL)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().free_page(held);
     }
@@ -80,12 +81,12 @@ pub struct Kmalloc {
 impl Call for Kmalloc {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kmalloc(self.size, self.gfp).map(address)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().kfree(held.as_mut_ptr());
     }
@@ -97,12 +98,12 @@ pub struct KmallocConst<const SIZE: usize>;
 impl<const SIZE: usize> Call for KmallocConst<SIZE> {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kmalloc(SIZE, GfpFlags::KERNEL).map(address)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().kfree(held.as_mut_ptr());
     }
@@ -114,12 +115,12 @@ pub struct Kzalloc(pub usize);
 impl Call for Kzalloc {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kzalloc(self.0, GfpFlags::KERNEL).map(address)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().kfree(held.as_mut_ptr());
     }
@@ -149,7 +150,9 @@ impl Drop for OwnCache {
 fn create(name: &str, size: usize) -> Result<CacheRef<KernelPlatform>, AllocError> {
     let flags = mm::CacheFlags::HWCACHE_ALIGN;
     // Only memory can be lacking: name and size are our own.
-    memory().kmem_cache_create(&CacheSpec { name, size, offset: 0, flags, ctor: None, dtor: None }).map_err(|_| AllocError)
+    memory()
+        .kmem_cache_create(&CacheSpec { name, size, offset: 0, flags, ctor: None, dtor: None })
+        .map_err(|_| AllocError)
 }
 
 /// kmem_cache_alloc and kmem_cache_free.
@@ -161,12 +164,12 @@ pub struct CacheCall {
 impl Call for CacheCall {
     type Held = NonNull<u8>;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<NonNull<u8>, AllocError> {
         memory().kmem_cache_alloc(self.cache, self.gfp)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: NonNull<u8>) {
         let _ = memory().kmem_cache_free(self.cache, held);
     }
@@ -178,12 +181,12 @@ pub struct CreateCache;
 impl Call for CreateCache {
     type Held = CacheRef<KernelPlatform>;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<Self::Held, AllocError> {
         create("bench-passing", 200)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: Self::Held) {
         let _ = memory().kmem_cache_destroy(held);
     }
@@ -198,12 +201,12 @@ pub struct Vmalloc {
 impl Call for Vmalloc {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().vmalloc(self.size)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().vfree(held);
     }
@@ -220,12 +223,12 @@ pub struct Ioremap {
 impl Call for Ioremap {
     type Held = VirtAddr;
 
-    #[inline(never)]
+    #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().ioremap(self.phys, self.size)
     }
 
-    #[inline(never)]
+    #[inline]
     fn give(&self, held: VirtAddr) {
         let _ = memory().iounmap(held);
     }

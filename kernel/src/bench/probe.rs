@@ -1,7 +1,7 @@
 //! The loops that are timed.
 //!
-//! Key types: [`Call`], an allocation and its free; [`Batch`], many of them at once. Loops and calls are functions of
-//! their own, as a driver's would be, and what they are given is hidden from the optimiser.
+//! Key types: [`Call`], an allocation and its free; [`Batch`], many of them at once. A loop is a function of its own, and
+//! what its calls are given is hidden from the optimiser.
 
 use core::hint::black_box;
 

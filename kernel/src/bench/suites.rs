@@ -2,7 +2,9 @@
 
 use mm::{AllocError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
 
-use super::calls::{CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, OwnCache, Pages, Vmalloc, ZeroedPage};
+use super::calls::{
+    CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, OwnCache, Pages, Vmalloc, ZeroedPage,
+};
 use super::interrupt::{Set, Work};
 use super::probe::{Batch, FreeOrder};
 use super::report::{Effort, Reporter, Stopped};

@@ -324,6 +324,8 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn bad_object(
         &self,
         call: &'static str,

@@ -283,6 +283,7 @@ impl<P: Platform> Memory<P> {
     }
 
     #[cold]
+    #[inline(never)]
     fn wrong_context(&self, call: &'static str, context: Context, caller: &'static Location<'static>) -> AllocError {
         self.events.wrong_contexts.fetch_add(1, Relaxed);
         self.platform.report(&Report::WrongContext { call, context }, caller);
@@ -298,13 +299,14 @@ impl<P: Platform> Memory<P> {
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
         let high = ZoneKind::HighMem;
-        if gfp.zones().contains(&high) && self.zone(high).with(|zone| zone.managed() > 0) {
+        if self.first_zone(gfp) == high && self.zone(high).with(|zone| zone.managed() > 0) {
             return Err(self.refuse(call, "high memory has no address", caller));
         }
         Ok(())
     }
 
     #[cold]
+    #[inline(never)]
     fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
         self.platform.report(&Report::BadArgument { call, reason }, caller);
         AllocError

@@ -111,8 +111,8 @@ impl<P: Platform> Memory<P> {
         unsafe { core::ptr::write_bytes(block.as_mut_ptr::<u8>(), 0, order.bytes()) };
     }
 
-    /// Allocation behind the context check.
-    #[inline]
+    /// Allocation behind the context check. One copy for all callers: what is usual is in it, what is not is called.
+    #[inline(never)]
     pub(super) fn alloc_frames(
         &'static self,
         gfp: GfpFlags,
@@ -126,7 +126,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// From this CPU's magazines, or else from the zones.
-    #[inline]
+    #[inline(always)]
     fn try_alloc(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         if !self.platform.admits(order) {
             return None;
@@ -141,6 +141,7 @@ impl<P: Platform> Memory<P> {
 
     /// One walk over the zonelist.
     #[cold]
+    #[inline(never)]
     fn alloc_from_zones(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         for &kind in gfp.zones() {
             let alloc = || self.with_zone(kind, |zone| zone.alloc(&self.map, order, gfp.priority()));
@@ -166,6 +167,7 @@ impl<P: Platform> Memory<P> {
 
     /// Memory is short: reclaim and wait if the caller may, else fail. (Spec: the 2.4 decision table, bounded.)
     #[cold]
+    #[inline(never)]
     fn alloc_slow(&'static self, gfp: GfpFlags, order: Order, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
@@ -196,7 +198,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Checks a block and gives it back: to this CPU's magazines, or else to its zone.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
         // By the frame, not by the entry: a wrong free may race with the allocation of the same page elsewhere.
@@ -208,6 +210,7 @@ impl<P: Platform> Memory<P> {
     }
 
     #[cold]
+    #[inline(never)]
     fn release_to_zone(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
         let page = self.map.at(frame);
         self.with_zone(kind, |zone| {
@@ -242,6 +245,7 @@ impl<P: Platform> Memory<P> {
     }
 
     #[cold]
+    #[inline(never)]
     pub(super) fn bad_free(
         &self,
         call: &'static str,

@@ -24,7 +24,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// A block from this CPU's magazines, traded with the zone's depot when both are empty.
-    #[inline]
+    #[inline(always)]
     pub(super) fn alloc_cached(&self, zone: ZoneKind, order: Order) -> Option<Pfn> {
         let class = Class::of(order)?;
         let pin = self.platform.pin()?;
@@ -40,6 +40,7 @@ impl<P: Platform> Memory<P> {
 
     /// Trades for a full magazine, unless the zone has little left.
     #[cold]
+    #[inline(never)]
     fn refill(&self, cache: &Entered<'_>, slot: &Slot, zone: ZoneKind, class: Class) -> Option<Pfn> {
         if cache.take_drain_wish() {
             self.empty_cache(cache);
@@ -52,7 +53,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Puts an allocated block into this CPU's magazines; says whether that was possible.
-    #[inline]
+    #[inline(always)]
     pub(super) fn free_cached(&self, frame: Pfn, order: Order, zone: ZoneKind) -> bool {
         if self.tight[zone as usize].load(Relaxed) {
             return false;
@@ -72,6 +73,7 @@ impl<P: Platform> Memory<P> {
 
     /// Trades a full magazine in, so that there is room.
     #[cold]
+    #[inline(never)]
     fn hand_in(&self, cache: &Entered<'_>, slot: &Slot, zone: ZoneKind, class: Class) {
         let full = slot.take_spare();
         self.with_zone(zone, |zone| zone.put_magazine(&self.map, class, full));
