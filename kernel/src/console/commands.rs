@@ -7,13 +7,14 @@ use shell::{Command, Failure, Job, Outcome, Status};
 use super::process::Process;
 use super::{crew, irqstress};
 use crate::options::{self, Switch};
-use crate::{arch, log, modules, sched};
+use crate::{arch, bench, log, modules, sched};
 
 /// Most parameters of one insmod line.
 const MAX_PARAMS: usize = 8;
 
 /// The commands, sorted by name.
 pub const COMMANDS: &[Command<Process>] = &[
+    command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
     command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
     command("dmesg", "", "shows the kernel log", dmesg),
     command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),

@@ -12,7 +12,7 @@ mod device;
 mod irqstress;
 mod machine;
 mod names;
-mod process;
+pub mod process;
 mod reserve;
 pub mod tty;
 

@@ -44,6 +44,7 @@ pub struct Kernel;
 impl Global for Kernel {
     type Platform = KernelPlatform;
 
+    #[inline]
     fn memory() -> &'static Memory<KernelPlatform> {
         memory()
     }

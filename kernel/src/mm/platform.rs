@@ -41,10 +41,12 @@ impl Platform for KernelPlatform {
         Some(KernelPin(sched::preempt_disable()))
     }
 
+    #[inline]
     fn context(&self) -> Context {
         sched::context()
     }
 
+    #[inline]
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
     }
@@ -89,6 +91,7 @@ impl Platform for KernelPlatform {
         clear::page(page);
     }
 
+    #[cold]
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
         klog!("{report}, called from {}:{}", caller.file(), caller.line());
     }

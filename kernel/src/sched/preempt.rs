@@ -13,14 +13,13 @@ use x86_64::instructions::interrupts;
 use crate::arch::percpu::{CURRENT, NEED_RESCHED, PREEMPT_COUNT};
 use crate::klog;
 
-/// One section without preemption.
-const SECTION: u32 = 1;
 /// One soft interrupt.
 const SOFTIRQ: u32 = 1 << 8;
 /// One hardware interrupt.
 const HARDIRQ: u32 = 1 << 16;
 
 /// The context of the caller. Any context.
+#[inline]
 pub fn context() -> Context {
     context_with(interrupts::are_enabled())
 }
@@ -49,14 +48,14 @@ pub struct PreemptGuard(PhantomData<*mut ()>);
 /// Switches preemption off. Sections nest. Any context.
 #[inline]
 pub fn preempt_disable() -> PreemptGuard {
-    PREEMPT_COUNT.add(SECTION);
+    PREEMPT_COUNT.increment();
     PreemptGuard(PhantomData)
 }
 
 impl Drop for PreemptGuard {
     #[inline]
     fn drop(&mut self) {
-        PREEMPT_COUNT.sub(SECTION);
+        PREEMPT_COUNT.decrement();
         preempt_point();
     }
 }
@@ -79,13 +78,13 @@ fn preempt_slow() {
 /// Enters a spinlock's section: the caller has switched interrupts off.
 #[inline]
 pub(crate) fn enter_section() {
-    PREEMPT_COUNT.add(SECTION);
+    PREEMPT_COUNT.increment();
 }
 
 /// Leaves a spinlock's section, interrupts being off still.
 #[inline]
 pub(crate) fn leave_section() {
-    PREEMPT_COUNT.sub(SECTION);
+    PREEMPT_COUNT.decrement();
 }
 
 /// Enters a hardware interrupt.

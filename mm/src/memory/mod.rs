@@ -28,7 +28,7 @@ use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
 use crate::page::PageMap;
-use crate::platform::{Lock, Platform, Report};
+use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::AreaTree;
 use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
@@ -173,6 +173,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The kernel beneath.
+    #[inline]
     pub fn platform(&self) -> &P {
         &self.platform
     }
@@ -199,6 +200,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The zone that `frame` belongs to.
+    #[inline]
     pub fn zone_of(&self, frame: Pfn) -> ZoneKind {
         if frame < DMA_END {
             ZoneKind::Dma
@@ -210,11 +212,13 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The direct map's address of `frame`. Meaningless for HighMem.
+    #[inline]
     pub fn virt(&self, frame: Pfn) -> VirtAddr {
         self.platform.direct_map().add(frame.phys().as_u64() as usize)
     }
 
     /// The frame whose direct-map address lies in the page of `addr`, if the page map knows it.
+    #[inline]
     pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
         let offset = addr.as_usize().checked_sub(self.platform.direct_map().as_usize())?;
         let frame = crate::addr::PhysAddr::new(offset as u64).frame()?;
@@ -270,6 +274,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Runs `f` with a zone that it may change.
+    #[inline]
     fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
         self.zone(kind).with(|zone| {
             let result = f(zone);
@@ -278,26 +283,33 @@ impl<P: Platform> Memory<P> {
         })
     }
 
+    #[inline]
     fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
         &self.zones[kind as usize]
     }
 
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
+    #[inline]
     fn check_context(&self, call: &'static str, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
         if gfp.may_sleep() { self.check_may_sleep(call, caller) } else { Ok(()) }
     }
 
+    #[inline]
     fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
         let context = self.platform.context();
-        if context.may_sleep() {
-            return Ok(());
-        }
+        if context.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, context, caller)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong_context(&self, call: &'static str, context: Context, caller: &'static Location<'static>) -> AllocError {
         self.events.wrong_contexts.fetch_add(1, Relaxed);
         self.platform.report(&Report::WrongContext { call, context }, caller);
-        Err(AllocError)
+        AllocError
     }
 
     /// Refuses a request whose result needs an address, but that high memory might serve.
+    #[inline]
     fn check_addressable(
         &self,
         call: &'static str,
@@ -305,12 +317,14 @@ impl<P: Platform> Memory<P> {
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
         let high = ZoneKind::HighMem;
-        if gfp.zones().contains(&high) && self.zone(high).with(|zone| zone.managed() > 0) {
+        if self.first_zone(gfp) == high && self.zone(high).with(|zone| zone.managed() > 0) {
             return Err(self.refuse(call, "high memory has no address", caller));
         }
         Ok(())
     }
 
+    #[cold]
+    #[inline(never)]
     fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
         self.platform.report(&Report::BadArgument { call, reason }, caller);
         AllocError
