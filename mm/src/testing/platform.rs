@@ -42,8 +42,11 @@ impl<T: Send> Lock<T> for HostLock<T> {
 
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
-    static INTERRUPT: Cell<Option<(usize, fn())>> = const { Cell::new(None) };
+    static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
 }
+
+/// An interrupt to come: after how many steps, and its handler.
+type Interrupt = (usize, fn());
 
 /// The host beneath the allocators.
 pub struct HostPlatform {
