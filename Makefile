@@ -22,7 +22,7 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host test-qemu chapter bench bench-guest bench-boot check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host test-qemu chapter bench bench-guest bench-boot bench-linux check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -35,6 +35,7 @@ help:
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            the page allocator against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
+	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers'
 	@echo 'make check            formatting, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'
@@ -78,6 +79,9 @@ bench-guest: kernel host-programs
 
 bench-boot: kernel host-programs
 	@MEM=$(or $(MEM),1G) $(XTASK) bench-boot
+
+bench-linux: kernel host-programs
+	@$(XTASK) bench-linux
 
 # Readers of this documentation see private items too, so links to them are fine.
 DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'

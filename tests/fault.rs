@@ -6,15 +6,15 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
-use core::cell::UnsafeCell;
 use core::hint::black_box;
 
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::paging;
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
+use kernel::mm::memory;
 use kernel::{log, sched};
-use mm::{MapError, Mapping, PAGE_SIZE, Pfn, VirtAddr};
+use mm::{GfpFlags, MapError, Mapping, Pfn, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -61,43 +61,30 @@ fn guard_pages_below_the_first_stacks_are_unmapped() {
     }
 }
 
-/// A page-aligned page.
-#[repr(align(4096))]
-struct Page(UnsafeCell<[u8; PAGE_SIZE]>);
-
-// SAFETY: one thread uses them.
-unsafe impl Sync for Page {}
-
-impl Page {
-    const fn zeroed() -> Self {
-        Self(UnsafeCell::new([0; PAGE_SIZE]))
-    }
-
-    fn frame(&self) -> Option<Pfn> {
-        paging::translate(VirtAddr::from_ptr(self.0.get()))
-    }
+/// A zeroed page, and its frame.
+fn fresh_page() -> (VirtAddr, Pfn) {
+    let page = memory().get_zeroed_page(GfpFlags::KERNEL).unwrap();
+    (page, memory().frame_of(page).unwrap())
 }
 
 #[test_case]
 fn pages_are_mapped_and_unmapped() {
-    static DATA: Page = Page::zeroed();
-    static TABLES: [Page; 2] = [const { Page::zeroed() }; 2];
+    let (data, frame) = fresh_page();
     let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
-    let frame = DATA.frame().unwrap();
     let map = |table: &mut Option<Pfn>| paging::map(at, frame, Mapping::Memory, table);
     // The level-3 table exists; two levels are missing below it, and each call takes one.
     let mut table = None;
     assert_eq!(map(&mut table), Err(MapError::TableMissing));
-    for page in &TABLES {
-        table = page.frame();
+    for _ in 0..2 {
+        table = Some(fresh_page().1);
         let result = map(&mut table);
         assert!(matches!(result, Ok(()) | Err(MapError::TableMissing)));
         assert_eq!(table, None);
     }
     assert_eq!(paging::translate(at), Some(frame));
-    // SAFETY: the byte is the static page's.
+    // SAFETY: the page is ours.
     assert_eq!(unsafe { probe_write(at.add(5), 77) }, Ok(()));
-    assert_eq!(probe_read(VirtAddr::from_ptr(DATA.0.get()).add(5)), Ok(77));
+    assert_eq!(probe_read(data.add(5)), Ok(77));
     assert_eq!(map(&mut None), Err(MapError::AlreadyMapped));
     assert_eq!(paging::unmap(at), Some(frame));
     paging::flush(at, 1);
@@ -109,6 +96,7 @@ fn pages_are_mapped_and_unmapped() {
     assert_eq!(paging::unmap(at), Some(frame));
     paging::flush(at, 1000);
     assert_eq!(probe_read(at), Err(Fault));
+    memory().free_page(data).unwrap();
 }
 
 #[test_case]

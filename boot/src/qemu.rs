@@ -32,7 +32,8 @@ impl Machine {
         machine.console(source);
         machine.configuration(settings, source)?;
         if settings.debugger == Debugger::Awaited {
-            machine.command.args(["-s", "-S"]);
+            machine.command.args(["-gdb", "tcp:127.0.0.1:1234", "-S"]);
+            eprintln!("waiting for gdb: target remote localhost:1234");
         }
         machine.command.stdin(Stdio::piped()).stdout(Stdio::piped());
         machine.die_with_parent();

@@ -14,6 +14,7 @@ use x86_64::VirtAddr;
 pub use bootloader_api;
 
 pub mod arch;
+pub mod bench;
 pub mod chrdev;
 pub mod console;
 pub mod fs;

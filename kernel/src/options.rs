@@ -17,6 +17,10 @@ pub const MAX_LINE: usize = 512;
 pub struct Options {
     /// `mem=SIZE`: memory from this address on is hidden from the allocators.
     pub mem: Option<PhysAddr>,
+    /// `highmem=SIZE`: this much of the memory's end is outside of the direct map, in a zone of its own.
+    pub highmem: u64,
+    /// `min_free_kbytes=N`: about this much is kept free for urgent requests.
+    pub min_free_kib: Option<usize>,
     /// `atomic_floor=0|min/4`: where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
     /// `slab_stats=0|1`: statistics in /proc/slabinfo.
@@ -37,7 +41,7 @@ pub enum Switch {
 
 impl Options {
     const DEFAULT: Self =
-        Self { mem: None, atomic_floor: AtomicFloor::LastPage, slab_stats: Switch::Off, crash: Switch::Off };
+        Self { mem: None, highmem: 0, min_free_kib: None, atomic_floor: AtomicFloor::LastPage, slab_stats: Switch::Off, crash: Switch::Off };
 }
 
 static OPTIONS: Once<Options> = Once::new();
@@ -80,6 +84,8 @@ enum Refusal {
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Refusal> {
     match name {
         "mem" => options.mem = Some(PhysAddr::new(parse_size(value).ok_or(Refusal::BadValue)?)),
+        "highmem" => options.highmem = parse_size(value).ok_or(Refusal::BadValue)?,
+        "min_free_kbytes" => options.min_free_kib = Some(value.parse().map_err(|_| Refusal::BadValue)?),
         "atomic_floor" => options.atomic_floor = parse_floor(value).ok_or(Refusal::BadValue)?,
         "slab_stats" => options.slab_stats = parse_switch(value).ok_or(Refusal::BadValue)?,
         "crash" => options.crash = parse_switch(value).ok_or(Refusal::BadValue)?,

@@ -1,4 +1,73 @@
 //! The allocator stack of a kernel: bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap.
+//!
+//! # In another kernel
+//!
+//! Implement [`Platform`], hand [`Memory`] a [`PageMap`] and the free frames, and call. This kernel has 8 MiB, one CPU that
+//! never sleeps, and no page tables of its own, so no vmalloc:
+//!
+//! ```
+//! # use core::{panic::Location, ptr::NonNull};
+//! # use mm::page::{Page, mark_present};
+//! # use mm::zone::AtomicFloor;
+//! use mm::*;
+//!
+//! struct Spin<T>(std::sync::Mutex<T>); // Yours spins, with interrupts off.
+//! impl<T: Send> Lock<T> for Spin<T> {
+//!     fn new(value: T) -> Self { Self(std::sync::Mutex::new(value)) }
+//!     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R { f(&mut self.0.lock().expect("no panic under a lock")) }
+//!     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> { self.0.try_lock().ok().map(|mut value| f(&mut value)) }
+//! }
+//!
+//! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
+//! impl Pinned for OnlyCpu {
+//!     fn cpu(&self) -> usize { 0 }
+//! }
+//!
+//! struct Machine { direct_map: VirtAddr }
+//! impl Platform for Machine {
+//!     type Lock<T: Send> = Spin<T>;
+//!     type Pin = OnlyCpu;
+//!     fn pin(&self) -> Option<OnlyCpu> { Some(OnlyCpu) }
+//!     fn context(&self) -> Context { Context::Process }
+//!     fn direct_map(&self) -> VirtAddr { self.direct_map }
+//!     fn wake_reclaimer(&self) {}
+//!     fn wait_for_memory(&self, _ready: &mut dyn FnMut() -> bool) {}
+//!     fn wake_waiters(&self) {}
+//!     fn map(&self, _: VirtAddr, _: Pfn, _: Mapping, _: &mut Option<Pfn>) -> Result<(), MapError> {
+//!         Err(MapError::OutOfRange)
+//!     }
+//!     fn unmap(&self, _: VirtAddr) -> Option<Pfn> { None }
+//!     fn translate(&self, _: VirtAddr) -> Option<Pfn> { None }
+//!     fn prune_table(&self) -> Option<Pfn> { None }
+//!     fn flush(&self, _: VirtAddr, _: usize) {}
+//!     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) { println!("{report} ({caller})"); }
+//! }
+//!
+//! const FRAMES: u32 = 2048;
+//! // Memory and page array come from Bootmem on a real machine.
+//! let ram = Box::leak(vec![[0u8; PAGE_SIZE]; FRAMES as usize + 1].into_boxed_slice());
+//! let direct_map = VirtAddr::new(ram.as_ptr().addr().next_multiple_of(PAGE_SIZE));
+//! let pages: Box<[Page]> = (0..FRAMES).map(|_| Page::new()).collect();
+//! let mut present = vec![0; PageMap::present_words(FRAMES)];
+//! let free = PfnRange::new(Pfn::new(1), Pfn::new(FRAMES));
+//! mark_present(&mut present, free);
+//! // SAFETY: every entry exists for ever, and nothing else uses them.
+//! let map = unsafe { PageMap::new(NonNull::from(Box::leak(pages)).cast(), FRAMES, present.leak()) };
+//!
+//! let config = Config {
+//!     highmem_start: Pfn::new(u32::MAX),
+//!     vmalloc_start: VirtAddr::new(0xffff_c900_0000_0000),
+//!     vmalloc_end: VirtAddr::new(0xffff_e900_0000_0000),
+//!     atomic_floor: AtomicFloor::LastPage,
+//! };
+//! let memory: &'static Memory<Machine> = Box::leak(Box::new(Memory::new(Machine { direct_map }, map, config)));
+//! memory.release(free);
+//! memory.init_caches().expect("room for the kmalloc caches");
+//!
+//! let buffer = memory.kmalloc(4000, GfpFlags::KERNEL).expect("memory is plenty");
+//! assert_eq!(memory.kfree(buffer.as_ptr()), Ok(()));
+//! assert_eq!(memory.kfree(buffer.as_ptr()), Err(FreeError::DoubleFree));
+//! ```
 #![no_std]
 #![deny(clippy::std_instead_of_core)]
 #[cfg(feature = "testing")]

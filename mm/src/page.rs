@@ -77,6 +77,7 @@ impl Word {
         Self(kind | (order.log2() as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT | count << COUNT_SHIFT)
     }
 
+    #[inline]
     fn state(self) -> PageState {
         let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
         match self.0 & 0xf {
@@ -89,10 +90,12 @@ impl Word {
         }
     }
 
+    #[inline]
     fn zone(self) -> ZoneKind {
         ZoneKind::ALL[((self.0 >> ZONE_SHIFT & 0x3) as usize).min(ZoneKind::COUNT - 1)]
     }
 
+    #[inline]
     const fn count(self) -> u32 {
         (self.0 >> COUNT_SHIFT) as u32
     }
@@ -100,27 +103,32 @@ impl Word {
 
 impl Page {
     /// An entry for a frame that nobody owns.
+    #[inline]
     pub const fn new() -> Self {
         Self { link: AtomicU64::new(0), word: AtomicU64::new(0) }
     }
 
     /// The frame's state.
+    #[inline]
     pub fn state(&self) -> PageState {
         self.word().state()
     }
 
     /// The zone of a page whose state is not [`PageState::Inner`].
+    #[inline]
     pub fn zone(&self) -> ZoneKind {
         self.word().zone()
     }
 
     /// References to an allocated block.
+    #[inline]
     pub fn count(&self) -> u32 {
         self.word().count()
     }
 
     /// Takes one more reference to an allocated block; the block is freed when all are given back.
     /// Returns whether that was possible: not for a page that is not the first of an allocated block.
+    #[inline]
     pub(crate) fn get(&self) -> bool {
         let word = self.word();
         let allocated = matches!(word.state(), PageState::Allocated(_)) && u64::from(word.count()) < COUNT_MAX;
@@ -131,6 +139,7 @@ impl Page {
     }
 
     /// Gives back one of several references; returns `false` when there is only one left.
+    #[inline]
     pub(crate) fn put_shared(&self) -> bool {
         let word = self.word();
         word.count() > 1 && {
@@ -197,11 +206,13 @@ impl PageMap {
     /// # Safety
     /// For each bit that is set, the section's 512 entries, counted from `pages`, must be valid, initialised and never
     /// go away; nothing else may use them.
+    #[inline]
     pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
         Self { pages, frames, present }
     }
 
     /// Frames that the map spans, holes included.
+    #[inline]
     pub const fn frames(&self) -> u32 {
         self.frames
     }

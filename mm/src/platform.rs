@@ -7,7 +7,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{FreeError, MapError};
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::order::Order;
@@ -199,6 +199,15 @@ pub trait Platform: Sync + Sized + 'static {
     /// Whether an allocation of 2^`order` pages may be tried at all; a place for fault injection.
     fn admits(&self, _order: Order) -> bool {
         true
+    }
+
+    /// Called at every step of the way through a CPU's caches; a place for tests to interrupt.
+    fn step(&self) {}
+
+    /// Fills the page at `page` with zeros, the fastest way that the machine has. The caller owns the page.
+    fn clear_page(&self, page: VirtAddr) {
+        // SAFETY: the page is memory of the direct map that the caller owns.
+        unsafe { core::ptr::write_bytes(page.as_mut_ptr::<u8>(), 0, PAGE_SIZE) };
     }
 
     /// Called after each allocation of pages; a place for tracing and sanitizers.

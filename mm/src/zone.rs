@@ -111,6 +111,13 @@ impl Zone {
         self.marks = Watermarks::for_zone(self.kind, self.managed);
     }
 
+    /// Moves the watermarks: `min` to this many pages, a quarter of the zone at most, `low` and `high` to twice and three
+    /// times that.
+    pub fn set_min(&mut self, min: usize) {
+        let min = min.min(self.managed / 4);
+        self.marks = Watermarks { min, low: 2 * min, high: 3 * min };
+    }
+
     /// The free pages that a request must leave behind.
     fn floor(&self, priority: Priority) -> usize {
         match (priority, self.floor) {

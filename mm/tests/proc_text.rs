@@ -65,6 +65,8 @@ Node 0, zone      DMA
         low      254
         high     381
         managed  4095
+        depot    0
+        parked   0
     nr_alloc     0
     nr_free      0
     nr_reserve   0
@@ -77,6 +79,8 @@ Node 0, zone   Normal
         low      20
         high     30
         managed  1024
+        depot    0
+        parked   124
     nr_alloc     4
     nr_free      1
     nr_reserve   0

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 use std::{format, thread, vec};
 
@@ -15,6 +15,9 @@ use crate::env::{Env, File, Kind, Stat, Status, Stream};
 use crate::exec::{Machine, run_command, run_line, run_list};
 use crate::job::Command;
 use crate::parser;
+
+mod pipe;
+use pipe::Pipe;
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
@@ -362,63 +365,15 @@ impl File for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let What::Reader(pipe) | What::Writer(pipe) = &self.what {
-            let mut state = lock(&pipe.state);
-            match self.what {
-                What::Reader(_) => state.has_reader = false,
-                _ => state.has_writer = false,
-            }
-            pipe.changed.notify_all();
+        match &self.what {
+            What::Reader(pipe) => pipe.close_reader(),
+            What::Writer(pipe) => pipe.close_writer(),
+            _ => {}
         }
     }
-}
-
-/// A pipe that holds 100 bytes: less than any buffer of a command.
-#[derive(Default)]
-struct Pipe {
-    state: Mutex<PipeState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct PipeState {
-    bytes: Vec<u8>,
-    has_reader: bool,
-    has_writer: bool,
 }
 
 fn pipe(world: &World) -> (Handle, Handle) {
-    let pipe = Arc::new(Pipe::default());
-    *lock(&pipe.state) = PipeState { bytes: Vec::new(), has_reader: true, has_writer: true };
+    let pipe = Arc::new(Pipe::new());
     (Handle::new(world, What::Reader(pipe.clone())), Handle::new(world, What::Writer(pipe)))
-}
-
-impl Pipe {
-    const CAPACITY: usize = 100;
-
-    fn read(&self, out: &mut [u8]) -> Result<usize, Errno> {
-        let mut state = lock(&self.state);
-        while state.bytes.is_empty() && state.has_writer {
-            state = self.changed.wait(state).unwrap();
-        }
-        let len = out.len().min(state.bytes.len());
-        out[..len].copy_from_slice(&state.bytes[..len]);
-        state.bytes.drain(..len);
-        self.changed.notify_all();
-        Ok(len)
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        let mut state = lock(&self.state);
-        while state.bytes.len() == Self::CAPACITY && state.has_reader {
-            state = self.changed.wait(state).unwrap();
-        }
-        if !state.has_reader {
-            return Err(Errno::EPIPE);
-        }
-        let len = bytes.len().min(Self::CAPACITY - state.bytes.len());
-        state.bytes.extend_from_slice(&bytes[..len]);
-        self.changed.notify_all();
-        Ok(len)
-    }
 }

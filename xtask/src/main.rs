@@ -1,8 +1,9 @@
 //! Scullery's test program: runs every test, on the host and in QEMU, and reports on the chapter.
 //!
-//! Started by make, from the top of the tree. `test`, `test-host`, `test-qemu [NAME]`, `chapter`, `bench-boot`.
+//! Started by make, from the top of the tree. `test`, `test-host`, `test-qemu [NAME]`, `chapter`, `bench-boot`, `bench-linux`.
 
 mod bench_boot;
+mod bench_linux;
 mod cargo;
 mod chapter;
 mod guest;
@@ -43,7 +44,8 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu", filter] => test_in_qemu(filter),
         ["chapter"] => chapter::report(),
         ["bench-boot"] => bench_boot::measure(),
-        _ => bail!("usage: xtask test | test-host | test-qemu [NAME] | chapter | bench-boot"),
+        ["bench-linux"] => bench_linux::compare(),
+        _ => bail!("usage: xtask test | test-host | test-qemu [NAME] | chapter | bench-boot | bench-linux"),
     }
 }
 

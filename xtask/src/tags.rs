@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Trees that hold tests.
-const ROOTS: [&str; 6] = ["mm", "kapi", "drivers", "boot", "xtask", "tests"];
+const ROOTS: [&str; 7] = ["mm", "kapi", "drivers", "shell", "boot", "xtask", "tests"];
 
 /// One statement that one test shows.
 #[derive(Debug, Clone, PartialEq, Eq)]

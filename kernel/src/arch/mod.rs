@@ -1,6 +1,7 @@
 //! All that knows the machine: ports, tables, the boot protocol.
 
 pub mod backtrace;
+pub mod clear;
 pub mod cpu;
 pub mod crash;
 pub mod fault;
@@ -9,6 +10,7 @@ pub mod gdt;
 pub mod irq;
 pub mod layout;
 pub mod paging;
+pub mod pci;
 pub mod percpu;
 pub mod pic;
 pub mod pit;

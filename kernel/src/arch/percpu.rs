@@ -102,6 +102,20 @@ impl<const OFFSET: usize> Word<OFFSET> {
         unsafe { asm!("sub dword ptr gs:[{}], {:e}", const OFFSET, in(reg) amount, options(nostack)) };
     }
 
+    /// Adds one. A compiler barrier too.
+    #[inline(always)]
+    pub fn increment(&self) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("inc dword ptr gs:[{}]", const OFFSET, options(nostack)) };
+    }
+
+    /// Subtracts one. A compiler barrier too.
+    #[inline(always)]
+    pub fn decrement(&self) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("dec dword ptr gs:[{}]", const OFFSET, options(nostack)) };
+    }
+
     /// Sets the bits that are set in `bits`.
     #[inline(always)]
     pub fn set_bits(&self, bits: u32) {

@@ -7,13 +7,14 @@ use shell::{Command, Failure, Job, Outcome, Status};
 use super::process::Process;
 use super::{crew, irqstress};
 use crate::options::{self, Switch};
-use crate::{arch, log, modules, sched};
+use crate::{arch, bench, log, modules, sched};
 
 /// Most parameters of one insmod line.
 const MAX_PARAMS: usize = 8;
 
 /// The commands, sorted by name.
 pub const COMMANDS: &[Command<Process>] = &[
+    command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
     command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
     command("dmesg", "", "shows the kernel log", dmesg),
     command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
@@ -23,6 +24,7 @@ pub const COMMANDS: &[Command<Process>] = &[
         "writes to devices from a thread and from interrupts",
         irqstress::run,
     ),
+    command("lspci", "", "lists what answers on the PCI bus: address, kind, vendor and device, revision", lspci),
     command("poweroff", "", "ends the machine", poweroff),
     command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
     command("reboot", "", "resets the machine", reboot),
@@ -74,7 +76,7 @@ fn dmesg<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
 
 fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     let mut out = job.out();
-    let mut result = writeln!(out, "{:>5} {:1} {:>9} {:>6} {}", "ID", "S", "TICKS", "STACK", "NAME");
+    let mut result = writeln!(out, "   ID S     TICKS  STACK NAME");
     sched::threads(|thread| {
         if result.is_err() {
             return;
@@ -86,6 +88,29 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
             Some(command) => writeln!(out, ": {}", command.as_str()),
             None => writeln!(out),
         });
+    });
+    result?;
+    out.finish()?;
+    Ok(Status::OK)
+}
+
+fn lspci<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+    let mut out = job.out();
+    let mut result = Ok(());
+    arch::pci::for_each(|function| {
+        let (at, kind) = (function.address, function.kind());
+        if result.is_ok() {
+            result = writeln!(
+                out,
+                "{:02x}:{:02x}.{} {kind:?}: {:04x}:{:04x} (rev {:02x})",
+                at.bus(),
+                at.device(),
+                at.function(),
+                function.vendor,
+                function.device,
+                function.revision
+            );
+        }
     });
     result?;
     out.finish()?;

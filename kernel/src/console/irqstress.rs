@@ -159,7 +159,7 @@ fn write_from_thread(job: &Job<'_, Process>, module: &dyn Module, rounds: u64) -
             })?;
             writes += 1;
         }
-        if left % 2 == 0 {
+        if left.is_multiple_of(2) {
             sched::sleep(TICK)?;
         }
         if job.env.is_terminal() && job.env.uptime() - shown > Duration::from_secs(1) {

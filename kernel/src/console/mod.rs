@@ -12,7 +12,7 @@ mod device;
 mod irqstress;
 mod machine;
 mod names;
-mod process;
+pub mod process;
 mod reserve;
 pub mod tty;
 
@@ -32,12 +32,12 @@ pub fn run() -> ! {
         klog!("console: no /dev/console: {error}");
     }
     tty::start();
-    let mut reader = tty::LineReader::new();
+    let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", crate::cycles_since_entry());
     loop {
         reserve::fill();
-        status = match reader.next() {
+        status = match reader.read_line() {
             Line::Typed(line) => run_line(&mut Front, line, status),
             Line::Bad(reason) => {
                 tty::write(b"sh: ");

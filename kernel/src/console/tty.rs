@@ -126,13 +126,13 @@ pub struct LineReader {
 }
 
 impl LineReader {
-    /// A reader without history.
-    pub const fn new() -> Self {
+    /// A reader at the start of a session.
+    pub const fn without_history() -> Self {
         Self { editor: Editor::new(PROMPT), plain: PlainReader::new() }
     }
 
     /// The next line. Sleeps until there is one.
-    pub fn next(&mut self) -> Line<'_> {
+    pub fn read_line(&mut self) -> Line<'_> {
         let (event, line) = if is_terminal() {
             (self.edited(), self.editor.line())
         } else {

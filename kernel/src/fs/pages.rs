@@ -19,15 +19,16 @@ type Table = KVec<Option<PageBlock>>;
 
 /// A sparse array of bytes.
 pub(super) struct Pages {
+    gfp: GfpFlags,
     tables: KVec<Table>,
     size: u64,
     pages: usize,
 }
 
 impl Pages {
-    /// No bytes, no memory.
-    pub(super) const fn new() -> Self {
-        Self { tables: KVec::new(), size: 0, pages: 0 }
+    /// No bytes, no memory. Pages will be allocated with `gfp`.
+    pub(super) const fn new(gfp: GfpFlags) -> Self {
+        Self { gfp, tables: KVec::new(), size: 0, pages: 0 }
     }
 
     /// Bytes up to the end of what was written.
@@ -67,6 +68,7 @@ impl Pages {
             return Err(Errno::EFBIG);
         }
         let (index, offset) = split(position);
+        let gfp = self.gfp;
         let place = self.place(index)?;
         let mut made = 0;
         let page = match place {
@@ -74,7 +76,7 @@ impl Pages {
             empty => {
                 admit()?;
                 made = 1;
-                empty.insert(PageBlock::zeroed(GfpFlags::USER)?)
+                empty.insert(PageBlock::zeroed(gfp)?)
             }
         };
         let n = buf.get(&mut page.bytes_mut()[offset..])?;

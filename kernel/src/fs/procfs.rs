@@ -83,7 +83,7 @@ impl FileSystem for ProcFs {
         if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
             return Err(Errno::EACCES);
         }
-        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new() };
+        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL) };
         Ok(share(ProcFile { source, text })?)
     }
 
@@ -105,7 +105,7 @@ impl FileSystem for ProcFs {
 
 /// The text as it is now.
 fn written(source: Source) -> Result<Pages, Errno> {
-    let mut writer = Writer { text: Pages::new(), error: Errno::EIO };
+    let mut writer = Writer { text: Pages::new(GfpFlags::KERNEL), error: Errno::EIO };
     match source.show(&mut writer) {
         Ok(()) => Ok(writer.text),
         Err(fmt::Error) => Err(writer.error),

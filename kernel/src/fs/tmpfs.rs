@@ -53,7 +53,7 @@ impl TmpFs {
             return Err(Errno::ENOENT);
         }
         let name = KString::from_str(path, GfpFlags::KERNEL)?;
-        let fresh = share(Inode { content: Mutex::new(Pages::new()) })?;
+        let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::USER)) })?;
         let mut names = self.names.lock()?;
         // Somebody else may have made it meanwhile.
         if let Some((_, inode)) = names.iter().find(|(name, _)| name.as_str() == path) {
@@ -107,7 +107,7 @@ impl FileSystem for TmpFs {
 
 impl Inode {
     fn truncate(&self) -> Result<(), Errno> {
-        let old = core::mem::replace(&mut *self.content.lock()?, Pages::new());
+        let old = core::mem::replace(&mut *self.content.lock()?, Pages::new(GfpFlags::USER));
         USED.fetch_sub(old.pages(), Relaxed);
         Ok(())
     }

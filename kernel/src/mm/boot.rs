@@ -2,11 +2,12 @@
 //!
 //! On the bootloader's page tables ([`leave_bootloader`]):
 //! 1. the firmware's map, as given;
-//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved; the early heap;
+//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved;
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the bootloader's memory comes back to bootmem, and bootmem hands everything to the zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, and bootmem hands everything to the
+//!    zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
 
 use core::ptr::NonNull;
@@ -29,23 +30,32 @@ use crate::{klog, options};
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
 const SECTIONS_AT_ONCE: usize = 256;
 
+/// The direct map shows at least what lies below this frame: 24 MiB.
+const LOWMEM_MIN: Pfn = Pfn::new(6144);
+
 /// What the first half of the bring-up leaves to the second.
 struct Handover {
     /// Frames of the bootloader that come back.
     reclaim: RegionSet,
+    /// Frames of the kernel image: the direct map leaves them out, so that nothing executable is writable there.
+    image: RegionSet,
     /// The initial files.
     ramdisk: (PhysAddr, usize),
     /// Bits for the sections that have entries in the `Page` array.
     present: &'static [u64],
     /// Frames that the `Page` array spans.
     frames: u32,
+    /// First frame outside of the direct map.
+    highmem_start: Pfn,
 }
 
 static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
     reclaim: RegionSet::new(),
+    image: RegionSet::new(),
     ramdisk: (PhysAddr::new(0), 0),
     present: &[],
     frames: 0,
+    highmem_start: Pfn::new(u32::MAX),
 });
 
 /// Why memory could not be brought up.
@@ -81,7 +91,6 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
     bootmem::set_window(window);
     let built = show_firmware_map(boot_info)
         .and_then(|()| start_bootmem(boot_info, &boot))
-        .and_then(|()| heap::init_early().map_err(BootError::from))
         .and_then(|()| change_tables(&boot, main));
     match built {
         Err(error) => panic!("memory bring-up: {error:?}"),
@@ -110,11 +119,11 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
         })?;
     }
     let limit = options::get().mem.unwrap_or(PhysAddr::new(u64::MAX));
-    let mut kept = RegionSet::new();
+    let mut image = RegionSet::new();
     let mut result = Ok(());
-    image_frames(boot, |frame| result = result.and(kept.insert(PfnRange::new(frame, frame.add(1)))));
+    image_frames(boot, |frame| result = result.and(image.insert(PfnRange::new(frame, frame.add(1)))));
     result?;
-    let image = kept.frames();
+    let mut kept = image.clone();
     let ramdisk = find_ramdisk(boot_info, boot);
     let end = PhysAddr::new(ramdisk.0.as_u64() + ramdisk.1 as u64);
     kept.insert(touched(ramdisk.0, end))?;
@@ -139,7 +148,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
             "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
             kib(ram),
             kib(free),
-            kib(image),
+            kib(image.frames()),
             ramdisk.1.div_ceil(1024),
             kib(reclaim.frames())
         );
@@ -151,6 +160,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
     })?;
     HANDOVER.with(|handover| {
         handover.reclaim = reclaim;
+        handover.image = image;
         handover.ramdisk = ramdisk;
     });
     Ok(())
@@ -173,42 +183,60 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         page.ok().and_then(|page| page.start.frame())
     };
     let mut builder = Builder::new(boot, &mut frames)?;
-    let mut mapped = 0;
-    let mut end = Pfn::new(0);
-    for nth in 0.. {
-        let Some(range) = bootmem::with(|bootmem| Ok(bootmem.ram().ranges().get(nth).copied()))? else { break };
-        let range = range.intersection(PfnRange::new(Pfn::new(0), limit));
-        if range.frames() > 0 {
-            builder.map_direct(range)?;
-            mapped += range.frames();
-            end = range.end;
-        }
-    }
+    let mut ram = bootmem::with(|bootmem| Ok(bootmem.ram().clone()))?;
+    ram.remove(PfnRange::new(limit, Pfn::new(u32::MAX)))?;
+    let end = ram.ranges().last().map_or(Pfn::new(0), |range| range.end);
+    let entries = map_page_array(&mut builder, &ram, end)?;
+    let image = HANDOVER.with(|handover| handover.image.clone());
+    image.ranges().iter().try_for_each(|&range| ram.remove(range))?;
+    let highmem_start = split_off_highmem(&mut ram)?;
+    ram.ranges().iter().try_for_each(|&range| builder.map_direct(range))?;
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
     let ramdisk = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
-    let above = PfnRange::new(ramdisk.start.max(limit), ramdisk.end);
+    let above = PfnRange::new(ramdisk.start.max(limit.min(highmem_start)), ramdisk.end);
     if above.frames() > 0 {
         builder.map_direct(above)?;
     }
-    let entries = map_page_array(&mut builder, end, limit)?;
     builder.map_image()?;
-    klog!("page tables: direct map {} KiB, Page array {} KiB at {:016x}", kib(mapped), entries >> 10, PAGE_ARRAY.as_usize());
+    klog!("page tables: direct map {} KiB, Page array {} KiB at {:016x}", kib(ram.frames()), entries >> 10, PAGE_ARRAY.as_usize());
     // SAFETY: the direct map covers all RAM below the limit, where bootmem took the tables from; what is needed of the
     // bootloader's information was copied.
     unsafe { builder.activate(main) }
 }
 
-/// Backs the `Page` array where there is RAM below `end`; returns the bytes of entries.
-fn map_page_array(builder: &mut Builder<'_>, end: Pfn, limit: Pfn) -> Result<usize, BootError> {
+/// Takes what `highmem=` asks for off the end of the memory that the direct map will show; returns its first frame.
+fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
+    let none = Pfn::new(u32::MAX);
+    let wanted = usize::try_from(options::get().highmem / PAGE_SIZE as u64).unwrap_or(usize::MAX);
+    if wanted == 0 {
+        return Ok(none);
+    }
+    let mut left = wanted;
+    let start = ram.ranges().iter().rev().find_map(|range| match range.frames().checked_sub(left) {
+        Some(low) => Some(range.start.add(low as u32)),
+        None => {
+            left -= range.frames();
+            None
+        }
+    });
+    let Some(start) = start.filter(|start| *start >= LOWMEM_MIN) else {
+        klog!("warning: kernel option highmem: {} KiB would leave too little low memory", kib(wanted));
+        return Ok(none);
+    };
+    ram.remove(PfnRange::new(start, none))?;
+    HANDOVER.with(|handover| handover.highmem_start = start);
+    klog!("highmem: {} KiB from {:x} on", kib(wanted), start.phys().as_u64());
+    Ok(start)
+}
+
+/// Backs the `Page` array up to `end` where there is RAM; returns the bytes of entries.
+fn map_page_array(builder: &mut Builder<'_>, ram: &RegionSet, end: Pfn) -> Result<usize, BootError> {
     let frames = end.as_u32().next_multiple_of(SECTION_FRAMES);
     let words = PageMap::present_words(frames);
     let table = bootmem::alloc(words * size_of::<u64>(), size_of::<u64>(), BootZone::Normal)?;
     // SAFETY: bootmem gave us these zeroed bytes for good, aligned; nothing else refers to them.
     let present = unsafe { core::slice::from_raw_parts_mut(table.as_mut_ptr::<u64>(), words) };
-    for nth in 0.. {
-        let Some(range) = bootmem::with(|bootmem| Ok(bootmem.ram().ranges().get(nth).copied()))? else { break };
-        mark_present(present, range.intersection(PfnRange::new(Pfn::new(0), limit)));
-    }
+    ram.ranges().iter().for_each(|&range| mark_present(present, range));
     let is_present = |section: usize| present.get(section / 64).is_some_and(|word| word >> (section % 64) & 1 == 1);
     let (mut section, mut bytes) = (0, 0);
     while section < words * 64 {
@@ -246,17 +274,18 @@ fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Resul
 pub fn take_over() {
     bootmem::set_window(DIRECT_MAP);
     // The table and the count come from the page array's builder.
-    let (present, frames) = HANDOVER.with(|handover| (handover.present, handover.frames));
+    let (present, frames, highmem_start) =
+        HANDOVER.with(|handover| (handover.present, handover.frames, handover.highmem_start));
     // SAFETY: every section whose bit is set was backed by zeroed memory of its own, and zero is a valid entry.
     let map = unsafe { PageMap::new(first_entry(), frames, present) };
     let config = Config {
-        highmem_start: Pfn::new(u32::MAX),
+        highmem_start,
         vmalloc_start: VMALLOC_START,
         vmalloc_end: VMALLOC_END,
         atomic_floor: options::get().atomic_floor,
     };
     MEMORY.call_once(|| Memory::new(KernelPlatform, map, config));
-    if let Err(error) = hand_over() {
+    if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
     if let Err(error) = memory().init_caches() {
@@ -285,6 +314,9 @@ fn hand_over() -> Result<(), BootmemError> {
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
         memory().release(range);
+    }
+    if let Some(kib) = options::get().min_free_kib {
+        memory().set_min_free(kib / (PAGE_SIZE / 1024));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {

@@ -44,6 +44,7 @@ pub struct Kernel;
 impl Global for Kernel {
     type Platform = KernelPlatform;
 
+    #[inline]
     fn memory() -> &'static Memory<KernelPlatform> {
         memory()
     }
@@ -88,6 +89,7 @@ fn describe(addr: VirtAddr) -> Option<&'static str> {
 /// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.
 pub fn start_threads() -> Result<(), AllocError> {
     fault::set_describe(describe);
+    sched::set_idle_work(|| memory().clear_ahead());
     sched::start_threads(StackSource { allocate: || memory().vmalloc(STACK_BYTES), free: free_stack })?;
     kswapd::start()
 }

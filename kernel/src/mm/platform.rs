@@ -6,7 +6,7 @@ use core::time::Duration;
 use ::mm::{Context, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
 
 use super::kswapd;
-use crate::arch::{layout, paging, percpu};
+use crate::arch::{clear, layout, paging, percpu};
 use crate::klog;
 use crate::sched::{self, PreemptGuard, WaitQueue};
 use crate::sync::SpinLock;
@@ -41,10 +41,12 @@ impl Platform for KernelPlatform {
         Some(KernelPin(sched::preempt_disable()))
     }
 
+    #[inline]
     fn context(&self) -> Context {
         sched::context()
     }
 
+    #[inline]
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
     }
@@ -85,6 +87,11 @@ impl Platform for KernelPlatform {
         paging::flush(start, pages);
     }
 
+    fn clear_page(&self, page: VirtAddr) {
+        clear::page(page);
+    }
+
+    #[cold]
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
         klog!("{report}, called from {}:{}", caller.file(), caller.line());
     }

@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
 use mm::{AllocError, VirtAddr};
+use spin::Once;
 
 use crate::arch::percpu::{CURRENT, IDLE, NEED_RESCHED};
 use crate::arch::stacks;
@@ -125,10 +126,21 @@ extern "C" fn thread_main() -> ! {
     exit(entry.map_or(0, |entry| entry()))
 }
 
-/// The thread that runs when no other wants to: sleeps until the next interrupt.
+/// What the idle thread does before it halts: `false` when there is nothing left to do.
+pub type IdleWork = fn() -> bool;
+
+static IDLE_WORK: Once<IdleWork> = Once::new();
+
+/// Gives the idle thread something to do, in small pieces. Later calls change nothing.
+pub fn set_idle_work(work: IdleWork) {
+    IDLE_WORK.call_once(|| work);
+}
+
+/// The thread that runs when no other wants to: works off what can wait, then sleeps until the next interrupt.
 extern "C" fn idle_main() -> ! {
     run_queue::finish_first_switch();
     loop {
+        while IDLE_WORK.get().is_some_and(|work| work()) {}
         x86_64::instructions::interrupts::enable_and_hlt();
     }
 }

@@ -13,19 +13,23 @@ use x86_64::instructions::interrupts;
 use crate::arch::percpu::{CURRENT, NEED_RESCHED, PREEMPT_COUNT};
 use crate::klog;
 
-/// One section without preemption.
-const SECTION: u32 = 1;
 /// One soft interrupt.
 const SOFTIRQ: u32 = 1 << 8;
 /// One hardware interrupt.
 const HARDIRQ: u32 = 1 << 16;
 
 /// The context of the caller. Any context.
+#[inline]
 pub fn context() -> Context {
+    context_with(interrupts::are_enabled())
+}
+
+/// The context of code that ran with interrupts on or off, as its saved flags say.
+pub(crate) fn context_with(interrupts_on: bool) -> Context {
     let count = PREEMPT_COUNT.get();
     if count >= SOFTIRQ {
         Context::Interrupt
-    } else if count > 0 || !interrupts::are_enabled() {
+    } else if count > 0 || !interrupts_on {
         Context::Atomic
     } else {
         Context::Process
@@ -44,14 +48,14 @@ pub struct PreemptGuard(PhantomData<*mut ()>);
 /// Switches preemption off. Sections nest. Any context.
 #[inline]
 pub fn preempt_disable() -> PreemptGuard {
-    PREEMPT_COUNT.add(SECTION);
+    PREEMPT_COUNT.increment();
     PreemptGuard(PhantomData)
 }
 
 impl Drop for PreemptGuard {
     #[inline]
     fn drop(&mut self) {
-        PREEMPT_COUNT.sub(SECTION);
+        PREEMPT_COUNT.decrement();
         preempt_point();
     }
 }
@@ -74,13 +78,13 @@ fn preempt_slow() {
 /// Enters a spinlock's section: the caller has switched interrupts off.
 #[inline]
 pub(crate) fn enter_section() {
-    PREEMPT_COUNT.add(SECTION);
+    PREEMPT_COUNT.increment();
 }
 
 /// Leaves a spinlock's section, interrupts being off still.
 #[inline]
 pub(crate) fn leave_section() {
-    PREEMPT_COUNT.sub(SECTION);
+    PREEMPT_COUNT.decrement();
 }
 
 /// Enters a hardware interrupt.

@@ -110,13 +110,15 @@ impl WaitQueue {
             self.waiters.with(|waiters| waiters.push(me));
             me.set_state(patience.sleep);
             let give_up = patience.exhausted(me);
-            if give_up.is_none() && !ready() {
+            // A condition may take what it finds, so a yes is never asked for twice.
+            let yes = give_up.is_none() && ready();
+            if give_up.is_none() && !yes {
                 run_queue::schedule();
             }
             me.set_state(State::Runnable);
             self.waiters.with(|waiters| waiters.remove(me));
             // Off the queue before the last look: a wake-up that came to us now shows in the condition.
-            if ready() {
+            if yes || ready() {
                 break Outcome::Ready;
             }
             if let Some(reason) = give_up {

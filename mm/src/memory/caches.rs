@@ -183,6 +183,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Takes an object, growing the cache if it must.
+    #[inline]
     pub(super) fn take_object(
         &'static self,
         cache: &Cache<P>,
@@ -198,6 +199,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Puts an object back; `expected` is the cache that the caller named. Without one, any but the allocators' own.
+    #[inline]
     pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
@@ -217,6 +219,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The slab whose block `addr` lies in.
+    #[inline]
     pub(super) fn slab_of(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
         let frame = self.frame_of(addr).ok_or(FreeError::Wild)?;
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
@@ -236,6 +239,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The cache of a slab.
+    #[inline]
     pub(super) fn owner(&self, slab: SlabRef) -> &Cache<P> {
         // SAFETY: a slab's owner is the cache that made it, and a cache outlives its slabs.
         unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
@@ -320,6 +324,8 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn bad_object(
         &self,
         call: &'static str,

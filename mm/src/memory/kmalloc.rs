@@ -51,6 +51,7 @@ impl<P: Platform> KmallocCaches<P> {
     }
 
     /// The cache for `size` bytes, 1 to [`KMALLOC_MAX`] (0 counts as 1), once it is made.
+    #[inline]
     fn cache_for(&self, size: usize, gfp: GfpFlags) -> Option<&Cache<P>> {
         let class = class_of(size);
         let cache = self.caches[usize::from(gfp.contains(GfpFlags::DMA))].get(class)?.load(Relaxed);

@@ -6,11 +6,13 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas;
+//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
+//! 4. the pool of cleared pages: the chain through them;
+//! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
 
 mod caches;
+mod cleared;
 mod kmalloc;
 mod pages;
 mod percpu;
@@ -26,7 +28,7 @@ use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
 use crate::page::PageMap;
-use crate::platform::{Lock, Platform, Report};
+use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::AreaTree;
 use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
@@ -34,6 +36,9 @@ use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
 pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
 use kmalloc::KmallocCaches;
 pub use caches::CacheSpec;
+use cleared::ClearedPool;
+pub use reclaim::Shrinker;
+use reclaim::Shrinkers;
 pub use vmalloc::AreaInfo;
 
 /// First frame that ISA DMA does not reach: 16 MiB.
@@ -107,6 +112,8 @@ pub struct Memory<P: Platform> {
     map: PageMap,
     config: Config,
     cpus: [CpuCache; MAX_CPUS],
+    cleared: ClearedPool<P>,
+    shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// Whether each zone has so little memory left that frees must not go to magazines.
     tight: [AtomicBool; ZoneKind::COUNT],
@@ -130,6 +137,8 @@ impl<P: Platform> Memory<P> {
             map,
             config,
             cpus: [const { CpuCache::new() }; MAX_CPUS],
+            cleared: ClearedPool::new(),
+            shrinkers: Lock::new(Shrinkers::new()),
             zones,
             tight: [const { AtomicBool::new(true) }; ZoneKind::COUNT],
             managed: AtomicUsize::new(0),
@@ -154,7 +163,17 @@ impl<P: Platform> Memory<P> {
         self.managed.fetch_add(range.frames(), Relaxed);
     }
 
+    /// Keeps about `pages` pages free for urgent requests, shared out to the zones by their size, instead of what the
+    /// formula of [`Watermarks`] says. Boot, after the last [`release`](Self::release). (Kernel option `min_free_kbytes=`.)
+    pub fn set_min_free(&self, pages: usize) {
+        let total = self.managed_pages().max(1);
+        for kind in ZoneKind::ALL {
+            self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
+        }
+    }
+
     /// The kernel beneath.
+    #[inline]
     pub fn platform(&self) -> &P {
         &self.platform
     }
@@ -176,11 +195,12 @@ impl<P: Platform> Memory<P> {
 
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
-        let free = |kind: ZoneKind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
+        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
         ZoneKind::ALL.into_iter().map(free).sum()
     }
 
     /// The zone that `frame` belongs to.
+    #[inline]
     pub fn zone_of(&self, frame: Pfn) -> ZoneKind {
         if frame < DMA_END {
             ZoneKind::Dma
@@ -192,11 +212,13 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The direct map's address of `frame`. Meaningless for HighMem.
+    #[inline]
     pub fn virt(&self, frame: Pfn) -> VirtAddr {
         self.platform.direct_map().add(frame.phys().as_u64() as usize)
     }
 
     /// The frame whose direct-map address lies in the page of `addr`, if the page map knows it.
+    #[inline]
     pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
         let offset = addr.as_usize().checked_sub(self.platform.direct_map().as_usize())?;
         let frame = crate::addr::PhysAddr::new(offset as u64).frame()?;
@@ -252,6 +274,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Runs `f` with a zone that it may change.
+    #[inline]
     fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
         self.zone(kind).with(|zone| {
             let result = f(zone);
@@ -260,26 +283,33 @@ impl<P: Platform> Memory<P> {
         })
     }
 
+    #[inline]
     fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
         &self.zones[kind as usize]
     }
 
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
+    #[inline]
     fn check_context(&self, call: &'static str, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
         if gfp.may_sleep() { self.check_may_sleep(call, caller) } else { Ok(()) }
     }
 
+    #[inline]
     fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
         let context = self.platform.context();
-        if context.may_sleep() {
-            return Ok(());
-        }
+        if context.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, context, caller)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong_context(&self, call: &'static str, context: Context, caller: &'static Location<'static>) -> AllocError {
         self.events.wrong_contexts.fetch_add(1, Relaxed);
         self.platform.report(&Report::WrongContext { call, context }, caller);
-        Err(AllocError)
+        AllocError
     }
 
     /// Refuses a request whose result needs an address, but that high memory might serve.
+    #[inline]
     fn check_addressable(
         &self,
         call: &'static str,
@@ -287,12 +317,14 @@ impl<P: Platform> Memory<P> {
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
         let high = ZoneKind::HighMem;
-        if gfp.zones().contains(&high) && self.zone(high).with(|zone| zone.managed() > 0) {
+        if self.first_zone(gfp) == high && self.zone(high).with(|zone| zone.managed() > 0) {
             return Err(self.refuse(call, "high memory has no address", caller));
         }
         Ok(())
     }
 
+    #[cold]
+    #[inline(never)]
     fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
         self.platform.report(&Report::BadArgument { call, reason }, caller);
         AllocError

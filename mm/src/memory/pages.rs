@@ -45,9 +45,33 @@ impl<P: Platform> Memory<P> {
     /// Allocates one page filled with zeros. Context as [`alloc_pages`](Self::alloc_pages).
     #[track_caller]
     pub fn get_zeroed_page(&'static self, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
-        let page = self.get_free_pages(gfp, Order::ZERO)?;
-        self.clear(page, Order::ZERO);
+        let caller = Location::caller();
+        self.check_addressable("get_zeroed_page", gfp, caller)?;
+        self.check_context("get_zeroed_page", gfp, caller)?;
+        if let Some(frame) = self.take_cleared(gfp) {
+            return Ok(self.virt(frame));
+        }
+        let page = self.virt(self.alloc_frames(gfp, Order::ZERO, caller)?);
+        self.platform.clear_page(page);
         Ok(page)
+    }
+
+    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
+    /// Context as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    pub fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn]) -> usize {
+        let caller = Location::caller();
+        if self.check_context("alloc_pages_bulk", gfp, caller).is_err() {
+            return 0;
+        }
+        let fill = |page: &mut Pfn| self.alloc_frames(gfp, Order::ZERO, caller).map(|frame| *page = frame);
+        pages.iter_mut().map_while(|page| fill(page).ok()).count()
+    }
+
+    /// Frees single pages; returns how many were refused. Each refusal is reported. Never sleeps; any context.
+    #[track_caller]
+    pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
+        pages.iter().filter(|&&page| self.free_frames(page, Order::ZERO).is_err()).count()
     }
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
@@ -103,12 +127,6 @@ impl<P: Platform> Memory<P> {
             PageState::Allocated(order) => Some(order),
             _ => None,
         }
-    }
-
-    /// Fills a block of the direct map with zeros. The caller owns it.
-    pub(crate) fn clear(&self, block: VirtAddr, order: Order) {
-        // SAFETY: the block was just allocated from the direct map and nobody else knows of it.
-        unsafe { core::ptr::write_bytes(block.as_mut_ptr::<u8>(), 0, order.bytes()) };
     }
 
     /// Allocation behind the context check: a leaf of the call tree, unless this CPU's magazines are empty.

@@ -29,7 +29,9 @@ impl<P: Platform> Memory<P> {
         let class = Class::of(order)?;
         let pin = self.platform.pin()?;
         let cache = self.cpus.get(pin.cpu())?.enter()?;
+        self.platform.step();
         let frame = cache.slot(zone, class).pop(&self.map)?;
+        self.platform.step();
         self.map.at(frame).set_word(Word::new(PageState::Allocated(order), zone));
         Some(frame)
     }
@@ -39,10 +41,12 @@ impl<P: Platform> Memory<P> {
         let class = Class::of(order)?;
         let pin = self.platform.pin()?;
         let cache = self.cpus.get(pin.cpu())?.enter()?;
+        self.platform.step();
         let frame = match cache.slot(zone, class).pop(&self.map) {
             Some(frame) => frame,
             None => self.refill(&cache, pin.cpu(), zone, class)?,
         };
+        self.platform.step();
         self.map.at(frame).set_word(Word::new(PageState::Allocated(order), zone));
         Some(frame)
     }
@@ -56,8 +60,10 @@ impl<P: Platform> Memory<P> {
         if self.tight[zone as usize].load(Relaxed) {
             return None;
         }
+        self.platform.step();
         let slot = cache.slot(zone, class);
         slot.load(self.with_zone(zone, |zone| zone.take_magazine(&self.map, class, cpu))?);
+        self.platform.step();
         slot.pop(&self.map)
     }
 
@@ -70,7 +76,9 @@ impl<P: Platform> Memory<P> {
         let Some(class) = Class::of(order) else { return false };
         let Some(pin) = self.platform.pin() else { return false };
         let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
+        self.platform.step();
         cache.slot(zone, class).push(&self.map, frame, class) && {
+            self.platform.step();
             // Nobody can take the block out before the cache is left.
             self.platform.on_free(frame, order, zone);
             self.map.at(frame).set_word(Word::new(PageState::Parked(order), zone));
@@ -88,7 +96,9 @@ impl<P: Platform> Memory<P> {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
         self.platform.on_free(frame, order, zone);
+        self.platform.step();
         self.map.at(frame).set_word(Word::new(PageState::Parked(order), zone));
+        self.platform.step();
         let slot = cache.slot(zone, class);
         if !slot.push(&self.map, frame, class) {
             self.hand_in(&cache, pin.cpu(), zone, class);
@@ -100,7 +110,9 @@ impl<P: Platform> Memory<P> {
     /// Trades a full magazine in, so that there is room.
     #[cold]
     fn hand_in(&self, cache: &Entered<'_>, cpu: usize, zone: ZoneKind, class: Class) {
+        self.platform.step();
         let full = cache.slot(zone, class).take_spare();
+        self.platform.step();
         self.with_zone(zone, |zone| zone.put_magazine(&self.map, class, full, cpu));
         if cache.take_drain_wish() {
             self.empty_cache(cache);
@@ -123,11 +135,13 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
-    /// Empties this CPU's magazines into the buddy lists; returns how many pages that were. Any context.
+    /// Empties this CPU's magazines and the pool of cleared pages into the buddy lists; returns how many pages that were.
+    /// Any context.
     pub(super) fn drain_own_magazines(&self) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
+        let cleared = self.drain_cleared();
+        let Some(pin) = self.platform.pin() else { return cleared };
         let cache = self.cpus.get(pin.cpu()).and_then(CpuCache::enter);
-        cache.map_or(0, |cache| self.empty_cache(&cache))
+        cleared + cache.map_or(0, |cache| self.empty_cache(&cache))
     }
 
     /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs.
@@ -148,7 +162,8 @@ impl<P: Platform> Memory<P> {
     /// Free pages of a zone that wait in magazines.
     pub(super) fn parked_pages(&self, zone: ZoneKind) -> usize {
         let of_class = |cache: &CpuCache, class: Class| cache.slot(zone, class).blocks() << class.order().log2();
-        self.cpus.iter().map(|cache| Class::all().map(|class| of_class(cache, class)).sum::<usize>()).sum()
+        let parked: usize = self.cpus.iter().map(|cache| Class::all().map(|class| of_class(cache, class)).sum::<usize>()).sum();
+        parked + self.cleared_pages(zone)
     }
 
     /// Blocks of a zone that the magazines have handed out and taken back.
@@ -167,7 +182,7 @@ impl<P: Platform> Memory<P> {
                 }
             }
         }
-        Ok(())
+        self.validate_cleared()
     }
 }
 

@@ -3,12 +3,45 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
+use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::platform::{Lock, Platform};
 use crate::slab::CacheFlags;
 
+/// Somebody who holds memory that can be given back when there is need.
+#[derive(Clone, Copy)]
+pub struct Shrinker {
+    /// Gives back what it can under these flags and returns how many pages that were. It allocates nothing, and starts
+    /// I/O only if the flags have [`GfpFlags::IO`]. Process context; it may sleep.
+    pub shrink: fn(GfpFlags) -> usize,
+}
+
+/// Shrinkers that can be registered.
+const MAX_SHRINKERS: usize = 8;
+
+/// Those who can give memory back, in the order in which they came.
+pub(super) struct Shrinkers {
+    registered: [Option<Shrinker>; MAX_SHRINKERS],
+}
+
+impl Shrinkers {
+    pub(super) const fn new() -> Self {
+        Self { registered: [None; MAX_SHRINKERS] }
+    }
+}
+
 impl<P: Platform> Memory<P> {
-    /// Asks every cache that may be reaped for its empty slabs; returns the pages that came back.
+    /// Has reclaim ask `shrinker` too, from now on. Fails when there are eight already.
+    pub fn register_shrinker(&self, shrinker: Shrinker) -> Result<(), AllocError> {
+        self.shrinkers.with(|shrinkers| {
+            let place = shrinkers.registered.iter_mut().find(|place| place.is_none()).ok_or(AllocError)?;
+            *place = Some(shrinker);
+            Ok(())
+        })
+    }
+
+    /// Asks every cache that may be reaped for its empty slabs, then the registered shrinkers; returns the pages that came
+    /// back.
     ///
     /// `kmem_cache_reap` of the chapter's kernel. Allocates nothing. A destructor may run, so not in interrupt context:
     /// a request that may not sleep gets nothing.
@@ -18,7 +51,10 @@ impl<P: Platform> Memory<P> {
         }
         self.events.reclaims.fetch_add(1, Relaxed);
         let caches = self.chain.with(|chain| chain.iter().count());
-        let pages = (0..caches).map(|_| self.reap_next()).sum();
+        let reaped: usize = (0..caches).map(|_| self.reap_next()).sum();
+        let shrinkers = self.shrinkers.with(|shrinkers| shrinkers.registered);
+        let shrunk: usize = shrinkers.iter().flatten().map(|shrinker| (shrinker.shrink)(gfp)).sum();
+        let pages = reaped + shrunk;
         self.events.reclaimed_pages.fetch_add(pages as u64, Relaxed);
         pages
     }

@@ -193,7 +193,7 @@ impl<P: Platform> Memory<P> {
 
     fn new_table(&'static self, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
         let table = self.alloc_frames(GfpFlags::KERNEL, Order::ZERO, caller)?;
-        self.clear(self.virt(table), Order::ZERO);
+        self.platform.clear_page(self.virt(table));
         self.tables.fetch_add(1, Relaxed);
         Ok(table)
     }

@@ -194,6 +194,7 @@ impl<P: Platform> CacheRef<P> {
     }
 
     /// The cache, unless it was destroyed.
+    #[inline]
     pub(crate) fn alive(self) -> Option<Self> {
         (self.generation != 0 && self.deref().generation.load(Relaxed) == self.generation).then_some(self)
     }
@@ -237,11 +238,13 @@ impl<P: Platform> Cache<P> {
     }
 
     /// The flags that pages for this cache are allocated with.
+    #[inline]
     pub(crate) fn page_gfp(&self, gfp: GfpFlags) -> GfpFlags {
         if self.flags.contains(CacheFlags::CACHE_DMA) { gfp | GfpFlags::DMA } else { gfp }
     }
 
     /// The number of the object at `addr` in `slab`.
+    #[inline]
     pub(crate) fn object_at(&self, slab: SlabRef, addr: VirtAddr) -> Result<usize, FreeError> {
         let offset = addr.as_usize().checked_sub(slab.first().as_usize()).ok_or(FreeError::Interior)?;
         let object = offset / self.geometry.stride;
@@ -253,6 +256,7 @@ impl<P: Platform> Cache<P> {
     }
 
     /// The address of an object.
+    #[inline]
     pub(crate) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
         slab.first().add(object * self.geometry.stride)
     }
@@ -297,6 +301,7 @@ impl Slabs {
     }
 
     /// Takes an object from a partly used slab, or from an empty one.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<(SlabRef, usize)> {
         let slab = self.partial.head().or_else(|| {
             let slab = self.empty.pop()?;
@@ -315,6 +320,7 @@ impl Slabs {
     }
 
     /// Puts an object back.
+    #[inline]
     pub(crate) fn put(&mut self, slab: SlabRef, object: usize) -> Result<Freed, FreeError> {
         let was_full = slab.is_full();
         if !slab.put(object) {

@@ -38,6 +38,7 @@ unsafe impl Send for SlabRef {}
 impl Deref for SlabRef {
     type Target = Slab;
 
+    #[inline]
     fn deref(&self) -> &Slab {
         // SAFETY: a `SlabRef` is made by `init` or from the page map, and dropped before the slab's memory is given back.
         unsafe { self.0.as_ref() }
@@ -51,26 +52,31 @@ impl Slab {
     }
 
     /// The address of the owning cache.
+    #[inline]
     pub(crate) fn owner(&self) -> NonNull<u8> {
         self.owner
     }
 
     /// Address of the first object.
+    #[inline]
     pub(crate) fn first(&self) -> VirtAddr {
         self.first
     }
 
     /// Objects that are allocated.
+    #[inline]
     pub(crate) fn in_use(&self) -> usize {
         self.in_use.get().into()
     }
 
     /// Whether no object is allocated.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.in_use.get() == 0
     }
 
     /// Whether every object is allocated.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.in_use.get() == self.objects
     }
@@ -78,6 +84,7 @@ impl Slab {
 
 impl SlabRef {
     /// Takes the object that was freed last; its number in the slab.
+    #[inline]
     pub(crate) fn take(self) -> Option<usize> {
         let object = self.free.get();
         let index = self.indices().get(usize::from(object))?;
@@ -87,6 +94,7 @@ impl SlabRef {
     }
 
     /// Puts an object back. `false` when it is free already.
+    #[inline]
     pub(crate) fn put(self, object: usize) -> bool {
         let index = &self.indices()[object];
         if index.get() != LIVE {
@@ -121,6 +129,7 @@ impl SlabRef {
     }
 
     /// The indices behind the descriptor.
+    #[inline]
     fn indices(&self) -> &[Cell<u16>] {
         // SAFETY: descriptor and indices are one piece of memory, by the contract of `init`.
         let first = unsafe { self.0.add(1) }.cast::<Cell<u16>>();
@@ -161,16 +170,19 @@ impl SlabRef {
     ///
     /// # Safety
     /// `link` must come from [`to_link`](Self::to_link) of a slab that still exists.
+    #[inline]
     pub(crate) unsafe fn from_link(link: u64) -> Option<Self> {
         NonNull::new(link as usize as *mut Slab).map(Self)
     }
 
     /// The slab as a page-map link.
+    #[inline]
     pub(crate) fn to_link(self) -> u64 {
         self.0.as_ptr() as usize as u64
     }
 
     /// The descriptor's address.
+    #[inline]
     pub(crate) fn addr(self) -> VirtAddr {
         VirtAddr::from_ptr(self.0.as_ptr())
     }
@@ -188,14 +200,17 @@ impl SlabList {
         Self { head: None, len: 0 }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> Option<SlabRef> {
         self.head
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, slab: SlabRef) {
         slab.prev.set(None);
         slab.next.set(self.head);
@@ -206,6 +221,7 @@ impl SlabList {
         self.len += 1;
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, slab: SlabRef) {
         match slab.prev.get() {
             Some(prev) => prev.next.set(slab.next.get()),
@@ -217,6 +233,7 @@ impl SlabList {
         self.len -= 1;
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<SlabRef> {
         let slab = self.head?;
         self.remove(slab);

@@ -42,7 +42,11 @@ impl<T: Send> Lock<T> for HostLock<T> {
 
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
+    static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
 }
+
+/// An interrupt to come: after how many steps, and its handler.
+type Interrupt = (usize, fn());
 
 /// The host beneath the allocators.
 pub struct HostPlatform {
@@ -117,6 +121,14 @@ impl HostPlatform {
         let result = f();
         CONTEXT.set(before);
         result
+    }
+
+    /// Interrupts this thread at the `step`-th step, counted from 0, of its way through a CPU's caches: `handler` then
+    /// runs in interrupt context. Returns what `f` does, and whether there were that many steps.
+    pub fn interrupt_at<R>(&self, step: usize, handler: fn(), f: impl FnOnce() -> R) -> (R, bool) {
+        INTERRUPT.set(Some((step, handler)));
+        let result = f();
+        (result, INTERRUPT.take().is_none())
     }
 
     /// Lets `count` more allocations of pages succeed and all further ones fail, until [`fail_never`](Self::fail_never).
@@ -208,6 +220,17 @@ impl Platform for HostPlatform {
     fn wake_waiters(&self) {
         drop(hold(&self.napping));
         self.naps.notify_all();
+    }
+
+    fn step(&self) {
+        match INTERRUPT.get() {
+            Some((0, handler)) => {
+                INTERRUPT.set(None);
+                self.in_context(Context::Interrupt, handler);
+            }
+            Some((left, handler)) => INTERRUPT.set(Some((left - 1, handler))),
+            None => {}
+        }
     }
 
     fn admits(&self, _order: Order) -> bool {

@@ -1,0 +1,97 @@
+#!/bin/bash
+# run.sh WORKDIR: measures Linux. Builds the modules of this directory against Debian's kernel, boots that kernel in
+# QEMU so that a tick of the counter is an instruction, and leaves the console in WORKDIR/linux.log.
+#
+# Installs what is missing: the kernel's headers, busybox-static, cpio, a compiler, QEMU. The kernel itself is only
+# unpacked, into WORKDIR. A log of the same kernel and sources is kept: the count would be the same.
+#   COPY=20        copy between the scull devices as well, 20 rounds; the log gets the lines kcopy, ucopy and dd
+#   KERNEL_ARGS=   arguments of the kernel instead of those that switch Debian's hardening off
+set -euo pipefail
+export LC_ALL=C
+
+here=$(dirname "$(readlink -f "$0")")
+work=${1:?usage: run.sh WORKDIR}
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+lean="init_on_alloc=0 mitigations=off hardened_usercopy=off apparmor=0 lsm= audit=0 cgroup_disable=memory \
+numa_balancing=disable nowatchdog"
+args="console=ttyS0 panic=-1 quiet loglevel=7 nokaslr no_hash_pointers lb.copy=${COPY:-0} ${KERNEL_ARGS-$lean}"
+
+say() { echo "bench-linux: $*" >&2; }
+give_up() { say "$*"; exit 1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; elif [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
+}
+
+command -v apt-get >/dev/null || give_up "this needs Debian's packages of the Linux kernel, and there is no apt-get here"
+
+# The newest kernel of this Debian, for example 6.1.0-9-amd64.
+version() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: linux-image-//p' | head -n 1; }
+
+kernel=$(version)
+if [ -z "$kernel" ]; then
+	as_root apt-get update -qq >&2 || give_up "no package lists: type 'sudo apt-get update'"
+	kernel=$(version)
+fi
+[ -n "$kernel" ] || give_up "no package linux-image-amd64 is known here"
+
+install_missing() {
+	local packages=()
+	[ -e "/lib/modules/$kernel/build" ] || packages+=("linux-headers-$kernel")
+	command -v gcc >/dev/null || packages+=(gcc libc6-dev)
+	# The static busybox: the initial RAM disk has no libraries.
+	dpkg-query -W -f '${Status}\n' busybox-static 2>/dev/null | grep -q ' installed' || packages+=(busybox-static)
+	command -v cpio >/dev/null || packages+=(cpio)
+	command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+	[ ${#packages[@]} -gt 0 ] || return 0
+	say "installing ${packages[*]}"
+	local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}")
+	as_root "${install[@]}" >"$work/apt.log" 2>&1 ||
+		{ as_root apt-get update -qq && as_root "${install[@]}"; } >"$work/apt.log" 2>&1 ||
+		give_up "could not install them; type 'sudo apt-get install --no-install-recommends ${packages[*]}'"
+}
+
+unpack_kernel() {
+	[ -f "$work/boot/vmlinuz-$kernel" ] && return
+	say "fetching linux-image-$kernel"
+	rm -rf "$work/download"
+	mkdir -p "$work/download"
+	(cd "$work/download" && apt-get download -qq "linux-image-$kernel" 2>/dev/null) ||
+		give_up "could not download linux-image-$kernel; type 'sudo apt-get update' and try again"
+	dpkg-deb --fsys-tarfile "$work/download"/*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*'
+	rm -rf "$work/download"
+}
+
+build() {
+	say "building the modules for Linux $kernel"
+	rm -rf "$work/modules"
+	mkdir "$work/modules"
+	cp "$here"/{membench.c,probes.h,scullfam.c,store.h,copy.h,ucopy.c,init,Makefile} "$work/modules"
+	make -s -C "/lib/modules/$kernel/build" M="$work/modules" modules >"$work/build.log" 2>&1 ||
+		{ cat "$work/build.log" >&2; give_up "the modules do not build"; }
+	gcc -O2 -static -Wall -o "$work/modules/ucopy" "$work/modules/ucopy.c" || give_up "ucopy does not build"
+	"$here/mkinitrd.sh" "$work/modules" "$work/initrd.cpio"
+}
+
+boot() {
+	say "booting Linux $kernel: some minutes"
+	timeout 1200 qemu-system-x86_64 -machine pc -accel tcg -cpu qemu64 -smp 1 -m 512M \
+		-icount shift=0,sleep=off,align=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm \
+		-display none -monitor none -no-reboot -nic none \
+		-kernel "$work/boot/vmlinuz-$kernel" -initrd "$work/initrd.cpio" -append "$args" \
+		-serial "file:$work/linux.log" || give_up "QEMU ended badly"
+	grep -q ALL-DONE "$work/linux.log" || give_up "Linux did not finish: see $work/linux.log"
+}
+
+# What the log depends on.
+inputs=$(cat "$here"/* | cksum)$kernel$args
+if [ "$(cat "$work/inputs" 2>/dev/null)" = "$inputs" ] && grep -q ALL-DONE "$work/linux.log" 2>/dev/null; then
+	exit 0
+fi
+rm -f "$work/inputs"
+install_missing
+unpack_kernel
+build
+boot
+printf '%s' "$inputs" >"$work/inputs"

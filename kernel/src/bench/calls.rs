@@ -1,0 +1,235 @@
+//! The calls that are measured, each as a [`Call`].
+//!
+//! What is beneath a call's checks is not inlined, so each measures a real call or two.
+//! A free of what was just allocated does not fail, and a failure would be in the log.
+
+use core::ptr::NonNull;
+
+use mm::{AllocError, CacheRef, CacheSpec, GfpFlags, Order, Pfn, PhysAddr, VirtAddr};
+
+use super::probe::Call;
+use crate::mm::{KernelPlatform, memory};
+
+/// alloc_pages and __free_pages.
+pub struct Pages {
+    /// The request's flags.
+    pub gfp: GfpFlags,
+    /// The blocks' size.
+    pub order: Order,
+}
+
+impl Call for Pages {
+    type Held = Pfn;
+
+    #[inline]
+    fn take(&self) -> Result<Pfn, AllocError> {
+        memory().alloc_pages(self.gfp, self.order)
+    }
+
+    #[inline]
+    fn give(&self, held: Pfn) {
+        let _ = memory().free_frames(held, self.order);
+    }
+}
+
+/// get_free_page and free_page.
+pub struct FreePage;
+
+impl Call for FreePage {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().get_free_pages(GfpFlags::KERNEL, Order::ZERO)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().free_page(held);
+    }
+}
+
+/// get_zeroed_page and free_page.
+pub struct ZeroedPage;
+
+impl Call for ZeroedPage {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().get_zeroed_page(GfpFlags::KERNEL)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().free_page(held);
+    }
+}
+
+fn address(object: NonNull<u8>) -> VirtAddr {
+    VirtAddr::from_ptr(object.as_ptr())
+}
+
+/// kmalloc and kfree.
+pub struct Kmalloc {
+    /// Bytes asked for.
+    pub size: usize,
+    /// The request's flags.
+    pub gfp: GfpFlags,
+}
+
+impl Call for Kmalloc {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().kmalloc(self.size, self.gfp).map(address)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().kfree(held.as_mut_ptr());
+    }
+}
+
+/// kmalloc of a size that the compiler knows, and kfree.
+pub struct KmallocConst<const SIZE: usize>;
+
+impl<const SIZE: usize> Call for KmallocConst<SIZE> {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().kmalloc(SIZE, GfpFlags::KERNEL).map(address)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().kfree(held.as_mut_ptr());
+    }
+}
+
+/// kmalloc with the memory cleared, and kfree.
+pub struct Kzalloc(pub usize);
+
+impl Call for Kzalloc {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().kzalloc(self.0, GfpFlags::KERNEL).map(address)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().kfree(held.as_mut_ptr());
+    }
+}
+
+/// A cache that lives as long as the benchmark.
+pub struct OwnCache(CacheRef<KernelPlatform>);
+
+impl OwnCache {
+    /// A cache of objects of `size` bytes. May sleep.
+    pub fn new(name: &str, size: usize) -> Result<Self, AllocError> {
+        create(name, size).map(Self)
+    }
+
+    /// kmem_cache_alloc with these flags, and kmem_cache_free.
+    pub fn call(&self, gfp: GfpFlags) -> CacheCall {
+        CacheCall { cache: self.0, gfp }
+    }
+}
+
+impl Drop for OwnCache {
+    fn drop(&mut self) {
+        let _ = memory().kmem_cache_destroy(self.0);
+    }
+}
+
+fn create(name: &str, size: usize) -> Result<CacheRef<KernelPlatform>, AllocError> {
+    let flags = mm::CacheFlags::HWCACHE_ALIGN;
+    // Only memory can be lacking: name and size are our own.
+    memory()
+        .kmem_cache_create(&CacheSpec { name, size, offset: 0, flags, ctor: None, dtor: None })
+        .map_err(|_| AllocError)
+}
+
+/// kmem_cache_alloc and kmem_cache_free.
+pub struct CacheCall {
+    cache: CacheRef<KernelPlatform>,
+    gfp: GfpFlags,
+}
+
+impl Call for CacheCall {
+    type Held = NonNull<u8>;
+
+    #[inline]
+    fn take(&self) -> Result<NonNull<u8>, AllocError> {
+        memory().kmem_cache_alloc(self.cache, self.gfp)
+    }
+
+    #[inline]
+    fn give(&self, held: NonNull<u8>) {
+        let _ = memory().kmem_cache_free(self.cache, held);
+    }
+}
+
+/// kmem_cache_create and kmem_cache_destroy.
+pub struct CreateCache;
+
+impl Call for CreateCache {
+    type Held = CacheRef<KernelPlatform>;
+
+    #[inline]
+    fn take(&self) -> Result<Self::Held, AllocError> {
+        create("bench-passing", 200)
+    }
+
+    #[inline]
+    fn give(&self, held: Self::Held) {
+        let _ = memory().kmem_cache_destroy(held);
+    }
+}
+
+/// vmalloc and vfree.
+pub struct Vmalloc {
+    /// Bytes asked for.
+    pub size: usize,
+}
+
+impl Call for Vmalloc {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().vmalloc(self.size)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().vfree(held);
+    }
+}
+
+/// ioremap and iounmap.
+pub struct Ioremap {
+    /// Where the device's memory lies.
+    pub phys: PhysAddr,
+    /// Bytes of it.
+    pub size: usize,
+}
+
+impl Call for Ioremap {
+    type Held = VirtAddr;
+
+    #[inline]
+    fn take(&self) -> Result<VirtAddr, AllocError> {
+        memory().ioremap(self.phys, self.size)
+    }
+
+    #[inline]
+    fn give(&self, held: VirtAddr) {
+        let _ = memory().iounmap(held);
+    }
+}

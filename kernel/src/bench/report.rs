@@ -1,0 +1,146 @@
+//! Rounds, statistics, and the lines that are printed.
+
+use core::fmt;
+
+use kapi::Errno;
+use mm::AllocError;
+use shell::{Env, Failure, Job};
+
+use super::probe::{Batch, Call, FreeOrder, Ticks, pairs};
+use super::suites::Suite;
+use crate::console::process::Process;
+
+/// Most rounds of a row.
+const MAX_ROUNDS: usize = 21;
+
+/// How often a probe runs.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Operations of one round.
+    pub count: u32,
+    /// Rounds, at most [`MAX_ROUNDS`]; one more comes first and is not counted.
+    pub rounds: usize,
+}
+
+/// Runs rows and prints their lines.
+pub struct Reporter<'j, 'a> {
+    job: &'j Job<'a, Process>,
+    failed: u32,
+}
+
+/// The end of a run: output failed, or ^C.
+pub type Stopped = Failure<'static>;
+
+impl<'j, 'a> Reporter<'j, 'a> {
+    /// Prints to the standard output of `job`.
+    pub fn new(job: &'j Job<'a, Process>) -> Self {
+        Self { job, failed: 0 }
+    }
+
+    /// Whether memory sufficed for every row so far.
+    pub fn all_done(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Runs `suites`.
+    pub fn run(&mut self, suites: &[Suite]) -> Result<(), Stopped> {
+        suites.iter().try_for_each(|suite| (suite.run)(self))
+    }
+
+    /// A row of allocations, each freed at once.
+    pub fn pairs(&mut self, name: fmt::Arguments<'_>, effort: Effort, call: impl Call) -> Result<(), Stopped> {
+        self.row(name, effort, |count| pairs(&call, count))
+    }
+
+    /// The two rows of a batch; `effort` counts whole batches.
+    pub fn batch(
+        &mut self,
+        name: fmt::Arguments<'_>,
+        effort: Effort,
+        (size, order): (u16, FreeOrder),
+        call: impl Call,
+    ) -> Result<(), Stopped> {
+        match Batch::new(call, size, order) {
+            Ok(mut batch) => self.halves(name, effort, size, |count| batch.run(count)),
+            Err(AllocError) => self.failure(name),
+        }
+    }
+
+    /// A row of whatever `probe` does.
+    pub fn row(
+        &mut self,
+        name: fmt::Arguments<'_>,
+        effort: Effort,
+        mut probe: impl FnMut(u32) -> Result<Ticks, AllocError>,
+    ) -> Result<(), Stopped> {
+        match self.measure(effort, &mut probe)? {
+            Some([mut ticks, _]) => self.line(name, "", &mut ticks[..effort.rounds], effort.count),
+            None => self.failure(name),
+        }
+    }
+
+    /// Two rows of whatever `probe` does, in batches of `size`.
+    pub fn halves(
+        &mut self,
+        name: fmt::Arguments<'_>,
+        effort: Effort,
+        size: u16,
+        mut probe: impl FnMut(u32) -> Result<Ticks, AllocError>,
+    ) -> Result<(), Stopped> {
+        let operations = effort.count * u32::from(size);
+        let Some([mut allocs, mut frees]) = self.measure(effort, &mut probe)? else { return self.failure(name) };
+        self.line(name, "_alloc", &mut allocs[..effort.rounds], operations)?;
+        self.line(name, "_free", &mut frees[..effort.rounds], operations)
+    }
+
+    /// The ticks of each round, or `None` when memory ran out.
+    fn measure(
+        &self,
+        effort: Effort,
+        probe: &mut dyn FnMut(u32) -> Result<Ticks, AllocError>,
+    ) -> Result<Option<[[u64; MAX_ROUNDS]; 2]>, Stopped> {
+        let mut ticks = [[0; MAX_ROUNDS]; 2];
+        if probe(effort.count).is_err() {
+            return Ok(None);
+        }
+        for round in 0..effort.rounds {
+            if self.job.env.interrupted() {
+                return Err(Failure::Plain(Errno::EINTR));
+            }
+            let Ok([first, second]) = probe(effort.count) else { return Ok(None) };
+            ticks[0][round] = first;
+            ticks[1][round] = second;
+        }
+        Ok(Some(ticks))
+    }
+
+    fn line(&self, name: fmt::Arguments<'_>, half: &str, ticks: &mut [u64], operations: u32) -> Result<(), Stopped> {
+        ticks.sort_unstable();
+        let rounds = ticks.len();
+        let each = |ticks: u64| Hundredths(ticks * 100 / u64::from(operations));
+        let mean = Hundredths(ticks.iter().sum::<u64>() * 100 / (u64::from(operations) * rounds as u64));
+        let (median, least, most) = (each(ticks[rounds / 2]), each(ticks[0]), each(ticks[rounds - 1]));
+        self.print(format_args!("bench {name}{half} {median} {mean} {least} {most} {operations} {rounds}\n"))
+    }
+
+    fn failure(&mut self, name: fmt::Arguments<'_>) -> Result<(), Stopped> {
+        self.failed += 1;
+        self.print(format_args!("bench {name} failed: {}\n", Errno::ENOMEM))
+    }
+
+    /// Each line is sent when it is ready: the next one may take seconds.
+    fn print(&self, line: fmt::Arguments<'_>) -> Result<(), Stopped> {
+        let mut out = self.job.out();
+        out.write_fmt(line)?;
+        out.finish()
+    }
+}
+
+/// A number of hundredths, shown with two decimals.
+struct Hundredths(u64);
+
+impl fmt::Display for Hundredths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}

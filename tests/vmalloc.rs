@@ -1,0 +1,255 @@
+//! vmalloc: areas page by page, guard pages, no stale translation after vfree, and what is refused.
+//!
+//! Machine: MEM=32M
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+mod common;
+
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use common::{ATOMIC, Hoard, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
+use kernel::arch::layout::{VMALLOC_END, VMALLOC_START};
+use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::mm::{KString, VmArea, memory};
+use kernel::sync::SpinLock;
+use mm::{Buffer, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+
+kernel::test_kernel!(test_main);
+
+/// The pages of `pages` pages from `start` on.
+fn pages(start: VirtAddr, pages: usize) -> impl Iterator<Item = VirtAddr> {
+    (0..pages).map(move |page| start.add(page * PAGE_SIZE))
+}
+
+#[test_case]
+fn areas_are_seventeen_pages_apart() {
+    // Shows: K12, S52
+    conserves(|| {
+        let areas = [(); 4].map(|()| VmArea::new(16 * PAGE_SIZE).unwrap());
+        for area in &areas {
+            assert!(VMALLOC_START <= area.addr() && area.addr().add(17 * PAGE_SIZE) <= VMALLOC_END);
+        }
+        for pair in areas.windows(2) {
+            assert_eq!(pair[1].addr().as_usize() - pair[0].addr().as_usize(), 0x11000);
+        }
+    });
+}
+
+#[test_case]
+fn content_crosses_pages_that_are_not_neighbours() {
+    // Shows: S51, K16
+    conserves(|| {
+        let mut hoard = Hoard::new();
+        hoard.fill(ATOMIC);
+        // Free memory in which no two frames are adjacent.
+        hoard.release(200, |page| page.as_u32() % 2 == 1);
+        assert!(memory().alloc_pages(ATOMIC, order(1)).is_err());
+        let bytes = 50 * PAGE_SIZE;
+        let area = memory().vmalloc(bytes).unwrap();
+        let frames = |page: VirtAddr| memory().vmalloc_to_frame(page).unwrap().as_u32();
+        for page in pages(area, 49) {
+            assert_ne!(frames(page) + 1, frames(page.add(PAGE_SIZE)));
+        }
+        // SAFETY: the area is ours.
+        unsafe { stamp(area, bytes, 4) };
+        // SAFETY: as above.
+        assert!(unsafe { is_stamped(area, bytes, 4) });
+        for page in pages(area, 50) {
+            // The direct map shows the same bytes.
+            let other = memory().virt(memory().vmalloc_to_frame(page).unwrap());
+            assert_eq!(probe_read(other.add(77)), probe_read(page.add(77)));
+        }
+        memory().vfree(area).unwrap();
+    });
+}
+
+#[test_case]
+fn sizes_are_rounded_up_to_whole_pages() {
+    // Shows: S59
+    conserves(|| {
+        for (bytes, expected) in [(1, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (5 * PAGE_SIZE - 1, 5)] {
+            let area = VmArea::new(bytes).unwrap();
+            assert_eq!(area.bytes().len(), expected * PAGE_SIZE);
+            assert_eq!(probe_read(area.addr().add(expected * PAGE_SIZE - 1)).map(|_| ()), Ok(()));
+            assert_eq!(probe_read(area.addr().add(expected * PAGE_SIZE)), Err(Fault));
+        }
+    });
+}
+
+#[test_case]
+fn the_guard_page_faults_and_the_fault_is_survived() {
+    // Shows: K12
+    conserves(|| {
+        let (first, second) = (VmArea::new(3 * PAGE_SIZE).unwrap(), VmArea::new(PAGE_SIZE).unwrap());
+        for area in [&first, &second] {
+            let guard = memory().area_at(area.addr()).unwrap().guard();
+            assert_eq!(guard, area.addr().add(area.bytes().len()));
+            for offset in [0, 8, PAGE_SIZE - 1] {
+                assert_eq!(probe_read(guard.add(offset)), Err(Fault));
+                // SAFETY: nothing is there.
+                assert_eq!(unsafe { probe_write(guard.add(offset), 1) }, Err(Fault));
+            }
+        }
+    });
+}
+
+#[test_case]
+fn a_freed_area_faults_at_once() {
+    conserves(|| {
+        // Few pages are dropped from the TLB one by one, many all at once.
+        for count in [1, 2, 15, 16, 17, 40] {
+            let area = memory().vmalloc(count * PAGE_SIZE).unwrap();
+            for page in pages(area, count) {
+                // The translation is cached now. SAFETY: the area is ours.
+                assert_eq!(unsafe { probe_write(page, 1) }, Ok(()));
+                assert_eq!(probe_read(page), Ok(1));
+            }
+            assert_eq!(memory().vfree(area), Ok(()));
+            for page in pages(area, count) {
+                assert_eq!(probe_read(page), Err(Fault), "{count} pages");
+                // SAFETY: nothing is there.
+                assert_eq!(unsafe { probe_write(page, 2) }, Err(Fault), "{count} pages");
+            }
+        }
+    });
+}
+
+#[test_case]
+fn an_address_that_is_used_again_shows_its_new_pages() {
+    conserves(|| {
+        let blocker = memory().vmalloc(PAGE_SIZE).unwrap();
+        let first = memory().vmalloc(4 * PAGE_SIZE).unwrap();
+        // SAFETY: the area is ours.
+        unsafe { stamp(first, 4 * PAGE_SIZE, 1) };
+        memory().vfree(first).unwrap();
+        // Other pages than before.
+        let taken = [(); 8].map(|()| memory().get_free_pages(KERNEL, Order::ZERO).unwrap());
+        let second = memory().vmalloc(4 * PAGE_SIZE).unwrap();
+        assert_eq!(second, first);
+        // SAFETY: the area is ours.
+        unsafe { stamp(second, 4 * PAGE_SIZE, 2) };
+        for page in pages(second, 4) {
+            let direct = memory().virt(memory().vmalloc_to_frame(page).unwrap());
+            assert_eq!(probe_read(direct.add(9)), probe_read(page.add(9)));
+        }
+        for page in taken {
+            memory().free_page(page).unwrap();
+        }
+        memory().vfree(second).unwrap();
+        memory().vfree(blocker).unwrap();
+    });
+}
+
+static AREA: AtomicUsize = AtomicUsize::new(0);
+
+/// Every call of this file's subject, each of which may sleep and is therefore refused.
+fn try_everything() {
+    let area = VirtAddr::new(AREA.load(SeqCst));
+    assert!(memory().vmalloc(PAGE_SIZE).is_err());
+    assert_eq!(memory().vfree(area), Err(FreeError::WrongContext));
+    assert!(memory().ioremap(PhysAddr::new(0xfed0_0000), 8).is_err());
+    assert_eq!(memory().iounmap(area), Err(FreeError::WrongContext));
+}
+
+#[test_case]
+fn refused_where_the_caller_may_not_sleep() {
+    // Shows: S61, K11
+    static LOCK: SpinLock<()> = SpinLock::new(());
+    conserves(|| {
+        let area = memory().vmalloc(PAGE_SIZE).unwrap();
+        AREA.store(area.as_usize(), SeqCst);
+        let places: [(&str, fn()); 2] = [
+            ("interrupt context", || in_interrupt(try_everything)),
+            ("atomic context", || LOCK.with(|()| try_everything())),
+        ];
+        for (context, attempt) in places {
+            let (log, refused) = (Log::from_here(), memory().events().wrong_contexts);
+            attempt();
+            assert_eq!(memory().events().wrong_contexts, refused + 4);
+            for call in ["vmalloc", "vfree", "ioremap", "iounmap"] {
+                let line = KString::try_format(format_args!("{call}: may sleep, called in {context}")).unwrap();
+                assert!(log.shows(&line), "{line}");
+            }
+        }
+        assert!(memory().area_at(area).is_some());
+        memory().vfree(area).unwrap();
+    });
+}
+
+#[test_case]
+fn more_than_the_machine_has_is_refused() {
+    // Shows: S58
+    conserves(|| {
+        let log = Log::from_here();
+        let all = memory().managed_pages() * PAGE_SIZE;
+        for bytes in [0, all + 1, usize::MAX] {
+            assert!(memory().vmalloc(bytes).is_err());
+        }
+        assert!(log.shows("vmalloc: size is zero or exceeds the machine's memory"));
+        // As much as there is, but not free: pages that were taken before it failed are given back.
+        assert!(memory().vmalloc(all).is_err());
+        assert!(log.shows("__alloc_pages: 0-order allocation failed."));
+    });
+}
+
+#[test_case]
+fn page_tables_that_map_nothing_are_pruned() {
+    conserves(|| {
+        let tables = memory().page_tables();
+        // Three level-one tables at least.
+        let area = memory().vmalloc(1100 * PAGE_SIZE).unwrap();
+        assert!(memory().page_tables() >= tables + 2);
+        memory().vfree(area).unwrap();
+        memory().drop_caches();
+        assert_eq!(memory().page_tables(), tables);
+    });
+}
+
+#[test_case]
+fn its_addresses_have_no_place_in_the_direct_map() {
+    // Shows: S54
+    conserves(|| {
+        let area = memory().vmalloc(2 * PAGE_SIZE).unwrap();
+        let log = Log::from_here();
+        assert_eq!(memory().frame_of(area), None);
+        assert_eq!(memory().free_pages(area, Order::ZERO), Err(FreeError::Wild));
+        assert_eq!(memory().kfree(area.as_mut_ptr()), Err(FreeError::Wild));
+        assert!(log.shows("free_pages: ") && log.shows("kfree: "));
+        memory().vfree(area).unwrap();
+    });
+}
+
+#[test_case]
+fn wrong_frees_are_refused_and_reported() {
+    // Shows: K4
+    conserves(|| {
+        let area = memory().vmalloc(4 * PAGE_SIZE).unwrap();
+        let gone = memory().vmalloc(PAGE_SIZE).unwrap();
+        let block = memory().get_free_pages(KERNEL, Order::ZERO).unwrap();
+        memory().vfree(gone).unwrap();
+        let areas = memory().areas().count();
+        let cases = [
+            (area.add(PAGE_SIZE), FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
+            (area.add(4 * PAGE_SIZE), FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
+            (area.add(1), FreeError::Misaligned, "Trying to vfree() bad address ("),
+            (gone, FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
+            (block, FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
+        ];
+        for (addr, error, text) in cases {
+            let log = Log::from_here();
+            assert_eq!(memory().vfree(addr), Err(error));
+            assert!(log.shows(text) && log.shows("tests/vmalloc.rs"));
+            assert_eq!(memory().areas().count(), areas);
+        }
+        assert_eq!(probe_read(area).map(|_| ()), Ok(()));
+        assert_eq!(memory().vfree(VirtAddr::new(0)), Ok(()));
+        assert_eq!(memory().vfree(area), Ok(()));
+        assert_eq!(memory().vfree(area), Err(FreeError::NoArea));
+        memory().free_page(block).unwrap();
+    });
+}

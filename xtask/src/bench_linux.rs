@@ -1,0 +1,95 @@
+//! The allocators beside Linux's: both kernels under the same QEMU, counting instructions.
+//!
+//! bench/linux/run.sh measures Linux and keeps its console's log; our kernel runs its command `bench`. Both print
+//! lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the same names; the medians are laid side by side.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo;
+use crate::guest::{self, Mode};
+use crate::machine::Machine;
+
+const LINUX: &str = "bench/linux/run.sh";
+/// As run.sh has it for Linux.
+const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg ICOUNT=1 TIMEOUT=300 LIMIT=1200";
+
+/// A row's name, and the median in instructions.
+type Row<'a> = (&'a str, f64);
+
+/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have.
+pub fn compare() -> Result<ExitCode> {
+    let linux = measure_linux()?;
+    let ours = measure_ours()?;
+    let linux: Vec<Row<'_>> = linux.lines().filter_map(row).collect();
+    let ours: Vec<Row<'_>> = ours.lines().filter_map(row).collect();
+    let both: Vec<String> = ours.iter().filter_map(|&row| side_by_side(row, &linux)).collect();
+    if both.is_empty() {
+        bail!("the two kernels have no row in common");
+    }
+    both.iter().for_each(|line| println!("{line}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure_linux() -> Result<String> {
+    let work = cargo::target_dir().join("bench-linux");
+    let status = Command::new(Path::new(LINUX))
+        .arg(&work)
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {LINUX}"))?;
+    if !status.success() {
+        bail!("{LINUX} could not measure Linux; the reason is above");
+    }
+    let log = work.join("linux.log");
+    // A console's bytes, not all of them UTF-8.
+    let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn measure_ours() -> Result<String> {
+    let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
+    let run = guest::boot(Mode::Run, &kernel, &Machine::parse(MACHINE)?, "bench\n")?;
+    if run.status != 0 {
+        bail!("the kernel's benchmark failed: {}\n{}", run.messages, run.console);
+    }
+    Ok(run.console)
+}
+
+/// Reads `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS`, behind the time in brackets that Linux's log has.
+fn row(line: &str) -> Option<Row<'_>> {
+    let line = line.trim();
+    let line = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(line, |(_, message)| message);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["bench", name, median, _mean, _min, _max, _ops, _rounds] => Some((name, median.parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn side_by_side((name, ours): Row<'_>, linux: &[Row<'_>]) -> Option<String> {
+    let &(_, theirs) = linux.iter().find(|(other, _)| *other == name)?;
+    Some(format!("bench-linux {name} {ours:.2} {theirs:.2} {:.3}", ours / theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{row, side_by_side};
+
+    #[test]
+    fn rows_of_both_kernels_are_read() {
+        assert_eq!(row("bench kmalloc_kernel_8 70.25 71.00 70.00 90.10 10000 21"), Some(("kmalloc_kernel_8", 70.25)));
+        assert_eq!(row("[    1.234567] bench a 1.00 1.00 1.00 1.00 1 1\r"), Some(("a", 1.0)));
+        assert_eq!(row("bench a failed: Cannot allocate memory"), None);
+        assert_eq!(row("# bench"), None);
+    }
+
+    #[test]
+    fn a_row_that_only_one_kernel_has_is_left_out() {
+        assert_eq!(side_by_side(("a", 1.0), &[("b", 2.0)]), None);
+        assert_eq!(side_by_side(("b", 1.0), &[("b", 4.0)]).as_deref(), Some("bench-linux b 1.00 4.00 0.250"));
+    }
+}
