@@ -99,19 +99,18 @@ impl<'j, 'a> Reporter<'j, 'a> {
         effort: Effort,
         probe: &mut dyn FnMut(u32) -> Result<Ticks, AllocError>,
     ) -> Result<Option<[[u64; MAX_ROUNDS]; 2]>, Stopped> {
-        let mut ticks = [[0; MAX_ROUNDS]; 2];
+        let [mut firsts, mut seconds] = [[0; MAX_ROUNDS]; 2];
         if probe(effort.count).is_err() {
             return Ok(None);
         }
-        for round in 0..effort.rounds {
+        for (first, second) in firsts.iter_mut().zip(&mut seconds).take(effort.rounds) {
             if self.job.env.interrupted() {
                 return Err(Failure::Plain(Errno::EINTR));
             }
-            let Ok([first, second]) = probe(effort.count) else { return Ok(None) };
-            ticks[0][round] = first;
-            ticks[1][round] = second;
+            let Ok(ticks) = probe(effort.count) else { return Ok(None) };
+            [*first, *second] = ticks;
         }
-        Ok(Some(ticks))
+        Ok(Some([firsts, seconds]))
     }
 
     fn line(&self, name: fmt::Arguments<'_>, half: &str, ticks: &mut [u64], operations: u32) -> Result<(), Stopped> {

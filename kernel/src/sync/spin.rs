@@ -60,6 +60,7 @@ impl<T: Send> mm::Lock<T> for SpinLock<T> {
         Self::new(value)
     }
 
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         Self::with(self, f)
     }

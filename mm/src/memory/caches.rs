@@ -246,6 +246,8 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Makes a slab: pages, descriptor, page-map links, constructors; then hands it to the cache.
+    #[cold]
+    #[inline(never)]
     fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
         let geometry = &cache.geometry;
         self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
@@ -275,6 +277,8 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Takes a slab apart that its cache has let go: destructors, page-map links, descriptor, pages.
+    #[cold]
+    #[inline(never)]
     pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) {
         self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
         let geometry = &cache.geometry;

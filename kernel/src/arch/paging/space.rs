@@ -135,7 +135,8 @@ impl Space {
     }
 
     /// The entry of `level` for `at`, with all tables above it. Where one is missing the zeroed frame in `table` becomes
-    /// it; without one there, [`MapError::TableMissing`].
+    /// it; without one there, [`MapError::TableMissing`]. Inlined, because callers know the level: the walk needs no loop.
+    #[inline(always)]
     pub fn entry(&self, at: VirtAddr, level: Level, table: &mut Option<Pfn>) -> Result<&Entry, MapError> {
         let mut current = Level::Four;
         let mut entries = self.table(self.root);
@@ -205,6 +206,7 @@ impl Space {
         }
     }
 
+    #[inline(always)]
     fn walk(&self, at: VirtAddr) -> Walk<'_> {
         let mut level = Level::Four;
         let mut entries = self.table(self.root);
