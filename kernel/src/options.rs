@@ -2,8 +2,8 @@
 //!
 //! An option that nobody knows, or a value that makes no sense, is warned of and ignored: boot goes on.
 
-use ::mm::zone::AtomicFloor;
 use ::mm::PhysAddr;
+use ::mm::zone::AtomicFloor;
 use spin::Once;
 
 use crate::klog;
@@ -40,8 +40,14 @@ pub enum Switch {
 }
 
 impl Options {
-    const DEFAULT: Self =
-        Self { mem: None, highmem: 0, min_free_kib: None, atomic_floor: AtomicFloor::LastPage, slab_stats: Switch::Off, crash: Switch::Off };
+    const DEFAULT: Self = Self {
+        mem: None,
+        highmem: 0,
+        min_free_kib: None,
+        atomic_floor: AtomicFloor::LastPage,
+        slab_stats: Switch::Off,
+        crash: Switch::Off,
+    };
 }
 
 static OPTIONS: Once<Options> = Once::new();

@@ -6,8 +6,8 @@
 use crate::addr::Pfn;
 use crate::buddy::Buddy;
 use crate::gfp::{Priority, ZoneKind};
-use crate::order::Order;
 use crate::magazine::{Class, Depot, Magazine};
+use crate::order::Order;
 use crate::page::{PageMap, PageState, Word};
 
 /// Free pages at which a zone changes its behaviour.

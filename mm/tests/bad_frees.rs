@@ -8,7 +8,8 @@ use common::{ATOMIC, KERNEL, Kernel, boot, order, state};
 use mm::page::PageState;
 use mm::testing::{Booted, HostPlatform};
 use mm::{
-    CacheFlags, CacheRef, CacheSpec, Context, DestroyError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr,
+    CacheFlags, CacheRef, CacheSpec, Context, DestroyError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr,
+    VirtAddr,
 };
 
 /// One of each: what the wrong frees below are aimed at.
@@ -47,14 +48,28 @@ fn targets() -> Targets {
     memory.kfree(freed_small.as_mut_ptr()).expect("a right free");
     let large = addr(memory.kmalloc(40_000, KERNEL));
     let (one, other) = (cache(*memory, "one"), cache(*memory, "other"));
-    let (object, freed_object) = (addr(memory.kmem_cache_alloc(one, KERNEL)), addr(memory.kmem_cache_alloc(one, KERNEL)));
+    let (object, freed_object) =
+        (addr(memory.kmem_cache_alloc(one, KERNEL)), addr(memory.kmem_cache_alloc(one, KERNEL)));
     memory.kfree(freed_object.as_mut_ptr()).expect("kfree knows every cache");
-    let (area, freed_area) = (memory.vmalloc(3 * PAGE_SIZE).expect("memory"), memory.vmalloc(PAGE_SIZE).expect("memory"));
+    let (area, freed_area) =
+        (memory.vmalloc(3 * PAGE_SIZE).expect("memory"), memory.vmalloc(PAGE_SIZE).expect("memory"));
     let device = memory.ioremap(PhysAddr::new(0xfe00_0123), 2 * PAGE_SIZE).expect("addresses");
     memory.vfree(freed_area).expect("a right free");
     memory.free_pages(freed_block, order(2)).expect("a right free");
     Targets {
-        block, page, freed_block, small, freed_small, large, object, freed_object, cache: one, other, area, freed_area, device,
+        block,
+        page,
+        freed_block,
+        small,
+        freed_small,
+        large,
+        object,
+        freed_object,
+        cache: one,
+        other,
+        area,
+        freed_area,
+        device,
         never: memory.virt(Pfn::new(0)),
         wild: VirtAddr::new(0xdead_beef_f000),
         memory,
@@ -147,7 +162,9 @@ fn wrong_frees_by_frame_are_refused() {
     free(FreeError::Interior, "inside", frame.add(1), 0);
     free(FreeError::Wild, "beyond memory", Pfn::new(u32::MAX), 0);
     free(FreeError::Reserved, "reserved", Pfn::new(0), 0);
-    assert!(!t.memory.get_page(Pfn::new(0)) && !t.memory.get_page(frame.add(1)) && !t.memory.get_page(Pfn::new(u32::MAX)));
+    assert!(
+        !t.memory.get_page(Pfn::new(0)) && !t.memory.get_page(frame.add(1)) && !t.memory.get_page(Pfn::new(u32::MAX))
+    );
     let slab = t.memory.frame_of(t.small).expect("in the direct map");
     assert!(!t.memory.get_page(slab), "a slab's page has no further owners");
     t.release();

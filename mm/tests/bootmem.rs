@@ -109,7 +109,11 @@ fn maps_may_reach_the_end_of_the_address_space() {
     assert_eq!(bootmem.limit(phys(u64::MAX)), Ok(0));
     assert_eq!(bootmem.reserve(phys(u64::MAX - 1), phys(u64::MAX)), Ok(0));
     assert_eq!(bootmem.alloc(usize::MAX, 8, BootZone::Normal), Err(BootmemError::NoMemory));
-    assert_eq!(bootmem.alloc(1, 1 << 63, BootZone::Normal).map(|block| block.start), Ok(phys(0)), "a multiple of anything");
+    assert_eq!(
+        bootmem.alloc(1, 1 << 63, BootZone::Normal).map(|block| block.start),
+        Ok(phys(0)),
+        "a multiple of anything"
+    );
 }
 
 #[test]
@@ -152,7 +156,8 @@ fn any_number_of_pages_can_be_had_at_boot() {
 fn small_requests_share_pages() {
     // Shows: S70
     let mut bootmem = with_ram(&[(0, 32 * MIB)]);
-    let mut take = |size, align| bootmem.alloc(size, align, BootZone::Normal).expect("memory").start.as_u64() - 16 * MIB;
+    let mut take =
+        |size, align| bootmem.alloc(size, align, BootZone::Normal).expect("memory").start.as_u64() - 16 * MIB;
     assert_eq!([take(100, 8), take(1, 1), take(8, 64), take(3000, 16)], [0, 100, 128, 144]);
     assert_eq!([take(2000, 16), take(5000, 1), take(PAGE_SIZE, PAGE_SIZE), take(10, 1)], [4096, 8192, 16384, 20480]);
     let low = bootmem.alloc(10, 1, BootZone::Low).expect("memory");
@@ -212,7 +217,11 @@ fn random_allocations_do_not_overlap_and_leave_the_rest() {
             let Ok(BootBlock { start, fell_back }) = bootmem.alloc(size, align, zone) else { continue };
             let (start, end) = (start.as_u64(), start.as_u64() + size as u64);
             assert_eq!(start % align as u64, 0);
-            assert!(if zone == BootZone::Low { end <= 16 * MIB && !fell_back } else { fell_back == (start < 16 * MIB) });
+            assert!(if zone == BootZone::Low {
+                end <= 16 * MIB && !fell_back
+            } else {
+                fell_back == (start < 16 * MIB)
+            });
             taken.push((start, end));
         }
         taken.sort_unstable();

@@ -78,7 +78,13 @@ fn atomic_reaches_the_last_page_and_kernel_stops_at_min() {
         held.push(page, ATOMIC).expect("room was reserved");
     }
     assert_eq!(memory.free_pages_total(), 0);
-    assert!(memory.platform().take_reports().iter().all(|line| line.starts_with("__alloc_pages: 0-order allocation failed.")));
+    assert!(
+        memory
+            .platform()
+            .take_reports()
+            .iter()
+            .all(|line| line.starts_with("__alloc_pages: 0-order allocation failed."))
+    );
     for page in held {
         memory.free_frames(page, Order::ZERO).expect("a right free");
     }

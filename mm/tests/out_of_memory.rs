@@ -33,7 +33,10 @@ fn fails_cleanly_at(
         memory.drop_caches();
         memory.validate().expect(what);
         assert_eq!(blocks(*memory), start, "{what}, {granted} granted: pages leaked");
-        assert!(memory.caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"), "{what}");
+        assert!(
+            memory.caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"),
+            "{what}"
+        );
         assert_eq!(memory.areas().count(), 0, "{what}");
         if result.is_ok() {
             return granted;
@@ -74,7 +77,9 @@ fn raw_calls_fail_cleanly() {
 
 #[test]
 fn caches_fail_cleanly() {
-    for (size, flags) in [(100, CacheFlags::HWCACHE_ALIGN), (5000, CacheFlags::empty()), (30_000, CacheFlags::CACHE_DMA)] {
+    for (size, flags) in
+        [(100, CacheFlags::HWCACHE_ALIGN), (5000, CacheFlags::empty()), (30_000, CacheFlags::CACHE_DMA)]
+    {
         fails_cleanly("kmem_cache_alloc", |memory| {
             let spec = CacheSpec { name: "test", size, offset: 0, flags, ctor: None, dtor: None };
             let cache = memory.kmem_cache_create(&spec).expect("room for a cache");

@@ -93,7 +93,8 @@ Node 0, zone   Normal
 fn slabinfo_is_version_1_1() {
     // Shows: S32, K14
     let memory = boot(16);
-    let spec = |name| CacheSpec { name, size: 4000, offset: 0, flags: CacheFlags::HWCACHE_ALIGN, ctor: None, dtor: None };
+    let spec =
+        |name| CacheSpec { name, size: 4000, offset: 0, flags: CacheFlags::HWCACHE_ALIGN, ctor: None, dtor: None };
     let cache = memory.kmem_cache_create(&spec("scullc")).expect("a cache");
     let objects: Vec<_> = (0..263).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory")).collect();
     let plain = slabs(*memory, Statistics::Off);

@@ -8,7 +8,9 @@ use core::ptr::NonNull;
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, give, hoard};
 use mm::slab::{CacheName, Geometry};
 use mm::testing::HostPlatform;
-use mm::{AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, CreateError, CtorFlags, DestroyError, PAGE_SIZE, VirtAddr};
+use mm::{
+    AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, CreateError, CtorFlags, DestroyError, PAGE_SIZE, VirtAddr,
+};
 
 const PLAIN: CacheSpec<'static> =
     CacheSpec { name: "test", size: 200, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
@@ -120,7 +122,8 @@ fn slabs_of_a_cache_start_at_different_colours() {
         let memory = boot(16);
         let cache = create(*memory, &spec);
         let first = |objects: Vec<NonNull<u8>>| objects[0].as_ptr() as usize % geometry.bytes();
-        let starts: Vec<_> = (0..2 * geometry.colours + 2).map(|_| first(take(*memory, cache, geometry.objects))).collect();
+        let starts: Vec<_> =
+            (0..2 * geometry.colours + 2).map(|_| first(take(*memory, cache, geometry.objects))).collect();
         let expected: Vec<_> = (0..=geometry.colours).chain(0..=geometry.colours).map(|colour| colour * step).collect();
         assert_eq!(starts, expected);
     }
@@ -169,7 +172,8 @@ fn flags_place_objects() {
         memory.kmem_cache_destroy(cache).expect("empty");
         let spec = CacheSpec { name: "low", size, flags: CacheFlags::CACHE_DMA, ..PLAIN };
         let cache = create(*memory, &spec);
-        let low = |object: &NonNull<u8>| memory.frame_of(VirtAddr::from_ptr(object.as_ptr())) < Some(mm::memory::DMA_END);
+        let low =
+            |object: &NonNull<u8>| memory.frame_of(VirtAddr::from_ptr(object.as_ptr())) < Some(mm::memory::DMA_END);
         let objects = take(*memory, cache, 3 * per_slab(&spec));
         assert!(objects.iter().all(low), "{size}");
         put(*memory, cache, objects);

@@ -7,7 +7,9 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, KERNEL, Kernel, at_rest, blocks, boot, give, order};
 use mm::testing::{HostPlatform, Rng, TestKernel};
-use mm::{CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, DestroyError, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{
+    CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, DestroyError, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr,
+};
 
 const THREADS: u64 = 4;
 const STEPS: usize = 12_000;
@@ -120,7 +122,9 @@ impl Worker {
                 0 => _ = self.memory.drop_caches(),
                 1 => _ = self.memory.kmem_cache_shrink(self.cache),
                 2 => self.memory.balance(),
-                3 => assert!(self.memory.caches().count() >= 29 && self.memory.areas().all(|area| area.bytes > PAGE_SIZE)),
+                3 => assert!(
+                    self.memory.caches().count() >= 29 && self.memory.areas().all(|area| area.bytes > PAGE_SIZE)
+                ),
                 4 => self.create_and_destroy(),
                 _ if count == 0 || count < 300 && self.rng.one_in(2) => self.take(),
                 _ => {
@@ -136,7 +140,8 @@ impl Worker {
 
     /// Makes a cache whose name other threads want too.
     fn create_and_destroy(&mut self) {
-        let spec = CacheSpec { name: "contended", size: 500, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+        let spec =
+            CacheSpec { name: "contended", size: 500, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
         let Ok(cache) = self.memory.kmem_cache_create(&spec) else { return };
         if let Ok(object) = self.memory.kmem_cache_alloc(cache, ATOMIC) {
             self.memory.kmem_cache_free(cache, object).expect("a right free");
@@ -216,7 +221,8 @@ fn destroying_a_cache_while_its_last_objects_come_back_ends() {
     let memory = boot(24);
     let memory: Kernel = *memory;
     for round in 0..300 {
-        let spec = CacheSpec { name: "brief", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+        let spec =
+            CacheSpec { name: "brief", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
         let cache = memory.kmem_cache_create(&spec).expect("a cache");
         let take = |_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory").as_ptr() as usize;
         let objects: Vec<usize> = (0..1 + round % 30).map(take).collect();

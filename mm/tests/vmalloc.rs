@@ -31,7 +31,8 @@ fn vmalloc_works_when_no_two_free_frames_are_adjacent() {
     give(*memory, odd);
     assert_eq!(memory.get_free_pages(ATOMIC, order(1)), Err(AllocError));
     let area = memory.vmalloc(pages(1000)).expect("single pages are there");
-    let frames: Vec<_> = (0..1000).map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped")).collect();
+    let frames: Vec<_> =
+        (0..1000).map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped")).collect();
     assert!(frames.windows(2).all(|two| two[0].add(1) != two[1]));
     // SAFETY: the area is ours.
     unsafe { core::ptr::write_bytes(area.as_mut_ptr::<u8>(), 0x5a, pages(1000)) };
@@ -228,8 +229,16 @@ fn ioremap_refuses_ram_and_impossible_ranges() {
     let before = blocks(*memory);
     let last = PhysAddr::new(u64::MAX - 10);
     let rows = [
-        (page, 1), (slab, 1), (PhysAddr::new(0x10_0000), 100), (PhysAddr::new(0), 5000), (DEVICE, 0), (last, 100), (last, 1),
-        (DEVICE, usize::MAX), (PhysAddr::new(ram_end.as_u64() - 1), 2), (ram_end, 1 << 43),
+        (page, 1),
+        (slab, 1),
+        (PhysAddr::new(0x10_0000), 100),
+        (PhysAddr::new(0), 5000),
+        (DEVICE, 0),
+        (last, 100),
+        (last, 1),
+        (DEVICE, usize::MAX),
+        (PhysAddr::new(ram_end.as_u64() - 1), 2),
+        (ram_end, 1 << 43),
     ];
     for (phys, len) in rows {
         assert_eq!(memory.ioremap(phys, len), Err(AllocError), "{phys:?} {len}");

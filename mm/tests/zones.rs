@@ -33,7 +33,8 @@ fn each_collection_drains_its_zones_down_to_its_floor() {
     use ZoneKind::{Dma, HighMem, Normal};
     let memory = boot_high(48, 32);
     let stats = ZoneKind::ALL.map(|kind| memory.zone_stats(kind));
-    let [full, min, low] = [stats.map(|zone| zone.free), stats.map(|zone| zone.marks.min), stats.map(|zone| zone.marks.low)];
+    let [full, min, low] =
+        [stats.map(|zone| zone.free), stats.map(|zone| zone.marks.min), stats.map(|zone| zone.marks.low)];
     assert!(full.iter().zip(low).all(|(&full, low)| full > low));
     let rows: [(GfpFlags, &[ZoneKind], [usize; 3]); 10] = [
         (KERNEL, &[Normal, Dma], [min[0], min[1], full[2]]),
@@ -92,7 +93,10 @@ fn calls_that_need_an_address_refuse_high_memory() {
     assert_eq!(memory.kmalloc(64, HIGHUSER), Err(AllocError));
     assert_eq!(memory.kmem_cache_alloc(cache, HIGHUSER), Err(AllocError));
     let reports = memory.platform().take_reports();
-    assert!(reports.len() == 4 && reports.iter().all(|line| line.ends_with("high memory has no address")), "{reports:?}");
+    assert!(
+        reports.len() == 4 && reports.iter().all(|line| line.ends_with("high memory has no address")),
+        "{reports:?}"
+    );
     assert_eq!(blocks(*memory), before);
     let dma = memory.get_dma_pages(HIGHUSER, Order::ZERO).expect("DMA wins over high memory");
     memory.free_page(dma).expect("a right free");
@@ -105,7 +109,9 @@ fn calls_that_need_an_address_refuse_high_memory() {
 fn without_high_memory_its_flag_changes_nothing() {
     // Shows: S11, K5
     let memory = boot(32);
-    for (with, without) in [(HIGHUSER, USER), (ATOMIC | GfpFlags::HIGHMEM, ATOMIC), (KERNEL | GfpFlags::HIGHMEM, KERNEL)] {
+    for (with, without) in
+        [(HIGHUSER, USER), (ATOMIC | GfpFlags::HIGHMEM, ATOMIC), (KERNEL | GfpFlags::HIGHMEM, KERNEL)]
+    {
         assert_eq!(drain(*memory, with), drain(*memory, without));
         assert!(memory.get_free_pages(with, Order::ZERO).is_ok_and(|page| memory.free_page(page).is_ok()));
         assert!(memory.kmalloc(10, with).is_ok_and(|object| memory.kfree(object.as_ptr()).is_ok()));
@@ -211,7 +217,9 @@ fn kernel_requests_reclaim_empty_slabs_and_atomic_ones_do_not() {
     assert_eq!(DESTROYED.get(), 0);
     let pages = hoard(*memory, ATOMIC);
     let before = memory.events();
-    memory.platform().in_context(Context::Interrupt, || assert_eq!(memory.alloc_pages(ATOMIC, Order::ZERO), Err(AllocError)));
+    memory
+        .platform()
+        .in_context(Context::Interrupt, || assert_eq!(memory.alloc_pages(ATOMIC, Order::ZERO), Err(AllocError)));
     let after = memory.events();
     assert_eq!((after.reclaims, after.sleeps), (before.reclaims, before.sleeps));
     assert_eq!(memory.reclaim(ATOMIC), 0);

@@ -32,7 +32,9 @@ pub fn page(at: VirtAddr) {
         }
         Method::Words => {
             // SAFETY: as above.
-            unsafe { asm!("rep stosq", inout("rcx") PAGE_SIZE / 8 => _, inout("rdi") at.as_usize() => _, in("rax") 0u64) };
+            unsafe {
+                asm!("rep stosq", inout("rcx") PAGE_SIZE / 8 => _, inout("rdi") at.as_usize() => _, in("rax") 0u64)
+            };
         }
         Method::Stores => by_stores(at),
     }
@@ -61,5 +63,9 @@ fn choose() -> Method {
         return Method::Stores;
     }
     let highest = __cpuid_count(0, 0).eax;
-    if highest >= FEATURES_LEAF && __cpuid_count(FEATURES_LEAF, 0).ebx & ERMS != 0 { Method::Bytes } else { Method::Words }
+    if highest >= FEATURES_LEAF && __cpuid_count(FEATURES_LEAF, 0).ebx & ERMS != 0 {
+        Method::Bytes
+    } else {
+        Method::Words
+    }
 }

@@ -198,7 +198,12 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         builder.map_direct(above)?;
     }
     builder.map_image()?;
-    klog!("page tables: direct map {} KiB, Page array {} KiB at {:016x}", kib(ram.frames()), entries >> 10, PAGE_ARRAY.as_usize());
+    klog!(
+        "page tables: direct map {} KiB, Page array {} KiB at {:016x}",
+        kib(ram.frames()),
+        entries >> 10,
+        PAGE_ARRAY.as_usize()
+    );
     // SAFETY: the direct map covers all RAM below the limit, where bootmem took the tables from; what is needed of the
     // bootloader's information was copied.
     unsafe { builder.activate(main) }

@@ -34,7 +34,9 @@ pub fn alloc(size: usize, align: usize, zone: BootZone) -> Result<VirtAddr, Boot
     let block = with(|bootmem| bootmem.alloc(size, align, zone));
     match block {
         Err(_) => klog!("bootmem alloc of {size} bytes failed!"),
-        Ok(block) if block.fell_back => klog!("bootmem: {size} bytes at {:x}: none free above 16 MiB", block.start.as_u64()),
+        Ok(block) if block.fell_back => {
+            klog!("bootmem: {size} bytes at {:x}: none free above 16 MiB", block.start.as_u64())
+        }
         Ok(_) => {}
     }
     let start = block?.start;

@@ -175,11 +175,7 @@ impl<P: Platform> Memory<P> {
     pub(super) fn validate_caches(&self) -> Result<(), &'static str> {
         self.boot_caches.caches.slabs.with(|slabs| slabs.validate())?;
         self.boot_caches.shrinkable().iter().try_for_each(|cache| cache.slabs.with(|slabs| slabs.validate()))?;
-        self.chain.with(|chain| {
-            chain.iter().try_for_each(|cache| {
-                cache.slabs.with(|slabs| slabs.validate())
-            })
-        })
+        self.chain.with(|chain| chain.iter().try_for_each(|cache| cache.slabs.with(|slabs| slabs.validate())))
     }
 
     /// Takes an object, growing the cache if it must.
@@ -248,7 +244,12 @@ impl<P: Platform> Memory<P> {
     /// Makes a slab: pages, descriptor, page-map links, constructors; then hands it to the cache.
     #[cold]
     #[inline(never)]
-    fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
+    fn grow(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<(), AllocError> {
         let geometry = &cache.geometry;
         self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
         let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;

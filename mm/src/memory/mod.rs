@@ -31,12 +31,12 @@ use crate::page::PageMap;
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::AreaTree;
-use crate::zone::{AtomicFloor, Zone, ZoneCounters, Watermarks};
+use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
-pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
-use kmalloc::KmallocCaches;
 pub use caches::CacheSpec;
 use cleared::ClearedPool;
+use kmalloc::KmallocCaches;
+pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
 pub use reclaim::Shrinker;
 use reclaim::Shrinkers;
 pub use vmalloc::AreaInfo;
@@ -290,7 +290,12 @@ impl<P: Platform> Memory<P> {
 
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]
-    fn check_context(&self, call: &'static str, gfp: GfpFlags, caller: &'static Location<'static>) -> Result<(), AllocError> {
+    fn check_context(
+        &self,
+        call: &'static str,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<(), AllocError> {
         if gfp.may_sleep() { self.check_may_sleep(call, caller) } else { Ok(()) }
     }
 

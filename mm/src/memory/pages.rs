@@ -100,7 +100,8 @@ impl<P: Platform> Memory<P> {
         }
         let caller = Location::caller();
         let frame = self.frame_of(addr).ok_or(FreeError::Wild);
-        let aligned = frame.and_then(|frame| if addr.page_offset() == 0 { Ok(frame) } else { Err(FreeError::Misaligned) });
+        let aligned =
+            frame.and_then(|frame| if addr.page_offset() == 0 { Ok(frame) } else { Err(FreeError::Misaligned) });
         aligned
             .and_then(|frame| self.release_frames(frame, order))
             .map_err(|error| self.bad_free("free_pages", addr, error, caller))
@@ -202,7 +203,12 @@ impl<P: Platform> Memory<P> {
     /// Memory is short: reclaim and wait if the caller may, else fail. (Spec: the 2.4 decision table, bounded.)
     #[cold]
     #[inline(never)]
-    fn alloc_slow(&'static self, gfp: GfpFlags, order: Order, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
+    fn alloc_slow(
+        &'static self,
+        gfp: GfpFlags,
+        order: Order,
+        caller: &'static Location<'static>,
+    ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
             let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
@@ -249,7 +255,11 @@ impl<P: Platform> Memory<P> {
     #[inline(never)]
     fn release_uncached(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
         let allocated = self.map.at(frame).word() == Word::new(PageState::Allocated(order), kind);
-        if allocated && self.free_cached(frame, order, kind) { Ok(()) } else { self.release_to_zone(frame, order, kind) }
+        if allocated && self.free_cached(frame, order, kind) {
+            Ok(())
+        } else {
+            self.release_to_zone(frame, order, kind)
+        }
     }
 
     fn release_to_zone(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {

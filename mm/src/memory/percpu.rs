@@ -162,7 +162,8 @@ impl<P: Platform> Memory<P> {
     /// Free pages of a zone that wait in magazines.
     pub(super) fn parked_pages(&self, zone: ZoneKind) -> usize {
         let of_class = |cache: &CpuCache, class: Class| cache.slot(zone, class).blocks() << class.order().log2();
-        let parked: usize = self.cpus.iter().map(|cache| Class::all().map(|class| of_class(cache, class)).sum::<usize>()).sum();
+        let parked: usize =
+            self.cpus.iter().map(|cache| Class::all().map(|class| of_class(cache, class)).sum::<usize>()).sum();
         parked + self.cleared_pages(zone)
     }
 

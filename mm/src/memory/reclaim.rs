@@ -90,9 +90,9 @@ impl<P: Platform> Memory<P> {
 
     /// Whether a zone has fallen below its `high` watermark.
     pub fn is_unbalanced(&self) -> bool {
-        ZoneKind::ALL.iter().any(|&kind| {
-            self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high)
-        })
+        ZoneKind::ALL
+            .iter()
+            .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
     /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, page tables of vm areas that map

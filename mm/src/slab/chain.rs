@@ -37,7 +37,14 @@ impl<P: Platform> BootCaches<P> {
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
         const AREAS: CacheName = CacheName::literal("vm_area");
         let boot_cache = |name, bytes: usize, generation| {
-            Cache::new(name, Geometry::for_class(bytes.next_multiple_of(8)), CacheFlags::NO_REAP, None, None, generation)
+            Cache::new(
+                name,
+                Geometry::for_class(bytes.next_multiple_of(8)),
+                CacheFlags::NO_REAP,
+                None,
+                None,
+                generation,
+            )
         };
         Self {
             caches: boot_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),

@@ -114,11 +114,7 @@ impl Geometry {
             return Some(Self { objects, descriptor_offset: on_slab, ..Self::whole_block(stride, order) });
         }
         let objects = (bytes - size_of::<Slab>() - WORD) / (stride + size_of::<u16>());
-        Some(Self {
-            objects,
-            descriptor_offset: descriptor_offset(bytes, objects),
-            ..Self::whole_block(stride, order)
-        })
+        Some(Self { objects, descriptor_offset: descriptor_offset(bytes, objects), ..Self::whole_block(stride, order) })
     }
 
     const fn whole_block(stride: usize, order: Order) -> Self {

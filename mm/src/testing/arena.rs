@@ -24,7 +24,14 @@ impl Reserved {
         let len = pages * PAGE_SIZE + Order::MAX.bytes();
         // SAFETY: a fresh private mapping at an address of the host's choice.
         let base = unsafe {
-            libc::mmap(core::ptr::null_mut(), len, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1, 0)
+            libc::mmap(
+                core::ptr::null_mut(),
+                len,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
         };
         assert_ne!(base, libc::MAP_FAILED, "the host has no addresses left");
         let base = NonNull::new(base).expect("mmap returns no null");

@@ -5,7 +5,9 @@ use core::ptr::NonNull;
 use mm::slab::Geometry;
 use mm::testing::{HostPlatform, Rng};
 use mm::zone::AtomicFloor;
-use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Priority, VirtAddr, ZoneKind};
+use mm::{
+    CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Priority, VirtAddr, ZoneKind,
+};
 
 use crate::common::{ATOMIC, DMA, KERNEL, Kernel, at_rest, blocks, slab_pages, zones};
 use crate::held::{Held, Kind, Ranges};
