@@ -252,7 +252,7 @@ fn frees_are_allowed_everywhere() {
         }
         let refused = memory().events().wrong_contexts;
         in_interrupt(|| {
-            let pieces = PIECES.with(|pieces| core::mem::take(pieces));
+            let pieces = PIECES.with(core::mem::take);
             assert!(pieces.into_iter().flatten().map(Piece::free).filter(|&intact| intact).count() == 12);
         });
         assert_eq!(memory().events().wrong_contexts, refused);
