@@ -107,19 +107,24 @@ impl Session {
         let guest_reads = self.console.stage() == Stage::Ready;
         let wants_stdin = self.input.wants_more() && (guest_reads || self.input.source() == Source::Terminal);
         let wants_send = self.input.has_waiting() && guest_reads;
-        let when = |wanted: bool, flag: PollFlags| if wanted { flag } else { PollFlags::empty() };
-        let mut ends = [
+        // An end that is not wanted is left out: one that hung up would be reported at once, again and again.
+        let mut ends = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.from_guest.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.to_guest.as_fd(), when(wants_send, PollFlags::POLLOUT)),
-            PollFd::new(stdin.as_fd(), when(wants_stdin, PollFlags::POLLIN)),
         ];
+        if wants_send {
+            ends.push(PollFd::new(self.to_guest.as_fd(), PollFlags::POLLOUT));
+        }
+        if wants_stdin {
+            ends.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+        }
         match poll(&mut ends, PollTimeout::from(TICK_MS)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot wait for QEMU"),
         }
-        let [signal, from_guest, to_guest, stdin] = ends.map(|end| end.any().unwrap_or(false));
-        Ok(Ready { signal, from_guest, to_guest: to_guest && wants_send, stdin: stdin && wants_stdin })
+        let mut ready = ends.iter().map(|end| end.any().unwrap_or(false));
+        let mut next = |wanted: bool| wanted && ready.next().unwrap_or(false);
+        Ok(Ready { signal: next(true), from_guest: next(true), to_guest: next(wants_send), stdin: next(wants_stdin) })
     }
 
     /// Shows what the guest sent; returns the number of bytes, 0 when QEMU has ended.
