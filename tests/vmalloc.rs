@@ -105,7 +105,8 @@ fn a_freed_area_faults_at_once() {
         for count in [1, 2, 15, 16, 17, 40] {
             let area = memory().vmalloc(count * PAGE_SIZE).unwrap();
             for page in pages(area, count) {
-                // The translation is cached now. SAFETY: the area is ours.
+                // From here on the translation is cached.
+                // SAFETY: the area is ours.
                 assert_eq!(unsafe { probe_write(page, 1) }, Ok(()));
                 assert_eq!(probe_read(page), Ok(1));
             }

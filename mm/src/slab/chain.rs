@@ -1,9 +1,10 @@
 //! The list of all caches, newest first, and the three that must exist before any other.
 
 use crate::platform::Platform;
-use crate::slab::cache::{Cache, CacheName, CacheRef};
+use crate::slab::cache::{Cache, CacheRef};
 use crate::slab::descriptor::Slab;
 use crate::slab::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::slab::name::CacheName;
 use crate::vm::VmArea;
 
 /// The caches that the allocators' own descriptors come from.

@@ -8,9 +8,11 @@ pub(crate) mod cache;
 pub(crate) mod chain;
 pub(crate) mod descriptor;
 pub(crate) mod geometry;
+mod name;
 
-pub use cache::{CacheName, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
+pub use cache::{CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
 pub use geometry::{CacheFlags, Geometry};
+pub use name::CacheName;
 
 pub(crate) use cache::Cache;
 pub(crate) use chain::{BootCaches, Chain};

@@ -1,0 +1,46 @@
+//! The name of a cache.
+
+use crate::error::CreateError;
+
+/// Visible characters of a cache's name.
+const NAME_MAX: usize = 19;
+
+/// The name of a cache: 1 to 19 visible characters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CacheName {
+    bytes: [u8; NAME_MAX],
+    len: u8,
+}
+
+impl CacheName {
+    /// Checks a name. (Chapter: 20 characters with the terminator.)
+    pub const fn new(name: &str) -> Result<Self, CreateError> {
+        let source = name.as_bytes();
+        if source.is_empty() || source.len() > NAME_MAX {
+            return Err(CreateError::BadName);
+        }
+        let mut bytes = [0; NAME_MAX];
+        let mut at = 0;
+        while at < source.len() {
+            if !source[at].is_ascii_graphic() {
+                return Err(CreateError::BadName);
+            }
+            bytes[at] = source[at];
+            at += 1;
+        }
+        Ok(Self { bytes, len: source.len() as u8 })
+    }
+
+    /// A name that is known when the program is built; an illegal one does not compile in a constant.
+    pub(crate) const fn literal(name: &str) -> Self {
+        match Self::new(name) {
+            Ok(name) => name,
+            Err(_) => panic!("an illegal cache name"),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
+    }
+}
