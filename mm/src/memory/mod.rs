@@ -27,7 +27,7 @@ use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
-use crate::page::PageMap;
+use crate::page::{BlockKey, PageMap};
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::AreaTree;
@@ -115,8 +115,10 @@ pub struct Memory<P: Platform> {
     cleared: ClearedPool<P>,
     shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    /// The zone that a request tries first, by its [`GfpFlags::zone_bits`].
+    first_zones: [ZoneKind; 4],
     /// Whether each zone has so little memory left that frees must not go to magazines.
-    tight: [AtomicBool; ZoneKind::COUNT],
+    tight: [AtomicBool; BlockKey::ZONES],
     managed: AtomicUsize,
     tables: AtomicUsize,
     waiters: AtomicUsize,
@@ -132,6 +134,7 @@ impl<P: Platform> Memory<P> {
     /// [`init_caches`](Self::init_caches).
     pub fn new(platform: P, map: PageMap, config: Config) -> Self {
         let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
+        let high = if config.highmem_start.as_u32() < map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal };
         Self {
             platform,
             map,
@@ -140,7 +143,8 @@ impl<P: Platform> Memory<P> {
             cleared: ClearedPool::new(),
             shrinkers: Lock::new(Shrinkers::new()),
             zones,
-            tight: [const { AtomicBool::new(true) }; ZoneKind::COUNT],
+            first_zones: [ZoneKind::Normal, ZoneKind::Dma, high, ZoneKind::Dma],
+            tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
             managed: AtomicUsize::new(0),
             tables: AtomicUsize::new(0),
             waiters: AtomicUsize::new(0),
