@@ -30,7 +30,7 @@ const NIL: u32 = u32::MAX;
 pub(crate) struct Class(u8);
 
 /// Blocks in a full magazine of each class.
-const CAPACITY: [u32; Class::COUNT] = [64, 32, 16, 8, 2];
+const CAPACITY: [u32; Class::COUNT] = [64, 32, 16, 16, 2];
 
 /// Blocks in a full magazine of each zone and order: 0 where no magazines are kept.
 const KEY_CAPACITY: [u8; BlockKey::COUNT] = {

@@ -122,6 +122,12 @@ impl Word {
         Self(KIND_ALLOCATED | (key.0 as u64) << ORDER_SHIFT | 1 << COUNT_SHIFT)
     }
 
+    /// The word of a free block of 2^`log2` pages.
+    #[inline]
+    pub(crate) const fn free(zone: ZoneKind, log2: usize) -> Self {
+        Self(KIND_FREE | (log2 as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT)
+    }
+
     /// The word of a block in a magazine.
     #[inline]
     pub(crate) const fn parked(key: BlockKey) -> Self {

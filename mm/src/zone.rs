@@ -59,9 +59,9 @@ pub struct ZoneCounters {
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each class that a depot keeps.
-const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 16, 16, 16, 4];
-/// A depot's magazines of one class hold at most this share of the zone: one in 16 pages.
-const DEPOT_SHARE: usize = 16;
+const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 32, 32, 64, 4];
+/// A depot's magazines of one class hold at most this share of the zone: one in 4 pages.
+const DEPOT_SHARE: usize = 4;
 
 /// Whose magazines are drained first: it does not matter.
 const ANY_CPU: usize = 0;
