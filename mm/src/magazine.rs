@@ -300,15 +300,21 @@ impl Slot {
         self.spare.get().validate(map, parked)
     }
 
-    /// Blocks in both magazines. Exact on the own CPU, a moment old from elsewhere.
-    pub(crate) fn blocks(&self) -> usize {
+    /// Blocks in both magazines.
+    fn blocks(&self) -> usize {
         (self.loaded.len.load(Relaxed) + self.spare.len.load(Relaxed)) as usize
     }
+}
 
-    /// Blocks handed out and taken back.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.allocs.load(Relaxed), self.frees.load(Relaxed))
-    }
+/// What a CPU's magazines hold of one zone, and what they have done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CpuZoneCounts {
+    /// Pages that wait in them.
+    pub pages: usize,
+    /// Blocks handed out.
+    pub allocs: u64,
+    /// Blocks taken back.
+    pub frees: u64,
 }
 
 /// Adds one to a counter that only its own CPU writes.
@@ -350,6 +356,18 @@ impl CpuCache {
     #[inline]
     pub(crate) fn slot(&self, key: BlockKey) -> &Slot {
         &self.slots[key.index()]
+    }
+
+    /// What the magazines hold of a zone and have done. Exact on the own CPU, a moment old from elsewhere.
+    pub(crate) fn counts(&self, zone: ZoneKind) -> CpuZoneCounts {
+        Class::all().fold(CpuZoneCounts::default(), |sum, class| {
+            let slot = self.slot(class.key(zone));
+            CpuZoneCounts {
+                pages: sum.pages + (slot.blocks() << class.order().log2()),
+                allocs: sum.allocs + slot.allocs.load(Relaxed),
+                frees: sum.frees + slot.frees.load(Relaxed),
+            }
+        })
     }
 
     /// Asks the CPU to empty its magazines at its next call.

@@ -54,6 +54,10 @@ pub struct ZoneCounters {
     pub reserve_allocs: u64,
     /// Requests that the zone could not serve.
     pub refusals: u64,
+    /// Requests for this zone first that slept.
+    pub sleeps: u64,
+    /// Requests for this zone first that failed.
+    pub failures: u64,
 }
 
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
@@ -85,6 +89,8 @@ pub(crate) enum Granted {
     Plenty(Pfn),
     /// A block, but free memory has fallen to `low` or below: time to wake kswapd.
     Scarce(Pfn),
+    /// A block from below `min`.
+    Reserve(Pfn),
     /// Nothing.
     Refused,
 }
@@ -100,7 +106,7 @@ impl Zone {
             managed: 0,
             marks: Watermarks { min: 0, low: 0, high: 0 },
             floor,
-            counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0 },
+            counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0, sleeps: 0, failures: 0 },
         }
     }
 
@@ -230,10 +236,21 @@ impl Zone {
         if free > self.marks.low {
             return Granted::Plenty(block);
         }
-        if free < self.marks.min {
-            self.counters.reserve_allocs += 1;
+        if free >= self.marks.min {
+            return Granted::Scarce(block);
         }
-        Granted::Scarce(block)
+        self.counters.reserve_allocs += 1;
+        Granted::Reserve(block)
+    }
+
+    /// A request that tried this zone first goes to sleep.
+    pub(crate) fn count_sleep(&mut self) {
+        self.counters.sleeps += 1;
+    }
+
+    /// A request that tried this zone first has failed.
+    pub(crate) fn count_failure(&mut self) {
+        self.counters.failures += 1;
     }
 
     /// A block from the lists; when they have none, the depots are emptied into them first.

@@ -2,17 +2,17 @@
 //!
 //! (Chapter: "get_free_page and Friends".)
 
-use core::panic::Location;
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::Memory;
+use super::events::Event;
+use super::sleepers::Place;
 use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 use crate::page::{BlockKey, Page, PageState};
 use crate::platform::{Lock, Platform, Report};
-use crate::zone::Granted;
+use crate::zone::{Granted, Zone};
+use core::panic::Location;
 
 /// How often a request that may sleep tries again although nothing could be reclaimed.
 const RETRIES: usize = 16;
@@ -201,15 +201,15 @@ impl<P: Platform> Memory<P> {
                 Granted::Refused if self.drain_own_magazines() > 0 => alloc(),
                 granted => granted,
             };
-            let frame = match granted {
-                Granted::Refused => continue,
-                Granted::Plenty(frame) => frame,
-                Granted::Scarce(frame) => {
-                    self.drain_own_magazines();
-                    self.platform.wake_reclaimer();
-                    frame
-                }
-            };
+            let (Granted::Plenty(frame) | Granted::Scarce(frame) | Granted::Reserve(frame)) = granted else { continue };
+            self.count(Event::Direct, 1);
+            if matches!(granted, Granted::Reserve(_)) {
+                self.count(Event::Reserve, 1);
+            }
+            if !matches!(granted, Granted::Plenty(_)) {
+                self.drain_own_magazines();
+                self.platform.wake_reclaimer();
+            }
             self.platform.on_alloc(frame, order, kind);
             return Some(frame);
         }
@@ -227,31 +227,60 @@ impl<P: Platform> Memory<P> {
     ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
-            let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
-            while patience > 0 {
-                if self.reclaim(gfp) == 0 {
-                    patience -= 1;
-                    self.sleep_for_memory(gfp, order);
-                }
-                let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
-                if let Some(frame) = frame {
-                    return Ok(frame);
-                }
+            let place = self.sleepers.join(gfp, order);
+            let frame = self.alloc_in_turn(gfp, order, &place);
+            self.sleepers.leave(place);
+            // There may be memory for the next in line too.
+            self.wake_sleepers();
+            if let Some(frame) = frame {
+                return Ok(frame);
             }
         }
-        self.events.failures.fetch_add(1, Relaxed);
+        self.count(Event::Failure, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_failure);
         self.platform.report(&Report::OutOfMemory { order, gfp }, caller);
         Err(AllocError)
     }
 
-    /// Sleeps until a zone might serve the request, or a short while.
-    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order) {
-        self.events.sleeps.fetch_add(1, Relaxed);
-        self.waiters.fetch_add(1, Relaxed);
-        self.platform.wait_for_memory(&mut || {
-            gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
-        });
-        self.waiters.fetch_sub(1, Relaxed);
+    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
+    fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, place: &Place) -> Option<Pfn> {
+        let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+        while patience > 0 {
+            if self.reclaim(gfp) == 0 {
+                patience -= 1;
+                self.sleep_for_memory(gfp, order, place);
+            }
+            let may_try = patience == 0 || self.is_next(place);
+            let frame = (may_try && self.platform.admits(order)).then(|| self.alloc_admitted(gfp, order)).flatten();
+            if frame.is_some() {
+                return frame;
+            }
+        }
+        None
+    }
+
+    /// Sleeps until a zone might serve the request and nobody is before it, or a short while.
+    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, place: &Place) {
+        self.count(Event::Sleep, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_sleep);
+        self.platform.wait_for_memory(&mut || self.would_grant(gfp, order) && self.is_next(place));
+    }
+
+    /// Whether some zone would serve the request now.
+    fn would_grant(&self, gfp: GfpFlags, order: Order) -> bool {
+        gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
+    }
+
+    /// Whether nobody who came earlier could be served now.
+    fn is_next(&self, place: &Place) -> bool {
+        !self.sleepers.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    }
+
+    /// Lets sleepers look again whether there is memory for them.
+    fn wake_sleepers(&self) {
+        if self.sleepers.any() {
+            self.platform.wake_waiters();
+        }
     }
 
     /// Checks a block and gives it back: a leaf of the call tree, if this CPU's magazines have room.
@@ -290,9 +319,7 @@ impl<P: Platform> Memory<P> {
             }
             Ok(())
         })?;
-        if self.waiters.load(Relaxed) > 0 {
-            self.platform.wake_waiters();
-        }
+        self.wake_sleepers();
         Ok(())
     }
 
@@ -320,7 +347,7 @@ impl<P: Platform> Memory<P> {
         error: FreeError,
         caller: &'static Location<'static>,
     ) -> FreeError {
-        self.events.bad_frees.fetch_add(1, Relaxed);
+        self.count(Event::BadFree, 1);
         self.platform.report(&Report::BadFree { call, addr, cache: None, error }, caller);
         error
     }

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::Memory;
 use crate::addr::Pfn;
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::magazine::{Class, CpuCache, Entered, capacity};
+use crate::magazine::{Class, CpuCache, CpuZoneCounts, Entered, capacity};
 use crate::page::{BlockKey, Page, Word};
 use crate::platform::{Pinned, Platform};
 
@@ -136,33 +136,30 @@ impl<P: Platform> Memory<P> {
         cleared + cache.map_or(0, |cache| self.empty_cache(&cache))
     }
 
-    /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs.
-    pub(super) fn drain_magazines(&self) {
-        self.drain_own_magazines();
+    /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns how
+    /// many pages that were.
+    pub(super) fn drain_magazines(&self) -> usize {
+        let mut pages = self.drain_own_magazines();
         for (cpu, cache) in self.cpus.iter().enumerate() {
             let pin = self.platform.pin_idle(cpu);
             match pin.as_ref().and_then(|_| cache.enter()) {
-                Some(cache) => {
-                    self.empty_cache(&cache);
-                }
+                Some(cache) => pages += self.empty_cache(&cache),
                 None if has_blocks(cache) => cache.want_drain(),
                 None => {}
             }
         }
+        pages
     }
 
     /// Free pages of a zone that wait in magazines.
     pub(super) fn parked_pages(&self, zone: ZoneKind) -> usize {
-        let of_class = |cache: &CpuCache, class: Class| cache.slot(class.key(zone)).blocks() << class.order().log2();
-        let parked: usize =
-            self.cpus.iter().map(|cache| Class::all().map(|class| of_class(cache, class)).sum::<usize>()).sum();
+        let parked: usize = self.cpus.iter().map(|cache| cache.counts(zone).pages).sum();
         parked + self.cleared_pages(zone)
     }
 
-    /// Blocks of a zone that the magazines have handed out and taken back.
-    pub(super) fn cached_counts(&self, zone: ZoneKind) -> (u64, u64) {
-        let slots = self.cpus.iter().flat_map(|cache| Class::all().map(|class| cache.slot(class.key(zone)).counts()));
-        slots.fold((0, 0), |sum, slot| (sum.0 + slot.0, sum.1 + slot.1))
+    /// What the magazines of `cpu` hold of a zone, and what they have done.
+    pub(super) fn cpu_counts(&self, cpu: usize, zone: ZoneKind) -> CpuZoneCounts {
+        self.cpus.get(cpu).map_or(CpuZoneCounts::default(), |cache| cache.counts(zone))
     }
 
     /// Checks that magazines hold parked blocks of their zone and order only. Needs the CPUs at rest.
@@ -180,5 +177,5 @@ impl<P: Platform> Memory<P> {
 }
 
 fn has_blocks(cache: &CpuCache) -> bool {
-    ZoneKind::ALL.into_iter().any(|kind| Class::all().any(|class| cache.slot(class.key(kind)).blocks() > 0))
+    ZoneKind::ALL.into_iter().any(|kind| cache.counts(kind).pages > 0)
 }
