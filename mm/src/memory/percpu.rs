@@ -1,9 +1,8 @@
 //! The way through a CPU's magazines: what most page allocations and frees take.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::Memory;
 use crate::addr::Pfn;
+use crate::atomic::Ordering::Relaxed;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{Class, CpuCache, CpuZoneCounts, Entered, capacity};
 use crate::page::{BlockKey, Page, Word};
