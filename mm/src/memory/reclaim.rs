@@ -40,7 +40,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The allocators' own shrinkers, asked before those that were registered.
-    const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 2] = [Self::reap_caches, Self::empty_magazines];
+    const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 2] = [Self::empty_magazines, Self::reap_caches];
 
     /// Asks all who hold memory to give some back under these flags: the allocators' own shrinkers, then the registered
     /// ones; returns the pages that came back.
