@@ -41,6 +41,15 @@ pub fn in_interrupt() -> bool {
     PREEMPT_COUNT.get() >= SOFTIRQ
 }
 
+/// Whether the caller has not interrupted a section: it is a thread, or the interrupted thread was in none.
+///
+/// An interrupt handler that is in a section of its own counts as one that has interrupted one.
+#[inline]
+pub(crate) fn is_alone() -> bool {
+    let count = PREEMPT_COUNT.get();
+    count < SOFTIRQ || count & (SOFTIRQ - 1) == 0
+}
+
 /// Keeps the thread on this CPU and other threads off it, until it is dropped. Interrupts still come.
 #[must_use = "preemption comes back when the guard is dropped"]
 pub struct PreemptGuard(PhantomData<*mut ()>);

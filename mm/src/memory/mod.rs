@@ -14,15 +14,17 @@
 mod caches;
 mod cleared;
 mod kmalloc;
+mod objects;
 mod pages;
 mod percpu;
 mod reclaim;
+mod slabs;
 mod vmalloc;
 
 use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{CpuCache, MAX_CPUS};
@@ -111,6 +113,8 @@ pub struct Memory<P: Platform> {
     platform: P,
     map: PageMap,
     config: Config,
+    /// Bytes of the direct map from its start on whose pages all have entries.
+    gapless_bytes: usize,
     cpus: [CpuCache; MAX_CPUS],
     cleared: ClearedPool<P>,
     shrinkers: P::Lock<Shrinkers>,
@@ -132,10 +136,12 @@ impl<P: Platform> Memory<P> {
     /// [`init_caches`](Self::init_caches).
     pub fn new(platform: P, map: PageMap, config: Config) -> Self {
         let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
+        let gapless_bytes = map.gapless().min(config.highmem_start.as_u32()) as usize * PAGE_SIZE;
         Self {
             platform,
             map,
             config,
+            gapless_bytes,
             cpus: [const { CpuCache::new() }; MAX_CPUS],
             cleared: ClearedPool::new(),
             shrinkers: Lock::new(Shrinkers::new()),
