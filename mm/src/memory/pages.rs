@@ -166,7 +166,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// From this CPU's magazines, filled if need be, or else from the zones.
-    fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let first = self.first_zone(gfp);
         if let Some(frame) = self.alloc_cached(first, order) {
             self.platform.on_alloc(frame, order, first);
@@ -177,12 +177,12 @@ impl<P: Platform> Memory<P> {
 
     /// One walk over the zonelist.
     #[cold]
-    fn alloc_from_zones(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    fn alloc_from_zones(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         for &kind in gfp.zones() {
             let alloc = || self.with_zone(kind, |zone| zone.alloc(&self.map, order, gfp.priority()));
             let granted = match alloc() {
-                // What this CPU has set aside is free memory too.
-                Granted::Refused if self.drain_own_magazines() > 0 => alloc(),
+                // What freed areas left behind and what this CPU has set aside is free memory too.
+                Granted::Refused if self.vm_unmap_aliases() + self.drain_own_magazines() > 0 => alloc(),
                 granted => granted,
             };
             let frame = match granted {

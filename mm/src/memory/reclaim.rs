@@ -54,7 +54,7 @@ impl<P: Platform> Memory<P> {
         let reaped: usize = (0..caches).map(|_| self.reap_next()).sum();
         let shrinkers = self.shrinkers.with(|shrinkers| shrinkers.registered);
         let shrunk: usize = shrinkers.iter().flatten().map(|shrinker| (shrinker.shrink)(gfp)).sum();
-        let pages = reaped + shrunk;
+        let pages = reaped + shrunk + self.drain_ranges();
         self.events.reclaimed_pages.fetch_add(pages as u64, Relaxed);
         pages
     }
@@ -95,8 +95,8 @@ impl<P: Platform> Memory<P> {
             .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
-    /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, page tables of vm areas that map
-    /// nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context. Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
+    /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, what freed vm areas left behind, page tables
+    /// that map nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context. Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
     pub fn drop_caches(&'static self) -> usize {
         let mut pages = self.reclaim(GfpFlags::KERNEL) + self.prune_tables();
         for cache in self.boot_caches.shrinkable() {

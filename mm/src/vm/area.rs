@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::panic::Location;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 
@@ -16,15 +17,37 @@ pub enum AreaKind {
     Ioremap(PhysAddr),
 }
 
-/// The descriptor of an area.
+/// Whose an area's addresses are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AreaState {
+    /// Somebody's who builds it or takes it apart: it cannot be freed.
+    Closed,
+    /// Its owner's.
+    Open,
+    /// Nobody's: they wait for the flush that covers them, or for the next owner.
+    Free,
+}
+
+const CLOSED: u64 = 0;
+const OPEN: u64 = 1;
+const FREE: u64 = 2;
+const STATE: u64 = 3;
+const VMALLOC: u64 = 0 << 2;
+const IOREMAP: u64 = 1 << 2;
+const KIND: u64 = 7 << 2;
+
+/// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    pub(crate) kind: AreaKind,
-    pub(crate) caller: &'static Location<'static>,
-    /// Set while the area is being built or taken apart: its range is taken, but nobody can free it.
-    pub(crate) closed: Cell<bool>,
+    /// State, kind and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
+    word: AtomicU64,
+    caller: AtomicPtr<Location<'static>>,
+    /// The next area of the queue that this one waits in; that queue's owner's.
+    pub(super) next: Cell<Option<AreaRef>>,
+    /// First of the frames that wait for the flush, chained by their links; of whoever closed the area.
+    pub(crate) frames: Cell<u64>,
     pub(super) priority: u32,
     pub(super) left: Cell<Option<AreaRef>>,
     pub(super) right: Cell<Option<AreaRef>>,
@@ -34,11 +57,11 @@ pub(crate) struct VmArea {
     pub(super) max_gap: Cell<usize>,
 }
 
-/// An area that exists. Its cells are read and written under the tree's lock only.
+/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AreaRef(NonNull<VmArea>);
 
-// SAFETY: an area's cells are used under the tree's lock (the rule above), its other fields never change.
+// SAFETY: an area's cells are used by one at a time (the rule above), its other fields are atomics or never change.
 unsafe impl Send for AreaRef {}
 
 impl Deref for AreaRef {
@@ -69,20 +92,74 @@ impl AreaRef {
 }
 
 impl VmArea {
-    /// A descriptor that is in no tree yet.
-    pub(crate) fn new(start: VirtAddr, pages: usize, kind: AreaKind, caller: &'static Location<'static>) -> Self {
+    /// A descriptor that is in no tree yet, of a closed area without a purpose.
+    pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
         Self {
             start,
             pages,
-            kind,
-            caller,
-            closed: Cell::new(true),
+            word: AtomicU64::new(CLOSED),
+            caller: AtomicPtr::new(core::ptr::null_mut()),
+            next: Cell::new(None),
+            frames: Cell::new(0),
             priority: 0,
             left: Cell::new(None),
             right: Cell::new(None),
             first: Cell::new(start),
             last: Cell::new(start),
             max_gap: Cell::new(0),
+        }
+    }
+
+    /// Gives an area that is the caller's alone a purpose. It is closed.
+    pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
+        let kind = match kind {
+            AreaKind::Vmalloc => VMALLOC,
+            AreaKind::Ioremap(phys) => IOREMAP | phys.as_u64(),
+        };
+        self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
+        self.word.store(CLOSED | kind, Relaxed);
+    }
+
+    /// What the area shows.
+    pub(crate) fn kind(&self) -> AreaKind {
+        let word = self.word.load(Relaxed);
+        match word & KIND {
+            IOREMAP => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            _ => AreaKind::Vmalloc,
+        }
+    }
+
+    /// Who asked for it last.
+    pub(crate) fn caller(&self) -> &'static Location<'static> {
+        // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
+        unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
+    }
+
+    /// Whose it is.
+    pub(crate) fn state(&self) -> AreaState {
+        match self.word.load(Relaxed) & STATE {
+            OPEN => AreaState::Open,
+            FREE => AreaState::Free,
+            _ => AreaState::Closed,
+        }
+    }
+
+    /// Changes the state. From `Closed` whoever closed it may do so, from `Open` who has the tree's lock, from `Free` who has
+    /// the lock of the queue that it waits in.
+    pub(crate) fn set_state(&self, state: AreaState) {
+        let bits = match state {
+            AreaState::Closed => CLOSED,
+            AreaState::Open => OPEN,
+            AreaState::Free => FREE,
+        };
+        self.word.store(self.word.load(Relaxed) & !STATE | bits, Relaxed);
+    }
+
+    /// Pages of memory that go when the area goes.
+    pub(crate) fn own_pages(&self) -> usize {
+        match self.kind() {
+            AreaKind::Vmalloc => self.pages,
+            AreaKind::Ioremap(_) => 0,
         }
     }
 

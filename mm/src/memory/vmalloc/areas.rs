@@ -2,13 +2,13 @@
 
 use core::panic::Location;
 
+use super::Memory;
 use super::tables::NO_FRAME;
-use super::{BATCH, Memory};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaKind, AreaRef, VmArea};
+use crate::vm::{AreaKind, AreaRef, AreaState, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,8 @@ pub struct AreaInfo {
     pub kind: AreaKind,
     /// Who asked for it.
     pub caller: &'static Location<'static>,
+    /// Whose it is.
+    pub state: AreaState,
 }
 
 impl AreaInfo {
@@ -32,19 +34,31 @@ impl AreaInfo {
 
 impl From<AreaRef> for AreaInfo {
     fn from(area: AreaRef) -> Self {
-        Self { start: area.start, bytes: area.bytes() + PAGE_SIZE, kind: area.kind, caller: area.caller }
+        Self {
+            start: area.start,
+            bytes: area.bytes() + PAGE_SIZE,
+            kind: area.kind(),
+            caller: area.caller(),
+            state: area.state(),
+        }
     }
 }
 
 impl<P: Platform> Memory<P> {
     /// The area that holds `addr`, guard page included.
     pub fn area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
-        self.areas.with(|areas| areas.find(addr).map(AreaInfo::from))
+        self.areas.with(|areas| areas.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
     }
 
-    /// [`area_at`](Self::area_at) for reports of faults: `None` also when the tree is in use at this moment.
+    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also when the tree is in use at this
+    /// moment.
     pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
         self.areas.try_with(|areas| areas.find(addr).map(AreaInfo::from))?
+    }
+
+    /// The frame behind an address of a vm area.
+    pub fn vmalloc_to_frame(&self, addr: VirtAddr) -> Option<Pfn> {
+        self.area_at(addr).and_then(|_| self.platform.translate(addr.page_down()))
     }
 
     /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
@@ -54,22 +68,47 @@ impl<P: Platform> Memory<P> {
         core::iter::successors(next(self.config.vmalloc_start), move |area| next(area.start.add(area.bytes)))
     }
 
-    /// Takes a range of addresses, guard page included, and its descriptor. Nobody can free the area before it is opened.
+    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor. Nobody can
+    /// free the area before it is opened.
     pub(super) fn reserve_area(
         &'static self,
         call: &'static str,
-        pages: usize,
+        (pages, align): (usize, usize),
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
+        let cached = if align == PAGE_SIZE { self.with_ranges(|ranges| ranges.take(pages)) } else { None };
+        let area = match cached {
+            Some(area) => area,
+            None => self.insert_area(call, (pages, align), caller)?,
+        };
+        area.assign(kind, caller);
+        Ok(area)
+    }
+
+    /// Takes a new range, with a new descriptor.
+    #[cold]
+    #[inline(never)]
+    fn insert_area(
+        &'static self,
+        call: &'static str,
+        (pages, align): (usize, usize),
+        caller: &'static Location<'static>,
+    ) -> Result<AreaRef, AllocError> {
         let memory = self.take_object(&self.boot_caches.areas, GfpFlags::KERNEL, caller)?;
-        let area = self.areas.with(|areas| {
-            let start = areas.find_gap(pages)?;
-            // SAFETY: the object is ours, aligned to 8 and as large as a descriptor.
-            let write = |area| unsafe { AreaRef::init(memory, area) };
-            Some(areas.insert(VmArea::new(start, pages, kind, caller), write))
-        });
-        area.ok_or_else(|| {
+        let insert = || {
+            self.areas.with(|areas| {
+                let start = areas.find_gap(pages, align)?;
+                // SAFETY: the object is ours, aligned to 8 and as large as a descriptor.
+                let write = |area| unsafe { AreaRef::init(memory, area) };
+                Some(areas.insert(VmArea::new(start, pages), write))
+            })
+        };
+        let retry = || {
+            self.drain_ranges();
+            insert()
+        };
+        insert().or_else(retry).ok_or_else(|| {
             self.return_descriptor(VirtAddr::from_ptr(memory.as_ptr()));
             self.refuse(call, "no room in the address range", caller)
         })
@@ -77,10 +116,11 @@ impl<P: Platform> Memory<P> {
 
     /// Lets an area that is complete be found and freed.
     pub(super) fn open(&self, area: AreaRef) {
-        self.areas.with(|_| area.closed.set(false));
+        area.set_state(AreaState::Open);
     }
 
     /// Finds the area that starts at `addr`, makes it unknown, and takes it apart.
+    #[inline]
     pub(super) fn free_area(
         &'static self,
         call: &'static str,
@@ -89,8 +129,12 @@ impl<P: Platform> Memory<P> {
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
         let found = self.areas.with(|areas| {
-            let area = areas.find(addr).filter(|area| area.start == addr && kind(area.kind))?;
-            (!area.closed.replace(true)).then_some(area)
+            let area = areas.find_start(addr)?;
+            let right = area.state() == AreaState::Open && kind(area.kind());
+            right.then(|| {
+                area.set_state(AreaState::Closed);
+                area
+            })
         });
         match found {
             Some(area) => {
@@ -101,39 +145,18 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// Takes an area apart, as far as it was built. Frames and addresses get a new owner only after the flush.
+    /// Takes an area apart, as far as it was built. Its frames and addresses wait for a flush.
     pub(super) fn dissolve(&'static self, area: AreaRef) {
         let mut chain = NO_FRAME;
-        let own = area.kind == AreaKind::Vmalloc;
+        let own = area.kind() == AreaKind::Vmalloc;
         let must_flush = self.platform.unmap(area.start, area.pages, |frame, _| {
             if own {
                 self.map.at(frame).set_link(chain);
                 chain = frame.as_u32().into();
             }
         });
-        self.platform.flush(must_flush);
-        self.give_chain(chain);
-        self.areas.with(|areas| areas.remove(area));
-        self.return_descriptor(VirtAddr::from_ptr(area.ptr().as_ptr()));
-    }
-
-    /// Gives the frames of a chain back, batch by batch.
-    fn give_chain(&self, mut chain: u64) {
-        let mut frames = [Pfn::new(0); BATCH];
-        while chain != NO_FRAME {
-            let mut count = 0;
-            while chain != NO_FRAME && count < BATCH {
-                frames[count] = Pfn::new(chain as u32);
-                chain = self.map.at(frames[count]).link();
-                count += 1;
-            }
-            self.give_frames(&frames[..count]);
-        }
-    }
-
-    fn return_descriptor(&'static self, descriptor: VirtAddr) {
-        let freed = self.put_object(descriptor, Some(&self.boot_caches.areas));
-        debug_assert!(freed.is_ok());
+        area.frames.set(chain);
+        self.defer(area, must_flush);
     }
 
     /// Bytes of the range that vm areas come from.

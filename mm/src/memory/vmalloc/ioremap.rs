@@ -3,10 +3,10 @@
 use core::panic::Location;
 
 use super::Memory;
-use crate::addr::{Pfn, PfnRange, PhysAddr, VirtAddr};
+use crate::addr::{PfnRange, PhysAddr, VirtAddr};
 use crate::error::{AllocError, FreeError};
-use crate::mapper::Frames;
-use crate::platform::{Lock, Mapping, Platform};
+use crate::mapper::{Frames, Level};
+use crate::platform::{Mapping, Platform};
 use crate::vm::AreaKind;
 
 impl<P: Platform> Memory<P> {
@@ -27,7 +27,8 @@ impl<P: Platform> Memory<P> {
         if self.map.has_blocks(range) {
             return Err(self.refuse("ioremap", "the range is memory of the allocators", caller));
         }
-        let area = self.reserve_area("ioremap", range.frames(), AreaKind::Ioremap(first.phys()), caller)?;
+        let align = alignment(range);
+        let area = self.reserve_area("ioremap", (range.frames(), align), AreaKind::Ioremap(first.phys()), caller)?;
         let mapped = self.map_all("ioremap", area.start, Frames::Run(range), Mapping::Device, caller);
         if mapped < range.frames() {
             self.dissolve(area);
@@ -47,9 +48,10 @@ impl<P: Platform> Memory<P> {
         self.check_may_sleep("iounmap", caller).map_err(|_| FreeError::WrongContext)?;
         self.free_area("iounmap", addr.page_down(), |kind| kind != AreaKind::Vmalloc, caller)
     }
+}
 
-    /// The frame behind an address of a vm area.
-    pub fn vmalloc_to_frame(&self, addr: VirtAddr) -> Option<Pfn> {
-        self.areas.with(|areas| areas.find(addr)).and_then(|_| self.platform.translate(addr.page_down()))
-    }
+/// The alignment that lets the largest pages be used that fit into a range.
+fn alignment(range: PfnRange) -> usize {
+    let fits = |level: &Level| range.frames() >= level.pages() && range.start.is_aligned(level.pages() as u32);
+    [Level::Three, Level::Two].into_iter().find(fits).unwrap_or(Level::One).bytes()
 }

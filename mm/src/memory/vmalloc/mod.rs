@@ -1,10 +1,11 @@
 //! vmalloc and vfree: memory whose addresses are neighbours and whose pages need not be.
 //!
 //! (Chapter: "vmalloc and Friends".) `areas.rs` has what all calls on vm areas share, `tables.rs` what they do to page
-//! tables, `ioremap.rs` the calls for device memory.
+//! tables, `lazy.rs` when they flush, `ioremap.rs` the calls for device memory.
 
 mod areas;
 mod ioremap;
+mod lazy;
 mod tables;
 
 use core::panic::Location;
@@ -42,7 +43,7 @@ impl<P: Platform> Memory<P> {
         if pages == 0 || pages > self.managed_pages() {
             return Err(self.refuse("vmalloc", "size is zero or exceeds the machine's memory", caller));
         }
-        let area = self.reserve_area("vmalloc", pages, AreaKind::Vmalloc, caller)?;
+        let area = self.reserve_area("vmalloc", (pages, PAGE_SIZE), AreaKind::Vmalloc, caller)?;
         self.populate(area, GfpFlags::KERNEL | GfpFlags::HIGHMEM, caller).inspect_err(|_| self.dissolve(area))?;
         self.open(area);
         Ok(area)
