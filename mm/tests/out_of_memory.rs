@@ -19,7 +19,7 @@ fn fails_cleanly_at(
     what: &str,
     call: impl Fn(Kernel) -> Result<(), AllocError>,
 ) -> i64 {
-    let memory = boot(16);
+    let memory = boot(40);
     call(*memory).expect("memory");
     memory.drop_caches();
     let start = blocks(*memory);

@@ -6,7 +6,8 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
-use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use crate::page::PageMap;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +29,42 @@ pub enum AreaState {
     Free,
 }
 
+/// Frames chained by the links of their page-map entries, which are their owner's; last one in, first one out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FrameChain {
+    first: u32,
+    count: u32,
+}
+
+impl FrameChain {
+    pub(crate) const EMPTY: Self = Self { first: 0, count: 0 };
+
+    /// How many there are.
+    pub(crate) const fn len(self) -> usize {
+        self.count as usize
+    }
+
+    /// The frame that came last.
+    pub(crate) const fn last(self) -> Option<Pfn> {
+        if self.count == 0 { None } else { Some(Pfn::new(self.first)) }
+    }
+
+    /// Adds a frame that the caller owns.
+    #[inline]
+    pub(crate) fn push(&mut self, map: &PageMap, frame: Pfn) {
+        map.at(frame).set_link(self.first.into());
+        *self = Self { first: frame.as_u32(), count: self.count + 1 };
+    }
+
+    /// Takes the frame that came last.
+    #[inline]
+    pub(crate) fn pop(&mut self, map: &PageMap) -> Option<Pfn> {
+        let frame = self.last()?;
+        *self = Self { first: map.at(frame).link() as u32, count: self.count - 1 };
+        Some(frame)
+    }
+}
+
 const CLOSED: u64 = 0;
 const OPEN: u64 = 1;
 const FREE: u64 = 2;
@@ -46,8 +83,8 @@ pub(crate) struct VmArea {
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// First of the frames that wait for the flush, chained by their links; of whoever closed the area.
-    pub(crate) frames: Cell<u64>,
+    /// The frames that wait for the flush; of whoever closed the area.
+    pub(crate) frames: Cell<FrameChain>,
     pub(super) priority: u32,
     pub(super) left: Cell<Option<AreaRef>>,
     pub(super) right: Cell<Option<AreaRef>>,
@@ -100,7 +137,7 @@ impl VmArea {
             word: AtomicU64::new(CLOSED),
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
-            frames: Cell::new(0),
+            frames: Cell::new(FrameChain::EMPTY),
             priority: 0,
             left: Cell::new(None),
             right: Cell::new(None),
@@ -153,14 +190,6 @@ impl VmArea {
             AreaState::Free => FREE,
         };
         self.word.store(self.word.load(Relaxed) & !STATE | bits, Relaxed);
-    }
-
-    /// Pages of memory that go when the area goes.
-    pub(crate) fn own_pages(&self) -> usize {
-        match self.kind() {
-            AreaKind::Vmalloc => self.pages,
-            AreaKind::Ioremap(_) => 0,
-        }
     }
 
     /// Bytes of the mapped pages.

@@ -6,6 +6,6 @@ pub(crate) mod tree;
 
 pub use area::{AreaKind, AreaState};
 
-pub(crate) use area::{AreaRef, VmArea};
+pub(crate) use area::{AreaRef, FrameChain, VmArea};
 pub(crate) use ranges::{Batch, Queue, RangeCache};
 pub(crate) use tree::AreaTree;

@@ -3,12 +3,11 @@
 use core::panic::Location;
 
 use super::Memory;
-use super::tables::NO_FRAME;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaKind, AreaRef, AreaState, VmArea};
+use crate::vm::{AreaKind, AreaRef, AreaState, FrameChain, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,15 +146,14 @@ impl<P: Platform> Memory<P> {
 
     /// Takes an area apart, as far as it was built. Its frames and addresses wait for a flush.
     pub(super) fn dissolve(&'static self, area: AreaRef) {
-        let mut chain = NO_FRAME;
+        let mut frames = FrameChain::EMPTY;
         let own = area.kind() == AreaKind::Vmalloc;
         let must_flush = self.platform.unmap(area.start, area.pages, |frame, _| {
             if own {
-                self.map.at(frame).set_link(chain);
-                chain = frame.as_u32().into();
+                frames.push(&self.map, frame);
             }
         });
-        area.frames.set(chain);
+        area.frames.set(frames);
         self.defer(area, must_flush);
     }
 

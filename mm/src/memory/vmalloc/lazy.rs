@@ -3,11 +3,10 @@
 //! vfree clears the entries at once. TLBs may go on showing the old frames, so frames and addresses get new owners only
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
 
-use super::tables::NO_FRAME;
 use super::{BATCH, Memory};
 use crate::addr::{Pfn, VirtAddr};
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaRef, Batch, Queue, RangeCache};
+use crate::vm::{AreaRef, Batch, FrameChain, Queue, RangeCache};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -25,16 +24,11 @@ impl<P: Platform> Memory<P> {
     /// Leaves an area whose entries are cleared until a flush; flushes if enough has gathered, or memory is short.
     #[inline]
     pub(super) fn defer(&'static self, area: AreaRef, must_flush: MustFlush) {
-        let most =
-            if self.is_wanted(area.frames.get()) { 0 } else { LAZY_PAGES.min(self.managed_pages() / LAZY_SHARE) };
+        let wanted = area.frames.get().last().is_some_and(|frame| self.is_tight(frame));
+        let most = if wanted { 0 } else { LAZY_PAGES.min(self.managed_pages() / LAZY_SHARE) };
         if let Some(batch) = self.with_ranges(|ranges| ranges.defer(area, must_flush, most)) {
             self.settle(batch);
         }
-    }
-
-    /// Whether the zone of a frame has so little memory left that nothing may be kept back.
-    fn is_wanted(&self, frame: u64) -> bool {
-        frame != NO_FRAME && self.is_tight(Pfn::new(frame as u32))
     }
 
     /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Any context.
@@ -62,10 +56,8 @@ impl<P: Platform> Memory<P> {
     fn free_frames_of(&self, areas: &Queue) {
         let (mut frames, mut count) = ([Pfn::new(0); BATCH], 0);
         for area in areas.iter() {
-            let mut chain = area.frames.replace(NO_FRAME);
-            while chain != NO_FRAME {
-                let frame = Pfn::new(chain as u32);
-                chain = self.map.at(frame).link();
+            let mut chain = area.frames.replace(FrameChain::EMPTY);
+            while let Some(frame) = chain.pop(&self.map) {
                 frames[count] = frame;
                 count += 1;
                 if count == BATCH {

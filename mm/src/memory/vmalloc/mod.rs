@@ -75,7 +75,7 @@ impl<P: Platform> Memory<P> {
         let mut done = 0;
         while done < area.pages {
             let wanted = (area.pages - done).min(BATCH);
-            let taken = self.take_frames(gfp, &mut frames[..wanted], caller);
+            let taken = self.alloc_bulk(gfp, &mut frames[..wanted], caller);
             let at = area.start.add(done * PAGE_SIZE);
             let batch = if taken == wanted { Frames::Each(&frames[..taken]) } else { Frames::Each(&[]) };
             let mapped = self.map_all("vmalloc", at, batch, Mapping::Memory, caller);
@@ -86,12 +86,6 @@ impl<P: Platform> Memory<P> {
             done += mapped;
         }
         Ok(())
-    }
-
-    /// Takes single frames until `frames` is full; returns how many that were.
-    fn take_frames(&'static self, gfp: GfpFlags, frames: &mut [Pfn], caller: &'static Location<'static>) -> usize {
-        let fill = |place: &mut Pfn| self.alloc_frames(gfp, Order::ZERO, caller).map(|frame| *place = frame);
-        frames.iter_mut().map_while(|place| fill(place).ok()).count()
     }
 
     /// Gives single frames back.

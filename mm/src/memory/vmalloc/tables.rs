@@ -10,9 +10,7 @@ use crate::gfp::GfpFlags;
 use crate::mapper::Frames;
 use crate::order::Order;
 use crate::platform::{Mapping, MustFlush, Platform};
-
-/// End of a chain of frames.
-pub(super) const NO_FRAME: u64 = u64::MAX;
+use crate::vm::FrameChain;
 
 impl<P: Platform> Memory<P> {
     /// Maps pages from `at` on to `frames`, with new page tables where they are missing; returns how many that were. Fewer
@@ -77,27 +75,24 @@ impl<P: Platform> Memory<P> {
 
     /// Frees the page tables that map part of `from..end` and are empty; returns how many. Process context.
     fn unlink_tables(&self, from: VirtAddr, end: VirtAddr) -> usize {
-        let (mut at, mut tables, mut chain) = (from, 0, NO_FRAME);
+        let (mut at, mut tables) = (from, FrameChain::EMPTY);
         let mut must_flush: Option<MustFlush> = None;
         while let Some((unlinked, flush)) = self.platform.unlink_empty_table(at, end) {
-            self.map.at(unlinked.table).set_link(chain);
-            chain = unlinked.table.as_u32().into();
+            tables.push(&self.map, unlinked.table);
             must_flush = Some(match must_flush {
                 Some(before) => before.merge(flush),
                 None => flush,
             });
             at = unlinked.next;
-            tables += 1;
         }
         if let Some(must_flush) = must_flush {
             self.platform.flush(must_flush);
         }
-        while chain != NO_FRAME {
-            let table = Pfn::new(chain as u32);
-            chain = self.map.at(table).link();
+        let count = tables.len();
+        while let Some(table) = tables.pop(&self.map) {
             self.drop_table(table);
         }
-        tables
+        count
     }
 
     /// Frees the page tables of the vm range that map nothing; returns how many. Process context.
