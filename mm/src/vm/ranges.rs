@@ -11,8 +11,8 @@
 use crate::platform::MustFlush;
 use crate::vm::area::{AreaRef, AreaState};
 
-/// Sizes that have a bucket: 1 to 64 pages.
-const BUCKETS: usize = 64;
+/// Sizes that have a bucket: 1 to 32 pages.
+const BUCKETS: usize = 32;
 /// Ranges that wait in a bucket, at most.
 const RANGES: usize = 256;
 /// Areas that wait for a flush, at most.

@@ -11,7 +11,7 @@ use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::vm::area::{AreaRef, AreaState, VmArea};
 
 /// log2 of the areas that the table remembers.
-const MEMO_BITS: u32 = 10;
+const MEMO_BITS: u32 = 9;
 
 /// All areas of a range of addresses.
 pub(crate) struct AreaTree {
