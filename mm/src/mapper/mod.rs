@@ -106,25 +106,48 @@ impl<F: Format> PageMapper<F> {
         rights: F::Rights,
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError> {
-        let level = match frames {
-            Frames::Each(_) => Level::One,
-            Frames::Run(range) => self.largest_fit(at, range),
-        };
+        match frames {
+            Frames::Each(frames) => {
+                let leaf = |&frame: &Pfn| self.format.leaf(frame, Level::One, rights);
+                self.fill(at, Level::One, frames.iter().map(leaf), spare)
+            }
+            Frames::Run(range) => {
+                let leaf = |level| move |frame| self.format.leaf(Pfn::new(frame), level, rights);
+                let pages = range.start.as_u32()..range.end.as_u32();
+                // Each with its level known to the compiler.
+                match self.largest_fit(at, range) {
+                    Level::One => self.fill(at, Level::One, pages.map(leaf(Level::One)), spare),
+                    level => {
+                        let whole = pages.len() / level.pages();
+                        self.fill(at, level, pages.step_by(level.pages()).take(whole).map(leaf(level)), spare)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes entries of `level` into empty slots from that of `at` on, up to the first that is not empty or the end of the
+    /// table; returns how many pages they map.
+    #[inline(always)]
+    fn fill(
+        &self,
+        at: VirtAddr,
+        level: Level,
+        entries: impl Iterator<Item = u64>,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
         let table = self.make_table(at, level, spare)?;
         let first = level.index(at);
-        let slots = &table[first..];
-        let filled = match frames {
-            Frames::Each(frames) => fill(slots, frames.iter().map(|&frame| self.format.leaf(frame, level, rights))),
-            Frames::Run(range) => {
-                let large = (range.start.as_u32()..=range.end.as_u32()).step_by(level.pages());
-                let leaf = |frame| self.format.leaf(Pfn::new(frame), level, rights);
-                fill(slots, large.take(range.frames() / level.pages()).map(leaf))
+        let mut filled = 0;
+        for (slot, entry) in table[first..].iter().zip(entries) {
+            if slot.load(Relaxed) != 0 {
+                break;
             }
-        };
-        if filled > 0 {
-            return Ok(filled * level.pages());
+            slot.store(entry, Release);
+            filled += level.pages();
         }
         match self.read(table, level, first) {
+            _ if filled > 0 => Ok(filled),
             Entry::Table(_) => Err(MapError::TableInTheWay),
             Entry::Leaf(..) | Entry::Empty => Err(MapError::AlreadyMapped),
         }
@@ -142,8 +165,12 @@ impl<F: Format> PageMapper<F> {
     /// The table of `level` on the way to `at`, with all tables above it: one that is missing is made of `spare`.
     #[inline(always)]
     fn make_table(&self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<&Table, MapError> {
-        let (mut table, mut here) = (self.table(self.root), F::TOP);
-        while here > level {
+        let mut table = self.table(self.root);
+        // An array of constants: the compiler unrolls the way down.
+        for here in [Level::Four, Level::Three, Level::Two] {
+            if here > F::TOP || here <= level {
+                continue;
+            }
             let frame = match self.read(table, here, here.index(at)) {
                 Entry::Table(frame) => frame,
                 Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
@@ -153,7 +180,7 @@ impl<F: Format> PageMapper<F> {
                     frame
                 }
             };
-            (table, here) = (self.table(frame), here.below());
+            table = self.table(frame);
         }
         Ok(table)
     }
@@ -166,13 +193,17 @@ impl<F: Format> PageMapper<F> {
     /// The lowest table on the way to `at`, and its level.
     #[inline(always)]
     fn lowest(&self, at: VirtAddr) -> (&Table, Level) {
-        let (mut table, mut level) = (self.table(self.root), F::TOP);
-        while level > Level::One
-            && let Entry::Table(frame) = self.read(table, level, level.index(at))
-        {
-            (table, level) = (self.table(frame), level.below());
+        let mut table = self.table(self.root);
+        for level in [Level::Four, Level::Three, Level::Two] {
+            if level > F::TOP {
+                continue;
+            }
+            match self.read(table, level, level.index(at)) {
+                Entry::Table(frame) => table = self.table(frame),
+                Entry::Leaf(..) | Entry::Empty => return (table, level),
+            }
         }
-        (table, level)
+        (table, Level::One)
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
@@ -262,18 +293,4 @@ impl<F: Format> PageMapper<F> {
         }
         None
     }
-}
-
-/// Writes entries into empty slots, up to the first that is not; returns how many.
-#[inline(always)]
-fn fill(slots: &[AtomicU64], entries: impl Iterator<Item = u64>) -> usize {
-    let mut filled = 0;
-    for (slot, entry) in slots.iter().zip(entries) {
-        if slot.load(Relaxed) != 0 {
-            break;
-        }
-        slot.store(entry, Release);
-        filled += 1;
-    }
-    filled
 }

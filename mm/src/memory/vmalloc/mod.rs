@@ -17,7 +17,6 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::mapper::Frames;
-use crate::order::Order;
 use crate::platform::{Mapping, Platform};
 use crate::vm::{AreaKind, AreaRef};
 
@@ -90,9 +89,7 @@ impl<P: Platform> Memory<P> {
 
     /// Gives single frames back.
     fn give_frames(&self, frames: &[Pfn]) {
-        for &frame in frames {
-            let freed = self.release_frames(frame, Order::ZERO);
-            debug_assert!(freed.is_ok());
-        }
+        let refused = self.free_pages_bulk(frames);
+        debug_assert_eq!(refused, 0);
     }
 }
