@@ -13,7 +13,7 @@ mod platform;
 
 use core::fmt;
 
-use ::mm::vm::AreaKind;
+use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 use spin::Once;
 
@@ -80,6 +80,7 @@ fn describe(addr: VirtAddr) -> Option<&'static str> {
     }
     let area = MEMORY.get()?.try_area_at(addr)?;
     Some(match area.kind {
+        _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
         AreaKind::Vmalloc => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",
