@@ -58,6 +58,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     klog!("command line: {command_line}");
     options::init(command_line);
     MAIN.call_once(|| main);
+    mm::bootmem::declare(&modules::BOOT_DRIVERS);
     mm::leave_bootloader(boot_info, on_own_tables)
 }
 

@@ -10,6 +10,7 @@ use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
 use crate::fs::procfs::{self, Source};
+use crate::mm::bootmem::BootDriver;
 use crate::mm::{KString, Kernel};
 use crate::sync::Mutex;
 
@@ -24,6 +25,9 @@ static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mu
 
 /// Every module there is.
 pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+
+/// The drivers that take memory at boot: one is a line here.
+pub static BOOT_DRIVERS: [BootDriver; 0] = [];
 
 /// Held while a module comes or goes.
 static CHANGE: Mutex<()> = Mutex::new(());
