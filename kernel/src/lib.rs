@@ -94,6 +94,7 @@ extern "C" fn on_own_tables() -> ! {
 fn start_services() -> Result<(), Errno> {
     fs::init(mm::ramdisk())?;
     proc::init()?;
+    mm::bigphysarea::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()
 }

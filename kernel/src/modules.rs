@@ -11,7 +11,7 @@ use kapi::{Errno, Kernel as _, Module, Param};
 use crate::chrdev::{self, Major, Nodes};
 use crate::fs::procfs::{self, Source};
 use crate::mm::bootmem::BootDriver;
-use crate::mm::{KString, Kernel};
+use crate::mm::{KString, Kernel, bigphysarea};
 use crate::sync::Mutex;
 
 /// The memory that all scull devices hold together.
@@ -27,7 +27,7 @@ static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mu
 pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
 
 /// The drivers that take memory at boot: one is a line here.
-pub static BOOT_DRIVERS: [BootDriver; 0] = [];
+pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
 
 /// Held while a module comes or goes.
 static CHANGE: Mutex<()> = Mutex::new(());

@@ -84,6 +84,7 @@ pub mod order;
 pub mod own;
 pub mod page;
 pub mod platform;
+pub mod pool;
 pub mod proc;
 pub mod region;
 pub mod slab;

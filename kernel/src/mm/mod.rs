@@ -4,6 +4,7 @@
 //! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;
 //! lock order is stated in `mm::memory`.
 
+pub mod bigphysarea;
 mod boot;
 pub mod bootmem;
 pub mod firmware;

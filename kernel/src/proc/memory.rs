@@ -1,4 +1,4 @@
-//! /proc/meminfo, slabinfo, buddyinfo, zoneinfo, vmallocinfo, vmstat, iomem, and sys/vm/drop_caches.
+//! /proc/meminfo, slabinfo, buddyinfo, zoneinfo, vmallocinfo, vmstat, bigphysarea, iomem, and sys/vm/drop_caches.
 
 use core::fmt::{self, Write};
 
@@ -10,7 +10,7 @@ use mm::{PAGE_SIZE, ZoneKind};
 use crate::arch::paging::{self, builder};
 use crate::fs::tmpfs;
 use crate::mm::firmware::{self, Kind, Region};
-use crate::mm::memory;
+use crate::mm::{bigphysarea, memory};
 use crate::options::{self, Switch};
 
 fn zones() -> [ZoneStats; ZoneKind::COUNT] {
@@ -39,6 +39,11 @@ pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
 
 pub(super) fn vmallocinfo(out: &mut dyn Write) -> fmt::Result {
     proc::vmallocinfo(memory().areas(), out)
+}
+
+pub(super) fn bigphysarea(out: &mut dyn Write) -> fmt::Result {
+    let stats = bigphysarea::stats().map_err(|_| fmt::Error)?;
+    proc::bigphysarea(stats, out)
 }
 
 pub(super) fn vmstat(out: &mut dyn Write) -> fmt::Result {

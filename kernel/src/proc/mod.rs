@@ -11,7 +11,8 @@ use crate::fs::procfs::{self, Source};
 use crate::modules;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 14] = [
+const FILES: [(&str, Source); 15] = [
+    ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(machine::cmdline)),
     ("devices", Source::Text(chrdev::write_devices)),

@@ -1,11 +1,13 @@
 //! The text of /proc files: pure writers over snapshots.
 
+mod bigphysarea;
 mod buddyinfo;
 mod meminfo;
 mod slabinfo;
 mod vmallocinfo;
 mod zoneinfo;
 
+pub use bigphysarea::bigphysarea;
 pub use buddyinfo::buddyinfo;
 pub use meminfo::{FileCache, meminfo};
 pub use slabinfo::{Statistics, slabinfo};
