@@ -24,6 +24,7 @@ pub mod modules;
 pub mod options;
 pub mod panic;
 pub mod proc;
+pub mod resource;
 pub mod sched;
 pub mod softirq;
 pub mod sync;
@@ -90,11 +91,13 @@ extern "C" fn on_own_tables() -> ! {
     }
 }
 
-/// Files, /proc, and the drivers with their default parameters.
+/// Files, /proc, what the machine has, and the drivers with their default parameters.
 fn start_services() -> Result<(), Errno> {
     fs::init(mm::ramdisk())?;
     proc::init()?;
     mm::bigphysarea::init()?;
+    arch::pci::init()?;
+    resource::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()
 }

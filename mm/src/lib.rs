@@ -87,6 +87,7 @@ pub mod platform;
 pub mod pool;
 pub mod proc;
 pub mod region;
+pub mod resource;
 pub mod slab;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -45,6 +45,11 @@ pub fn init() -> Result<(), Errno> {
     }
 }
 
+/// First and last physical address of the area, if there is one.
+pub fn extent() -> Option<(u64, u64)> {
+    AREA.get().map(|area| (area.start.phys().as_u64(), area.end.phys().as_u64() - 1))
+}
+
 /// What is free and what is used; `None` when the kernel option was not given. Process context.
 pub fn stats() -> Result<Option<PoolStats>, LockError> {
     AREA.get().map(|_| Ok(POOL.lock()?.stats())).transpose()
