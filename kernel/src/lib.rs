@@ -18,6 +18,7 @@ pub mod bench;
 pub mod chrdev;
 pub mod console;
 pub mod fs;
+mod hardware;
 pub mod log;
 pub mod mm;
 pub mod modules;

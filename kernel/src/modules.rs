@@ -1,11 +1,11 @@
 //! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
 //!
-//! The table of them is [`ALL`]: a new driver of the scull family is one static and one line there.
+//! The tables of them are [`FAMILY`] and [`OTHERS`]: a new driver is one static and one line there.
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 
-use drivers::{Cache, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use drivers::{Cache, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
 use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
@@ -23,8 +23,12 @@ static SCULLC: Scull<Kernel, Cache<Kernel>> =
 static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 
-/// Every module there is.
-pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
+
+/// The scull family, attached from boot on.
+pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+/// The modules that are attached when somebody asks for them.
+pub static OTHERS: [&dyn Module; 1] = [&GRABBER];
 
 /// The drivers that take memory at boot: one is a line here.
 pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
@@ -32,14 +36,19 @@ pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
 /// Held while a module comes or goes.
 static CHANGE: Mutex<()> = Mutex::new(());
 
-/// The module called `name`; `ENOENT`.
-pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
-    ALL.into_iter().find(|module| module.name() == name).ok_or(Errno::ENOENT)
+/// Every module there is.
+fn all() -> impl Iterator<Item = &'static dyn Module> {
+    FAMILY.into_iter().chain(OTHERS)
 }
 
-/// Attaches all modules with their default parameters; what fails is logged and left out.
+/// The module called `name`; `ENOENT`.
+pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
+    all().find(|module| module.name() == name).ok_or(Errno::ENOENT)
+}
+
+/// Attaches the family with default parameters; what fails is logged and left out.
 pub fn attach_all() {
-    for module in ALL {
+    for module in FAMILY {
         if let Err(error) = insmod(module.name(), &[]) {
             Kernel::log(format_args!("{}: {error}", module.name()));
         }
@@ -84,7 +93,7 @@ fn proc_name(module: &'static dyn Module) -> Result<KString, Errno> {
 
 /// Writes /proc/modules: name, size in bytes, open files.
 pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
-    for module in ALL {
+    for module in all() {
         let Some(users) = module.users() else { continue };
         let unused = if users == 0 { " (unused)" } else { "" };
         writeln!(out, "{:20}{:8}{users:4}{unused}", module.name(), module.footprint())?;

@@ -41,6 +41,8 @@ struct Handover {
     image: RegionSet,
     /// The initial files.
     ramdisk: (PhysAddr, usize),
+    /// RAM that was free and that `mem=` hid.
+    hidden: RegionSet,
     /// Bits for the sections that have entries in the `Page` array.
     present: &'static [u64],
     /// Frames that the `Page` array spans.
@@ -53,6 +55,7 @@ static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
     reclaim: RegionSet::new(),
     image: RegionSet::new(),
     ramdisk: (PhysAddr::new(0), 0),
+    hidden: RegionSet::new(),
     present: &[],
     frames: 0,
     highmem_start: Pfn::new(u32::MAX),
@@ -134,7 +137,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
     // The first page is the firmware's, and address 0 is no memory for anybody.
     kept.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
 
-    let mut reclaim = RegionSet::new();
+    let (mut reclaim, mut hidden) = (RegionSet::new(), RegionSet::new());
     bootmem::with(|bootmem| {
         for region in regions().filter(|region| region.kind == Kind::Bootloader) {
             bootmem.reserve(region.start, region.end)?;
@@ -144,8 +147,12 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
             bootmem.reserve(range.start.phys(), range.end.phys())?;
             reclaim.remove(range)?;
         }
-        let hidden = bootmem.limit(limit)?;
-        reclaim.remove(PfnRange::new(limit.frame().unwrap_or(Pfn::new(u32::MAX)), Pfn::new(u32::MAX)))?;
+        let above = PfnRange::new(frame_or_end(limit), Pfn::new(u32::MAX));
+        for range in bootmem.unreserved().ranges() {
+            hidden.insert(range.intersection(above))?;
+        }
+        bootmem.limit(limit)?;
+        reclaim.remove(above)?;
         let (ram, free) = (bootmem.ram().frames(), bootmem.unreserved().frames());
         klog!(
             "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
@@ -155,8 +162,8 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
             ramdisk.1.div_ceil(1024),
             kib(reclaim.frames())
         );
-        if hidden > 0 {
-            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden), limit.as_u64());
+        if hidden.frames() > 0 {
+            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden.frames()), limit.as_u64());
         }
         // Another CPU starts in real mode, from a page that it can reach there.
         bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low).map(|_| ())
@@ -165,6 +172,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
         handover.reclaim = reclaim;
         handover.image = image;
         handover.ramdisk = ramdisk;
+        handover.hidden = hidden;
     });
     Ok(())
 }
@@ -344,6 +352,11 @@ pub fn ramdisk() -> &'static [u8] {
     }
     // SAFETY: the frames are reserved for good, the direct map shows them, and nobody writes to them.
     unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
+}
+
+/// The runs of RAM that `mem=` hid: free when the kernel started, unknown to the allocators, and in no direct map.
+pub fn hidden_ram() -> impl Iterator<Item = PfnRange> {
+    (0..).map_while(|nth| HANDOVER.with(|handover| handover.hidden.ranges().get(nth).copied()))
 }
 
 /// The frames that an address range touches.
