@@ -1,5 +1,5 @@
-//! The drivers: the scull family, four memory devices that differ only in where their memory comes from, and [`Grabber`], a
-//! user of memory that was set aside at boot.
+//! The drivers: the scull family, four memory devices that differ only in where their memory comes from, and two that
+//! use memory set aside at boot, [`Grabber`] and [`Allocator`].
 //!
 //! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a [`QuantumStore`] says what a
 //! quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`] (scullv). A new variant is one
@@ -8,6 +8,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod allocator;
 mod device;
 mod geometry;
 mod grabber;
@@ -20,6 +21,7 @@ mod settings;
 mod single;
 mod store;
 
+pub use allocator::Allocator;
 pub use device::ScullDevice;
 pub use geometry::{Geometry, MAX_QSET, Place, Unit};
 pub use grabber::Grabber;

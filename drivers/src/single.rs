@@ -51,6 +51,12 @@ impl<K: Kernel, T: Send> Single<K, T> {
         self.state.with(|state| state.as_mut().ok_or(Errno::ENODEV).and_then(f))?
     }
 
+    /// [`with`](Self::with) for any context: never waits. `EAGAIN` when the state is in use this instant.
+    pub fn try_with<R>(&self, f: impl FnOnce(&mut T) -> Result<R, Errno>) -> Result<R, Errno> {
+        let done = self.state.try_with(|state| state.as_mut().ok_or(Errno::ENODEV).and_then(f));
+        done.unwrap_or(Err(Errno::EAGAIN))
+    }
+
     /// Opens the device if `prepare` agrees.
     pub fn open(&self, prepare: impl FnOnce(&mut T) -> Result<(), Errno>) -> Result<(), Errno> {
         self.with(|state| {

@@ -5,7 +5,7 @@
 
 use core::fmt::{self, Write};
 
-use drivers::{Cache, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use drivers::{Allocator, Cache, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
 use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
@@ -23,12 +23,14 @@ static SCULLC: Scull<Kernel, Cache<Kernel>> =
 static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 
+/// The driver `allocator`, whose calls other drivers use.
+pub static ALLOCATOR: Allocator<Kernel> = Allocator::new(Mutex::new(None));
 static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
 
 /// The scull family, attached from boot on.
 pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
 /// The modules that are attached when somebody asks for them.
-pub static OTHERS: [&dyn Module; 1] = [&GRABBER];
+pub static OTHERS: [&dyn Module; 2] = [&ALLOCATOR, &GRABBER];
 
 /// The drivers that take memory at boot: one is a line here.
 pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
