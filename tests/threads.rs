@@ -12,7 +12,7 @@ use core::time::Duration;
 use kapi::{LockError, WrongContext};
 use kernel::mm::memory;
 use kernel::sched::{self, Thread, WaitQueue, spawn, yield_now};
-use kernel::sync::{Mutex, SpinLock};
+use kernel::sync::{Mutex, SpinLock, without_interrupts};
 use kernel::{log, time};
 use mm::{Context, GfpFlags, Order, VirtAddr};
 
@@ -273,7 +273,7 @@ fn sleeping_with_preemption_or_interrupts_off_is_refused() {
     assert_eq!(sched::context(), Context::Atomic);
     assert_eq!(yield_now(), Err(WrongContext));
     drop(guard);
-    let off = x86_64::instructions::interrupts::without_interrupts(|| (sched::context(), yield_now()));
+    let off = without_interrupts(|| (sched::context(), yield_now()));
     assert_eq!(off, (Context::Atomic, Err(WrongContext)));
     assert_eq!(yield_now(), Ok(()));
 }

@@ -10,20 +10,10 @@ use crate::arch::backtrace::{self, Frames};
 use crate::arch::irq;
 use crate::arch::qemu::{self, ExitCode};
 use crate::sched::{self, task};
-use crate::sync::SpinLock;
 use crate::{klog, testing};
 
 /// How many panics have begun: the second is one in the handler of the first.
 static PANICS: AtomicU32 = AtomicU32::new(0);
-/// The context of the code that an exception has stopped: the exception's own says nothing of it.
-static FAULTED: SpinLock<Option<Context>> = SpinLock::new(None);
-
-/// Has the report of the panic that follows name this context.
-pub(crate) fn came_from(context: Context) {
-    if let Some(mut faulted) = FAULTED.try_lock() {
-        *faulted = Some(context);
-    }
-}
 static PANICKING: AtomicBool = AtomicBool::new(false);
 
 /// Whether the machine's end is being reported: locks may be held by what was interrupted, and are not waited for.
@@ -63,8 +53,7 @@ struct CurrentContext {
 
 impl CurrentContext {
     fn now() -> Self {
-        let faulted = FAULTED.try_lock().and_then(|faulted| *faulted);
-        Self { context: faulted.unwrap_or_else(sched::context) }
+        Self { context: sched::context() }
     }
 }
 

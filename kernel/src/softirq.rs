@@ -7,6 +7,7 @@ use x86_64::instructions::interrupts;
 
 use crate::arch::percpu::SOFTIRQS;
 use crate::sched::preempt;
+use crate::sync::without_interrupts;
 use crate::{taskqueue, timer};
 
 /// The soft interrupts, most urgent first.
@@ -31,7 +32,7 @@ pub fn raise(softirq: Softirq) {
     SOFTIRQS.set_bits(1 << softirq as u32);
     // A thread that may be interrupted need not wait for the next interrupt.
     if preempt::context().may_sleep() {
-        interrupts::without_interrupts(run_pending);
+        without_interrupts(run_pending);
     }
 }
 

@@ -63,6 +63,7 @@ impl Buddy {
         for half in (order.log2()..from).rev() {
             self.link(map, block.add(1 << half), half);
         }
+        self.pages -= 1 << order.log2();
         map.at(block).set_word(Word::new(PageState::Allocated(order), self.zone));
         Some(block)
     }
@@ -71,6 +72,7 @@ impl Buddy {
     pub fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
         let mut block = block;
         let mut log2 = order.log2();
+        self.pages += 1 << log2;
         map.at(block).set_word(Word::new(PageState::Inner, self.zone));
         while log2 < Order::MAX.log2() {
             let buddy = Pfn::new(block.as_u32() ^ (1 << log2));
@@ -85,9 +87,9 @@ impl Buddy {
         self.link(map, block, log2);
     }
 
+    #[inline]
     fn free_word(&self, log2: usize) -> Word {
-        let order = Order::new(log2).unwrap_or(Order::MAX);
-        Word::new(PageState::Free(order), self.zone)
+        Word::free(self.zone, log2)
     }
 
     /// Puts a block at the head of its list.
@@ -102,7 +104,6 @@ impl Buddy {
         list.head = block.as_u32();
         list.blocks += 1;
         self.mask |= 1 << log2;
-        self.pages += 1 << log2;
         entry.set_word(self.free_word(log2));
     }
 
@@ -124,7 +125,6 @@ impl Buddy {
         if list.blocks == 0 {
             self.mask &= !(1 << log2);
         }
-        self.pages -= 1 << log2;
     }
 
     /// Walks all lists and checks the invariants above; returns the one that is broken.

@@ -97,6 +97,11 @@ impl GfpFlags {
         }
     }
 
+    /// The bits that choose zones, as a number below 4: an index for tables of what is decoded once.
+    pub(crate) const fn zone_bits(self) -> usize {
+        (self.bits() as usize >> Self::DMA.bits().trailing_zeros()) & 0x3
+    }
+
     /// The zones that may serve the request, in the order in which they are tried.
     pub const fn zones(self) -> &'static [ZoneKind] {
         use ZoneKind::{Dma, HighMem, Normal};

@@ -74,6 +74,7 @@
 extern crate std;
 
 pub mod addr;
+mod atomic;
 pub mod bootmem;
 mod buddy;
 pub mod error;

@@ -12,12 +12,13 @@
 //! an interrupt that finds the cache taken ([`CpuCache::enter`]) goes to the zone. Its words are atomics, read and written
 //! Relaxed, so that others may look at the counts.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, compiler_fence};
+use core::sync::atomic::AtomicU64;
 
 use crate::addr::Pfn;
+use crate::atomic::{AtomicBool, AtomicU32, Ordering, Ordering::Relaxed, compiler_fence};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::page::{PageMap, Word};
+use crate::page::{BlockKey, Page, PageMap, Word};
 
 /// CPUs that can have caches of their own; others go to the zones.
 pub const MAX_CPUS: usize = 16;
@@ -30,7 +31,23 @@ const NIL: u32 = u32::MAX;
 pub(crate) struct Class(u8);
 
 /// Blocks in a full magazine of each class.
-const CAPACITY: [u32; Class::COUNT] = [64, 32, 16, 8, 2];
+const CAPACITY: [u32; Class::COUNT] = [64, 32, 16, 16, 2];
+
+/// Blocks in a full magazine of each zone and order: 0 where no magazines are kept.
+const KEY_CAPACITY: [u8; BlockKey::COUNT] = {
+    let mut capacity = [0; BlockKey::COUNT];
+    let mut zone = 0;
+    while zone < ZoneKind::COUNT {
+        let mut class = 0;
+        while class < Class::COUNT {
+            let order = Class(class as u8).order();
+            capacity[BlockKey::new(ZoneKind::ALL[zone], order).index()] = CAPACITY[class] as u8;
+            class += 1;
+        }
+        zone += 1;
+    }
+    capacity
+};
 
 impl Class {
     pub(crate) const COUNT: usize = 5;
@@ -66,6 +83,12 @@ impl Class {
 
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The key of the class's blocks in `zone`.
+    #[inline]
+    pub(crate) const fn key(self, zone: ZoneKind) -> BlockKey {
+        BlockKey::new(zone, self.order())
     }
 }
 
@@ -202,7 +225,13 @@ impl Place {
     }
 }
 
-/// The two magazines of one CPU for one zone and class.
+/// Blocks in a full magazine of this zone and order; 0 when none are kept.
+#[inline]
+pub(crate) const fn capacity(key: BlockKey) -> u32 {
+    KEY_CAPACITY[key.index()] as u32
+}
+
+/// The two magazines of one CPU for one zone and order.
 pub(crate) struct Slot {
     loaded: Place,
     spare: Place,
@@ -215,37 +244,40 @@ impl Slot {
         Self { loaded: Place::new(), spare: Place::new(), allocs: AtomicU64::new(0), frees: AtomicU64::new(0) }
     }
 
-    /// Takes a block.
+    /// Takes a block out of the loaded magazine; it reads `word` from then on.
     #[inline]
-    pub(crate) fn pop(&self, map: &PageMap) -> Option<Pfn> {
-        let mut loaded = self.loaded.get();
+    pub(crate) fn pop(&self, map: &PageMap, word: Word) -> Option<Pfn> {
+        let loaded = self.loaded.get();
         if loaded.len == 0 {
-            let spare = self.spare.get();
-            self.spare.set(loaded);
-            loaded = spare;
+            return None;
         }
-        let block = loaded.pop(map)?;
-        self.loaded.set(loaded);
+        let block = Pfn::new(loaded.head);
+        let page = map.at(block);
+        self.loaded.set(Magazine { head: page.link() as u32, len: loaded.len.wrapping_sub(1) });
+        page.set_word(word);
         count(&self.allocs);
         Some(block)
     }
 
-    /// Adds a block, if one of the two magazines has room.
+    /// Adds a block to the loaded magazine, if that has room; it reads `word` from then on.
     #[inline]
-    pub(crate) fn push(&self, map: &PageMap, block: Pfn, class: Class) -> bool {
-        let mut loaded = self.loaded.get();
-        if loaded.len == class.capacity() {
-            let spare = self.spare.get();
-            if spare.len == class.capacity() {
-                return false;
-            }
-            self.spare.set(loaded);
-            loaded = spare;
+    pub(crate) fn push(&self, (block, page): (Pfn, &Page), word: Word, capacity: u32) -> bool {
+        let loaded = self.loaded.get();
+        if loaded.len >= capacity {
+            return false;
         }
-        loaded.push(map, block);
-        self.loaded.set(loaded);
+        page.set_link(loaded.head.into());
+        page.set_word(word);
+        self.loaded.set(Magazine { head: block.as_u32(), len: loaded.len.wrapping_add(1) });
         count(&self.frees);
         true
+    }
+
+    /// Lets the two magazines change places.
+    pub(crate) fn swap(&self) {
+        let loaded = self.loaded.get();
+        self.loaded.set(self.spare.get());
+        self.spare.set(loaded);
     }
 
     /// Loads a magazine in the place of the empty one.
@@ -269,15 +301,21 @@ impl Slot {
         self.spare.get().validate(map, parked)
     }
 
-    /// Blocks in both magazines. Exact on the own CPU, a moment old from elsewhere.
-    pub(crate) fn blocks(&self) -> usize {
+    /// Blocks in both magazines.
+    fn blocks(&self) -> usize {
         (self.loaded.len.load(Relaxed) + self.spare.len.load(Relaxed)) as usize
     }
+}
 
-    /// Blocks handed out and taken back.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.allocs.load(Relaxed), self.frees.load(Relaxed))
-    }
+/// What a CPU's magazines hold of one zone, and what they have done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CpuZoneCounts {
+    /// Pages that wait in them.
+    pub pages: usize,
+    /// Blocks handed out.
+    pub allocs: u64,
+    /// Blocks taken back.
+    pub frees: u64,
 }
 
 /// Adds one to a counter that only its own CPU writes.
@@ -292,7 +330,7 @@ pub(crate) struct CpuCache {
     taken: AtomicBool,
     /// Another CPU asks this one to empty its magazines.
     drain_wanted: AtomicBool,
-    slots: [[Slot; Class::COUNT]; ZoneKind::COUNT],
+    slots: [Slot; BlockKey::COUNT],
 }
 
 impl CpuCache {
@@ -300,7 +338,7 @@ impl CpuCache {
         Self {
             taken: AtomicBool::new(false),
             drain_wanted: AtomicBool::new(false),
-            slots: [const { [const { Slot::new() }; Class::COUNT] }; ZoneKind::COUNT],
+            slots: [const { Slot::new() }; BlockKey::COUNT],
         }
     }
 
@@ -311,14 +349,26 @@ impl CpuCache {
             return None;
         }
         self.taken.store(true, Relaxed);
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
         Some(Entered(self))
     }
 
-    /// The magazines of a zone and class, for those who only look.
+    /// The magazines of a zone and order, for those who only look.
     #[inline]
-    pub(crate) fn slot(&self, zone: ZoneKind, class: Class) -> &Slot {
-        &self.slots[zone as usize][class.index()]
+    pub(crate) fn slot(&self, key: BlockKey) -> &Slot {
+        &self.slots[key.index()]
+    }
+
+    /// What the magazines hold of a zone and have done. Exact on the own CPU, a moment old from elsewhere.
+    pub(crate) fn counts(&self, zone: ZoneKind) -> CpuZoneCounts {
+        Class::all().fold(CpuZoneCounts::default(), |sum, class| {
+            let slot = self.slot(class.key(zone));
+            CpuZoneCounts {
+                pages: sum.pages + (slot.blocks() << class.order().log2()),
+                allocs: sum.allocs + slot.allocs.load(Relaxed),
+                frees: sum.frees + slot.frees.load(Relaxed),
+            }
+        })
     }
 
     /// Asks the CPU to empty its magazines at its next call.
@@ -331,10 +381,10 @@ impl CpuCache {
 pub(crate) struct Entered<'a>(&'a CpuCache);
 
 impl Entered<'_> {
-    /// The magazines of a zone and class.
+    /// The magazines of a zone and order.
     #[inline]
-    pub(crate) fn slot(&self, zone: ZoneKind, class: Class) -> &Slot {
-        self.0.slot(zone, class)
+    pub(crate) fn slot(&self, key: BlockKey) -> &Slot {
+        self.0.slot(key)
     }
 
     /// Whether another CPU wants the magazines emptied; asked once.
@@ -347,7 +397,7 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
         self.0.taken.store(false, Relaxed);
     }
 }

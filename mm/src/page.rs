@@ -47,6 +47,44 @@ pub enum PageState {
     SlabTail,
 }
 
+/// Zone and order of a block as one small number: what magazines are kept by. It stands in a page's word as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockKey(u32);
+
+impl BlockKey {
+    /// One more than the largest key: for tables.
+    pub(crate) const COUNT: usize = 64;
+    /// Room for the zone in a key: not all of it is used.
+    pub(crate) const ZONES: usize = 4;
+
+    #[inline]
+    pub(crate) const fn new(zone: ZoneKind, order: Order) -> Self {
+        Self((zone as u32) << (ZONE_SHIFT - ORDER_SHIFT) | order.log2() as u32)
+    }
+
+    /// The key's place in a table of [`COUNT`](Self::COUNT).
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize % Self::COUNT
+    }
+
+    #[inline]
+    pub(crate) fn order(self) -> Order {
+        Order::new((self.0 & 0xf) as usize).unwrap_or(Order::MAX)
+    }
+
+    #[inline]
+    pub(crate) fn zone(self) -> ZoneKind {
+        ZoneKind::ALL[self.zone_index().min(ZoneKind::COUNT - 1)]
+    }
+
+    /// The zone's place in a table of [`ZONES`](Self::ZONES).
+    #[inline]
+    pub(crate) const fn zone_index(self) -> usize {
+        (self.0 >> (ZONE_SHIFT - ORDER_SHIFT)) as usize % Self::ZONES
+    }
+}
+
 /// State, order and zone of a page, as one comparable word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
@@ -59,6 +97,7 @@ const KIND_PARKED: u64 = 5;
 const ORDER_SHIFT: u32 = 4;
 const ZONE_SHIFT: u32 = 8;
 const COUNT_SHIFT: u32 = 32;
+const ZONE_MASK: u64 = 0x3 << ZONE_SHIFT;
 /// References that one page can count.
 const COUNT_MAX: u64 = u32::MAX as u64;
 
@@ -75,6 +114,32 @@ impl Word {
             PageState::SlabTail => (KIND_SLAB_TAIL, Order::ZERO, 1),
         };
         Self(kind | (order.log2() as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT | count << COUNT_SHIFT)
+    }
+
+    /// The word of an allocated block with one reference.
+    #[inline]
+    pub(crate) const fn allocated(key: BlockKey) -> Self {
+        Self(KIND_ALLOCATED | (key.0 as u64) << ORDER_SHIFT | 1 << COUNT_SHIFT)
+    }
+
+    /// The word of a free block of 2^`log2` pages.
+    #[inline]
+    pub(crate) const fn free(zone: ZoneKind, log2: usize) -> Self {
+        Self(KIND_FREE | (log2 as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT)
+    }
+
+    /// The word of a block in a magazine.
+    #[inline]
+    pub(crate) const fn parked(key: BlockKey) -> Self {
+        Self(KIND_PARKED | (key.0 as u64) << ORDER_SHIFT)
+    }
+
+    /// The key of an allocated block of this order with one reference; `None` when the word says anything else.
+    #[inline]
+    pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {
+        let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order)).0;
+        (self.0 & !ZONE_MASK == expected)
+            .then_some(BlockKey(self.0 as u32 >> ORDER_SHIFT & (BlockKey::COUNT as u32 - 1)))
     }
 
     #[inline]
@@ -227,7 +292,7 @@ impl PageMap {
     pub fn get(&self, frame: Pfn) -> Option<&Page> {
         let section = frame.as_u32() / SECTION_FRAMES;
         let word = self.present.get((section / u64::BITS) as usize)?;
-        if frame.as_u32() >= self.frames || word >> (section % u64::BITS) & 1 == 0 {
+        if word >> (section % u64::BITS) & 1 == 0 {
             return None;
         }
         Some(self.at(frame))

@@ -54,14 +54,18 @@ pub struct ZoneCounters {
     pub reserve_allocs: u64,
     /// Requests that the zone could not serve.
     pub refusals: u64,
+    /// Requests for this zone first that slept.
+    pub sleeps: u64,
+    /// Requests for this zone first that failed.
+    pub failures: u64,
 }
 
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each class that a depot keeps.
-const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 16, 16, 16, 4];
-/// A depot's magazines of one class hold at most this share of the zone: one in 16 pages.
-const DEPOT_SHARE: usize = 16;
+const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 32, 32, 64, 4];
+/// A depot's magazines of one class hold at most this share of the zone: one in 4 pages.
+const DEPOT_SHARE: usize = 4;
 
 /// Whose magazines are drained first: it does not matter.
 const ANY_CPU: usize = 0;
@@ -85,6 +89,8 @@ pub(crate) enum Granted {
     Plenty(Pfn),
     /// A block, but free memory has fallen to `low` or below: time to wake kswapd.
     Scarce(Pfn),
+    /// A block from below `min`.
+    Reserve(Pfn),
     /// Nothing.
     Refused,
 }
@@ -100,7 +106,7 @@ impl Zone {
             managed: 0,
             marks: Watermarks { min: 0, low: 0, high: 0 },
             floor,
-            counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0 },
+            counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0, sleeps: 0, failures: 0 },
         }
     }
 
@@ -230,10 +236,21 @@ impl Zone {
         if free > self.marks.low {
             return Granted::Plenty(block);
         }
-        if free < self.marks.min {
-            self.counters.reserve_allocs += 1;
+        if free >= self.marks.min {
+            return Granted::Scarce(block);
         }
-        Granted::Scarce(block)
+        self.counters.reserve_allocs += 1;
+        Granted::Reserve(block)
+    }
+
+    /// A request that tried this zone first goes to sleep.
+    pub(crate) fn count_sleep(&mut self) {
+        self.counters.sleeps += 1;
+    }
+
+    /// A request that tried this zone first has failed.
+    pub(crate) fn count_failure(&mut self) {
+        self.counters.failures += 1;
     }
 
     /// A block from the lists; when they have none, the depots are emptied into them first.

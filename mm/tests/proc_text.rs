@@ -3,7 +3,8 @@
 mod common;
 
 use common::{DMA, KERNEL, Kernel, boot, boot_high, order, slab_pages, zones};
-use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, zoneinfo};
+use mm::memory::EventCounts;
+use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, vmstat, zoneinfo};
 use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr, ZoneKind};
 
 fn text(write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
@@ -71,6 +72,9 @@ Node 0, zone      DMA
     nr_free      0
     nr_reserve   0
     nr_refused   0
+    nr_sleep     0
+    nr_fail      0
+  pagesets
 ";
     let normal = "\
 Node 0, zone   Normal
@@ -85,8 +89,50 @@ Node 0, zone   Normal
     nr_free      1
     nr_reserve   0
     nr_refused   0
+    nr_sleep     0
+    nr_fail      0
+  pagesets
+    cpu: N
+        count    124
+        alloc    4
+        free     1
 ";
-    assert_eq!(text(|out| zoneinfo(&zones(*memory), out)), format!("{dma}{normal}"));
+    assert_eq!(on_cpu_n(*memory, |out| zoneinfo(&zones(*memory), out)), format!("{dma}{normal}"));
+}
+
+/// The text, with `N` for the number of the one CPU that has done something: it is whichever was free.
+fn on_cpu_n(memory: Kernel, write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
+    let cpus: Vec<_> = memory.cpu_stats().map(|stats| stats.cpu).collect();
+    assert_eq!(cpus.len(), 1);
+    let text = text(write);
+    text.replace(&format!("cpu: {}\n", cpus[0]), "cpu: N\n").replace(&format!("cpu{}_", cpus[0]), "cpuN_")
+}
+
+#[test]
+fn vmstat_counts_events_in_all_and_on_each_cpu() {
+    // Shows: K14
+    let memory = boot(24);
+    let pages = common::hoard(*memory, GfpFlags::ATOMIC);
+    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.zone_stats(kind));
+    let min = dma.marks.min + normal.marks.min;
+    assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_err());
+    let sleeps = memory.events().sleeps;
+    assert!(sleeps > 0);
+    let EventCounts { direct, reclaims, reclaimed_pages, .. } = memory.events();
+    let from_magazines = pages.len() as u64 - direct;
+    assert!((1500..2000).contains(&from_magazines), "{from_magazines}: much of Normal, nothing of DMA");
+    // The caches' descriptors took two pages at the start.
+    let allocs = pages.len() + 2;
+    let expected = format!(
+        "nr_free_pages 0\npgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
+         reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\n\
+         cpuN_alloc {allocs}\ncpuN_free 0\ncpuN_reserve {min}\ncpuN_fail 2\ncpuN_reclaim {reclaims}\ncpuN_sleep {sleeps}\n"
+    );
+    assert_eq!(on_cpu_n(*memory, |out| vmstat(*memory, out)), expected);
+    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.zone_stats(kind).counters);
+    assert_eq!((normal.sleeps, normal.failures), (sleeps, 2), "the zone that was asked first counts");
+    assert_eq!((dma.sleeps, dma.failures), (0, 0));
+    assert_eq!(dma.reserve_allocs + normal.reserve_allocs, min as u64);
 }
 
 #[test]

@@ -11,7 +11,10 @@ use std::time::Instant;
 use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, hoard, order};
 use mm::testing::{Machine, TestKernel};
 use mm::zone::AtomicFloor;
-use mm::{AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
+use mm::{
+    AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, Platform,
+    ZoneKind,
+};
 
 const BUFFER: GfpFlags = GfpFlags::BUFFER;
 const USER: GfpFlags = GfpFlags::USER;
@@ -186,6 +189,115 @@ fn a_sleeper_is_woken_by_a_free_in_another_thread() {
     assert!(start.elapsed() < nap, "nobody woke the sleeper");
     give(memory, pages);
     common::at_rest(memory);
+}
+
+#[test]
+fn sleepers_are_served_in_the_order_in_which_they_came() {
+    // Shows: S3
+    const SLEEPERS: usize = 5;
+    let memory = boot(8);
+    let memory: Kernel = *memory;
+    let mut pages = hoard(memory, KERNEL);
+    memory.platform().set_nap(Duration::from_secs(20));
+    std::thread::scope(|scope| {
+        let sleepers: Vec<_> = (0..SLEEPERS)
+            .map(|_| {
+                let sleeps = memory.events().sleeps;
+                let sleeper = scope.spawn(|| {
+                    TestKernel::enter(memory);
+                    memory.alloc_pages(KERNEL, Order::ZERO)
+                });
+                wait_for(|| memory.events().sleeps > sleeps);
+                sleeper
+            })
+            .collect();
+        // Each page that comes back goes to the one that has waited longest, however often the others look.
+        for turn in 0..SLEEPERS {
+            give(memory, pages.pop());
+            wait_for(|| sleepers[turn].is_finished());
+            memory.platform().wake_waiters();
+            assert!(sleepers[turn + 1..].iter().all(|sleeper| !sleeper.is_finished()));
+        }
+        pages.extend(sleepers.into_iter().map(|sleeper| sleeper.join().expect("no panic").expect("its page")));
+    });
+    give(memory, pages);
+    common::at_rest(memory);
+}
+
+#[test]
+fn a_sleeper_that_nothing_would_help_holds_nobody_up() {
+    let memory = boot(20);
+    let memory: Kernel = *memory;
+    let mut pages = hoard(memory, KERNEL);
+    let of = |kind| move |page: &Pfn| memory.zone_of(*page) == kind;
+    let normal = pages.iter().position(of(ZoneKind::Normal)).map(|at| pages.swap_remove(at)).expect("normal memory");
+    memory.platform().set_nap(Duration::from_secs(20));
+    std::thread::scope(|scope| {
+        let [dma, any] = [KERNEL | DMA, KERNEL].map(|gfp| {
+            let sleeps = memory.events().sleeps;
+            let sleeper = scope.spawn(move || {
+                TestKernel::enter(memory);
+                memory.alloc_pages(gfp, Order::ZERO)
+            });
+            wait_for(|| memory.events().sleeps > sleeps);
+            sleeper
+        });
+        give(memory, [normal]);
+        pages.push(any.join().expect("no panic").expect("a page of its zone was freed"));
+        assert!(!dma.is_finished());
+        let dma_page = pages.iter().position(of(ZoneKind::Dma)).map(|at| pages.swap_remove(at));
+        give(memory, dma_page);
+        pages.push(dma.join().expect("no panic").expect("a page of its zone was freed"));
+    });
+    give(memory, pages);
+    common::at_rest(memory);
+}
+
+/// Lets other threads run until `ready` holds.
+fn wait_for(ready: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(10), "it never happens");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn memory_far_beyond_64_gib_with_holes_and_odd_ends_is_managed_whole() {
+    // Shows: S12
+    const GIB: u32 = 1 << 18;
+    let ranges = [
+        (1, 159),
+        (256, 4096 + 77),
+        (3 * GIB + 5, 4 * GIB - 3),
+        (66 * GIB + 1, 67 * GIB + 511),
+        (600 * GIB, 600 * GIB + 1),
+    ];
+    let memory = TestKernel::boot(&common::with_ram(&ranges));
+    let total: u32 = ranges.iter().map(|(start, end)| end - start).sum();
+    assert_eq!(memory.managed_pages(), total as usize);
+    let before = blocks(*memory);
+    memory.validate().expect("valid");
+    // Block by block from the largest order down, every frame is handed out once.
+    let mut held = Vec::new();
+    for order in Order::all().rev() {
+        while let Ok(block) = memory.alloc_pages(ATOMIC, order) {
+            let (start, end) = (block.as_u32(), block.as_u32() + order.pages());
+            assert!(ranges.iter().any(|&(from, to)| from <= start && end <= to), "{start:#x} is no RAM");
+            held.push((block, order));
+        }
+    }
+    held.sort_unstable();
+    assert!(held.windows(2).all(|pair| pair[0].0.as_u32() + pair[0].1.pages() <= pair[1].0.as_u32()));
+    let slabs = common::slab_pages(*memory);
+    assert_eq!(held.iter().map(|(_, order)| order.pages() as usize).sum::<usize>() + slabs, total as usize);
+    assert!(held.iter().any(|(block, _)| block.as_u32() == 600 * GIB));
+    for (block, order) in held {
+        memory.free_frames(block, order).expect("a right free");
+    }
+    memory.drop_caches();
+    assert_eq!(blocks(*memory), before);
+    memory.validate().expect("valid");
 }
 
 thread_local! {

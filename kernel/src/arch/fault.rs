@@ -108,7 +108,6 @@ fn is_below_current_stack(addr: VirtAddr) -> bool {
 /// Begins the report of an exception that ends the machine. It may have come anywhere, a lock's section included.
 fn begin_fatal_report(frame: &TrapFrame) {
     panic::begin();
-    panic::came_from(preempt::context_with(frame.rflags & INTERRUPT_FLAG != 0));
     klog!("{frame}");
 }
 

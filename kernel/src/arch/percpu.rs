@@ -7,18 +7,19 @@
 //! - (a) gs points to this CPU's block from the first line of the kernel's entry on: [`init`] comes before all else.
 //! - (b) only the CPU itself writes its block.
 
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
+use crate::sched::preempt;
+
 /// What one CPU knows about itself.
 #[repr(C)]
 pub struct PerCpu {
     preempt_count: u32,
-    need_resched: u32,
     softirqs: u32,
     handled_irq: u32,
     number: u32,
@@ -34,8 +35,7 @@ struct Block(UnsafeCell<PerCpu>);
 unsafe impl Sync for Block {}
 
 static BOOT_CPU: Block = Block(UnsafeCell::new(PerCpu {
-    preempt_count: 0,
-    need_resched: 0,
+    preempt_count: preempt::NO_RESCHED,
     softirqs: 0,
     handled_irq: 0,
     number: 0,
@@ -53,8 +53,6 @@ pub struct Word<const OFFSET: usize>;
 
 /// How deep this CPU is in critical sections and interrupts: see `sched::preempt`.
 pub static PREEMPT_COUNT: Word<{ offset_of!(PerCpu, preempt_count) }> = Word;
-/// Not 0 when another thread should run as soon as preemption is allowed.
-pub static NEED_RESCHED: Word<{ offset_of!(PerCpu, need_resched) }> = Word;
 /// One bit for each soft interrupt that was raised and has not run.
 pub static SOFTIRQS: Word<{ offset_of!(PerCpu, softirqs) }> = Word;
 /// Number of the interrupt line whose handler runs, plus one; 0 when none does.
@@ -116,6 +114,13 @@ impl<const OFFSET: usize> Word<OFFSET> {
         unsafe { asm!("dec dword ptr gs:[{}]", const OFFSET, options(nostack)) };
     }
 
+    /// Clears the bits that are set in `bits`.
+    #[inline(always)]
+    pub fn clear_bits(&self, bits: u32) {
+        // SAFETY: as in `replace`.
+        unsafe { asm!("and dword ptr gs:[{}], {:e}", const OFFSET, in(reg) !bits, options(nostack)) };
+    }
+
     /// Sets the bits that are set in `bits`.
     #[inline(always)]
     pub fn set_bits(&self, bits: u32) {
@@ -123,6 +128,64 @@ impl<const OFFSET: usize> Word<OFFSET> {
         unsafe { asm!("or dword ptr gs:[{}], {:e}", const OFFSET, in(reg) bits, options(nostack)) };
     }
 }
+
+/// Subtracts one from the preempt count, and calls [`preempt::preempt_slow`] if that leaves 0. A compiler barrier too.
+///
+/// It sits at the end of every fast path, so it is two instructions there, and the call, out of line, keeps every
+/// register: a function that does nothing else needs neither stack nor saved registers for it.
+#[inline(always)]
+pub fn leave_preempt_section() {
+    // SAFETY: by (a) and (b) the word is this CPU's to write; `preempt_thunk` keeps all registers and aligns the stack.
+    unsafe {
+        asm!(
+            "dec dword ptr gs:[{count}]",
+            "jz 2f",
+            "3:",
+            ".pushsection .text.preempt, \"ax\"",
+            "2:",
+            "call preempt_thunk",
+            "jmp 3b",
+            ".popsection",
+            count = const offset_of!(PerCpu, preempt_count),
+        );
+    }
+}
+
+global_asm!(
+    ".pushsection .text.preempt, \"ax\"",
+    ".global preempt_thunk",
+    ".type preempt_thunk, @function",
+    "preempt_thunk:",
+    "push rbp",
+    "mov rbp, rsp",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push r11",
+    "and rsp, -16",
+    "cld",
+    "call {slow}",
+    "lea rsp, [rbp - 9*8]",
+    "pop r11",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "pop rbp",
+    "ret",
+    ".size preempt_thunk, . - preempt_thunk",
+    ".popsection",
+    slow = sym preempt::preempt_slow,
+);
 
 /// An address at `OFFSET` in this CPU's block; 0 before it is first set.
 pub struct Pointer<const OFFSET: usize>;

@@ -46,17 +46,7 @@ pub(super) fn bigphysarea(out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn vmstat(out: &mut dyn Write) -> fmt::Result {
-    let events = memory().events();
-    let lines = [
-        ("nr_free_pages", memory().free_pages_total() as u64),
-        ("pgalloc_fail", events.failures),
-        ("pgalloc_sleep", events.sleeps),
-        ("slab_reaps", events.reclaims),
-        ("slab_reaped_pages", events.reclaimed_pages),
-        ("bad_frees", events.bad_frees),
-        ("wrong_contexts", events.wrong_contexts),
-    ];
-    lines.iter().try_for_each(|(name, value)| writeln!(out, "{name} {value}"))
+    proc::vmstat(memory(), out)
 }
 
 pub(super) fn iomem(out: &mut dyn Write) -> fmt::Result {

@@ -17,7 +17,7 @@ use kapi::{LockError, WrongContext};
 use mm::{AllocError, VirtAddr};
 use spin::Once;
 
-use crate::arch::percpu::{CURRENT, IDLE, NEED_RESCHED};
+use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::stacks;
 use crate::arch::switch;
 pub use crate::sync::WaitQueue;
@@ -64,7 +64,7 @@ pub fn start_threads(source: StackSource) -> Result<(), AllocError> {
 pub(crate) fn tick() {
     if let Some(task) = task::try_current() {
         task.ticks.fetch_add(1, Ordering::Relaxed);
-        NEED_RESCHED.replace(1);
+        preempt::set_need_resched();
     }
 }
 

@@ -1,44 +1,57 @@
 //! The preempt count: may this CPU switch threads now, and what context is it in?
 //!
 //! One word per CPU counts, in three fields, how deep it is in sections without preemption, in soft interrupts and in
-//! hardware interrupts. The word is 0 exactly where a thread may be preempted; with interrupts on as well, it may sleep.
+//! hardware interrupts. A section with interrupts off is one without preemption too ([`crate::sync::without_interrupts`]
+//! is the way to one), so that the word alone tells the context: all fields are 0 exactly where a thread may sleep.
 //! (Chapter: "GFP_ATOMIC is used from interrupt handlers and other code outside of a process context".)
+//!
+//! The topmost bit is set while no other thread should run. So the word as a whole is 0 exactly where the CPU should
+//! change threads and may, and the end of a section finds that out from the subtraction itself.
 
 use core::marker::PhantomData;
 
 use kapi::WrongContext;
 use mm::{Context, Report};
-use x86_64::instructions::interrupts;
 
-use crate::arch::percpu::{CURRENT, NEED_RESCHED, PREEMPT_COUNT};
+use crate::arch::percpu::{CURRENT, PREEMPT_COUNT, leave_preempt_section};
 use crate::klog;
 
 /// One soft interrupt.
 const SOFTIRQ: u32 = 1 << 8;
 /// One hardware interrupt.
 const HARDIRQ: u32 = 1 << 16;
+/// No other thread should run now.
+pub(crate) const NO_RESCHED: u32 = 1 << 31;
+
+/// How deep this CPU is in sections and interrupts.
+#[inline]
+fn depth() -> u32 {
+    PREEMPT_COUNT.get() & !NO_RESCHED
+}
 
 /// The context of the caller. Any context.
 #[inline]
 pub fn context() -> Context {
-    context_with(interrupts::are_enabled())
-}
-
-/// The context of code that ran with interrupts on or off, as its saved flags say.
-pub(crate) fn context_with(interrupts_on: bool) -> Context {
-    let count = PREEMPT_COUNT.get();
-    if count >= SOFTIRQ {
-        Context::Interrupt
-    } else if count > 0 || !interrupts_on {
-        Context::Atomic
-    } else {
-        Context::Process
+    match depth() {
+        0 => Context::Process,
+        1..SOFTIRQ => Context::Atomic,
+        SOFTIRQ.. => Context::Interrupt,
     }
 }
 
 /// Whether the caller is an interrupt handler, a soft interrupt or a timer callback.
 pub fn in_interrupt() -> bool {
-    PREEMPT_COUNT.get() >= SOFTIRQ
+    depth() >= SOFTIRQ
+}
+
+/// Has this CPU change threads as soon as it may.
+pub(crate) fn set_need_resched() {
+    PREEMPT_COUNT.clear_bits(NO_RESCHED);
+}
+
+/// The CPU is changing threads.
+pub(crate) fn clear_need_resched() {
+    PREEMPT_COUNT.set_bits(NO_RESCHED);
 }
 
 /// Keeps the thread on this CPU and other threads off it, until it is dropped. Interrupts still come.
@@ -55,22 +68,23 @@ pub fn preempt_disable() -> PreemptGuard {
 impl Drop for PreemptGuard {
     #[inline]
     fn drop(&mut self) {
-        PREEMPT_COUNT.decrement();
-        preempt_point();
+        leave_preempt_section();
     }
 }
 
 /// Lets another thread run if one should and may.
 #[inline]
 pub(crate) fn preempt_point() {
-    if NEED_RESCHED.get() != 0 {
+    if PREEMPT_COUNT.get() == 0 {
         preempt_slow();
     }
 }
 
+/// Another thread should run, and may.
 #[cold]
-fn preempt_slow() {
-    if context().may_sleep() && CURRENT.get() != 0 {
+#[inline(never)]
+pub(crate) extern "C" fn preempt_slow() {
+    if CURRENT.get() != 0 {
         super::run_queue::preempt();
     }
 }
@@ -106,14 +120,12 @@ pub(crate) fn as_softirq(f: impl FnOnce()) {
 
 /// Whether what an interrupt or exception interrupted is a thread that is in no section.
 pub(crate) fn is_preemptible() -> bool {
-    PREEMPT_COUNT.get() == 0 && CURRENT.get() != 0
+    depth() == 0 && CURRENT.get() != 0
 }
 
 /// Switches threads, if need be, at the end of an interrupt, whose `iretq` waits on the interrupted thread's stack.
 pub(crate) fn preempt_at_interrupt_end() {
-    if NEED_RESCHED.get() != 0 && is_preemptible() {
-        super::run_queue::preempt();
-    }
+    preempt_point();
 }
 
 /// Refuses a call that may sleep where it may not, with a report in the log.

@@ -11,8 +11,9 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
+use super::preempt;
 use super::task::{self, ALL, RUN, State, Task};
-use crate::arch::percpu::{CURRENT, IDLE, NEED_RESCHED};
+use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::switch::switch;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked, List};
@@ -80,7 +81,7 @@ impl Scheduler {
     /// Ends this CPU's idleness; another CPU finds the thread at its next tick.
     fn kick_idle(&self) {
         if CURRENT.get() == IDLE.get() {
-            NEED_RESCHED.replace(1);
+            preempt::set_need_resched();
         }
     }
 
@@ -137,7 +138,7 @@ pub(crate) fn wake_interruptible(task: NonNull<Task>) {
 
 fn leave(how: Leave) {
     let mut scheduler = SCHEDULER.lock();
-    NEED_RESCHED.replace(0);
+    preempt::clear_need_resched();
     let previous = task::current();
     let next = scheduler.exchange(previous, how);
     if core::ptr::eq(previous, next) {

@@ -20,5 +20,5 @@ pub mod spin;
 pub mod wait;
 
 pub use mutex::{Mutex, MutexGuard};
-pub use spin::{SpinGuard, SpinLock};
+pub use spin::{SpinGuard, SpinLock, without_interrupts};
 pub use wait::WaitQueue;

@@ -98,6 +98,13 @@ impl<T> DerefMut for SpinGuard<'_, T> {
     }
 }
 
+/// Runs `f` with interrupts and preemption off: to keep this CPU's own interrupts away from something. Any context.
+#[inline]
+pub fn without_interrupts<R>(f: impl FnOnce() -> R) -> R {
+    let _section = Section::enter();
+    f()
+}
+
 /// A stretch of code with interrupts and preemption off.
 struct Section {
     interrupts_were_on: bool,

@@ -2,10 +2,11 @@
 
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
+use super::events::Event;
 use crate::addr::{Pfn, VirtAddr};
+use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::page::{Page, PageState, Word};
@@ -338,7 +339,7 @@ impl<P: Platform> Memory<P> {
         error: FreeError,
         caller: &'static Location<'static>,
     ) -> FreeError {
-        self.events.bad_frees.fetch_add(1, Relaxed);
+        self.count(Event::BadFree, 1);
         let name = self.slab_of(addr).map(|slab| self.owner(slab).name);
         let cache = name.as_ref().ok().map(CacheName::as_str);
         self.platform.report(&Report::BadFree { call, addr, cache, error }, caller);

@@ -1,19 +1,20 @@
 //! Pages that were cleared while nobody needed the processor: get_zeroed_page takes them as they are.
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 use super::Memory;
 use crate::addr::Pfn;
+use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{Class, Magazine};
 use crate::order::Order;
-use crate::page::{PageState, Word};
+use crate::page::{BlockKey, Word};
 use crate::platform::{Lock, Platform};
 
 /// Cleared pages that are kept.
 const KEPT: usize = 64;
 /// The zone that they come from: the one that most requests try first.
 const ZONE: ZoneKind = ZoneKind::Normal;
+/// What its pages are.
+const KEY: BlockKey = BlockKey::new(ZONE, Order::ZERO);
 
 /// The pool. Its pages are parked: free, but outside of the zone's count.
 pub(super) struct ClearedPool<P: Platform> {
@@ -45,9 +46,13 @@ impl<P: Platform> Memory<P> {
         }
         // Nobody else runs here meanwhile, so no page is ever seen on its way.
         let _pin = self.platform.pin();
-        let Some(frame) = self.alloc_cached(ZONE, Order::ZERO) else { return false };
+        let mut frame = [Pfn::new(0)];
+        if self.alloc_cached(KEY, &mut frame) == 0 {
+            return false;
+        }
+        let [frame] = frame;
         self.platform.clear_page(self.virt(frame));
-        self.map.at(frame).set_word(Word::new(PageState::Parked(Order::ZERO), ZONE));
+        self.map.at(frame).set_word(Word::parked(KEY));
         self.cleared.wanted.store(wanted - 1, Relaxed);
         self.cleared.pages.with(|pages| {
             pages.push(&self.map, frame);
@@ -71,7 +76,7 @@ impl<P: Platform> Memory<P> {
             self.cleared.count.store(pages.len() as usize, Relaxed);
             frame
         })?;
-        self.map.at(frame).set_word(Word::new(PageState::Allocated(Order::ZERO), ZONE));
+        self.map.at(frame).set_word(Word::allocated(KEY));
         self.platform.on_alloc(frame, Order::ZERO, ZONE);
         Some(frame)
     }
@@ -100,7 +105,6 @@ impl<P: Platform> Memory<P> {
 
     /// Checks that the pool holds parked pages only.
     pub(super) fn validate_cleared(&self) -> Result<(), &'static str> {
-        let parked = Word::new(PageState::Parked(Order::ZERO), ZONE);
-        self.cleared.pages.with(|pages| pages.validate(&self.map, parked))
+        self.cleared.pages.with(|pages| pages.validate(&self.map, Word::parked(KEY)))
     }
 }

@@ -13,21 +13,24 @@
 
 mod caches;
 mod cleared;
+mod events;
 mod kmalloc;
 mod pages;
 mod percpu;
 mod reclaim;
+mod sleepers;
 mod vmalloc;
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
+pub use crate::magazine::CpuZoneCounts;
 use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
-use crate::page::PageMap;
+use crate::page::{BlockKey, PageMap};
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::AreaTree;
@@ -35,10 +38,13 @@ use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
 use cleared::ClearedPool;
+pub use events::{CpuStats, EventCounts};
+use events::{Event, Events};
 use kmalloc::KmallocCaches;
 pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
 pub use reclaim::Shrinker;
 use reclaim::Shrinkers;
+use sleepers::Sleepers;
 pub use vmalloc::AreaInfo;
 
 /// First frame that ISA DMA does not reach: 16 MiB.
@@ -55,34 +61,6 @@ pub struct Config {
     pub vmalloc_end: VirtAddr,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
-}
-
-/// Events since boot, over all zones.
-#[derive(Default)]
-struct Events {
-    failures: AtomicU64,
-    reclaims: AtomicU64,
-    reclaimed_pages: AtomicU64,
-    sleeps: AtomicU64,
-    bad_frees: AtomicU64,
-    wrong_contexts: AtomicU64,
-}
-
-/// A snapshot of the events since boot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct EventCounts {
-    /// Page allocations that failed.
-    pub failures: u64,
-    /// Times that caches were asked to give memory back.
-    pub reclaims: u64,
-    /// Pages that they gave.
-    pub reclaimed_pages: u64,
-    /// Times that an allocation slept.
-    pub sleeps: u64,
-    /// Frees that were refused.
-    pub bad_frees: u64,
-    /// Calls that were refused for their context.
-    pub wrong_contexts: u64,
 }
 
 /// A snapshot of one zone.
@@ -104,6 +82,8 @@ pub struct ZoneStats {
     pub blocks: [usize; Order::COUNT],
     /// What has happened since boot.
     pub counters: ZoneCounters,
+    /// What each CPU's magazines have done.
+    pub cpus: [CpuZoneCounts; MAX_CPUS],
 }
 
 /// The allocators of one machine.
@@ -115,11 +95,13 @@ pub struct Memory<P: Platform> {
     cleared: ClearedPool<P>,
     shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    /// The zone that a request tries first, by its [`GfpFlags::zone_bits`].
+    first_zones: [ZoneKind; 4],
     /// Whether each zone has so little memory left that frees must not go to magazines.
-    tight: [AtomicBool; ZoneKind::COUNT],
+    tight: [AtomicBool; BlockKey::ZONES],
     managed: AtomicUsize,
     tables: AtomicUsize,
-    waiters: AtomicUsize,
+    sleepers: Sleepers,
     events: Events,
     boot_caches: BootCaches<P>,
     chain: P::Lock<Chain<P>>,
@@ -132,6 +114,7 @@ impl<P: Platform> Memory<P> {
     /// [`init_caches`](Self::init_caches).
     pub fn new(platform: P, map: PageMap, config: Config) -> Self {
         let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
+        let high = if config.highmem_start.as_u32() < map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal };
         Self {
             platform,
             map,
@@ -140,11 +123,12 @@ impl<P: Platform> Memory<P> {
             cleared: ClearedPool::new(),
             shrinkers: Lock::new(Shrinkers::new()),
             zones,
-            tight: [const { AtomicBool::new(true) }; ZoneKind::COUNT],
+            first_zones: [ZoneKind::Normal, ZoneKind::Dma, high, ZoneKind::Dma],
+            tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
             managed: AtomicUsize::new(0),
             tables: AtomicUsize::new(0),
-            waiters: AtomicUsize::new(0),
-            events: Events::default(),
+            sleepers: Sleepers::new(),
+            events: Events::new(),
             boot_caches: BootCaches::new(),
             chain: Lock::new(Chain::new()),
             kmalloc: KmallocCaches::new(),
@@ -227,7 +211,9 @@ impl<P: Platform> Memory<P> {
 
     /// A snapshot of one zone.
     pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
-        let (parked, (allocs, frees)) = (self.parked_pages(kind), self.cached_counts(kind));
+        let cpus = core::array::from_fn(|cpu| self.cpu_counts(cpu, kind));
+        let parked = self.parked_pages(kind);
+        let (allocs, frees) = cpus.iter().fold((0, 0), |sum, cpu| (sum.0 + cpu.allocs, sum.1 + cpu.frees));
         self.zone(kind).with(|zone| {
             let mut blocks = [0; Order::COUNT];
             for order in Order::all() {
@@ -246,20 +232,9 @@ impl<P: Platform> Memory<P> {
                     frees: zone.counters().frees + frees,
                     ..zone.counters()
                 },
+                cpus,
             }
         })
-    }
-
-    /// A snapshot of the events since boot.
-    pub fn events(&self) -> EventCounts {
-        EventCounts {
-            failures: self.events.failures.load(Relaxed),
-            reclaims: self.events.reclaims.load(Relaxed),
-            reclaimed_pages: self.events.reclaimed_pages.load(Relaxed),
-            sleeps: self.events.sleeps.load(Relaxed),
-            bad_frees: self.events.bad_frees.load(Relaxed),
-            wrong_contexts: self.events.wrong_contexts.load(Relaxed),
-        }
     }
 
     /// Checks every invariant of every zone, cache and area; returns the first that is broken. Meant for tests: it
@@ -308,7 +283,7 @@ impl<P: Platform> Memory<P> {
     #[cold]
     #[inline(never)]
     fn wrong_context(&self, call: &'static str, context: Context, caller: &'static Location<'static>) -> AllocError {
-        self.events.wrong_contexts.fetch_add(1, Relaxed);
+        self.count(Event::WrongContext, 1);
         self.platform.report(&Report::WrongContext { call, context }, caller);
         AllocError
     }

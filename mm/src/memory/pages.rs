@@ -2,22 +2,24 @@
 //!
 //! (Chapter: "get_free_page and Friends".)
 
-use core::panic::Location;
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::Memory;
+use super::events::Event;
+use super::sleepers::Place;
 use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
-use crate::gfp::{GfpFlags, ZoneKind};
+use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::page::{Page, PageState, Word};
+use crate::page::{BlockKey, Page, PageState};
 use crate::platform::{Lock, Platform, Report};
-use crate::zone::Granted;
+use crate::zone::{Granted, Zone};
+use core::panic::Location;
 
 /// How often a request that may sleep tries again although nothing could be reclaimed.
 const RETRIES: usize = 16;
 /// The same for blocks of several pages, where waiting helps less.
 const RETRIES_LARGE: usize = 2;
+/// Single pages that a bulk call takes from the magazines in one go.
+const BULK_RUN: usize = 64;
 
 impl<P: Platform> Memory<P> {
     /// Allocates 2^`order` physically contiguous pages; their content is undefined.
@@ -64,8 +66,21 @@ impl<P: Platform> Memory<P> {
         if self.check_context("alloc_pages_bulk", gfp, caller).is_err() {
             return 0;
         }
-        let fill = |page: &mut Pfn| self.alloc_frames(gfp, Order::ZERO, caller).map(|frame| *page = frame);
-        pages.iter_mut().map_while(|page| fill(page).ok()).count()
+        let key = BlockKey::new(self.first_zone(gfp), Order::ZERO);
+        let mut filled = 0;
+        while let Some(rest) = pages.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let run = rest.iter().take(BULK_RUN).take_while(|_| self.platform.admits(Order::ZERO)).count();
+            let count = self.alloc_cached(key, &mut rest[..run]);
+            rest[..count].iter().for_each(|&frame| self.platform.on_alloc(frame, Order::ZERO, key.zone()));
+            filled += count;
+            if count == 0 {
+                let single = if run > 0 { Self::alloc_uncached } else { Self::alloc_slow };
+                let Ok(frame) = single(self, gfp, Order::ZERO, caller) else { break };
+                pages[filled] = frame;
+                filled += 1;
+            }
+        }
+        filled
     }
 
     /// Frees single pages; returns how many were refused. Each refusal is reported. Never sleeps; any context.
@@ -141,10 +156,10 @@ impl<P: Platform> Memory<P> {
         if !self.platform.admits(order) {
             return self.alloc_slow(gfp, order, caller);
         }
-        let first = self.first_zone(gfp);
-        match self.pop_cached(first, order) {
+        let key = BlockKey::new(self.first_zone(gfp), order);
+        match self.pop_cached(key) {
             Some(frame) => {
-                self.platform.on_alloc(frame, order, first);
+                self.platform.on_alloc(frame, order, key.zone());
                 Ok(frame)
             }
             None => self.alloc_uncached(gfp, order, caller),
@@ -167,10 +182,11 @@ impl<P: Platform> Memory<P> {
 
     /// From this CPU's magazines, filled if need be, or else from the zones.
     fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
-        let first = self.first_zone(gfp);
-        if let Some(frame) = self.alloc_cached(first, order) {
-            self.platform.on_alloc(frame, order, first);
-            return Some(frame);
+        let key = BlockKey::new(self.first_zone(gfp), order);
+        let mut frame = [Pfn::new(0)];
+        if self.alloc_cached(key, &mut frame) == 1 {
+            self.platform.on_alloc(frame[0], order, key.zone());
+            return Some(frame[0]);
         }
         self.alloc_from_zones(gfp, order)
     }
@@ -185,15 +201,15 @@ impl<P: Platform> Memory<P> {
                 Granted::Refused if self.drain_own_magazines() > 0 => alloc(),
                 granted => granted,
             };
-            let frame = match granted {
-                Granted::Refused => continue,
-                Granted::Plenty(frame) => frame,
-                Granted::Scarce(frame) => {
-                    self.drain_own_magazines();
-                    self.platform.wake_reclaimer();
-                    frame
-                }
-            };
+            let (Granted::Plenty(frame) | Granted::Scarce(frame) | Granted::Reserve(frame)) = granted else { continue };
+            self.count(Event::Direct, 1);
+            if matches!(granted, Granted::Reserve(_)) {
+                self.count(Event::Reserve, 1);
+            }
+            if !matches!(granted, Granted::Plenty(_)) {
+                self.drain_own_magazines();
+                self.platform.wake_reclaimer();
+            }
             self.platform.on_alloc(frame, order, kind);
             return Some(frame);
         }
@@ -211,72 +227,99 @@ impl<P: Platform> Memory<P> {
     ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
-            let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
-            while patience > 0 {
-                if self.reclaim(gfp) == 0 {
-                    patience -= 1;
-                    self.sleep_for_memory(gfp, order);
-                }
-                let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
-                if let Some(frame) = frame {
-                    return Ok(frame);
-                }
+            let place = self.sleepers.join(gfp, order);
+            let frame = self.alloc_in_turn(gfp, order, &place);
+            self.sleepers.leave(place);
+            // There may be memory for the next in line too.
+            self.wake_sleepers();
+            if let Some(frame) = frame {
+                return Ok(frame);
             }
         }
-        self.events.failures.fetch_add(1, Relaxed);
+        self.count(Event::Failure, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_failure);
         self.platform.report(&Report::OutOfMemory { order, gfp }, caller);
         Err(AllocError)
     }
 
-    /// Sleeps until a zone might serve the request, or a short while.
-    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order) {
-        self.events.sleeps.fetch_add(1, Relaxed);
-        self.waiters.fetch_add(1, Relaxed);
-        self.platform.wait_for_memory(&mut || {
-            gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
-        });
-        self.waiters.fetch_sub(1, Relaxed);
+    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
+    fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, place: &Place) -> Option<Pfn> {
+        let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+        while patience > 0 {
+            if self.reclaim(gfp) == 0 {
+                patience -= 1;
+                self.sleep_for_memory(gfp, order, place);
+            }
+            let may_try = patience == 0 || self.is_next(place);
+            let frame = (may_try && self.platform.admits(order)).then(|| self.alloc_admitted(gfp, order)).flatten();
+            if frame.is_some() {
+                return frame;
+            }
+        }
+        None
+    }
+
+    /// Sleeps until a zone might serve the request and nobody is before it, or a short while.
+    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, place: &Place) {
+        self.count(Event::Sleep, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_sleep);
+        self.platform.wait_for_memory(&mut || self.would_grant(gfp, order) && self.is_next(place));
+    }
+
+    /// Whether some zone would serve the request now.
+    fn would_grant(&self, gfp: GfpFlags, order: Order) -> bool {
+        gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
+    }
+
+    /// Whether nobody who came earlier could be served now.
+    fn is_next(&self, place: &Place) -> bool {
+        !self.sleepers.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    }
+
+    /// Lets sleepers look again whether there is memory for them.
+    fn wake_sleepers(&self) {
+        if self.sleepers.any() {
+            self.platform.wake_waiters();
+        }
     }
 
     /// Checks a block and gives it back: a leaf of the call tree, if this CPU's magazines have room.
     #[inline]
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
-        // By the frame, not by the entry: a wrong free may race with the allocation of the same page elsewhere.
-        let kind = self.zone_of(frame);
-        if page.word() == Word::new(PageState::Allocated(order), kind) && self.push_cached(frame, order, kind) {
-            return Ok(());
-        }
-        self.release_uncached(frame, order, kind)
+        let Some(key) = page.word().allocated_key(order) else { return self.release_shared(frame, order) };
+        self.platform.on_free(frame, order, key.zone());
+        if self.push_cached(frame, page, key) { Ok(()) } else { self.release_uncached(frame, page, key) }
     }
 
     /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone.
     #[cold]
     #[inline(never)]
-    fn release_uncached(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
-        let allocated = self.map.at(frame).word() == Word::new(PageState::Allocated(order), kind);
-        if allocated && self.free_cached(frame, order, kind) {
-            Ok(())
-        } else {
-            self.release_to_zone(frame, order, kind)
-        }
+    fn release_uncached(&self, frame: Pfn, page: &Page, key: BlockKey) -> Result<(), FreeError> {
+        if self.free_cached(frame, page, key) { Ok(()) } else { self.release_to_zone(frame, key.order(), || {}) }
     }
 
-    fn release_to_zone(&self, frame: Pfn, order: Order, kind: ZoneKind) -> Result<(), FreeError> {
+    /// Gives back one of several references to a block, or explains why there is none.
+    #[cold]
+    #[inline(never)]
+    fn release_shared(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
+        self.release_to_zone(frame, order, || self.platform.on_free(frame, order, self.zone_of(frame)))
+    }
+
+    /// Gives a block to its zone, after a call of `last` if no other reference is left.
+    fn release_to_zone(&self, frame: Pfn, order: Order, last: impl FnOnce()) -> Result<(), FreeError> {
         let page = self.map.at(frame);
-        self.with_zone(kind, |zone| {
+        self.with_zone(self.zone_of(frame), |zone| {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.explain(frame, page));
             }
             if !page.put_shared() {
-                self.platform.on_free(frame, order, kind);
+                last();
                 zone.free(&self.map, frame, order);
             }
             Ok(())
         })?;
-        if self.waiters.load(Relaxed) > 0 {
-            self.platform.wake_waiters();
-        }
+        self.wake_sleepers();
         Ok(())
     }
 
@@ -304,7 +347,7 @@ impl<P: Platform> Memory<P> {
         error: FreeError,
         caller: &'static Location<'static>,
     ) -> FreeError {
-        self.events.bad_frees.fetch_add(1, Relaxed);
+        self.count(Event::BadFree, 1);
         self.platform.report(&Report::BadFree { call, addr, cache: None, error }, caller);
         error
     }

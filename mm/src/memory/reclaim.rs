@@ -1,8 +1,7 @@
 //! Memory is short: who gives some back, and when kswapd stops.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::Memory;
+use super::events::Event;
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::platform::{Lock, Platform};
@@ -40,23 +39,34 @@ impl<P: Platform> Memory<P> {
         })
     }
 
-    /// Asks every cache that may be reaped for its empty slabs, then the registered shrinkers; returns the pages that came
-    /// back.
+    /// The allocators' own shrinkers, asked before those that were registered.
+    const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 2] = [Self::reap_caches, Self::empty_magazines];
+
+    /// Asks all who hold memory to give some back under these flags: the allocators' own shrinkers, then the registered
+    /// ones; returns the pages that came back.
     ///
-    /// `kmem_cache_reap` of the chapter's kernel. Allocates nothing. A destructor may run, so not in interrupt context:
-    /// a request that may not sleep gets nothing.
+    /// Allocates nothing. A destructor may run, so not in interrupt context: a request that may not sleep gets nothing.
     pub fn reclaim(&'static self, gfp: GfpFlags) -> usize {
         if !gfp.may_sleep() {
             return 0;
         }
-        self.events.reclaims.fetch_add(1, Relaxed);
-        let caches = self.chain.with(|chain| chain.iter().count());
-        let reaped: usize = (0..caches).map(|_| self.reap_next()).sum();
+        self.count(Event::Reclaim, 1);
+        let own: usize = Self::OWN_SHRINKERS.iter().map(|shrink| shrink(self, gfp)).sum();
         let shrinkers = self.shrinkers.with(|shrinkers| shrinkers.registered);
-        let shrunk: usize = shrinkers.iter().flatten().map(|shrinker| (shrinker.shrink)(gfp)).sum();
-        let pages = reaped + shrunk;
-        self.events.reclaimed_pages.fetch_add(pages as u64, Relaxed);
-        pages
+        let others: usize = shrinkers.iter().flatten().map(|shrinker| (shrinker.shrink)(gfp)).sum();
+        self.count(Event::ReclaimedPages, (own + others) as u64);
+        own + others
+    }
+
+    /// Reaps every cache that may be reaped: `kmem_cache_reap` of the chapter's kernel.
+    fn reap_caches(&'static self, _gfp: GfpFlags) -> usize {
+        let caches = self.chain.with(|chain| chain.iter().count());
+        (0..caches).map(|_| self.reap_next()).sum()
+    }
+
+    /// Makes the blocks in magazines free memory again; what waits in a depot is that already.
+    fn empty_magazines(&'static self, _gfp: GfpFlags) -> usize {
+        self.drain_magazines()
     }
 
     /// Reaps the cache at the clock hand.
@@ -83,7 +93,6 @@ impl<P: Platform> Memory<P> {
     /// One round of kswapd: reclaims while a zone is below its `high` watermark and that brings something, then lets
     /// the waiting allocations look again. Process context.
     pub fn balance(&'static self) {
-        self.drain_magazines();
         while self.is_unbalanced() && self.reclaim(GfpFlags::KERNEL) > 0 {}
         self.platform.wake_waiters();
     }

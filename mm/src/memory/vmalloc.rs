@@ -1,10 +1,10 @@
 //! vmalloc, vfree, ioremap, iounmap: memory and devices at synthetic addresses. (Chapter: "vmalloc and Friends".)
 
 use core::panic::Location;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, FreeError, MapError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;

@@ -5,6 +5,7 @@ mod buddyinfo;
 mod meminfo;
 mod slabinfo;
 mod vmallocinfo;
+mod vmstat;
 mod zoneinfo;
 
 pub use bigphysarea::bigphysarea;
@@ -12,4 +13,5 @@ pub use buddyinfo::buddyinfo;
 pub use meminfo::{FileCache, meminfo};
 pub use slabinfo::{Statistics, slabinfo};
 pub use vmallocinfo::vmallocinfo;
+pub use vmstat::vmstat;
 pub use zoneinfo::zoneinfo;

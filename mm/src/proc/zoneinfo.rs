@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use crate::magazine::CpuZoneCounts;
 use crate::memory::ZoneStats;
 
-/// Writes a paragraph for each zone that has memory. Numbers are pages, then blocks.
+/// Writes a paragraph for each zone that has memory: pages, then blocks, then what each CPU's magazines hold (pages) and
+/// have done (blocks).
 pub fn zoneinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
     for zone in zones.iter().filter(|zone| zone.managed > 0) {
         writeln!(out, "Node 0, zone {:>8}", zone.kind.name())?;
@@ -23,8 +25,16 @@ pub fn zoneinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
             ("nr_free", zone.counters.frees),
             ("nr_reserve", zone.counters.reserve_allocs),
             ("nr_refused", zone.counters.refusals),
+            ("nr_sleep", zone.counters.sleeps),
+            ("nr_fail", zone.counters.failures),
         ];
         events.iter().try_for_each(|(name, value)| writeln!(out, "    {name:<12} {value}"))?;
+        writeln!(out, "  pagesets")?;
+        for (cpu, counts) in zone.cpus.iter().enumerate().filter(|(_, counts)| **counts != CpuZoneCounts::default()) {
+            writeln!(out, "    cpu: {cpu}")?;
+            let lines = [("count", counts.pages as u64), ("alloc", counts.allocs), ("free", counts.frees)];
+            lines.iter().try_for_each(|(name, value)| writeln!(out, "        {name:<8} {value}"))?;
+        }
     }
     Ok(())
 }

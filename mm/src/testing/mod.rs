@@ -9,6 +9,7 @@ mod cpu;
 mod platform;
 mod rng;
 
+use core::alloc::Layout;
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -104,6 +105,15 @@ impl Drop for Booted {
     }
 }
 
+/// Entries for `frames` frames, leaked. Nobody touches those of holes, so the host never gives them memory.
+fn zeroed_entries(frames: usize) -> NonNull<Page> {
+    let layout = Layout::array::<Page>(frames).expect("a machine that fits the host");
+    // SAFETY: a machine has frames, so the layout is not empty.
+    let pages = unsafe { std::alloc::alloc_zeroed(layout) };
+    // Zeros are the entries of frames that nobody owns.
+    NonNull::new(pages).expect("the host has memory").cast()
+}
+
 /// Builds the page map and the allocators, and hands them all memory.
 fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     let end = machine.ram.iter().map(|range| range.end.as_u32()).max().unwrap_or(0);
@@ -112,9 +122,9 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     for &range in &machine.ram {
         mark_present(&mut present, range);
     }
-    let pages: &'static [Page] = (0..frames).map(|_| Page::new()).collect::<Vec<_>>().leak();
+    let pages = zeroed_entries(frames as usize);
     // SAFETY: every entry exists and is leaked; nothing else uses them.
-    let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
+    let map = unsafe { PageMap::new(pages, frames, present.leak()) };
     let platform = HostPlatform::new(frames, machine.vmalloc_pages);
     let vmalloc_start = platform.vmalloc_start();
     let config = Config {

@@ -1,0 +1,121 @@
+//! What has happened since boot, counted on the CPU where it happened.
+//!
+//! Key types: [`EventCounts`], [`CpuStats`]. All of it is off the fast path; what the fast path does is counted beside the
+//! magazines (`magazine.rs`).
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::Memory;
+use crate::gfp::ZoneKind;
+use crate::magazine::MAX_CPUS;
+use crate::platform::{Pinned, Platform};
+
+/// Something to count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Event {
+    Direct,
+    Reserve,
+    Failure,
+    Reclaim,
+    ReclaimedPages,
+    Sleep,
+    BadFree,
+    WrongContext,
+}
+
+impl Event {
+    const COUNT: usize = Self::WrongContext as usize + 1;
+}
+
+/// The counters of all CPUs; the last set is for callers that have no CPU of their own.
+pub(super) struct Events {
+    cpus: [[AtomicU64; Event::COUNT]; MAX_CPUS + 1],
+}
+
+impl Events {
+    pub(super) const fn new() -> Self {
+        Self { cpus: [const { [const { AtomicU64::new(0) }; Event::COUNT] }; MAX_CPUS + 1] }
+    }
+}
+
+/// A snapshot of the events since boot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EventCounts {
+    /// Blocks that came from a zone itself, not from a magazine.
+    pub direct: u64,
+    /// Of these, blocks from below `min`.
+    pub reserve: u64,
+    /// Page allocations that failed.
+    pub failures: u64,
+    /// Times that those who hold memory were asked to give some back.
+    pub reclaims: u64,
+    /// Pages that they gave.
+    pub reclaimed_pages: u64,
+    /// Times that an allocation slept.
+    pub sleeps: u64,
+    /// Frees that were refused.
+    pub bad_frees: u64,
+    /// Calls that were refused for their context.
+    pub wrong_contexts: u64,
+}
+
+/// What one CPU has done with pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CpuStats {
+    /// The CPU's number.
+    pub cpu: usize,
+    /// Blocks handed out, from magazines and from zones.
+    pub allocs: u64,
+    /// Blocks that its magazines took back.
+    pub frees: u64,
+    /// What else has happened there.
+    pub events: EventCounts,
+}
+
+impl CpuStats {
+    /// Whether nothing has happened there.
+    pub fn is_idle(&self) -> bool {
+        *self == Self { cpu: self.cpu, allocs: 0, frees: 0, events: EventCounts::default() }
+    }
+}
+
+impl<P: Platform> Memory<P> {
+    /// Counts `times` events on this CPU.
+    pub(super) fn count(&self, event: Event, times: u64) {
+        let pin = self.platform.pin();
+        let cpu = pin.map_or(MAX_CPUS, |pin| pin.cpu().min(MAX_CPUS));
+        self.events.cpus[cpu][event as usize].fetch_add(times, Relaxed);
+    }
+
+    /// A snapshot of the events since boot, over all CPUs.
+    pub fn events(&self) -> EventCounts {
+        self.sum_events(&self.events.cpus)
+    }
+
+    fn sum_events(&self, cpus: &[[AtomicU64; Event::COUNT]]) -> EventCounts {
+        let sum = |event: Event| cpus.iter().map(|cpu| cpu[event as usize].load(Relaxed)).sum();
+        EventCounts {
+            direct: sum(Event::Direct),
+            reserve: sum(Event::Reserve),
+            failures: sum(Event::Failure),
+            reclaims: sum(Event::Reclaim),
+            reclaimed_pages: sum(Event::ReclaimedPages),
+            sleeps: sum(Event::Sleep),
+            bad_frees: sum(Event::BadFree),
+            wrong_contexts: sum(Event::WrongContext),
+        }
+    }
+
+    /// A snapshot of each CPU that has done anything.
+    pub fn cpu_stats(&self) -> impl Iterator<Item = CpuStats> {
+        let of = |cpu: usize| {
+            let events = self.sum_events(&self.events.cpus[cpu..=cpu]);
+            let (allocs, frees) = ZoneKind::ALL
+                .map(|zone| self.cpu_counts(cpu, zone))
+                .iter()
+                .fold((0, 0), |sum, zone| (sum.0 + zone.allocs, sum.1 + zone.frees));
+            CpuStats { cpu, allocs: allocs + events.direct, frees, events }
+        };
+        (0..MAX_CPUS).map(of).filter(|stats| !stats.is_idle())
+    }
+}
