@@ -55,6 +55,10 @@ impl Machine {
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
         // The guest's writes to its boot disk are forgotten, and several runs may share one image.
         command.args(["-drive", &format!("format=raw,if=ide,snapshot=on,file={}", escaped(image)?)]);
+        if let Some(disk) = &settings.floppy {
+            fs::metadata(disk).with_context(|| format!("FLOPPY={}", disk.display()))?;
+            command.args(["-drive", &format!("format=raw,if=floppy,snapshot=on,file={}", escaped(disk)?)]);
+        }
         Ok(())
     }
 

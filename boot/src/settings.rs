@@ -81,6 +81,8 @@ pub struct Settings {
     pub debugger: Debugger,
     /// `SCRIPT`: file with the lines to run, instead of standard input.
     pub script: Option<PathBuf>,
+    /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
+    pub floppy: Option<PathBuf>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
     pub silence: Option<Duration>,
     /// `LIMIT`: seconds that a whole run may take; 0 is none.
@@ -100,6 +102,7 @@ impl Settings {
             clock: choice("ICOUNT", &[("0", Clock::Host), ("1", Clock::Instructions)])?,
             debugger: choice("GDB", &[("0", Debugger::None), ("1", Debugger::Awaited)])?,
             script: variable("SCRIPT").map(PathBuf::from),
+            floppy: variable("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
         })

@@ -131,11 +131,11 @@ impl<K: Hardware> Allocator<K> {
 
 impl<K: Hardware> CharDriver for Allocator<K> {
     fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 == 0 { self.0.open(|_| Ok(())) } else { Err(Errno::ENODEV) }
+        if minor.0 == 0 { self.0.open(|_, _| Ok(())) } else { Err(Errno::ENODEV) }
     }
 
     fn release(&self, _minor: Minor, _flags: OpenFlags) {
-        self.0.close();
+        self.0.close(|_, _| {});
     }
 
     /// Nothing to read: the blocks are listed in /proc.

@@ -142,14 +142,14 @@ impl<K: Hardware> CharDriver for Grabber<K> {
         if flags.contains(OpenFlags::WRITE) {
             return Err(Errno::EACCES);
         }
-        self.0.open(|attached| {
+        self.0.open(|attached, _| {
             attached.grab();
             Ok(())
         })
     }
 
     fn release(&self, _minor: Minor, _flags: OpenFlags) {
-        self.0.close();
+        self.0.close(|_, _| {});
     }
 
     fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {

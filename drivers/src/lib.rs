@@ -1,5 +1,5 @@
-//! The drivers: the scull family, four memory devices that differ only in where their memory comes from, and two that
-//! use memory set aside at boot, [`Grabber`] and [`Allocator`].
+//! The drivers: the scull family, four memory devices that differ only in where their memory comes from, two that
+//! use memory set aside at boot, [`Grabber`] and [`Allocator`], and one that uses ISA DMA, [`Floppy`].
 //!
 //! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a [`QuantumStore`] says what a
 //! quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`] (scullv). A new variant is one
@@ -10,6 +10,7 @@
 
 mod allocator;
 mod device;
+mod floppy;
 mod geometry;
 mod grabber;
 mod ioctl;
@@ -23,6 +24,7 @@ mod store;
 
 pub use allocator::Allocator;
 pub use device::ScullDevice;
+pub use floppy::Floppy;
 pub use geometry::{Geometry, MAX_QSET, Place, Unit};
 pub use grabber::Grabber;
 pub use quota::Quota;

@@ -57,18 +57,25 @@ impl<K: Kernel, T: Send> Single<K, T> {
         done.unwrap_or(Err(Errno::EAGAIN))
     }
 
-    /// Opens the device if `prepare` agrees.
-    pub fn open(&self, prepare: impl FnOnce(&mut T) -> Result<(), Errno>) -> Result<(), Errno> {
+    /// Opens the device if `prepare` agrees, which is told how many files are open already.
+    pub fn open(&self, prepare: impl FnOnce(&mut T, usize) -> Result<(), Errno>) -> Result<(), Errno> {
         self.with(|state| {
-            prepare(state)?;
+            prepare(state, self.users.load(Relaxed))?;
             self.users.fetch_add(1, Relaxed);
             Ok(())
         })
     }
 
-    /// A file that was opened goes away.
-    pub fn close(&self) {
-        self.users.fetch_sub(1, Relaxed);
+    /// A file that was opened goes away; `finish` is told how many stay.
+    pub fn close(&self, finish: impl FnOnce(&mut T, usize)) {
+        let closed = self.state.with_uninterruptible(|state| {
+            let left = self.users.fetch_sub(1, Relaxed) - 1;
+            if let Some(state) = state {
+                finish(state, left);
+            }
+        });
+        // Files are closed in process context. One that is not stays open, and so does the driver.
+        debug_assert!(closed.is_ok());
     }
 
     /// Open files; `None` when the driver is not attached.

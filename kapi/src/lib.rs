@@ -9,12 +9,14 @@
 pub mod chrdev;
 pub mod errno;
 pub mod file;
+pub mod floppy;
 pub mod hardware;
 pub mod kernel;
 
 pub use chrdev::{CharDriver, Minor, Module, Param, ParamSpec};
 pub use errno::Errno;
 pub use file::{IoBuf, OpenFlags, Whence, seek};
+pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
 pub use mm;

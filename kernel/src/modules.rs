@@ -1,11 +1,11 @@
 //! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
 //!
-//! The tables of them are [`FAMILY`] and [`OTHERS`]: a new driver is one static and one line there.
+//! A new driver is a static and a line in one of the tables below.
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 
-use drivers::{Allocator, Cache, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use drivers::{Allocator, Cache, Floppy, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
 use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
@@ -25,12 +25,15 @@ static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mu
 
 /// The driver `allocator`, whose calls other drivers use.
 pub static ALLOCATOR: Allocator<Kernel> = Allocator::new(Mutex::new(None));
+static FLOPPY: Floppy<Kernel> = Floppy::new(Mutex::new(None));
 static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
 
 /// The scull family, attached from boot on.
 pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+/// The others that are attached from boot on.
+static AT_BOOT: [&dyn Module; 1] = [&FLOPPY];
 /// The modules that are attached when somebody asks for them.
-pub static OTHERS: [&dyn Module; 2] = [&ALLOCATOR, &GRABBER];
+static ON_REQUEST: [&dyn Module; 2] = [&ALLOCATOR, &GRABBER];
 
 /// The drivers that take memory at boot: one is a line here.
 pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
@@ -40,7 +43,7 @@ static CHANGE: Mutex<()> = Mutex::new(());
 
 /// Every module there is.
 fn all() -> impl Iterator<Item = &'static dyn Module> {
-    FAMILY.into_iter().chain(OTHERS)
+    FAMILY.into_iter().chain(AT_BOOT).chain(ON_REQUEST)
 }
 
 /// The module called `name`; `ENOENT`.
@@ -48,9 +51,9 @@ pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
     all().find(|module| module.name() == name).ok_or(Errno::ENOENT)
 }
 
-/// Attaches the family with default parameters; what fails is logged and left out.
+/// Attaches what is attached from boot on, with default parameters; what fails is logged and left out.
 pub fn attach_all() {
-    for module in FAMILY {
+    for module in FAMILY.into_iter().chain(AT_BOOT) {
         if let Err(error) = insmod(module.name(), &[]) {
             Kernel::log(format_args!("{}: {error}", module.name()));
         }

@@ -79,6 +79,7 @@ pub mod bootmem;
 mod buddy;
 pub mod error;
 pub mod gfp;
+pub mod isa;
 mod magazine;
 pub mod memory;
 pub mod order;

@@ -6,17 +6,18 @@ mod memory;
 
 use kapi::Errno;
 
-use crate::arch::pci;
+use crate::arch::{isa_dma, pci};
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 17] = [
+const FILES: [(&str, Source); 18] = [
     ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(machine::cmdline)),
     ("devices", Source::Text(chrdev::write_devices)),
+    ("dma", Source::Text(isa_dma::write_channels)),
     ("interrupts", Source::Text(machine::interrupts)),
     ("iomem", Source::Text(memory::iomem)),
     ("ioports", Source::Text(memory::ioports)),
