@@ -344,6 +344,13 @@ fn hand_over() -> Result<(), BootmemError> {
     Ok(())
 }
 
+/// [`ramdisk`] while the bootloader's page tables are still in use.
+pub fn loaded_ramdisk(boot_info: &BootInfo) -> &'static [u8] {
+    let Some(start) = boot_info.ramdisk_addr.into_option() else { return &[] };
+    // SAFETY: the bootloader mapped the file there, and nobody writes to it. It is read only before those tables go.
+    unsafe { core::slice::from_raw_parts(start as *const u8, boot_info.ramdisk_len as usize) }
+}
+
 /// The initial files, as the bootloader loaded them: a tar archive, or nothing.
 pub fn ramdisk() -> &'static [u8] {
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);

@@ -18,7 +18,7 @@ use ::mm::vm::AreaKind;
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 use spin::Once;
 
-pub use boot::{hidden_ram, leave_bootloader, ramdisk, take_over};
+pub use boot::{hidden_ram, leave_bootloader, loaded_ramdisk, ramdisk, take_over};
 pub use platform::KernelPlatform;
 
 use crate::arch::fault;
