@@ -169,7 +169,10 @@ impl FloppyBus for Host {
     type Floppy = Port;
 
     fn claim_floppy() -> Result<Port, Errno> {
-        chip(|chip| if chip.claims > 0 { Err(Errno::EBUSY) } else { Ok(chip.claims += 1) })?;
+        if chip(|chip| chip.claims) > 0 {
+            return Err(Errno::EBUSY);
+        }
+        chip(|chip| chip.claims += 1);
         Ok(Port)
     }
 }
