@@ -86,7 +86,16 @@ impl<P: Platform> Memory<P> {
     /// Frees single pages; returns how many were refused. Each refusal is reported. Never sleeps; any context.
     #[track_caller]
     pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
-        pages.iter().filter(|&&page| self.free_frames(page, Order::ZERO).is_err()).count()
+        let (mut rest, mut refused) = (pages, 0);
+        while !rest.is_empty() {
+            let cached = self.free_cached_run(&rest[..rest.len().min(BULK_RUN)]);
+            rest = &rest[cached..];
+            if cached == 0 {
+                refused += usize::from(self.free_frames(rest[0], Order::ZERO).is_err());
+                rest = &rest[1..];
+            }
+        }
+        refused
     }
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
@@ -181,7 +190,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// From this CPU's magazines, filled if need be, or else from the zones.
-    fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    pub(super) fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let key = BlockKey::new(self.first_zone(gfp), order);
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(key, &mut frame) == 1 {
@@ -328,10 +337,9 @@ impl<P: Platform> Memory<P> {
         match page.state() {
             PageState::Allocated(_) => FreeError::WrongOrder,
             PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
-            PageState::SlabHead(_) | PageState::SlabTail => FreeError::SlabPage,
+            PageState::Slab => FreeError::SlabPage,
             PageState::Inner => match self.map.block_of(frame) {
                 Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
-                Some((_, PageState::SlabHead(_))) => FreeError::SlabPage,
                 Some(_) => FreeError::Interior,
                 None => FreeError::Reserved,
             },
