@@ -126,12 +126,12 @@ fn nobody_claims_what_another_has() {
 #[test_case]
 fn ports_are_claimed_like_memory() {
     conserves(|| {
-        assert_eq!(request_region(0x3f2, 4, "a test"), Ok(()));
-        assert_eq!(request_region(0x3f5, 1, "another"), Err(Errno::EBUSY));
+        assert_eq!(request_region(0x372, 4, "a test"), Ok(()));
+        assert_eq!(request_region(0x375, 1, "another"), Err(Errno::EBUSY));
         let log = Log::from_here();
-        assert_eq!(release_region(0x3f2, 3), Err(Errno::EINVAL));
-        assert!(log.shows("Trying to free nonexistent resource <000003f2-000003f4>"));
-        assert_eq!(release_region(0x3f2, 4), Ok(()));
+        assert_eq!(release_region(0x372, 3), Err(Errno::EINVAL));
+        assert!(log.shows("Trying to free nonexistent resource <00000372-00000374>"));
+        assert_eq!(release_region(0x372, 4), Ok(()));
         let mut text = Text { bytes: [0; 4096], len: 0 };
         resource::PORTS.write(&mut text).unwrap();
         assert!(text.has("0cf8-0cff : PCI conf1"));
