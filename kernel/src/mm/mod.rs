@@ -4,6 +4,7 @@
 //! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;
 //! lock order is stated in `mm::memory`.
 
+pub mod bigphysarea;
 mod boot;
 pub mod bootmem;
 pub mod firmware;
@@ -17,7 +18,7 @@ use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 use spin::Once;
 
-pub use boot::{leave_bootloader, ramdisk, take_over};
+pub use boot::{hidden_ram, leave_bootloader, loaded_ramdisk, ramdisk, take_over};
 pub use platform::KernelPlatform;
 
 use crate::arch::fault;
