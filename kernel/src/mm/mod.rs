@@ -8,9 +8,11 @@ pub mod bigphysarea;
 mod boot;
 pub mod bootmem;
 pub mod firmware;
+mod handover;
 pub mod heap;
 mod kswapd;
 mod platform;
+mod reserve;
 
 use core::fmt;
 
@@ -18,7 +20,8 @@ use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 use spin::Once;
 
-pub use boot::{hidden_ram, leave_bootloader, loaded_ramdisk, ramdisk, take_over};
+pub use boot::{leave_bootloader, take_over};
+pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;
 
 use crate::arch::fault;
