@@ -75,7 +75,7 @@ fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
         }
         for &range in stays.ranges() {
             bootmem.reserve(range.start.phys(), range.end.phys())?;
-            kept.reclaim.remove(range)?;
+            kept.reclaim.remove_or_drop(range);
         }
         Ok(())
     })
@@ -89,7 +89,7 @@ fn hide(limit: PhysAddr, kept: &mut Kept) -> Result<(), BootmemError> {
             kept.hidden.insert(range.intersection(above))?;
         }
         bootmem.limit(limit)?;
-        kept.reclaim.remove(above)?;
+        kept.reclaim.remove_or_drop(above);
         Ok((bootmem.ram().frames(), bootmem.unreserved().frames()))
     })?;
     klog!(
