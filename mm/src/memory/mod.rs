@@ -282,8 +282,7 @@ impl<P: Platform> Memory<P> {
 
     #[inline]
     fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
-        let context = self.platform.context();
-        if context.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, context, caller)) }
+        if self.platform.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, self.platform.context(), caller)) }
     }
 
     #[cold]
