@@ -99,8 +99,7 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
         let caller = Location::caller();
-        let slab = self.slab_of_page(VirtAddr::from_ptr(object.as_ptr()), |word| word == cache.tag());
-        if slab.is_some_and(|slab| self.free_to_front(&cache, slab, object)) {
+        if self.free_to_front(object, Owner::This(cache)) {
             return Ok(());
         }
         self.free_slowly("kmem_cache_free", object, Owner::This(cache), caller)

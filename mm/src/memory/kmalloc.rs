@@ -9,7 +9,6 @@ use super::objects::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::page::Word;
 use crate::platform::Platform;
 use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
 
@@ -107,7 +106,7 @@ impl<P: Platform> Memory<P> {
     /// `size` is 0 (which counts as 1) to 131072. Sleeps if `gfp` allows it and memory is short; refused where the
     /// caller may not sleep then. Free it with [`kfree`](Self::kfree).
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let caller = Location::caller();
         if size > KMALLOC_MAX {
@@ -153,8 +152,7 @@ impl<P: Platform> Memory<P> {
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
         let caller = Location::caller();
         let Some(object) = NonNull::new(memory.cast_mut()) else { return Ok(()) };
-        let slab = self.slab_of_page(VirtAddr::from_ptr(memory), Word::is_slab);
-        if slab.is_some_and(|slab| self.free_to_front(self.owner(slab), slab, object)) {
+        if self.free_to_front(object, Owner::Any) {
             return Ok(());
         }
         self.free_slowly("kfree", object, Owner::Any, caller)

@@ -13,7 +13,7 @@ use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::magazine::MAX_CPUS;
-use crate::page::{Page, PageState, Word};
+use crate::page::PageState;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::slab::descriptor::{SlabRef, State, StatePlace};
 use crate::slab::magazine::{CAPACITIES, MagazineRef, Parked};
@@ -63,22 +63,35 @@ impl<P: Platform> Memory<P> {
         Some(parked.object)
     }
 
-    /// The slab of the object at `addr`, where memory has no gaps and its page has a word that will do.
+    /// Puts an object into this CPU's loaded magazine, if it is a live one, its page's word is that of `owner`, and there
+    /// is room.
     #[inline]
-    pub(super) fn slab_of_page(&self, addr: VirtAddr, fits: impl FnOnce(Word) -> bool) -> Option<SlabRef> {
-        let page = self.page_at(addr)?;
+    pub(super) fn free_to_front(&self, object: NonNull<u8>, owner: Owner<P>) -> bool {
+        let addr = VirtAddr::from_ptr(object.as_ptr());
+        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
+        if offset >= self.gapless_bytes {
+            return false;
+        }
+        let page = self.map.at_offset(offset);
         let (word, link) = (page.word(), page.link());
+        let fits = match owner {
+            Owner::This(cache) => word == cache.tag(),
+            Owner::Any => word.is_slab(),
+        };
+        if !fits {
+            return false;
+        }
         // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
-        fits(word).then(|| unsafe { SlabRef::from_link(link) })
-    }
-
-    /// Puts an object of `cache` into this CPU's loaded magazine, if it is a live one and there is room.
-    #[inline]
-    pub(super) fn free_to_front(&self, cache: &Cache<P>, slab: SlabRef, object: NonNull<u8>) -> bool {
-        let Some(place) = slab.state_at(VirtAddr::from_ptr(object.as_ptr())) else { return false };
+        let slab = unsafe { SlabRef::from_link(link) };
+        let Some(number) = slab.object_at(addr) else { return false };
+        let place = slab.place(number);
         if !place.state().is_live() {
             return false;
         }
+        let cache = match owner {
+            Owner::This(ref cache) => cache,
+            Owner::Any => self.owner(slab),
+        };
         let Some(pin) = self.platform.pin() else { return false };
         let Some(magazine) = cache.front.loaded(pin.front()) else { return false };
         magazine.push(Parked { object, place }, || self.platform.step()) && {
@@ -86,13 +99,6 @@ impl<P: Platform> Memory<P> {
             place.state().set(State::PARKED);
             true
         }
-    }
-
-    /// The page around `addr`, as far as memory has no gaps.
-    #[inline]
-    fn page_at(&self, addr: VirtAddr) -> Option<&Page> {
-        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
-        (offset < self.gapless_bytes).then(|| self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32)))
     }
 
     /// An object from wherever there is one: magazines, depot, slabs, a new slab.

@@ -65,10 +65,10 @@ pub struct Slab {
     owner: NonNull<u8>,
     first: VirtAddr,
     places: Places,
-    objects: u32,
     free: Cell<u16>,
     /// No object before this one is free.
     hint: Cell<u16>,
+    objects: usize,
 }
 
 /// A slab that exists. Its cells are read and written under the lock of its cache only.
@@ -109,7 +109,7 @@ impl Slab {
     /// Objects that are not in the slab: live or parked.
     #[inline]
     pub(crate) fn out(&self) -> usize {
-        self.objects as usize - usize::from(self.free.get())
+        self.objects - usize::from(self.free.get())
     }
 
     /// Objects that are in the slab.
@@ -121,14 +121,14 @@ impl Slab {
     /// Whether all objects are in the slab.
     #[inline]
     pub(crate) fn is_whole(&self) -> bool {
-        u32::from(self.free.get()) == self.objects
+        usize::from(self.free.get()) == self.objects
     }
 
     /// The number of the object that starts at `addr`, an address in the slab's pages. `None` when none does.
     #[inline]
     pub(crate) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
-        let object = self.places.number(addr);
-        (object < self.objects).then_some(object as usize)
+        let object = self.places.number(addr) as usize;
+        (object < self.objects).then_some(object)
     }
 }
 
@@ -199,7 +199,7 @@ impl SlabRef {
         // SAFETY: descriptor and states are one piece of memory, by the contract of `init`.
         let first = unsafe { self.0.add(1) }.cast::<State>();
         // SAFETY: `init` was given room for this many states and has set them.
-        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects as usize) }
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects) }
     }
 
     /// Makes a slab descriptor at `at` for `objects` free objects, `stride` bytes apart, from `first` on.
@@ -219,9 +219,9 @@ impl SlabRef {
             owner,
             first,
             places: Places::new(first, stride),
-            objects: objects as u32,
             free: Cell::new(objects as u16),
             hint: Cell::new(0),
+            objects,
         };
         // SAFETY: room for the header, by the contract.
         unsafe { slab.write(header) };

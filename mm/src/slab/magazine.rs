@@ -118,8 +118,10 @@ impl MagazineRef {
             return None;
         }
         step();
+        // The one before the first that is not used.
+        let last = self.entry(used).as_ptr().wrapping_sub(1);
         // SAFETY: what lies below `used` was written by `push` or `fill`.
-        let parked = unsafe { self.entry(used.wrapping_sub(ENTRY)).read() };
+        let parked = unsafe { last.read() };
         step();
         // Loaded once more, the count is changed by one instruction.
         self.used.store(self.used.load(Relaxed).wrapping_sub(ENTRY), Relaxed);
