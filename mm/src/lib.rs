@@ -21,6 +21,7 @@
 //! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
 //! impl Pinned for OnlyCpu {
 //!     fn cpu(&self) -> usize { 0 }
+//!     fn front(&self) -> usize { 0 } // No interrupts here.
 //! }
 //!
 //! struct Machine { direct_map: VirtAddr }
@@ -103,6 +104,7 @@ pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
+pub use magazine::MAX_CPUS;
 pub use mapper::{Frames, Unlinked};
 pub use memory::{CacheSpec, Config, Memory};
 pub use order::Order;

@@ -203,7 +203,8 @@ pub fn take_over() {
         vmalloc_end: VMALLOC_END,
         atomic_floor: options::get().atomic_floor,
     };
-    MEMORY.call_once(|| Memory::new(KernelPlatform, map, config));
+    // SAFETY: this is done once, on the only CPU, before interrupts are started.
+    unsafe { MEMORY.set(Memory::new(KernelPlatform, map, config)) };
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }

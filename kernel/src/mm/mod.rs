@@ -6,6 +6,7 @@
 
 pub mod bigphysarea;
 mod boot;
+mod boot_cell;
 pub mod bootmem;
 pub mod firmware;
 mod handover;
@@ -18,11 +19,12 @@ use core::fmt;
 
 use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
-use spin::Once;
 
 pub use boot::{leave_bootloader, take_over};
 pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;
+
+use boot_cell::BootCell;
 
 use crate::arch::fault;
 use crate::arch::layout::Area;
@@ -30,15 +32,22 @@ use crate::klog;
 use crate::sched::{self, STACK_BYTES, StackSource};
 use crate::sync::Mutex;
 
-static MEMORY: Once<Memory<KernelPlatform>> = Once::new();
+static MEMORY: BootCell<Memory<KernelPlatform>> = BootCell::new();
 
 /// The allocators.
 ///
 /// # Panics
 /// Before [`take_over`].
+#[inline(always)]
 pub fn memory() -> &'static Memory<KernelPlatform> {
-    let Some(memory) = MEMORY.get() else { panic!("the allocators are not up yet") };
+    let Some(memory) = MEMORY.get() else { not_up() };
     memory
+}
+
+#[cold]
+#[inline(never)]
+fn not_up() -> ! {
+    panic!("the allocators are not up yet")
 }
 
 /// The name of this kernel, for the types that are generic over one.

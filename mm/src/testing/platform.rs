@@ -15,6 +15,7 @@ use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::gfp::ZoneKind;
+use crate::magazine::MAX_CPUS;
 use crate::mapper::{Frames, PageMapper, Unlinked};
 use crate::order::Order;
 use crate::platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
@@ -190,6 +191,10 @@ impl Pinned for HostPin {
     fn cpu(&self) -> usize {
         self.number()
     }
+
+    fn front(&self) -> usize {
+        if INTRUDING.get() { MAX_CPUS } else { self.number() }
+    }
 }
 
 impl Platform for HostPlatform {
@@ -198,10 +203,6 @@ impl Platform for HostPlatform {
 
     fn pin(&self) -> Option<HostPin> {
         cpu::current()
-    }
-
-    fn pin_alone(&self) -> Option<HostPin> {
-        if INTRUDING.get() { None } else { cpu::current() }
     }
 
     fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
