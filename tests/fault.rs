@@ -14,7 +14,7 @@ use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
 use kernel::mm::memory;
 use kernel::{log, sched};
-use mm::{GfpFlags, MapError, Mapping, Pfn, VirtAddr};
+use mm::{Frames, GfpFlags, MapError, Mapping, Pfn, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -71,14 +71,19 @@ fn fresh_page() -> (VirtAddr, Pfn) {
 fn pages_are_mapped_and_unmapped() {
     let (data, frame) = fresh_page();
     let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
-    let map = |table: &mut Option<Pfn>| paging::map(at, frame, Mapping::Memory, table);
+    let map = |table: &mut Option<Pfn>| paging::map(at, Frames::Each(&[frame]), Mapping::Memory, table);
+    let unmap = || {
+        let mut found = None;
+        paging::flush(paging::unmap(at, 1, |frame, pages| found = Some((frame, pages))));
+        found
+    };
     // The level-3 table exists; two levels are missing below it, and each call takes one.
     let mut table = None;
     assert_eq!(map(&mut table), Err(MapError::TableMissing));
     for _ in 0..2 {
         table = Some(fresh_page().1);
         let result = map(&mut table);
-        assert!(matches!(result, Ok(()) | Err(MapError::TableMissing)));
+        assert!(matches!(result, Ok(1) | Err(MapError::TableMissing)));
         assert_eq!(table, None);
     }
     assert_eq!(paging::translate(at), Some(frame));
@@ -86,15 +91,13 @@ fn pages_are_mapped_and_unmapped() {
     assert_eq!(unsafe { probe_write(at.add(5), 77) }, Ok(()));
     assert_eq!(probe_read(data.add(5)), Ok(77));
     assert_eq!(map(&mut None), Err(MapError::AlreadyMapped));
-    assert_eq!(paging::unmap(at), Some(frame));
-    paging::flush(at, 1);
+    assert_eq!(unmap(), Some((frame, 1)));
     assert_eq!(probe_read(at), Err(Fault));
-    assert_eq!(paging::unmap(at), None);
-    // The tables stay: mapping again needs none. A long flush drops everything at once.
-    assert_eq!(map(&mut None), Ok(()));
+    assert_eq!(unmap(), None);
+    // The tables stay: mapping again needs none.
+    assert_eq!(map(&mut None), Ok(1));
     assert_eq!(probe_read(at.add(5)), Ok(77));
-    assert_eq!(paging::unmap(at), Some(frame));
-    paging::flush(at, 1000);
+    assert_eq!(unmap(), Some((frame, 1)));
     assert_eq!(probe_read(at), Err(Fault));
     memory().free_page(data).unwrap();
 }

@@ -99,7 +99,7 @@ fn the_guard_page_faults_and_the_fault_is_survived() {
 }
 
 #[test_case]
-fn a_freed_area_faults_at_once() {
+fn a_freed_area_faults_once_the_tlb_is_flushed() {
     conserves(|| {
         // Few pages are dropped from the TLB one by one, many all at once.
         for count in [1, 2, 15, 16, 17, 40] {
@@ -111,6 +111,7 @@ fn a_freed_area_faults_at_once() {
                 assert_eq!(probe_read(page), Ok(1));
             }
             assert_eq!(memory().vfree(area), Ok(()));
+            memory().vm_unmap_aliases();
             for page in pages(area, count) {
                 assert_eq!(probe_read(page), Err(Fault), "{count} pages");
                 // SAFETY: nothing is there.
@@ -128,6 +129,7 @@ fn an_address_that_is_used_again_shows_its_new_pages() {
         // SAFETY: the area is ours.
         unsafe { stamp(first, 4 * PAGE_SIZE, 1) };
         memory().vfree(first).unwrap();
+        memory().vm_unmap_aliases();
         // Other pages than before.
         let taken = [(); 8].map(|()| memory().get_free_pages(KERNEL, Order::ZERO).unwrap());
         let second = memory().vmalloc(4 * PAGE_SIZE).unwrap();
@@ -144,6 +146,42 @@ fn an_address_that_is_used_again_shows_its_new_pages() {
         memory().vfree(second).unwrap();
         memory().vfree(blocker).unwrap();
     });
+}
+
+/// Reads through translations that were in the TLB when their area was freed. The TLB may have lost them meanwhile.
+#[test_case]
+fn no_stale_translation_leads_to_memory_of_a_new_owner() {
+    conserves(|| {
+        let area = memory().vmalloc(8 * PAGE_SIZE).unwrap();
+        // SAFETY: the area is ours.
+        unsafe { stamp(area, 8 * PAGE_SIZE, 3) };
+        memory().vfree(area).unwrap();
+        let old = |page: VirtAddr| probe_read(page).is_err() || probe_read(page) == Ok(stamped(page, area));
+        // Nobody else has the pages yet, whatever the TLB says.
+        assert!(pages(area, 8).all(old));
+        let taken = [(); 64].map(|()| memory().get_free_pages(ATOMIC, Order::ZERO).unwrap());
+        for page in taken {
+            // SAFETY: the page is ours.
+            unsafe { page.as_mut_ptr::<u8>().write_bytes(0xee, PAGE_SIZE) };
+        }
+        assert!(pages(area, 8).all(old));
+        memory().vm_unmap_aliases();
+        // Now they may have a new owner, and nothing leads to them any more.
+        let next = memory().vmalloc(64 * PAGE_SIZE).unwrap();
+        // SAFETY: the area is ours.
+        unsafe { next.as_mut_ptr::<u8>().write_bytes(0xdd, 64 * PAGE_SIZE) };
+        assert!(pages(area, 8).all(|page| probe_read(page) == Err(Fault)));
+        memory().vfree(next).unwrap();
+        for page in taken {
+            memory().free_page(page).unwrap();
+        }
+    });
+}
+
+/// What [`stamp`] wrote to the first byte of a page, with seed 3.
+fn stamped(page: VirtAddr, area: VirtAddr) -> u8 {
+    let offset = page.as_usize() - area.as_usize();
+    (offset ^ (offset >> 8) ^ 303) as u8
 }
 
 static AREA: AtomicUsize = AtomicUsize::new(0);

@@ -65,6 +65,8 @@ pub enum MapError {
     TableMissing,
     /// The page is mapped already.
     AlreadyMapped,
+    /// A large page would fit where a table of smaller ones is: take that out if it is empty, and call again.
+    TableInTheWay,
     /// The address lies outside of the range that may be mapped.
     OutOfRange,
 }

@@ -34,13 +34,15 @@
 //!     fn wake_reclaimer(&self) {}
 //!     fn wait_for_memory(&self, _ready: &mut dyn FnMut() -> bool) {}
 //!     fn wake_waiters(&self) {}
-//!     fn map(&self, _: VirtAddr, _: Pfn, _: Mapping, _: &mut Option<Pfn>) -> Result<(), MapError> {
+//!     fn map(&self, _: VirtAddr, _: Frames<'_>, _: Mapping, _: &mut Option<Pfn>) -> Result<usize, MapError> {
 //!         Err(MapError::OutOfRange)
 //!     }
-//!     fn unmap(&self, _: VirtAddr) -> Option<Pfn> { None }
+//!     fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
+//!         MustFlush::new(at, pages)
+//!     }
 //!     fn translate(&self, _: VirtAddr) -> Option<Pfn> { None }
-//!     fn prune_table(&self) -> Option<Pfn> { None }
-//!     fn flush(&self, _: VirtAddr, _: usize) {}
+//!     fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> { None }
+//!     fn flush(&self, _: MustFlush) {}
 //!     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) { println!("{report} ({caller})"); }
 //! }
 //!
@@ -75,11 +77,13 @@
 extern crate std;
 
 pub mod addr;
+mod atomic;
 pub mod bootmem;
 mod buddy;
 pub mod error;
 pub mod gfp;
 mod magazine;
+pub mod mapper;
 pub mod memory;
 pub mod order;
 pub mod own;
@@ -98,9 +102,10 @@ pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
 pub use magazine::MAX_CPUS;
+pub use mapper::{Frames, Unlinked};
 pub use memory::{CacheSpec, Config, Memory};
 pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
-pub use platform::{Context, Lock, Mapping, Pinned, Platform, Report};
+pub use platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
 pub use slab::{CacheFlags, CacheRef, CacheStats, CtorFlags};

@@ -10,6 +10,7 @@ use core::panic::Location;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{FreeError, MapError};
 use crate::gfp::{GfpFlags, ZoneKind};
+use crate::mapper::{Frames, Unlinked};
 use crate::order::Order;
 
 /// A lock that protects a value in every context, interrupts included.
@@ -133,6 +134,43 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// Pages whose mappings are gone, but may live on in TLBs. Their frames and addresses must have no new owner before
+/// [`Platform::flush`] has taken this.
+#[derive(PartialEq, Eq, Debug)]
+#[must_use = "TLBs may still show the old frames until this is flushed"]
+pub struct MustFlush {
+    start: VirtAddr,
+    end: VirtAddr,
+    pages: usize,
+}
+
+impl MustFlush {
+    /// The `pages` pages from `start` on must be flushed.
+    pub const fn new(start: VirtAddr, pages: usize) -> Self {
+        Self { start, end: start.add(pages * PAGE_SIZE), pages }
+    }
+
+    /// One for both: a single flush does for many areas.
+    pub fn merge(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end), pages: self.pages + other.pages }
+    }
+
+    /// The first address concerned.
+    pub const fn start(&self) -> VirtAddr {
+        self.start
+    }
+
+    /// The end of the addresses concerned.
+    pub const fn end(&self) -> VirtAddr {
+        self.end
+    }
+
+    /// Pages concerned, somewhere in that range.
+    pub const fn pages(&self) -> usize {
+        self.pages
+    }
+}
+
 /// A promise that the caller stays on its CPU and that no other thread runs there meanwhile; interrupts may.
 pub trait Pinned {
     /// The CPU's number, from 0 on.
@@ -186,25 +224,38 @@ pub trait Platform: Sync + Sized + 'static {
     /// Wakes those that sleep in [`wait_for_memory`](Self::wait_for_memory). Any context.
     fn wake_waiters(&self);
 
-    /// Maps the page at `at` to `frame`. Never sleeps.
+    /// Maps pages from `at` on to `frames`, and returns how many that were: all, or as many as could be before a table was
+    /// missing. Never sleeps. Neighbours are mapped by large pages where their alignment and that of `at` allow it.
     ///
-    /// When a page table is missing, it takes the zeroed frame in `table` for it, or returns
-    /// [`MapError::TableMissing`] when there is none: the caller then offers one and calls again.
-    fn map(&self, at: VirtAddr, frame: Pfn, mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError>;
+    /// Where a page table is missing it takes the zeroed frame in `spare` for it.
+    ///
+    /// # Errors
+    /// Nothing was mapped. [`MapError::TableMissing`]: offer a zeroed frame and call again.
+    /// [`MapError::TableInTheWay`]: [`unlink_empty_table`](Self::unlink_empty_table) may help.
+    fn map(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        mapping: Mapping,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError>;
 
-    /// Removes the mapping of the page at `at` and returns its frame. The translation may live on in TLBs until
-    /// [`flush`](Self::flush).
-    fn unmap(&self, at: VirtAddr) -> Option<Pfn>;
+    /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of pages
+    /// of each leaf that was there. The translations may live on in TLBs until [`flush`](Self::flush).
+    ///
+    /// `each` is called under the lock of the page tables: it must neither lock nor take long.
+    fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
 
     /// The frame that the page at `at` is mapped to.
     fn translate(&self, at: VirtAddr) -> Option<Pfn>;
 
-    /// Takes a page table out of the vm range that maps nothing, with every cached trace of it, and returns its frame.
-    /// `None` when every table maps something. Called until then.
-    fn prune_table(&self) -> Option<Pfn>;
+    /// Takes a page table out that maps part of `from..end` and is empty; its frame is the caller's after the flush. `None`
+    /// when every table maps something.
+    fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)>;
 
-    /// Drops every cached translation of the `pages` pages from `start` on, on every CPU.
-    fn flush(&self, start: VirtAddr, pages: usize);
+    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every CPU.
+    /// Any context.
+    fn flush(&self, must_flush: MustFlush);
 
     /// Tells the kernel log. Called without locks held, in any context.
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>);

@@ -19,7 +19,7 @@ fn fails_cleanly_at(
     what: &str,
     call: impl Fn(Kernel) -> Result<(), AllocError>,
 ) -> i64 {
-    let memory = boot(16);
+    let memory = boot(40);
     call(*memory).expect("memory");
     memory.drop_caches();
     let start = blocks(*memory);
@@ -67,12 +67,13 @@ fn raw_calls_fail_cleanly() {
     let vmalloc = |pages: usize| {
         move |memory: Kernel| memory.vmalloc(pages * PAGE_SIZE).map(|area| memory.vfree(area).expect("right"))
     };
-    assert_eq!(fails_cleanly("vmalloc", vmalloc(30)), 1 + 30 + 1, "descriptor's slab, pages, page table");
-    let edges = [1, 2, 300, 513, 514, 515, 516, 602, 603];
-    assert_eq!(fails_cleanly_at(edges, "vmalloc", vmalloc(600)), 1 + 600 + 2, "two page tables");
+    assert_eq!(fails_cleanly("vmalloc", vmalloc(30)), 1 + 30 + 2, "descriptor's slab, pages, page tables");
+    // A table is missing after the first 64 pages, two at once, and after 576.
+    let edges = [1, 2, 65, 66, 67, 68, 515, 516, 579, 580, 581, 603, 604];
+    assert_eq!(fails_cleanly_at(edges, "vmalloc", vmalloc(600)), 1 + 600 + 3, "three page tables");
     let device = PhysAddr::new(0xfe00_0000);
     let ioremap = |memory: Kernel| memory.ioremap(device, PAGE_SIZE).map(|at| memory.iounmap(at).expect("right"));
-    assert_eq!(fails_cleanly("ioremap", ioremap), 2, "descriptor's slab, page table");
+    assert_eq!(fails_cleanly("ioremap", ioremap), 3, "descriptor's slab, page tables");
 }
 
 #[test]

@@ -185,6 +185,7 @@ Slab:         {slab:>8} kB
 PageTables:          0 kB
 VmallocTotal:    65536 kB
 VmallocUsed:         0 kB
+VmallocLazy:         0 kB
 "
     );
     assert_eq!(text(|out| meminfo(*memory, FileCache { cached: 2 }, out)), expected);

@@ -285,6 +285,7 @@ fn of_several_frees_of_an_area_one_wins() {
             while memory.area_at(lowest).is_some() {
                 std::thread::yield_now();
             }
+            memory.drop_caches();
         }
         own.store(freed, SeqCst);
         drop(stopper);

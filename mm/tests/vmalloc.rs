@@ -4,9 +4,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot, give, hoard, order};
+use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot, give, hoard, order, slab_pages};
 use mm::testing::{Booted, Event, Machine, Rng, TestKernel};
-use mm::{AllocError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use mm::vm::AreaState;
+use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 const DEVICE: PhysAddr = PhysAddr::new(0xfe00_0000);
 
@@ -103,6 +104,8 @@ fn the_lowest_hole_that_fits_is_taken_even_if_it_fits_exactly() {
     for hole in [0, 2, 4, 6] {
         memory.vfree(areas[hole]).expect("a right free");
     }
+    // Until then the ranges are kept for areas of the same size.
+    memory.drop_caches();
     let fits = [(5, areas[2]), (5, areas[6]), (2, areas[0]), (3, areas[7].add(pages(2))), (2, areas[4])];
     for (count, expected) in fits {
         assert_eq!(memory.vmalloc(pages(count)), Ok(expected), "{count} pages");
@@ -143,6 +146,7 @@ fn many_areas_agree_with_a_naive_first_fit() {
             memory.vfree(VirtAddr::new(area)).expect("a right free");
             naive.remove(&area);
         }
+        memory.drop_caches();
         take(&mut naive, 1 + rng.below(6), start);
     }
     memory.validate().expect("valid");
@@ -157,12 +161,12 @@ fn many_areas_agree_with_a_naive_first_fit() {
 fn page_tables_go_when_they_map_nothing() {
     let memory = boot(16);
     let (low, high) = (memory.vmalloc(pages(511)).expect("memory"), memory.vmalloc(pages(10)).expect("memory"));
-    assert_eq!(memory.page_tables(), 2);
+    assert_eq!(memory.page_tables(), 3, "two, and the one that leads to them");
     memory.vfree(low).expect("a right free");
     memory.drop_caches();
-    assert_eq!(memory.page_tables(), 1, "the second table still maps pages");
+    assert_eq!(memory.page_tables(), 2, "the second table still maps pages");
     memory.vfree(high).expect("a right free");
-    assert_eq!(memory.page_tables(), 1, "kept for the next area");
+    assert_eq!(memory.page_tables(), 2, "kept for the next area");
     memory.drop_caches();
     assert_eq!(memory.page_tables(), 0);
     assert!(memory.vmalloc(pages(600)).is_ok());
@@ -175,6 +179,8 @@ fn frames_are_free_only_after_the_flush() {
     let frames = [0, 1, 2].map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped"));
     memory.platform().record();
     memory.vfree(area).expect("a right free");
+    assert_eq!(memory.lazy_pages(), 3);
+    assert_eq!((memory.vm_unmap_aliases(), memory.lazy_pages()), (3, 0));
     let events = memory.platform().take_events();
     let unmapped = [0, 1, 2].map(|page| Event::Unmapped(area.add(pages(page))));
     assert_eq!(events[..3], unmapped);
@@ -187,12 +193,127 @@ fn frames_are_free_only_after_the_flush() {
 }
 
 #[test]
+fn one_flush_does_for_many_areas() {
+    let memory = boot(64);
+    let flushes = || memory.platform().flushes();
+    let before = flushes();
+    for _ in 0..640 {
+        memory.vfree(memory.vmalloc(1).expect("memory")).expect("a right free");
+    }
+    assert_eq!(flushes() - before, 10, "one for 64 areas");
+    // Pages count too: at most one in 32 of the machine's waits.
+    let before = flushes();
+    for _ in 0..16 {
+        memory.vfree(memory.vmalloc(pages(200)).expect("memory")).expect("a right free");
+        assert!(memory.lazy_pages() <= 64 * 256 / 32);
+    }
+    assert_eq!(flushes() - before, 5, "one for three areas");
+    at_rest(*memory);
+}
+
+#[test]
+fn a_range_has_no_new_owner_before_the_flush() {
+    let memory = boot(64);
+    let first = memory.vmalloc(pages(16)).expect("memory");
+    memory.vfree(first).expect("a right free");
+    let second = memory.vmalloc(pages(16)).expect("memory");
+    assert_ne!(second, first, "TLBs still show it");
+    memory.vm_unmap_aliases();
+    assert_eq!(memory.vmalloc(pages(16)), Ok(first), "now it is free, and nearer than the tree");
+    at_rest(*memory);
+}
+
+#[test]
+fn ranges_that_are_used_again_ascend() {
+    // Shows: K12
+    let memory = boot(64);
+    let take = || [(); 20].map(|()| memory.vmalloc(pages(16)).expect("memory"));
+    let areas = take();
+    let ascend = |areas: &[VirtAddr]| areas.windows(2).all(|two| two[1] == two[0].add(pages(17)));
+    assert!(ascend(&areas));
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    memory.vm_unmap_aliases();
+    assert_eq!(take(), areas);
+}
+
+#[test]
+fn lazy_pages_come_back_before_an_allocation_fails() {
+    let memory = boot(64);
+    let area = memory.vmalloc(pages(400)).expect("memory");
+    let taken = hoard(*memory, ATOMIC);
+    memory.vfree(area).expect("a right free");
+    assert_eq!(memory.lazy_pages(), 0, "memory is short: they are freed at once");
+    give(*memory, taken);
+    let area = memory.vmalloc(pages(400)).expect("memory");
+    memory.vfree(area).expect("a right free");
+    assert_eq!(memory.lazy_pages(), 400);
+    let all = hoard(*memory, ATOMIC);
+    assert_eq!(all.len(), memory.managed_pages() - slab_pages(*memory) - memory.page_tables());
+    give(*memory, all);
+    at_rest(*memory);
+}
+
+#[test]
+fn lazy_ranges_come_back_before_the_addresses_run_out() {
+    let memory = boot_with_addresses(64, 64);
+    for _ in 0..3 {
+        let all = memory.vmalloc(pages(63)).expect("the whole range");
+        memory.vfree(all).expect("a right free");
+    }
+    let areas: Vec<_> = (0..32).map(|_| memory.vmalloc(1).expect("addresses")).collect();
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    assert!(memory.vmalloc(pages(63)).is_ok());
+    at_rest(*memory);
+}
+
+#[test]
+fn a_freed_area_is_not_found() {
+    // Shows: K4
+    let memory = boot(64);
+    let area = memory.vmalloc(pages(2)).expect("memory");
+    memory.vfree(area).expect("a right free");
+    for _ in 0..2 {
+        assert_eq!((memory.area_at(area), memory.areas().count(), memory.vmalloc_to_frame(area)), (None, 0, None));
+        assert_eq!(memory.try_area_at(area).map(|area| area.state), Some(AreaState::Free));
+        assert_eq!(memory.vfree(area), Err(FreeError::NoArea));
+        assert_eq!(memory.platform().take_reports().len(), 1);
+        memory.vm_unmap_aliases();
+    }
+    memory.drop_caches();
+    assert_eq!(memory.try_area_at(area), None);
+    at_rest(*memory);
+}
+
+#[test]
+fn large_device_memory_is_mapped_by_large_pages() {
+    // Shows: K16
+    let memory = boot(64);
+    // A table in the way: it goes first.
+    let small = memory.ioremap(DEVICE, pages(600)).expect("addresses");
+    memory.iounmap(small).expect("a right free");
+    memory.vm_unmap_aliases();
+    let tables = memory.page_tables();
+    let large = memory.ioremap(DEVICE, pages(1024)).expect("addresses");
+    assert!(large.is_aligned(2 << 20));
+    assert!(memory.page_tables() <= tables, "no table below the large pages");
+    for page in [0, 1, 511, 512, 1023] {
+        assert_eq!(memory.vmalloc_to_frame(large.add(pages(page))), Some(Pfn::new(0xfe000 + page as u32)));
+    }
+    assert_eq!(memory.vmalloc_to_frame(large.add(pages(1024))), None);
+    memory.iounmap(large).expect("a right free");
+    memory.drop_caches();
+    assert_eq!(memory.page_tables(), 0);
+    at_rest(*memory);
+}
+
+#[test]
 fn a_page_with_a_further_reference_outlives_its_area() {
     let memory = boot(16);
     let area = memory.vmalloc(pages(1)).expect("memory");
     let frame = memory.vmalloc_to_frame(area).expect("mapped");
     assert!(memory.get_page(frame));
     memory.vfree(area).expect("a right free");
+    assert_eq!(memory.vm_unmap_aliases(), 1);
     assert_eq!(memory.map().get(frame).map(mm::page::Page::count), Some(1));
     memory.free_frames(frame, Order::ZERO).expect("the last reference");
     at_rest(*memory);

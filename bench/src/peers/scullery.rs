@@ -7,8 +7,8 @@ use mm::memory::DMA_END;
 use mm::page::{Page, SECTION_FRAMES, mark_present};
 use mm::zone::AtomicFloor;
 use mm::{
-    Config, Context, GfpFlags, Lock, MapError, Mapping, Memory, Order, PAGE_SIZE, PageMap, Pfn, PfnRange, Pinned,
-    Platform, Report, VirtAddr,
+    Config, Context, Frames, GfpFlags, Lock, MapError, Mapping, Memory, MustFlush, Order, PAGE_SIZE, PageMap, Pfn,
+    PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
 };
 
 use super::{Block, Metadata, Peer};
@@ -79,23 +79,29 @@ impl Platform for Bench {
 
     fn wake_waiters(&self) {}
 
-    fn map(&self, _at: VirtAddr, _frame: Pfn, _mapping: Mapping, _table: &mut Option<Pfn>) -> Result<(), MapError> {
+    fn map(
+        &self,
+        _at: VirtAddr,
+        _frames: Frames<'_>,
+        _mapping: Mapping,
+        _spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
         Err(MapError::TableMissing)
     }
 
-    fn unmap(&self, _at: VirtAddr) -> Option<Pfn> {
-        None
+    fn unmap(&self, at: VirtAddr, pages: usize, _each: impl FnMut(Pfn, usize)) -> MustFlush {
+        MustFlush::new(at, pages)
     }
 
     fn translate(&self, _at: VirtAddr) -> Option<Pfn> {
         None
     }
 
-    fn prune_table(&self) -> Option<Pfn> {
+    fn unlink_empty_table(&self, _from: VirtAddr, _end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         None
     }
 
-    fn flush(&self, _start: VirtAddr, _pages: usize) {}
+    fn flush(&self, _must_flush: MustFlush) {}
 
     fn report(&self, _report: &Report<'_>, _caller: &'static Location<'static>) {}
 }

@@ -17,8 +17,8 @@ pub struct GuardedStack<const BYTES: usize> {
 // SAFETY: only addresses of it are handed out here; a stack is used by one thread or one exception at a time.
 unsafe impl<const BYTES: usize> Sync for GuardedStack<BYTES> {}
 
-/// The thread "boot" and, after boot, the shell.
-pub static BOOT: GuardedStack<{ 128 << 10 }> = GuardedStack::new();
+/// The thread "boot" and, after boot, the shell. The allocators are put together here before they move to their place.
+pub static BOOT: GuardedStack<{ 192 << 10 }> = GuardedStack::new();
 /// The idle thread, and the interrupts that come while it runs.
 pub static IDLE: GuardedStack<{ 16 << 10 }> = GuardedStack::new();
 /// Double faults: those of a thread whose own stack is used up.

@@ -170,7 +170,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
 fn find_ramdisk(boot_info: &BootInfo, boot: &Space) -> (PhysAddr, usize) {
     let start = boot_info.ramdisk_addr.into_option();
     let phys = start.and_then(|start| boot.translate(VirtAddr::new(start as usize)));
-    phys.map_or((PhysAddr::new(0), 0), |phys| (phys, boot_info.ramdisk_len as usize))
+    phys.map_or((PhysAddr::new(0), 0), |(phys, _)| (phys, boot_info.ramdisk_len as usize))
 }
 
 enum Never {}
@@ -268,7 +268,8 @@ fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Resul
     let bytes = run * PageMap::SECTION_BYTES;
     let memory = bootmem::alloc_pages(bytes, BootZone::Normal)?;
     let phys = PhysAddr::new((memory.as_usize() - bootmem::window_of(PhysAddr::new(0)).as_usize()) as u64);
-    builder.map_range(PAGE_ARRAY.add(section * PageMap::SECTION_BYTES), phys, bytes, Rights::ReadWrite)?;
+    let range = touched(phys, PhysAddr::new(phys.as_u64() + bytes as u64));
+    builder.map_range(PAGE_ARRAY.add(section * PageMap::SECTION_BYTES), range, Rights::ReadWrite)?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ mod platform;
 
 use core::fmt;
 
-use ::mm::vm::AreaKind;
+use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 
 pub use boot::{leave_bootloader, ramdisk, take_over};
@@ -89,6 +89,7 @@ fn describe(addr: VirtAddr) -> Option<&'static str> {
     }
     let area = MEMORY.get()?.try_area_at(addr)?;
     Some(match area.kind {
+        _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
         AreaKind::Vmalloc => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",

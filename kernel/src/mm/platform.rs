@@ -3,7 +3,7 @@
 use core::panic::Location;
 use core::time::Duration;
 
-use ::mm::{Context, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
+use ::mm::{Context, Frames, MapError, Mapping, MustFlush, Pfn, Pinned, Platform, Report, Unlinked, VirtAddr};
 
 use super::kswapd;
 use crate::arch::{clear, layout, paging, percpu};
@@ -16,8 +16,6 @@ const NAP: Duration = Duration::from_millis(20);
 
 /// Allocations that sleep until memory is freed.
 static MEMORY_WAITERS: WaitQueue = WaitQueue::new();
-/// Held while a page table may be put in, filled or taken out, so that none is taken out from under a new mapping.
-static TABLES: SpinLock<()> = SpinLock::new(());
 
 /// This machine beneath the allocators.
 pub struct KernelPlatform;
@@ -74,27 +72,30 @@ impl Platform for KernelPlatform {
         MEMORY_WAITERS.wake_all();
     }
 
-    fn map(&self, at: VirtAddr, frame: Pfn, mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError> {
-        TABLES.with(|()| paging::map(at, frame, mapping, table))
+    fn map(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        mapping: Mapping,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        paging::map(at, frames, mapping, spare)
     }
 
-    fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
-        paging::unmap(at)
+    fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
+        paging::unmap(at, pages, each)
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
         paging::translate(at)
     }
 
-    fn prune_table(&self) -> Option<Pfn> {
-        let table = TABLES.with(|()| paging::prune_table(layout::VMALLOC_START, layout::VMALLOC_END))?;
-        // The processor may have cached the way through the table, whatever address it was used for.
-        paging::flush_all();
-        Some(table)
+    fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        paging::unlink_empty(from, end)
     }
 
-    fn flush(&self, start: VirtAddr, pages: usize) {
-        paging::flush(start, pages);
+    fn flush(&self, must_flush: MustFlush) {
+        paging::flush(must_flush);
     }
 
     fn clear_page(&self, page: VirtAddr) {

@@ -2,11 +2,11 @@
 
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::Memory;
 use super::objects::Owner;
 use crate::addr::VirtAddr;
+use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::Platform;

@@ -6,7 +6,8 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back;
+//! 2. `areas`: the tree of vm areas; `ranges`: free ranges of addresses at hand; `shrinkers`: the list of those who can
+//!    give memory back. Neither is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. the pool of cleared pages: the chain through them;
 //! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
@@ -24,9 +25,9 @@ mod sleepers;
 mod vmalloc;
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 pub use crate::magazine::CpuZoneCounts;
@@ -35,7 +36,7 @@ use crate::order::Order;
 use crate::page::{BlockKey, PageMap};
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
-use crate::vm::AreaTree;
+use crate::vm::{AreaTree, RangeCache};
 use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
@@ -111,6 +112,8 @@ pub struct Memory<P: Platform> {
     chain: P::Lock<Chain<P>>,
     kmalloc: KmallocCaches<P>,
     areas: P::Lock<AreaTree>,
+    /// Free address ranges at hand, one lock for each CPU.
+    ranges: [P::Lock<RangeCache>; MAX_CPUS],
 }
 
 impl<P: Platform> Memory<P> {
@@ -139,6 +142,7 @@ impl<P: Platform> Memory<P> {
             chain: Lock::new(Chain::new()),
             kmalloc: KmallocCaches::new(),
             areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
+            ranges: core::array::from_fn(|_| Lock::new(RangeCache::new())),
         }
     }
 
@@ -251,6 +255,7 @@ impl<P: Platform> Memory<P> {
         }
         self.validate_magazines()?;
         self.validate_caches()?;
+        self.validate_ranges()?;
         self.areas.with(|areas| areas.validate())
     }
 
@@ -262,6 +267,12 @@ impl<P: Platform> Memory<P> {
             self.tight[kind as usize].store(zone.is_tight(), Relaxed);
             result
         })
+    }
+
+    /// Whether the zone of `frame` has so little memory left that none of it may hide.
+    #[inline]
+    fn is_tight(&self, frame: Pfn) -> bool {
+        self.tight[self.zone_of(frame) as usize].load(Relaxed)
     }
 
     #[inline]

@@ -66,6 +66,16 @@ impl<P: Platform> Memory<P> {
         if self.check_context("alloc_pages_bulk", gfp, caller).is_err() {
             return 0;
         }
+        self.alloc_bulk(gfp, pages, caller)
+    }
+
+    /// [`alloc_pages_bulk`](Self::alloc_pages_bulk) behind the context check.
+    pub(super) fn alloc_bulk(
+        &'static self,
+        gfp: GfpFlags,
+        pages: &mut [Pfn],
+        caller: &'static Location<'static>,
+    ) -> usize {
         let key = BlockKey::new(self.first_zone(gfp), Order::ZERO);
         let mut filled = 0;
         while let Some(rest) = pages.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -86,7 +96,16 @@ impl<P: Platform> Memory<P> {
     /// Frees single pages; returns how many were refused. Each refusal is reported. Never sleeps; any context.
     #[track_caller]
     pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
-        pages.iter().filter(|&&page| self.free_frames(page, Order::ZERO).is_err()).count()
+        let (mut rest, mut refused) = (pages, 0);
+        while !rest.is_empty() {
+            let cached = self.free_cached_run(&rest[..rest.len().min(BULK_RUN)]);
+            rest = &rest[cached..];
+            if cached == 0 {
+                refused += usize::from(self.free_frames(rest[0], Order::ZERO).is_err());
+                rest = &rest[1..];
+            }
+        }
+        refused
     }
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
@@ -181,7 +200,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// From this CPU's magazines, filled if need be, or else from the zones.
-    pub(super) fn alloc_admitted(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    pub(super) fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let key = BlockKey::new(self.first_zone(gfp), order);
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(key, &mut frame) == 1 {
@@ -193,12 +212,12 @@ impl<P: Platform> Memory<P> {
 
     /// One walk over the zonelist.
     #[cold]
-    fn alloc_from_zones(&self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    fn alloc_from_zones(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         for &kind in gfp.zones() {
             let alloc = || self.with_zone(kind, |zone| zone.alloc(&self.map, order, gfp.priority()));
             let granted = match alloc() {
-                // What this CPU has set aside is free memory too.
-                Granted::Refused if self.drain_own_magazines() > 0 => alloc(),
+                // What freed areas left behind and what this CPU has set aside is free memory too.
+                Granted::Refused if self.vm_unmap_aliases() + self.drain_own_magazines() > 0 => alloc(),
                 granted => granted,
             };
             let (Granted::Plenty(frame) | Granted::Scarce(frame) | Granted::Reserve(frame)) = granted else { continue };
@@ -250,10 +269,14 @@ impl<P: Platform> Memory<P> {
                 patience -= 1;
                 self.sleep_for_memory(gfp, order, place);
             }
-            let may_try = patience == 0 || self.is_next(place);
-            let frame = (may_try && self.platform.admits(order)).then(|| self.alloc_admitted(gfp, order)).flatten();
-            if frame.is_some() {
-                return frame;
+            let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
+            match frame {
+                Some(frame) if patience > 0 && self.is_wanted_before(place, frame, order, gfp) => {
+                    let freed = self.release_frames(frame, order);
+                    debug_assert!(freed.is_ok());
+                }
+                Some(_) => return frame,
+                None => {}
             }
         }
         None
@@ -274,6 +297,15 @@ impl<P: Platform> Memory<P> {
     /// Whether nobody who came earlier could be served now.
     fn is_next(&self, place: &Place) -> bool {
         !self.sleepers.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    }
+
+    /// Whether a block that was got would do for somebody who came earlier: it is that one's then.
+    fn is_wanted_before(&self, place: &Place, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
+        let zone = self.zone_of(frame);
+        let would_do = |(other, wanted): (GfpFlags, Order)| {
+            wanted <= order && other.priority() <= gfp.priority() && other.zones().contains(&zone)
+        };
+        self.sleepers.before(place).any(would_do)
     }
 
     /// Lets sleepers look again whether there is memory for them.

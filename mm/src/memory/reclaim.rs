@@ -40,7 +40,8 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The allocators' own shrinkers, asked before those that were registered.
-    const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 2] = [Self::reap_caches, Self::empty_magazines];
+    const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 3] =
+        [Self::shed_ranges, Self::empty_magazines, Self::reap_caches];
 
     /// Asks all who hold memory to give some back under these flags: the allocators' own shrinkers, then the registered
     /// ones; returns the pages that came back.
@@ -56,6 +57,11 @@ impl<P: Platform> Memory<P> {
         let others: usize = shrinkers.iter().flatten().map(|shrinker| (shrinker.shrink)(gfp)).sum();
         self.count(Event::ReclaimedPages, (own + others) as u64);
         own + others
+    }
+
+    /// Flushes what freed vm areas left behind and gives back the address ranges at hand, with their descriptors.
+    fn shed_ranges(&'static self, _gfp: GfpFlags) -> usize {
+        self.drain_ranges()
     }
 
     /// Reaps every cache that may be reaped: `kmem_cache_reap` of the chapter's kernel.
@@ -107,9 +113,9 @@ impl<P: Platform> Memory<P> {
             .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
-    /// Gives back all memory that nobody holds: the empty slabs of every reapable cache, page tables of vm areas that map
-    /// nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context. Returns the pages
-    /// that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
+    /// Gives back all memory that nobody holds: what freed vm areas left behind, the empty slabs of every reapable cache, page
+    /// tables that map nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context.
+    /// Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
     pub fn drop_caches(&'static self) -> usize {
         let drain = |nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
         (0..).map_while(drain).for_each(drop);

@@ -44,6 +44,7 @@ pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn 
         ("PageTables:", kib(memory.page_tables())),
         ("VmallocTotal:", memory.vmalloc_total() / 1024),
         ("VmallocUsed:", areas / 1024),
+        ("VmallocLazy:", kib(memory.lazy_pages())),
     ];
     lines.iter().try_for_each(|(name, value)| writeln!(out, "{name:<14}{value:>8} kB"))
 }

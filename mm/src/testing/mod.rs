@@ -8,6 +8,8 @@ mod arena;
 mod cpu;
 mod platform;
 mod rng;
+mod tables;
+mod tlb;
 
 use core::alloc::Layout;
 use core::cell::Cell;

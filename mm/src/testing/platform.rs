@@ -4,23 +4,22 @@ use core::cell::Cell;
 use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::string::{String, ToString};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
 use super::cpu::{self, HostPin};
+use super::tables::HostFormat;
+use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::gfp::ZoneKind;
 use crate::magazine::MAX_CPUS;
+use crate::mapper::{Frames, PageMapper, Unlinked};
 use crate::order::Order;
-use crate::platform::{Context, Lock, Mapping, Pinned, Platform, Report};
+use crate::platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
 
-/// Bytes that one page table maps.
-const TABLE_SPAN: usize = 2 << 20;
 /// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -56,7 +55,11 @@ pub struct HostPlatform {
     file: File,
     memory: Reserved,
     areas: Reserved,
-    tables: Mutex<Tables>,
+    /// The page tables lie in the machine's memory; their root in a frame that the machine does not have.
+    tables: Mutex<PageMapper<HostFormat>>,
+    tlb: Mutex<Tlb>,
+    /// Stale translations, to be looked at without the lock.
+    stale: AtomicUsize,
     reports: Mutex<Vec<String>>,
     naps: Condvar,
     /// Longest nap; held while a thread lies down, so that no wake-up is lost.
@@ -80,23 +83,20 @@ pub enum Event {
     Freed(Pfn),
 }
 
-/// The simulated page tables: tables by the span that they map, pages by address.
-#[derive(Default)]
-struct Tables {
-    tables: BTreeMap<usize, Pfn>,
-    pages: BTreeMap<usize, Pfn>,
-}
-
 impl HostPlatform {
     pub(super) fn new(frames: u32, vmalloc_pages: usize) -> Self {
-        let frames = frames as usize;
+        let (root, frames) = (Pfn::new(frames), frames as usize + 1);
         let (file, memory) = (File::new(frames), Reserved::new(frames));
         file.map(memory.start(), 0, frames);
+        // SAFETY: the file's frames show at `memory`, zeroed; the root's is nobody else's, and the allocators hand in theirs.
+        let tables = unsafe { PageMapper::new(root, memory.start(), HostFormat) };
         Self {
             file,
             memory,
             areas: Reserved::new(vmalloc_pages),
-            tables: Mutex::default(),
+            tables: Mutex::new(tables),
+            tlb: Mutex::default(),
+            stale: AtomicUsize::new(0),
             reports: Mutex::default(),
             naps: Condvar::new(),
             napping: Mutex::new(NAP),
@@ -170,6 +170,11 @@ impl HostPlatform {
         core::mem::take(&mut hold(&self.events))
     }
 
+    /// Tells in the log of something that no processor forgives.
+    fn complain(&self, what: &str) {
+        hold(&self.reports).push(what.to_string());
+    }
+
     fn note(&self, event: Event) {
         if self.recording.load(Relaxed) {
             hold(&self.events).push(event);
@@ -218,10 +223,8 @@ impl Platform for HostPlatform {
 
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
         let napping = hold(&self.napping);
-        if !ready() {
-            let longest = *napping;
-            drop(self.naps.wait_timeout(napping, longest));
-        }
+        let longest = *napping;
+        drop(self.naps.wait_timeout_while(napping, longest, |_| !ready()));
     }
 
     fn wake_waiters(&self) {
@@ -247,45 +250,64 @@ impl Platform for HostPlatform {
         self.budget.load(Relaxed) < 0 || self.budget.fetch_update(Relaxed, Relaxed, take).is_ok()
     }
 
-    fn map(&self, at: VirtAddr, frame: Pfn, _mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError> {
-        let mut tables = hold(&self.tables);
-        let span = at.as_usize() / TABLE_SPAN;
-        if let Entry::Vacant(place) = tables.tables.entry(span) {
-            place.insert(table.take().ok_or(MapError::TableMissing)?);
+    fn map(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        mapping: Mapping,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        let pages = hold(&self.tables).map(at, frames, mapping, spare)?;
+        if hold(&self.tlb).shows(at, pages) {
+            self.complain("mapped where a TLB shows what was there before");
         }
-        if tables.pages.contains_key(&at.as_usize()) {
-            return Err(MapError::AlreadyMapped);
+        match frames {
+            Frames::Each(frames) => {
+                for (page, frame) in frames.iter().take(pages).enumerate() {
+                    self.file.map(at.add(page * PAGE_SIZE), frame.index(), 1);
+                }
+            }
+            Frames::Run(range) => self.file.map(at, range.start.index(), pages),
         }
-        tables.pages.insert(at.as_usize(), frame);
-        self.file.map(at, frame.index(), 1);
-        Ok(())
+        Ok(pages)
     }
 
-    fn unmap(&self, at: VirtAddr) -> Option<Pfn> {
-        let frame = hold(&self.tables).pages.remove(&at.as_usize())?;
-        self.areas.clear(at);
-        self.note(Event::Unmapped(at));
-        Some(frame)
+    fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
+        let mut tables = hold(&self.tables);
+        let mut tlb = hold(&self.tlb);
+        for page in (0..pages).map(|page| at.add(page * PAGE_SIZE)) {
+            if let Some(frame) = tables.translate(page).and_then(|(phys, _)| phys.frame()) {
+                tlb.keep(page, frame);
+                self.note(Event::Unmapped(page));
+            }
+        }
+        self.stale.store(tlb.len(), Relaxed);
+        tables.unmap(at, pages, each);
+        MustFlush::new(at, pages)
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
-        hold(&self.tables).pages.get(&at.as_usize()).copied()
+        hold(&self.tables).translate(at)?.0.frame()
     }
 
-    fn prune_table(&self) -> Option<Pfn> {
-        let mut tables = hold(&self.tables);
-        let empty = |span: &usize| tables.pages.range(span * TABLE_SPAN..(span + 1) * TABLE_SPAN).next().is_none();
-        let span = tables.tables.keys().copied().find(empty)?;
-        tables.tables.remove(&span)
+    fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        let unlinked = hold(&self.tables).unlink_empty(from, end)?;
+        Some((unlinked, MustFlush::new(unlinked.next, 1)))
     }
 
-    fn flush(&self, start: VirtAddr, pages: usize) {
+    fn flush(&self, must_flush: MustFlush) {
         self.flushes.fetch_add(1, Relaxed);
-        self.note(Event::Flushed(start, pages));
+        self.note(Event::Flushed(must_flush.start(), must_flush.pages()));
+        let mut tlb = hold(&self.tlb);
+        tlb.flush(&must_flush).into_iter().for_each(|page| self.areas.clear(page));
+        self.stale.store(tlb.len(), Relaxed);
     }
 
-    fn on_free(&self, frame: Pfn, _order: Order, _zone: ZoneKind) {
+    fn on_free(&self, frame: Pfn, order: Order, _zone: ZoneKind) {
         self.note(Event::Freed(frame));
+        if self.stale.load(Relaxed) > 0 && hold(&self.tlb).leads_to(frame, order.pages()) {
+            self.complain("freed a page that a TLB still shows");
+        }
     }
 
     fn report(&self, report: &Report<'_>, _caller: &'static Location<'static>) {
@@ -297,5 +319,3 @@ impl Platform for HostPlatform {
 fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-const _: () = assert!(TABLE_SPAN == 512 * PAGE_SIZE);

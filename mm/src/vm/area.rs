@@ -4,8 +4,10 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::panic::Location;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
-use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use crate::page::PageMap;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,15 +18,73 @@ pub enum AreaKind {
     Ioremap(PhysAddr),
 }
 
-/// The descriptor of an area.
+/// Whose an area's addresses are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AreaState {
+    /// Somebody's who builds it or takes it apart: it cannot be freed.
+    Closed,
+    /// Its owner's.
+    Open,
+    /// Nobody's: they wait for the flush that covers them, or for the next owner.
+    Free,
+}
+
+/// Frames chained by the links of their page-map entries, which are their owner's; last one in, first one out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FrameChain {
+    first: u32,
+    count: u32,
+}
+
+impl FrameChain {
+    pub(crate) const EMPTY: Self = Self { first: 0, count: 0 };
+
+    /// How many there are.
+    pub(crate) const fn len(self) -> usize {
+        self.count as usize
+    }
+
+    /// The frame that came last.
+    pub(crate) const fn last(self) -> Option<Pfn> {
+        if self.count == 0 { None } else { Some(Pfn::new(self.first)) }
+    }
+
+    /// Adds a frame that the caller owns.
+    #[inline]
+    pub(crate) fn push(&mut self, map: &PageMap, frame: Pfn) {
+        map.at(frame).set_link(self.first.into());
+        *self = Self { first: frame.as_u32(), count: self.count + 1 };
+    }
+
+    /// Takes the frame that came last.
+    #[inline]
+    pub(crate) fn pop(&mut self, map: &PageMap) -> Option<Pfn> {
+        let frame = self.last()?;
+        *self = Self { first: map.at(frame).link() as u32, count: self.count - 1 };
+        Some(frame)
+    }
+}
+
+const CLOSED: u64 = 0;
+const OPEN: u64 = 1;
+const FREE: u64 = 2;
+const STATE: u64 = 3;
+const VMALLOC: u64 = 0 << 2;
+const IOREMAP: u64 = 1 << 2;
+const KIND: u64 = 7 << 2;
+
+/// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    pub(crate) kind: AreaKind,
-    pub(crate) caller: &'static Location<'static>,
-    /// Set while the area is being built or taken apart: its range is taken, but nobody can free it.
-    pub(crate) closed: Cell<bool>,
+    /// State, kind and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
+    word: AtomicU64,
+    caller: AtomicPtr<Location<'static>>,
+    /// The next area of the queue that this one waits in; that queue's owner's.
+    pub(super) next: Cell<Option<AreaRef>>,
+    /// The frames that wait for the flush; of whoever closed the area.
+    pub(crate) frames: Cell<FrameChain>,
     pub(super) priority: u32,
     pub(super) left: Cell<Option<AreaRef>>,
     pub(super) right: Cell<Option<AreaRef>>,
@@ -34,11 +94,11 @@ pub(crate) struct VmArea {
     pub(super) max_gap: Cell<usize>,
 }
 
-/// An area that exists. Its cells are read and written under the tree's lock only.
+/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AreaRef(NonNull<VmArea>);
 
-// SAFETY: an area's cells are used under the tree's lock (the rule above), its other fields never change.
+// SAFETY: an area's cells are used by one at a time (the rule above), its other fields are atomics or never change.
 unsafe impl Send for AreaRef {}
 
 impl Deref for AreaRef {
@@ -69,14 +129,15 @@ impl AreaRef {
 }
 
 impl VmArea {
-    /// A descriptor that is in no tree yet.
-    pub(crate) fn new(start: VirtAddr, pages: usize, kind: AreaKind, caller: &'static Location<'static>) -> Self {
+    /// A descriptor that is in no tree yet, of a closed area without a purpose.
+    pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
         Self {
             start,
             pages,
-            kind,
-            caller,
-            closed: Cell::new(true),
+            word: AtomicU64::new(CLOSED),
+            caller: AtomicPtr::new(core::ptr::null_mut()),
+            next: Cell::new(None),
+            frames: Cell::new(FrameChain::EMPTY),
             priority: 0,
             left: Cell::new(None),
             right: Cell::new(None),
@@ -84,6 +145,51 @@ impl VmArea {
             last: Cell::new(start),
             max_gap: Cell::new(0),
         }
+    }
+
+    /// Gives an area that is the caller's alone a purpose. It is closed.
+    pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
+        let kind = match kind {
+            AreaKind::Vmalloc => VMALLOC,
+            AreaKind::Ioremap(phys) => IOREMAP | phys.as_u64(),
+        };
+        self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
+        self.word.store(CLOSED | kind, Relaxed);
+    }
+
+    /// What the area shows.
+    pub(crate) fn kind(&self) -> AreaKind {
+        let word = self.word.load(Relaxed);
+        match word & KIND {
+            IOREMAP => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            _ => AreaKind::Vmalloc,
+        }
+    }
+
+    /// Who asked for it last.
+    pub(crate) fn caller(&self) -> &'static Location<'static> {
+        // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
+        unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
+    }
+
+    /// Whose it is.
+    pub(crate) fn state(&self) -> AreaState {
+        match self.word.load(Relaxed) & STATE {
+            OPEN => AreaState::Open,
+            FREE => AreaState::Free,
+            _ => AreaState::Closed,
+        }
+    }
+
+    /// Changes the state. From `Closed` whoever closed it may do so, from `Open` who has the tree's lock, from `Free` who has
+    /// the lock of the queue that it waits in.
+    pub(crate) fn set_state(&self, state: AreaState) {
+        let bits = match state {
+            AreaState::Closed => CLOSED,
+            AreaState::Open => OPEN,
+            AreaState::Free => FREE,
+        };
+        self.word.store(self.word.load(Relaxed) & !STATE | bits, Relaxed);
     }
 
     /// Bytes of the mapped pages.

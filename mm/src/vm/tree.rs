@@ -1,13 +1,17 @@
 //! The tree of vm areas: first fit and look-up by address in O(log n).
 //!
 //! A treap (Seidel and Aragon 1996) ordered by address. Each subtree knows where it starts and ends and the largest gap
-//! between two of its areas, so the lowest gap that is large enough is found in one walk down.
+//! between two of its areas, so the lowest gap that is large enough is found in one walk down. A small table in front, by
+//! the hash of their start, remembers areas: most look-ups end there.
 //!
 //! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; no priority is
 //! above its parent's; the three values of each subtree are those of its areas; all areas lie in the tree's range.
 
-use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::vm::area::{AreaRef, VmArea};
+use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use crate::vm::area::{AreaRef, AreaState, VmArea};
+
+/// log2 of the areas that the table remembers.
+const MEMO_BITS: u32 = 9;
 
 /// All areas of a range of addresses.
 pub(crate) struct AreaTree {
@@ -15,6 +19,7 @@ pub(crate) struct AreaTree {
     end: VirtAddr,
     root: Option<AreaRef>,
     seed: u32,
+    memo: [Option<AreaRef>; 1 << MEMO_BITS],
 }
 
 type Link = Option<AreaRef>;
@@ -22,12 +27,19 @@ type Link = Option<AreaRef>;
 impl AreaTree {
     /// An empty tree for the addresses `start..end`.
     pub(crate) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
-        Self { start, end, root: None, seed: 0x9e37_79b9 }
+        Self { start, end, root: None, seed: 0x9e37_79b9, memo: [None; 1 << MEMO_BITS] }
     }
 
-    /// The lowest free range for `pages` pages and their guard page.
-    pub(crate) fn find_gap(&self, pages: usize) -> Option<VirtAddr> {
-        let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?;
+    /// The lowest free range for `pages` pages and their guard page, as long as alignment need not be searched for: its
+    /// start is the lowest address of that gap which is a multiple of `align`, a power of two and at least a page.
+    pub(crate) fn find_gap(&self, pages: usize, align: usize) -> Option<VirtAddr> {
+        let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
+        let start = self.lowest_gap(bytes)?;
+        Some(VirtAddr::new(start.as_usize().next_multiple_of(align)))
+    }
+
+    /// The lowest gap of at least `bytes`.
+    fn lowest_gap(&self, bytes: usize) -> Option<VirtAddr> {
         let gap = |from: VirtAddr, to: VirtAddr| to.as_usize() - from.as_usize() >= bytes;
         let Some(root) = self.root else {
             return gap(self.start, self.end).then_some(self.start);
@@ -42,19 +54,39 @@ impl AreaTree {
     }
 
     /// Adds an area whose range came from [`find_gap`](Self::find_gap); `write` puts the descriptor into its memory.
-    pub(crate) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
-        let area = write(VmArea { priority: self.next_priority(), ..area });
+    pub(crate) fn insert(&mut self, mut area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
+        area.priority = self.next_priority();
+        let area = write(area);
         update(area);
         self.root = Some(insert(self.root, area));
+        self.memo[slot(area.start)] = Some(area);
         area
     }
 
     /// Takes an area out.
     pub(crate) fn remove(&mut self, area: AreaRef) {
+        let memo = &mut self.memo[slot(area.start)];
+        if *memo == Some(area) {
+            *memo = None;
+        }
         self.root = remove(self.root, area);
     }
 
-    /// The area that holds `addr`, guard page included.
+    /// The area that starts at `addr`, whatever its state.
+    #[inline]
+    pub(crate) fn find_start(&mut self, addr: VirtAddr) -> Option<AreaRef> {
+        let remembered = self.memo[slot(addr)].filter(|area| area.start == addr);
+        remembered.or_else(|| self.find_forgotten(addr))
+    }
+
+    #[cold]
+    fn find_forgotten(&mut self, addr: VirtAddr) -> Option<AreaRef> {
+        let area = self.find(addr).filter(|area| area.start == addr)?;
+        self.memo[slot(addr)] = Some(area);
+        Some(area)
+    }
+
+    /// The area that holds `addr`, guard page included, whatever its state.
     pub(crate) fn find(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut at = self.root;
         while let Some(area) = at {
@@ -69,8 +101,17 @@ impl AreaTree {
         None
     }
 
-    /// The lowest area that starts at `addr` or above.
+    /// The lowest area that starts at `addr` or above and is somebody's.
     pub(crate) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
+        let mut area = self.next_from(addr)?;
+        while area.state() == AreaState::Free {
+            area = self.next_from(area.end())?;
+        }
+        Some(area)
+    }
+
+    /// The lowest area that starts at `addr` or above, whatever its state.
+    fn next_from(&self, addr: VirtAddr) -> Option<AreaRef> {
         let (mut at, mut best) = (self.root, None);
         while let Some(area) = at {
             if area.start < addr {
@@ -99,10 +140,14 @@ impl AreaTree {
             }
             before = area.end();
         });
-        match (sorted, summed) {
-            (true, true) => Ok(()),
-            (false, _) => Err("vm areas overlap or are out of order"),
-            (_, false) => Err("a subtree of vm areas has the wrong bounds or gap"),
+        let remembered = |(place, area): (usize, &Link)| {
+            area.is_none_or(|area| slot(area.start) == place && self.find(area.start) == Some(area))
+        };
+        match (sorted, summed, self.memo.iter().enumerate().all(remembered)) {
+            (true, true, true) => Ok(()),
+            (false, ..) => Err("vm areas overlap or are out of order"),
+            (_, false, _) => Err("a subtree of vm areas has the wrong bounds or gap"),
+            (.., false) => Err("a vm area is remembered that is not in the tree"),
         }
     }
 
@@ -113,6 +158,13 @@ impl AreaTree {
         self.seed ^= self.seed << 5;
         self.seed
     }
+}
+
+/// Where an area that starts at `addr` is remembered. (Knuth's multiplicative hash.)
+#[inline]
+const fn slot(addr: VirtAddr) -> usize {
+    let page = (addr.as_usize() >> PAGE_SHIFT) as u64;
+    (page.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - MEMO_BITS)) as usize
 }
 
 /// The lowest gap of at least `bytes` between two areas of a subtree that has one.

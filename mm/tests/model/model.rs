@@ -223,7 +223,7 @@ impl Model {
         let [dma, normal, high] = zones(self.memory).map(above);
         let Ok(area) = self.memory.vmalloc(pages * PAGE_SIZE - self.rng.below(PAGE_SIZE)) else {
             // Descriptor and page tables need memory with an address.
-            return self.failed(dma + normal + high < pages + 4 || dma + normal < 4);
+            return self.failed(dma + normal + high < pages + 5 || dma + normal < 5);
         };
         self.addresses.insert(area.as_usize() as u64, ((pages + 1) * PAGE_SIZE) as u64);
         for page in 0..pages {
@@ -339,7 +339,7 @@ impl Model {
         };
         let held: usize = self.held.iter().map(pages).sum();
         let memory = self.memory;
-        let used = held + slab_pages(memory) + memory.page_tables();
+        let used = held + slab_pages(memory) + memory.page_tables() + memory.lazy_pages();
         assert_eq!(memory.free_pages_total() + used, memory.managed_pages());
         let objects = self.held.iter().filter(|held| matches!(held.kind, Kind::Object)).count();
         let classes = memory.caches().filter(|cache| cache.name.as_str().starts_with("size-"));

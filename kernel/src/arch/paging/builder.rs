@@ -4,12 +4,12 @@
 //! backs the `Page` array; the builder adds the kernel image, each segment with its own rights, and leaves out the null
 //! page, the user half and the guard pages of the boot stacks. [`Builder::activate`] changes over.
 
-use mm::{MapError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use mm::mapper::{Level, PageMapper};
+use mm::{Frames, MapError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::KERNEL;
-use super::space::{Level, Space};
+use super::{KERNEL, Space, X86};
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::{cpu, stacks, switch};
 use crate::sched;
@@ -70,19 +70,25 @@ pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 3] {
 /// `window` is where the bootloader shows physical address 0, and its tables are still in use.
 pub unsafe fn boot_space(window: VirtAddr) -> Space {
     let (root, _) = Cr3::read();
-    // SAFETY: the caller's promise; the bootloader maps all of physical memory there.
-    unsafe { Space::new(PhysAddr::new(root.start_address().as_u64()), window) }
+    let root = PhysAddr::new(root.start_address().as_u64()).frame().unwrap_or(Pfn::new(0));
+    // SAFETY: the caller's promise; the bootloader maps all of physical memory there. It is only read.
+    unsafe { PageMapper::new(root, window, X86(Level::Three)) }
 }
 
 /// Calls `f` with each frame that holds a page of the kernel image.
 pub fn image_frames(boot: &Space, mut f: impl FnMut(Pfn)) {
     for (start, end, _) in segments() {
         for page in pages(start, end) {
-            if let Some(frame) = boot.translate(page).and_then(PhysAddr::frame) {
+            if let Some(frame) = frame_behind(boot, page) {
                 f(frame);
             }
         }
     }
+}
+
+/// The frame of the page at `page`.
+fn frame_behind(boot: &Space, page: VirtAddr) -> Option<Pfn> {
+    boot.translate(page)?.0.frame()
 }
 
 /// The pages from that of `start` up to `end`.
@@ -95,7 +101,6 @@ pub struct Builder<'a> {
     space: Space,
     boot: &'a Space,
     frames: &'a mut dyn FnMut() -> Option<Pfn>,
-    largest: Level,
 }
 
 impl<'a> Builder<'a> {
@@ -106,33 +111,33 @@ impl<'a> Builder<'a> {
     /// `TableMissing` when `frames` has none left, here and in all that follows.
     pub fn new(boot: &'a Space, frames: &'a mut dyn FnMut() -> Option<Pfn>) -> Result<Self, MapError> {
         let root = zeroed(boot, frames)?;
-        // SAFETY: the window shows all of physical memory, and no table is given back while the builder lives.
-        let space = unsafe { Space::new(root.phys(), boot.window()) };
         let largest = if cpu::has_gigabyte_pages() { Level::Three } else { Level::Two };
-        let mut builder = Self { space, boot, frames, largest };
+        // SAFETY: the window shows all of physical memory, the frames for tables are ours, and they are zeroed first.
+        let space = unsafe { PageMapper::new(root, boot.window(), X86(largest)) };
+        let mut builder = Self { space, boot, frames };
         for slot in (VMALLOC_START.as_usize()..VMALLOC_END.as_usize()).step_by(Level::Four.bytes()) {
-            builder.make_tables(VirtAddr::new(slot), Level::Three)?;
+            builder.make_slot(VirtAddr::new(slot))?;
         }
-        builder.make_tables(PAGE_ARRAY, Level::Three)?;
-        builder.make_tables(KMAP_START, Level::Three)?;
+        builder.make_slot(PAGE_ARRAY)?;
+        builder.make_slot(KMAP_START)?;
         Ok(builder)
     }
 
     /// Maps `range` in the direct map, by the largest pages that fit.
     pub fn map_direct(&mut self, range: PfnRange) -> Result<(), MapError> {
-        let bytes = range.frames() * PAGE_SIZE;
-        self.map_range(direct(range.start.phys()), range.start.phys(), bytes, Rights::ReadWrite)
+        self.map_range(direct(range.start.phys()), range, Rights::ReadWrite)
     }
 
-    /// Maps `bytes` from `at` on to physical memory from `phys` on, by the largest pages that fit; whole pages, none of
-    /// which may be mapped already.
-    pub fn map_range(&mut self, at: VirtAddr, phys: PhysAddr, bytes: usize, rights: Rights) -> Result<(), MapError> {
-        let mut done = 0;
-        while done < bytes {
-            let (at, phys) = (at.add(done), PhysAddr::new(phys.as_u64() + done as u64));
-            let level = self.largest_fit(at, phys, bytes - done);
-            self.map_one(at, phys, level, rights)?;
-            done += level.bytes();
+    /// Maps pages from `at` on to the frames of `range`, by the largest pages that fit; none may be mapped already.
+    pub fn map_range(&mut self, at: VirtAddr, range: PfnRange, rights: Rights) -> Result<(), MapError> {
+        let (mut spare, mut done) = (None, 0);
+        while done < range.frames() {
+            let rest = Frames::Run(range).after(done);
+            match self.space.map(at.add(done * PAGE_SIZE), rest, rights.flags(), &mut spare) {
+                Ok(pages) => done += pages,
+                Err(MapError::TableMissing) => spare = Some(zeroed(self.boot, self.frames)?),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -143,8 +148,8 @@ impl<'a> Builder<'a> {
         for (start, end, rights) in segments() {
             for page in pages(start, end).filter(|page| !guards.contains(page)) {
                 // A page that the bootloader did not map is one that the image does not use.
-                if let Some(phys) = self.boot.translate(page) {
-                    self.map_one(page, phys, Level::One, rights)?;
+                if let Some(frame) = frame_behind(self.boot, page) {
+                    self.map_range(page, PfnRange::new(frame, frame.add(1)), rights)?;
                 }
             }
         }
@@ -158,43 +163,26 @@ impl<'a> Builder<'a> {
     /// The direct map covers every frame of the tables; nothing in bootloader memory is used by address afterwards.
     pub unsafe fn activate(self, main: extern "C" fn() -> !) -> ! {
         x86_64::instructions::interrupts::disable();
-        let root = self.space.root().as_u64();
+        let root = self.space.root();
         // SAFETY: the caller's promise: from the change-over on, all tables show in the direct map.
-        KERNEL.call_once(|| unsafe { self.space.through(DIRECT_MAP) });
+        let space = unsafe { PageMapper::new(root, DIRECT_MAP, *self.space.format()) };
+        KERNEL.with(|kernel| *kernel = Some(space));
         let (bottom, top) = stacks::BOOT.range();
         sched::set_boot_stack(bottom, top);
         MAIN.call_once(|| main);
         // SAFETY: the tables map the image as it is mapped now, and with it the boot stack, which is unused.
-        unsafe { switch::move_to(root, top.as_usize(), arrive) }
+        unsafe { switch::move_to(root.phys().as_u64(), top.as_usize(), arrive) }
     }
 
-    /// The level of the largest page that starts at `at` and `phys` and is no longer than `bytes`.
-    fn largest_fit(&self, at: VirtAddr, phys: PhysAddr, bytes: usize) -> Level {
-        let fits = |level: &Level| {
-            let aligned = (at.as_usize() | phys.as_u64() as usize) & (level.bytes() - 1) == 0;
-            *level <= self.largest && aligned && level.bytes() <= bytes
-        };
-        [Level::Three, Level::Two].into_iter().find(fits).unwrap_or(Level::One)
-    }
-
-    fn map_one(&mut self, at: VirtAddr, phys: PhysAddr, level: Level, rights: Rights) -> Result<(), MapError> {
-        let frame = phys.frame().ok_or(MapError::OutOfRange)?;
-        let size = if level == Level::One { Flags::empty() } else { Flags::HUGE_PAGE };
-        let flags = rights.flags() | size;
-        self.make_tables(at, level)?;
-        self.space.entry(at, level, &mut None)?.set_if_empty(frame, flags)
-    }
-
-    /// Makes all tables above the entry of `level` for `at`.
-    fn make_tables(&mut self, at: VirtAddr, level: Level) -> Result<(), MapError> {
-        let mut spare = None;
-        while let Err(error) = self.space.entry(at, level, &mut spare) {
-            if error != MapError::TableMissing {
-                return Err(error);
+    /// Makes the level-3 table for `at`.
+    fn make_slot(&mut self, at: VirtAddr) -> Result<(), MapError> {
+        match self.space.prepare(at, Level::Three, &mut None) {
+            Err(MapError::TableMissing) => {
+                let mut spare = Some(zeroed(self.boot, self.frames)?);
+                self.space.prepare(at, Level::Three, &mut spare)
             }
-            spare = Some(zeroed(self.boot, self.frames)?);
+            made => made,
         }
-        Ok(())
     }
 }
 

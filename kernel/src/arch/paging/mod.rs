@@ -1,76 +1,98 @@
-//! Page tables: those that the kernel builds for itself at boot, and the 4 KiB mappings made later.
+//! The kernel's page tables: those that it builds for itself at boot, and what is mapped later.
 //!
-//! [`space`] walks tables, [`builder`] makes the kernel's own at boot; the calls here change them while the kernel runs,
-//! below the tables that the builder made. They are what `mm::Platform` wants of an architecture. Nothing here allocates.
+//! The walker is `mm`'s ([`PageMapper`]); `format.rs` knows the entries, `builder.rs` makes the tables at boot. The calls
+//! here change them while the kernel runs, below the tables that the builder made, one at a time under one lock. They are
+//! what `mm::Platform` wants of an architecture. Nothing here allocates.
 
 pub mod builder;
-pub mod space;
+mod format;
 
-use mm::{MapError, Mapping, PAGE_SIZE, Pfn, VirtAddr};
-use spin::Once;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use mm::mapper::{LeafRun, PageMapper};
+use mm::{Frames, MapError, Mapping, MustFlush, PAGE_SIZE, Pfn, Unlinked, VirtAddr};
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 pub use builder::{Builder, Rights};
-pub use space::{Level, Space};
+pub use format::X86;
 
-static KERNEL: Once<Space> = Once::new();
+use crate::sync::SpinLock;
+
+/// Page tables of this machine.
+pub type Space = PageMapper<X86>;
+
+/// The address space that all threads share. A leaf of the lock order.
+static KERNEL: SpinLock<Option<Space>> = SpinLock::new(None);
+/// How often translations were flushed.
+static FLUSHES: AtomicU64 = AtomicU64::new(0);
 
 /// Pages from which on it is cheaper to drop the whole TLB than page by page.
 const FLUSH_ALL_FROM: usize = 16;
 
-/// The address space that all threads share.
+/// Runs `f` with the kernel's tables, alone.
 ///
 /// # Panics
 /// Before [`Builder::activate`].
-pub fn kernel() -> &'static Space {
-    let Some(space) = KERNEL.get() else { panic!("the kernel has no page tables of its own yet") };
-    space
+#[inline]
+fn with_kernel<R>(f: impl FnOnce(&mut Space) -> R) -> R {
+    KERNEL.with(|kernel| {
+        let Some(space) = kernel else { panic!("the kernel has no page tables of its own yet") };
+        f(space)
+    })
 }
 
-/// Maps the page at `at` to `frame`. When a table is missing on the way it takes the zeroed frame in `table` for it.
-/// Never sleeps, and may run on several CPUs at once.
-pub fn map(at: VirtAddr, frame: Pfn, mapping: Mapping, table: &mut Option<Pfn>) -> Result<(), MapError> {
+/// Maps pages from `at` on to `frames`; see `mm::Platform::map`. Never sleeps; any context.
+pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Option<Pfn>) -> Result<usize, MapError> {
     let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
     let flags = match mapping {
         Mapping::Memory => flags,
         Mapping::Device => flags | Flags::NO_CACHE | Flags::WRITE_THROUGH,
     };
-    kernel().entry(at, Level::One, table)?.set_if_empty(frame, flags)
+    with_kernel(|kernel| kernel.map(at, frames, flags, spare))
 }
 
-/// Removes the mapping of the page at `at` and returns its frame. TLBs may still know it until [`flush`].
-pub fn unmap(at: VirtAddr) -> Option<Pfn> {
-    kernel().leaf(at)?.clear()
+/// Removes the mappings of `pages` pages from `at` on and calls `each` with each leaf's first frame and pages; see
+/// `mm::Platform::unmap`.
+pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
+    with_kernel(|kernel| kernel.unmap(at, pages, each));
+    MustFlush::new(at, pages)
 }
 
 /// The frame that the page at `at` is mapped to.
 pub fn translate(at: VirtAddr) -> Option<Pfn> {
-    kernel().translate(at)?.frame()
+    with_kernel(|kernel| kernel.translate(at))?.0.frame()
 }
 
-/// Takes an empty level-one table out of `start..end` and returns its frame, which is the caller's once the TLB was
-/// flushed as a whole. Must not run beside [`map`].
-pub fn prune_table(start: VirtAddr, end: VirtAddr) -> Option<Pfn> {
-    kernel().prune(start, end)
+/// The first leaf at or after `from` and below `end`, and its like beside it in the same table.
+pub fn next_run(from: VirtAddr, end: VirtAddr) -> Option<LeafRun<Flags>> {
+    with_kernel(|kernel| kernel.next_run(from, end))
 }
 
-/// Drops all that the TLB knows of pages that are not global, and of the tables on the way to them.
-pub fn flush_all() {
-    tlb::flush_all();
+/// Takes an empty table out that maps part of `from..end`.
+pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+    let unlinked = with_kernel(|kernel| kernel.unlink_empty(from, end))?;
+    Some((unlinked, MustFlush::new(unlinked.next.page_down(), 1)))
 }
 
-/// Drops what the TLB knows of the `pages` pages from `start` on.
+/// Drops what the TLB knows of the pages that `must_flush` tells of, and all that it knows of the ways to them.
 ///
 /// Mappings made by [`map`] are not global, so a reload of CR3 drops them all. Other CPUs, once they run, must be told by
 /// an interrupt from here.
-pub fn flush(start: VirtAddr, pages: usize) {
-    if pages >= FLUSH_ALL_FROM {
+pub fn flush(must_flush: MustFlush) {
+    FLUSHES.store(FLUSHES.load(Relaxed) + 1, Relaxed);
+    let (start, end) = (must_flush.start().as_usize(), must_flush.end().as_usize());
+    if end - start >= FLUSH_ALL_FROM * PAGE_SIZE {
         tlb::flush_all();
         return;
     }
-    for page in 0..pages {
-        let addr = start.add(page * PAGE_SIZE).as_usize();
-        tlb::flush(x86_64::VirtAddr::new_truncate(addr as u64));
+    // Any of these drops the ways through tables too, whatever address they were used for.
+    for page in (start..end).step_by(PAGE_SIZE) {
+        tlb::flush(x86_64::VirtAddr::new_truncate(page as u64));
     }
+}
+
+/// How often translations were flushed since boot.
+pub fn flushes() -> u64 {
+    FLUSHES.load(Relaxed)
 }

@@ -1,0 +1,296 @@
+//! Page tables: the one walker, for pages of every size and entries of any format.
+//!
+//! Key types: [`PageMapper`], [`Format`], [`Frames`], [`Level`]. A table has 512 entries and fills a page frame; an entry
+//! is empty, leads to a table of the level below, or is a leaf that maps as much as such a table could. How a processor
+//! writes that down is its [`Format`]. Runs of pages are written table by table: one walk from the root, then entry
+//! after entry.
+//!
+//! The mapper allocates nothing, and knows no lock and no TLB. It takes zeroed frames for tables when they are offered and
+//! gives empty tables back when it is asked to. Whoever removes a leaf or a table has to flush the TLB before the frame
+//! gets another owner.
+//!
+//! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
+
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use crate::error::MapError;
+
+pub use entry::{ENTRIES, Entry, Format, Frames, LeafRun, Level, Unlinked};
+
+/// A page table. Its place is a page frame of its own.
+pub type Table = [AtomicU64; ENTRIES];
+
+/// The page tables of an address space, and a window through which they can be reached.
+pub struct PageMapper<F> {
+    root: Pfn,
+    window: VirtAddr,
+    format: F,
+}
+
+impl<F: Format> PageMapper<F> {
+    /// The tables whose root lies in the frame `root`, as seen through `window`, where physical address 0 shows.
+    ///
+    /// # Safety
+    /// The root and every table that it leads to can be read and written through the window for as long as the value
+    /// lives, and nobody else writes to them. A frame that is offered for a table is zeroed and shows there too.
+    pub const unsafe fn new(root: Pfn, window: VirtAddr, format: F) -> Self {
+        Self { root, window, format }
+    }
+
+    /// The frame of the root table.
+    pub const fn root(&self) -> Pfn {
+        self.root
+    }
+
+    /// Where the tables are seen: the address that shows physical address 0.
+    pub const fn window(&self) -> VirtAddr {
+        self.window
+    }
+
+    /// The format of the entries.
+    pub const fn format(&self) -> &F {
+        &self.format
+    }
+
+    #[inline]
+    fn table(&self, frame: Pfn) -> &Table {
+        let table = self.window.add(frame.phys().as_u64() as usize).as_mut_ptr::<Table>();
+        // SAFETY: the frame is the root or was read from an entry that leads to a table; `new` promised that those can be
+        // reached through the window. A frame is aligned, and entries are atomics, so sharing them is sound.
+        unsafe { &*table }
+    }
+
+    #[inline]
+    fn read(&self, table: &Table, level: Level, index: usize) -> Entry<F::Rights> {
+        self.format.read(table[index].load(Relaxed), level)
+    }
+
+    /// Maps pages from `at` on, which is page-aligned, to `frames`; returns how many pages that were.
+    ///
+    /// Where a table is missing the zeroed frame in `spare` becomes it; without one there the run ends, to be gone on with
+    /// once `spare` is filled.
+    ///
+    /// # Errors
+    /// Nothing could be mapped: `TableMissing`; `AlreadyMapped`, something else is mapped at `at`; `TableInTheWay`, a large
+    /// page would fit where a table of smaller ones is.
+    #[inline]
+    pub fn map(
+        &mut self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        rights: F::Rights,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        let mut done = 0;
+        while done < frames.len() {
+            match self.map_in_table(at.add(done * PAGE_SIZE), frames.after(done), rights, spare) {
+                Ok(pages) => done += pages,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// [`map`](Self::map) within one table.
+    #[inline]
+    fn map_in_table(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        rights: F::Rights,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        match frames {
+            Frames::Each(frames) => {
+                let leaf = |&frame: &Pfn| self.format.leaf(frame, Level::One, rights);
+                self.fill(at, Level::One, frames.iter().map(leaf), spare)
+            }
+            Frames::Run(range) => {
+                let leaf = |level| move |frame| self.format.leaf(Pfn::new(frame), level, rights);
+                let pages = range.start.as_u32()..range.end.as_u32();
+                // Each with its level known to the compiler.
+                match self.largest_fit(at, range) {
+                    Level::One => self.fill(at, Level::One, pages.map(leaf(Level::One)), spare),
+                    level => {
+                        let whole = pages.len() / level.pages();
+                        self.fill(at, level, pages.step_by(level.pages()).take(whole).map(leaf(level)), spare)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes entries of `level` into empty slots from that of `at` on, up to the first that is not empty or the end of the
+    /// table; returns how many pages they map.
+    #[inline(always)]
+    fn fill(
+        &self,
+        at: VirtAddr,
+        level: Level,
+        entries: impl Iterator<Item = u64>,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        let table = self.make_table(at, level, spare)?;
+        let first = level.index(at);
+        let mut filled = 0;
+        for (slot, entry) in table[first..].iter().zip(entries) {
+            if slot.load(Relaxed) != 0 {
+                break;
+            }
+            slot.store(entry, Release);
+            filled += level.pages();
+        }
+        match self.read(table, level, first) {
+            _ if filled > 0 => Ok(filled),
+            Entry::Table(_) => Err(MapError::TableInTheWay),
+            Entry::Leaf(..) | Entry::Empty => Err(MapError::AlreadyMapped),
+        }
+    }
+
+    /// The level of the largest leaf that starts at `at` and `range` and is no longer than it.
+    fn largest_fit(&self, at: VirtAddr, range: PfnRange) -> Level {
+        let fits = |level: Level| {
+            let aligned = (at.as_usize() | range.start.phys().as_u64() as usize) & (level.bytes() - 1) == 0;
+            level <= self.format.largest() && aligned && level.pages() <= range.frames()
+        };
+        [Level::Three, Level::Two].into_iter().find(|&level| fits(level)).unwrap_or(Level::One)
+    }
+
+    /// The table of `level` on the way to `at`, with all tables above it: one that is missing is made of `spare`.
+    #[inline(always)]
+    fn make_table(&self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<&Table, MapError> {
+        let mut table = self.table(self.root);
+        // An array of constants: the compiler unrolls the way down.
+        for here in [Level::Four, Level::Three, Level::Two] {
+            if here > F::TOP || here <= level {
+                continue;
+            }
+            let frame = match self.read(table, here, here.index(at)) {
+                Entry::Table(frame) => frame,
+                Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
+                Entry::Empty => {
+                    let frame = spare.take().ok_or(MapError::TableMissing)?;
+                    table[here.index(at)].store(self.format.table(frame), Release);
+                    frame
+                }
+            };
+            table = self.table(frame);
+        }
+        Ok(table)
+    }
+
+    /// Makes the tables of `level` and above on the way to `at`. `TableMissing` when `spare` is used up.
+    pub fn prepare(&mut self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<(), MapError> {
+        self.make_table(at, level, spare).map(|_| ())
+    }
+
+    /// The lowest table on the way to `at`, and its level.
+    #[inline(always)]
+    fn lowest(&self, at: VirtAddr) -> (&Table, Level) {
+        let mut table = self.table(self.root);
+        for level in [Level::Four, Level::Three, Level::Two] {
+            if level > F::TOP {
+                continue;
+            }
+            match self.read(table, level, level.index(at)) {
+                Entry::Table(frame) => table = self.table(frame),
+                Entry::Leaf(..) | Entry::Empty => return (table, level),
+            }
+        }
+        (table, Level::One)
+    }
+
+    /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
+    /// pages of each leaf that was there. A large page that the run covers only in part stays.
+    #[inline]
+    pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {
+        let mut done = 0;
+        while done < pages {
+            let here = at.add(done * PAGE_SIZE);
+            let (table, level) = self.lowest(here);
+            let first = level.index(here);
+            if level == Level::One {
+                let slots = &table[first..(first + pages - done).min(ENTRIES)];
+                for slot in slots {
+                    if let Entry::Leaf(frame, _) = self.format.read(slot.load(Relaxed), level) {
+                        slot.store(0, Release);
+                        each(frame, 1);
+                    }
+                }
+                done += slots.len();
+                continue;
+            }
+            let skipped = (here.as_usize() & (level.bytes() - 1)) / PAGE_SIZE;
+            if let (Entry::Leaf(frame, _), 0) = (self.read(table, level, first), skipped)
+                && level.pages() <= pages - done
+            {
+                table[first].store(0, Release);
+                each(frame, level.pages());
+            }
+            done += level.pages() - skipped;
+        }
+    }
+
+    /// The physical address that `at` is mapped to, by a page of any size, and its rights.
+    pub fn translate(&self, at: VirtAddr) -> Option<(PhysAddr, F::Rights)> {
+        let (table, level) = self.lowest(at);
+        match self.read(table, level, level.index(at)) {
+            Entry::Leaf(frame, rights) => {
+                let offset = at.as_usize() & (level.bytes() - 1);
+                Some((frame.phys().checked_add(offset as u64)?, rights))
+            }
+            Entry::Table(_) | Entry::Empty => None,
+        }
+    }
+
+    /// The first leaf at or after `from` and below `end`, and its like beside it in the same table.
+    pub fn next_run(&self, from: VirtAddr, end: VirtAddr) -> Option<LeafRun<F::Rights>> {
+        let mut at = from;
+        while at < end {
+            let (table, level) = self.lowest(at);
+            let first = level.index(at);
+            if let Entry::Leaf(_, rights) = self.read(table, level, first) {
+                let alike = |&index: &usize| matches!(self.read(table, level, index), Entry::Leaf(_, r) if r == rights);
+                let leaves = (first..ENTRIES).take_while(alike).count();
+                return Some(LeafRun { start: level.start(at), bytes: leaves * level.bytes(), level, rights });
+            }
+            at = level.end(at)?;
+        }
+        None
+    }
+
+    /// Takes out an empty table of level one or two that maps part of `from..end`. Tables above stay for ever: other
+    /// address spaces may share them.
+    pub fn unlink_empty(&mut self, from: VirtAddr, end: VirtAddr) -> Option<Unlinked> {
+        let mut at = from;
+        while at < end {
+            let (table, level) = self.lowest(at);
+            let empty = level <= Level::Two && table.iter().all(|slot| slot.load(Relaxed) == 0);
+            if empty && let Some(frame) = self.unlink(at, level) {
+                return Some(Unlinked { table: frame, next: at });
+            }
+            // Nothing more is to be found in a table of leaves.
+            at = (if level == Level::One { level.above() } else { level }).end(at)?;
+        }
+        None
+    }
+
+    /// Empties the entry that leads to the table of `level` on the way to `at`.
+    fn unlink(&mut self, at: VirtAddr, level: Level) -> Option<Pfn> {
+        let (mut table, mut here) = (self.table(self.root), F::TOP);
+        while let Entry::Table(frame) = self.read(table, here, here.index(at)) {
+            if here == level.above() {
+                table[here.index(at)].store(0, Release);
+                return Some(frame);
+            }
+            (table, here) = (self.table(frame), here.below());
+        }
+        None
+    }
+}

@@ -1,0 +1,220 @@
+//! The hand-over of pages between CPUs, under many schedules of their threads.
+//!
+//! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that CPUs
+//! hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the same again. Blocks are of order 9, whose
+//! magazines hold two: each second call trades one.
+
+mod platform;
+
+use core::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use mm::page::{Page, mark_present};
+use mm::zone::AtomicFloor;
+use mm::{CacheFlags, CacheSpec, Config, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
+use platform::{CPUS, Explored, run_on};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::sync::mpsc;
+use shuttle::{Config as Exploration, Runner, thread};
+
+/// Frames of the explored machine: 256 MiB.
+const FRAMES: u32 = 1 << 16;
+/// Pages in a block.
+const BLOCK: usize = 512;
+/// Schedules of each kind.
+const SCHEDULES: usize = 200;
+
+type Allocators = &'static Memory<Explored>;
+
+/// One machine, and who owns its blocks.
+struct Machine {
+    memory: Allocators,
+    owned: Vec<AtomicBool>,
+    /// Free pages at the start.
+    free: usize,
+}
+
+impl Machine {
+    fn boot() -> &'static Self {
+        let mut present = vec![0; PageMap::present_words(FRAMES)];
+        let ram = PfnRange::new(Pfn::new(0), Pfn::new(FRAMES));
+        mark_present(&mut present, ram);
+        let pages: &'static [Page] = (0..FRAMES).map(|_| Page::new()).collect::<Vec<_>>().leak();
+        // SAFETY: every entry exists and is leaked; nothing else uses them.
+        let map = unsafe { PageMap::new(NonNull::from(pages).cast(), FRAMES, present.leak()) };
+        let nowhere = VirtAddr::new(1 << 45);
+        let config = Config {
+            highmem_start: Pfn::new(u32::MAX),
+            vmalloc_start: nowhere,
+            vmalloc_end: nowhere,
+            atomic_floor: AtomicFloor::LastPage,
+        };
+        let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
+        run_on(0);
+        memory.release(ram);
+        memory.init_caches().expect("there is memory");
+        memory.drop_caches();
+        let owned = (0..FRAMES as usize / BLOCK).map(|_| AtomicBool::new(false)).collect();
+        Box::leak(Box::new(Self { memory, owned, free: memory.free_pages_total() }))
+    }
+
+    fn take(&self) -> Pfn {
+        let block = self.memory.alloc_pages(GfpFlags::KERNEL, Order::MAX).expect("there is memory");
+        assert!(!self.owned[block.index() / BLOCK].swap(true, Relaxed), "a block has two owners");
+        block
+    }
+
+    fn give(&self, block: Pfn) {
+        assert!(self.owned[block.index() / BLOCK].swap(false, Relaxed), "a block has no owner");
+        self.memory.free_frames(block, Order::MAX).expect("a right free");
+    }
+
+    /// Checks that all memory is back and every invariant holds.
+    fn at_rest(&self) {
+        self.memory.validate().expect("valid");
+        self.memory.drop_caches();
+        assert_eq!(self.memory.free_pages_total(), self.free);
+        assert_eq!(self.memory.zone_stats(mm::ZoneKind::Normal).parked, 0);
+        self.memory.validate().expect("valid");
+    }
+}
+
+/// Runs `scenario` under schedules of two kinds: any thread at any step, and few changes at well-chosen steps.
+fn explore(scenario: fn(&'static Machine)) {
+    let run = |scheduler: Box<dyn Scheduler + Send>| {
+        let mut exploration = Exploration::new();
+        exploration.stack_size = 1 << 18;
+        exploration.silence_warnings = true;
+        Runner::new(scheduler, exploration).run(move || {
+            let machine = Machine::boot();
+            scenario(machine);
+            machine.at_rest();
+        });
+    };
+    run(Box::new(RandomScheduler::new_from_seed(7, SCHEDULES)));
+    run(Box::new(PctScheduler::new_from_seed(11, 4, SCHEDULES)));
+}
+
+/// A thread of `cpu` that runs `f`.
+fn spawn(cpu: usize, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        run_on(cpu);
+        f();
+    })
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+#[test]
+fn cpus_that_trade_magazines_share_no_block() {
+    explore(|machine| {
+        // Two threads on one CPU, one on the other.
+        join([0, 0, 1].map(|cpu| {
+            spawn(cpu, move || {
+                for count in [3, 6, 2] {
+                    let held: Vec<_> = (0..count).map(|_| machine.take()).collect();
+                    held.into_iter().for_each(|block| machine.give(block));
+                }
+            })
+        }));
+    });
+}
+
+#[test]
+fn blocks_that_another_cpu_frees_come_back() {
+    explore(|machine| {
+        let (sender, receiver) = mpsc::channel();
+        let taker = spawn(0, move || {
+            for _ in 0..12 {
+                sender.send(machine.take()).expect("the other one listens");
+            }
+        });
+        let giver = spawn(1, move || {
+            while let Ok(block) = receiver.recv() {
+                machine.give(block);
+            }
+        });
+        join([taker, giver]);
+    });
+}
+
+#[test]
+fn magazines_may_be_emptied_while_their_cpu_works() {
+    explore(|machine| {
+        let mut threads: Vec<_> = (0..CPUS)
+            .map(|cpu| {
+                spawn(cpu, move || {
+                    for _ in 0..4 {
+                        let held = [machine.take(), machine.take(), machine.take()];
+                        held.into_iter().for_each(|block| machine.give(block));
+                    }
+                })
+            })
+            .collect();
+        threads.push(spawn(1, move || {
+            for _ in 0..3 {
+                machine.memory.drop_caches();
+            }
+        }));
+        join(threads);
+    });
+}
+
+#[test]
+fn no_wake_up_of_a_sleeper_is_lost() {
+    explore(|machine| {
+        let mut held = Vec::new();
+        for _ in 0..machine.free / BLOCK {
+            held.push(machine.memory.alloc_pages(GfpFlags::ATOMIC, Order::MAX).expect("there is memory"));
+        }
+        let sleepers = [0, 1].map(|cpu| spawn(cpu, move || machine.give(machine.take())));
+        let giver = spawn(1, move || {
+            for block in held {
+                machine.memory.free_frames(block, Order::MAX).expect("a right free");
+            }
+        });
+        join(sleepers.into_iter().chain([giver]));
+    });
+}
+
+#[test]
+fn objects_that_cpus_pass_around_have_one_owner() {
+    explore(|machine| {
+        let spec =
+            CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+        let cache = machine.memory.kmem_cache_create(&spec).expect("there is memory");
+        let (sender, receiver) = mpsc::channel();
+        let mut threads: Vec<_> = [0, 1]
+            .map(|cpu| {
+                let sender = sender.clone();
+                spawn(cpu, move || {
+                    for count in 0..12_u8 {
+                        let object = machine.memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
+                        let mark = count * 2 + cpu as u8;
+                        // SAFETY: the object is ours until it is sent.
+                        unsafe { object.write(mark) };
+                        sender.send((Object(object), mark)).expect("the other one listens");
+                    }
+                })
+            })
+            .into();
+        drop(sender);
+        threads.push(spawn(1, move || {
+            while let Ok((Object(object), mark)) = receiver.recv() {
+                // SAFETY: the object was sent to us.
+                assert_eq!(unsafe { object.read() }, mark, "an object has two owners");
+                machine.memory.kmem_cache_free(cache, object).expect("a right free");
+            }
+        }));
+        join(threads);
+        machine.memory.kmem_cache_destroy(cache).expect("no object is left");
+    });
+}
+
+/// An object on its way from one thread to another.
+struct Object(NonNull<u8>);
+
+// SAFETY: an address; who receives it owns the object.
+unsafe impl Send for Object {}
