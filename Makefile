@@ -22,7 +22,7 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host test-qemu chapter bench bench-guest bench-boot bench-linux check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -31,6 +31,7 @@ help:
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
+	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            the page allocator against others, on the host; writes docs/benchmarks.md'
@@ -61,6 +62,10 @@ test: kernel host-programs
 
 test-host: host-programs
 	@$(XTASK) test-host
+
+# Ten times the random operations: 10^8 on pages alone.
+soak: setup
+	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model -- --nocapture
 
 test-qemu: kernel host-programs
 	@$(XTASK) test-qemu $(T)

@@ -42,7 +42,9 @@ impl Machine {
 
     fn hardware(&mut self, image: &Path, settings: &Settings) -> Result<()> {
         let command = &mut self.command;
-        command.args(["-machine", "pc", "-m", &settings.memory, "-smp", &settings.smp.to_string()]);
+        command.args(["-machine", "pc,memory-backend=ram", "-m", &settings.memory, "-smp", &settings.smp.to_string()]);
+        // The host gives the guest's memory when it is touched, so a large machine fits a small host.
+        command.args(["-object", &format!("memory-backend-ram,id=ram,size={},reserve=off", settings.memory)]);
         if let Some(model) = &settings.cpu {
             command.args(["-cpu", model]);
         }

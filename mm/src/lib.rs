@@ -76,6 +76,7 @@
 extern crate std;
 
 pub mod addr;
+mod atomic;
 pub mod bootmem;
 mod buddy;
 pub mod error;

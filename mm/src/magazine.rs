@@ -12,9 +12,10 @@
 //! an interrupt that finds the cache taken ([`CpuCache::enter`]) goes to the zone. Its words are atomics, read and written
 //! Relaxed, so that others may look at the counts.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, compiler_fence};
+use core::sync::atomic::AtomicU64;
 
 use crate::addr::Pfn;
+use crate::atomic::{AtomicBool, AtomicU32, Ordering, Ordering::Relaxed, compiler_fence};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::page::{BlockKey, Page, PageMap, Word};
@@ -348,7 +349,7 @@ impl CpuCache {
             return None;
         }
         self.taken.store(true, Relaxed);
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
         Some(Entered(self))
     }
 
@@ -396,7 +397,7 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
         self.0.taken.store(false, Relaxed);
     }
 }

@@ -208,6 +208,28 @@ impl Owners {
     }
 }
 
+/// A block by the `way`-th of the calls that give one.
+fn alloc_somehow(memory: Kernel, gfp: GfpFlags, order: Order, way: usize) -> Option<Pfn> {
+    let addr = match way {
+        0 => return memory.alloc_pages(gfp, order).ok(),
+        1 if order == Order::ZERO => memory.get_zeroed_page(gfp),
+        2 if order <= Order::new(4)? => memory.get_dma_pages(gfp, order),
+        _ => memory.get_free_pages(gfp, order),
+    };
+    memory.frame_of(addr.ok()?)
+}
+
+/// Takes `count` single pages at once and gives them back at once.
+fn bulk_and_back(memory: Kernel, owners: &mut Owners, count: usize) {
+    let mut pages = vec![Pfn::new(0); count];
+    let got = memory.alloc_pages_bulk(ATOMIC, &mut pages);
+    pages[..got].iter().for_each(|&page| owners.take(page, Order::ZERO));
+    pages[..got].iter().for_each(|_| {
+        owners.give(owners.blocks.len() - 1);
+    });
+    assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
+}
+
 /// `steps` random allocations and frees of all orders and priorities, with memory between empty and full.
 fn run_page_model(seed: u64, steps: usize) {
     let memory = TestKernel::boot(&Machine::with_mib(64));
@@ -218,17 +240,23 @@ fn run_page_model(seed: u64, steps: usize) {
     for step in 0..steps {
         // The goal wanders, so that the magazines fill, drain and trade.
         let goal = (step / 5000 * 7919) % total;
-        if owners.pages < goal && !rng.one_in(4) {
+        if rng.one_in(64) {
+            bulk_and_back(*memory, &mut owners, rng.below(100));
+        } else if owners.pages < goal && !rng.one_in(4) {
             let order = order(rng.below(10).min(rng.below(10)).min(rng.below(10)));
             let may_sleep = total - owners.pages > total / 4;
             let gfp = gfps[if may_sleep { rng.below(gfps.len()) } else { 1 }];
-            if let Ok(block) = memory.alloc_pages(gfp, order) {
+            if let Some(block) = alloc_somehow(*memory, gfp, order, rng.below(4)) {
                 owners.take(block, order);
             }
         } else if !owners.blocks.is_empty() {
             let nth = rng.below(owners.blocks.len());
             let (block, order) = owners.give(nth);
-            assert_eq!(memory.free_frames(block, order), Ok(()), "seed {seed}, step {step}");
+            let freed = match rng.one_in(2) {
+                true => memory.free_frames(block, order),
+                false => memory.free_pages(memory.virt(block), order),
+            };
+            assert_eq!(freed, Ok(()), "seed {seed}, step {step}");
         }
         if step % 500_000 == 0 {
             memory.validate().unwrap_or_else(|broken| panic!("seed {seed}, step {step}: {broken}"));

@@ -7,11 +7,15 @@ use anyhow::{Context, Result};
 use crate::cargo::{self, TestProgram};
 use crate::results::TestResult;
 
+/// The tests that explore schedules: `mm` is built for them once more, with other atomics.
+const EXPLORE: [&str; 6] = ["-p", "mm", "--features", "explore", "--test", "explore"];
+
 /// Builds and runs them all.
 pub fn run() -> Result<Vec<TestResult>> {
     let mut results = Vec::new();
-    for program in cargo::build_tests(&[])? {
-        results.extend(run_program(&program)?);
+    let explore = EXPLORE.map(String::from);
+    for program in cargo::build_tests(&[])?.iter().chain(&cargo::build_tests(&explore)?) {
+        results.extend(run_program(program)?);
     }
     results.extend(documentation_tests()?);
     Ok(results)

@@ -2,11 +2,11 @@
 
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
 use super::events::Event;
 use crate::addr::{Pfn, VirtAddr};
+use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::page::{Page, PageState, Word};

@@ -1,9 +1,8 @@
 //! Pages that were cleared while nobody needed the processor: get_zeroed_page takes them as they are.
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 use super::Memory;
 use crate::addr::Pfn;
+use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{Class, Magazine};
 use crate::order::Order;

@@ -2,10 +2,10 @@
 
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::Memory;
 use crate::addr::VirtAddr;
+use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};

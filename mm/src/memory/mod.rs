@@ -23,9 +23,9 @@ mod sleepers;
 mod vmalloc;
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 pub use crate::magazine::CpuZoneCounts;

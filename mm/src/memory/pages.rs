@@ -96,7 +96,16 @@ impl<P: Platform> Memory<P> {
     /// Frees single pages; returns how many were refused. Each refusal is reported. Never sleeps; any context.
     #[track_caller]
     pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
-        pages.iter().filter(|&&page| self.free_frames(page, Order::ZERO).is_err()).count()
+        let (mut rest, mut refused) = (pages, 0);
+        while !rest.is_empty() {
+            let cached = self.free_cached_run(&rest[..rest.len().min(BULK_RUN)]);
+            rest = &rest[cached..];
+            if cached == 0 {
+                refused += usize::from(self.free_frames(rest[0], Order::ZERO).is_err());
+                rest = &rest[1..];
+            }
+        }
+        refused
     }
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.

@@ -1,11 +1,11 @@
 //! The way through a CPU's magazines: what most page allocations and frees take.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::Memory;
 use crate::addr::Pfn;
+use crate::atomic::Ordering::Relaxed;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::{Class, CpuCache, CpuZoneCounts, Entered, capacity};
+use crate::order::Order;
 use crate::page::{BlockKey, Page, Word};
 use crate::platform::{Pinned, Platform};
 
@@ -81,27 +81,55 @@ impl<P: Platform> Memory<P> {
     /// Puts an allocated block into this CPU's magazines, one of which is traded in when both are full; says whether that
     /// was possible.
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, key: BlockKey) -> bool {
-        let Some(class) = Class::of(key.order()) else { return false };
-        if self.tight[key.zone_index()].load(Relaxed) {
+        if capacity(key) == 0 || self.tight[key.zone_index()].load(Relaxed) {
             return false;
         }
         let Some(pin) = self.platform.pin() else { return false };
         let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
-        let push = || cache.slot(key).push((frame, page), Word::parked(key), class.capacity());
         self.platform.step();
-        push() || {
-            cache.slot(key).swap();
+        self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+        true
+    }
+
+    /// Puts allocated single pages into this CPU's magazines, as far as that is possible; returns how many.
+    pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
+        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return 0 };
+        let put = |&frame: &Pfn| {
+            let page = self.map.get(frame)?;
+            let key = page.word().allocated_key(Order::ZERO)?;
+            if self.tight[key.zone_index()].load(Relaxed) {
+                return None;
+            }
             self.platform.step();
-            push() || {
-                self.hand_in(&cache, pin.cpu(), (key, class));
-                push()
+            self.platform.on_free(frame, Order::ZERO, key.zone());
+            self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+            Some(())
+        };
+        frames.iter().map_while(put).count()
+    }
+
+    /// Adds a block, after trading a full magazine in if neither has room.
+    #[inline]
+    fn push_or_trade(&self, cache: &Entered<'_>, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
+        let slot = cache.slot(key);
+        let push = || slot.push(block, Word::parked(key), capacity(key));
+        if !push() {
+            slot.swap();
+            self.platform.step();
+            if !push() {
+                self.hand_in(cache, cpu, key);
+                slot.swap();
+                let pushed = push();
+                debug_assert!(pushed, "an empty magazine has room");
             }
         }
     }
 
     /// Trades a full magazine in, so that there is room.
     #[cold]
-    fn hand_in(&self, cache: &Entered<'_>, cpu: usize, (key, class): (BlockKey, Class)) {
+    fn hand_in(&self, cache: &Entered<'_>, cpu: usize, key: BlockKey) {
+        let Some(class) = Class::of(key.order()) else { return };
         self.platform.step();
         let full = cache.slot(key).take_spare();
         self.platform.step();

@@ -41,7 +41,7 @@ impl<P: Platform> Memory<P> {
 
     /// The allocators' own shrinkers, asked before those that were registered.
     const OWN_SHRINKERS: [fn(&'static Self, GfpFlags) -> usize; 3] =
-        [Self::shed_ranges, Self::reap_caches, Self::empty_magazines];
+        [Self::shed_ranges, Self::empty_magazines, Self::reap_caches];
 
     /// Asks all who hold memory to give some back under these flags: the allocators' own shrinkers, then the registered
     /// ones; returns the pages that came back.

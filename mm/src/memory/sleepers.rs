@@ -4,8 +4,7 @@
 //! sleeper could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the one that
 //! has waited longest. A request that no memory would help now (another zone, a larger block) holds nobody up.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-
+use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 
@@ -66,11 +65,12 @@ impl Sleepers {
     /// What those want who came before `place`.
     pub(super) fn before(&self, place: &Place) -> impl Iterator<Item = (GfpFlags, Order)> {
         let (ticket, has_place) = (place.ticket, place.index.is_some());
-        self.places.iter().filter_map(move |other| {
-            let word = other.load(SeqCst);
+        let taken = self.places.iter().map(|place| place.load(SeqCst)).filter(|&word| word != 0);
+        // The first free place is taken first, so the end of the table is seldom looked at.
+        taken.take(self.count.load(SeqCst)).filter_map(move |word| {
             // Tickets wrap around: older means less than half of them behind.
             let age = ticket.wrapping_sub((word >> TICKET_SHIFT) as u32) as i32;
-            let older = word != 0 && (age > 0 || !has_place);
+            let older = age > 0 || !has_place;
             older.then(|| (GfpFlags::from_bits_truncate((word as u32 & !(TAKEN as u32)) >> GFP_SHIFT), order_of(word)))
         })
     }

@@ -3,11 +3,11 @@
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bitflags::bitflags;
 
 use crate::addr::VirtAddr;
+use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::error::FreeError;
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};

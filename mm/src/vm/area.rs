@@ -104,6 +104,7 @@ unsafe impl Send for AreaRef {}
 impl Deref for AreaRef {
     type Target = VmArea;
 
+    #[inline]
     fn deref(&self) -> &VmArea {
         // SAFETY: an `AreaRef` is made by `init` and not used any more once the area's memory is given back.
         unsafe { self.0.as_ref() }
@@ -148,6 +149,7 @@ impl VmArea {
     }
 
     /// Gives an area that is the caller's alone a purpose. It is closed.
+    #[inline]
     pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         let kind = match kind {
             AreaKind::Vmalloc => VMALLOC,
@@ -158,6 +160,7 @@ impl VmArea {
     }
 
     /// What the area shows.
+    #[inline]
     pub(crate) fn kind(&self) -> AreaKind {
         let word = self.word.load(Relaxed);
         match word & KIND {
@@ -173,6 +176,7 @@ impl VmArea {
     }
 
     /// Whose it is.
+    #[inline]
     pub(crate) fn state(&self) -> AreaState {
         match self.word.load(Relaxed) & STATE {
             OPEN => AreaState::Open,
@@ -183,6 +187,7 @@ impl VmArea {
 
     /// Changes the state. From `Closed` whoever closed it may do so, from `Open` who has the tree's lock, from `Free` who has
     /// the lock of the queue that it waits in.
+    #[inline]
     pub(crate) fn set_state(&self, state: AreaState) {
         let bits = match state {
             AreaState::Closed => CLOSED,
@@ -193,11 +198,13 @@ impl VmArea {
     }
 
     /// Bytes of the mapped pages.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.pages * PAGE_SIZE
     }
 
     /// First address after the guard page.
+    #[inline]
     pub(crate) fn end(&self) -> VirtAddr {
         self.start.add(self.bytes() + PAGE_SIZE)
     }

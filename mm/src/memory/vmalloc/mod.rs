@@ -76,10 +76,10 @@ impl<P: Platform> Memory<P> {
             let wanted = (area.pages - done).min(BATCH);
             let taken = self.alloc_bulk(gfp, &mut frames[..wanted], caller);
             let at = area.start.add(done * PAGE_SIZE);
-            let batch = if taken == wanted { Frames::Each(&frames[..taken]) } else { Frames::Each(&[]) };
-            let mapped = self.map_all("vmalloc", at, batch, Mapping::Memory, caller);
-            self.give_frames(&frames[mapped..taken]);
+            let all = Frames::Each(&frames[..taken]);
+            let mapped = if taken == wanted { self.map_all("vmalloc", at, all, Mapping::Memory, caller) } else { 0 };
             if mapped < wanted {
+                self.give_frames(&frames[mapped..taken]);
                 return Err(AllocError);
             }
             done += mapped;

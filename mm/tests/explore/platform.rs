@@ -1,0 +1,138 @@
+//! [`Platform`] whose every lock is a place where the explorer may let another thread run.
+
+use core::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use mm::{Context, Lock, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+/// CPUs of the explored machine.
+pub const CPUS: usize = 2;
+
+/// A lock that the explorer knows.
+pub struct ExploredLock<T>(Mutex<T>);
+
+impl<T: Send> Lock<T> for ExploredLock<T> {
+    fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.0.lock().expect("no thread fails under a lock"))
+    }
+
+    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_lock().ok().map(|mut value| f(&mut value))
+    }
+}
+
+shuttle::thread_local! {
+    /// The CPU that this thread runs on, once it runs.
+    static CPU: AtomicUsize = AtomicUsize::new(usize::MAX);
+    /// How many pins of this thread are nested.
+    static DEPTH: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Lets the calling thread run on `cpu` from here on.
+pub fn run_on(cpu: usize) {
+    CPU.with(|mine| mine.store(cpu, Relaxed));
+}
+
+/// A CPU that is held: other threads of it wait.
+pub struct ExploredPin {
+    cpu: usize,
+    /// `None` in a nested pin.
+    held: Option<MutexGuard<'static, ()>>,
+    counted: bool,
+}
+
+impl Pinned for ExploredPin {
+    fn cpu(&self) -> usize {
+        self.cpu
+    }
+}
+
+impl Drop for ExploredPin {
+    fn drop(&mut self) {
+        if self.counted {
+            DEPTH.with(|depth| depth.fetch_sub(1, Relaxed));
+        }
+        self.held = None;
+    }
+}
+
+/// The machine beneath.
+pub struct Explored {
+    cpus: &'static [Mutex<()>],
+    sleepers: Mutex<()>,
+    woken: Condvar,
+}
+
+impl Explored {
+    pub fn new() -> Self {
+        let cpus: Vec<_> = (0..CPUS).map(|_| Mutex::new(())).collect();
+        Self { cpus: cpus.leak(), sleepers: Mutex::new(()), woken: Condvar::new() }
+    }
+}
+
+impl Platform for Explored {
+    type Lock<T: Send> = ExploredLock<T>;
+    type Pin = ExploredPin;
+
+    fn pin(&self) -> Option<ExploredPin> {
+        let cpu = CPU.with(|mine| mine.load(Relaxed));
+        let outermost = DEPTH.with(|depth| depth.fetch_add(1, Relaxed)) == 0;
+        let held = outermost.then(|| self.cpus[cpu].lock().expect("no thread fails while it is pinned"));
+        Some(ExploredPin { cpu, held, counted: true })
+    }
+
+    fn pin_idle(&self, cpu: usize) -> Option<ExploredPin> {
+        let held = self.cpus.get(cpu)?.try_lock().ok()?;
+        Some(ExploredPin { cpu, held: Some(held), counted: false })
+    }
+
+    fn context(&self) -> Context {
+        Context::Process
+    }
+
+    fn direct_map(&self) -> VirtAddr {
+        VirtAddr::new(1 << 46)
+    }
+
+    fn wake_reclaimer(&self) {}
+
+    /// Without a limit in time: a wake-up that is lost is a deadlock, and the explorer says so.
+    fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
+        let mut lying_down = self.sleepers.lock().expect("no thread fails here");
+        while !ready() {
+            lying_down = self.woken.wait(lying_down).expect("no thread fails here");
+        }
+    }
+
+    fn wake_waiters(&self) {
+        let _up = self.sleepers.lock().expect("no thread fails here");
+        self.woken.notify_all();
+    }
+
+    fn map(&self, _: VirtAddr, _: Pfn, _: Mapping, _: &mut Option<Pfn>) -> Result<(), MapError> {
+        Err(MapError::OutOfRange)
+    }
+
+    fn unmap(&self, _: VirtAddr) -> Option<Pfn> {
+        None
+    }
+
+    fn translate(&self, _: VirtAddr) -> Option<Pfn> {
+        None
+    }
+
+    fn prune_table(&self) -> Option<Pfn> {
+        None
+    }
+
+    fn flush(&self, _: VirtAddr, _: usize) {}
+
+    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
+        panic!("{report}, called from {caller}");
+    }
+}
