@@ -76,8 +76,7 @@ impl<P: Platform> Memory<P> {
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let cached = if align == PAGE_SIZE { self.with_ranges(|ranges| ranges.take(pages)) } else { None };
-        let area = match cached {
+        let area = match self.with_ranges(|ranges| ranges.take(pages, align)) {
             Some(area) => area,
             None => self.insert_area(call, (pages, align), caller)?,
         };
