@@ -41,10 +41,17 @@ pub enum PageState {
     Parked(Order),
     /// First page of an allocated block.
     Allocated(Order),
-    /// First page of a block that a slab's objects live in.
-    SlabHead(Order),
-    /// A further page of a slab.
-    SlabTail,
+    /// A page of a slab, first or not.
+    Slab,
+}
+
+/// Who frees the objects of a slab.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SlabUser {
+    /// Whoever was given them.
+    Anyone,
+    /// The allocators alone: their descriptors live there.
+    Allocators,
 }
 
 /// Zone and order of a block as one small number: what magazines are kept by. It stands in a page's word as it is.
@@ -91,9 +98,10 @@ pub(crate) struct Word(u64);
 
 const KIND_FREE: u64 = 1;
 const KIND_ALLOCATED: u64 = 2;
-const KIND_SLAB_HEAD: u64 = 3;
-const KIND_SLAB_TAIL: u64 = 4;
+const KIND_SLAB: u64 = 3;
+const KIND_OWN_SLAB: u64 = 4;
 const KIND_PARKED: u64 = 5;
+const KIND_MASK: u64 = 0xf;
 const ORDER_SHIFT: u32 = 4;
 const ZONE_SHIFT: u32 = 8;
 const COUNT_SHIFT: u32 = 32;
@@ -110,10 +118,37 @@ impl Word {
             PageState::Free(order) => (KIND_FREE, order, 0),
             PageState::Parked(order) => (KIND_PARKED, order, 0),
             PageState::Allocated(order) => (KIND_ALLOCATED, order, 1),
-            PageState::SlabHead(order) => (KIND_SLAB_HEAD, order, 1),
-            PageState::SlabTail => (KIND_SLAB_TAIL, Order::ZERO, 1),
+            PageState::Slab => (KIND_SLAB, Order::ZERO, 1),
         };
         Self(kind | (order.log2() as u64) << ORDER_SHIFT | (zone as u64) << ZONE_SHIFT | count << COUNT_SHIFT)
+    }
+
+    /// The word that all pages of a cache's slabs have and no others: `number` tells caches apart.
+    #[inline]
+    pub(crate) const fn slab(number: u32, user: SlabUser) -> Self {
+        let kind = match user {
+            SlabUser::Anyone => KIND_SLAB,
+            SlabUser::Allocators => KIND_OWN_SLAB,
+        };
+        Self(kind | (number as u64) << COUNT_SHIFT)
+    }
+
+    /// Whether the page belongs to a slab whose objects anyone may free.
+    #[inline]
+    pub(crate) const fn is_slab(self) -> bool {
+        self.0 & KIND_MASK == KIND_SLAB
+    }
+
+    /// The word that [`bits`](Self::bits) gave.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The word as a number, 0 for no slab's.
+    #[inline]
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
     }
 
     /// The word of an allocated block with one reference.
@@ -145,12 +180,11 @@ impl Word {
     #[inline]
     fn state(self) -> PageState {
         let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
-        match self.0 & 0xf {
+        match self.0 & KIND_MASK {
             KIND_FREE => PageState::Free(order),
             KIND_PARKED => PageState::Parked(order),
             KIND_ALLOCATED => PageState::Allocated(order),
-            KIND_SLAB_HEAD => PageState::SlabHead(order),
-            KIND_SLAB_TAIL => PageState::SlabTail,
+            KIND_SLAB | KIND_OWN_SLAB => PageState::Slab,
             _ => PageState::Inner,
         }
     }
@@ -179,7 +213,7 @@ impl Page {
         self.word().state()
     }
 
-    /// The zone of a page whose state is not [`PageState::Inner`].
+    /// The zone of a page whose state is neither [`PageState::Inner`] nor [`PageState::Slab`].
     #[inline]
     pub fn zone(&self) -> ZoneKind {
         self.word().zone()
@@ -247,6 +281,8 @@ pub const SECTION_FRAMES: u32 = Order::MAX.pages();
 pub struct PageMap {
     pages: NonNull<Page>,
     frames: u32,
+    /// Frames from 0 up to the first missing section: their entries need no look at the presence map.
+    gapless: u32,
     present: &'static [u64],
 }
 
@@ -273,7 +309,13 @@ impl PageMap {
     /// go away; nothing else may use them.
     #[inline]
     pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
-        Self { pages, frames, present }
+        Self { pages, frames, gapless: gapless(frames, present), present }
+    }
+
+    /// Frames from 0 on that all have entries.
+    #[inline]
+    pub const fn gapless(&self) -> u32 {
+        self.gapless
     }
 
     /// Frames that the map spans, holes included.
@@ -323,17 +365,17 @@ impl PageMap {
         false
     }
 
-    /// The block that `frame` lies in: its first frame and that one's state. `None` for a frame outside of all blocks.
+    /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`
+    /// for a frame outside of all blocks.
     pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
-        self.get(frame)?;
+        if self.get(frame)?.state() == PageState::Slab {
+            return Some((frame, PageState::Slab));
+        }
         Order::all().find_map(|size| {
             let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));
             let state = self.at(head).state();
             match state {
-                PageState::Free(order)
-                | PageState::Parked(order)
-                | PageState::Allocated(order)
-                | PageState::SlabHead(order)
+                PageState::Free(order) | PageState::Parked(order) | PageState::Allocated(order)
                     if frame.as_u32() - head.as_u32() < order.pages() =>
                 {
                     Some((head, state))
@@ -342,6 +384,16 @@ impl PageMap {
             }
         })
     }
+}
+
+/// Frames of the map before the first section that is missing.
+const fn gapless(frames: u32, present: &[u64]) -> u32 {
+    let sections = frames.div_ceil(SECTION_FRAMES);
+    let mut section = 0;
+    while section < sections && present[(section / u64::BITS) as usize] >> (section % u64::BITS) & 1 == 1 {
+        section += 1;
+    }
+    if section == sections { frames } else { section * SECTION_FRAMES }
 }
 
 /// Marks the sections that `range` touches in a presence map.

@@ -189,6 +189,14 @@ pub trait Platform: Sync + Sized + 'static {
     /// of its own; it goes without caches.
     fn pin(&self) -> Option<Self::Pin>;
 
+    /// [`pin`](Self::pin), but `None` also for a caller that may have interrupted somebody who is pinned to this CPU: who
+    /// gets a pin here has the caches of the CPU to himself. Any context.
+    ///
+    /// A caller that may sleep has interrupted nobody; for it `pin` does the same.
+    fn pin_alone(&self) -> Option<Self::Pin> {
+        if self.context() == Context::Interrupt { None } else { self.pin() }
+    }
+
     /// Pins the caller to `cpu` as if it ran there, if nobody does: to empty the caches of a CPU that has stopped.
     fn pin_idle(&self, _cpu: usize) -> Option<Self::Pin> {
         None

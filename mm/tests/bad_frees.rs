@@ -258,7 +258,7 @@ fn the_allocators_own_objects_cannot_be_freed() {
 }
 
 fn in_slab(memory: Kernel, frame: Pfn) -> bool {
-    memory.map().block_of(frame).is_some_and(|(_, state)| matches!(state, PageState::SlabHead(_)))
+    memory.map().get(frame).is_some_and(|page| page.state() == PageState::Slab)
 }
 
 #[test]

@@ -347,6 +347,7 @@ fn caches_that_are_not_to_be_reaped_keep_their_slabs_when_memory_is_short() {
     // Shows: S22
     let memory = boot(8);
     let cache = hollow_cache(*memory, CacheFlags::NO_REAP);
+    memory.drop_caches();
     let pages = hoard(*memory, ATOMIC);
     assert_eq!(memory.alloc_pages(KERNEL, Order::ZERO), Err(AllocError));
     assert_eq!(memory.drop_caches(), 0);

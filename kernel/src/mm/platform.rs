@@ -8,7 +8,7 @@ use ::mm::{Context, Frames, MapError, Mapping, MustFlush, Pfn, Pinned, Platform,
 use super::kswapd;
 use crate::arch::{clear, layout, paging, percpu};
 use crate::klog;
-use crate::sched::{self, PreemptGuard, WaitQueue};
+use crate::sched::{self, PreemptGuard, WaitQueue, preempt};
 use crate::sync::SpinLock;
 
 /// Longest sleep of an allocation before it looks again, although nobody has woken it.
@@ -37,6 +37,12 @@ impl Platform for KernelPlatform {
     #[inline]
     fn pin(&self) -> Option<KernelPin> {
         Some(KernelPin(sched::preempt_disable()))
+    }
+
+    #[inline]
+    fn pin_alone(&self) -> Option<KernelPin> {
+        // Before this pin is counted.
+        preempt::is_alone().then(|| KernelPin(sched::preempt_disable()))
     }
 
     #[inline]

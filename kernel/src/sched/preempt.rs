@@ -1,7 +1,7 @@
 //! The preempt count: may this CPU switch threads now, and what context is it in?
 //!
-//! One word per CPU counts, in three fields, how deep it is in sections without preemption, in soft interrupts and in
-//! hardware interrupts. A section with interrupts off is one without preemption too ([`crate::sync::without_interrupts`]
+//! One word per CPU counts, in four fields, how deep it is in sections without preemption, in soft interrupts, in
+//! hardware interrupts, and in interrupts of either kind that came into a section. A section with interrupts off is one without preemption too ([`crate::sync::without_interrupts`]
 //! is the way to one), so that the word alone tells the context: all fields are 0 exactly where a thread may sleep.
 //! (Chapter: "GFP_ATOMIC is used from interrupt handlers and other code outside of a process context".)
 //!
@@ -20,6 +20,8 @@ use crate::klog;
 const SOFTIRQ: u32 = 1 << 8;
 /// One hardware interrupt.
 const HARDIRQ: u32 = 1 << 16;
+/// One interrupt, soft or hard, that came into a section.
+const INTRUSION: u32 = 1 << 24;
 /// No other thread should run now.
 pub(crate) const NO_RESCHED: u32 = 1 << 31;
 
@@ -42,6 +44,17 @@ pub fn context() -> Context {
 /// Whether the caller is an interrupt handler, a soft interrupt or a timer callback.
 pub fn in_interrupt() -> bool {
     depth() >= SOFTIRQ
+}
+
+/// Whether no interrupt that runs has come into a section: who is in one now shares it with nobody.
+#[inline]
+pub(crate) fn is_alone() -> bool {
+    depth() < INTRUSION
+}
+
+/// What counts for an interrupt that comes in here, or leaves again.
+fn interrupt(kind: u32) -> u32 {
+    if depth() % SOFTIRQ == 0 { kind } else { kind + INTRUSION }
 }
 
 /// Has this CPU change threads as soon as it may.
@@ -103,19 +116,19 @@ pub(crate) fn leave_section() {
 
 /// Enters a hardware interrupt.
 pub(crate) fn enter_hardirq() {
-    PREEMPT_COUNT.add(HARDIRQ);
+    PREEMPT_COUNT.add(interrupt(HARDIRQ));
 }
 
 /// Leaves a hardware interrupt.
 pub(crate) fn leave_hardirq() {
-    PREEMPT_COUNT.sub(HARDIRQ);
+    PREEMPT_COUNT.sub(interrupt(HARDIRQ));
 }
 
 /// Runs `f` as a soft interrupt.
 pub(crate) fn as_softirq(f: impl FnOnce()) {
-    PREEMPT_COUNT.add(SOFTIRQ);
+    PREEMPT_COUNT.add(interrupt(SOFTIRQ));
     f();
-    PREEMPT_COUNT.sub(SOFTIRQ);
+    PREEMPT_COUNT.sub(interrupt(SOFTIRQ));
 }
 
 /// Whether what an interrupt or exception interrupted is a thread that is in no section.

@@ -5,19 +5,14 @@ use core::ptr::NonNull;
 
 use super::Memory;
 use super::events::Event;
-use crate::addr::{Pfn, VirtAddr};
-use crate::atomic::Ordering::Relaxed;
+use super::objects::Owner;
+use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::page::{Page, PageState, Word};
 use crate::platform::{Lock, Platform, Report};
-use crate::slab::cache::Freed;
-use crate::slab::descriptor::{Slab, SlabRef};
+use crate::slab::descriptor::Slab;
 use crate::slab::geometry::OFF_SLAB_OBJECTS;
-use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, CtorFlags, Dtor, Geometry};
-
-/// The flags that choose a zone: they concern a cache's objects, not what describes them.
-const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
+use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, Dtor, Geometry};
 
 /// What the arguments of [`Memory::kmem_cache_create`] ask for.
 #[derive(Clone, Copy)]
@@ -54,14 +49,15 @@ impl<P: Platform> Memory<P> {
         name: CacheName,
         geometry: Geometry,
         flags: CacheFlags,
-        (ctor, dtor): (Option<Ctor>, Option<Dtor>),
+        callees: (Option<Ctor>, Option<Dtor>),
         caller: &'static Location<'static>,
     ) -> Result<CacheRef<P>, CreateError> {
         let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
-        let generation = self.chain.with(|chain| chain.next_generation());
+        let tag = self.chain.with(|chain| chain.next_tag());
         // SAFETY: the object is ours alone, aligned to 8 and as large as a cache.
-        unsafe { memory.write(Cache::new(name, geometry, flags, ctor, dtor, generation)) };
+        unsafe { memory.write(Cache::new(name, geometry, flags, callees, tag)) };
         let cache = CacheRef::new(memory);
+        cache.front.attach();
         let listed = self.chain.with(|chain| {
             let free = chain.iter().all(|other| other.name != name) && !self.boot_caches.has(name);
             if free {
@@ -79,7 +75,7 @@ impl<P: Platform> Memory<P> {
 
     /// Ends a cache that is in no list and has no slabs.
     fn bury(&'static self, cache: CacheRef<P>, caller: &'static Location<'static>) {
-        cache.generation.store(0, Relaxed);
+        cache.kill();
         let freed = self.put_object(VirtAddr::from_ptr(cache.ptr().as_ptr()), Some(&self.boot_caches.caches));
         if let Err(error) = freed {
             self.bad_free("kmem_cache_destroy", VirtAddr::from_ptr(cache.ptr().as_ptr()), error, caller);
@@ -89,24 +85,24 @@ impl<P: Platform> Memory<P> {
     /// Allocates an object. `gfp` matters only when the cache must grow, except that a call that may sleep is refused
     /// where the caller may not. Content is what the constructor or the last owner left.
     #[track_caller]
+    #[inline]
     pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let caller = Location::caller();
-        let cache = cache.alive().ok_or_else(|| self.refuse("kmem_cache_alloc", "no such cache", caller))?;
+        let Some(cache) = cache.alive() else { return Err(self.refuse("kmem_cache_alloc", "no such cache", caller)) };
         self.check_context("kmem_cache_alloc", gfp, caller)?;
-        self.take_object(&cache, gfp, caller)
+        self.alloc_object(&cache, gfp, caller)
     }
 
     /// Frees an object of `cache`. Never sleeps; any context. Anything but a live object of this cache is reported and
     /// left as it was.
     #[track_caller]
+    #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
         let caller = Location::caller();
-        let addr = VirtAddr::from_ptr(object.as_ptr());
-        let freed = match cache.alive() {
-            Some(cache) => self.put_object(addr, Some(&cache)),
-            None => Err(FreeError::WrongCache),
-        };
-        freed.map_err(|error| self.bad_object("kmem_cache_free", addr, error, caller))
+        if self.free_to_front(object, |word| word == cache.tag()) {
+            return Ok(());
+        }
+        self.free_slowly("kmem_cache_free", object, Owner::This(cache), caller)
     }
 
     /// Bytes of an object of `cache`, padding included.
@@ -114,7 +110,8 @@ impl<P: Platform> Memory<P> {
         cache.geometry.stride
     }
 
-    /// Gives the empty slabs of a cache back and returns how many pages that were. Process context.
+    /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
+    /// that were. Process context.
     #[track_caller]
     pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
         let caller = Location::caller();
@@ -125,7 +122,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// Process context; may sleep.
+    /// Nobody may use the cache meanwhile. Process context; may sleep.
     #[track_caller]
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         let caller = Location::caller();
@@ -145,7 +142,7 @@ impl<P: Platform> Memory<P> {
                     return Err(error);
                 }
                 // Another thread is giving a slab of this cache back at this moment.
-                None => self.platform.wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.is_bare())),
+                None => self.platform.wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.len() == 0)),
             }
         }
     }
@@ -154,12 +151,17 @@ impl<P: Platform> Memory<P> {
     fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
         let Some(cache) = cache.alive() else { return Some(Err(DestroyError::NoSuchCache)) };
         self.shrink(&cache);
+        if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0 && slabs.out() > 0) {
+            // The objects wait in magazines of CPUs that are busy elsewhere, and nobody uses the cache.
+            self.strip_all(&cache);
+            self.shrink(&cache);
+        }
         self.chain.with(|chain| {
-            let (live, bare) = cache.slabs.with(|slabs| (slabs.live(), slabs.is_bare()));
-            match (live, bare) {
-                (0, false) => None,
-                (0, true) if chain.remove(cache) => Some(Ok(())),
-                (0, true) => Some(Err(DestroyError::NoSuchCache)),
+            let (live, slabs) = cache.slabs.with(|slabs| (cache.usage(slabs).0, slabs.len()));
+            match (live, slabs) {
+                (0, 0) if chain.remove(cache) => Some(Ok(())),
+                (0, 0) => Some(Err(DestroyError::NoSuchCache)),
+                (0, _) => None,
                 (live, _) => Some(Err(DestroyError::Busy(live))),
             }
         })
@@ -169,165 +171,14 @@ impl<P: Platform> Memory<P> {
     /// the caller may allocate and print; a cache that comes or goes meanwhile may be missed.
     pub fn caches(&self) -> impl Iterator<Item = CacheStats> {
         let listed = (0..).map_while(|nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| cache.stats())));
-        let last = self.boot_caches.shrinkable().into_iter().map(Cache::stats);
+        let last = self.boot_caches.shrinkable().map(Cache::stats);
         core::iter::once(self.boot_caches.caches.stats()).chain(listed).chain(last)
     }
 
     pub(super) fn validate_caches(&self) -> Result<(), &'static str> {
-        self.boot_caches.caches.slabs.with(|slabs| slabs.validate())?;
-        self.boot_caches.shrinkable().iter().try_for_each(|cache| cache.slabs.with(|slabs| slabs.validate()))?;
-        self.chain.with(|chain| chain.iter().try_for_each(|cache| cache.slabs.with(|slabs| slabs.validate())))
-    }
-
-    /// Takes an object, growing the cache if it must.
-    #[inline]
-    pub(super) fn take_object(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<NonNull<u8>, AllocError> {
-        loop {
-            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
-                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
-            }
-            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
-        }
-    }
-
-    /// Puts an object back; `expected` is the cache that the caller named. Without one, any but the allocators' own.
-    #[inline]
-    pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
-        let slab = self.slab_of(addr)?;
-        let cache = self.owner(slab);
-        let fits = match expected {
-            Some(expected) => core::ptr::eq(expected, cache),
-            None => !self.boot_caches.contains(cache),
-        };
-        if !fits {
-            return Err(FreeError::WrongCache);
-        }
-        let object = cache.object_at(slab, addr)?;
-        match cache.slabs.with(|slabs| slabs.put(slab, object))? {
-            Freed::Kept => {}
-            Freed::Surplus(slab) => self.give_back(cache, slab),
-        }
-        Ok(())
-    }
-
-    /// The slab whose block `addr` lies in.
-    #[inline]
-    pub(super) fn slab_of(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
-        let frame = self.frame_of(addr).ok_or(FreeError::Wild)?;
-        let page = self.map.get(frame).ok_or(FreeError::Wild)?;
-        match page.state() {
-            PageState::SlabHead(_) | PageState::SlabTail => {
-                // SAFETY: a page that reads Slab carries the link of its slab, which exists until that state goes.
-                unsafe { SlabRef::from_link(page.link()) }.ok_or(FreeError::NotSlab)
-            }
-            PageState::Allocated(_) => Err(FreeError::NotSlab),
-            PageState::Free(_) | PageState::Parked(_) => Err(FreeError::DoubleFree),
-            PageState::Inner => match self.map.block_of(frame) {
-                Some((_, PageState::Free(_) | PageState::Parked(_))) => Err(FreeError::DoubleFree),
-                Some(_) => Err(FreeError::NotSlab),
-                None => Err(FreeError::Reserved),
-            },
-        }
-    }
-
-    /// The cache of a slab.
-    #[inline]
-    pub(super) fn owner(&self, slab: SlabRef) -> &Cache<P> {
-        // SAFETY: a slab's owner is the cache that made it, and a cache outlives its slabs.
-        unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
-    }
-
-    /// Makes a slab: pages, descriptor, page-map links, constructors; then hands it to the cache.
-    #[cold]
-    #[inline(never)]
-    fn grow(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<(), AllocError> {
-        let geometry = &cache.geometry;
-        self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
-        let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;
-        let block = self.virt(frame);
-        let descriptor = match geometry.descriptor_offset {
-            Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
-            None => self.take_object(&self.boot_caches.descriptors, gfp.difference(ZONES), caller),
-        };
-        let descriptor = descriptor.inspect_err(|_| {
-            self.give_pages(frame, geometry);
-        })?;
-        let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
-        let first = block.add(colour * geometry.colour_step);
-        // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
-        // room for OFF_SLAB_OBJECTS indices; both are aligned to 8 and ours.
-        let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, geometry.objects) };
-        debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
-        self.each_page(frame, geometry, |page, state| {
-            page.set_link(slab.to_link());
-            page.set_word(Word::new(state, self.zone_of(frame)));
-        });
-        let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
-        self.call_each(cache, slab, cache.ctor, flags);
-        cache.slabs.with(|slabs| slabs.add(slab));
-        Ok(())
-    }
-
-    /// Takes a slab apart that its cache has let go: destructors, page-map links, descriptor, pages.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) {
-        self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
-        let geometry = &cache.geometry;
-        if let Some(frame) = self.frame_of(slab.first()) {
-            let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
-            if geometry.descriptor_offset.is_none() {
-                let freed = self.put_object(slab.addr(), Some(&self.boot_caches.descriptors));
-                debug_assert!(freed.is_ok());
-            }
-            self.give_pages(head, geometry);
-        }
-        cache.slabs.with(|slabs| slabs.gone());
-    }
-
-    /// Turns a slab's pages into an allocated block again and frees it.
-    fn give_pages(&self, head: Pfn, geometry: &Geometry) {
-        let zone = self.zone_of(head);
-        self.each_page(head, geometry, |page, _| page.set_word(Word::new(PageState::Inner, zone)));
-        self.map.at(head).set_word(Word::new(PageState::Allocated(geometry.order), zone));
-        let freed = self.release_frames(head, geometry.order);
-        debug_assert!(freed.is_ok());
-    }
-
-    fn each_page(&self, head: Pfn, geometry: &Geometry, f: impl Fn(&Page, PageState)) {
-        f(self.map.at(head), PageState::SlabHead(geometry.order));
-        for page in 1..geometry.order.pages() {
-            f(self.map.at(head.add(page)), PageState::SlabTail);
-        }
-    }
-
-    fn call_each(&self, cache: &Cache<P>, slab: SlabRef, callee: Option<Ctor>, flags: CtorFlags) {
-        let Some(callee) = callee else { return };
-        for object in 0..cache.geometry.objects {
-            if let Some(addr) = NonNull::new(cache.address_of(slab, object).as_mut_ptr()) {
-                callee(addr, cache.name.as_str(), flags);
-            }
-        }
-    }
-
-    /// Gives all empty slabs of a cache back; returns how many pages that were.
-    pub(super) fn shrink(&'static self, cache: &Cache<P>) -> usize {
-        let mut pages = 0;
-        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_empty()) {
-            self.give_back(cache, slab);
-            pages += cache.geometry.order.pages() as usize;
-        }
-        pages
+        self.boot_caches.caches.validate()?;
+        self.boot_caches.shrinkable().try_for_each(Cache::validate)?;
+        self.chain.with(|chain| chain.iter().try_for_each(|cache| cache.validate()))
     }
 
     #[cold]

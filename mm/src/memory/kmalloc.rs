@@ -4,17 +4,21 @@ use core::panic::Location;
 use core::ptr::NonNull;
 
 use super::Memory;
+use super::objects::Owner;
 use crate::addr::VirtAddr;
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::platform::{Lock, Platform};
+use crate::page::Word;
+use crate::platform::Platform;
 use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
 
 /// How many size classes there are: 32, 64, ... 131072 bytes.
 pub const KMALLOC_CLASSES: usize = 13;
 /// Largest request, in bytes.
 pub const KMALLOC_MAX: usize = 131_072;
+/// The flags that name a zone.
+const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 /// log2 of the smallest class.
 const SMALLEST_SHIFT: u32 = 5;
 
@@ -50,20 +54,29 @@ impl<P: Platform> KmallocCaches<P> {
         Self { caches: [none(), none()] }
     }
 
-    /// The cache for `size` bytes, 1 to [`KMALLOC_MAX`] (0 counts as 1), once it is made.
+    /// The cache for `size` bytes, 0 to [`KMALLOC_MAX`], once it is made.
     #[inline]
-    fn cache_for(&self, size: usize, gfp: GfpFlags) -> Option<&Cache<P>> {
-        let class = class_of(size);
-        let cache = self.caches[usize::from(gfp.contains(GfpFlags::DMA))].get(class)?.load(Relaxed);
+    fn cache_for(&self, size: usize, twin: Twin) -> Option<&Cache<P>> {
+        let cache = self.caches[twin as usize].get(class_of(size))?.load(Relaxed);
         // SAFETY: null, or a cache that `init_caches` made and nothing destroys.
         unsafe { cache.as_ref() }
     }
 }
 
+/// Which of the two caches of a class.
+#[derive(Clone, Copy)]
+enum Twin {
+    Normal = 0,
+    Dma = 1,
+}
+
 /// The number of the smallest class that holds `size` bytes.
+#[inline]
 const fn class_of(size: usize) -> usize {
-    let shift = usize::BITS - size.saturating_sub(1).leading_zeros();
-    shift.saturating_sub(SMALLEST_SHIFT) as usize
+    // Sizes of the smallest class get its largest one's highest bit, and so does 0, whose predecessor wraps around.
+    let largest = (1 << SMALLEST_SHIFT) - 1;
+    let highest = (size.saturating_sub(1) | largest).ilog2();
+    (highest + 1 - SMALLEST_SHIFT) as usize
 }
 
 impl<P: Platform> Memory<P> {
@@ -71,6 +84,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn init_caches(&'static self) -> Result<(), CreateError> {
         let caller = Location::caller();
+        self.boot_caches.attach();
         for (class, twins) in NAMES.iter().enumerate() {
             let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
             for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
@@ -86,15 +100,34 @@ impl<P: Platform> Memory<P> {
     /// `size` is 0 (which counts as 1) to 131072. Sleeps if `gfp` allows it and memory is short; refused where the
     /// caller may not sleep then. Free it with [`kfree`](Self::kfree).
     #[track_caller]
+    #[inline]
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let caller = Location::caller();
         if size > KMALLOC_MAX {
             return Err(self.refuse("kmalloc", "size exceeds 131072 bytes", caller));
         }
+        if gfp.intersects(ZONES) {
+            return self.kmalloc_from_zone(size, gfp, caller);
+        }
+        self.check_context("kmalloc", gfp, caller)?;
+        let cache = self.kmalloc.cache_for(size, Twin::Normal).ok_or(AllocError)?;
+        self.alloc_object(cache, gfp, caller)
+    }
+
+    /// kmalloc for a request that names a zone.
+    #[cold]
+    #[inline(never)]
+    fn kmalloc_from_zone(
+        &'static self,
+        size: usize,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<NonNull<u8>, AllocError> {
         self.check_addressable("kmalloc", gfp, caller)?;
         self.check_context("kmalloc", gfp, caller)?;
-        let cache = self.kmalloc.cache_for(size, gfp).ok_or(AllocError)?;
-        self.take_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)
+        let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
+        let cache = self.kmalloc.cache_for(size, twin).ok_or(AllocError)?;
+        self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)
     }
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
@@ -109,22 +142,22 @@ impl<P: Platform> Memory<P> {
     /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored; anything
     /// else that is not a live kmalloc'ed object is reported and left as it was.
     #[track_caller]
+    #[inline]
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
-        if memory.is_null() {
+        let caller = Location::caller();
+        let Some(object) = NonNull::new(memory.cast_mut()) else { return Ok(()) };
+        if self.free_to_front(object, Word::is_slab) {
             return Ok(());
         }
-        let caller = Location::caller();
-        let addr = VirtAddr::from_ptr(memory);
-        self.put_object(addr, None).map_err(|error| self.bad_object("kfree", addr, error, caller))
+        self.free_slowly("kfree", object, Owner::Any, caller)
     }
 
-    /// Bytes that the object at `memory` really has, or `None` when no slab's object starts there.
+    /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
     pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
-        let cache = self.owner(slab);
-        let object = cache.object_at(slab, addr).ok()?;
-        cache.slabs.with(|_| slab.is_live(object)).then_some(cache.geometry.stride)
+        slab.state_at(addr).filter(|state| state.is_live())?;
+        Some(self.owner(slab).geometry.stride)
     }
 
     /// Bytes of the objects of the slab around `addr`; 0 when there is none.

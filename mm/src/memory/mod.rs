@@ -16,15 +16,17 @@ mod caches;
 mod cleared;
 mod events;
 mod kmalloc;
+mod objects;
 mod pages;
 mod percpu;
 mod reclaim;
+mod slabs;
 mod sleepers;
 mod vmalloc;
 
 use core::panic::Location;
 
-use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
@@ -92,6 +94,8 @@ pub struct Memory<P: Platform> {
     platform: P,
     map: PageMap,
     config: Config,
+    /// Bytes of the direct map from its start on whose pages all have entries.
+    gapless_bytes: usize,
     cpus: [CpuCache; MAX_CPUS],
     cleared: ClearedPool<P>,
     shrinkers: P::Lock<Shrinkers>,
@@ -117,11 +121,13 @@ impl<P: Platform> Memory<P> {
     /// [`init_caches`](Self::init_caches).
     pub fn new(platform: P, map: PageMap, config: Config) -> Self {
         let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
+        let gapless_bytes = map.gapless().min(config.highmem_start.as_u32()) as usize * PAGE_SIZE;
         let high = if config.highmem_start.as_u32() < map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal };
         Self {
             platform,
             map,
             config,
+            gapless_bytes,
             cpus: [const { CpuCache::new() }; MAX_CPUS],
             cleared: ClearedPool::new(),
             shrinkers: Lock::new(Shrinkers::new()),

@@ -200,7 +200,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// From this CPU's magazines, filled if need be, or else from the zones.
-    fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+    pub(super) fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let key = BlockKey::new(self.first_zone(gfp), order);
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(key, &mut frame) == 1 {
@@ -347,10 +347,9 @@ impl<P: Platform> Memory<P> {
         match page.state() {
             PageState::Allocated(_) => FreeError::WrongOrder,
             PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
-            PageState::SlabHead(_) | PageState::SlabTail => FreeError::SlabPage,
+            PageState::Slab => FreeError::SlabPage,
             PageState::Inner => match self.map.block_of(frame) {
                 Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
-                Some((_, PageState::SlabHead(_))) => FreeError::SlabPage,
                 Some(_) => FreeError::Interior,
                 None => FreeError::Reserved,
             },

@@ -109,6 +109,23 @@ impl<P: Platform> Memory<P> {
         frames.iter().map_while(put).count()
     }
 
+    /// Puts allocated single pages, which the caller owns, into this CPU's magazines; returns the first that could not be put
+    /// there, if any.
+    #[inline]
+    pub(super) fn free_cached_all(&self, frames: &mut impl Iterator<Item = Pfn>) -> Option<Pfn> {
+        let Some(pin) = self.platform.pin() else { return frames.next() };
+        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return frames.next() };
+        for frame in frames {
+            let page = self.map.at(frame);
+            let key = page.word().allocated_key(Order::ZERO).filter(|key| !self.tight[key.zone_index()].load(Relaxed));
+            let Some(key) = key else { return Some(frame) };
+            self.platform.step();
+            self.platform.on_free(frame, Order::ZERO, key.zone());
+            self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+        }
+        None
+    }
+
     /// Adds a block, after trading a full magazine in if neither has room.
     #[inline]
     fn push_or_trade(&self, cache: &Entered<'_>, cpu: usize, block: (Pfn, &Page), key: BlockKey) {

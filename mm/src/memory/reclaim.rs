@@ -87,7 +87,10 @@ impl<P: Platform> Memory<P> {
                 None => chain.turn()?,
             };
             let reapable = chain.iter().any(|listed| listed == from) && !from.flags.contains(CacheFlags::NO_REAP);
-            reapable.then(|| from.slabs.with(|slabs| slabs.take_empty())).flatten().map(|slab| (from, slab))
+            if reapable && cache.is_none() {
+                self.drain_objects(&from);
+            }
+            reapable.then(|| from.slabs.with(|slabs| slabs.take_whole())).flatten().map(|slab| (from, slab))
         }) {
             cache = Some(from);
             pages += from.geometry.order.pages() as usize;
@@ -114,6 +117,8 @@ impl<P: Platform> Memory<P> {
     /// tables that map nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context.
     /// Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
     pub fn drop_caches(&'static self) -> usize {
+        let drain = |nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
+        (0..).map_while(drain).for_each(drop);
         let mut pages = self.reclaim(GfpFlags::KERNEL) + self.prune_tables();
         for cache in self.boot_caches.shrinkable() {
             pages += self.shrink(cache);

@@ -1,4 +1,4 @@
-//! One cache: its name, its layout and its slabs.
+//! One cache: its name, its layout, its slabs and the magazines before them.
 
 use core::cell::Cell;
 use core::ops::Deref;
@@ -7,13 +7,15 @@ use core::ptr::NonNull;
 use bitflags::bitflags;
 
 use crate::addr::VirtAddr;
-use crate::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::error::FreeError;
+use crate::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::gfp::GfpFlags;
+use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
-use crate::slab::descriptor::{SlabList, SlabRef};
+use crate::slab::descriptor::SlabRef;
+use crate::slab::front::{Front, Stock};
 use crate::slab::geometry::{CacheFlags, Geometry};
 use crate::slab::name::CacheName;
+use crate::slab::slabs::Slabs;
 
 bitflags! {
     /// What a constructor or destructor is told.
@@ -39,7 +41,7 @@ pub type Dtor = fn(NonNull<u8>, &str, CtorFlags);
 const EMPTY_SLABS_KEPT: usize = 2;
 
 /// What a cache holds: a snapshot, one line of /proc/slabinfo.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct CacheStats {
     /// The cache's name.
     pub name: CacheName,
@@ -49,15 +51,17 @@ pub struct CacheStats {
     pub objects: usize,
     /// Bytes from one object to the next.
     pub object_size: usize,
-    /// Slabs with allocated objects.
+    /// Free objects that wait in magazines.
+    pub parked: usize,
+    /// Slabs that not all objects are in.
     pub active_slabs: usize,
     /// All slabs.
     pub slabs: usize,
     /// Pages of one slab.
     pub pages_per_slab: usize,
-    /// Most objects that were ever allocated at once.
+    /// Most objects that were ever out of their slabs at once, live or parked.
     pub high: usize,
-    /// Objects handed out since the cache was made.
+    /// Objects that left their slabs since the cache was made.
     pub allocs: u64,
     /// Slabs made.
     pub grown: u64,
@@ -69,48 +73,24 @@ pub struct CacheStats {
 
 /// A cache of equal objects. Lives in memory that only ever holds caches, so a stale handle finds a dead cache.
 pub struct Cache<P: Platform> {
+    /// The word of this cache's pages, as a number; 0 when the cache is dead.
+    tag: AtomicU64,
+    pub(crate) front: Front,
     pub(crate) name: CacheName,
     pub(crate) geometry: Geometry,
+    pub(crate) stock: Stock,
     pub(crate) flags: CacheFlags,
     pub(crate) ctor: Option<Ctor>,
     pub(crate) dtor: Option<Dtor>,
-    /// Which creation this is; 0 when the cache is dead.
-    pub(crate) generation: AtomicU32,
     /// The next older cache; used under the chain's lock.
     pub(crate) next: Cell<Option<CacheRef<P>>>,
     pub(crate) slabs: P::Lock<Slabs>,
 }
 
-/// The slabs of a cache, by how full they are.
-pub struct Slabs {
-    partial: SlabList,
-    full: SlabList,
-    empty: SlabList,
-    /// How many empty slabs a free may leave.
-    kept: usize,
-    /// Slabs that were taken out to be given back and are not gone yet.
-    leaving: usize,
-    next_colour: usize,
-    live: usize,
-    high: usize,
-    allocs: u64,
-    grown: u64,
-    reaped: u64,
-    errors: u64,
-}
-
-/// What became of a freed object's slab.
-pub(crate) enum Freed {
-    /// It stays.
-    Kept,
-    /// It is empty and one too many: the caller gives it back.
-    Surplus(SlabRef),
-}
-
 /// A handle to a cache. It can be copied and outlive its cache: every call checks it.
 pub struct CacheRef<P: Platform> {
     cache: NonNull<Cache<P>>,
-    generation: u32,
+    tag: Word,
 }
 
 impl<P: Platform> Clone for CacheRef<P> {
@@ -123,7 +103,7 @@ impl<P: Platform> Copy for CacheRef<P> {}
 
 impl<P: Platform> PartialEq for CacheRef<P> {
     fn eq(&self, other: &Self) -> bool {
-        self.cache == other.cache && self.generation == other.generation
+        self.cache == other.cache && self.tag == other.tag
     }
 }
 
@@ -138,6 +118,7 @@ unsafe impl<P: Platform> Sync for Cache<P> {}
 impl<P: Platform> Deref for CacheRef<P> {
     type Target = Cache<P>;
 
+    #[inline]
     fn deref(&self) -> &Cache<P> {
         // SAFETY: caches live in slabs that are never given back, or in `Memory` itself: the target is always a `Cache`.
         unsafe { self.cache.as_ref() }
@@ -145,17 +126,23 @@ impl<P: Platform> Deref for CacheRef<P> {
 }
 
 impl<P: Platform> CacheRef<P> {
-    /// A handle to a cache that lives for ever at this address.
+    /// A handle to a cache that lives at this address.
     pub(crate) fn new(cache: NonNull<Cache<P>>) -> Self {
-        let mut handle = Self { cache, generation: 0 };
-        handle.generation = handle.deref().generation.load(Relaxed);
+        let mut handle = Self { cache, tag: Word::slab(0, SlabUser::Anyone) };
+        handle.tag = handle.deref().tag();
         handle
     }
 
     /// The cache, unless it was destroyed.
     #[inline]
     pub(crate) fn alive(self) -> Option<Self> {
-        (self.generation != 0 && self.deref().generation.load(Relaxed) == self.generation).then_some(self)
+        (self.deref().tag() == self.tag).then_some(self)
+    }
+
+    /// The word that the pages of the cache's slabs have.
+    #[inline]
+    pub(crate) fn tag(self) -> Word {
+        self.tag
     }
 
     /// The cache's address.
@@ -174,17 +161,18 @@ impl<P: Platform> Cache<P> {
         name: CacheName,
         geometry: Geometry,
         flags: CacheFlags,
-        ctor: Option<Ctor>,
-        dtor: Option<Dtor>,
-        generation: u32,
+        (ctor, dtor): (Option<Ctor>, Option<Dtor>),
+        tag: Word,
     ) -> Self {
         Self {
+            tag: AtomicU64::new(tag.bits()),
+            front: Front::new(),
             name,
             geometry,
+            stock: Stock::for_objects(geometry.stride),
             flags,
             ctor,
             dtor,
-            generation: AtomicU32::new(generation),
             next: Cell::new(None),
             slabs: Lock::new(Slabs::new(if dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT })),
         }
@@ -192,8 +180,19 @@ impl<P: Platform> Cache<P> {
 
     /// The same cache, but its slabs are never given back by a free.
     pub(crate) fn keeping_all_slabs(self) -> Self {
-        self.slabs.with(|slabs| slabs.kept = usize::MAX);
+        self.slabs.with(Slabs::keep_all);
         self
+    }
+
+    /// The word that the pages of this cache's slabs have.
+    #[inline]
+    pub(crate) fn tag(&self) -> Word {
+        Word::from_bits(self.tag.load(Relaxed))
+    }
+
+    /// Makes every handle to the cache useless.
+    pub(crate) fn kill(&self) {
+        self.tag.store(0, Relaxed);
     }
 
     /// The flags that pages for this cache are allocated with.
@@ -202,159 +201,41 @@ impl<P: Platform> Cache<P> {
         if self.flags.contains(CacheFlags::CACHE_DMA) { gfp | GfpFlags::DMA } else { gfp }
     }
 
-    /// The number of the object at `addr` in `slab`.
-    #[inline]
-    pub(crate) fn object_at(&self, slab: SlabRef, addr: VirtAddr) -> Result<usize, FreeError> {
-        let offset = addr.as_usize().checked_sub(slab.first().as_usize()).ok_or(FreeError::Interior)?;
-        let object = offset / self.geometry.stride;
-        if object < self.geometry.objects && offset % self.geometry.stride == 0 {
-            Ok(object)
-        } else {
-            Err(FreeError::Interior)
-        }
-    }
-
     /// The address of an object.
     #[inline]
     pub(crate) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
         slab.first().add(object * self.geometry.stride)
     }
 
+    /// Objects that are live and objects that are parked. Exact while nobody allocates or frees.
+    pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
+        let parked = self.front.magazines().chain(slabs.depot.full.iter()).map(|magazine| magazine.len()).sum();
+        (slabs.out().saturating_sub(parked), parked)
+    }
+
     pub(crate) fn stats(&self) -> CacheStats {
         self.slabs.with(|slabs| {
-            let all = slabs.partial.len() + slabs.full.len() + slabs.empty.len() + slabs.leaving;
+            let (active_objects, parked) = self.usage(slabs);
             CacheStats {
                 name: self.name,
-                active_objects: slabs.live,
-                objects: all * self.geometry.objects,
+                active_objects,
+                parked,
+                objects: slabs.len() * self.geometry.objects,
                 object_size: self.geometry.stride,
-                active_slabs: slabs.partial.len() + slabs.full.len(),
-                slabs: all,
+                active_slabs: slabs.active(),
+                slabs: slabs.len(),
                 pages_per_slab: self.geometry.order.pages() as usize,
-                high: slabs.high,
-                allocs: slabs.allocs,
-                grown: slabs.grown,
-                reaped: slabs.reaped,
-                errors: slabs.errors,
+                high: slabs.counts.high,
+                allocs: slabs.counts.allocs,
+                grown: slabs.counts.grown,
+                reaped: slabs.counts.reaped,
+                errors: slabs.counts.errors,
             }
         })
     }
-}
 
-impl Slabs {
-    const fn new(kept: usize) -> Self {
-        Self {
-            partial: SlabList::new(),
-            full: SlabList::new(),
-            empty: SlabList::new(),
-            kept,
-            leaving: 0,
-            next_colour: 0,
-            live: 0,
-            high: 0,
-            allocs: 0,
-            grown: 0,
-            reaped: 0,
-            errors: 0,
-        }
-    }
-
-    /// Takes an object from a partly used slab, or from an empty one.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Option<(SlabRef, usize)> {
-        let slab = self.partial.head().or_else(|| {
-            let slab = self.empty.pop()?;
-            self.partial.push(slab);
-            Some(slab)
-        })?;
-        let object = slab.take()?;
-        if slab.is_full() {
-            self.partial.remove(slab);
-            self.full.push(slab);
-        }
-        self.live += 1;
-        self.high = self.high.max(self.live);
-        self.allocs += 1;
-        Some((slab, object))
-    }
-
-    /// Puts an object back.
-    #[inline]
-    pub(crate) fn put(&mut self, slab: SlabRef, object: usize) -> Result<Freed, FreeError> {
-        let was_full = slab.is_full();
-        if !slab.put(object) {
-            return Err(FreeError::DoubleFree);
-        }
-        self.live -= 1;
-        if was_full {
-            self.full.remove(slab);
-            self.partial.push(slab);
-        }
-        if slab.is_empty() {
-            self.partial.remove(slab);
-            if self.empty.len() >= self.kept {
-                self.leaving += 1;
-                return Ok(Freed::Surplus(slab));
-            }
-            self.empty.push(slab);
-        }
-        Ok(Freed::Kept)
-    }
-
-    /// Adds a fresh slab.
-    pub(crate) fn add(&mut self, slab: SlabRef) {
-        self.empty.push(slab);
-        self.grown += 1;
-    }
-
-    /// The colour of the next slab, 0..=`colours`.
-    pub(crate) fn next_colour(&mut self, colours: usize) -> usize {
-        let colour = self.next_colour;
-        self.next_colour = if colour == colours { 0 } else { colour + 1 };
-        colour
-    }
-
-    /// Takes an empty slab out, to be given back.
-    pub(crate) fn take_empty(&mut self) -> Option<SlabRef> {
-        let slab = self.empty.pop()?;
-        self.leaving += 1;
-        Some(slab)
-    }
-
-    /// A slab that was taken out is gone.
-    pub(crate) fn gone(&mut self) {
-        self.leaving -= 1;
-        self.reaped += 1;
-    }
-
-    /// The cache could not grow.
-    pub(crate) fn failed(&mut self) {
-        self.errors += 1;
-    }
-
-    /// Objects that are allocated.
-    pub(crate) fn live(&self) -> usize {
-        self.live
-    }
-
-    /// Whether no slab exists, not even one on its way out.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.partial.len() + self.full.len() + self.empty.len() + self.leaving == 0
-    }
-
-    /// Checks the lists and each slab; returns the first invariant that is broken.
+    /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        let mut live = 0;
-        for slab in self.partial.iter().chain(self.full.iter()).chain(self.empty.iter()) {
-            slab.validate()?;
-            live += slab.in_use();
-        }
-        if self.full.iter().any(|slab| !slab.is_full()) || self.empty.iter().any(|slab| !slab.is_empty()) {
-            return Err("a slab hangs in the wrong list");
-        }
-        if self.partial.iter().any(|slab| slab.is_full() || slab.is_empty()) {
-            return Err("a partly used slab is full or empty");
-        }
-        if live == self.live { Ok(()) } else { Err("a cache's count of live objects is wrong") }
+        self.slabs.with(|slabs| slabs.validate(self.front.magazines()))
     }
 }

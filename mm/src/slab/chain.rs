@@ -1,9 +1,11 @@
-//! The list of all caches, newest first, and the three that must exist before any other.
+//! The list of all caches, newest first, and those that must exist before any other.
 
+use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
 use crate::slab::cache::{Cache, CacheRef};
 use crate::slab::descriptor::Slab;
 use crate::slab::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::slab::magazine::{CAPACITIES, Magazine};
 use crate::slab::name::CacheName;
 use crate::vm::VmArea;
 
@@ -15,66 +17,83 @@ pub(crate) struct BootCaches<P: Platform> {
     pub(crate) descriptors: Cache<P>,
     /// Objects: descriptors of vm areas.
     pub(crate) areas: Cache<P>,
+    /// Objects: magazines, small ones first.
+    pub(crate) magazines: [Cache<P>; CAPACITIES.len()],
 }
 
+const MAGAZINE_NAMES: [CacheName; CAPACITIES.len()] = [
+    CacheName::literal("magazine-8"),
+    CacheName::literal("magazine-16"),
+    CacheName::literal("magazine-32"),
+    CacheName::literal("magazine-64"),
+];
+
 impl<P: Platform> BootCaches<P> {
+    /// All of them; the first keeps its slabs for ever.
+    fn all(&self) -> impl Iterator<Item = &Cache<P>> {
+        core::iter::once(&self.caches).chain(self.shrinkable())
+    }
+
     /// Whether one of these caches has this name.
     pub(crate) fn has(&self, name: CacheName) -> bool {
-        [&self.caches, &self.descriptors, &self.areas].iter().any(|cache| cache.name == name)
+        self.all().any(|cache| cache.name == name)
     }
 
     /// Whether `cache` is one of these: what comes from them belongs to the allocators alone.
     pub(crate) fn contains(&self, cache: &Cache<P>) -> bool {
-        [&self.caches, &self.descriptors, &self.areas].into_iter().any(|boot| core::ptr::eq(boot, cache))
+        self.all().any(|boot| core::ptr::eq(boot, cache))
     }
 
-    /// The two whose empty slabs may be given back.
-    pub(crate) fn shrinkable(&self) -> [&Cache<P>; 2] {
-        [&self.areas, &self.descriptors]
+    /// Those whose whole slabs may be given back; what others need to be given back comes last.
+    pub(crate) fn shrinkable(&self) -> impl Iterator<Item = &Cache<P>> {
+        self.magazines.iter().chain([&self.areas, &self.descriptors])
+    }
+
+    /// Prepares their fronts. Once, when they do not move any more.
+    pub(crate) fn attach(&self) {
+        self.all().for_each(|cache| cache.front.attach());
     }
 
     pub(crate) fn new() -> Self {
         const CACHES: CacheName = CacheName::literal("kmem_cache");
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
         const AREAS: CacheName = CacheName::literal("vm_area");
-        let boot_cache = |name, bytes: usize, generation| {
-            Cache::new(
-                name,
-                Geometry::for_class(bytes.next_multiple_of(8)),
-                CacheFlags::NO_REAP,
-                None,
-                None,
-                generation,
-            )
+        let boot_cache = |name, bytes: usize, number| {
+            let tag = Word::slab(number, SlabUser::Allocators);
+            let geometry = Geometry::for_descriptors(bytes);
+            Cache::new(name, geometry, CacheFlags::NO_REAP, (None, None), tag)
         };
         Self {
             caches: boot_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
             descriptors: boot_cache(DESCRIPTORS, Slab::bytes(OFF_SLAB_OBJECTS), 2),
             areas: boot_cache(AREAS, size_of::<VmArea>(), 3),
+            magazines: core::array::from_fn(|kind| {
+                boot_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 4 + kind as u32)
+            }),
         }
     }
 }
 
 /// The numbers below belong to the boot caches.
-const FIRST_GENERATION: u32 = 4;
+const FIRST_NUMBER: u32 = 16;
 
 /// All caches, and where the reaper looks next.
 pub(crate) struct Chain<P: Platform> {
     head: Option<CacheRef<P>>,
     hand: Option<CacheRef<P>>,
-    generations: u32,
+    numbers: u32,
 }
 
 impl<P: Platform> Chain<P> {
     pub(crate) const fn new() -> Self {
-        Self { head: None, hand: None, generations: FIRST_GENERATION }
+        Self { head: None, hand: None, numbers: FIRST_NUMBER }
     }
 
-    /// A number that no cache had before, never 0.
-    pub(crate) fn next_generation(&mut self) -> u32 {
-        let generation = self.generations;
-        self.generations = generation.checked_add(1).unwrap_or(FIRST_GENERATION);
-        generation
+    /// A word for the pages of a new cache, which no cache had before.
+    pub(crate) fn next_tag(&mut self) -> Word {
+        let number = self.numbers;
+        self.numbers = number.checked_add(1).unwrap_or(FIRST_NUMBER);
+        Word::slab(number, SlabUser::Anyone)
     }
 
     /// Puts a cache in front.

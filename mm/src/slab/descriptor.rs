@@ -1,21 +1,48 @@
 //! One slab: which of its objects are free.
 //!
-//! The descriptor is followed by one index per object. Free objects form a list through these indices, last freed first;
-//! the index of an allocated object reads [`LIVE`], so a second free of an object is seen at once. Objects themselves
-//! are never touched: what a caller left in one is there when the next caller gets it.
+//! The descriptor is followed by one byte per object, its [`State`]. Objects themselves are never touched: what a caller
+//! left in one is there when the next caller gets it.
+//!
+//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `Parked`, who
+//! frees the object; `Parked` to `Live`, the CPU whose magazine the object is in.
 
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::addr::VirtAddr;
+use crate::slab::divisor::Divisor;
 
-/// The index of an object that is allocated.
-const LIVE: u16 = u16::MAX;
-/// The end of the list of free objects.
-const END: u16 = u16::MAX - 1;
+/// Where an object is.
+#[repr(transparent)]
+pub(crate) struct State(AtomicU8);
 
-/// The descriptor of one slab, followed in memory by `objects` indices.
+impl State {
+    /// In its slab.
+    pub(crate) const FREE: u8 = 0;
+    /// In a magazine.
+    pub(crate) const PARKED: u8 = 1;
+    /// With whoever allocated it.
+    pub(crate) const LIVE: u8 = 2;
+
+    #[inline]
+    pub(crate) fn get(&self) -> u8 {
+        self.0.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, state: u8) {
+        self.0.store(state, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.get() == Self::LIVE
+    }
+}
+
+/// The descriptor of one slab, followed in memory by the states of its objects.
 #[repr(C)]
 pub struct Slab {
     next: Cell<Option<SlabRef>>,
@@ -23,16 +50,18 @@ pub struct Slab {
     /// Address of the cache that the slab belongs to.
     owner: NonNull<u8>,
     first: VirtAddr,
-    objects: u16,
-    in_use: Cell<u16>,
+    stride: Divisor,
+    objects: u32,
     free: Cell<u16>,
+    /// No object before this one is free.
+    hint: Cell<u16>,
 }
 
 /// A slab that exists. Its cells are read and written under the lock of its cache only.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SlabRef(NonNull<Slab>);
 
-// SAFETY: a slab's cells are used under the lock of its cache (the rule above), its other fields never change.
+// SAFETY: a slab's cells are used under the lock of its cache, its states are atomics, its other fields never change.
 unsafe impl Send for SlabRef {}
 
 impl Deref for SlabRef {
@@ -48,7 +77,7 @@ impl Deref for SlabRef {
 impl Slab {
     /// Bytes of a descriptor for `objects` objects.
     pub(crate) const fn bytes(objects: usize) -> usize {
-        size_of::<Self>() + objects * size_of::<u16>()
+        size_of::<Self>() + objects * size_of::<State>()
     }
 
     /// The address of the owning cache.
@@ -63,106 +92,128 @@ impl Slab {
         self.first
     }
 
-    /// Objects that are allocated.
+    /// Objects that are not in the slab: live or parked.
     #[inline]
-    pub(crate) fn in_use(&self) -> usize {
-        self.in_use.get().into()
+    pub(crate) fn out(&self) -> usize {
+        self.objects as usize - usize::from(self.free.get())
     }
 
-    /// Whether no object is allocated.
+    /// Objects that are in the slab.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.in_use.get() == 0
+    pub(crate) fn free(&self) -> usize {
+        self.free.get().into()
     }
 
-    /// Whether every object is allocated.
+    /// Whether all objects are in the slab.
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
-        self.in_use.get() == self.objects
+    pub(crate) fn is_whole(&self) -> bool {
+        u32::from(self.free.get()) == self.objects
+    }
+
+    /// The number of the object that starts at `addr`, an address in the slab's pages. `None` when none does.
+    #[inline]
+    pub(crate) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
+        let offset = (addr.as_usize() as u32).wrapping_sub(self.first.as_usize() as u32);
+        let object = self.stride.quotient(offset);
+        (object < self.objects).then_some(object as usize)
     }
 }
 
 impl SlabRef {
-    /// Takes the object that was freed last; its number in the slab.
+    /// The state of the object that starts at `addr`, an address in the slab's pages.
     #[inline]
-    pub(crate) fn take(self) -> Option<usize> {
-        let object = self.free.get();
-        let index = self.indices().get(usize::from(object))?;
-        self.free.set(index.replace(LIVE));
-        self.in_use.set(self.in_use.get() + 1);
-        Some(object.into())
+    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<&State> {
+        self.object_at(addr).and_then(|object| self.state(object))
     }
 
-    /// Puts an object back. `false` when it is free already.
+    /// The state of an object.
     #[inline]
-    pub(crate) fn put(self, object: usize) -> bool {
-        let index = &self.indices()[object];
-        if index.get() != LIVE {
-            return false;
-        }
-        index.set(self.free.replace(object as u16));
-        self.in_use.set(self.in_use.get() - 1);
-        true
+    pub(crate) fn state(&self, object: usize) -> Option<&State> {
+        self.states().get(object)
     }
 
-    /// Whether an object is allocated.
-    pub(crate) fn is_live(self, object: usize) -> bool {
-        self.indices().get(object).is_some_and(|index| index.get() == LIVE)
+    /// Takes the first free object, in the order of addresses, and gives it another state.
+    pub(crate) fn take(&self, state: u8) -> Option<usize> {
+        if self.free.get() == 0 {
+            return None;
+        }
+        let hint = usize::from(self.hint.get());
+        let found = self.states().iter().skip(hint).position(|object| object.get() == State::FREE)?;
+        let object = hint + found;
+        self.states()[object].set(state);
+        self.free.set(self.free.get() - 1);
+        self.hint.set(object as u16 + 1);
+        Some(object)
     }
 
-    /// Checks that the list of free objects holds each object that is not live once.
-    pub(crate) fn validate(self) -> Result<(), &'static str> {
-        let live = self.indices().iter().filter(|index| index.get() == LIVE).count();
-        if live != self.in_use() {
-            return Err("a slab's count of live objects is wrong");
-        }
-        let (mut at, mut free) = (self.free.get(), 0);
-        while at != END {
-            let index = self.indices().get(usize::from(at)).ok_or("a slab's free list leads out of the slab")?;
-            free += 1;
-            if index.get() == LIVE || free > self.objects {
-                return Err("a slab's free list is broken");
-            }
-            at = index.get();
-        }
-        if usize::from(free) + live == self.objects.into() { Ok(()) } else { Err("a slab has lost an object") }
+    /// Puts an object back that is out.
+    pub(crate) fn put(&self, object: usize) {
+        self.states()[object].set(State::FREE);
+        self.free.set(self.free.get() + 1);
+        self.hint.set(self.hint.get().min(object as u16));
     }
 
-    /// The indices behind the descriptor.
+    /// The number of the object that has this state: a reference into this slab's.
+    pub(crate) fn object_of(&self, state: NonNull<State>) -> usize {
+        state.as_ptr().addr() - self.states().as_ptr().addr()
+    }
+
+    /// Objects that are parked.
+    pub(crate) fn parked(&self) -> usize {
+        self.states().iter().filter(|object| object.get() == State::PARKED).count()
+    }
+
+    /// Checks that counts and states agree.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        let free = |object: &State| object.get() == State::FREE;
+        if self.states().iter().filter(|object| free(object)).count() != self.free() {
+            return Err("a slab's count of free objects is wrong");
+        }
+        if self.states().iter().take(self.hint.get().into()).any(free) {
+            return Err("a slab has a free object where none should be");
+        }
+        if self.states().iter().any(|object| object.get() > State::LIVE) {
+            return Err("an object is in no state");
+        }
+        Ok(())
+    }
+
+    /// The states behind the descriptor.
     #[inline]
-    fn indices(&self) -> &[Cell<u16>] {
-        // SAFETY: descriptor and indices are one piece of memory, by the contract of `init`.
-        let first = unsafe { self.0.add(1) }.cast::<Cell<u16>>();
-        // SAFETY: `init` was given room for this many indices and has set them.
-        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects.into()) }
+    fn states(&self) -> &[State] {
+        // SAFETY: descriptor and states are one piece of memory, by the contract of `init`.
+        let first = unsafe { self.0.add(1) }.cast::<State>();
+        // SAFETY: `init` was given room for this many states and has set them.
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects as usize) }
     }
 
-    /// Makes a slab descriptor at `at` for `objects` free objects from `first` on.
+    /// Makes a slab descriptor at `at` for `objects` free objects, `stride` bytes apart, from `first` on.
     ///
     /// # Safety
     /// `at` must be aligned to 8 and valid for [`Slab::bytes`] bytes that nothing else uses until the slab goes.
-    pub(crate) unsafe fn init(at: NonNull<u8>, owner: NonNull<u8>, first: VirtAddr, objects: usize) -> Self {
+    pub(crate) unsafe fn init(
+        at: NonNull<u8>,
+        owner: NonNull<u8>,
+        first: VirtAddr,
+        (objects, stride): (usize, Divisor),
+    ) -> Self {
         let slab = at.cast::<Slab>();
         let header = Slab {
             next: Cell::new(None),
             prev: Cell::new(None),
             owner,
             first,
-            objects: objects as u16,
-            in_use: Cell::new(0),
-            free: Cell::new(0),
+            stride,
+            objects: objects as u32,
+            free: Cell::new(objects as u16),
+            hint: Cell::new(0),
         };
         // SAFETY: room for the header, by the contract.
         unsafe { slab.write(header) };
-        // SAFETY: the indices start right behind the header, within the room that the contract promises.
-        let indices = unsafe { slab.add(1) }.cast::<u16>();
-        for object in 0..objects {
-            let next = if object + 1 == objects { END } else { object as u16 + 1 };
-            // SAFETY: `object` is below the count that the contract promises room for.
-            let index = unsafe { indices.add(object) };
-            // SAFETY: as above.
-            unsafe { index.write(next) };
-        }
+        // SAFETY: the states start right behind the header, within the room that the contract promises.
+        let states = unsafe { slab.add(1) }.cast::<u8>();
+        // SAFETY: as above; all of them read `FREE`.
+        unsafe { states.write_bytes(State::FREE, objects) };
         Self(slab)
     }
 
@@ -171,8 +222,9 @@ impl SlabRef {
     /// # Safety
     /// `link` must come from [`to_link`](Self::to_link) of a slab that still exists.
     #[inline]
-    pub(crate) unsafe fn from_link(link: u64) -> Option<Self> {
-        NonNull::new(link as usize as *mut Slab).map(Self)
+    pub(crate) unsafe fn from_link(link: u64) -> Self {
+        // SAFETY: a slab's address is not null.
+        Self(unsafe { NonNull::new_unchecked(link as usize as *mut Slab) })
     }
 
     /// The slab as a page-map link.
@@ -200,17 +252,14 @@ impl SlabList {
         Self { head: None, len: 0 }
     }
 
-    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    #[inline]
     pub(crate) fn head(&self) -> Option<SlabRef> {
         self.head
     }
 
-    #[inline]
     pub(crate) fn push(&mut self, slab: SlabRef) {
         slab.prev.set(None);
         slab.next.set(self.head);
@@ -221,7 +270,6 @@ impl SlabList {
         self.len += 1;
     }
 
-    #[inline]
     pub(crate) fn remove(&mut self, slab: SlabRef) {
         match slab.prev.get() {
             Some(prev) => prev.next.set(slab.next.get()),
@@ -233,7 +281,6 @@ impl SlabList {
         self.len -= 1;
     }
 
-    #[inline]
     pub(crate) fn pop(&mut self) -> Option<SlabRef> {
         let slab = self.head?;
         self.remove(slab);

@@ -2,7 +2,8 @@
 //!
 //! A slab is a block of 2^order pages. Objects start at its beginning, shifted by the slab's colour; the descriptor
 //! stands at the very end of the block, or, for objects of 512 bytes and more, outside of it unless the rest of the
-//! block has room. The order is the smallest that wastes at most an eighth of the block.
+//! block has room. The order is the smallest that wastes at most an eighth of the block; a cache of small objects that
+//! somebody creates takes one that spends at most a fiftieth on anything but objects.
 
 use bitflags::bitflags;
 
@@ -34,6 +35,8 @@ const OFF_SLAB_SIZE: usize = 512;
 pub(crate) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
 const MAX_SLAB_ORDER: usize = 5;
+/// Largest block that small objects get to be packed densely: 8 pages.
+const DENSE_SLAB_ORDER: usize = 3;
 const WORD: usize = 8;
 
 /// The layout of every slab of a cache.
@@ -62,10 +65,14 @@ impl Geometry {
         if offset > size {
             return Err(CreateError::BadOffset);
         }
-        let size = size.next_multiple_of(WORD);
-        let align = if flags.contains(CacheFlags::HWCACHE_ALIGN) { line_share(size) } else { WORD };
+        let align = match flags.contains(CacheFlags::HWCACHE_ALIGN) {
+            true => line_share(size.next_multiple_of(WORD)),
+            false => natural_align(size),
+        };
         let step = if offset == 0 { CACHE_LINE } else { offset }.next_multiple_of(align);
-        let mut geometry = Self::smallest(size.next_multiple_of(align));
+        let stride = size.next_multiple_of(align);
+        let dense = if stride < OFF_SLAB_SIZE { Self::dense(stride) } else { None };
+        let mut geometry = dense.unwrap_or_else(|| Self::smallest(stride));
         geometry.colour_step = step;
         geometry.colours = geometry.leftover() / step;
         Ok(geometry)
@@ -76,6 +83,12 @@ impl Geometry {
         Self::smallest(size)
     }
 
+    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere.
+    pub(crate) fn for_descriptors(size: usize) -> Self {
+        let stride = size.next_multiple_of(WORD);
+        Self::layout_on_slab(stride, Order::ZERO).unwrap_or(Self::whole_block(stride, Order::MAX))
+    }
+
     /// Bytes of a slab's block.
     pub const fn bytes(&self) -> usize {
         self.order.bytes()
@@ -84,6 +97,12 @@ impl Geometry {
     /// Bytes between the last object and the descriptor, or the end of the block.
     fn leftover(&self) -> usize {
         self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride
+    }
+
+    /// The smallest block of a few pages that spends at most a fiftieth on anything but objects, if there is one.
+    fn dense(stride: usize) -> Option<Self> {
+        let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(Order::new).filter_map(|order| Self::layout(stride, order));
+        layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 50 <= layout.bytes())
     }
 
     /// The smallest block that wastes at most an eighth, or the one that wastes the smallest share.
@@ -105,21 +124,32 @@ impl Geometry {
     /// As many objects as fit into a block of `order`, if any does.
     fn layout(stride: usize, order: Order) -> Option<Self> {
         let bytes = order.bytes();
-        if stride >= OFF_SLAB_SIZE {
-            let objects = (bytes / stride).min(OFF_SLAB_OBJECTS);
-            if objects == 0 {
-                return None;
-            }
-            let on_slab = descriptor_offset(bytes, objects).filter(|&offset| objects * stride <= offset);
-            return Some(Self { objects, descriptor_offset: on_slab, ..Self::whole_block(stride, order) });
+        if stride < OFF_SLAB_SIZE {
+            return Self::layout_on_slab(stride, order);
         }
-        let objects = (bytes - size_of::<Slab>() - WORD) / (stride + size_of::<u16>());
+        let objects = (bytes / stride).min(OFF_SLAB_OBJECTS);
+        let on_slab = descriptor_offset(bytes, objects).filter(|&offset| objects * stride <= offset);
+        (objects > 0).then_some(Self { objects, descriptor_offset: on_slab, ..Self::whole_block(stride, order) })
+    }
+
+    /// As many objects as fit into a block of `order` beside the descriptor, if any does.
+    fn layout_on_slab(stride: usize, order: Order) -> Option<Self> {
+        let bytes = order.bytes();
+        let fits =
+            |&objects: &usize| descriptor_offset(bytes, objects).is_some_and(|offset| objects * stride <= offset);
+        let most = (bytes - Slab::bytes(0)) / (stride + Slab::bytes(1) - Slab::bytes(0));
+        let objects = (1..=most).rev().find(fits)?;
         Some(Self { objects, descriptor_offset: descriptor_offset(bytes, objects), ..Self::whole_block(stride, order) })
     }
 
     const fn whole_block(stride: usize, order: Order) -> Self {
         Self { stride, order, objects: 1, colour_step: CACHE_LINE, colours: 0, descriptor_offset: None }
     }
+}
+
+/// The alignment that an object of this size can need: what its size is a multiple of, 4 or 8.
+const fn natural_align(size: usize) -> usize {
+    if size.next_multiple_of(WORD / 2).is_multiple_of(WORD) { WORD } else { WORD / 2 }
 }
 
 /// The alignment of small objects that share a cache line evenly.

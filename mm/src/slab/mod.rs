@@ -1,14 +1,18 @@
 //! Slab caches: named pools of equal objects, carved from blocks of pages.
 //!
-//! `geometry.rs` decides how a slab is laid out, `descriptor.rs` is one slab, `cache.rs` one cache with its lists of
-//! slabs, `chain.rs` the list of all caches. The calls (`kmem_cache_alloc` and the rest) are in `memory/caches.rs`.
-//! (Bonwick 1994; chapter: "Lookaside Caches".)
+//! `geometry.rs` decides how a slab is laid out, `descriptor.rs` is one slab, `slabs.rs` all slabs of a cache, `front.rs`
+//! the magazines of each CPU before them, `cache.rs` one cache, `chain.rs` the list of all caches. The calls
+//! (`kmem_cache_alloc` and the rest) are in `memory/caches.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
 
 pub(crate) mod cache;
 pub(crate) mod chain;
 pub(crate) mod descriptor;
+mod divisor;
+pub(crate) mod front;
 pub(crate) mod geometry;
+pub(crate) mod magazine;
 mod name;
+pub(crate) mod slabs;
 
 pub use cache::{CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
 pub use geometry::{CacheFlags, Geometry};
@@ -16,3 +20,4 @@ pub use name::CacheName;
 
 pub(crate) use cache::Cache;
 pub(crate) use chain::{BootCaches, Chain};
+pub(crate) use divisor::Divisor;

@@ -1,5 +1,7 @@
 //! The name of a cache.
 
+use core::fmt;
+
 use crate::error::CreateError;
 
 /// Visible characters of a cache's name.
@@ -10,6 +12,12 @@ const NAME_MAX: usize = 19;
 pub struct CacheName {
     bytes: [u8; NAME_MAX],
     len: u8,
+}
+
+impl fmt::Debug for CacheName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
 }
 
 impl CacheName {

@@ -42,6 +42,8 @@ impl<T: Send> Lock<T> for HostLock<T> {
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
     static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
+    /// Whether a handler runs that has interrupted somebody on the way through a CPU's caches.
+    static INTRUDING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// An interrupt to come: after how many steps, and its handler.
@@ -198,6 +200,10 @@ impl Platform for HostPlatform {
         cpu::current()
     }
 
+    fn pin_alone(&self) -> Option<HostPin> {
+        if INTRUDING.get() { None } else { cpu::current() }
+    }
+
     fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
         cpu::borrow(cpu)
     }
@@ -231,7 +237,9 @@ impl Platform for HostPlatform {
         match INTERRUPT.get() {
             Some((0, handler)) => {
                 INTERRUPT.set(None);
+                INTRUDING.set(true);
                 self.in_context(Context::Interrupt, handler);
+                INTRUDING.set(false);
             }
             Some((left, handler)) => INTERRUPT.set(Some((left - 1, handler))),
             None => {}

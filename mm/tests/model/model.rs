@@ -49,6 +49,7 @@ pub struct Model {
 impl Model {
     pub fn new(memory: Kernel, seed: u64) -> Self {
         let caches: Vec<_> = (0..CACHES.len()).map(|nth| create(memory, nth)).collect();
+        memory.drop_caches();
         let start = blocks(memory);
         let (physical, addresses) = (Ranges::default(), Ranges::default());
         let (rng, held) = (Rng::new(seed), Vec::new());

@@ -4,7 +4,7 @@
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
 
 use super::{BATCH, Memory};
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::VirtAddr;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
 use crate::vm::{AreaRef, Batch, FrameChain, Queue, RangeCache};
 
@@ -52,21 +52,23 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
-    /// Gives the frames of flushed areas back, in bulk.
+    /// Gives the frames of flushed areas back, a run at a time.
     fn free_frames_of(&self, areas: &Queue) {
-        let (mut frames, mut count) = ([Pfn::new(0); BATCH], 0);
-        for area in areas.iter() {
-            let mut chain = area.frames.replace(FrameChain::EMPTY);
-            while let Some(frame) = chain.pop(&self.map) {
-                frames[count] = frame;
-                count += 1;
-                if count == BATCH {
-                    self.give_frames(&frames);
-                    count = 0;
-                }
+        let mut chains = areas.iter().map(|area| area.frames.replace(FrameChain::EMPTY));
+        let mut chain = FrameChain::EMPTY;
+        let mut next = || loop {
+            match chain.pop(&self.map) {
+                None => chain = chains.next()?,
+                frame => return frame,
+            }
+        };
+        while let Some(frame) = next() {
+            let mut run = core::iter::once(frame).chain(core::iter::from_fn(&mut next).take(BATCH - 1));
+            if let Some(frame) = self.free_cached_all(&mut run) {
+                // Memory is short, or the page has further references.
+                self.give_frames(&[frame]);
             }
         }
-        self.give_frames(&frames[..count]);
     }
 
     /// Ends a free area: its range goes back to the tree, its descriptor to its cache.

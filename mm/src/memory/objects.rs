@@ -1,0 +1,379 @@
+//! The way of an object: through this CPU's magazines, or else through the slabs, under the cache's lock.
+//!
+//! The first halves, [`Memory::alloc_object`] and [`Memory::free_to_front`], call nothing and take no lock. What they
+//! cannot do is done out of line: magazines are made, traded with the depot, filled from a slab, or, where there are
+//! none, passed by.
+
+use core::panic::Location;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::Memory;
+use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
+use crate::error::{AllocError, FreeError};
+use crate::gfp::GfpFlags;
+use crate::magazine::MAX_CPUS;
+use crate::page::{Page, PageState, Word};
+use crate::platform::{Lock, Pinned, Platform};
+use crate::slab::descriptor::{SlabRef, State};
+use crate::slab::magazine::{CAPACITIES, MagazineRef, Parked};
+use crate::slab::{Cache, CacheRef};
+
+/// Whose an object is that is to be freed.
+#[derive(Clone, Copy)]
+pub(super) enum Owner<P: Platform> {
+    /// This cache's.
+    This(CacheRef<P>),
+    /// Any cache's, but for the allocators' own.
+    Any,
+}
+
+/// What became of an object that was to be put into a magazine.
+enum Put {
+    /// It is in.
+    Done,
+    /// Both magazines are full, and the depot, which has room, lacks an empty one.
+    NeedsMagazine,
+    /// There are no magazines here.
+    Nowhere,
+}
+
+impl<P: Platform> Memory<P> {
+    /// Takes an object, growing the cache if it must. The context has been checked.
+    #[inline]
+    pub(super) fn alloc_object(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        match self.alloc_from_front(cache, gfp) {
+            Some(object) => Ok(object),
+            None => self.alloc_slowly(cache, gfp, caller),
+        }
+    }
+
+    /// An object from this CPU's loaded magazine.
+    #[inline]
+    fn alloc_from_front(&self, cache: &Cache<P>, gfp: GfpFlags) -> Option<NonNull<u8>> {
+        // A caller that may sleep has interrupted nobody.
+        let pin = if gfp.may_sleep() { self.platform.pin() } else { self.platform.pin_alone() }?;
+        let parked = cache.front.loaded(pin.cpu())?.pop(|| self.platform.step())?;
+        self.platform.step();
+        parked.state().set(State::LIVE);
+        Some(parked.object)
+    }
+
+    /// Puts an object into this CPU's loaded magazine, if it is a live one of a slab whose pages have a word that will do,
+    /// and if there is room.
+    #[inline]
+    pub(super) fn free_to_front(&self, object: NonNull<u8>, fits: impl FnOnce(Word) -> bool) -> bool {
+        let addr = VirtAddr::from_ptr(object.as_ptr());
+        let Some(page) = self.page_at(addr).filter(|page| fits(page.word())) else { return false };
+        // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
+        let slab = unsafe { SlabRef::from_link(page.link()) };
+        let Some(state) = slab.state_at(addr).filter(|state| state.is_live()) else { return false };
+        let Some(pin) = self.platform.pin_alone() else { return false };
+        let Some(magazine) = self.owner(slab).front.loaded(pin.cpu()) else { return false };
+        let parked = Parked { object, state: NonNull::from(state) };
+        magazine.push(parked, || self.platform.step()) && {
+            self.platform.step();
+            state.set(State::PARKED);
+            true
+        }
+    }
+
+    /// The page around `addr`, as far as memory has no gaps.
+    #[inline]
+    fn page_at(&self, addr: VirtAddr) -> Option<&Page> {
+        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
+        (offset < self.gapless_bytes).then(|| self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32)))
+    }
+
+    /// An object from wherever there is one: magazines, depot, slabs, a new slab.
+    #[cold]
+    #[inline(never)]
+    fn alloc_slowly(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        loop {
+            if let Some(object) = self.alloc_from_depot(cache) {
+                return Ok(object);
+            }
+            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
+                self.equip(cache);
+                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
+            }
+            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
+        }
+    }
+
+    /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
+    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let pin = self.platform.pin_alone()?;
+        let (front, cpu) = (&cache.front, pin.cpu());
+        if front.is_drain_wanted(cpu) {
+            self.strip(cache, cpu);
+        }
+        if !front.is_equipped(cpu) {
+            return None;
+        }
+        let loaded = front.loaded(cpu)?;
+        if loaded.is_empty() && !front.spare(cpu)?.is_empty() {
+            front.swap(cpu);
+        } else if loaded.is_empty() {
+            cache.slabs.with(|slabs| match slabs.depot.full.pop() {
+                Some(full) => {
+                    front.load(cpu, full);
+                    slabs.depot.empty.push(loaded);
+                }
+                None => slabs.fill(loaded, cache.geometry.stride),
+            });
+        }
+        let parked = front.loaded(cpu)?.pop(|| self.platform.step())?;
+        parked.state().set(State::LIVE);
+        Some(parked.object)
+    }
+
+    /// Frees an object that the fast way did not take, or says what is wrong with it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn free_slowly(
+        &'static self,
+        call: &'static str,
+        object: NonNull<u8>,
+        owner: Owner<P>,
+        caller: &'static Location<'static>,
+    ) -> Result<(), FreeError> {
+        let addr = VirtAddr::from_ptr(object.as_ptr());
+        let expected = match owner {
+            Owner::This(cache) => cache.alive().ok_or(FreeError::WrongCache).map(Some),
+            Owner::Any => Ok(None),
+        };
+        expected
+            .and_then(|expected| self.live_object(addr, expected.as_deref()))
+            .map(|(slab, state)| self.park(slab, Parked { object, state }))
+            .map_err(|error| self.bad_object(call, addr, error, caller))
+    }
+
+    /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not the
+    /// allocators' own.
+    fn live_object(&self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(SlabRef, NonNull<State>), FreeError> {
+        let slab = self.slab_of(addr)?;
+        let cache = self.owner(slab);
+        let fits = match expected {
+            Some(expected) => core::ptr::eq(expected, cache),
+            None => !self.boot_caches.contains(cache),
+        };
+        if !fits {
+            return Err(FreeError::WrongCache);
+        }
+        let state = slab.state_at(addr).ok_or(FreeError::Interior)?;
+        if state.is_live() { Ok((slab, NonNull::from(state))) } else { Err(FreeError::DoubleFree) }
+    }
+
+    /// Puts a live object away: into a magazine, or, where there is none, into its slab.
+    fn park(&'static self, slab: SlabRef, parked: Parked) {
+        let cache = self.owner(slab);
+        self.equip(cache);
+        let put = match self.put_into_magazine(cache, parked, Full::Trade) {
+            Put::NeedsMagazine => {
+                if let Some(empty) = self.new_magazine(cache) {
+                    cache.slabs.with(|slabs| slabs.depot.empty.push(empty));
+                }
+                self.put_into_magazine(cache, parked, Full::Flush)
+            }
+            put => put,
+        };
+        if let Put::Nowhere | Put::NeedsMagazine = put {
+            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.state)));
+        }
+        self.trim(cache);
+    }
+
+    /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.
+    fn put_into_magazine(&'static self, cache: &Cache<P>, parked: Parked, when_full: Full) -> Put {
+        let Some(pin) = self.platform.pin_alone() else { return Put::Nowhere };
+        let (front, cpu) = (&cache.front, pin.cpu());
+        if front.is_drain_wanted(cpu) {
+            self.strip(cache, cpu);
+        }
+        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Put::Nowhere };
+        if !front.is_equipped(cpu) {
+            return Put::Nowhere;
+        }
+        if loaded.is_full() && !spare.is_full() {
+            front.swap(cpu);
+        } else if loaded.is_full() {
+            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot };
+            let traded = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
+                Some(empty) => Some(front.load(cpu, empty)),
+                None if matches!(when_full, Full::Trade) && slabs.depot.full.len() < limit => None,
+                None => Some(slabs.put_all(loaded, |addr| self.slab_around(addr))),
+            });
+            if traded.is_none() {
+                return Put::NeedsMagazine;
+            }
+        }
+        let pushed = front.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform.step()));
+        if !pushed {
+            return Put::Nowhere;
+        }
+        parked.state().set(State::PARKED);
+        Put::Done
+    }
+
+    /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
+    fn equip(&'static self, cache: &Cache<P>) {
+        let lacks = || {
+            let pin = self.platform.pin_alone().filter(|pin| pin.cpu() < MAX_CPUS)?;
+            (!cache.front.is_equipped(pin.cpu())).then_some(pin)
+        };
+        if lacks().is_none() || self.is_short(cache) {
+            return;
+        }
+        let Some(loaded) = self.new_magazine(cache) else { return };
+        let Some(spare) = self.new_magazine(cache) else { return self.free_magazine(loaded) };
+        match lacks() {
+            Some(pin) => cache.front.equip(pin.cpu(), [loaded, spare]),
+            None => [loaded, spare].into_iter().for_each(|magazine| self.free_magazine(magazine)),
+        }
+    }
+
+    /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
+    fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
+        let source = &self.boot_caches.magazines[cache.stock.kind];
+        let take = || source.slabs.with(|slabs| slabs.take());
+        let (slab, object) = take().or_else(|| {
+            self.grow_quietly(source)?;
+            take()
+        })?;
+        let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
+        debug_assert!(cache.stock.capacity <= CAPACITIES[cache.stock.kind]);
+        // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
+        Some(unsafe { MagazineRef::init(memory, cache.stock.capacity) })
+    }
+
+    fn free_magazine(&'static self, magazine: MagazineRef) {
+        debug_assert!(magazine.is_empty());
+        let addr = VirtAddr::from_ptr(magazine.ptr().as_ptr());
+        let freed = self.put_object(addr, Some(self.owner(self.slab_around(addr))));
+        debug_assert!(freed.is_ok());
+    }
+
+    /// Takes an object of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
+    pub(super) fn take_object(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        loop {
+            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
+                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
+            }
+            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
+        }
+    }
+
+    /// Puts an object back into its slab, past all magazines. It must be one of `expected`, or of any cache that is not
+    /// the allocators' own.
+    pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
+        let (slab, state) = self.live_object(addr, expected)?;
+        let cache = self.owner(slab);
+        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(state)));
+        self.trim(cache);
+        Ok(())
+    }
+
+    /// Gives back the slabs that are too many.
+    fn trim(&'static self, cache: &Cache<P>) {
+        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
+            self.give_back(cache, slab);
+        }
+    }
+
+    /// Whether the zones that serve a cache have so little memory left that nothing should be set aside.
+    fn is_short(&self, cache: &Cache<P>) -> bool {
+        let zones = cache.page_gfp(GfpFlags::ATOMIC).zones();
+        zones.iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
+    }
+
+    /// Empties the magazines of this CPU and of those where nothing runs, and the depot; asks the other CPUs to empty
+    /// theirs. The objects are back in their slabs then.
+    pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
+        if let Some(pin) = self.platform.pin_alone() {
+            self.strip(cache, pin.cpu());
+        }
+        for cpu in (0..MAX_CPUS).filter(|&cpu| cache.front.is_equipped(cpu)) {
+            match self.platform.pin_idle(cpu) {
+                Some(_pin) => self.strip(cache, cpu),
+                None => cache.front.want_drain(cpu),
+            }
+        }
+        let next = || cache.slabs.with(|slabs| slabs.depot.full.pop().or_else(|| slabs.depot.empty.pop()));
+        while let Some(magazine) = next() {
+            cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr)));
+            self.free_magazine(magazine);
+        }
+    }
+
+    /// Empties the magazines of all CPUs of a cache that nobody uses.
+    pub(super) fn strip_all(&'static self, cache: &Cache<P>) {
+        (0..MAX_CPUS).for_each(|cpu| self.strip(cache, cpu));
+    }
+
+    /// Takes the magazines of a CPU away, which the caller is pinned to.
+    fn strip(&'static self, cache: &Cache<P>, cpu: usize) {
+        let stripped = cache.slabs.with(|slabs| {
+            let magazines = cache.front.strip(cpu)?;
+            magazines.into_iter().for_each(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
+            Some(magazines)
+        });
+        stripped.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
+    }
+
+    /// The slab whose pages `addr` lies in.
+    pub(super) fn slab_of(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
+        let frame = self.frame_of(addr).ok_or(FreeError::Wild)?;
+        let page = self.map.get(frame).ok_or(FreeError::Wild)?;
+        match page.state() {
+            // SAFETY: a page that reads Slab carries the link of its slab, which exists until that state goes.
+            PageState::Slab => Ok(unsafe { SlabRef::from_link(page.link()) }),
+            PageState::Allocated(_) => Err(FreeError::NotSlab),
+            PageState::Free(_) | PageState::Parked(_) => Err(FreeError::DoubleFree),
+            PageState::Inner => match self.map.block_of(frame) {
+                Some((_, PageState::Free(_) | PageState::Parked(_))) => Err(FreeError::DoubleFree),
+                Some(_) => Err(FreeError::NotSlab),
+                None => Err(FreeError::Reserved),
+            },
+        }
+    }
+
+    /// The slab around an address that is known to lie in one.
+    fn slab_around(&self, addr: VirtAddr) -> SlabRef {
+        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
+        let page = self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32));
+        // SAFETY: the page belongs to a slab, which exists as long as one of its objects is out.
+        unsafe { SlabRef::from_link(page.link()) }
+    }
+
+    /// The cache of a slab.
+    #[inline]
+    pub(super) fn owner(&self, slab: SlabRef) -> &Cache<P> {
+        // SAFETY: a slab's owner is the cache that made it, and a cache outlives its slabs.
+        unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
+    }
+}
+
+/// What to do with a full magazine when the depot has no empty one.
+#[derive(Clone, Copy)]
+enum Full {
+    /// Say so.
+    Trade,
+    /// Put its objects into their slabs.
+    Flush,
+}

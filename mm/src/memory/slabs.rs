@@ -1,0 +1,118 @@
+//! How a slab comes and goes: pages, descriptor, page-map entries, constructors and destructors.
+
+use core::panic::Location;
+use core::ptr::NonNull;
+
+use super::Memory;
+use crate::addr::Pfn;
+use crate::error::AllocError;
+use crate::gfp::GfpFlags;
+use crate::page::{Page, PageState, Word};
+use crate::platform::{Lock, Platform};
+use crate::slab::descriptor::SlabRef;
+use crate::slab::geometry::OFF_SLAB_OBJECTS;
+use crate::slab::{Cache, Ctor, CtorFlags, Divisor, Geometry};
+
+/// The flags that choose a zone: they concern a cache's objects, not what describes them.
+const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
+
+impl<P: Platform> Memory<P> {
+    /// Makes a slab and hands it to the cache. Constructors run.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn grow(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<(), AllocError> {
+        let geometry = &cache.geometry;
+        self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
+        let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;
+        let block = self.virt(frame);
+        let descriptor = match geometry.descriptor_offset {
+            Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
+            None => self.take_object(&self.boot_caches.descriptors, gfp.difference(ZONES), caller),
+        };
+        let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, geometry))?;
+        let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
+        self.make_slab(cache, frame, descriptor, flags);
+        Ok(())
+    }
+
+    /// Makes a slab of a cache of the allocators' own from pages that are there: sleeps not and reports nothing.
+    pub(super) fn grow_quietly(&'static self, cache: &Cache<P>) -> Option<()> {
+        let offset = cache.geometry.descriptor_offset?;
+        let frame = self.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order)?;
+        let descriptor = NonNull::new(self.virt(frame).add(offset).as_mut_ptr())?;
+        self.make_slab(cache, frame, descriptor, CtorFlags::empty());
+        Some(())
+    }
+
+    fn make_slab(&'static self, cache: &Cache<P>, frame: Pfn, descriptor: NonNull<u8>, flags: CtorFlags) {
+        let geometry = &cache.geometry;
+        debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
+        let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
+        let first = self.virt(frame).add(colour * geometry.colour_step);
+        let layout = (geometry.objects, Divisor::new(geometry.stride));
+        // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
+        // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
+        let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, layout) };
+        self.each_page(frame, geometry, |page| {
+            page.set_link(slab.to_link());
+            page.set_word(cache.tag());
+        });
+        self.call_each(cache, slab, cache.ctor, flags);
+        cache.slabs.with(|slabs| slabs.add(slab));
+    }
+
+    /// Takes a slab apart that its cache has let go: destructors, page-map entries, descriptor, pages.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) {
+        self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
+        let geometry = &cache.geometry;
+        if let Some(frame) = self.frame_of(slab.first()) {
+            let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
+            if geometry.descriptor_offset.is_none() {
+                let freed = self.put_object(slab.addr(), Some(&self.boot_caches.descriptors));
+                debug_assert!(freed.is_ok());
+            }
+            self.give_pages(head, geometry);
+        }
+        cache.slabs.with(|slabs| slabs.gone());
+    }
+
+    /// Turns a slab's pages into an allocated block again and frees it.
+    fn give_pages(&self, head: Pfn, geometry: &Geometry) {
+        let zone = self.zone_of(head);
+        self.each_page(head, geometry, |page| page.set_word(Word::new(PageState::Inner, zone)));
+        self.map.at(head).set_word(Word::new(PageState::Allocated(geometry.order), zone));
+        let freed = self.release_frames(head, geometry.order);
+        debug_assert!(freed.is_ok());
+    }
+
+    fn each_page(&self, head: Pfn, geometry: &Geometry, f: impl Fn(&Page)) {
+        (0..geometry.order.pages()).for_each(|page| f(self.map.at(head.add(page))));
+    }
+
+    fn call_each(&self, cache: &Cache<P>, slab: SlabRef, callee: Option<Ctor>, flags: CtorFlags) {
+        let Some(callee) = callee else { return };
+        for object in 0..cache.geometry.objects {
+            if let Some(addr) = NonNull::new(cache.address_of(slab, object).as_mut_ptr()) {
+                callee(addr, cache.name.as_str(), flags);
+            }
+        }
+    }
+
+    /// Gives all slabs of a cache back that no live object is in; returns how many pages that was.
+    pub(super) fn shrink(&'static self, cache: &Cache<P>) -> usize {
+        self.drain_objects(cache);
+        let mut pages = 0;
+        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
+            self.give_back(cache, slab);
+            pages += cache.geometry.order.pages() as usize;
+        }
+        pages
+    }
+}

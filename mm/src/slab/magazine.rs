@@ -1,0 +1,208 @@
+//! Magazines of objects: what a CPU allocates from and frees to without a lock.
+//!
+//! A magazine is an array of [`Parked`] objects behind a small header, in memory from a boot cache of the allocators. It
+//! belongs to the CPU where it is loaded or spare, or to a depot, under the lock of the cache whose objects it holds.
+//! (Bonwick and Adams, "Magazines and Vmem", 2001.)
+
+use core::cell::Cell;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::slab::descriptor::State;
+
+/// An object in a magazine, with its state: to hand it out, nothing has to be looked up.
+#[derive(Clone, Copy)]
+pub(crate) struct Parked {
+    pub(crate) object: NonNull<u8>,
+    pub(crate) state: NonNull<State>,
+}
+
+impl Parked {
+    /// The object's state.
+    #[inline]
+    pub(crate) fn state(&self) -> &State {
+        // SAFETY: the slab of a parked object stays, and the object's state with it.
+        unsafe { self.state.as_ref() }
+    }
+}
+
+const ENTRY: u32 = size_of::<Parked>() as u32;
+
+/// Objects that the kinds of magazines hold at most.
+pub(crate) const CAPACITIES: [usize; 4] = [8, 16, 32, 64];
+
+/// The header of a magazine. Both counts are in bytes, so that they serve as offsets as they are.
+pub(crate) struct Magazine {
+    used: AtomicU32,
+    room: AtomicU32,
+    /// The next one in a pile of the depot.
+    next: Cell<Option<MagazineRef>>,
+}
+
+/// A magazine that exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MagazineRef(NonNull<Magazine>);
+
+// SAFETY: a magazine has one owner at a time (see above); others only look at its counts, which are atomics.
+unsafe impl Send for MagazineRef {}
+
+impl Deref for MagazineRef {
+    type Target = Magazine;
+
+    #[inline]
+    fn deref(&self) -> &Magazine {
+        // SAFETY: magazines are given back only after the last reference to them is gone.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Magazine {
+    /// Bytes of a magazine for `capacity` objects.
+    pub(crate) const fn bytes(capacity: usize) -> usize {
+        size_of::<Self>() + capacity * size_of::<Parked>()
+    }
+
+    /// A magazine without room: it stands where there is none, being both empty and full.
+    pub(crate) const fn absent() -> Self {
+        Self { used: AtomicU32::new(0), room: AtomicU32::new(0), next: Cell::new(None) }
+    }
+
+    /// Objects in it.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        (self.used.load(Relaxed) / ENTRY) as usize
+    }
+
+    /// Objects that it may hold; 0 for an absent one.
+    pub(crate) fn capacity(&self) -> usize {
+        (self.room.load(Relaxed) / ENTRY) as usize
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used.load(Relaxed) == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.used.load(Relaxed) >= self.room.load(Relaxed)
+    }
+}
+
+impl MagazineRef {
+    /// Makes an empty magazine at `at` that takes `capacity` objects.
+    ///
+    /// # Safety
+    /// `at` must be aligned to 8 and valid for [`Magazine::bytes`] bytes that nothing else uses until the magazine goes.
+    pub(crate) unsafe fn init(at: NonNull<u8>, capacity: usize) -> Self {
+        let magazine = at.cast::<Magazine>();
+        let room = AtomicU32::new(capacity as u32 * ENTRY);
+        // SAFETY: room for the header, by the contract.
+        unsafe { magazine.write(Magazine { used: AtomicU32::new(0), room, next: Cell::new(None) }) };
+        Self(magazine)
+    }
+
+    /// A magazine by its address.
+    ///
+    /// # Safety
+    /// A magazine must be there that is not given back while the reference is used.
+    #[inline]
+    pub(crate) unsafe fn from_ptr(magazine: *mut Magazine) -> Self {
+        // SAFETY: by the contract the address is not null.
+        Self(unsafe { NonNull::new_unchecked(magazine) })
+    }
+
+    /// The address of the magazine.
+    #[inline]
+    pub(crate) fn ptr(self) -> NonNull<Magazine> {
+        self.0
+    }
+
+    /// Takes the object that was put in last. Calls `step` on the way, where an interrupt may come.
+    #[inline]
+    pub(crate) fn pop(self, step: impl Fn()) -> Option<Parked> {
+        let used = self.used.load(Relaxed).checked_sub(ENTRY)?;
+        step();
+        // SAFETY: what lies below `used` was written by `push` or `fill`.
+        let parked = unsafe { self.entry(used).read() };
+        step();
+        self.used.store(used, Relaxed);
+        Some(parked)
+    }
+
+    /// Puts an object in, if there is room. Calls `step` as [`pop`](Self::pop) does.
+    #[inline]
+    pub(crate) fn push(self, parked: Parked, step: impl Fn()) -> bool {
+        let used = self.used.load(Relaxed);
+        if used >= self.room.load(Relaxed) {
+            return false;
+        }
+        step();
+        // SAFETY: there is room for one more.
+        unsafe { self.entry(used).write(parked) };
+        step();
+        self.used.store(used.wrapping_add(ENTRY), Relaxed);
+        true
+    }
+
+    /// Fills an empty magazine with `count` objects, no more than it has room for; the first is taken out first.
+    pub(crate) fn fill(self, count: usize, mut next: impl FnMut() -> Option<Parked>) {
+        debug_assert!(self.is_empty() && count <= self.capacity());
+        for place in (0..count as u32).rev() {
+            let Some(parked) = next() else { return };
+            // SAFETY: `place` is below the capacity.
+            unsafe { self.entry(place * ENTRY).write(parked) };
+        }
+        self.used.store(count as u32 * ENTRY, Relaxed);
+    }
+
+    /// The objects in it, for validation.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Parked> {
+        // SAFETY: as in `pop`.
+        (0..self.len() as u32).map(move |place| unsafe { self.entry(place * ENTRY).read() })
+    }
+
+    /// The entry at a byte offset.
+    #[inline]
+    fn entry(self, offset: u32) -> NonNull<Parked> {
+        // Not a reference to the header: the entries lie behind it.
+        let first = self.0.as_ptr().wrapping_add(1).cast::<Parked>().wrapping_byte_add(offset as usize);
+        // SAFETY: behind a header lies no null.
+        unsafe { NonNull::new_unchecked(first) }
+    }
+}
+
+/// A pile of magazines.
+#[derive(Default)]
+pub(crate) struct Pile {
+    head: Option<MagazineRef>,
+    len: usize,
+}
+
+impl Pile {
+    pub(crate) const fn new() -> Self {
+        Self { head: None, len: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, magazine: MagazineRef) {
+        magazine.next.set(self.head);
+        self.head = Some(magazine);
+        self.len += 1;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<MagazineRef> {
+        let magazine = self.head?;
+        self.head = magazine.next.get();
+        self.len -= 1;
+        Some(magazine)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = MagazineRef> {
+        core::iter::successors(self.head, |magazine| magazine.next.get())
+    }
+}

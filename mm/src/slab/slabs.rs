@@ -1,0 +1,216 @@
+//! The slabs of one cache and the depot of its magazines: what the lock of the cache protects.
+
+use core::ptr::NonNull;
+
+use crate::addr::VirtAddr;
+use crate::slab::descriptor::{SlabList, SlabRef, State};
+use crate::slab::magazine::{MagazineRef, Parked, Pile};
+
+/// The slabs, by how many of their objects are out, and the depot.
+pub struct Slabs {
+    partial: SlabList,
+    exhausted: SlabList,
+    whole: SlabList,
+    /// How many whole slabs a free may leave.
+    kept: usize,
+    /// Slabs that were taken out to be given back and are not gone yet.
+    leaving: usize,
+    next_colour: usize,
+    /// Objects that are live or parked.
+    out: usize,
+    pub(crate) depot: Depot,
+    pub(crate) counts: Counts,
+}
+
+/// Magazines that wait to be traded.
+#[derive(Default)]
+pub(crate) struct Depot {
+    pub(crate) full: Pile,
+    pub(crate) empty: Pile,
+}
+
+/// What has happened to a cache.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counts {
+    /// Most objects that were out of their slabs at once.
+    pub(crate) high: usize,
+    /// Objects that left their slabs.
+    pub(crate) allocs: u64,
+    pub(crate) grown: u64,
+    pub(crate) reaped: u64,
+    pub(crate) errors: u64,
+}
+
+impl Slabs {
+    pub(crate) const fn new(kept: usize) -> Self {
+        Self {
+            partial: SlabList::new(),
+            exhausted: SlabList::new(),
+            whole: SlabList::new(),
+            kept,
+            leaving: 0,
+            next_colour: 0,
+            out: 0,
+            depot: Depot { full: Pile::new(), empty: Pile::new() },
+            counts: Counts { high: 0, allocs: 0, grown: 0, reaped: 0, errors: 0 },
+        }
+    }
+
+    /// The slab to take from: a partly used one, or else a whole one.
+    fn source(&mut self) -> Option<SlabRef> {
+        self.partial.head().or_else(|| {
+            let slab = self.whole.pop()?;
+            self.partial.push(slab);
+            Some(slab)
+        })
+    }
+
+    /// Counts `count` objects that were just taken from `slab`.
+    fn took(&mut self, slab: SlabRef, count: usize) {
+        if slab.free() == 0 {
+            self.partial.remove(slab);
+            self.exhausted.push(slab);
+        }
+        self.out += count;
+        self.counts.high = self.counts.high.max(self.out);
+        self.counts.allocs += count as u64;
+    }
+
+    /// Takes an object, which is live then.
+    pub(crate) fn take(&mut self) -> Option<(SlabRef, usize)> {
+        let slab = self.source()?;
+        let object = slab.take(State::LIVE)?;
+        self.took(slab, 1);
+        Some((slab, object))
+    }
+
+    /// Fills an empty magazine from one slab, in the order of addresses. Objects are `stride` bytes apart.
+    pub(crate) fn fill(&mut self, magazine: MagazineRef, stride: usize) {
+        let Some(slab) = self.source() else { return };
+        let count = slab.free().min(magazine.capacity());
+        magazine.fill(count, || {
+            let object = slab.take(State::PARKED)?;
+            let state = NonNull::from(slab.state(object)?);
+            NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, state })
+        });
+        self.took(slab, count);
+    }
+
+    /// Puts an object back that is out.
+    pub(crate) fn put(&mut self, slab: SlabRef, object: usize) {
+        let was_exhausted = slab.free() == 0;
+        slab.put(object);
+        self.out -= 1;
+        if was_exhausted {
+            self.exhausted.remove(slab);
+            self.partial.push(slab);
+        }
+        if slab.is_whole() {
+            self.partial.remove(slab);
+            self.whole.push(slab);
+        }
+    }
+
+    /// Puts every object of a magazine back; `slab_at` finds the slab around an address.
+    pub(crate) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
+        while let Some(parked) = magazine.pop(|| ()) {
+            let slab = slab_at(VirtAddr::from_ptr(parked.object.as_ptr()));
+            self.put(slab, slab.object_of(parked.state));
+        }
+    }
+
+    /// Trades a full magazine for an empty one, if the depot, which takes `limit`, has both room and one.
+    pub(crate) fn trade_in(&mut self, full: MagazineRef, limit: usize) -> Option<MagazineRef> {
+        if self.depot.full.len() >= limit {
+            return None;
+        }
+        let empty = self.depot.empty.pop()?;
+        self.depot.full.push(full);
+        Some(empty)
+    }
+
+    /// Adds a fresh slab.
+    pub(crate) fn add(&mut self, slab: SlabRef) {
+        self.whole.push(slab);
+        self.counts.grown += 1;
+    }
+
+    /// The colour of the next slab, 0..=`colours`.
+    pub(crate) fn next_colour(&mut self, colours: usize) -> usize {
+        let colour = self.next_colour;
+        self.next_colour = if colour == colours { 0 } else { colour + 1 };
+        colour
+    }
+
+    /// Takes a whole slab out, to be given back.
+    pub(crate) fn take_whole(&mut self) -> Option<SlabRef> {
+        let slab = self.whole.pop()?;
+        self.leaving += 1;
+        Some(slab)
+    }
+
+    /// Takes a whole slab out that is one too many.
+    pub(crate) fn take_surplus(&mut self) -> Option<SlabRef> {
+        if self.whole.len() > self.kept { self.take_whole() } else { None }
+    }
+
+    /// Never gives a slab back because there are too many.
+    pub(crate) fn keep_all(&mut self) {
+        self.kept = usize::MAX;
+    }
+
+    /// A slab that was taken out is gone.
+    pub(crate) fn gone(&mut self) {
+        self.leaving -= 1;
+        self.counts.reaped += 1;
+    }
+
+    /// The cache could not grow.
+    pub(crate) fn failed(&mut self) {
+        self.counts.errors += 1;
+    }
+
+    /// Objects that are live or parked.
+    pub(crate) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Slabs with objects that are out.
+    pub(crate) fn active(&self) -> usize {
+        self.partial.len() + self.exhausted.len()
+    }
+
+    /// All slabs, those on their way out too.
+    pub(crate) fn len(&self) -> usize {
+        self.active() + self.whole.len() + self.leaving
+    }
+
+    /// Checks the lists, each slab, and that the magazines hold `parked` objects in all, each of them parked.
+    pub(crate) fn validate(&self, magazines: impl Iterator<Item = MagazineRef>) -> Result<(), &'static str> {
+        let (mut out, mut parked) = (0, 0);
+        for slab in self.partial.iter().chain(self.exhausted.iter()).chain(self.whole.iter()) {
+            slab.validate()?;
+            out += slab.out();
+            parked += slab.parked();
+        }
+        if self.exhausted.iter().any(|slab| slab.free() > 0) || self.whole.iter().any(|slab| !slab.is_whole()) {
+            return Err("a slab hangs in the wrong list");
+        }
+        if self.partial.iter().any(|slab| slab.free() == 0 || slab.is_whole()) {
+            return Err("a partly used slab is exhausted or whole");
+        }
+        if out != self.out {
+            return Err("a cache's count of objects out is wrong");
+        }
+        for magazine in magazines.chain(self.depot.full.iter()).chain(self.depot.empty.iter()) {
+            if magazine.iter().any(|object| object.state().get() != State::PARKED) {
+                return Err("a magazine holds an object that is not parked");
+            }
+            parked = parked.checked_sub(magazine.len()).ok_or("an object is in two magazines")?;
+        }
+        if self.depot.empty.iter().any(|magazine| !magazine.is_empty()) {
+            return Err("a magazine among the empty ones is not");
+        }
+        if parked == 0 { Ok(()) } else { Err("a parked object is in no magazine") }
+    }
+}
