@@ -6,8 +6,8 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
-use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
-use crate::page::PageMap;
+use super::FrameChain;
+use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,42 +27,6 @@ pub enum AreaState {
     Open,
     /// Nobody's: they wait for the flush that covers them, or for the next owner.
     Free,
-}
-
-/// Frames chained by the links of their page-map entries, which are their owner's; last one in, first one out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FrameChain {
-    first: u32,
-    count: u32,
-}
-
-impl FrameChain {
-    pub(crate) const EMPTY: Self = Self { first: 0, count: 0 };
-
-    /// How many there are.
-    pub(crate) const fn len(self) -> usize {
-        self.count as usize
-    }
-
-    /// The frame that came last.
-    pub(crate) const fn last(self) -> Option<Pfn> {
-        if self.count == 0 { None } else { Some(Pfn::new(self.first)) }
-    }
-
-    /// Adds a frame that the caller owns.
-    #[inline]
-    pub(crate) fn push(&mut self, map: &PageMap, frame: Pfn) {
-        map.at(frame).set_link(self.first.into());
-        *self = Self { first: frame.as_u32(), count: self.count + 1 };
-    }
-
-    /// Takes the frame that came last.
-    #[inline]
-    pub(crate) fn pop(&mut self, map: &PageMap) -> Option<Pfn> {
-        let frame = self.last()?;
-        *self = Self { first: map.at(frame).link() as u32, count: self.count - 1 };
-        Some(frame)
-    }
 }
 
 const CLOSED: u64 = 0;

@@ -74,7 +74,7 @@ impl Queue {
 pub(crate) struct Batch {
     pub(crate) areas: Queue,
     pub(crate) must_flush: MustFlush,
-    /// Frames that wait with the areas.
+    /// Pages of memory that wait with the areas.
     pub(crate) pages: usize,
 }
 
@@ -124,13 +124,13 @@ impl RangeCache {
     }
 
     /// Leaves an area whose entries are cleared until the flush. Returns all that are lazy, to be flushed now, when they are
-    /// too many or more than `most` frames wait with them.
+    /// too many or more than `most` pages wait with them.
     #[inline]
     pub(crate) fn defer(&mut self, area: AreaRef, must_flush: MustFlush, most: usize) -> Option<Batch> {
         area.set_state(AreaState::Free);
         self.lazy.push(area);
         self.lazy_areas += 1;
-        self.lazy_pages += area.frames.get().len();
+        self.lazy_pages += area.frames.get().pages();
         self.must_flush = Some(match self.must_flush.take() {
             Some(before) => before.merge(must_flush),
             None => must_flush,
@@ -146,7 +146,7 @@ impl RangeCache {
         Some(Batch { areas: core::mem::replace(&mut self.lazy, Queue::EMPTY), must_flush, pages })
     }
 
-    /// Frames that wait with the lazy areas.
+    /// Pages of memory that wait with the lazy areas.
     pub(crate) const fn lazy_pages(&self) -> usize {
         self.lazy_pages
     }
@@ -184,7 +184,7 @@ impl RangeCache {
                 return Err("ranges in a bucket are not as many as counted");
             }
         }
-        let pages: usize = self.lazy.iter().map(|area| area.frames.get().len()).sum();
+        let pages: usize = self.lazy.iter().map(|area| area.frames.get().pages()).sum();
         let counted = (self.lazy.iter().count(), pages) == (self.lazy_areas, self.lazy_pages);
         if !counted || !self.lazy.iter().all(free) || self.must_flush.is_some() != (self.lazy_areas > 0) {
             return Err("lazy areas are not as counted");

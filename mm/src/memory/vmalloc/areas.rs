@@ -147,9 +147,9 @@ impl<P: Platform> Memory<P> {
     pub(super) fn dissolve(&'static self, area: AreaRef) {
         let mut frames = FrameChain::EMPTY;
         let own = area.kind() == AreaKind::Vmalloc;
-        let must_flush = self.platform.unmap(area.start, area.pages, |frame, _| {
+        let must_flush = self.platform.unmap(area.start, area.pages, |frame, pages| {
             if own {
-                frames.push(&self.map, frame);
+                frames.push(&self.map, frame, pages);
             }
         });
         area.frames.set(frames);

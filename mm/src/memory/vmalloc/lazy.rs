@@ -5,6 +5,7 @@
 
 use super::{BATCH, Memory};
 use crate::addr::VirtAddr;
+use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
 use crate::vm::{AreaRef, Batch, FrameChain, Queue, RangeCache};
 
@@ -54,19 +55,16 @@ impl<P: Platform> Memory<P> {
 
     /// Gives the frames of flushed areas back, a run at a time.
     fn free_frames_of(&self, areas: &Queue) {
-        let mut chains = areas.iter().map(|area| area.frames.replace(FrameChain::EMPTY));
         let mut chain = FrameChain::EMPTY;
-        let mut next = || loop {
-            match chain.pop(&self.map) {
-                None => chain = chains.next()?,
-                frame => return frame,
-            }
-        };
-        while let Some(frame) = next() {
-            let mut run = core::iter::once(frame).chain(core::iter::from_fn(&mut next).take(BATCH - 1));
-            if let Some(frame) = self.free_cached_all(&mut run) {
-                // Memory is short, or the page has further references.
-                self.give_frames(&[frame]);
+        areas.iter().for_each(|area| chain.append(&self.map, area.frames.replace(FrameChain::EMPTY)));
+        while chain.blocks() > 0 {
+            if self.free_cached_chain(&mut chain, BATCH) == 0
+                && let Some(block) = chain.pop(&self.map)
+            {
+                // A large block, a page with further references, or memory is short.
+                let order = self.block_order(block).unwrap_or(Order::ZERO);
+                let freed = self.release_frames(block, order);
+                debug_assert!(freed.is_ok());
             }
         }
     }

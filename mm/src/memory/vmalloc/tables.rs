@@ -96,7 +96,7 @@ impl<P: Platform> Memory<P> {
         let (mut at, mut tables) = (from, FrameChain::EMPTY);
         let mut must_flush: Option<MustFlush> = None;
         while let Some((unlinked, flush)) = self.platform.unlink_empty_table(at, end) {
-            tables.push(&self.map, unlinked.table);
+            tables.push(&self.map, unlinked.table, 1);
             must_flush = Some(match must_flush {
                 Some(before) => before.merge(flush),
                 None => flush,
@@ -106,7 +106,7 @@ impl<P: Platform> Memory<P> {
         if let Some(must_flush) = must_flush {
             self.platform.flush(must_flush);
         }
-        let count = tables.len();
+        let count = tables.blocks();
         while let Some(table) = tables.pop(&self.map) {
             self.drop_table(table);
         }
