@@ -16,6 +16,8 @@ pub enum AreaKind {
     Vmalloc,
     /// Device memory that starts at this page-aligned address.
     Ioremap(PhysAddr),
+    /// Pages that somebody has elsewhere too.
+    Vmap,
 }
 
 /// Whose an area's addresses are.
@@ -35,6 +37,7 @@ const FREE: u64 = 2;
 const STATE: u64 = 3;
 const VMALLOC: u64 = 0 << 2;
 const IOREMAP: u64 = 1 << 2;
+const VMAP: u64 = 2 << 2;
 const KIND: u64 = 7 << 2;
 
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
@@ -118,6 +121,7 @@ impl VmArea {
         let kind = match kind {
             AreaKind::Vmalloc => VMALLOC,
             AreaKind::Ioremap(phys) => IOREMAP | phys.as_u64(),
+            AreaKind::Vmap => VMAP,
         };
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
         self.word.store(CLOSED | kind, Relaxed);
@@ -129,6 +133,7 @@ impl VmArea {
         let word = self.word.load(Relaxed);
         match word & KIND {
             IOREMAP => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            VMAP => AreaKind::Vmap,
             _ => AreaKind::Vmalloc,
         }
     }
