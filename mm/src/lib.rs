@@ -21,6 +21,7 @@
 //! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
 //! impl Pinned for OnlyCpu {
 //!     fn cpu(&self) -> usize { 0 }
+//!     fn front(&self) -> usize { 0 } // No interrupts here.
 //! }
 //!
 //! struct Machine { direct_map: VirtAddr }
@@ -81,6 +82,7 @@ pub mod bootmem;
 mod buddy;
 pub mod error;
 pub mod gfp;
+pub mod isa;
 mod magazine;
 pub mod mapper;
 pub mod memory;
@@ -88,8 +90,10 @@ pub mod order;
 pub mod own;
 pub mod page;
 pub mod platform;
+pub mod pool;
 pub mod proc;
 pub mod region;
+pub mod resource;
 pub mod slab;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -100,6 +104,7 @@ pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
+pub use magazine::MAX_CPUS;
 pub use mapper::{Frames, Unlinked};
 pub use memory::{CacheSpec, Config, Memory};
 pub use order::Order;

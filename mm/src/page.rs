@@ -98,9 +98,10 @@ pub(crate) struct Word(u64);
 
 const KIND_FREE: u64 = 1;
 const KIND_ALLOCATED: u64 = 2;
-const KIND_SLAB: u64 = 3;
 const KIND_OWN_SLAB: u64 = 4;
 const KIND_PARKED: u64 = 5;
+/// The only kind with this bit.
+const KIND_SLAB: u64 = 8;
 const KIND_MASK: u64 = 0xf;
 const ORDER_SHIFT: u32 = 4;
 const ZONE_SHIFT: u32 = 8;
@@ -136,7 +137,7 @@ impl Word {
     /// Whether the page belongs to a slab whose objects anyone may free.
     #[inline]
     pub(crate) const fn is_slab(self) -> bool {
-        self.0 & KIND_MASK == KIND_SLAB
+        self.0 & KIND_SLAB != 0
     }
 
     /// The word that [`bits`](Self::bits) gave.
@@ -363,6 +364,16 @@ impl PageMap {
             }
         }
         false
+    }
+
+    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to exist.
+    #[inline]
+    pub(crate) fn at_offset(&self, offset: usize) -> &Page {
+        debug_assert!(offset / PAGE_SIZE < self.frames.next_multiple_of(SECTION_FRAMES) as usize);
+        // SAFETY: as in `at`.
+        let entry = unsafe { self.pages.add(offset / PAGE_SIZE) };
+        // SAFETY: as in `at`.
+        unsafe { entry.as_ref() }
     }
 
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`

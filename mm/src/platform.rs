@@ -175,6 +175,13 @@ impl MustFlush {
 pub trait Pinned {
     /// The CPU's number, from 0 on.
     fn cpu(&self) -> usize;
+
+    /// The number of the caches that the caller has to himself: the CPU's; but [`MAX_CPUS`](crate::magazine::MAX_CPUS) for none, if the caller may have
+    /// interrupted somebody who is pinned.
+    ///
+    /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
+    /// interrupt changes that comes while somebody is pinned.
+    fn front(&self) -> usize;
 }
 
 /// The kernel beneath the allocators.
@@ -189,14 +196,6 @@ pub trait Platform: Sync + Sized + 'static {
     /// of its own; it goes without caches.
     fn pin(&self) -> Option<Self::Pin>;
 
-    /// [`pin`](Self::pin), but `None` also for a caller that may have interrupted somebody who is pinned to this CPU: who
-    /// gets a pin here has the caches of the CPU to himself. Any context.
-    ///
-    /// A caller that may sleep has interrupted nobody; for it `pin` does the same.
-    fn pin_alone(&self) -> Option<Self::Pin> {
-        if self.context() == Context::Interrupt { None } else { self.pin() }
-    }
-
     /// Pins the caller to `cpu` as if it ran there, if nobody does: to empty the caches of a CPU that has stopped.
     fn pin_idle(&self, _cpu: usize) -> Option<Self::Pin> {
         None
@@ -204,6 +203,12 @@ pub trait Platform: Sync + Sized + 'static {
 
     /// The context of the caller.
     fn context(&self) -> Context;
+
+    /// Whether that is one in which the caller may sleep.
+    #[inline]
+    fn may_sleep(&self) -> bool {
+        self.context().may_sleep()
+    }
 
     /// The virtual address at which the direct map shows physical address 0.
     fn direct_map(&self) -> VirtAddr;

@@ -1,7 +1,7 @@
 //! A sorted set of frame ranges in a table of fixed size.
 //!
 //! Invariant: ranges are not empty, ascend, and neither overlap nor touch. What does not fit into the table is refused and
-//! changes nothing.
+//! changes nothing; the calls that never refuse say on which side they err.
 
 use crate::addr::{Pfn, PfnRange};
 use crate::error::BootmemError;
@@ -71,6 +71,64 @@ impl RegionSet {
             (false, true) => self.replace(first..last, &[tail]),
             (false, false) => self.replace(first..last, &[]),
         }
+    }
+
+    /// [`insert`](Self::insert) that is never refused: with a full table the smallest range, old or new, is left out. Returns
+    /// the frames left out.
+    pub fn insert_or_drop(&mut self, range: PfnRange) -> usize {
+        if self.insert(range).is_ok() {
+            return 0;
+        }
+        let (at, smallest) = self.smallest();
+        if smallest.frames() >= range.frames() {
+            return range.frames();
+        }
+        self.ranges.copy_within(at + 1..self.len, at);
+        self.len -= 1;
+        smallest.frames() + self.insert_or_drop(range)
+    }
+
+    /// [`insert`](Self::insert) that is never refused: with a full table the narrowest gap between two ranges is filled.
+    pub fn insert_or_widen(&mut self, range: PfnRange) {
+        while self.insert(range).is_err() {
+            let gap = |at: &usize| self.ranges[*at].start.as_u32() - self.ranges[*at - 1].end.as_u32();
+            let Some(at) = (1..self.len).min_by_key(gap) else { return };
+            let melted = PfnRange::new(self.ranges[at - 1].start, self.ranges[at].end);
+            self.ranges.copy_within(at + 1..self.len, at);
+            self.ranges[at - 1] = melted;
+            self.len -= 1;
+        }
+    }
+
+    /// [`remove`](Self::remove) that is never refused: where a range of a full table would fall into two, the smaller part
+    /// goes as well. Returns how many frames went so.
+    pub fn remove_or_drop(&mut self, range: PfnRange) -> usize {
+        if self.remove(range).is_ok() {
+            return 0;
+        }
+        let at = self.ranges().partition_point(|held| held.end <= range.start);
+        let whole = self.ranges[at];
+        let (head, tail) = (PfnRange::new(whole.start, range.start), PfnRange::new(range.end, whole.end));
+        let (kept, lost) = if head.frames() < tail.frames() { (tail, head) } else { (head, tail) };
+        self.ranges[at] = kept;
+        lost.frames()
+    }
+
+    /// The parts of `within` that are not in the set, lowest first.
+    pub fn gaps(&self, within: PfnRange) -> impl Iterator<Item = PfnRange> {
+        let mut from = within.start;
+        let end = PfnRange::new(within.end, within.end);
+        self.ranges().iter().copied().chain([end]).filter_map(move |held| {
+            let gap = PfnRange::new(from, held.start.min(within.end));
+            from = from.max(held.end);
+            (gap.frames() > 0).then_some(gap)
+        })
+    }
+
+    /// Place and value of the range with the fewest frames; an empty one if there is none.
+    fn smallest(&self) -> (usize, PfnRange) {
+        let smallest = self.ranges().iter().copied().enumerate().min_by_key(|(_, range)| range.frames());
+        smallest.unwrap_or((0, PfnRange::new(Pfn::new(0), Pfn::new(0))))
     }
 
     /// Puts `new` in the place of the ranges `old`.

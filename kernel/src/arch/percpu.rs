@@ -11,6 +11,7 @@ use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
+use mm::MAX_CPUS;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -22,7 +23,8 @@ pub struct PerCpu {
     preempt_count: u32,
     softirqs: u32,
     handled_irq: u32,
-    number: u32,
+    number: usize,
+    front: usize,
     current: usize,
     idle: usize,
 }
@@ -39,6 +41,7 @@ static BOOT_CPU: Block = Block(UnsafeCell::new(PerCpu {
     softirqs: 0,
     handled_irq: 0,
     number: 0,
+    front: 0,
     current: 0,
     idle: 0,
 }));
@@ -58,12 +61,37 @@ pub static SOFTIRQS: Word<{ offset_of!(PerCpu, softirqs) }> = Word;
 /// Number of the interrupt line whose handler runs, plus one; 0 when none does.
 pub static HANDLED_IRQ: Word<{ offset_of!(PerCpu, handled_irq) }> = Word;
 
-static NUMBER: Word<{ offset_of!(PerCpu, number) }> = Word;
-
 /// This CPU's number, from 0 on. It means something only while the caller stays on its CPU.
 #[inline(always)]
 pub fn cpu() -> usize {
-    NUMBER.get() as usize
+    let number = NUMBER.get();
+    // SAFETY: it is 0: no other CPU is started.
+    unsafe { core::hint::assert_unchecked(number < MAX_CPUS) };
+    number
+}
+
+/// The number of the allocators' caches that the caller has to himself while it is pinned: this CPU's, or [`MAX_CPUS`]
+/// for none.
+#[inline(always)]
+pub fn front() -> usize {
+    let front = FRONT.get();
+    // SAFETY: it is set to this CPU's number or to MAX_CPUS.
+    unsafe { core::hint::assert_unchecked(front <= MAX_CPUS) };
+    front
+}
+
+/// Which of the allocators' caches whoever runs on this CPU has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Front {
+    /// The CPU's.
+    Own,
+    /// None.
+    Nobodys,
+}
+
+/// Says which of the allocators' caches whoever runs on this CPU has from now on.
+pub fn set_front(front: Front) {
+    FRONT.set(if front == Front::Own { cpu() } else { MAX_CPUS });
 }
 
 impl<const OFFSET: usize> Word<OFFSET> {
@@ -76,6 +104,16 @@ impl<const OFFSET: usize> Word<OFFSET> {
             asm!("mov {:e}, gs:[{}]", out(reg) value, const OFFSET, options(nostack, preserves_flags, readonly));
         }
         value
+    }
+
+    /// Whether none of the bits of `BITS` is set: one instruction and a jump.
+    #[inline(always)]
+    pub fn has_none<const BITS: u32>(&self) -> bool {
+        // SAFETY: as in `get`.
+        unsafe {
+            asm!("test dword ptr gs:[{}], {}", "jnz {}", const OFFSET, const BITS, label { return false }, options(nostack, readonly));
+        }
+        true
     }
 
     /// Replaces the word's value and returns the old one.
@@ -187,9 +225,11 @@ global_asm!(
     slow = sym preempt::preempt_slow,
 );
 
-/// An address at `OFFSET` in this CPU's block; 0 before it is first set.
+/// An address, or a number of its size, at `OFFSET` in this CPU's block; 0 before it is first set.
 pub struct Pointer<const OFFSET: usize>;
 
+static NUMBER: Pointer<{ offset_of!(PerCpu, number) }> = Pointer;
+static FRONT: Pointer<{ offset_of!(PerCpu, front) }> = Pointer;
 /// The thread that runs on this CPU.
 pub static CURRENT: Pointer<{ offset_of!(PerCpu, current) }> = Pointer;
 /// The thread that runs on this CPU when no other wants to.

@@ -6,8 +6,8 @@
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, and bootmem hands everything to the
-//!    zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
+//!    of it, and bootmem hands the rest to the zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
 
 use core::ptr::NonNull;
@@ -19,7 +19,7 @@ use ::mm::{
 };
 use bootloader_api::BootInfo;
 
-use super::firmware::{self, Kind};
+use super::firmware::{self, Kind, Region};
 use super::{KernelPlatform, MEMORY, bootmem, heap, memory};
 use crate::arch::layout::{DIRECT_MAP, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::{boot_space, image_frames};
@@ -41,6 +41,8 @@ struct Handover {
     image: RegionSet,
     /// The initial files.
     ramdisk: (PhysAddr, usize),
+    /// RAM that was free and that `mem=` hid.
+    hidden: RegionSet,
     /// Bits for the sections that have entries in the `Page` array.
     present: &'static [u64],
     /// Frames that the `Page` array spans.
@@ -53,6 +55,7 @@ static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
     reclaim: RegionSet::new(),
     image: RegionSet::new(),
     ramdisk: (PhysAddr::new(0), 0),
+    hidden: RegionSet::new(),
     present: &[],
     frames: 0,
     highmem_start: Pfn::new(u32::MAX),
@@ -89,9 +92,8 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
     // SAFETY: the bootloader's tables are in use, and it was asked to map all memory at this offset.
     let boot = unsafe { boot_space(window) };
     bootmem::set_window(window);
-    let built = show_firmware_map(boot_info)
-        .and_then(|()| start_bootmem(boot_info, &boot))
-        .and_then(|()| change_tables(&boot, main));
+    show_firmware_map(boot_info);
+    let built = start_bootmem(boot_info, &boot).and_then(|()| change_tables(&boot, main));
     match built {
         Err(error) => panic!("memory bring-up: {error:?}"),
         Ok(never) => match never {},
@@ -99,24 +101,29 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
 }
 
 /// Phase 1.
-fn show_firmware_map(boot_info: &BootInfo) -> Result<(), BootError> {
-    if firmware::remember(&boot_info.memory_regions) > 0 {
-        return Err(BootmemError::TooManyRanges.into());
-    }
+fn show_firmware_map(boot_info: &BootInfo) {
+    let unseen = firmware::remember(&boot_info.memory_regions);
     klog!("BIOS-provided physical RAM map:");
     for region in firmware::regions() {
         klog!(" BIOS: {region}");
     }
-    Ok(())
+    if unseen > 0 {
+        klog!(" BIOS: {unseen} regions more");
+    }
 }
 
 /// Phase 2.
 fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
-    for region in firmware::regions() {
-        bootmem::with(|bootmem| match region.kind {
+    let regions = || boot_info.memory_regions.iter().map(Region::from);
+    let lost = bootmem::with(|bootmem| {
+        regions().for_each(|region| match region.kind {
             Kind::Usable | Kind::Bootloader => bootmem.add_ram(region.start, region.end),
             Kind::Reserved => bootmem.withhold(region.start, region.end),
-        })?;
+        });
+        Ok(bootmem.lost())
+    })?;
+    if lost > 0 {
+        klog!("bootmem: {} KiB of RAM are left out: the map has too many pieces", kib(lost));
     }
     let limit = options::get().mem.unwrap_or(PhysAddr::new(u64::MAX));
     let mut image = RegionSet::new();
@@ -130,19 +137,22 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
     // The first page is the firmware's, and address 0 is no memory for anybody.
     kept.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
 
-    let mut reclaim = RegionSet::new();
+    let (mut reclaim, mut hidden) = (RegionSet::new(), RegionSet::new());
     bootmem::with(|bootmem| {
-        let held = |region: &firmware::Region| region.kind == Kind::Bootloader;
-        for region in firmware::regions().filter(held) {
+        for region in regions().filter(|region| region.kind == Kind::Bootloader) {
             bootmem.reserve(region.start, region.end)?;
-            reclaim.insert(within(region.start, region.end))?;
+            reclaim.insert_or_drop(within(region.start, region.end));
         }
         for &range in kept.ranges() {
             bootmem.reserve(range.start.phys(), range.end.phys())?;
             reclaim.remove(range)?;
         }
-        let hidden = bootmem.limit(limit)?;
-        reclaim.remove(PfnRange::new(limit.frame().unwrap_or(Pfn::new(u32::MAX)), Pfn::new(u32::MAX)))?;
+        let above = PfnRange::new(frame_or_end(limit), Pfn::new(u32::MAX));
+        for range in bootmem.unreserved().ranges() {
+            hidden.insert(range.intersection(above))?;
+        }
+        bootmem.limit(limit)?;
+        reclaim.remove(above)?;
         let (ram, free) = (bootmem.ram().frames(), bootmem.unreserved().frames());
         klog!(
             "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
@@ -152,8 +162,8 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
             ramdisk.1.div_ceil(1024),
             kib(reclaim.frames())
         );
-        if hidden > 0 {
-            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden), limit.as_u64());
+        if hidden.frames() > 0 {
+            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden.frames()), limit.as_u64());
         }
         // Another CPU starts in real mode, from a page that it can reach there.
         bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low).map(|_| ())
@@ -162,6 +172,7 @@ fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
         handover.reclaim = reclaim;
         handover.image = image;
         handover.ramdisk = ramdisk;
+        handover.hidden = hidden;
     });
     Ok(())
 }
@@ -230,6 +241,7 @@ fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
     };
     ram.remove(PfnRange::new(start, none))?;
     HANDOVER.with(|handover| handover.highmem_start = start);
+    bootmem::set_window_end(start.phys());
     klog!("highmem: {} KiB from {:x} on", kib(wanted), start.phys().as_u64());
     Ok(start)
 }
@@ -238,7 +250,7 @@ fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
 fn map_page_array(builder: &mut Builder<'_>, ram: &RegionSet, end: Pfn) -> Result<usize, BootError> {
     let frames = end.as_u32().next_multiple_of(SECTION_FRAMES);
     let words = PageMap::present_words(frames);
-    let table = bootmem::alloc(words * size_of::<u64>(), size_of::<u64>(), BootZone::Normal)?;
+    let table = bootmem::alloc_bootmem(words * size_of::<u64>())?;
     // SAFETY: bootmem gave us these zeroed bytes for good, aligned; nothing else refers to them.
     let present = unsafe { core::slice::from_raw_parts_mut(table.as_mut_ptr::<u64>(), words) };
     ram.ranges().iter().for_each(|&range| mark_present(present, range));
@@ -266,7 +278,7 @@ fn map_page_array(builder: &mut Builder<'_>, ram: &RegionSet, end: Pfn) -> Resul
 /// Gives the entries of `run` sections from `section` on their memory.
 fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Result<(), BootError> {
     let bytes = run * PageMap::SECTION_BYTES;
-    let memory = bootmem::alloc_pages(bytes, BootZone::Normal)?;
+    let memory = bootmem::alloc_bootmem_pages(bytes)?;
     let phys = PhysAddr::new((memory.as_usize() - bootmem::window_of(PhysAddr::new(0)).as_usize()) as u64);
     let range = touched(phys, PhysAddr::new(phys.as_u64() + bytes as u64));
     builder.map_range(PAGE_ARRAY.add(section * PageMap::SECTION_BYTES), range, Rights::ReadWrite)?;
@@ -290,7 +302,8 @@ pub fn take_over() {
         vmalloc_end: VMALLOC_END,
         atomic_floor: options::get().atomic_floor,
     };
-    MEMORY.call_once(|| Memory::new(KernelPlatform, map, config));
+    // SAFETY: this is done once, on the only CPU, before interrupts are started.
+    unsafe { MEMORY.set(Memory::new(KernelPlatform, map, config)) };
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
@@ -309,14 +322,14 @@ fn first_entry() -> NonNull<Page> {
 
 /// Phase 4: bootmem's end.
 fn hand_over() -> Result<(), BootmemError> {
-    let back = HANDOVER.with(|handover| {
-        bootmem::with(|bootmem| {
-            let free = |range: &PfnRange| bootmem.free(range.start.phys(), range.end.phys());
-            handover.reclaim.ranges().iter().try_for_each(free)
-        })?;
-        Ok(handover.reclaim.frames())
+    let reclaim = HANDOVER.with(|handover| handover.reclaim.clone());
+    let back = bootmem::with(|bootmem| {
+        // What is not wholly RAM stays reserved.
+        let is_freed = |range: &&PfnRange| bootmem.free(range.start.phys(), range.end.phys()).is_ok();
+        Ok(reclaim.ranges().iter().filter(is_freed).map(|range| range.frames()).sum())
     })?;
-    let Some(bootmem) = bootmem::take() else { return Err(BootmemError::NoMemory) };
+    bootmem::serve_drivers();
+    let bootmem = bootmem::take().ok_or(BootmemError::HandedOver)?;
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
         memory().release(range);
@@ -333,6 +346,13 @@ fn hand_over() -> Result<(), BootmemError> {
     Ok(())
 }
 
+/// [`ramdisk`] while the bootloader's page tables are still in use.
+pub fn loaded_ramdisk(boot_info: &BootInfo) -> &'static [u8] {
+    let Some(start) = boot_info.ramdisk_addr.into_option() else { return &[] };
+    // SAFETY: the bootloader mapped the file there, and nobody writes to it. It is read only before those tables go.
+    unsafe { core::slice::from_raw_parts(start as *const u8, boot_info.ramdisk_len as usize) }
+}
+
 /// The initial files, as the bootloader loaded them: a tar archive, or nothing.
 pub fn ramdisk() -> &'static [u8] {
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
@@ -341,6 +361,11 @@ pub fn ramdisk() -> &'static [u8] {
     }
     // SAFETY: the frames are reserved for good, the direct map shows them, and nobody writes to them.
     unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
+}
+
+/// The runs of RAM that `mem=` hid: free when the kernel started, unknown to the allocators, and in no direct map.
+pub fn hidden_ram() -> impl Iterator<Item = PfnRange> {
+    (0..).map_while(|nth| HANDOVER.with(|handover| handover.hidden.ranges().get(nth).copied()))
 }
 
 /// The frames that an address range touches.

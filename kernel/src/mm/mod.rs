@@ -4,7 +4,9 @@
 //! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;
 //! lock order is stated in `mm::memory`.
 
+pub mod bigphysarea;
 mod boot;
+mod boot_cell;
 pub mod bootmem;
 pub mod firmware;
 pub mod heap;
@@ -15,10 +17,11 @@ use core::fmt;
 
 use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
-use spin::Once;
 
-pub use boot::{leave_bootloader, ramdisk, take_over};
+pub use boot::{hidden_ram, leave_bootloader, loaded_ramdisk, ramdisk, take_over};
 pub use platform::KernelPlatform;
+
+use boot_cell::BootCell;
 
 use crate::arch::fault;
 use crate::arch::layout::Area;
@@ -26,15 +29,22 @@ use crate::klog;
 use crate::sched::{self, STACK_BYTES, StackSource};
 use crate::sync::Mutex;
 
-static MEMORY: Once<Memory<KernelPlatform>> = Once::new();
+static MEMORY: BootCell<Memory<KernelPlatform>> = BootCell::new();
 
 /// The allocators.
 ///
 /// # Panics
 /// Before [`take_over`].
+#[inline(always)]
 pub fn memory() -> &'static Memory<KernelPlatform> {
-    let Some(memory) = MEMORY.get() else { panic!("the allocators are not up yet") };
+    let Some(memory) = MEMORY.get() else { not_up() };
     memory
+}
+
+#[cold]
+#[inline(never)]
+fn not_up() -> ! {
+    panic!("the allocators are not up yet")
 }
 
 /// The name of this kernel, for the types that are generic over one.

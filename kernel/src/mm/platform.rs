@@ -28,6 +28,11 @@ impl Pinned for KernelPin {
     fn cpu(&self) -> usize {
         percpu::cpu()
     }
+
+    #[inline]
+    fn front(&self) -> usize {
+        percpu::front()
+    }
 }
 
 impl Platform for KernelPlatform {
@@ -40,14 +45,13 @@ impl Platform for KernelPlatform {
     }
 
     #[inline]
-    fn pin_alone(&self) -> Option<KernelPin> {
-        // Before this pin is counted.
-        preempt::is_alone().then(|| KernelPin(sched::preempt_disable()))
+    fn context(&self) -> Context {
+        sched::context()
     }
 
     #[inline]
-    fn context(&self) -> Context {
-        sched::context()
+    fn may_sleep(&self) -> bool {
+        preempt::in_process()
     }
 
     #[inline]

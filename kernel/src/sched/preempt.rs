@@ -13,7 +13,7 @@ use core::marker::PhantomData;
 use kapi::WrongContext;
 use mm::{Context, Report};
 
-use crate::arch::percpu::{CURRENT, PREEMPT_COUNT, leave_preempt_section};
+use crate::arch::percpu::{self, CURRENT, Front, PREEMPT_COUNT, leave_preempt_section};
 use crate::klog;
 
 /// One soft interrupt.
@@ -46,15 +46,32 @@ pub fn in_interrupt() -> bool {
     depth() >= SOFTIRQ
 }
 
-/// Whether no interrupt that runs has come into a section: who is in one now shares it with nobody.
-#[inline]
-pub(crate) fn is_alone() -> bool {
-    depth() < INTRUSION
+/// Whether the caller may sleep: [`context`] in one instruction and a jump.
+#[inline(always)]
+pub(crate) fn in_process() -> bool {
+    PREEMPT_COUNT.has_none::<{ !NO_RESCHED }>()
 }
 
-/// What counts for an interrupt that comes in here, or leaves again.
-fn interrupt(kind: u32) -> u32 {
-    if depth() % SOFTIRQ == 0 { kind } else { kind + INTRUSION }
+/// Enters an interrupt. One that came into a section finds the allocators' caches in use, perhaps.
+fn enter(interrupt: u32) {
+    if depth() % SOFTIRQ == 0 {
+        PREEMPT_COUNT.add(interrupt);
+    } else {
+        PREEMPT_COUNT.add(interrupt + INTRUSION);
+        percpu::set_front(Front::Nobodys);
+    }
+}
+
+/// Leaves an interrupt; as many sections are open as when it came.
+fn leave(interrupt: u32) {
+    if depth() % SOFTIRQ == 0 {
+        PREEMPT_COUNT.sub(interrupt);
+    } else {
+        PREEMPT_COUNT.sub(interrupt + INTRUSION);
+        if depth() < INTRUSION {
+            percpu::set_front(Front::Own);
+        }
+    }
 }
 
 /// Has this CPU change threads as soon as it may.
@@ -116,19 +133,19 @@ pub(crate) fn leave_section() {
 
 /// Enters a hardware interrupt.
 pub(crate) fn enter_hardirq() {
-    PREEMPT_COUNT.add(interrupt(HARDIRQ));
+    enter(HARDIRQ);
 }
 
 /// Leaves a hardware interrupt.
 pub(crate) fn leave_hardirq() {
-    PREEMPT_COUNT.sub(interrupt(HARDIRQ));
+    leave(HARDIRQ);
 }
 
 /// Runs `f` as a soft interrupt.
 pub(crate) fn as_softirq(f: impl FnOnce()) {
-    PREEMPT_COUNT.add(interrupt(SOFTIRQ));
+    enter(SOFTIRQ);
     f();
-    PREEMPT_COUNT.sub(interrupt(SOFTIRQ));
+    leave(SOFTIRQ);
 }
 
 /// Whether what an interrupt or exception interrupted is a thread that is in no section.

@@ -99,7 +99,7 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
         let caller = Location::caller();
-        if self.free_to_front(object, |word| word == cache.tag()) {
+        if self.free_to_front(object, Owner::This(cache)) {
             return Ok(());
         }
         self.free_slowly("kmem_cache_free", object, Owner::This(cache), caller)

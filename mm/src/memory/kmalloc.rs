@@ -9,7 +9,6 @@ use crate::addr::VirtAddr;
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::page::Word;
 use crate::platform::Platform;
 use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
 
@@ -45,7 +44,14 @@ const fn names(normal: &str, dma: &str) -> [CacheName; 2] {
 
 /// The caches behind kmalloc: normal memory first, DMA memory second. They are made once and never destroyed.
 pub struct KmallocCaches<P: Platform> {
-    caches: [[AtomicPtr<Cache<P>>; KMALLOC_CLASSES]; 2],
+    caches: [[AtomicPtr<Cache<P>>; u32::BITS as usize]; 2],
+}
+
+/// Which of the two caches of a class.
+#[derive(Clone, Copy)]
+enum Twin {
+    Normal = 0,
+    Dma = 1,
 }
 
 impl<P: Platform> KmallocCaches<P> {
@@ -57,26 +63,25 @@ impl<P: Platform> KmallocCaches<P> {
     /// The cache for `size` bytes, 0 to [`KMALLOC_MAX`], once it is made.
     #[inline]
     fn cache_for(&self, size: usize, twin: Twin) -> Option<&Cache<P>> {
-        let cache = self.caches[twin as usize].get(class_of(size))?.load(Relaxed);
+        let cache = self.caches[twin as usize][place_of(size)].load(Relaxed);
         // SAFETY: null, or a cache that `init_caches` made and nothing destroys.
         unsafe { cache.as_ref() }
     }
+
+    /// Has `cache` serve sizes up to `size`, down to the next smaller class.
+    fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
+        self.caches[twin][place_of(size)].store(cache, Relaxed);
+        if place_of(size) == place_of(1) {
+            self.caches[twin][place_of(0)].store(cache, Relaxed);
+        }
+    }
 }
 
-/// Which of the two caches of a class.
-#[derive(Clone, Copy)]
-enum Twin {
-    Normal = 0,
-    Dma = 1,
-}
-
-/// The number of the smallest class that holds `size` bytes.
+/// The place of the cache for `size` bytes: the highest bit of the largest number in its class, which is a power of two
+/// less one. 0 has a place of its own, the last.
 #[inline]
-const fn class_of(size: usize) -> usize {
-    // Sizes of the smallest class get its largest one's highest bit, and so does 0, whose predecessor wraps around.
-    let largest = (1 << SMALLEST_SHIFT) - 1;
-    let highest = (size.saturating_sub(1) | largest).ilog2();
-    (highest + 1 - SMALLEST_SHIFT) as usize
+const fn place_of(size: usize) -> usize {
+    (size.wrapping_sub(1) as u32 | (1 << SMALLEST_SHIFT) - 1).ilog2() as usize
 }
 
 impl<P: Platform> Memory<P> {
@@ -86,10 +91,11 @@ impl<P: Platform> Memory<P> {
         let caller = Location::caller();
         self.boot_caches.attach();
         for (class, twins) in NAMES.iter().enumerate() {
-            let geometry = Geometry::for_class(1 << (class as u32 + SMALLEST_SHIFT));
+            let size = 1 << (class as u32 + SMALLEST_SHIFT);
+            let geometry = Geometry::for_class(size);
             for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
                 let cache = self.add_cache(twins[twin], geometry, flags, (None, None), caller)?;
-                self.kmalloc.caches[twin][class].store(cache.ptr().cast().as_ptr(), Relaxed);
+                self.kmalloc.set(size, twin, cache.ptr().cast().as_ptr());
             }
         }
         Ok(())
@@ -100,7 +106,7 @@ impl<P: Platform> Memory<P> {
     /// `size` is 0 (which counts as 1) to 131072. Sleeps if `gfp` allows it and memory is short; refused where the
     /// caller may not sleep then. Free it with [`kfree`](Self::kfree).
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let caller = Location::caller();
         if size > KMALLOC_MAX {
@@ -146,7 +152,7 @@ impl<P: Platform> Memory<P> {
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
         let caller = Location::caller();
         let Some(object) = NonNull::new(memory.cast_mut()) else { return Ok(()) };
-        if self.free_to_front(object, Word::is_slab) {
+        if self.free_to_front(object, Owner::Any) {
             return Ok(());
         }
         self.free_slowly("kfree", object, Owner::Any, caller)
@@ -156,7 +162,7 @@ impl<P: Platform> Memory<P> {
     pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
-        slab.state_at(addr).filter(|state| state.is_live())?;
+        slab.state_at(addr).filter(|place| place.state().is_live())?;
         Some(self.owner(slab).geometry.stride)
     }
 
@@ -168,20 +174,16 @@ impl<P: Platform> Memory<P> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KMALLOC_CLASSES, class_of};
+    use super::place_of;
 
     #[test]
     fn classes_are_powers_of_two_from_32_to_131072() {
         // Shows: S14, S15, S16, K3
-        assert_eq!(class_of(0), 0);
-        assert_eq!(class_of(1), 0);
-        assert_eq!(class_of(32), 0);
-        assert_eq!(class_of(33), 1);
-        assert_eq!(class_of(4000), 7);
-        assert_eq!(class_of(131_072), KMALLOC_CLASSES - 1);
-        for size in 33..=131_072 {
-            let bytes = 32 << class_of(size);
-            assert!(size <= bytes && bytes < 2 * size);
+        for size in 1..=131_072usize {
+            let class = size.next_power_of_two().max(32);
+            assert_eq!(place_of(size), place_of(class), "{size}");
+            assert_eq!(1 << (place_of(size) + 1), class, "{size}");
         }
+        assert!(place_of(0) > place_of(131_072), "0 has a place of its own");
     }
 }

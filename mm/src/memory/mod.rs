@@ -288,13 +288,16 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
-        if gfp.may_sleep() { self.check_may_sleep(call, caller) } else { Ok(()) }
+        // In this order: where everybody may sleep, the flags need not be looked at.
+        if !self.platform.may_sleep() && gfp.may_sleep() {
+            return Err(self.wrong_context(call, self.platform.context(), caller));
+        }
+        Ok(())
     }
 
     #[inline]
     fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
-        let context = self.platform.context();
-        if context.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, context, caller)) }
+        if self.platform.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, self.platform.context(), caller)) }
     }
 
     #[cold]

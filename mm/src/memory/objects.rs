@@ -13,9 +13,9 @@ use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::magazine::MAX_CPUS;
-use crate::page::{Page, PageState, Word};
+use crate::page::PageState;
 use crate::platform::{Lock, Pinned, Platform};
-use crate::slab::descriptor::{SlabRef, State};
+use crate::slab::descriptor::{SlabRef, State, StatePlace};
 use crate::slab::magazine::{CAPACITIES, MagazineRef, Parked};
 use crate::slab::{Cache, CacheRef};
 
@@ -47,7 +47,7 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
-        match self.alloc_from_front(cache, gfp) {
+        match self.alloc_from_front(cache) {
             Some(object) => Ok(object),
             None => self.alloc_slowly(cache, gfp, caller),
         }
@@ -55,39 +55,50 @@ impl<P: Platform> Memory<P> {
 
     /// An object from this CPU's loaded magazine.
     #[inline]
-    fn alloc_from_front(&self, cache: &Cache<P>, gfp: GfpFlags) -> Option<NonNull<u8>> {
-        // A caller that may sleep has interrupted nobody.
-        let pin = if gfp.may_sleep() { self.platform.pin() } else { self.platform.pin_alone() }?;
-        let parked = cache.front.loaded(pin.cpu())?.pop(|| self.platform.step())?;
+    fn alloc_from_front(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let pin = self.platform.pin()?;
+        let parked = cache.front.loaded(pin.front())?.pop(|| self.platform.step())?;
         self.platform.step();
-        parked.state().set(State::LIVE);
+        parked.place.state().set(State::LIVE);
         Some(parked.object)
     }
 
-    /// Puts an object into this CPU's loaded magazine, if it is a live one of a slab whose pages have a word that will do,
-    /// and if there is room.
+    /// Puts an object into this CPU's loaded magazine, if it is a live one, its page's word is that of `owner`, and there
+    /// is room.
     #[inline]
-    pub(super) fn free_to_front(&self, object: NonNull<u8>, fits: impl FnOnce(Word) -> bool) -> bool {
+    pub(super) fn free_to_front(&self, object: NonNull<u8>, owner: Owner<P>) -> bool {
         let addr = VirtAddr::from_ptr(object.as_ptr());
-        let Some(page) = self.page_at(addr).filter(|page| fits(page.word())) else { return false };
+        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
+        if offset >= self.gapless_bytes {
+            return false;
+        }
+        let page = self.map.at_offset(offset);
+        let (word, link) = (page.word(), page.link());
+        let fits = match owner {
+            Owner::This(cache) => word == cache.tag(),
+            Owner::Any => word.is_slab(),
+        };
+        if !fits {
+            return false;
+        }
         // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
-        let slab = unsafe { SlabRef::from_link(page.link()) };
-        let Some(state) = slab.state_at(addr).filter(|state| state.is_live()) else { return false };
-        let Some(pin) = self.platform.pin_alone() else { return false };
-        let Some(magazine) = self.owner(slab).front.loaded(pin.cpu()) else { return false };
-        let parked = Parked { object, state: NonNull::from(state) };
-        magazine.push(parked, || self.platform.step()) && {
+        let slab = unsafe { SlabRef::from_link(link) };
+        let Some(number) = slab.object_at(addr) else { return false };
+        let place = slab.place(number);
+        if !place.state().is_live() {
+            return false;
+        }
+        let cache = match owner {
+            Owner::This(ref cache) => cache,
+            Owner::Any => self.owner(slab),
+        };
+        let Some(pin) = self.platform.pin() else { return false };
+        let Some(magazine) = cache.front.loaded(pin.front()) else { return false };
+        magazine.push(Parked { object, place }, || self.platform.step()) && {
             self.platform.step();
-            state.set(State::PARKED);
+            place.state().set(State::PARKED);
             true
         }
-    }
-
-    /// The page around `addr`, as far as memory has no gaps.
-    #[inline]
-    fn page_at(&self, addr: VirtAddr) -> Option<&Page> {
-        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
-        (offset < self.gapless_bytes).then(|| self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32)))
     }
 
     /// An object from wherever there is one: magazines, depot, slabs, a new slab.
@@ -113,8 +124,8 @@ impl<P: Platform> Memory<P> {
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
     fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let pin = self.platform.pin_alone()?;
-        let (front, cpu) = (&cache.front, pin.cpu());
+        let pin = self.platform.pin()?;
+        let (front, cpu) = (&cache.front, pin.front());
         if front.is_drain_wanted(cpu) {
             self.strip(cache, cpu);
         }
@@ -134,7 +145,7 @@ impl<P: Platform> Memory<P> {
             });
         }
         let parked = front.loaded(cpu)?.pop(|| self.platform.step())?;
-        parked.state().set(State::LIVE);
+        parked.place.state().set(State::LIVE);
         Some(parked.object)
     }
 
@@ -155,13 +166,13 @@ impl<P: Platform> Memory<P> {
         };
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
-            .map(|(slab, state)| self.park(slab, Parked { object, state }))
+            .map(|(slab, place)| self.park(slab, Parked { object, place }))
             .map_err(|error| self.bad_object(call, addr, error, caller))
     }
 
     /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not the
     /// allocators' own.
-    fn live_object(&self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(SlabRef, NonNull<State>), FreeError> {
+    fn live_object(&self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(SlabRef, StatePlace), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
         let fits = match expected {
@@ -171,8 +182,8 @@ impl<P: Platform> Memory<P> {
         if !fits {
             return Err(FreeError::WrongCache);
         }
-        let state = slab.state_at(addr).ok_or(FreeError::Interior)?;
-        if state.is_live() { Ok((slab, NonNull::from(state))) } else { Err(FreeError::DoubleFree) }
+        let place = slab.state_at(addr).ok_or(FreeError::Interior)?;
+        if place.state().is_live() { Ok((slab, place)) } else { Err(FreeError::DoubleFree) }
     }
 
     /// Puts a live object away: into a magazine, or, where there is none, into its slab.
@@ -189,15 +200,15 @@ impl<P: Platform> Memory<P> {
             put => put,
         };
         if let Put::Nowhere | Put::NeedsMagazine = put {
-            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.state)));
+            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
         }
         self.trim(cache);
     }
 
     /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.
     fn put_into_magazine(&'static self, cache: &Cache<P>, parked: Parked, when_full: Full) -> Put {
-        let Some(pin) = self.platform.pin_alone() else { return Put::Nowhere };
-        let (front, cpu) = (&cache.front, pin.cpu());
+        let Some(pin) = self.platform.pin() else { return Put::Nowhere };
+        let (front, cpu) = (&cache.front, pin.front());
         if front.is_drain_wanted(cpu) {
             self.strip(cache, cpu);
         }
@@ -222,15 +233,15 @@ impl<P: Platform> Memory<P> {
         if !pushed {
             return Put::Nowhere;
         }
-        parked.state().set(State::PARKED);
+        parked.place.state().set(State::PARKED);
         Put::Done
     }
 
     /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
     fn equip(&'static self, cache: &Cache<P>) {
         let lacks = || {
-            let pin = self.platform.pin_alone().filter(|pin| pin.cpu() < MAX_CPUS)?;
-            (!cache.front.is_equipped(pin.cpu())).then_some(pin)
+            let pin = self.platform.pin().filter(|pin| pin.front() < MAX_CPUS)?;
+            (!cache.front.is_equipped(pin.front())).then_some(pin)
         };
         if lacks().is_none() || self.is_short(cache) {
             return;
@@ -238,7 +249,7 @@ impl<P: Platform> Memory<P> {
         let Some(loaded) = self.new_magazine(cache) else { return };
         let Some(spare) = self.new_magazine(cache) else { return self.free_magazine(loaded) };
         match lacks() {
-            Some(pin) => cache.front.equip(pin.cpu(), [loaded, spare]),
+            Some(pin) => cache.front.equip(pin.front(), [loaded, spare]),
             None => [loaded, spare].into_iter().for_each(|magazine| self.free_magazine(magazine)),
         }
     }
@@ -282,9 +293,9 @@ impl<P: Platform> Memory<P> {
     /// Puts an object back into its slab, past all magazines. It must be one of `expected`, or of any cache that is not
     /// the allocators' own.
     pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
-        let (slab, state) = self.live_object(addr, expected)?;
+        let (slab, place) = self.live_object(addr, expected)?;
         let cache = self.owner(slab);
-        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(state)));
+        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(place)));
         self.trim(cache);
         Ok(())
     }
@@ -305,8 +316,8 @@ impl<P: Platform> Memory<P> {
     /// Empties the magazines of this CPU and of those where nothing runs, and the depot; asks the other CPUs to empty
     /// theirs. The objects are back in their slabs then.
     pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
-        if let Some(pin) = self.platform.pin_alone() {
-            self.strip(cache, pin.cpu());
+        if let Some(pin) = self.platform.pin() {
+            self.strip(cache, pin.front());
         }
         for cpu in (0..MAX_CPUS).filter(|&cpu| cache.front.is_equipped(cpu)) {
             match self.platform.pin_idle(cpu) {

@@ -264,16 +264,20 @@ impl<P: Platform> Memory<P> {
     /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
     fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, place: &Place) -> Option<Pfn> {
         let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+        let mut stood_back = false;
         while patience > 0 {
-            if self.reclaim(gfp) == 0 {
+            if self.reclaim(gfp) == 0 || stood_back {
                 patience -= 1;
                 self.sleep_for_memory(gfp, order, place);
             }
-            let may_try = patience == 0 || self.is_next(place);
-            let frame = (may_try && self.platform.admits(order)).then(|| self.alloc_admitted(gfp, order)).flatten();
-            if frame.is_some() {
-                return frame;
+            let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
+            let Some(frame) = frame else { continue };
+            stood_back = patience > 0 && self.is_wanted_before(place, frame, order, gfp);
+            if !stood_back {
+                return Some(frame);
             }
+            let freed = self.release_frames(frame, order);
+            debug_assert!(freed.is_ok());
         }
         None
     }
@@ -293,6 +297,15 @@ impl<P: Platform> Memory<P> {
     /// Whether nobody who came earlier could be served now.
     fn is_next(&self, place: &Place) -> bool {
         !self.sleepers.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    }
+
+    /// Whether a block that was got would do for somebody who came earlier: it is that one's then.
+    fn is_wanted_before(&self, place: &Place, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
+        let zone = self.zone_of(frame);
+        let would_do = |(other, wanted): (GfpFlags, Order)| {
+            wanted <= order && other.priority() <= gfp.priority() && other.zones().contains(&zone)
+        };
+        self.sleepers.before(place).any(would_do)
     }
 
     /// Lets sleepers look again whether there is memory for them.

@@ -11,7 +11,7 @@ use crate::page::{Page, PageState, Word};
 use crate::platform::{Lock, Platform};
 use crate::slab::descriptor::SlabRef;
 use crate::slab::geometry::OFF_SLAB_OBJECTS;
-use crate::slab::{Cache, Ctor, CtorFlags, Divisor, Geometry};
+use crate::slab::{Cache, Ctor, CtorFlags, Geometry};
 
 /// The flags that choose a zone: they concern a cache's objects, not what describes them.
 const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
@@ -54,7 +54,7 @@ impl<P: Platform> Memory<P> {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.virt(frame).add(colour * geometry.colour_step);
-        let layout = (geometry.objects, Divisor::new(geometry.stride));
+        let layout = (geometry.objects, geometry.stride);
         // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
         // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
         let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, layout) };

@@ -12,11 +12,25 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::addr::VirtAddr;
-use crate::slab::divisor::Divisor;
+use crate::slab::places::Places;
 
 /// Where an object is.
 #[repr(transparent)]
 pub(crate) struct State(AtomicU8);
+
+/// Where the state of an object stands, as the fast paths like it best: an address that is always this much too low.
+#[derive(Clone, Copy)]
+pub(crate) struct StatePlace(NonNull<u8>);
+
+impl StatePlace {
+    /// The state. Its slab must still exist.
+    #[inline]
+    pub(crate) fn state(&self) -> &State {
+        let state = self.0.as_ptr().wrapping_add(size_of::<Slab>()).cast::<State>();
+        // SAFETY: places are made for states, and the slab of an object that is out stays.
+        unsafe { &*state }
+    }
+}
 
 impl State {
     /// In its slab.
@@ -50,11 +64,11 @@ pub struct Slab {
     /// Address of the cache that the slab belongs to.
     owner: NonNull<u8>,
     first: VirtAddr,
-    stride: Divisor,
-    objects: u32,
+    places: Places,
     free: Cell<u16>,
     /// No object before this one is free.
     hint: Cell<u16>,
+    objects: usize,
 }
 
 /// A slab that exists. Its cells are read and written under the lock of its cache only.
@@ -95,7 +109,7 @@ impl Slab {
     /// Objects that are not in the slab: live or parked.
     #[inline]
     pub(crate) fn out(&self) -> usize {
-        self.objects as usize - usize::from(self.free.get())
+        self.objects - usize::from(self.free.get())
     }
 
     /// Objects that are in the slab.
@@ -107,29 +121,30 @@ impl Slab {
     /// Whether all objects are in the slab.
     #[inline]
     pub(crate) fn is_whole(&self) -> bool {
-        u32::from(self.free.get()) == self.objects
+        usize::from(self.free.get()) == self.objects
     }
 
     /// The number of the object that starts at `addr`, an address in the slab's pages. `None` when none does.
     #[inline]
     pub(crate) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
-        let offset = (addr.as_usize() as u32).wrapping_sub(self.first.as_usize() as u32);
-        let object = self.stride.quotient(offset);
-        (object < self.objects).then_some(object as usize)
+        let object = self.places.number(addr) as usize;
+        (object < self.objects).then_some(object)
     }
 }
 
 impl SlabRef {
-    /// The state of the object that starts at `addr`, an address in the slab's pages.
+    /// Where the state of the object stands that starts at `addr`, an address in the slab's pages.
     #[inline]
-    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<&State> {
-        self.object_at(addr).and_then(|object| self.state(object))
+    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<StatePlace> {
+        self.object_at(addr).map(|object| self.place(object))
     }
 
-    /// The state of an object.
+    /// Where the state of an object stands, one of this slab's.
     #[inline]
-    pub(crate) fn state(&self, object: usize) -> Option<&State> {
-        self.states().get(object)
+    pub(crate) fn place(&self, object: usize) -> StatePlace {
+        let place = self.0.as_ptr().cast::<u8>().wrapping_add(object);
+        // SAFETY: behind the start of a descriptor lies no null.
+        StatePlace(unsafe { NonNull::new_unchecked(place) })
     }
 
     /// Takes the first free object, in the order of addresses, and gives it another state.
@@ -153,9 +168,9 @@ impl SlabRef {
         self.hint.set(self.hint.get().min(object as u16));
     }
 
-    /// The number of the object that has this state: a reference into this slab's.
-    pub(crate) fn object_of(&self, state: NonNull<State>) -> usize {
-        state.as_ptr().addr() - self.states().as_ptr().addr()
+    /// The number of the object, one of this slab's, whose state stands there.
+    pub(crate) fn object_of(&self, place: StatePlace) -> usize {
+        place.0.as_ptr().addr() - self.0.as_ptr().addr()
     }
 
     /// Objects that are parked.
@@ -184,7 +199,7 @@ impl SlabRef {
         // SAFETY: descriptor and states are one piece of memory, by the contract of `init`.
         let first = unsafe { self.0.add(1) }.cast::<State>();
         // SAFETY: `init` was given room for this many states and has set them.
-        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects as usize) }
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects) }
     }
 
     /// Makes a slab descriptor at `at` for `objects` free objects, `stride` bytes apart, from `first` on.
@@ -195,7 +210,7 @@ impl SlabRef {
         at: NonNull<u8>,
         owner: NonNull<u8>,
         first: VirtAddr,
-        (objects, stride): (usize, Divisor),
+        (objects, stride): (usize, usize),
     ) -> Self {
         let slab = at.cast::<Slab>();
         let header = Slab {
@@ -203,10 +218,10 @@ impl SlabRef {
             prev: Cell::new(None),
             owner,
             first,
-            stride,
-            objects: objects as u32,
+            places: Places::new(first, stride),
             free: Cell::new(objects as u16),
             hint: Cell::new(0),
+            objects,
         };
         // SAFETY: room for the header, by the contract.
         unsafe { slab.write(header) };

@@ -3,11 +3,11 @@
 //! Allocation pops from the loaded magazine and a free pushes onto it. When that does not do, the two change places;
 //! when that does not do either, a whole magazine is traded with the depot or filled from a slab.
 //!
-//! Who may touch a CPU's magazines: the caller that [`Platform::pin_alone`](crate::Platform::pin_alone) has pinned to it.
+//! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::front`](crate::Pinned::front).
 //! A magazine leaves a front under the lock of the cache, before it is given back: who holds that lock may look at
 //! the counts of all CPUs.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
+use crate::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
 
 use crate::magazine::MAX_CPUS;
 use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef};
@@ -45,7 +45,8 @@ impl Stock {
 
 /// The magazines of all CPUs.
 pub(crate) struct Front {
-    loaded: [AtomicPtr<Magazine>; MAX_CPUS],
+    /// The last place is of those who have no magazines to themselves.
+    loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
     spare: [AtomicPtr<Magazine>; MAX_CPUS],
     /// A bit for each CPU that another one asks to empty its magazines.
     drain_wanted: AtomicU32,
@@ -56,7 +57,7 @@ impl Front {
     /// Must be [attached](Self::attach) before anything else is done with it.
     pub(crate) const fn new() -> Self {
         Self {
-            loaded: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS],
+            loaded: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS + 1],
             spare: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS],
             drain_wanted: AtomicU32::new(0),
             absent: Magazine::absent(),

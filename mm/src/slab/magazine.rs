@@ -4,27 +4,18 @@
 //! belongs to the CPU where it is loaded or spare, or to a depot, under the lock of the cache whose objects it holds.
 //! (Bonwick and Adams, "Magazines and Vmem", 2001.)
 
+use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::slab::descriptor::State;
+use crate::slab::descriptor::StatePlace;
 
-/// An object in a magazine, with its state: to hand it out, nothing has to be looked up.
+/// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
 #[derive(Clone, Copy)]
 pub(crate) struct Parked {
     pub(crate) object: NonNull<u8>,
-    pub(crate) state: NonNull<State>,
-}
-
-impl Parked {
-    /// The object's state.
-    #[inline]
-    pub(crate) fn state(&self) -> &State {
-        // SAFETY: the slab of a parked object stays, and the object's state with it.
-        unsafe { self.state.as_ref() }
-    }
+    pub(crate) place: StatePlace,
 }
 
 const ENTRY: u32 = size_of::<Parked>() as u32;
@@ -35,7 +26,7 @@ pub(crate) const CAPACITIES: [usize; 4] = [8, 16, 32, 64];
 /// The header of a magazine. Both counts are in bytes, so that they serve as offsets as they are.
 pub(crate) struct Magazine {
     used: AtomicU32,
-    room: AtomicU32,
+    room: Cell<u32>,
     /// The next one in a pile of the depot.
     next: Cell<Option<MagazineRef>>,
 }
@@ -65,7 +56,7 @@ impl Magazine {
 
     /// A magazine without room: it stands where there is none, being both empty and full.
     pub(crate) const fn absent() -> Self {
-        Self { used: AtomicU32::new(0), room: AtomicU32::new(0), next: Cell::new(None) }
+        Self { used: AtomicU32::new(0), room: Cell::new(0), next: Cell::new(None) }
     }
 
     /// Objects in it.
@@ -76,7 +67,7 @@ impl Magazine {
 
     /// Objects that it may hold; 0 for an absent one.
     pub(crate) fn capacity(&self) -> usize {
-        (self.room.load(Relaxed) / ENTRY) as usize
+        (self.room.get() / ENTRY) as usize
     }
 
     #[inline]
@@ -86,7 +77,7 @@ impl Magazine {
 
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.used.load(Relaxed) >= self.room.load(Relaxed)
+        self.used.load(Relaxed) >= self.room.get()
     }
 }
 
@@ -97,7 +88,7 @@ impl MagazineRef {
     /// `at` must be aligned to 8 and valid for [`Magazine::bytes`] bytes that nothing else uses until the magazine goes.
     pub(crate) unsafe fn init(at: NonNull<u8>, capacity: usize) -> Self {
         let magazine = at.cast::<Magazine>();
-        let room = AtomicU32::new(capacity as u32 * ENTRY);
+        let room = Cell::new(capacity as u32 * ENTRY);
         // SAFETY: room for the header, by the contract.
         unsafe { magazine.write(Magazine { used: AtomicU32::new(0), room, next: Cell::new(None) }) };
         Self(magazine)
@@ -122,12 +113,18 @@ impl MagazineRef {
     /// Takes the object that was put in last. Calls `step` on the way, where an interrupt may come.
     #[inline]
     pub(crate) fn pop(self, step: impl Fn()) -> Option<Parked> {
-        let used = self.used.load(Relaxed).checked_sub(ENTRY)?;
+        let used = self.used.load(Relaxed);
+        if used == 0 {
+            return None;
+        }
         step();
+        // The one before the first that is not used.
+        let last = self.entry(used).as_ptr().wrapping_sub(1);
         // SAFETY: what lies below `used` was written by `push` or `fill`.
-        let parked = unsafe { self.entry(used).read() };
+        let parked = unsafe { last.read() };
         step();
-        self.used.store(used, Relaxed);
+        // Loaded once more, the count is changed by one instruction.
+        self.used.store(self.used.load(Relaxed).wrapping_sub(ENTRY), Relaxed);
         Some(parked)
     }
 
@@ -135,14 +132,14 @@ impl MagazineRef {
     #[inline]
     pub(crate) fn push(self, parked: Parked, step: impl Fn()) -> bool {
         let used = self.used.load(Relaxed);
-        if used >= self.room.load(Relaxed) {
+        if used >= self.room.get() {
             return false;
         }
         step();
         // SAFETY: there is room for one more.
         unsafe { self.entry(used).write(parked) };
         step();
-        self.used.store(used.wrapping_add(ENTRY), Relaxed);
+        self.used.store(self.used.load(Relaxed).wrapping_add(ENTRY), Relaxed);
         true
     }
 

@@ -7,11 +7,11 @@
 pub(crate) mod cache;
 pub(crate) mod chain;
 pub(crate) mod descriptor;
-mod divisor;
 pub(crate) mod front;
 pub(crate) mod geometry;
 pub(crate) mod magazine;
 mod name;
+mod places;
 pub(crate) mod slabs;
 
 pub use cache::{CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
@@ -20,4 +20,3 @@ pub use name::CacheName;
 
 pub(crate) use cache::Cache;
 pub(crate) use chain::{BootCaches, Chain};
-pub(crate) use divisor::Divisor;

@@ -90,8 +90,8 @@ impl Slabs {
         let count = slab.free().min(magazine.capacity());
         magazine.fill(count, || {
             let object = slab.take(State::PARKED)?;
-            let state = NonNull::from(slab.state(object)?);
-            NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, state })
+            let place = slab.place(object);
+            NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, place })
         });
         self.took(slab, count);
     }
@@ -115,7 +115,7 @@ impl Slabs {
     pub(crate) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
         while let Some(parked) = magazine.pop(|| ()) {
             let slab = slab_at(VirtAddr::from_ptr(parked.object.as_ptr()));
-            self.put(slab, slab.object_of(parked.state));
+            self.put(slab, slab.object_of(parked.place));
         }
     }
 
@@ -203,7 +203,7 @@ impl Slabs {
             return Err("a cache's count of objects out is wrong");
         }
         for magazine in magazines.chain(self.depot.full.iter()).chain(self.depot.empty.iter()) {
-            if magazine.iter().any(|object| object.state().get() != State::PARKED) {
+            if magazine.iter().any(|object| object.place.state().get() != State::PARKED) {
                 return Err("a magazine holds an object that is not parked");
             }
             parked = parked.checked_sub(magazine.len()).ok_or("an object is in two magazines")?;

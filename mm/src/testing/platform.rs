@@ -15,6 +15,7 @@ use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::gfp::ZoneKind;
+use crate::magazine::MAX_CPUS;
 use crate::mapper::{Frames, PageMapper, Unlinked};
 use crate::order::Order;
 use crate::platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
@@ -190,6 +191,10 @@ impl Pinned for HostPin {
     fn cpu(&self) -> usize {
         self.number()
     }
+
+    fn front(&self) -> usize {
+        if INTRUDING.get() { MAX_CPUS } else { self.number() }
+    }
 }
 
 impl Platform for HostPlatform {
@@ -198,10 +203,6 @@ impl Platform for HostPlatform {
 
     fn pin(&self) -> Option<HostPin> {
         cpu::current()
-    }
-
-    fn pin_alone(&self) -> Option<HostPin> {
-        if INTRUDING.get() { None } else { cpu::current() }
     }
 
     fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
@@ -222,10 +223,8 @@ impl Platform for HostPlatform {
 
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
         let napping = hold(&self.napping);
-        if !ready() {
-            let longest = *napping;
-            drop(self.naps.wait_timeout(napping, longest));
-        }
+        let longest = *napping;
+        drop(self.naps.wait_timeout_while(napping, longest, |_| !ready()));
     }
 
     fn wake_waiters(&self) {

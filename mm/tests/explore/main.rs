@@ -6,11 +6,12 @@
 
 mod platform;
 
+use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mm::page::{Page, mark_present};
 use mm::zone::AtomicFloor;
-use mm::{Config, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
+use mm::{CacheFlags, CacheSpec, Config, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
 use platform::{CPUS, Explored, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
@@ -21,7 +22,11 @@ const FRAMES: u32 = 1 << 16;
 /// Pages in a block.
 const BLOCK: usize = 512;
 /// Schedules of each kind.
-const SCHEDULES: usize = 200;
+const SCHEDULES: usize = 60;
+
+/// A cache of two objects a page.
+const SPEC: CacheSpec<'static> =
+    CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
 
 type Allocators = &'static Memory<Explored>;
 
@@ -29,6 +34,8 @@ type Allocators = &'static Memory<Explored>;
 struct Machine {
     memory: Allocators,
     owned: Vec<AtomicBool>,
+    /// Free pages at the start.
+    free: usize,
 }
 
 impl Machine {
@@ -38,7 +45,7 @@ impl Machine {
         mark_present(&mut present, ram);
         let pages: &'static [Page] = (0..FRAMES).map(|_| Page::new()).collect::<Vec<_>>().leak();
         // SAFETY: every entry exists and is leaked; nothing else uses them.
-        let map = unsafe { PageMap::new(core::ptr::NonNull::from(pages).cast(), FRAMES, present.leak()) };
+        let map = unsafe { PageMap::new(NonNull::from(pages).cast(), FRAMES, present.leak()) };
         let nowhere = VirtAddr::new(1 << 45);
         let config = Config {
             highmem_start: Pfn::new(u32::MAX),
@@ -49,8 +56,13 @@ impl Machine {
         let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
         run_on(0);
         memory.release(ram);
+        memory.init_caches().expect("there is memory");
+        // The memory of cache descriptors is kept: the first one's is there before pages are counted.
+        let first = memory.kmem_cache_create(&SPEC).expect("there is memory");
+        memory.kmem_cache_destroy(first).expect("no object is left");
+        memory.drop_caches();
         let owned = (0..FRAMES as usize / BLOCK).map(|_| AtomicBool::new(false)).collect();
-        Box::leak(Box::new(Self { memory, owned }))
+        Box::leak(Box::new(Self { memory, owned, free: memory.free_pages_total() }))
     }
 
     fn take(&self) -> Pfn {
@@ -67,8 +79,8 @@ impl Machine {
     /// Checks that all memory is back and every invariant holds.
     fn at_rest(&self) {
         self.memory.validate().expect("valid");
-        assert_eq!(self.memory.free_pages_total(), FRAMES as usize);
         self.memory.drop_caches();
+        assert_eq!(self.memory.free_pages_total(), self.free);
         assert_eq!(self.memory.zone_stats(mm::ZoneKind::Normal).parked, 0);
         self.memory.validate().expect("valid");
     }
@@ -161,7 +173,7 @@ fn magazines_may_be_emptied_while_their_cpu_works() {
 fn no_wake_up_of_a_sleeper_is_lost() {
     explore(|machine| {
         let mut held = Vec::new();
-        for _ in 0..FRAMES as usize / BLOCK {
+        for _ in 0..machine.free / BLOCK {
             held.push(machine.memory.alloc_pages(GfpFlags::ATOMIC, Order::MAX).expect("there is memory"));
         }
         let sleepers = [0, 1].map(|cpu| spawn(cpu, move || machine.give(machine.take())));
@@ -173,3 +185,43 @@ fn no_wake_up_of_a_sleeper_is_lost() {
         join(sleepers.into_iter().chain([giver]));
     });
 }
+
+#[test]
+fn objects_that_cpus_pass_around_have_one_owner() {
+    explore(|machine| {
+        let spec =
+            CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+        let cache = machine.memory.kmem_cache_create(&spec).expect("there is memory");
+        let (sender, receiver) = mpsc::channel();
+        let mut threads: Vec<_> = [0, 1]
+            .map(|cpu| {
+                let sender = sender.clone();
+                spawn(cpu, move || {
+                    for count in 0..12_u8 {
+                        let object = machine.memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
+                        let mark = count * 2 + cpu as u8;
+                        // SAFETY: the object is ours until it is sent.
+                        unsafe { object.write(mark) };
+                        sender.send((Object(object), mark)).expect("the other one listens");
+                    }
+                })
+            })
+            .into();
+        drop(sender);
+        threads.push(spawn(1, move || {
+            while let Ok((Object(object), mark)) = receiver.recv() {
+                // SAFETY: the object was sent to us.
+                assert_eq!(unsafe { object.read() }, mark, "an object has two owners");
+                machine.memory.kmem_cache_free(cache, object).expect("a right free");
+            }
+        }));
+        join(threads);
+        machine.memory.kmem_cache_destroy(cache).expect("no object is left");
+    });
+}
+
+/// An object on its way from one thread to another.
+struct Object(NonNull<u8>);
+
+// SAFETY: an address; who receives it owns the object.
+unsafe impl Send for Object {}

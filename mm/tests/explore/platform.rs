@@ -1,10 +1,16 @@
 //! [`Platform`] whose every lock is a place where the explorer may let another thread run.
 
+use core::alloc::Layout;
 use core::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use mm::{Context, Lock, MapError, Mapping, Pfn, Pinned, Platform, Report, VirtAddr};
+use mm::{
+    Context, Frames, Lock, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned, Platform, Report, Unlinked,
+    VirtAddr,
+};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+use super::FRAMES;
 
 /// CPUs of the explored machine.
 pub const CPUS: usize = 2;
@@ -61,9 +67,19 @@ impl Drop for ExploredPin {
     }
 }
 
+std::thread_local! {
+    /// The memory of the machines that one test explores, one after the other. The host gives only what is touched.
+    static MEMORY: VirtAddr = {
+        let layout = Layout::from_size_align(FRAMES as usize * PAGE_SIZE, Order::MAX.bytes()).expect("a size");
+        // SAFETY: the layout is not empty. Who has a frame uses its memory; nobody else does.
+        VirtAddr::from_ptr(unsafe { std::alloc::alloc_zeroed(layout) })
+    };
+}
+
 /// The machine beneath.
 pub struct Explored {
     cpus: &'static [Mutex<()>],
+    memory: VirtAddr,
     sleepers: Mutex<()>,
     woken: Condvar,
 }
@@ -71,7 +87,12 @@ pub struct Explored {
 impl Explored {
     pub fn new() -> Self {
         let cpus: Vec<_> = (0..CPUS).map(|_| Mutex::new(())).collect();
-        Self { cpus: cpus.leak(), sleepers: Mutex::new(()), woken: Condvar::new() }
+        Self {
+            cpus: cpus.leak(),
+            memory: MEMORY.with(|memory| *memory),
+            sleepers: Mutex::new(()),
+            woken: Condvar::new(),
+        }
     }
 }
 
@@ -96,7 +117,7 @@ impl Platform for Explored {
     }
 
     fn direct_map(&self) -> VirtAddr {
-        VirtAddr::new(1 << 46)
+        self.memory
     }
 
     fn wake_reclaimer(&self) {}
@@ -114,23 +135,23 @@ impl Platform for Explored {
         self.woken.notify_all();
     }
 
-    fn map(&self, _: VirtAddr, _: Pfn, _: Mapping, _: &mut Option<Pfn>) -> Result<(), MapError> {
+    fn map(&self, _: VirtAddr, _: Frames<'_>, _: Mapping, _: &mut Option<Pfn>) -> Result<usize, MapError> {
         Err(MapError::OutOfRange)
     }
 
-    fn unmap(&self, _: VirtAddr) -> Option<Pfn> {
-        None
+    fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
+        MustFlush::new(at, pages)
     }
 
     fn translate(&self, _: VirtAddr) -> Option<Pfn> {
         None
     }
 
-    fn prune_table(&self) -> Option<Pfn> {
+    fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         None
     }
 
-    fn flush(&self, _: VirtAddr, _: usize) {}
+    fn flush(&self, _: MustFlush) {}
 
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
         panic!("{report}, called from {caller}");
