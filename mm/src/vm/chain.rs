@@ -7,22 +7,22 @@ use crate::page::PageMap;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FrameChain {
     first: u32,
-    last: u32,
     blocks: u32,
-    pages: u32,
+    /// Pages beyond the first of each block.
+    more: u32,
 }
 
 impl FrameChain {
-    pub(crate) const EMPTY: Self = Self { first: 0, last: 0, blocks: 0, pages: 0 };
+    pub(crate) const EMPTY: Self = Self { first: 0, blocks: 0, more: 0 };
 
     /// Blocks in the chain.
     pub(crate) const fn blocks(self) -> usize {
         self.blocks as usize
     }
 
-    /// Pages that were ever pushed.
+    /// Pages of its blocks, until the first is taken.
     pub(crate) const fn pages(self) -> usize {
-        self.pages as usize
+        self.blocks as usize + self.more as usize
     }
 
     /// The block that came last.
@@ -36,10 +36,9 @@ impl FrameChain {
     pub(crate) fn push(&mut self, map: &PageMap, block: Pfn, pages: usize) {
         map.at(block).set_link(self.first.into());
         self.first = block.as_u32();
-        self.last = if self.blocks == 0 { self.first } else { self.last };
         // No machine has 2^32 pages in areas.
         self.blocks = self.blocks.wrapping_add(1);
-        self.pages = self.pages.wrapping_add(pages as u32);
+        self.more = self.more.wrapping_add(pages as u32 - 1);
     }
 
     /// Takes the block that came last.
@@ -49,20 +48,5 @@ impl FrameChain {
         self.first = map.at(block).link() as u32;
         self.blocks = self.blocks.wrapping_sub(1);
         Some(block)
-    }
-
-    /// Adds all blocks of another chain.
-    #[inline]
-    pub(crate) fn append(&mut self, map: &PageMap, other: Self) {
-        if other.blocks == 0 {
-            return;
-        }
-        map.at(Pfn::new(other.last)).set_link(self.first.into());
-        *self = Self {
-            first: other.first,
-            last: if self.blocks == 0 { other.last } else { self.last },
-            blocks: self.blocks.wrapping_add(other.blocks),
-            pages: self.pages.wrapping_add(other.pages),
-        };
     }
 }

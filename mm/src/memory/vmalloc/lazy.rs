@@ -55,16 +55,17 @@ impl<P: Platform> Memory<P> {
 
     /// Gives the frames of flushed areas back, a run at a time.
     fn free_frames_of(&self, areas: &Queue) {
-        let mut chain = FrameChain::EMPTY;
-        areas.iter().for_each(|area| chain.append(&self.map, area.frames.replace(FrameChain::EMPTY)));
-        while chain.blocks() > 0 {
-            if self.free_cached_chain(&mut chain, BATCH) == 0
-                && let Some(block) = chain.pop(&self.map)
-            {
-                // A large block, a page with further references, or memory is short.
-                let order = self.block_order(block).unwrap_or(Order::ZERO);
-                let freed = self.release_frames(block, order);
-                debug_assert!(freed.is_ok());
+        for area in areas.iter() {
+            let mut chain = area.frames.replace(FrameChain::EMPTY);
+            while chain.blocks() > 0 {
+                if self.free_cached_chain(&mut chain, BATCH) == 0
+                    && let Some(block) = chain.pop(&self.map)
+                {
+                    // A large block, a page with further references, or memory is short.
+                    let order = self.block_order(block).unwrap_or(Order::ZERO);
+                    let freed = self.release_frames(block, order);
+                    debug_assert!(freed.is_ok());
+                }
             }
         }
     }
