@@ -114,7 +114,7 @@ impl<P: Platform> Memory<P> {
     /// that is possible; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut FrameChain, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return 0 };
+        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let (mut rest, mut freed) = (*chain, 0);
         while freed < most
             && let Some(frame) = rest.pop(&self.map)
@@ -126,7 +126,7 @@ impl<P: Platform> Memory<P> {
             }
             self.platform.step();
             self.platform.on_free(frame, Order::ZERO, key.zone());
-            self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
             *chain = rest;
             freed += 1;
         }
