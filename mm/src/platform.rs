@@ -112,10 +112,10 @@ pub enum Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::BadFree { call: "vfree" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
+            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
                 write!(f, "Trying to vfree() bad address ({:016x})", addr.as_usize())
             }
-            Self::BadFree { call: "vfree" | "iounmap", addr, .. } => {
+            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, .. } => {
                 write!(f, "Trying to vfree() nonexistent vm area ({:016x})", addr.as_usize())
             }
             Self::BadFree { call, addr, cache, error } => {

@@ -95,7 +95,7 @@ fn describe(addr: VirtAddr) -> Option<&'static str> {
     Some(match area.kind {
         _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
-        AreaKind::Vmalloc => "inside an area",
+        AreaKind::Vmalloc | AreaKind::Vmap => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",
     })
 }

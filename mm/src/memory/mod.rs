@@ -16,12 +16,14 @@ mod caches;
 mod cleared;
 mod events;
 mod kmalloc;
+mod krealloc;
 mod objects;
 mod pages;
 mod percpu;
 mod reclaim;
 mod slabs;
 mod sleepers;
+mod supply;
 mod vmalloc;
 
 use core::panic::Location;

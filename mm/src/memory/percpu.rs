@@ -8,6 +8,7 @@ use crate::magazine::{Class, CpuCache, CpuZoneCounts, capacity};
 use crate::order::Order;
 use crate::page::{BlockKey, Page, Word};
 use crate::platform::{Pinned, Platform};
+use crate::vm::FrameChain;
 
 impl<P: Platform> Memory<P> {
     /// The zone that a request tries first.
@@ -107,6 +108,29 @@ impl<P: Platform> Memory<P> {
             Some(())
         };
         frames.iter().map_while(put).count()
+    }
+
+    /// Puts allocated single pages of a chain, which the caller owns, into this CPU's magazines, up to `most` and as far as
+    /// that is possible; returns how many.
+    pub(super) fn free_cached_chain(&self, chain: &mut FrameChain, most: usize) -> usize {
+        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
+        let (mut rest, mut freed) = (*chain, 0);
+        while freed < most
+            && let Some(frame) = rest.pop(&self.map)
+        {
+            let page = self.map.at(frame);
+            let Some(key) = page.word().allocated_key(Order::ZERO) else { break };
+            if self.tight[key.zone_index()].load(Relaxed) {
+                break;
+            }
+            self.platform.step();
+            self.platform.on_free(frame, Order::ZERO, key.zone());
+            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
+            *chain = rest;
+            freed += 1;
+        }
+        freed
     }
 
     /// Adds a block, after trading a full magazine in if neither has room.
