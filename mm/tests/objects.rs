@@ -269,8 +269,7 @@ fn run_object_model(seed: u64, steps: usize) {
         }
         if step % 500_000 == 0 {
             memory.validate().unwrap_or_else(|broken| panic!("seed {seed}, step {step}: {broken}"));
-            let active: usize =
-                memory.caches().filter(|cache| is_public(cache)).map(|cache| cache.active_objects).sum();
+            let active: usize = memory.caches().filter(is_public).map(|cache| cache.active_objects).sum();
             assert_eq!(active, held.len(), "seed {seed}, step {step}");
         }
     }

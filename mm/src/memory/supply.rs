@@ -18,7 +18,7 @@ impl<P: Platform> Memory<P> {
             let pin = self.platform.pin().filter(|pin| pin.front() < MAX_CPUS)?;
             (!cache.front.is_equipped(pin.front())).then_some(pin)
         };
-        if lacks().is_none() || self.is_short(cache) {
+        if cache.stock.capacity == 0 || lacks().is_none() || self.is_short(cache) {
             return;
         }
         let Some(loaded) = self.new_magazine(cache) else { return };

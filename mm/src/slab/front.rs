@@ -28,6 +28,9 @@ impl Stock {
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 256 << 10;
 
+    /// No magazines at all.
+    pub(crate) const NONE: Self = Self { kind: 0, capacity: 0, depot: 0 };
+
     /// The larger the objects, the fewer of them.
     pub(crate) const fn for_objects(stride: usize) -> Self {
         let kind = match stride {
