@@ -19,7 +19,7 @@ const FILES: [(&str, Source); 14] = [
     ("iomem", Source::Text(memory::iomem)),
     ("meminfo", Source::Text(memory::meminfo)),
     ("modules", Source::Text(modules::write_modules)),
-    ("slabinfo", Source::Text(memory::slabinfo)),
+    ("slabinfo", Source::Control { show: memory::slabinfo, store: memory::tune_slabs }),
     ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
     ("uptime", Source::Text(machine::uptime)),
     ("version", Source::Text(machine::version)),

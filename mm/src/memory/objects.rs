@@ -244,7 +244,7 @@ impl<P: Platform> Memory<P> {
         if loaded.is_full() && !spare.is_full() {
             front.swap(cpu);
         } else if loaded.is_full() {
-            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot };
+            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot() };
             let traded = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
                 Some(empty) => {
                     front.load(cpu, empty);

@@ -54,6 +54,8 @@ pub struct CacheStats {
     pub object_size: usize,
     /// Free objects that wait in magazines.
     pub parked: usize,
+    /// Objects of a full magazine; 0 when the cache has none. A CPU has two.
+    pub magazine: usize,
     /// Slabs that not all objects are in.
     pub active_slabs: usize,
     /// All slabs.
@@ -172,7 +174,7 @@ impl<P: Platform> Cache<P> {
             front: Front::new(),
             name,
             geometry,
-            stock: if debug.is_empty() { Stock::for_objects(geometry.stride) } else { Stock::NONE },
+            stock: if debug.is_empty() { Stock::for_objects(geometry.stride) } else { Stock::none() },
             flags,
             debug,
             ctor,
@@ -224,6 +226,7 @@ impl<P: Platform> Cache<P> {
                 name: self.name,
                 active_objects,
                 parked,
+                magazine: self.stock.capacity(),
                 objects: slabs.len() * self.geometry.objects,
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),

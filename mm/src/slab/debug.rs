@@ -62,7 +62,7 @@ impl DebugFlags {
 }
 
 /// What the kernel's options ask for, for caches that are created from then on.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DebugChoice {
     /// For every cache.
     pub all: DebugFlags,
@@ -73,7 +73,8 @@ pub struct DebugChoice {
 }
 
 impl DebugChoice {
-    pub(crate) const NONE: Self = Self { all: DebugFlags::empty(), chosen: DebugFlags::empty(), only: None };
+    /// Nothing, for no cache.
+    pub const NONE: Self = Self { all: DebugFlags::empty(), chosen: DebugFlags::empty(), only: None };
 
     /// The flags for a cache.
     pub(crate) fn for_cache(&self, name: CacheName) -> DebugFlags {
