@@ -111,8 +111,8 @@ pub enum Report<'a> {
         damage: Damage,
         /// The first byte that is wrong, counted from the object's start.
         at: isize,
-        /// What stands there and behind it.
-        bytes: [u8; 8],
+        /// What stands there and behind it, and how many bytes of it are known.
+        bytes: ([u8; 8], usize),
         /// Who allocated the object last, if that is remembered.
         allocated: Option<&'static Location<'static>>,
         /// Who freed it last.
@@ -147,7 +147,7 @@ impl fmt::Display for Report<'_> {
             }
             Self::Damage { cache, addr, damage, at, bytes, allocated, freed } => {
                 write!(f, "slab {cache}: object {:016x} {}: byte {at}:", addr.as_usize(), damage.reason())?;
-                bytes.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                bytes.0.iter().take(bytes.1).try_for_each(|byte| write!(f, " {byte:02x}"))?;
                 for (what, user) in [("allocated", allocated), ("freed", freed)] {
                     if let Some(user) = user {
                         write!(f, "; {what} at {}:{}", user.file(), user.line())?;

@@ -236,15 +236,13 @@ impl Watched {
         }
     }
 
-    /// Eight bytes from around a place, counted from the object's start: what a report shows.
-    pub(crate) fn dump(&mut self, at: isize) -> [u8; 8] {
-        let size = self.size as isize;
+    /// Up to eight bytes from a place on, counted from the object's start: what a report shows, and how many they are.
+    pub(crate) fn dump(&mut self, at: isize) -> ([u8; 8], usize) {
         let zone = if self.flags.contains(DebugFlags::RED_ZONE) { ZONE as isize } else { 0 };
-        let start = at.min(size + zone - 8).max(-zone);
+        let len = (self.size as isize + zone - at).clamp(0, 8);
         let mut dump = [0; 8];
-        let len = (size + zone - start).min(8);
-        dump[..len as usize].copy_from_slice(self.bytes(start..start + len));
-        dump
+        dump[..len as usize].copy_from_slice(self.bytes(at..at + len));
+        (dump, len as usize)
     }
 
     fn user_place(&self, event: Event) -> *mut Option<User> {
