@@ -155,7 +155,7 @@ static TIMER: Timer = Timer::new(write_record);
 /// Writes the next record, in interrupt context.
 fn write_record(_: usize) {
     assert!(sched::in_interrupt());
-    let module = modules::ALL[TARGET.load(SeqCst)];
+    let module = modules::FAMILY[TARGET.load(SeqCst)];
     let position = u64::from(WRITTEN.load(SeqCst)) * STRIDE;
     match module.write_atomic(Minor(0), position, &[0xc3; RECORD]) {
         Ok(RECORD) => WRITTEN.fetch_add(1, SeqCst),

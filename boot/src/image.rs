@@ -4,6 +4,7 @@
 //! writes a stripped copy that carries the kernel's own symbol table, and the images made from that copy.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::time::SystemTime;
@@ -16,31 +17,30 @@ use object::LittleEndian;
 use object::elf::{FileHeader64, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::settings::Firmware;
+use crate::settings::{Firmware, ROOTFS};
 use crate::{host, ramdisk, symbols};
 
-/// The initial files' directory, from the top of the tree.
-const ROOTFS: &str = "rootfs";
 const PAGE: usize = 4096;
 
-/// The disk image of a kernel; made anew only if the kernel, the initial files or this program changed.
-pub fn up_to_date(elf: &Path, firmware: Firmware) -> Result<PathBuf> {
-    let image = beside(elf, &format!("{firmware}.img"));
-    let mut inputs = ramdisk::inputs(Path::new(ROOTFS))?;
+/// The disk image of a kernel with the initial files under `rootfs`; made anew only if the kernel, the files or this program
+/// changed.
+pub fn up_to_date(elf: &Path, firmware: Firmware, rootfs: &Path) -> Result<PathBuf> {
+    let image = beside(elf, &format!("{firmware}{}.img", mark(rootfs)));
+    let mut inputs = ramdisk::inputs(rootfs)?;
     inputs.push(elf.to_owned());
     inputs.push(env::current_exe()?);
     if !is_newer(&image, &inputs)? {
-        make(elf, firmware, &image)?;
+        make(elf, firmware, rootfs, &image)?;
     }
     Ok(image)
 }
 
-fn make(elf: &Path, firmware: Firmware, image: &Path) -> Result<()> {
+fn make(elf: &Path, firmware: Firmware, rootfs: &Path, image: &Path) -> Result<()> {
     // Another run may be making the same files: each writes its own, and the rename is atomic.
     let own = |suffix: &str| beside(elf, &format!("{firmware}.{}.{suffix}", process::id()));
     let (kernel, initial_files, unfinished) = (own("kernel"), own("tar"), own("img"));
     strip(elf, &kernel)?;
-    fs::write(&initial_files, ramdisk::archive(Path::new(ROOTFS))?)?;
+    fs::write(&initial_files, ramdisk::archive(rootfs)?)?;
     let mut builder = DiskImageBuilder::new(kernel.clone());
     builder.set_ramdisk(initial_files.clone()).set_boot_config(&quiet());
     match firmware {
@@ -51,6 +51,16 @@ fn make(elf: &Path, firmware: Firmware, image: &Path) -> Result<()> {
     fs::remove_file(&initial_files)?;
     fs::rename(&kernel, beside(elf, "stripped"))?;
     Ok(())
+}
+
+/// What tells images with different initial files apart; nothing for the usual ones.
+fn mark(rootfs: &Path) -> String {
+    if rootfs == Path::new(ROOTFS) {
+        return String::new();
+    }
+    let mut hasher = DefaultHasher::new();
+    rootfs.hash(&mut hasher);
+    format!(".{:016x}", hasher.finish())
 }
 
 /// The serial port is the kernel's console alone.

@@ -56,13 +56,14 @@ fn dispatch() -> Result<Verdict> {
 }
 
 fn make_images(elf: &Path) -> Result<Verdict> {
+    let settings = Settings::from_environment()?;
     for firmware in [Firmware::Bios, Firmware::Uefi] {
-        println!("{}", image::up_to_date(elf, firmware)?.display());
+        println!("{}", image::up_to_date(elf, firmware, &settings.rootfs)?.display());
     }
     Ok(Verdict::Success)
 }
 
 fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
-    let image = image::up_to_date(elf, settings.firmware).context("cannot make the disk image")?;
+    let image = image::up_to_date(elf, settings.firmware, &settings.rootfs).context("cannot make the disk image")?;
     Session::start(&image, settings)?.run()
 }

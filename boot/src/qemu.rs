@@ -16,6 +16,9 @@ use crate::host;
 use crate::input::Source;
 use crate::settings::{Accel, Clock, Debugger, Firmware, Settings};
 
+/// Bytes of a disk that the kernel's floppy driver reads.
+const FLOPPY_BYTES: u64 = 1440 << 10;
+
 /// A command ready to start, and the files in memory that it refers to: they must outlive the start.
 pub struct Machine {
     /// QEMU with all its arguments.
@@ -55,6 +58,13 @@ impl Machine {
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
         // The guest's writes to its boot disk are forgotten, and several runs may share one image.
         command.args(["-drive", &format!("format=raw,if=ide,snapshot=on,file={}", escaped(image)?)]);
+        if let Some(disk) = &settings.floppy {
+            let bytes = fs::metadata(disk).with_context(|| format!("FLOPPY={}", disk.display()))?.len();
+            if bytes != FLOPPY_BYTES {
+                bail!("FLOPPY={} has {bytes} bytes, and a disk {FLOPPY_BYTES}: try truncate -s 1440K", disk.display());
+            }
+            command.args(["-drive", &format!("format=raw,if=floppy,snapshot=on,file={}", escaped(disk)?)]);
+        }
         Ok(())
     }
 

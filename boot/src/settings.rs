@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 
 /// Below this the BIOS stage of the bootloader has no room for the kernel.
 const LEAST_MEMORY_MIB: u64 = 24;
+/// The usual initial files' directory, from the top of the tree.
+pub const ROOTFS: &str = "rootfs";
 const DEFAULT_MEMORY: &str = "128M";
 /// How long a run without a terminal may be silent before it counts as hung.
 const DEFAULT_SILENCE: Duration = Duration::from_secs(120);
@@ -81,6 +83,10 @@ pub struct Settings {
     pub debugger: Debugger,
     /// `SCRIPT`: file with the lines to run, instead of standard input.
     pub script: Option<PathBuf>,
+    /// `ROOTFS`: directory of the initial files.
+    pub rootfs: PathBuf,
+    /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
+    pub floppy: Option<PathBuf>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
     pub silence: Option<Duration>,
     /// `LIMIT`: seconds that a whole run may take; 0 is none.
@@ -100,6 +106,8 @@ impl Settings {
             clock: choice("ICOUNT", &[("0", Clock::Host), ("1", Clock::Instructions)])?,
             debugger: choice("GDB", &[("0", Debugger::None), ("1", Debugger::Awaited)])?,
             script: variable("SCRIPT").map(PathBuf::from),
+            rootfs: variable("ROOTFS").unwrap_or_else(|| ROOTFS.into()).into(),
+            floppy: variable("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
         })

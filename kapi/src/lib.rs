@@ -1,18 +1,22 @@
 //! The interface between the kernel and its drivers: types and calls only.
 //!
 //! Drivers name this crate and no other. It re-exports the owning memory types of `mm`, adds what a character driver
-//! is ([`CharDriver`], [`Module`]), what a file's bytes pass through ([`IoBuf`]), and the kernel itself as a trait
-//! ([`Kernel`]), so that a driver runs unchanged in the kernel and in host tests.
+//! is ([`CharDriver`], [`Module`]), what a file's bytes pass through ([`IoBuf`]), and the kernel and its
+//! machine as traits ([`Kernel`], [`Hardware`]), so that a driver runs unchanged in the kernel and in host tests.
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod chrdev;
 pub mod errno;
 pub mod file;
+pub mod floppy;
+pub mod hardware;
 pub mod kernel;
 
 pub use chrdev::{CharDriver, Minor, Module, Param, ParamSpec};
 pub use errno::Errno;
 pub use file::{IoBuf, OpenFlags, Whence, seek};
+pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
+pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
 pub use mm;

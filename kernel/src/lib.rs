@@ -18,12 +18,14 @@ pub mod bench;
 pub mod chrdev;
 pub mod console;
 pub mod fs;
+mod hardware;
 pub mod log;
 pub mod mm;
 pub mod modules;
 pub mod options;
 pub mod panic;
 pub mod proc;
+pub mod resource;
 pub mod sched;
 pub mod softirq;
 pub mod sync;
@@ -33,7 +35,7 @@ pub mod time;
 pub mod timer;
 
 use arch::backtrace::StackRange;
-use arch::fw_cfg::FwCfg;
+use arch::fw_cfg::{self, FwCfg};
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -54,11 +56,21 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; options::MAX_LINE];
-    let command_line = FwCfg::probe().map_or("", |mut fw| fw.command_line(&mut buffer));
+    let given = FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer));
+    let command_line = given.unwrap_or_else(|| command_line_file(boot_info));
     klog!("command line: {command_line}");
     options::init(command_line);
     MAIN.call_once(|| main);
+    mm::bootmem::declare(&modules::BOOT_DRIVERS);
     mm::leave_bootloader(boot_info, on_own_tables)
+}
+
+/// The command line on a machine that hands none in: what the initial file `cmdline` says.
+fn command_line_file(boot_info: &BootInfo) -> &'static str {
+    let line = fs::tarfs::member(mm::loaded_ramdisk(boot_info), "cmdline").map_or("", fw_cfg::text_of);
+    // As much as the table of options takes, and of several lines the first.
+    let line = line.lines().next().unwrap_or_default();
+    line.get(..options::MAX_LINE).unwrap_or(line)
 }
 
 /// The CPU's counter at the kernel's entry.
@@ -89,10 +101,13 @@ extern "C" fn on_own_tables() -> ! {
     }
 }
 
-/// Files, /proc, and the drivers with their default parameters.
+/// Files, /proc, what the machine has, and the drivers with their default parameters.
 fn start_services() -> Result<(), Errno> {
     fs::init(mm::ramdisk())?;
     proc::init()?;
+    mm::bigphysarea::init()?;
+    arch::pci::init()?;
+    resource::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()
 }

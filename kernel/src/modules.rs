@@ -1,16 +1,17 @@
 //! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
 //!
-//! The table of them is [`ALL`]: a new driver of the scull family is one static and one line there.
+//! A new driver is a static and a line in one of the tables below.
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 
-use drivers::{Cache, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
+use drivers::{Allocator, Cache, Floppy, Grabber, Kmalloc, MAX_DEVICES, Pages, Quota, Scull, Vmalloc};
 use kapi::{Errno, Kernel as _, Module, Param};
 
 use crate::chrdev::{self, Major, Nodes};
 use crate::fs::procfs::{self, Source};
-use crate::mm::{KString, Kernel};
+use crate::mm::bootmem::BootDriver;
+use crate::mm::{KString, Kernel, bigphysarea};
 use crate::sync::Mutex;
 
 /// The memory that all scull devices hold together.
@@ -22,20 +23,37 @@ static SCULLC: Scull<Kernel, Cache<Kernel>> =
 static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
 
-/// Every module there is.
-pub static ALL: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+/// The driver `allocator`, whose calls other drivers use.
+pub static ALLOCATOR: Allocator<Kernel> = Allocator::new(Mutex::new(None));
+static FLOPPY: Floppy<Kernel> = Floppy::new(Mutex::new(None));
+static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
+
+/// The scull family, attached from boot on.
+pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
+/// The others that are attached from boot on.
+static AT_BOOT: [&dyn Module; 1] = [&FLOPPY];
+/// The modules that are attached when somebody asks for them.
+static ON_REQUEST: [&dyn Module; 2] = [&ALLOCATOR, &GRABBER];
+
+/// The drivers that take memory at boot: one is a line here.
+pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
 
 /// Held while a module comes or goes.
 static CHANGE: Mutex<()> = Mutex::new(());
 
-/// The module called `name`; `ENOENT`.
-pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
-    ALL.into_iter().find(|module| module.name() == name).ok_or(Errno::ENOENT)
+/// Every module there is.
+fn all() -> impl Iterator<Item = &'static dyn Module> {
+    FAMILY.into_iter().chain(AT_BOOT).chain(ON_REQUEST)
 }
 
-/// Attaches all modules with their default parameters; what fails is logged and left out.
+/// The module called `name`; `ENOENT`.
+pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
+    all().find(|module| module.name() == name).ok_or(Errno::ENOENT)
+}
+
+/// Attaches what is attached from boot on, with default parameters; what fails is logged and left out.
 pub fn attach_all() {
-    for module in ALL {
+    for module in FAMILY.into_iter().chain(AT_BOOT) {
         if let Err(error) = insmod(module.name(), &[]) {
             Kernel::log(format_args!("{}: {error}", module.name()));
         }
@@ -80,7 +98,7 @@ fn proc_name(module: &'static dyn Module) -> Result<KString, Errno> {
 
 /// Writes /proc/modules: name, size in bytes, open files.
 pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
-    for module in ALL {
+    for module in all() {
         let Some(users) = module.users() else { continue };
         let unused = if users == 0 { " (unused)" } else { "" };
         writeln!(out, "{:20}{:8}{users:4}{unused}", module.name(), module.footprint())?;

@@ -20,6 +20,8 @@ pub struct Options {
     pub mem: Option<PhysAddr>,
     /// `highmem=SIZE`: this much of the memory's end is outside of the direct map, in a zone of its own.
     pub highmem: u64,
+    /// `bigphysarea=PAGES`: this many contiguous pages are set aside at boot for drivers.
+    pub bigphysarea: usize,
     /// `min_free_kbytes=N`: about this much is kept free for urgent requests.
     pub min_free_kib: Option<usize>,
     /// `atomic_floor=0|min/4`: where GFP_ATOMIC stops.
@@ -47,6 +49,7 @@ impl Options {
     const DEFAULT: Self = Self {
         mem: None,
         highmem: 0,
+        bigphysarea: 0,
         min_free_kib: None,
         atomic_floor: AtomicFloor::LastPage,
         slab_stats: Switch::Off,
@@ -96,6 +99,7 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Refusal> {
     match name {
         "mem" => options.mem = Some(PhysAddr::new(parse_size(value).ok_or(Refusal::BadValue)?)),
         "highmem" => options.highmem = parse_size(value).ok_or(Refusal::BadValue)?,
+        "bigphysarea" => options.bigphysarea = value.parse().map_err(|_| Refusal::BadValue)?,
         "min_free_kbytes" => options.min_free_kib = Some(value.parse().map_err(|_| Refusal::BadValue)?),
         "atomic_floor" => options.atomic_floor = parse_floor(value).ok_or(Refusal::BadValue)?,
         "slab_stats" => {

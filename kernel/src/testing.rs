@@ -153,13 +153,18 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// The entry point of a bootable test: boots the kernel, then runs the harness's main function.
+/// The entry point of a bootable test: boots the kernel, then runs the harness's main function. `boot_drivers = TABLE` stands
+/// in for the kernel's own table of drivers that take memory at boot.
 #[macro_export]
 macro_rules! test_kernel {
     ($test_main:path) => {
+        $crate::test_kernel!($test_main, boot_drivers = $crate::modules::BOOT_DRIVERS);
+    };
+    ($test_main:path, boot_drivers = $drivers:path) => {
         $crate::bootloader_api::entry_point!(start_tests, config = &$crate::BOOTLOADER_CONFIG);
 
         fn start_tests(boot_info: &'static mut $crate::bootloader_api::BootInfo) -> ! {
+            $crate::mm::bootmem::declare(&$drivers);
             $crate::start(boot_info, run_tests)
         }
 

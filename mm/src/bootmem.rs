@@ -3,6 +3,9 @@
 //! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`] in any order, overlapping or not: what is
 //! withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left to the page
 //! allocator, once, by value. What was allocated here is never given back to it. (Chapter: "Boot-Time Allocation".)
+//!
+//! Invariants: (a) what is free is RAM, not withheld, and below the limit; (b) a firmware map of more pieces than the tables
+//! hold costs RAM ([`Bootmem::lost`]), and never makes RAM of what is none.
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 use crate::error::BootmemError;
@@ -18,12 +21,22 @@ pub enum BootZone {
     Normal,
 }
 
-/// An allocation: where it lies, and whether it had to be taken from below 16 MiB although the caller asked for higher.
+impl BootZone {
+    /// Where such a request should start at the lowest, and the address that it never reaches beyond.
+    pub const fn bounds(self) -> (PhysAddr, PhysAddr) {
+        match self {
+            Self::Low => (PhysAddr::new(0), DMA_END.phys()),
+            Self::Normal => (DMA_END.phys(), PhysAddr::new(u64::MAX)),
+        }
+    }
+}
+
+/// An allocation: where it lies, and whether it had to be taken from below the goal that the caller named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BootBlock {
     /// First byte.
     pub start: PhysAddr,
-    /// Whether the request fell back to low memory.
+    /// Whether it lies below the goal.
     pub fell_back: bool,
 }
 
@@ -33,8 +46,12 @@ pub struct Bootmem {
     ram: RegionSet,
     withheld: RegionSet,
     free: RegionSet,
+    /// Frames from here on are hidden.
+    limit: Pfn,
     /// Unused rest of the last page of the last small allocation: start and end.
     rest: (PhysAddr, PhysAddr),
+    /// Frames of RAM that the tables had no room for.
+    lost: usize,
 }
 
 /// The frames that lie wholly between two addresses.
@@ -66,35 +83,45 @@ impl Bootmem {
             ram: RegionSet::new(),
             withheld: RegionSet::new(),
             free: RegionSet::new(),
+            limit: Pfn::new(u32::MAX),
             rest: (PhysAddr::new(0), PhysAddr::new(0)),
+            lost: 0,
         }
     }
 
     /// The firmware calls `start..end` usable. Partial pages at the ends are left out.
-    pub fn add_ram(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
+    pub fn add_ram(&mut self, start: PhysAddr, end: PhysAddr) {
         let range = inner_frames(start, end);
-        self.ram.insert(range)?;
-        self.free.insert(range)?;
-        for held in self.withheld.clone().ranges() {
-            self.ram.remove(*held)?;
-            self.free.remove(*held)?;
-        }
-        Ok(())
+        self.lost += self.ram.insert_or_drop(range);
+        self.free.insert_or_drop(range);
+        self.leave_out_withheld();
     }
 
     /// The firmware calls `start..end` something else: no page that it touches is RAM.
-    pub fn withhold(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
-        let range = outer_frames(start, end);
-        self.withheld.insert(range)?;
-        self.ram.remove(range)?;
-        self.free.remove(range)
+    pub fn withhold(&mut self, start: PhysAddr, end: PhysAddr) {
+        self.withheld.insert_or_widen(outer_frames(start, end));
+        self.leave_out_withheld();
+    }
+
+    fn leave_out_withheld(&mut self) {
+        for &held in self.withheld.ranges() {
+            self.lost += self.ram.remove_or_drop(held);
+            self.free.remove_or_drop(held);
+        }
+    }
+
+    /// Frames of RAM that were left out because the firmware's map has more pieces than the tables hold.
+    pub const fn lost(&self) -> usize {
+        self.lost
     }
 
     /// Hides all free memory from `end` on, as the kernel option `mem=` asks; returns the frames hidden. What is reserved
-    /// there stays reserved.
+    /// there stays reserved for good.
     pub fn limit(&mut self, end: PhysAddr) -> Result<usize, BootmemError> {
         let before = self.free.frames();
-        self.free.remove(PfnRange::new(clamp(end.as_u64() / PAGE_SIZE as u64), Pfn::new(u32::MAX)))?;
+        let limit = clamp(end.as_u64() / PAGE_SIZE as u64);
+        self.free.remove(PfnRange::new(limit, Pfn::new(u32::MAX)))?;
+        self.limit = self.limit.min(limit);
         Ok(before - self.free.frames())
     }
 
@@ -106,14 +133,23 @@ impl Bootmem {
         Ok(before - self.free.frames())
     }
 
+    /// The RAM between `start` and `end` that is not free, as ranges: what a reservation of it would take twice.
+    pub fn reserved_within(&self, start: PhysAddr, end: PhysAddr) -> impl Iterator<Item = PfnRange> {
+        let asked = outer_frames(start, end);
+        self.ram.ranges().iter().flat_map(move |ram| self.free.gaps(ram.intersection(asked)))
+    }
+
     /// Gives whole pages back that were allocated or reserved before.
     pub fn free(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
         let range = inner_frames(start, end);
         if range.frames() == 0 {
             return Err(BootmemError::BadRequest);
         }
-        if !self.ram.contains(range) {
+        if !self.ram.contains(range) || range.end > self.limit {
             return Err(BootmemError::NotRam);
+        }
+        if self.free.ranges().iter().any(|free| free.intersection(range).frames() > 0) {
+            return Err(BootmemError::AlreadyFree);
         }
         self.free.insert(range)?;
         self.forget_rest(range);
@@ -128,47 +164,74 @@ impl Bootmem {
         }
     }
 
-    /// Allocates `size` bytes, aligned to `align`, a power of two. Requests of less than a page share pages. The caller
-    /// clears the memory.
+    /// Allocates `size` bytes, aligned to `align`, a power of two, where `zone` says. The caller clears the memory.
     pub fn alloc(&mut self, size: usize, align: usize, zone: BootZone) -> Result<BootBlock, BootmemError> {
+        let (goal, limit) = zone.bounds();
+        self.alloc_at(size, align, goal, limit)
+    }
+
+    /// Allocates `size` bytes, aligned to `align`, a power of two: from `goal` on or, if there is nothing, lower; all of it
+    /// below `limit`. Requests that fill no whole pages share them. The caller clears the memory.
+    pub fn alloc_at(
+        &mut self,
+        size: usize,
+        align: usize,
+        goal: PhysAddr,
+        limit: PhysAddr,
+    ) -> Result<BootBlock, BootmemError> {
         if size == 0 || !align.is_power_of_two() {
             return Err(BootmemError::BadRequest);
         }
-        if let Some(start) = self.take_rest(size as u64, align as u64, zone) {
+        let (size, align) = (size as u64, align as u64);
+        // No frame has a higher number.
+        let limit = limit.min(Pfn::new(u32::MAX).phys());
+        if let Some(start) = self.take(size, align, goal, limit)? {
             return Ok(BootBlock { start, fell_back: false });
         }
-        let frames = u32::try_from(size.div_ceil(PAGE_SIZE)).map_err(|_| BootmemError::NoMemory)?;
-        let step = (align / PAGE_SIZE).max(1) as u64;
-        let low = PfnRange::new(Pfn::new(0), DMA_END);
-        let high = PfnRange::new(DMA_END, Pfn::new(u32::MAX));
-        let found = match zone {
-            BootZone::Low => self.find(frames, step, low).map(|range| (range, false)),
-            BootZone::Normal => match self.find(frames, step, high) {
-                Some(range) => Some((range, false)),
-                None => self.find(frames, step, PfnRange::new(low.start, high.end)).map(|range| (range, true)),
-            },
-        };
-        let (range, fell_back) = found.ok_or(BootmemError::NoMemory)?;
-        self.free.remove(range)?;
-        let start = range.start.phys();
-        self.rest = (PhysAddr::new(start.as_u64() + size as u64), range.end.phys());
-        Ok(BootBlock { start, fell_back })
+        let start = self.take(size, align, PhysAddr::new(0), limit)?.ok_or(BootmemError::NoMemory)?;
+        Ok(BootBlock { start, fell_back: true })
     }
 
-    /// Serves a small request from the page that the last one left partly unused.
-    fn take_rest(&mut self, size: u64, align: u64, zone: BootZone) -> Option<PhysAddr> {
-        let (from, to) = self.rest;
-        let start = from.as_u64().next_multiple_of(align);
-        let is_low = to <= DMA_END.phys();
-        if align > PAGE_SIZE as u64 || is_low != (zone == BootZone::Low) || start.checked_add(size)? > to.as_u64() {
+    /// Takes `size` bytes between `from` and `limit`.
+    fn take(
+        &mut self,
+        size: u64,
+        align: u64,
+        from: PhysAddr,
+        limit: PhysAddr,
+    ) -> Result<Option<PhysAddr>, BootmemError> {
+        let page = PAGE_SIZE as u64;
+        let (start, frames) = match self.behind_the_last(size, align, from, limit) {
+            Some(found) => found,
+            None => {
+                let within = PfnRange::new(clamp(from.as_u64().div_ceil(page)), clamp(limit.as_u64() / page));
+                let Some(found) = self.find(size.div_ceil(page), (align / page).max(1), within) else {
+                    return Ok(None);
+                };
+                (found.start.phys(), found)
+            }
+        };
+        self.free.remove(frames)?;
+        let end = start.as_u64() + size;
+        self.rest = (PhysAddr::new(end), PhysAddr::new(end.next_multiple_of(page)));
+        Ok(Some(start))
+    }
+
+    /// A place that begins in what the last request left of its page, and the frames that it needs behind that page.
+    fn behind_the_last(&self, size: u64, align: u64, from: PhysAddr, limit: PhysAddr) -> Option<(PhysAddr, PfnRange)> {
+        let (rest, page_end) = self.rest;
+        let start = PhysAddr::new(rest.as_u64().checked_next_multiple_of(align)?);
+        let end = start.checked_add(size)?;
+        if align > PAGE_SIZE as u64 || start >= page_end || start < from || end > limit {
             return None;
         }
-        self.rest.0 = PhysAddr::new(start + size);
-        Some(PhysAddr::new(start))
+        let frames = outer_frames(page_end, end);
+        self.free.contains(frames).then_some((start, frames))
     }
 
     /// The lowest free run of `frames` frames within `within` that starts at a multiple of `step` frames.
-    fn find(&self, frames: u32, step: u64, within: PfnRange) -> Option<PfnRange> {
+    fn find(&self, frames: u64, step: u64, within: PfnRange) -> Option<PfnRange> {
+        let frames = u32::try_from(frames).ok()?;
         self.free.ranges().iter().find_map(|range| {
             let range = range.intersection(within);
             let start = u32::try_from(u64::from(range.start.as_u32()).checked_next_multiple_of(step)?).ok()?;

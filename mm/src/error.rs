@@ -143,8 +143,26 @@ pub enum BootmemError {
     BadRequest,
     /// No free range is large enough.
     NoMemory,
-    /// The range is not RAM that bootmem knows, or not all of it.
+    /// The range is not RAM that bootmem may give out, or not all of it.
     NotRam,
+    /// A part of the range is free already.
+    AlreadyFree,
     /// More separate ranges than the table holds.
     TooManyRanges,
+    /// Boot is over: the page allocator has all memory now.
+    HandedOver,
+}
+
+impl BootmemError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::BadRequest => "no bytes, or an alignment that is no power of two",
+            Self::NoMemory => "no free range is large enough",
+            Self::NotRam => "not RAM",
+            Self::AlreadyFree => "free already",
+            Self::TooManyRanges => "too many separate ranges",
+            Self::HandedOver => "the page allocator has taken over",
+        }
+    }
 }

@@ -82,6 +82,7 @@ pub mod bootmem;
 mod buddy;
 pub mod error;
 pub mod gfp;
+pub mod isa;
 mod magazine;
 pub mod mapper;
 pub mod memory;
@@ -89,8 +90,10 @@ pub mod order;
 pub mod own;
 pub mod page;
 pub mod platform;
+pub mod pool;
 pub mod proc;
 pub mod region;
+pub mod resource;
 pub mod slab;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -130,10 +130,10 @@ pub enum Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::BadFree { call: "vfree" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
+            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
                 write!(f, "Trying to vfree() bad address ({:016x})", addr.as_usize())
             }
-            Self::BadFree { call: "vfree" | "iounmap", addr, .. } => {
+            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, .. } => {
                 write!(f, "Trying to vfree() nonexistent vm area ({:016x})", addr.as_usize())
             }
             Self::BadFree { call, addr, cache, error } => {
@@ -204,8 +204,8 @@ pub trait Pinned {
     /// The CPU's number, from 0 on.
     fn cpu(&self) -> usize;
 
-    /// The number of the caches that the caller has to himself: the CPU's; but [`MAX_CPUS`](crate::magazine::MAX_CPUS) for none, if the caller may have
-    /// interrupted somebody who is pinned.
+    /// The number of the caches that the caller has to himself: the CPU's, but [`MAX_CPUS`](crate::MAX_CPUS), for none, if
+    /// the caller may have interrupted somebody who is pinned.
     ///
     /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
     /// interrupt changes that comes while somebody is pinned.

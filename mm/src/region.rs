@@ -1,13 +1,15 @@
 //! A sorted set of frame ranges in a table of fixed size.
 //!
 //! Invariant: ranges are not empty, ascend, and neither overlap nor touch. What does not fit into the table is refused and
-//! changes nothing.
+//! changes nothing; the calls that never refuse say on which side they err.
 
 use crate::addr::{Pfn, PfnRange};
 use crate::error::BootmemError;
 
 /// Ranges that a set can hold.
 pub const CAPACITY: usize = 512;
+/// Ranges that the calls which are never refused leave free, so that those which may be refused succeed after them.
+pub const ROOM: usize = 64;
 
 /// A set of frames, kept as few ranges.
 #[derive(Clone)]
@@ -71,6 +73,65 @@ impl RegionSet {
             (false, true) => self.replace(first..last, &[tail]),
             (false, false) => self.replace(first..last, &[]),
         }
+    }
+
+    /// [`insert`](Self::insert) that is never refused: the smallest ranges are left out until [`ROOM`] is left for others.
+    /// Returns the frames left out.
+    pub fn insert_or_drop(&mut self, range: PfnRange) -> usize {
+        match self.insert(range) {
+            Ok(()) => self.make_room(),
+            Err(_) => range.frames() + self.make_room(),
+        }
+    }
+
+    /// [`insert`](Self::insert) that is never refused: with a full table the narrowest gap between two ranges is filled.
+    pub fn insert_or_widen(&mut self, range: PfnRange) {
+        while self.insert(range).is_err() {
+            let gap = |at: &usize| self.ranges[*at].start.as_u32() - self.ranges[*at - 1].end.as_u32();
+            let Some(at) = (1..self.len).min_by_key(gap) else { return };
+            let melted = PfnRange::new(self.ranges[at - 1].start, self.ranges[at].end);
+            self.drop_at(at);
+            self.ranges[at - 1] = melted;
+        }
+    }
+
+    /// [`remove`](Self::remove) that is never refused: the smallest ranges go as well until [`ROOM`] is left for others.
+    /// Returns how many frames went so.
+    pub fn remove_or_drop(&mut self, range: PfnRange) -> usize {
+        // What is removed next has room in a set that leaves some; else the whole range that would fall into two goes.
+        let mut lost = self.make_room();
+        if self.remove(range).is_err() {
+            lost += self.drop_at(self.ranges().partition_point(|held| held.end <= range.start)) - range.frames();
+        }
+        lost + self.make_room()
+    }
+
+    fn make_room(&mut self) -> usize {
+        let mut lost = 0;
+        while self.len > CAPACITY - ROOM {
+            let smallest = self.ranges().iter().enumerate().min_by_key(|(_, range)| range.frames());
+            lost += smallest.map(|(at, _)| at).map_or(0, |at| self.drop_at(at));
+        }
+        lost
+    }
+
+    /// Takes the range at `at` out and returns its frames.
+    fn drop_at(&mut self, at: usize) -> usize {
+        let frames = self.ranges[at].frames();
+        self.ranges.copy_within(at + 1..self.len, at);
+        self.len -= 1;
+        frames
+    }
+
+    /// The parts of `within` that are not in the set, lowest first.
+    pub fn gaps(&self, within: PfnRange) -> impl Iterator<Item = PfnRange> {
+        let mut from = within.start;
+        let end = PfnRange::new(within.end, within.end);
+        self.ranges().iter().copied().chain([end]).filter_map(move |held| {
+            let gap = PfnRange::new(from, held.start.min(within.end));
+            from = from.max(held.end);
+            (gap.frames() > 0).then_some(gap)
+        })
     }
 
     /// Puts `new` in the place of the ranges `old`.

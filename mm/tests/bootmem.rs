@@ -1,6 +1,6 @@
 //! Boot-time memory and sets of frame ranges, against naive bitmaps.
 
-use mm::region::{CAPACITY, RegionSet};
+use mm::region::{CAPACITY, ROOM, RegionSet};
 use mm::testing::Rng;
 use mm::{BootBlock, BootZone, Bootmem, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 
@@ -18,7 +18,7 @@ fn phys(bytes: u64) -> PhysAddr {
 fn with_ram(ram: &[(u64, u64)]) -> Bootmem {
     let mut bootmem = Bootmem::new();
     for &(start, end) in ram {
-        bootmem.add_ram(phys(start), phys(end)).expect("room in the table");
+        bootmem.add_ram(phys(start), phys(end));
     }
     bootmem
 }
@@ -85,11 +85,11 @@ fn a_firmware_map_in_any_order_agrees_with_a_bitmap() {
             let end = start + rng.below(PAGES * PAGE_SIZE - start as usize + 1) as u64 / 3;
             let pages = |page: usize| ((page * PAGE_SIZE) as u64, ((page + 1) * PAGE_SIZE) as u64);
             if rng.one_in(3) {
-                bootmem.withhold(phys(start), phys(end)).expect("room");
+                bootmem.withhold(phys(start), phys(end));
                 let touched = |page| start < end && pages(page).0 < end && start < pages(page).1;
                 (0..PAGES).filter(|&page| touched(page)).for_each(|page| other[page] = true);
             } else {
-                bootmem.add_ram(phys(start), phys(end)).expect("room");
+                bootmem.add_ram(phys(start), phys(end));
                 let inside = |page| start <= pages(page).0 && pages(page).1 <= end;
                 (0..PAGES).filter(|&page| inside(page)).for_each(|page| usable[page] = true);
             }
@@ -103,8 +103,8 @@ fn a_firmware_map_in_any_order_agrees_with_a_bitmap() {
 #[test]
 fn maps_may_reach_the_end_of_the_address_space() {
     let mut bootmem = with_ram(&[(0, MIB), (32 * MIB, u64::MAX)]);
-    bootmem.withhold(phys(40 * MIB), phys(u64::MAX)).expect("room");
-    bootmem.add_ram(phys(u64::MAX - 5), phys(u64::MAX)).expect("room");
+    bootmem.withhold(phys(40 * MIB), phys(u64::MAX));
+    bootmem.add_ram(phys(u64::MAX - 5), phys(u64::MAX));
     assert_eq!(bootmem.ram().ranges(), [range(0, 256), range(32 * 256, 40 * 256)]);
     assert_eq!(bootmem.limit(phys(u64::MAX)), Ok(0));
     assert_eq!(bootmem.reserve(phys(u64::MAX - 1), phys(u64::MAX)), Ok(0));
@@ -159,9 +159,85 @@ fn small_requests_share_pages() {
     let mut take =
         |size, align| bootmem.alloc(size, align, BootZone::Normal).expect("memory").start.as_u64() - 16 * MIB;
     assert_eq!([take(100, 8), take(1, 1), take(8, 64), take(3000, 16)], [0, 100, 128, 144]);
-    assert_eq!([take(2000, 16), take(5000, 1), take(PAGE_SIZE, PAGE_SIZE), take(10, 1)], [4096, 8192, 16384, 20480]);
+    assert_eq!([take(2000, 16), take(5000, 1), take(PAGE_SIZE, PAGE_SIZE), take(10, 1)], [3152, 5152, 12288, 16384]);
     let low = bootmem.alloc(10, 1, BootZone::Low).expect("memory");
     assert_eq!(low.start, phys(0), "what is left of a page above 16 MiB serves no low request");
+}
+
+#[test]
+fn a_request_begins_in_the_last_page_only_if_it_can_go_on_behind_it() {
+    // Shows: S70
+    let mut bootmem = with_ram(&[(0, MIB), (2 * MIB, 3 * MIB)]);
+    bootmem.alloc(MIB as usize - 4000, PAGE_SIZE, BootZone::Low).expect("memory");
+    let beyond = bootmem.alloc(5000, 8, BootZone::Low).expect("memory");
+    assert_eq!(beyond.start, phys(2 * MIB), "the hole at 1 MiB is no memory");
+    let behind = bootmem.alloc(8000, 8, BootZone::Low).expect("memory");
+    assert_eq!(behind.start, phys(2 * MIB + 5000));
+    assert_eq!(bootmem.unreserved().ranges(), [range(2 * 256 + 4, 3 * 256)]);
+}
+
+#[test]
+fn a_goal_is_a_wish_and_a_limit_is_not() {
+    let mut bootmem = with_ram(&[(0, 32 * MIB)]);
+    let at = |goal, limit| (phys(goal), phys(limit));
+    let mut take = |size: u64, (goal, limit)| bootmem.alloc_at(size as usize, PAGE_SIZE, goal, limit);
+    let found = |start, fell_back| Ok(BootBlock { start: phys(start), fell_back });
+    assert_eq!(take(MIB, at(4 * MIB + 1, 8 * MIB)), found(4 * MIB + PAGE_SIZE as u64, false));
+    assert_eq!(take(3 * MIB, at(5 * MIB, 8 * MIB)), found(0, true));
+    assert_eq!(take(2 * MIB, at(0, 4 * MIB)), Err(BootmemError::NoMemory));
+    assert_eq!(take(20 * MIB, at(30 * MIB, u64::MAX)), found(5 * MIB + PAGE_SIZE as u64, true));
+    assert_eq!(take(1, at(8 * MIB, 8 * MIB)), found(3 * MIB, true));
+}
+
+#[test]
+fn what_would_be_reserved_twice_is_known() {
+    let mut bootmem = with_ram(&[(0, 16 * 4096), (32 * 4096, 64 * 4096)]);
+    bootmem.reserve(phys(3 * 4096), phys(5 * 4096 + 1)).expect("room");
+    bootmem.reserve(phys(40 * 4096), phys(41 * 4096)).expect("room");
+    let twice = |from, to| bootmem.reserved_within(phys(from), phys(to)).collect::<Vec<_>>();
+    assert_eq!(twice(4 * 4096 + 7, 50 * 4096), [range(4, 6), range(40, 41)], "no RAM is not reserved RAM");
+    assert_eq!(twice(6 * 4096, 40 * 4096), []);
+    assert_eq!(twice(u64::MAX - 1, u64::MAX), []);
+}
+
+/// A map of more pieces than the tables hold: which pages are RAM by it.
+fn shattered(bootmem: &mut Bootmem, rng: &mut Rng, pages: usize) -> Vec<bool> {
+    let (mut usable, mut other) = (vec![false; pages], vec![false; pages]);
+    for _ in 0..pages {
+        let (page, frames) = (rng.below(pages), 1 + rng.below(3));
+        let run = page..(page + frames).min(pages);
+        let (start, end) = (phys((run.start * PAGE_SIZE) as u64), phys((run.end * PAGE_SIZE) as u64));
+        if rng.one_in(2) {
+            bootmem.add_ram(start, end);
+            usable[run].fill(true);
+        } else {
+            bootmem.withhold(start, end);
+            other[run].fill(true);
+        }
+    }
+    usable.iter().zip(&other).map(|(&usable, &other)| usable && !other).collect()
+}
+
+#[test]
+fn a_map_of_too_many_pieces_costs_ram_and_invents_none() {
+    for seed in 0..2 {
+        println!("seed {seed}");
+        let (mut rng, mut bootmem) = (Rng::new(seed), Bootmem::new());
+        let ram = shattered(&mut bootmem, &mut rng, 24 * CAPACITY);
+        let frames = |set: &RegionSet| set.ranges().iter().flat_map(|r| r.start.as_u32()..r.end.as_u32()).collect();
+        let (known, free): (Vec<u32>, Vec<u32>) = (frames(bootmem.ram()), frames(bootmem.unreserved()));
+        assert!(known.iter().chain(&free).all(|&frame| ram[frame as usize]), "RAM out of nothing");
+        assert!(free.iter().all(|frame| known.binary_search(frame).is_ok()));
+        assert!(bootmem.lost() > 0, "all pieces had room");
+        assert!(free.len() > CAPACITY / 2, "{} of {}", free.len(), ram.len());
+        // What boot does after that still has room in the tables.
+        for page in 0..ROOM as u64 {
+            let middle = bootmem.unreserved().ranges().iter().max_by_key(|range| range.frames()).expect("some");
+            let at = middle.start.add(middle.frames() as u32 / 2).phys().as_u64();
+            assert!(bootmem.reserve(phys(at), phys(at + 1)).is_ok(), "{page}");
+        }
+        assert!(bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low).is_ok());
+    }
 }
 
 #[test]
@@ -188,6 +264,7 @@ fn bad_requests_are_refused() {
     }
     assert_eq!(bootmem.free(phys(MIB / 2), phys(2 * MIB + MIB / 2)), Err(BootmemError::NotRam));
     assert_eq!(bootmem.free(phys(1 << 50), phys((1 << 50) + 4096)), Err(BootmemError::BadRequest));
+    assert_eq!(bootmem.free(phys(0), phys(4096)), Err(BootmemError::AlreadyFree));
     assert_eq!(bootmem.unreserved().ranges(), before);
 }
 
@@ -199,6 +276,7 @@ fn mem_hides_what_is_free_above_it() {
     assert_eq!(bootmem.reserve(phys(127 * MIB), phys(128 * MIB)), Ok(0), "reserved before");
     assert_eq!(bootmem.limit(phys(126 * MIB)), Ok(256));
     assert_eq!(bootmem.ram().frames(), 128 * 256, "the firmware's word stands");
+    assert_eq!(bootmem.free(phys(127 * MIB), phys(128 * MIB)), Err(BootmemError::NotRam), "it stays reserved");
     assert_eq!(bootmem.finish().ranges(), [range(0, 126 * 256)]);
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::cargo;
+use crate::floppy;
 use crate::machine::{Machine, VARIABLES};
 
 /// Seconds of silence, and seconds in all, after which a test's guest is stopped, unless the test says otherwise.
@@ -36,7 +37,7 @@ pub struct Run {
 
 /// Boots `kernel` on `machine`, with `input` on its console, and waits for its end.
 pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result<Run> {
-    let mut child = command(mode, kernel, machine).spawn().context("cannot start the runner")?;
+    let mut child = command(mode, kernel, machine)?.spawn().context("cannot start the runner")?;
     let mut stdin = child.stdin.take().context("the runner has no standard input")?;
     let output = thread::scope(|scope| {
         // A guest that ends early leaves input unread; that is its test's business.
@@ -50,17 +51,20 @@ pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result
     })
 }
 
-fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Command {
+fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
     let mut command = Command::new(cargo::target_dir().join("debug/boot"));
     for variable in VARIABLES {
         command.env_remove(variable);
     }
     command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT);
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
+    if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
+        command.env("FLOPPY", floppy::counting()?);
+    }
     command.arg(match mode {
         Mode::Run => "run",
         Mode::Test => "test",
     });
     command.arg(kernel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    Ok(command)
 }

@@ -6,6 +6,7 @@ mod bench_boot;
 mod bench_linux;
 mod cargo;
 mod chapter;
+mod floppy;
 mod guest;
 mod host_tests;
 mod kernel_tests;

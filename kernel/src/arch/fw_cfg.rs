@@ -82,15 +82,11 @@ impl FwCfg {
         count
     }
 
-    /// Reads the kernel's command line; empty if none was given, cut at the buffer's end or at what is not UTF-8.
-    pub fn command_line<'a>(&mut self, buffer: &'a mut [u8]) -> &'a str {
-        let Some(file) = self.file(COMMAND_LINE) else { return "" };
+    /// Reads the kernel's command line, cut at the buffer's end or at what is not UTF-8; `None` if none was given.
+    pub fn command_line<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a str> {
+        let file = self.file(COMMAND_LINE)?;
         let count = self.read_at(file, 0, buffer);
-        let text = trim_at_zero(&buffer[..count]);
-        match str::from_utf8(text) {
-            Ok(line) => line.trim(),
-            Err(error) => str::from_utf8(&text[..error.valid_up_to()]).map_or("", str::trim),
-        }
+        Some(text_of(&buffer[..count]))
     }
 
     /// Moves the read position, at the price of a read per byte skipped.
@@ -123,6 +119,15 @@ impl FwCfg {
         let byte = unsafe { port.read() };
         self.position = self.position.wrapping_add(1);
         byte
+    }
+}
+
+/// The text at the start of `bytes`, up to a zero or to what is not UTF-8.
+pub fn text_of(bytes: &[u8]) -> &str {
+    let text = trim_at_zero(bytes);
+    match str::from_utf8(text) {
+        Ok(line) => line.trim(),
+        Err(error) => str::from_utf8(&text[..error.valid_up_to()]).map_or("", str::trim),
     }
 }
 

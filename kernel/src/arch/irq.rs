@@ -22,6 +22,8 @@ impl Irq {
     pub const TIMER: Self = Self(0);
     /// The first serial port.
     pub const SERIAL: Self = Self(4);
+    /// The floppy controller.
+    pub const FLOPPY: Self = Self(6);
 
     /// The line `number`, or `None` above 15.
     pub const fn new(number: u8) -> Option<Self> {

@@ -1,11 +1,15 @@
 //! The commands that know this kernel: threads, log, modules, power.
 
+use core::fmt;
+
 use kapi::{Errno, Param};
 use shell::io::write_all;
+use shell::options::Options;
 use shell::{Command, Failure, Job, Outcome, Status};
 
 use super::process::Process;
 use super::{crew, irqstress};
+use crate::arch::pci;
 use crate::options::{self, Switch};
 use crate::{arch, bench, log, modules, sched};
 
@@ -24,7 +28,7 @@ pub const COMMANDS: &[Command<Process>] = &[
         "writes to devices from a thread and from interrupts",
         irqstress::run,
     ),
-    command("lspci", "", "lists what answers on the PCI bus: address, kind, vendor and device, revision", lspci),
+    command("lspci", "[-v]", "lists what answers on the PCI bus: address, kind, vendor and device, revision", lspci),
     command("poweroff", "", "ends the machine", poweroff),
     command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
     command("reboot", "", "resets the machine", reboot),
@@ -95,26 +99,49 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
 }
 
 fn lspci<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+    let mut options = Options::new(job.args, "v");
+    let mut detail = Switch::Off;
+    while options.take()?.is_some() {
+        detail = Switch::On;
+    }
     let mut out = job.out();
-    let mut result = Ok(());
-    arch::pci::for_each(|function| {
-        let (at, kind) = (function.address, function.kind());
-        if result.is_ok() {
-            result = writeln!(
-                out,
-                "{:02x}:{:02x}.{} {kind:?}: {:04x}:{:04x} (rev {:02x})",
-                at.bus(),
-                at.device(),
-                at.function(),
-                function.vendor,
-                function.device,
-                function.revision
-            );
+    for function in pci::functions() {
+        let at = function.address;
+        write!(out, "{:02x}:{:02x}.{} {}", at.bus(), at.device(), at.function(), function.kind())?;
+        writeln!(out, ": Device {:04x}:{:04x} (rev {:02x})", function.vendor, function.device, function.revision)?;
+        if detail == Switch::Off {
+            continue;
         }
-    });
-    result?;
+        for range in function.ranges() {
+            let (start, size) = (range.start, Size(range.size));
+            match range.kind {
+                pci::Kind::Io => writeln!(out, "\tI/O ports at {start:04x} [size={size}]")?,
+                kind => writeln!(out, "\tMemory at {start:08x} ({}-bit, {}) [size={size}]", range.bits, ahead(kind))?,
+            }
+        }
+        writeln!(out)?;
+    }
     out.finish()?;
     Ok(Status::OK)
+}
+
+/// lspci's word for whether memory may be read ahead.
+fn ahead(kind: pci::Kind) -> &'static str {
+    if kind == pci::Kind::Prefetchable { "prefetchable" } else { "non-prefetchable" }
+}
+
+/// A number of bytes or ports, as lspci writes it: `16M`.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            size if size >= 1 << 30 => write!(f, "{}G", size >> 30),
+            size if size >= 1 << 20 => write!(f, "{}M", size >> 20),
+            size if size >= 1 << 10 => write!(f, "{}K", size >> 10),
+            size => write!(f, "{size}"),
+        }
+    }
 }
 
 fn insmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {

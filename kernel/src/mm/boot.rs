@@ -2,12 +2,12 @@
 //!
 //! On the bootloader's page tables ([`leave_bootloader`]):
 //! 1. the firmware's map, as given;
-//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved;
+//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved (reserve.rs);
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, and bootmem hands everything to the
-//!    zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
+//!    of it, and bootmem hands the rest to the zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
 
 use core::ptr::NonNull;
@@ -19,12 +19,13 @@ use ::mm::{
 };
 use bootloader_api::BootInfo;
 
-use super::firmware::{self, Kind};
+use super::firmware;
+use super::handover::HANDOVER;
+use super::reserve::{start_bootmem, touched};
 use super::{KernelPlatform, MEMORY, bootmem, heap, memory};
 use crate::arch::layout::{DIRECT_MAP, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
-use crate::arch::paging::builder::{boot_space, image_frames};
+use crate::arch::paging::builder::boot_space;
 use crate::arch::paging::{Builder, Rights, Space};
-use crate::sync::SpinLock;
 use crate::{klog, options};
 
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
@@ -32,31 +33,6 @@ const SECTIONS_AT_ONCE: usize = 256;
 
 /// The direct map shows at least what lies below this frame: 24 MiB.
 const LOWMEM_MIN: Pfn = Pfn::new(6144);
-
-/// What the first half of the bring-up leaves to the second.
-struct Handover {
-    /// Frames of the bootloader that come back.
-    reclaim: RegionSet,
-    /// Frames of the kernel image: the direct map leaves them out, so that nothing executable is writable there.
-    image: RegionSet,
-    /// The initial files.
-    ramdisk: (PhysAddr, usize),
-    /// Bits for the sections that have entries in the `Page` array.
-    present: &'static [u64],
-    /// Frames that the `Page` array spans.
-    frames: u32,
-    /// First frame outside of the direct map.
-    highmem_start: Pfn,
-}
-
-static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
-    reclaim: RegionSet::new(),
-    image: RegionSet::new(),
-    ramdisk: (PhysAddr::new(0), 0),
-    present: &[],
-    frames: 0,
-    highmem_start: Pfn::new(u32::MAX),
-});
 
 /// Why memory could not be brought up.
 #[derive(Debug)]
@@ -89,9 +65,8 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
     // SAFETY: the bootloader's tables are in use, and it was asked to map all memory at this offset.
     let boot = unsafe { boot_space(window) };
     bootmem::set_window(window);
-    let built = show_firmware_map(boot_info)
-        .and_then(|()| start_bootmem(boot_info, &boot))
-        .and_then(|()| change_tables(&boot, main));
+    show_firmware_map(boot_info);
+    let built = start_bootmem(boot_info, &boot).map_err(BootError::from).and_then(|()| change_tables(&boot, main));
     match built {
         Err(error) => panic!("memory bring-up: {error:?}"),
         Ok(never) => match never {},
@@ -99,78 +74,15 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
 }
 
 /// Phase 1.
-fn show_firmware_map(boot_info: &BootInfo) -> Result<(), BootError> {
-    if firmware::remember(&boot_info.memory_regions) > 0 {
-        return Err(BootmemError::TooManyRanges.into());
-    }
+fn show_firmware_map(boot_info: &BootInfo) {
+    let unseen = firmware::remember(&boot_info.memory_regions);
     klog!("BIOS-provided physical RAM map:");
     for region in firmware::regions() {
         klog!(" BIOS: {region}");
     }
-    Ok(())
-}
-
-/// Phase 2.
-fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
-    for region in firmware::regions() {
-        bootmem::with(|bootmem| match region.kind {
-            Kind::Usable | Kind::Bootloader => bootmem.add_ram(region.start, region.end),
-            Kind::Reserved => bootmem.withhold(region.start, region.end),
-        })?;
+    if unseen > 0 {
+        klog!(" BIOS: {unseen} regions more");
     }
-    let limit = options::get().mem.unwrap_or(PhysAddr::new(u64::MAX));
-    let mut image = RegionSet::new();
-    let mut result = Ok(());
-    image_frames(boot, |frame| result = result.and(image.insert(PfnRange::new(frame, frame.add(1)))));
-    result?;
-    let mut kept = image.clone();
-    let ramdisk = find_ramdisk(boot_info, boot);
-    let end = PhysAddr::new(ramdisk.0.as_u64() + ramdisk.1 as u64);
-    kept.insert(touched(ramdisk.0, end))?;
-    // The first page is the firmware's, and address 0 is no memory for anybody.
-    kept.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
-
-    let mut reclaim = RegionSet::new();
-    bootmem::with(|bootmem| {
-        let held = |region: &firmware::Region| region.kind == Kind::Bootloader;
-        for region in firmware::regions().filter(held) {
-            bootmem.reserve(region.start, region.end)?;
-            reclaim.insert(within(region.start, region.end))?;
-        }
-        for &range in kept.ranges() {
-            bootmem.reserve(range.start.phys(), range.end.phys())?;
-            reclaim.remove(range)?;
-        }
-        let hidden = bootmem.limit(limit)?;
-        reclaim.remove(PfnRange::new(limit.frame().unwrap_or(Pfn::new(u32::MAX)), Pfn::new(u32::MAX)))?;
-        let (ram, free) = (bootmem.ram().frames(), bootmem.unreserved().frames());
-        klog!(
-            "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
-            kib(ram),
-            kib(free),
-            kib(image.frames()),
-            ramdisk.1.div_ceil(1024),
-            kib(reclaim.frames())
-        );
-        if hidden > 0 {
-            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden), limit.as_u64());
-        }
-        // Another CPU starts in real mode, from a page that it can reach there.
-        bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low).map(|_| ())
-    })?;
-    HANDOVER.with(|handover| {
-        handover.reclaim = reclaim;
-        handover.image = image;
-        handover.ramdisk = ramdisk;
-    });
-    Ok(())
-}
-
-/// Where the initial files lie in physical memory; 0 bytes if there are none.
-fn find_ramdisk(boot_info: &BootInfo, boot: &Space) -> (PhysAddr, usize) {
-    let start = boot_info.ramdisk_addr.into_option();
-    let phys = start.and_then(|start| boot.translate(VirtAddr::new(start as usize)));
-    phys.map_or((PhysAddr::new(0), 0), |(phys, _)| (phys, boot_info.ramdisk_len as usize))
 }
 
 enum Never {}
@@ -230,6 +142,7 @@ fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
     };
     ram.remove(PfnRange::new(start, none))?;
     HANDOVER.with(|handover| handover.highmem_start = start);
+    bootmem::set_window_end(start.phys());
     klog!("highmem: {} KiB from {:x} on", kib(wanted), start.phys().as_u64());
     Ok(start)
 }
@@ -238,7 +151,7 @@ fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
 fn map_page_array(builder: &mut Builder<'_>, ram: &RegionSet, end: Pfn) -> Result<usize, BootError> {
     let frames = end.as_u32().next_multiple_of(SECTION_FRAMES);
     let words = PageMap::present_words(frames);
-    let table = bootmem::alloc(words * size_of::<u64>(), size_of::<u64>(), BootZone::Normal)?;
+    let table = bootmem::alloc_bootmem(words * size_of::<u64>())?;
     // SAFETY: bootmem gave us these zeroed bytes for good, aligned; nothing else refers to them.
     let present = unsafe { core::slice::from_raw_parts_mut(table.as_mut_ptr::<u64>(), words) };
     ram.ranges().iter().for_each(|&range| mark_present(present, range));
@@ -266,7 +179,7 @@ fn map_page_array(builder: &mut Builder<'_>, ram: &RegionSet, end: Pfn) -> Resul
 /// Gives the entries of `run` sections from `section` on their memory.
 fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Result<(), BootError> {
     let bytes = run * PageMap::SECTION_BYTES;
-    let memory = bootmem::alloc_pages(bytes, BootZone::Normal)?;
+    let memory = bootmem::alloc_bootmem_pages(bytes)?;
     let phys = PhysAddr::new((memory.as_usize() - bootmem::window_of(PhysAddr::new(0)).as_usize()) as u64);
     let range = touched(phys, PhysAddr::new(phys.as_u64() + bytes as u64));
     builder.map_range(PAGE_ARRAY.add(section * PageMap::SECTION_BYTES), range, Rights::ReadWrite)?;
@@ -311,14 +224,14 @@ fn first_entry() -> NonNull<Page> {
 
 /// Phase 4: bootmem's end.
 fn hand_over() -> Result<(), BootmemError> {
-    let back = HANDOVER.with(|handover| {
-        bootmem::with(|bootmem| {
-            let free = |range: &PfnRange| bootmem.free(range.start.phys(), range.end.phys());
-            handover.reclaim.ranges().iter().try_for_each(free)
-        })?;
-        Ok(handover.reclaim.frames())
+    let reclaim = HANDOVER.with(|handover| handover.reclaim.clone());
+    let back = bootmem::with(|bootmem| {
+        // What is not wholly RAM stays reserved.
+        let is_freed = |range: &&PfnRange| bootmem.free(range.start.phys(), range.end.phys()).is_ok();
+        Ok(reclaim.ranges().iter().filter(is_freed).map(|range| range.frames()).sum())
     })?;
-    let Some(bootmem) = bootmem::take() else { return Err(BootmemError::NoMemory) };
+    bootmem::serve_drivers();
+    let bootmem = bootmem::take().ok_or(BootmemError::HandedOver)?;
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
         memory().release(range);
@@ -335,32 +248,6 @@ fn hand_over() -> Result<(), BootmemError> {
     Ok(())
 }
 
-/// The initial files, as the bootloader loaded them: a tar archive, or nothing.
-pub fn ramdisk() -> &'static [u8] {
-    let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
-    if bytes == 0 {
-        return &[];
-    }
-    // SAFETY: the frames are reserved for good, the direct map shows them, and nobody writes to them.
-    unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
-}
-
-/// The frames that an address range touches.
-fn touched(start: PhysAddr, end: PhysAddr) -> PfnRange {
-    let last = PhysAddr::new(end.as_u64().next_multiple_of(PAGE_SIZE as u64));
-    PfnRange::new(frame_or_end(start), frame_or_end(last))
-}
-
-/// The frames that lie wholly in an address range.
-fn within(start: PhysAddr, end: PhysAddr) -> PfnRange {
-    let first = PhysAddr::new(start.as_u64().next_multiple_of(PAGE_SIZE as u64));
-    PfnRange::new(frame_or_end(first), frame_or_end(end))
-}
-
-fn frame_or_end(address: PhysAddr) -> Pfn {
-    address.frame().unwrap_or(Pfn::new(u32::MAX))
-}
-
-const fn kib(frames: usize) -> usize {
+pub(super) const fn kib(frames: usize) -> usize {
     frames * (PAGE_SIZE / 1024)
 }

@@ -46,19 +46,20 @@ static MAP: SpinLock<Map> = SpinLock::new(Map { regions: [NOTHING; CAPACITY], le
 /// Keeps the bootloader's regions, neighbours of one kind merged. Returns how many did not fit.
 pub(super) fn remember(regions: &[MemoryRegion]) -> usize {
     MAP.with(|map| {
-        for region in regions {
-            map.add(Region {
-                start: PhysAddr::new(region.start),
-                end: PhysAddr::new(region.end),
-                kind: match region.kind {
-                    MemoryRegionKind::Usable => Kind::Usable,
-                    MemoryRegionKind::Bootloader => Kind::Bootloader,
-                    _ => Kind::Reserved,
-                },
-            });
-        }
+        regions.iter().for_each(|region| map.add(region.into()));
         map.lost
     })
+}
+
+impl From<&MemoryRegion> for Region {
+    fn from(region: &MemoryRegion) -> Self {
+        let kind = match region.kind {
+            MemoryRegionKind::Usable => Kind::Usable,
+            MemoryRegionKind::Bootloader => Kind::Bootloader,
+            _ => Kind::Reserved,
+        };
+        Self { start: PhysAddr::new(region.start), end: PhysAddr::new(region.end), kind }
+    }
 }
 
 /// The `nth` region in the firmware's order.

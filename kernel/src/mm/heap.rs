@@ -8,7 +8,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use ::mm::{BootZone, Global, VirtAddr};
+use ::mm::{Global, VirtAddr};
 use linked_list_allocator::Heap;
 
 use super::{Kernel, bootmem, memory};
@@ -29,7 +29,7 @@ static HEAP: KernelHeap = KernelHeap { early: SpinLock::new(Heap::empty()), move
 
 /// Gives the early heap its memory, from bootmem.
 pub(super) fn init_early() -> Result<(), ::mm::BootmemError> {
-    let buffer = bootmem::alloc(EARLY_BYTES, ::mm::PAGE_SIZE, BootZone::Normal)?;
+    let buffer = bootmem::alloc_bootmem_pages(EARLY_BYTES)?;
     // SAFETY: the buffer is ours for ever and used by nothing else.
     HEAP.early.with(|heap| unsafe { heap.init(buffer.as_mut_ptr(), EARLY_BYTES) });
     klog!("early heap: {} KiB at {:016x}", EARLY_BYTES >> 10, buffer.as_usize());

@@ -4,20 +4,24 @@
 //! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;
 //! lock order is stated in `mm::memory`.
 
+pub mod bigphysarea;
 mod boot;
 mod boot_cell;
 pub mod bootmem;
 pub mod firmware;
+mod handover;
 pub mod heap;
 mod kswapd;
 mod platform;
+mod reserve;
 
 use core::fmt;
 
 use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 
-pub use boot::{leave_bootloader, ramdisk, take_over};
+pub use boot::{leave_bootloader, take_over};
+pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;
 
 use boot_cell::BootCell;
@@ -91,7 +95,7 @@ fn describe(addr: VirtAddr) -> Option<&'static str> {
     Some(match area.kind {
         _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
-        AreaKind::Vmalloc => "inside an area",
+        AreaKind::Vmalloc | AreaKind::Vmap => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",
     })
 }

@@ -72,6 +72,7 @@ impl Platform for KernelPlatform {
         MEMORY_WAITERS.wake_all();
     }
 
+    #[inline]
     fn map(
         &self,
         at: VirtAddr,
@@ -82,6 +83,7 @@ impl Platform for KernelPlatform {
         paging::map(at, frames, mapping, spare)
     }
 
+    #[inline(always)]
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
         paging::unmap(at, pages, each)
     }

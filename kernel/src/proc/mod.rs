@@ -6,19 +6,24 @@ mod memory;
 
 use kapi::Errno;
 
+use crate::arch::{isa_dma, pci};
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 14] = [
+const FILES: [(&str, Source); 18] = [
+    ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(machine::cmdline)),
     ("devices", Source::Text(chrdev::write_devices)),
+    ("dma", Source::Text(isa_dma::write_channels)),
     ("interrupts", Source::Text(machine::interrupts)),
     ("iomem", Source::Text(memory::iomem)),
+    ("ioports", Source::Text(memory::ioports)),
     ("meminfo", Source::Text(memory::meminfo)),
     ("modules", Source::Text(modules::write_modules)),
+    ("pci", Source::Text(pci::write_functions)),
     ("slabinfo", Source::Control { show: memory::slabinfo, store: memory::tune_slabs }),
     ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
     ("uptime", Source::Text(machine::uptime)),

@@ -165,24 +165,35 @@ impl<F: Format> PageMapper<F> {
     /// The table of `level` on the way to `at`, with all tables above it: one that is missing is made of `spare`.
     #[inline(always)]
     fn make_table(&self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<&Table, MapError> {
-        let mut table = self.table(self.root);
-        // An array of constants: the compiler unrolls the way down.
-        for here in [Level::Four, Level::Three, Level::Two] {
-            if here > F::TOP || here <= level {
-                continue;
-            }
-            let frame = match self.read(table, here, here.index(at)) {
-                Entry::Table(frame) => frame,
-                Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
-                Entry::Empty => {
-                    let frame = spare.take().ok_or(MapError::TableMissing)?;
-                    table[here.index(at)].store(self.format.table(frame), Release);
-                    frame
-                }
-            };
-            table = self.table(frame);
+        // Step by step, so that the compiler knows the level in each.
+        let table = self.table(self.root);
+        let table = self.make_below(table, (Level::Four, level), at, spare)?;
+        let table = self.make_below(table, (Level::Three, level), at, spare)?;
+        self.make_below(table, (Level::Two, level), at, spare)
+    }
+
+    /// One step of the way from `table`, whose entries are of level `here`, to the table of level `to`.
+    #[inline(always)]
+    fn make_below<'a>(
+        &'a self,
+        table: &'a Table,
+        (here, to): (Level, Level),
+        at: VirtAddr,
+        spare: &mut Option<Pfn>,
+    ) -> Result<&'a Table, MapError> {
+        if here > F::TOP || here <= to {
+            return Ok(table);
         }
-        Ok(table)
+        let frame = match self.read(table, here, here.index(at)) {
+            Entry::Table(frame) => frame,
+            Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
+            Entry::Empty => {
+                let frame = spare.take().ok_or(MapError::TableMissing)?;
+                table[here.index(at)].store(self.format.table(frame), Release);
+                frame
+            }
+        };
+        Ok(self.table(frame))
     }
 
     /// Makes the tables of `level` and above on the way to `at`. `TableMissing` when `spare` is used up.
@@ -193,22 +204,30 @@ impl<F: Format> PageMapper<F> {
     /// The lowest table on the way to `at`, and its level.
     #[inline(always)]
     fn lowest(&self, at: VirtAddr) -> (&Table, Level) {
-        let mut table = self.table(self.root);
-        for level in [Level::Four, Level::Three, Level::Two] {
-            if level > F::TOP {
-                continue;
-            }
-            match self.read(table, level, level.index(at)) {
-                Entry::Table(frame) => table = self.table(frame),
-                Entry::Leaf(..) | Entry::Empty => return (table, level),
-            }
+        let four = self.table(self.root);
+        let Some(three) = self.below(four, Level::Four, at) else { return (four, Level::Four) };
+        let Some(two) = self.below(three, Level::Three, at) else { return (three, Level::Three) };
+        let Some(one) = self.below(two, Level::Two, at) else { return (two, Level::Two) };
+        (one, Level::One)
+    }
+
+    /// The table that the entry of level `here` for `at` in `table` leads to. There is none above the root: it stands for
+    /// those.
+    #[inline(always)]
+    fn below<'a>(&'a self, table: &'a Table, here: Level, at: VirtAddr) -> Option<&'a Table> {
+        if here > F::TOP {
+            return Some(table);
         }
-        (table, Level::One)
+        match self.read(table, here, here.index(at)) {
+            Entry::Table(frame) => Some(self.table(frame)),
+            Entry::Leaf(..) | Entry::Empty => None,
+        }
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
     /// pages of each leaf that was there. A large page that the run covers only in part stays.
-    #[inline]
+    // Inlined, so that what `each` gathers stays in registers.
+    #[inline(always)]
     pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {
         let mut done = 0;
         while done < pages {
@@ -217,12 +236,7 @@ impl<F: Format> PageMapper<F> {
             let first = level.index(here);
             if level == Level::One {
                 let slots = &table[first..(first + pages - done).min(ENTRIES)];
-                for slot in slots {
-                    if let Entry::Leaf(frame, _) = self.format.read(slot.load(Relaxed), level) {
-                        slot.store(0, Release);
-                        each(frame, 1);
-                    }
-                }
+                self.clear(slots, &mut each);
                 done += slots.len();
                 continue;
             }
@@ -234,6 +248,17 @@ impl<F: Format> PageMapper<F> {
                 each(frame, level.pages());
             }
             done += level.pages() - skipped;
+        }
+    }
+
+    /// Empties entries of level one. A function of its own: the loop then has all registers.
+    #[inline(never)]
+    fn clear(&self, slots: &[AtomicU64], each: &mut impl FnMut(Pfn, usize)) {
+        for slot in slots {
+            if let Entry::Leaf(frame, _) = self.format.read(slot.load(Relaxed), Level::One) {
+                slot.store(0, Release);
+                each(frame, 1);
+            }
         }
     }
 

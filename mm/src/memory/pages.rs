@@ -264,20 +264,20 @@ impl<P: Platform> Memory<P> {
     /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
     fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, place: &Place) -> Option<Pfn> {
         let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+        let mut stood_back = false;
         while patience > 0 {
-            if self.reclaim(gfp) == 0 {
+            if self.reclaim(gfp) == 0 || stood_back {
                 patience -= 1;
                 self.sleep_for_memory(gfp, order, place);
             }
             let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order)).flatten();
-            match frame {
-                Some(frame) if patience > 0 && self.is_wanted_before(place, frame, order, gfp) => {
-                    let freed = self.release_frames(frame, order);
-                    debug_assert!(freed.is_ok());
-                }
-                Some(_) => return frame,
-                None => {}
+            let Some(frame) = frame else { continue };
+            stood_back = patience > 0 && self.is_wanted_before(place, frame, order, gfp);
+            if !stood_back {
+                return Some(frame);
             }
+            let freed = self.release_frames(frame, order);
+            debug_assert!(freed.is_ok());
         }
         None
     }

@@ -1,6 +1,7 @@
 //! An owned mapping of device memory, read and written by sized, volatile accesses. (Chapter: "vmalloc and Friends".)
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use super::Global;
 use crate::addr::{PhysAddr, VirtAddr};
@@ -49,6 +50,52 @@ impl<K: Global> IoMem<K> {
     access!(readw, writew, u16);
     access!(readl, writel, u32);
     access!(readq, writeq, u64);
+
+    /// Copies `to.len()` bytes from byte `offset` on out of the device, by the largest aligned accesses, ascending; `None`, and
+    /// nothing is read, when they are not wholly inside the mapping.
+    pub fn memcpy_fromio(&self, to: &mut [u8], offset: usize) -> Option<()> {
+        self.pieces(offset, to.len(), |at, piece| match <&mut [u8; 8]>::try_from(&mut to[piece.clone()]) {
+            Ok(word) => *word = self.readq(at).unwrap_or_default().to_le_bytes(),
+            Err(_) => to[piece].iter_mut().zip(at..).for_each(|(byte, at)| *byte = self.readb(at).unwrap_or_default()),
+        })
+    }
+
+    /// Copies `from` to the device's bytes from `offset` on, as [`memcpy_fromio`](Self::memcpy_fromio) does the other way.
+    pub fn memcpy_toio(&self, offset: usize, from: &[u8]) -> Option<()> {
+        self.pieces(offset, from.len(), |at, piece| {
+            // `pieces` has checked that each access lies in the mapping.
+            let _ = match <[u8; 8]>::try_from(&from[piece.clone()]) {
+                Ok(word) => self.writeq(at, u64::from_le_bytes(word)),
+                Err(_) => from[piece].iter().zip(at..).try_for_each(|(&byte, at)| self.writeb(at, byte)),
+            };
+        })
+    }
+
+    /// Sets `len` bytes of the device from `offset` on to `value`; `None`, and nothing is written, when they are not wholly
+    /// inside the mapping.
+    pub fn memset_io(&self, offset: usize, value: u8, len: usize) -> Option<()> {
+        self.pieces(offset, len, |at, piece| {
+            let _ = match piece.len() {
+                8 => self.writeq(at, u64::from_le_bytes([value; 8])),
+                bytes => (at..at + bytes).try_for_each(|at| self.writeb(at, value)),
+            };
+        })
+    }
+
+    /// Parts `len` bytes from `offset` on into aligned words of 8 bytes and what is left at the ends; calls `each` with each
+    /// piece's offset in the mapping and its range among the `len`.
+    fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(usize, Range<usize>)) -> Option<()> {
+        const WORD: usize = size_of::<u64>();
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
+        let mut done = 0;
+        while inside && done < len {
+            let to_next = WORD - self.addr.add(offset + done).as_usize() % WORD;
+            let piece = to_next.min(len - done);
+            each(offset + done, done..done + piece);
+            done += piece;
+        }
+        inside.then_some(())
+    }
 
     fn place(&self, offset: usize, bytes: usize) -> Option<VirtAddr> {
         let end = offset.checked_add(bytes)?;

@@ -14,6 +14,7 @@ pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Wri
         write!(out, " {}:{}", area.caller.file(), area.caller.line())?;
         match area.kind {
             AreaKind::Vmalloc => writeln!(out, " pages={} vmalloc", area.bytes / PAGE_SIZE - 1)?,
+            AreaKind::Vmap => writeln!(out, " pages={} vmap", area.bytes / PAGE_SIZE - 1)?,
             AreaKind::Ioremap(phys) => writeln!(out, " phys=0x{:016x} ioremap", phys.as_u64())?,
         }
     }

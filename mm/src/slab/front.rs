@@ -7,7 +7,7 @@
 //! A magazine leaves a front under the lock of the cache, before it is given back: who holds that lock may look at
 //! the counts of all CPUs.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::magazine::MAX_CPUS;
 use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef};

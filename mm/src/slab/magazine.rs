@@ -4,10 +4,10 @@
 //! belongs to the CPU where it is loaded or spare, or to a depot, under the lock of the cache whose objects it holds.
 //! (Bonwick and Adams, "Magazines and Vmem", 2001.)
 
+use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::slab::descriptor::StatePlace;
 

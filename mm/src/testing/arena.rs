@@ -3,13 +3,15 @@
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::order::Order;
+
+/// What ranges are aligned to, 1 GiB: for the largest blocks, and so that runs need as many page tables each time.
+const ALIGN: usize = 1 << 30;
 
 /// A range of reserved host addresses.
 pub(super) struct Reserved {
     base: NonNull<libc::c_void>,
     len: usize,
-    /// First address that is aligned to the largest block.
+    /// First aligned address.
     aligned: VirtAddr,
 }
 
@@ -21,7 +23,7 @@ unsafe impl Sync for Reserved {}
 impl Reserved {
     /// Reserves `pages` pages of addresses that nothing is mapped to.
     pub(super) fn new(pages: usize) -> Self {
-        let len = pages * PAGE_SIZE + Order::MAX.bytes();
+        let len = pages * PAGE_SIZE + ALIGN;
         // SAFETY: a fresh private mapping at an address of the host's choice.
         let base = unsafe {
             libc::mmap(
@@ -35,7 +37,7 @@ impl Reserved {
         };
         assert_ne!(base, libc::MAP_FAILED, "the host has no addresses left");
         let base = NonNull::new(base).expect("mmap returns no null");
-        let aligned = VirtAddr::new((base.as_ptr() as usize).next_multiple_of(Order::MAX.bytes()));
+        let aligned = VirtAddr::new((base.as_ptr() as usize).next_multiple_of(ALIGN));
         Self { base, len, aligned }
     }
 

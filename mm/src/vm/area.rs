@@ -6,8 +6,8 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
-use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
-use crate::page::PageMap;
+use super::FrameChain;
+use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub enum AreaKind {
     Vmalloc,
     /// Device memory that starts at this page-aligned address.
     Ioremap(PhysAddr),
+    /// Pages that somebody has elsewhere too.
+    Vmap,
 }
 
 /// Whose an area's addresses are.
@@ -29,48 +31,13 @@ pub enum AreaState {
     Free,
 }
 
-/// Frames chained by the links of their page-map entries, which are their owner's; last one in, first one out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FrameChain {
-    first: u32,
-    count: u32,
-}
-
-impl FrameChain {
-    pub(crate) const EMPTY: Self = Self { first: 0, count: 0 };
-
-    /// How many there are.
-    pub(crate) const fn len(self) -> usize {
-        self.count as usize
-    }
-
-    /// The frame that came last.
-    pub(crate) const fn last(self) -> Option<Pfn> {
-        if self.count == 0 { None } else { Some(Pfn::new(self.first)) }
-    }
-
-    /// Adds a frame that the caller owns.
-    #[inline]
-    pub(crate) fn push(&mut self, map: &PageMap, frame: Pfn) {
-        map.at(frame).set_link(self.first.into());
-        *self = Self { first: frame.as_u32(), count: self.count + 1 };
-    }
-
-    /// Takes the frame that came last.
-    #[inline]
-    pub(crate) fn pop(&mut self, map: &PageMap) -> Option<Pfn> {
-        let frame = self.last()?;
-        *self = Self { first: map.at(frame).link() as u32, count: self.count - 1 };
-        Some(frame)
-    }
-}
-
 const CLOSED: u64 = 0;
 const OPEN: u64 = 1;
 const FREE: u64 = 2;
 const STATE: u64 = 3;
 const VMALLOC: u64 = 0 << 2;
 const IOREMAP: u64 = 1 << 2;
+const VMAP: u64 = 2 << 2;
 const KIND: u64 = 7 << 2;
 
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
@@ -104,6 +71,7 @@ unsafe impl Send for AreaRef {}
 impl Deref for AreaRef {
     type Target = VmArea;
 
+    #[inline]
     fn deref(&self) -> &VmArea {
         // SAFETY: an `AreaRef` is made by `init` and not used any more once the area's memory is given back.
         unsafe { self.0.as_ref() }
@@ -148,20 +116,24 @@ impl VmArea {
     }
 
     /// Gives an area that is the caller's alone a purpose. It is closed.
+    #[inline]
     pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         let kind = match kind {
             AreaKind::Vmalloc => VMALLOC,
             AreaKind::Ioremap(phys) => IOREMAP | phys.as_u64(),
+            AreaKind::Vmap => VMAP,
         };
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
         self.word.store(CLOSED | kind, Relaxed);
     }
 
     /// What the area shows.
+    #[inline]
     pub(crate) fn kind(&self) -> AreaKind {
         let word = self.word.load(Relaxed);
         match word & KIND {
             IOREMAP => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            VMAP => AreaKind::Vmap,
             _ => AreaKind::Vmalloc,
         }
     }
@@ -173,6 +145,7 @@ impl VmArea {
     }
 
     /// Whose it is.
+    #[inline]
     pub(crate) fn state(&self) -> AreaState {
         match self.word.load(Relaxed) & STATE {
             OPEN => AreaState::Open,
@@ -183,6 +156,7 @@ impl VmArea {
 
     /// Changes the state. From `Closed` whoever closed it may do so, from `Open` who has the tree's lock, from `Free` who has
     /// the lock of the queue that it waits in.
+    #[inline]
     pub(crate) fn set_state(&self, state: AreaState) {
         let bits = match state {
             AreaState::Closed => CLOSED,
@@ -193,11 +167,13 @@ impl VmArea {
     }
 
     /// Bytes of the mapped pages.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.pages * PAGE_SIZE
     }
 
     /// First address after the guard page.
+    #[inline]
     pub(crate) fn end(&self) -> VirtAddr {
         self.start.add(self.bytes() + PAGE_SIZE)
     }

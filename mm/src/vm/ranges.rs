@@ -8,15 +8,28 @@
 //! Invariants (checked by [`RangeCache::validate`]): every area here is `Free`; each is in the bucket of its size; the
 //! counts are right; something must be flushed exactly when an area is lazy.
 
+use crate::addr::PAGE_SIZE;
 use crate::platform::MustFlush;
 use crate::vm::area::{AreaRef, AreaState};
 
-/// Sizes that have a bucket: 1 to 32 pages.
-const BUCKETS: usize = 32;
+/// Sizes that have a bucket: see [`bucket_of`].
+const BUCKETS: usize = 36;
 /// Ranges that wait in a bucket, at most.
 const RANGES: usize = 256;
+/// Pages of the largest size that has a bucket: 2 MiB.
+const LARGE_PAGES: usize = 512;
 /// Areas that wait for a flush, at most.
 const LAZY_AREAS: usize = 64;
+
+/// The bucket of a size: 1 to 32, 64, 128, 256 and 512 pages have one.
+#[inline]
+const fn bucket_of(pages: usize) -> Option<usize> {
+    match pages {
+        1..=32 => Some(pages - 1),
+        64 | 128 | 256 | LARGE_PAGES => Some(26 + pages.ilog2() as usize),
+        _ => None,
+    }
+}
 
 /// A chain of areas, first in, first out.
 #[derive(Clone, Copy)]
@@ -61,7 +74,7 @@ impl Queue {
 pub(crate) struct Batch {
     pub(crate) areas: Queue,
     pub(crate) must_flush: MustFlush,
-    /// Frames that wait with the areas.
+    /// Pages of memory that wait with the areas.
     pub(crate) pages: usize,
 }
 
@@ -101,20 +114,23 @@ impl RangeCache {
         }
     }
 
-    /// Takes a range of exactly `pages` pages and a guard page; the area is the caller's alone, and still `Free`.
+    /// Takes a range of exactly `pages` pages and a guard page that starts at a multiple of `align`; the area is the caller's
+    /// alone, and still `Free`.
     #[inline]
-    pub(crate) fn take(&mut self, pages: usize) -> Option<AreaRef> {
-        self.buckets.get_mut(pages.wrapping_sub(1))?.pop()
+    pub(crate) fn take(&mut self, pages: usize, align: usize) -> Option<AreaRef> {
+        let bucket = &mut self.buckets[bucket_of(pages)?];
+        let next = bucket.ranges.first?;
+        if next.start.is_aligned(align) { bucket.pop() } else { None }
     }
 
     /// Leaves an area whose entries are cleared until the flush. Returns all that are lazy, to be flushed now, when they are
-    /// too many or more than `most` frames wait with them.
+    /// too many or more than `most` pages wait with them.
     #[inline]
     pub(crate) fn defer(&mut self, area: AreaRef, must_flush: MustFlush, most: usize) -> Option<Batch> {
         area.set_state(AreaState::Free);
         self.lazy.push(area);
         self.lazy_areas += 1;
-        self.lazy_pages += area.frames.get().len();
+        self.lazy_pages += area.frames.get().pages();
         self.must_flush = Some(match self.must_flush.take() {
             Some(before) => before.merge(must_flush),
             None => must_flush,
@@ -130,7 +146,7 @@ impl RangeCache {
         Some(Batch { areas: core::mem::replace(&mut self.lazy, Queue::EMPTY), must_flush, pages })
     }
 
-    /// Frames that wait with the lazy areas.
+    /// Pages of memory that wait with the lazy areas.
     pub(crate) const fn lazy_pages(&self) -> usize {
         self.lazy_pages
     }
@@ -139,8 +155,10 @@ impl RangeCache {
     pub(crate) fn put(&mut self, mut areas: Queue) -> Queue {
         let mut surplus = Queue::EMPTY;
         while let Some(area) = areas.pop() {
-            match self.buckets.get_mut(area.pages - 1) {
-                Some(bucket) if bucket.count < RANGES => {
+            // What lies in the bucket of 2 MiB serves a large page.
+            let fits = area.pages < LARGE_PAGES || area.start.is_aligned(LARGE_PAGES * PAGE_SIZE);
+            match bucket_of(area.pages).map(|index| &mut self.buckets[index]) {
+                Some(bucket) if bucket.count < RANGES && fits => {
                     bucket.ranges.push(area);
                     bucket.count += 1;
                 }
@@ -159,14 +177,14 @@ impl RangeCache {
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         let free = |area: AreaRef| area.state() == AreaState::Free;
         for (index, bucket) in self.buckets.iter().enumerate() {
-            if !bucket.ranges.iter().all(|area| free(area) && area.pages == index + 1) {
+            if !bucket.ranges.iter().all(|area| free(area) && bucket_of(area.pages) == Some(index)) {
                 return Err("a bucket holds a range that is not free or not of its size");
             }
             if bucket.ranges.iter().count() != bucket.count {
                 return Err("ranges in a bucket are not as many as counted");
             }
         }
-        let pages: usize = self.lazy.iter().map(|area| area.frames.get().len()).sum();
+        let pages: usize = self.lazy.iter().map(|area| area.frames.get().pages()).sum();
         let counted = (self.lazy.iter().count(), pages) == (self.lazy_areas, self.lazy_pages);
         if !counted || !self.lazy.iter().all(free) || self.must_flush.is_some() != (self.lazy_areas > 0) {
             return Err("lazy areas are not as counted");

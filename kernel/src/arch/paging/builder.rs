@@ -42,6 +42,7 @@ unsafe extern "C" {
     static __rodata_start: u8;
     static __rodata_end: u8;
     static __data_start: u8;
+    static __bss_start: u8;
     static __data_end: u8;
     static __symbols_start: u8;
     static __symbols_end: u8;
@@ -58,10 +59,16 @@ fn segments() -> [(VirtAddr, VirtAddr, Rights); 4] {
     ]
 }
 
-/// The kernel image for people: name, start and end of its code, its constants and its data.
-pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 3] {
+/// The kernel image for people: name, start and end of its code, its constants, its data, and the data that begins as zeros.
+pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 4] {
     let [text, rodata, data, _] = segments();
-    [("Kernel code", text.0, text.1), ("Kernel rodata", rodata.0, rodata.1), ("Kernel data", data.0, data.1)]
+    let bss = VirtAddr::from_ptr::<u8>(&raw const __bss_start);
+    [
+        ("Kernel code", text.0, text.1),
+        ("Kernel rodata", rodata.0, rodata.1),
+        ("Kernel data", data.0, bss),
+        ("Kernel bss", bss, data.1),
+    ]
 }
 
 /// The bootloader's tables, which are in use until [`Builder::activate`].

@@ -43,6 +43,7 @@ fn with_kernel<R>(f: impl FnOnce(&mut Space) -> R) -> R {
 }
 
 /// Maps pages from `at` on to `frames`; see `mm::Platform::map`. Never sleeps; any context.
+#[inline]
 pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Option<Pfn>) -> Result<usize, MapError> {
     let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
     let flags = match mapping {
@@ -54,6 +55,7 @@ pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Optio
 
 /// Removes the mappings of `pages` pages from `at` on and calls `each` with each leaf's first frame and pages; see
 /// `mm::Platform::unmap`.
+#[inline(always)]
 pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
     with_kernel(|kernel| kernel.unmap(at, pages, each));
     MustFlush::new(at, pages)

@@ -76,8 +76,7 @@ impl<P: Platform> Memory<P> {
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let cached = if align == PAGE_SIZE { self.with_ranges(|ranges| ranges.take(pages)) } else { None };
-        let area = match cached {
+        let area = match self.with_ranges(|ranges| ranges.take(pages, align)) {
             Some(area) => area,
             None => self.insert_area(call, (pages, align), caller)?,
         };
@@ -147,12 +146,13 @@ impl<P: Platform> Memory<P> {
     /// Takes an area apart, as far as it was built. Its frames and addresses wait for a flush.
     pub(super) fn dissolve(&'static self, area: AreaRef) {
         let mut frames = FrameChain::EMPTY;
-        let own = area.kind() == AreaKind::Vmalloc;
-        let must_flush = self.platform.unmap(area.start, area.pages, |frame, _| {
-            if own {
-                frames.push(&self.map, frame);
+        let must_flush = match area.kind() {
+            AreaKind::Vmalloc => {
+                let gather = |frame, pages| frames.push(&self.map, frame, pages);
+                self.platform.unmap(area.start, area.pages, gather)
             }
-        });
+            AreaKind::Ioremap(_) | AreaKind::Vmap => self.platform.unmap(area.start, area.pages, |_, _| ()),
+        };
         area.frames.set(frames);
         self.defer(area, must_flush);
     }

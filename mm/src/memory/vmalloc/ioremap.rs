@@ -38,6 +38,12 @@ impl<P: Platform> Memory<P> {
         Ok(area.start.add(phys.page_offset()))
     }
 
+    /// [`ioremap`](Self::ioremap), whose mappings are uncached anyway.
+    #[track_caller]
+    pub fn ioremap_nocache(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
+        self.ioremap(phys, size)
+    }
+
     /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned. May sleep: process context only.
     #[track_caller]
     pub fn iounmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
@@ -46,12 +52,12 @@ impl<P: Platform> Memory<P> {
             return Ok(());
         }
         self.check_may_sleep("iounmap", caller).map_err(|_| FreeError::WrongContext)?;
-        self.free_area("iounmap", addr.page_down(), |kind| kind != AreaKind::Vmalloc, caller)
+        self.free_area("iounmap", addr.page_down(), |kind| matches!(kind, AreaKind::Ioremap(_)), caller)
     }
 }
 
 /// The alignment that lets the largest pages be used that fit into a range.
-fn alignment(range: PfnRange) -> usize {
+pub(super) fn alignment(range: PfnRange) -> usize {
     let fits = |level: &Level| range.frames() >= level.pages() && range.start.is_aligned(level.pages() as u32);
     [Level::Three, Level::Two].into_iter().find(fits).unwrap_or(Level::One).bytes()
 }

@@ -4,7 +4,8 @@
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
 
 use super::{BATCH, Memory};
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::VirtAddr;
+use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
 use crate::vm::{AreaRef, Batch, FrameChain, Queue, RangeCache};
 
@@ -52,21 +53,21 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
-    /// Gives the frames of flushed areas back, in bulk.
+    /// Gives the frames of flushed areas back, a run at a time.
     fn free_frames_of(&self, areas: &Queue) {
-        let (mut frames, mut count) = ([Pfn::new(0); BATCH], 0);
         for area in areas.iter() {
             let mut chain = area.frames.replace(FrameChain::EMPTY);
-            while let Some(frame) = chain.pop(&self.map) {
-                frames[count] = frame;
-                count += 1;
-                if count == BATCH {
-                    self.give_frames(&frames);
-                    count = 0;
+            while chain.blocks() > 0 {
+                if self.free_cached_chain(&mut chain, BATCH) == 0
+                    && let Some(block) = chain.pop(&self.map)
+                {
+                    // A large block, a page with further references, or memory is short.
+                    let order = self.block_order(block).unwrap_or(Order::ZERO);
+                    let freed = self.release_frames(block, order);
+                    debug_assert!(freed.is_ok());
                 }
             }
         }
-        self.give_frames(&frames[..count]);
     }
 
     /// Ends a free area: its range goes back to the tree, its descriptor to its cache.

@@ -1,13 +1,15 @@
 //! vmalloc and vfree: memory whose addresses are neighbours and whose pages need not be.
 //!
 //! (Chapter: "vmalloc and Friends".) `areas.rs` has what all calls on vm areas share, `tables.rs` what they do to page
-//! tables, `lazy.rs` when they flush, `ioremap.rs` the calls for device memory.
+//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device memory.
 
 mod areas;
+mod family;
 mod ioremap;
 mod lazy;
 mod tables;
 
+use core::ops::Range;
 use core::panic::Location;
 
 pub use areas::AreaInfo;
@@ -22,6 +24,8 @@ use crate::vm::{AreaKind, AreaRef};
 
 /// Frames that are taken or given back at once: an array on the stack.
 const BATCH: usize = 64;
+/// Why a size is refused.
+const NO_SIZE: &str = "size is zero or exceeds the machine's memory";
 
 impl<P: Platform> Memory<P> {
     /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself. Content undefined.
@@ -36,15 +40,24 @@ impl<P: Platform> Memory<P> {
     /// [`vmalloc`](Self::vmalloc) for an owner that keeps the descriptor.
     #[track_caller]
     pub(crate) fn vmalloc_area(&'static self, size: usize) -> Result<AreaRef, AllocError> {
-        let caller = Location::caller();
-        self.check_may_sleep("vmalloc", caller)?;
-        let pages = size.div_ceil(PAGE_SIZE);
-        if pages == 0 || pages > self.managed_pages() {
-            return Err(self.refuse("vmalloc", "size is zero or exceeds the machine's memory", caller));
-        }
-        let area = self.reserve_area("vmalloc", (pages, PAGE_SIZE), AreaKind::Vmalloc, caller)?;
-        self.populate(area, GfpFlags::KERNEL | GfpFlags::HIGHMEM, caller).inspect_err(|_| self.dissolve(area))?;
+        let area = self.build_area("vmalloc", size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Location::caller())?;
         self.open(area);
+        Ok(area)
+    }
+
+    /// Takes a range for `size` bytes and gives each page of it a frame of its own. Nobody can free it before it is opened.
+    #[inline]
+    fn build_area(
+        &'static self,
+        call: &'static str,
+        size: usize,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<AreaRef, AllocError> {
+        self.check_may_sleep(call, caller)?;
+        let pages = self.check_pages(call, size, caller)?;
+        let area = self.reserve_area(call, (pages, PAGE_SIZE), AreaKind::Vmalloc, caller)?;
+        self.populate(area, 0..pages, gfp, caller).inspect_err(|_| self.dissolve(area))?;
         Ok(area)
     }
 
@@ -63,23 +76,24 @@ impl<P: Platform> Memory<P> {
         self.free_area("vfree", addr, |kind| kind == AreaKind::Vmalloc, caller)
     }
 
-    /// Gives each page of an area a frame of its own. After a failure some have one.
+    /// Gives some pages of an area frames of their own. After a failure some have one.
     fn populate(
         &'static self,
         area: AreaRef,
+        pages: Range<usize>,
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
         let mut frames = [Pfn::new(0); BATCH];
-        let mut done = 0;
-        while done < area.pages {
-            let wanted = (area.pages - done).min(BATCH);
+        let mut done = pages.start;
+        while done < pages.end {
+            let wanted = (pages.end - done).min(BATCH);
             let taken = self.alloc_bulk(gfp, &mut frames[..wanted], caller);
             let at = area.start.add(done * PAGE_SIZE);
-            let batch = if taken == wanted { Frames::Each(&frames[..taken]) } else { Frames::Each(&[]) };
-            let mapped = self.map_all("vmalloc", at, batch, Mapping::Memory, caller);
-            self.give_frames(&frames[mapped..taken]);
+            let all = Frames::Each(&frames[..taken]);
+            let mapped = if taken == wanted { self.map_all("vmalloc", at, all, Mapping::Memory, caller) } else { 0 };
             if mapped < wanted {
+                self.give_frames(&frames[mapped..taken]);
                 return Err(AllocError);
             }
             done += mapped;

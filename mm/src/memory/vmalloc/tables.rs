@@ -1,10 +1,10 @@
 //! Runs of pages and the tables that they need.
 
 use core::panic::Location;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, MapError};
 use crate::gfp::GfpFlags;
 use crate::mapper::Frames;
@@ -13,8 +13,9 @@ use crate::platform::{Mapping, MustFlush, Platform};
 use crate::vm::FrameChain;
 
 impl<P: Platform> Memory<P> {
-    /// Maps pages from `at` on to `frames`, with new page tables where they are missing; returns how many that were. Fewer
+    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how many that were. Fewer
     /// than all only after a failure, which has been reported.
+    #[inline]
     pub(super) fn map_all(
         &'static self,
         call: &'static str,
@@ -23,7 +24,24 @@ impl<P: Platform> Memory<P> {
         mapping: Mapping,
         caller: &'static Location<'static>,
     ) -> usize {
-        let (mut spare, mut done) = (None, 0);
+        match self.platform.map(at, frames, mapping, &mut None) {
+            Ok(pages) if pages == frames.len() => pages,
+            begun => self.map_rest(call, at, (frames, begun.unwrap_or(0)), mapping, caller),
+        }
+    }
+
+    /// [`map_all`](Self::map_all) where something is in the way, and the first pages are mapped already.
+    #[cold]
+    #[inline(never)]
+    fn map_rest(
+        &'static self,
+        call: &'static str,
+        at: VirtAddr,
+        (frames, mut done): (Frames<'_>, usize),
+        mapping: Mapping,
+        caller: &'static Location<'static>,
+    ) -> usize {
+        let mut spare = None;
         while done < frames.len() {
             let here = at.add(done * PAGE_SIZE);
             match self.platform.map(here, frames.after(done), mapping, &mut spare) {
@@ -78,7 +96,7 @@ impl<P: Platform> Memory<P> {
         let (mut at, mut tables) = (from, FrameChain::EMPTY);
         let mut must_flush: Option<MustFlush> = None;
         while let Some((unlinked, flush)) = self.platform.unlink_empty_table(at, end) {
-            tables.push(&self.map, unlinked.table);
+            tables.push(&self.map, unlinked.table, 1);
             must_flush = Some(match must_flush {
                 Some(before) => before.merge(flush),
                 None => flush,
@@ -88,7 +106,7 @@ impl<P: Platform> Memory<P> {
         if let Some(must_flush) = must_flush {
             self.platform.flush(must_flush);
         }
-        let count = tables.len();
+        let count = tables.blocks();
         while let Some(table) = tables.pop(&self.map) {
             self.drop_table(table);
         }

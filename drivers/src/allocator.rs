@@ -1,0 +1,200 @@
+//! allocator: hands out the RAM that the kernel option `mem=` hid, by physical addresses.
+//!
+//! What it serves is RAM by the firmware's own map, was free when the kernel started, and is in no direct map: who wants to
+//! look at it maps it by ioremap. It never tries out whether memory answers. Other drivers call [`Allocator::allocate_dma`];
+//! someone at the console writes `allocate BYTES` or `free ADDRESS` to /dev/allocator0 and reads /proc/allocatormem.
+//! (Chapter: "Reserving High RAM Addresses".)
+
+use core::fmt;
+
+use kapi::mm::own::KVec;
+use kapi::mm::pool::{Block, FramePool, Use};
+use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr};
+use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+
+use crate::single::Single;
+
+/// Bytes of the longest command.
+const MAX_COMMAND: usize = 64;
+/// Frames of a megabyte.
+const MIB_FRAMES: usize = (1 << 20) / PAGE_SIZE;
+
+/// What there is while the driver is attached.
+pub struct Attached<K: Hardware> {
+    pool: FramePool<K>,
+    _claims: KVec<K::MemRegion, K>,
+}
+
+impl<K: Hardware> Attached<K> {
+    /// Takes the lowest `wanted` frames of hidden RAM, or all.
+    fn new(wanted: Option<usize>) -> Result<Self, Errno> {
+        let mut hidden = 0;
+        K::hidden_ram(&mut |range| hidden += range.frames());
+        if hidden == 0 {
+            K::log(format_args!("allocator: no free high memory to use"));
+            return Err(Errno::ENOMEM);
+        }
+        if wanted.is_some_and(|wanted| wanted > hidden) {
+            K::log(format_args!("allocator: mem= hides no more than {} kB of RAM", kib(hidden)));
+            return Err(Errno::EINVAL);
+        }
+        let (mut left, mut result) = (wanted.unwrap_or(hidden), Ok(()));
+        let mut attached = Self { pool: FramePool::new(), _claims: KVec::new() };
+        K::hidden_ram(&mut |range| {
+            let frames = left.min(range.frames());
+            left -= frames;
+            if frames > 0 && result.is_ok() {
+                result = attached.take(PfnRange::new(range.start, range.start.add(frames as u32)));
+            }
+        });
+        result.map(|()| attached)
+    }
+
+    fn take(&mut self, range: PfnRange) -> Result<(), Errno> {
+        let claim = K::claim_memory(range.start.phys(), (range.frames() * PAGE_SIZE) as u64, "allocator")?;
+        self._claims.push(claim, GfpFlags::KERNEL)?;
+        Ok(self.pool.add(range, GfpFlags::KERNEL)?)
+    }
+
+    fn allocate(&mut self, bytes: usize, gfp: GfpFlags) -> Result<PhysAddr, AllocError> {
+        let frames = u32::try_from(bytes.div_ceil(PAGE_SIZE)).map_err(|_| AllocError)?;
+        self.pool.alloc(frames, 1, gfp).map(|range| range.start.phys())
+    }
+
+    fn free(&mut self, addr: PhysAddr) -> Result<(), Errno> {
+        let frame = addr.frame().filter(|_| addr.page_offset() == 0).ok_or(Errno::EINVAL)?;
+        self.pool.free(frame).map(|_| ()).map_err(|_| Errno::EINVAL)
+    }
+
+    /// Obeys a line from the console.
+    fn command(&mut self, line: &str) -> Result<(), Errno> {
+        match line.trim().split_once(' ') {
+            Some(("allocate", bytes)) => {
+                let bytes = bytes.parse().map_err(|_| Errno::EINVAL)?;
+                if bytes == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                self.allocate(bytes, GfpFlags::KERNEL)?;
+                Ok(())
+            }
+            Some(("free", addr)) => {
+                let addr = u64::from_str_radix(addr.trim_start_matches("0x"), 16).map_err(|_| Errno::EINVAL)?;
+                free_reported::<K>(self.free(PhysAddr::new(addr)), addr)
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        for Block { range, state } in self.pool.blocks() {
+            let word = if *state == Use::Free { "free" } else { "used" };
+            let (first, end) = (range.start.phys().as_u64(), range.end.phys().as_u64());
+            writeln!(out, "{first:08x}-{:08x} {:8} kB {word}", end - 1, kib(range.frames()))?;
+        }
+        let stats = self.pool.stats();
+        writeln!(out, "total: {} kB used, {} kB free", kib(stats.used.frames), kib(stats.free.frames))
+    }
+}
+
+fn kib(frames: usize) -> usize {
+    frames * (PAGE_SIZE / 1024)
+}
+
+/// Says in the log that nothing was freed.
+fn free_reported<K: Hardware>(result: Result<(), Errno>, addr: u64) -> Result<(), Errno> {
+    result.inspect_err(|_| K::log(format_args!("allocator: {addr:08x} is not the start of a block that is allocated")))
+}
+
+/// The driver.
+pub struct Allocator<K: Hardware>(Single<K, Attached<K>>);
+
+impl<K: Hardware> Allocator<K> {
+    /// A driver that is not attached.
+    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
+        Self(Single::new(state))
+    }
+
+    /// Allocates `bytes` bytes, rounded up to whole pages, and returns their physical address. Content undefined. The list
+    /// of blocks grows by kmalloc with `gfp`; with GFP_ATOMIC any context may call, and is refused while the list is in use.
+    pub fn allocate_dma(&self, bytes: usize, gfp: GfpFlags) -> Result<PhysAddr, AllocError> {
+        let take = |attached: &mut Attached<K>| Ok(attached.allocate(bytes, gfp)?);
+        let taken = if gfp.contains(GfpFlags::WAIT) { self.0.with(take) } else { self.0.try_with(take) };
+        taken.map_err(|_| AllocError)
+    }
+
+    /// Frees what [`allocate_dma`](Self::allocate_dma) returned. `EINVAL`, and a line in the log, when `addr` is not that.
+    /// Process context.
+    pub fn free_dma(&self, addr: PhysAddr) -> Result<(), Errno> {
+        free_reported::<K>(self.0.with(|attached| attached.free(addr)), addr.as_u64())
+    }
+}
+
+impl<K: Hardware> CharDriver for Allocator<K> {
+    fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
+        if minor.0 == 0 { self.0.open(|_, _| Ok(())) } else { Err(Errno::ENODEV) }
+    }
+
+    fn release(&self, _minor: Minor, _flags: OpenFlags) {
+        self.0.close(|_, _| {});
+    }
+
+    /// Nothing to read: the blocks are listed in /proc.
+    fn read(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Ok(0)
+    }
+
+    /// Obeys one command. `EINVAL` when it makes no sense, `ENOMEM`.
+    fn write(&self, _minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        let mut command = [0; MAX_COMMAND];
+        if buf.remaining() > MAX_COMMAND {
+            return Err(Errno::EINVAL);
+        }
+        let n = buf.get(&mut command)?;
+        let line = core::str::from_utf8(&command[..n]).map_err(|_| Errno::EINVAL)?;
+        self.0.with(|attached| attached.command(line)).map(|()| n)
+    }
+
+    fn is_stream(&self) -> bool {
+        true
+    }
+}
+
+impl<K: Hardware> Module for Allocator<K> {
+    fn name(&self) -> &'static str {
+        "allocator"
+    }
+
+    fn params(&self) -> &'static [ParamSpec] {
+        &[ParamSpec { name: "allocator_himem", help: "megabytes to manage (default 0: all that mem= hides)" }]
+    }
+
+    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
+        let mut wanted = None;
+        for param in params {
+            let megabytes: usize = param.value.parse().map_err(|_| Errno::EINVAL)?;
+            if param.name != "allocator_himem" {
+                return Err(Errno::EINVAL);
+            }
+            wanted = Some(megabytes.checked_mul(MIB_FRAMES).ok_or(Errno::EINVAL)?).filter(|&frames| frames > 0);
+        }
+        self.0.attach(|| Attached::new(wanted))?;
+        Ok(1)
+    }
+
+    /// Refused with `EBUSY` also while a block is allocated: its owner still uses it.
+    fn rmmod(&self) -> Result<(), Errno> {
+        self.0.detach(|attached| attached.pool.stats().used.blocks > 0)
+    }
+
+    fn users(&self) -> Option<usize> {
+        self.0.users()
+    }
+
+    fn footprint(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.0.with(|attached| attached.write(out).map_err(|_| Errno::EIO)).map_err(|_| fmt::Error)
+    }
+}

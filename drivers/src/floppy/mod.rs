@@ -1,0 +1,259 @@
+//! fd: the first floppy drive, read by ISA DMA into memory that ISA DMA reaches.
+//!
+//! A track at a time goes into one of two buffers, one for each side of the disk: the first from
+//! kmalloc(GFP_KERNEL | __GFP_DMA), the second from __get_dma_pages. They are taken when the device is opened first. The
+//! parameter `fd_memory` names other memory, to see it refused. (Chapter: "The Flags Argument", "get_free_page and Friends",
+//! and "vmalloc and Friends" on what cannot be used for DMA.)
+
+mod controller;
+mod disk;
+
+use core::fmt;
+
+use kapi::mm::isa::Transfer;
+use kapi::mm::own::{Buffer, KBytes, PageBlock, VmArea};
+use kapi::mm::{AllocError, GfpFlags, Order};
+use kapi::{CharDriver, Errno, FloppyBus, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+
+use crate::single::Single;
+use controller::Drive;
+use disk::{DISK_BYTES, HEADS, TRACK_BYTES, Track};
+
+/// How often a track is tried.
+const TRIES: usize = 3;
+const DMA: GfpFlags = GfpFlags::KERNEL.union(GfpFlags::DMA);
+
+/// Where a buffer's memory comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    /// kmalloc with __GFP_DMA.
+    KmallocDma,
+    /// __get_dma_pages.
+    DmaPages,
+    /// kmalloc without: mostly above 16 MiB.
+    Kmalloc,
+    /// vmalloc: nowhere in particular.
+    Vmalloc,
+}
+
+impl Source {
+    /// The two that work.
+    const DEFAULT: [Self; HEADS] = [Self::KmallocDma, Self::DmaPages];
+
+    fn parse(name: &str) -> Result<Self, Errno> {
+        [Self::KmallocDma, Self::DmaPages, Self::Kmalloc, Self::Vmalloc]
+            .into_iter()
+            .find(|source| source.name() == name)
+            .ok_or(Errno::EINVAL)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::KmallocDma => "kmalloc_dma",
+            Self::DmaPages => "dma_pages",
+            Self::Kmalloc => "kmalloc",
+            Self::Vmalloc => "vmalloc",
+        }
+    }
+}
+
+enum Memory<K: FloppyBus> {
+    Bytes(KBytes<K>),
+    Pages(PageBlock<K>),
+    Area(VmArea<K>),
+}
+
+impl<K: FloppyBus> Memory<K> {
+    fn new(source: Source) -> Result<Self, AllocError> {
+        Ok(match source {
+            Source::KmallocDma => Self::Bytes(KBytes::new(TRACK_BYTES, DMA)?),
+            Source::DmaPages => Self::Pages(PageBlock::new(Order::for_bytes(TRACK_BYTES).ok_or(AllocError)?, DMA)?),
+            Source::Kmalloc => Self::Bytes(KBytes::new(TRACK_BYTES, GfpFlags::KERNEL)?),
+            Source::Vmalloc => Self::Area(VmArea::new(TRACK_BYTES)?),
+        })
+    }
+
+    fn buffer(&self) -> &dyn Buffer {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Pages(block) => block,
+            Self::Area(area) => area,
+        }
+    }
+}
+
+/// Memory for a track, and which track it holds.
+struct TrackBuffer<K: FloppyBus> {
+    memory: Memory<K>,
+    transfer: Transfer,
+    source: Source,
+    holds: Option<Track>,
+}
+
+impl<K: FloppyBus> TrackBuffer<K> {
+    /// `ENOMEM`, or `EINVAL` when ISA DMA does not reach what there is.
+    fn new(source: Source) -> Result<Self, Errno> {
+        let memory = Memory::new(source)?;
+        let addr = memory.buffer().addr();
+        let transfer = Transfer::of_buffer(K::memory(), addr, TRACK_BYTES).map_err(|error| {
+            let (name, reason) = (source.name(), error.reason());
+            K::log(format_args!("fd: no DMA to the buffer at {:016x} ({name}): {reason}", addr.as_usize()));
+            Errno::EINVAL
+        })?;
+        Ok(Self { memory, transfer, source, holds: None })
+    }
+}
+
+/// What there is while the driver is attached.
+pub struct Attached<K: FloppyBus> {
+    drive: Drive<K::Floppy>,
+    sources: [Source; HEADS],
+    buffers: [Option<TrackBuffer<K>>; HEADS],
+}
+
+impl<K: FloppyBus> Attached<K> {
+    fn new(sources: [Source; HEADS]) -> Result<Self, Errno> {
+        let mut attached = Self { drive: Drive::new(K::claim_floppy()?), sources, buffers: [const { None }; HEADS] };
+        if sources != Source::DEFAULT {
+            attached.take_buffers()?;
+        }
+        Ok(attached)
+    }
+
+    fn take_buffers(&mut self) -> Result<(), Errno> {
+        for (buffer, source) in self.buffers.iter_mut().zip(self.sources) {
+            if buffer.is_none() {
+                *buffer = Some(TrackBuffer::new(source)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first file starts the motor.
+    fn open(&mut self, files: usize) -> Result<(), Errno> {
+        self.take_buffers()?;
+        if files == 0 {
+            self.drive.start()?;
+            // Another disk may be in.
+            self.buffers.iter_mut().flatten().for_each(|buffer| buffer.holds = None);
+        }
+        Ok(())
+    }
+
+    /// The last file stops it.
+    fn close(&mut self, files: usize) {
+        if files == 0 {
+            self.drive.stop();
+        }
+    }
+
+    fn read(&mut self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        let Some((track, offset)) = Track::at(position) else { return Ok(0) };
+        let slot = self.buffers.get_mut(usize::from(track.head)).and_then(Option::as_mut).ok_or(Errno::EIO)?;
+        if slot.holds != Some(track) {
+            slot.holds = None;
+            read_track(&mut self.drive, track, slot.transfer)?;
+            slot.holds = Some(track);
+        }
+        buf.put(&slot.memory.buffer().bytes()[offset..TRACK_BYTES])
+    }
+}
+
+/// Reads a track, with another try where the drive was not sure.
+fn read_track<C: kapi::FloppyController>(drive: &mut Drive<C>, track: Track, transfer: Transfer) -> Result<(), Errno> {
+    let mut result = Err(Errno::EIO);
+    for _ in 0..TRIES {
+        result = drive.recover().and_then(|()| drive.read_track(track, transfer));
+        if result != Err(Errno::EIO) {
+            break;
+        }
+    }
+    result
+}
+
+/// The driver.
+pub struct Floppy<K: FloppyBus>(Single<K, Attached<K>>);
+
+impl<K: FloppyBus> Floppy<K> {
+    /// A driver that is not attached.
+    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
+        Self(Single::new(state))
+    }
+}
+
+impl<K: FloppyBus> CharDriver for Floppy<K> {
+    /// Starts the motor. `ENXIO` without drive or disk, `EROFS` for writing, `ENOMEM` without DMA memory.
+    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
+        if minor.0 != 0 {
+            return Err(Errno::ENODEV);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            return Err(Errno::EROFS);
+        }
+        self.0.open(Attached::open)
+    }
+
+    fn release(&self, _minor: Minor, _flags: OpenFlags) {
+        self.0.close(Attached::close);
+    }
+
+    /// Reads at most to the end of a track. `EIO` when the disk cannot be read there.
+    fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.0.with(|attached| attached.read(position, buf))
+    }
+
+    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Err(Errno::EROFS)
+    }
+
+    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+        Ok(DISK_BYTES as u64)
+    }
+}
+
+impl<K: FloppyBus> Module for Floppy<K> {
+    fn name(&self) -> &'static str {
+        "fd"
+    }
+
+    fn params(&self) -> &'static [ParamSpec] {
+        &[ParamSpec {
+            name: "fd_memory",
+            help: "where both buffers come from: kmalloc_dma, dma_pages, kmalloc, vmalloc (default: one from each of the first two)",
+        }]
+    }
+
+    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
+        let mut sources = Source::DEFAULT;
+        for param in params {
+            if param.name != "fd_memory" {
+                return Err(Errno::EINVAL);
+            }
+            sources = [Source::parse(param.value)?; HEADS];
+        }
+        self.0.attach(|| Attached::new(sources))?;
+        Ok(1)
+    }
+
+    fn rmmod(&self) -> Result<(), Errno> {
+        self.0.detach(|_| false)
+    }
+
+    fn users(&self) -> Option<usize> {
+        self.0.users()
+    }
+
+    fn footprint(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let written = self.0.with(|attached| {
+            attached.buffers.iter().flatten().try_for_each(|buffer| {
+                let phys = u32::from(buffer.transfer.page()) << 16 | u32::from(buffer.transfer.offset());
+                writeln!(out, "buffer: {phys:08x} ({})", buffer.source.name()).map_err(|_| Errno::EIO)
+            })
+        });
+        written.map_err(|_| fmt::Error)
+    }
+}

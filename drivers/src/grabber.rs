@@ -1,0 +1,213 @@
+//! grabber: a frame grabber. Opening /dev/grabber0 copies the display's frame buffer into one contiguous buffer.
+//!
+//! The buffer is what such hardware needs: it would be filled by DMA. It comes from bigphysarea or, without that, from
+//! get_free_pages, which knows only powers of two up to 2 MiB. (Chapter: "The bigphysarea Patch", which names the driver
+//! zr36120 as its user.)
+
+use core::fmt;
+
+use kapi::mm::own::{Buffer, IoMem, PageBlock};
+use kapi::mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr};
+use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+
+use crate::single::Single;
+
+/// Bytes of a pixel.
+const PIXEL: usize = 4;
+/// How much is copied at once.
+const WORD: usize = size_of::<u64>();
+
+/// The pixels that are copied: from the start of the frame buffer, line by line.
+#[derive(Clone, Copy)]
+struct Frame {
+    width: usize,
+    height: usize,
+}
+
+impl Frame {
+    const DEFAULT: Self = Self { width: 640, height: 480 };
+
+    fn parse(params: &[Param<'_>]) -> Result<Self, Errno> {
+        let mut frame = Self::DEFAULT;
+        for param in params {
+            let value = param.value.parse().map_err(|_| Errno::EINVAL)?;
+            match param.name {
+                "grabber_width" => frame.width = value,
+                "grabber_height" => frame.height = value,
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        Ok(frame)
+    }
+
+    /// Bytes of the frame, if there are any and a multiple of what is copied at once.
+    fn bytes(self) -> Option<usize> {
+        let bytes = self.width.checked_mul(self.height)?.checked_mul(PIXEL)?;
+        Some(bytes).filter(|&bytes| bytes > 0 && bytes % WORD == 0)
+    }
+}
+
+/// The contiguous buffer, wherever it came from.
+enum Memory<K: Hardware> {
+    Big(K::BigBuffer),
+    Pages(PageBlock<K>),
+}
+
+impl<K: Hardware> Memory<K> {
+    /// Takes `bytes` bytes from bigphysarea, else from get_free_pages.
+    fn new(bytes: usize) -> Result<Self, Errno> {
+        if let Ok(buffer) = K::big_buffer(bytes) {
+            return Ok(Self::Big(buffer));
+        }
+        let pages = bytes.div_ceil(PAGE_SIZE);
+        let block = Order::for_bytes(bytes).and_then(|order| PageBlock::new(order, GfpFlags::KERNEL).ok());
+        match &block {
+            Some(block) => K::log(format_args!(
+                "grabber: no bigphysarea for {pages} pages, {} from get_free_pages",
+                block.order().pages()
+            )),
+            None => {
+                K::log(format_args!("grabber: {pages} contiguous pages are not to be had: try bigphysarea={pages}"))
+            }
+        }
+        block.map(Self::Pages).ok_or(Errno::ENOMEM)
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::Big(_) => "bigphysarea",
+            Self::Pages(_) => "get_free_pages",
+        }
+    }
+
+    fn buffer(&self) -> &dyn Buffer {
+        match self {
+            Self::Big(buffer) => buffer,
+            Self::Pages(block) => block,
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Big(buffer) => buffer.bytes_mut(),
+            Self::Pages(block) => block.bytes_mut(),
+        }
+    }
+}
+
+/// What there is while the driver is attached. The mapping goes before the claim.
+pub struct Attached<K: Hardware> {
+    frame: Frame,
+    bytes: usize,
+    memory: Memory<K>,
+    screen: IoMem<K>,
+    start: PhysAddr,
+    _claim: K::MemRegion,
+}
+
+impl<K: Hardware> Attached<K> {
+    fn new(frame: Frame) -> Result<Self, Errno> {
+        let (start, room) = K::frame_buffer().ok_or(Errno::ENODEV)?;
+        let bytes = frame.bytes().filter(|&bytes| bytes as u64 <= room).ok_or(Errno::EINVAL)?;
+        let claim = K::claim_memory(start, bytes as u64, "grabber")?;
+        Ok(Self { frame, bytes, memory: Memory::new(bytes)?, screen: IoMem::map(start, bytes)?, start, _claim: claim })
+    }
+
+    /// Copies the frame as it is now.
+    fn grab(&mut self) {
+        let places = self.memory.bytes_mut()[..self.bytes].chunks_exact_mut(WORD);
+        for (place, at) in places.zip((0..).step_by(WORD)) {
+            // The mapping is as long as the frame, so each word is there.
+            place.copy_from_slice(&self.screen.readq(at).unwrap_or(0).to_le_bytes());
+        }
+    }
+}
+
+/// The driver.
+pub struct Grabber<K: Hardware>(Single<K, Attached<K>>);
+
+impl<K: Hardware> Grabber<K> {
+    /// A driver that is not attached.
+    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
+        Self(Single::new(state))
+    }
+}
+
+impl<K: Hardware> CharDriver for Grabber<K> {
+    /// Grabs a frame. The device is not for writing: `EACCES`.
+    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
+        if minor.0 != 0 {
+            return Err(Errno::ENODEV);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            return Err(Errno::EACCES);
+        }
+        self.0.open(|attached, _| {
+            attached.grab();
+            Ok(())
+        })
+    }
+
+    fn release(&self, _minor: Minor, _flags: OpenFlags) {
+        self.0.close(|_, _| {});
+    }
+
+    fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.0.with(|attached| {
+            let start = usize::try_from(position).unwrap_or(usize::MAX).min(attached.bytes);
+            buf.put(&attached.memory.buffer().bytes()[start..attached.bytes])
+        })
+    }
+
+    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Err(Errno::EACCES)
+    }
+
+    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+        self.0.with(|attached| Ok(attached.bytes as u64))
+    }
+}
+
+impl<K: Hardware> Module for Grabber<K> {
+    fn name(&self) -> &'static str {
+        "grabber"
+    }
+
+    fn params(&self) -> &'static [ParamSpec] {
+        &[
+            ParamSpec { name: "grabber_width", help: "pixels in a line (default 640)" },
+            ParamSpec { name: "grabber_height", help: "lines (default 480)" },
+        ]
+    }
+
+    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
+        let frame = Frame::parse(params)?;
+        self.0.attach(|| Attached::new(frame))?;
+        Ok(1)
+    }
+
+    fn rmmod(&self) -> Result<(), Errno> {
+        self.0.detach(|_| false)
+    }
+
+    fn users(&self) -> Option<usize> {
+        self.0.users()
+    }
+
+    fn footprint(&self) -> usize {
+        size_of::<Self>() + self.0.with(|attached| Ok(attached.bytes)).unwrap_or(0)
+    }
+
+    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let written = self.0.with(|attached| {
+            let Frame { width, height } = attached.frame;
+            let addr = attached.memory.buffer().addr();
+            let phys = K::memory().frame_of(addr).map_or(0, |frame| frame.phys().as_u64());
+            let source = attached.memory.source();
+            writeln!(out, "frame:  {width}x{height}, {} bytes from {:08x}", attached.bytes, attached.start.as_u64())
+                .and_then(|()| writeln!(out, "buffer: {phys:08x} ({source})"))
+                .map_err(|_| Errno::EIO)
+        });
+        written.map_err(|_| fmt::Error)
+    }
+}
