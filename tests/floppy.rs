@@ -94,7 +94,7 @@ fn one_interrupt_tells_of_a_whole_track() {
 
 #[test_case]
 fn memory_of_the_wrong_kind_is_refused() {
-    // Shows: S10, S24, S39, S54, S75
+    // Shows: S10, S39, S54, S75
     let of = |addr, bytes| Transfer::of_buffer(memory(), addr, bytes);
     for log2 in 0..=4 {
         let pages = PageBlock::new(order(log2), KERNEL | DMA).unwrap();

@@ -9,4 +9,4 @@ pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64,
 #[cfg(feature = "explore")]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
-pub(crate) use core::sync::atomic::{Ordering, compiler_fence};
+pub(crate) use core::sync::atomic::Ordering;

@@ -183,6 +183,8 @@ impl Bootmem {
             return Err(BootmemError::BadRequest);
         }
         let (size, align) = (size as u64, align as u64);
+        // No frame has a higher number.
+        let limit = limit.min(Pfn::new(u32::MAX).phys());
         if let Some(start) = self.take(size, align, goal, limit)? {
             return Ok(BootBlock { start, fell_back: false });
         }

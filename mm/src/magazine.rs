@@ -9,13 +9,13 @@
 //! to write anyway. The upper half of the first block's link leads to the depot's next magazine.
 //!
 //! Who may touch a CPU's [`CpuCache`]: the thread that is pinned to the CPU, and of what runs there only one at a time:
-//! an interrupt that finds the cache taken ([`CpuCache::enter`]) goes to the zone. Its words are atomics, read and written
+//! an interrupt that may have come in between goes to the zone ([`front`](crate::Pinned::front)). Its words are atomics, read and written
 //! Relaxed, so that others may look at the counts.
 
 use core::sync::atomic::AtomicU64;
 
 use crate::addr::Pfn;
-use crate::atomic::{AtomicBool, AtomicU32, Ordering, Ordering::Relaxed, compiler_fence};
+use crate::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::page::{BlockKey, Page, PageMap, Word};
@@ -327,7 +327,6 @@ fn count(counter: &AtomicU64) {
 /// All magazines of one CPU.
 #[repr(align(64))]
 pub(crate) struct CpuCache {
-    taken: AtomicBool,
     /// Another CPU asks this one to empty its magazines.
     drain_wanted: AtomicBool,
     slots: [Slot; BlockKey::COUNT],
@@ -335,25 +334,10 @@ pub(crate) struct CpuCache {
 
 impl CpuCache {
     pub(crate) const fn new() -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            drain_wanted: AtomicBool::new(false),
-            slots: [const { Slot::new() }; BlockKey::COUNT],
-        }
+        Self { drain_wanted: AtomicBool::new(false), slots: [const { Slot::new() }; BlockKey::COUNT] }
     }
 
-    /// Takes the cache for the caller, which is pinned to its CPU; `None` when the caller has interrupted who has it.
-    #[inline]
-    pub(crate) fn enter(&self) -> Option<Entered<'_>> {
-        if self.taken.load(Relaxed) {
-            return None;
-        }
-        self.taken.store(true, Relaxed);
-        compiler_fence(Ordering::SeqCst);
-        Some(Entered(self))
-    }
-
-    /// The magazines of a zone and order, for those who only look.
+    /// The magazines of a zone and order.
     #[inline]
     pub(crate) fn slot(&self, key: BlockKey) -> &Slot {
         &self.slots[key.index()]
@@ -375,29 +359,10 @@ impl CpuCache {
     pub(crate) fn want_drain(&self) {
         self.drain_wanted.store(true, Relaxed);
     }
-}
-
-/// A cache that is taken; dropping this gives it back.
-pub(crate) struct Entered<'a>(&'a CpuCache);
-
-impl Entered<'_> {
-    /// The magazines of a zone and order.
-    #[inline]
-    pub(crate) fn slot(&self, key: BlockKey) -> &Slot {
-        self.0.slot(key)
-    }
 
     /// Whether another CPU wants the magazines emptied; asked once.
     #[inline]
     pub(crate) fn take_drain_wish(&self) -> bool {
-        self.0.drain_wanted.load(Relaxed) && self.0.drain_wanted.swap(false, Relaxed)
-    }
-}
-
-impl Drop for Entered<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        compiler_fence(Ordering::SeqCst);
-        self.0.taken.store(false, Relaxed);
+        self.drain_wanted.load(Relaxed) && self.drain_wanted.swap(false, Relaxed)
     }
 }

@@ -352,6 +352,16 @@ impl PageMap {
         unsafe { entry.as_ref() }
     }
 
+    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to exist.
+    #[inline]
+    pub(crate) fn at_offset(&self, offset: usize) -> &Page {
+        debug_assert!(offset / PAGE_SIZE < self.frames.next_multiple_of(SECTION_FRAMES) as usize);
+        // SAFETY: as in `at`.
+        let entry = unsafe { self.pages.add(offset / PAGE_SIZE) };
+        // SAFETY: as in `at`.
+        unsafe { entry.as_ref() }
+    }
+
     /// Whether a frame of `range` lies in a block: is memory of the allocators. Asks by whole sections where none is there.
     pub fn has_blocks(&self, range: PfnRange) -> bool {
         let end = range.end.as_u32().min(self.frames);
@@ -364,16 +374,6 @@ impl PageMap {
             }
         }
         false
-    }
-
-    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to exist.
-    #[inline]
-    pub(crate) fn at_offset(&self, offset: usize) -> &Page {
-        debug_assert!(offset / PAGE_SIZE < self.frames.next_multiple_of(SECTION_FRAMES) as usize);
-        // SAFETY: as in `at`.
-        let entry = unsafe { self.pages.add(offset / PAGE_SIZE) };
-        // SAFETY: as in `at`.
-        unsafe { entry.as_ref() }
     }
 
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`

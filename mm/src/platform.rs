@@ -176,8 +176,8 @@ pub trait Pinned {
     /// The CPU's number, from 0 on.
     fn cpu(&self) -> usize;
 
-    /// The number of the caches that the caller has to himself: the CPU's; but [`MAX_CPUS`](crate::magazine::MAX_CPUS) for none, if the caller may have
-    /// interrupted somebody who is pinned.
+    /// The number of the caches that the caller has to himself: the CPU's, but [`MAX_CPUS`](crate::MAX_CPUS), for none, if
+    /// the caller may have interrupted somebody who is pinned.
     ///
     /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
     /// interrupt changes that comes while somebody is pinned.

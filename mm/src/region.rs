@@ -8,6 +8,8 @@ use crate::error::BootmemError;
 
 /// Ranges that a set can hold.
 pub const CAPACITY: usize = 512;
+/// Ranges that the calls which are never refused leave free, so that those which may be refused succeed after them.
+pub const ROOM: usize = 64;
 
 /// A set of frames, kept as few ranges.
 #[derive(Clone)]
@@ -73,19 +75,13 @@ impl RegionSet {
         }
     }
 
-    /// [`insert`](Self::insert) that is never refused: with a full table the smallest range, old or new, is left out. Returns
-    /// the frames left out.
+    /// [`insert`](Self::insert) that is never refused: the smallest ranges are left out until [`ROOM`] is left for others.
+    /// Returns the frames left out.
     pub fn insert_or_drop(&mut self, range: PfnRange) -> usize {
-        if self.insert(range).is_ok() {
-            return 0;
+        match self.insert(range) {
+            Ok(()) => self.make_room(),
+            Err(_) => range.frames() + self.make_room(),
         }
-        let (at, smallest) = self.smallest();
-        if smallest.frames() >= range.frames() {
-            return range.frames();
-        }
-        self.ranges.copy_within(at + 1..self.len, at);
-        self.len -= 1;
-        smallest.frames() + self.insert_or_drop(range)
     }
 
     /// [`insert`](Self::insert) that is never refused: with a full table the narrowest gap between two ranges is filled.
@@ -94,24 +90,37 @@ impl RegionSet {
             let gap = |at: &usize| self.ranges[*at].start.as_u32() - self.ranges[*at - 1].end.as_u32();
             let Some(at) = (1..self.len).min_by_key(gap) else { return };
             let melted = PfnRange::new(self.ranges[at - 1].start, self.ranges[at].end);
-            self.ranges.copy_within(at + 1..self.len, at);
+            self.drop_at(at);
             self.ranges[at - 1] = melted;
-            self.len -= 1;
         }
     }
 
-    /// [`remove`](Self::remove) that is never refused: where a range of a full table would fall into two, the smaller part
-    /// goes as well. Returns how many frames went so.
+    /// [`remove`](Self::remove) that is never refused: the smallest ranges go as well until [`ROOM`] is left for others.
+    /// Returns how many frames went so.
     pub fn remove_or_drop(&mut self, range: PfnRange) -> usize {
-        if self.remove(range).is_ok() {
-            return 0;
+        // What is removed next has room in a set that leaves some; else the whole range that would fall into two goes.
+        let mut lost = self.make_room();
+        if self.remove(range).is_err() {
+            lost += self.drop_at(self.ranges().partition_point(|held| held.end <= range.start)) - range.frames();
         }
-        let at = self.ranges().partition_point(|held| held.end <= range.start);
-        let whole = self.ranges[at];
-        let (head, tail) = (PfnRange::new(whole.start, range.start), PfnRange::new(range.end, whole.end));
-        let (kept, lost) = if head.frames() < tail.frames() { (tail, head) } else { (head, tail) };
-        self.ranges[at] = kept;
-        lost.frames()
+        lost + self.make_room()
+    }
+
+    fn make_room(&mut self) -> usize {
+        let mut lost = 0;
+        while self.len > CAPACITY - ROOM {
+            let smallest = self.ranges().iter().enumerate().min_by_key(|(_, range)| range.frames());
+            lost += smallest.map(|(at, _)| at).map_or(0, |at| self.drop_at(at));
+        }
+        lost
+    }
+
+    /// Takes the range at `at` out and returns its frames.
+    fn drop_at(&mut self, at: usize) -> usize {
+        let frames = self.ranges[at].frames();
+        self.ranges.copy_within(at + 1..self.len, at);
+        self.len -= 1;
+        frames
     }
 
     /// The parts of `within` that are not in the set, lowest first.
@@ -123,12 +132,6 @@ impl RegionSet {
             from = from.max(held.end);
             (gap.frames() > 0).then_some(gap)
         })
-    }
-
-    /// Place and value of the range with the fewest frames; an empty one if there is none.
-    fn smallest(&self) -> (usize, PfnRange) {
-        let smallest = self.ranges().iter().copied().enumerate().min_by_key(|(_, range)| range.frames());
-        smallest.unwrap_or((0, PfnRange::new(Pfn::new(0), Pfn::new(0))))
     }
 
     /// Puts `new` in the place of the ranges `old`.

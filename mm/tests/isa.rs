@@ -2,7 +2,7 @@
 
 use mm::isa::{DmaError, Transfer};
 use mm::testing::{Machine, TestKernel};
-use mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 const DMA: GfpFlags = GfpFlags::KERNEL.union(GfpFlags::DMA);
 
@@ -33,11 +33,18 @@ fn what_the_controller_cannot_reach_is_refused() {
 
 #[test]
 fn dma_memory_of_each_kind_is_reached_and_never_crosses() {
-    // Shows: S10, S39
+    // Shows: S10, S24, S39
     let memory = TestKernel::boot(&Machine::with_mib(48));
     for log2 in 5..=16 {
         let object = memory.kmalloc(1 << log2, DMA).expect("memory");
         assert!(Transfer::of_buffer(*memory, VirtAddr::from_ptr(object.as_ptr()), 1 << log2).is_ok());
+    }
+    let flags = CacheFlags::CACHE_DMA;
+    let spec = CacheSpec { name: "sectors", size: 700, offset: 0, flags, ctor: None, dtor: None };
+    let cache = memory.kmem_cache_create(&spec).expect("memory");
+    for _ in 0..100 {
+        let object = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("memory");
+        assert!(Transfer::of_buffer(*memory, VirtAddr::from_ptr(object.as_ptr()), 700).is_ok());
     }
     for log2 in 0..=4 {
         let order = Order::new(log2).expect("small");

@@ -295,16 +295,25 @@ fn flags_matter_only_when_the_cache_grows() {
 }
 
 #[test]
-fn slabs_waste_at_most_an_eighth() {
-    // Larger objects would need blocks that are no power of two.
-    const LARGEST: usize = 18_688;
-    for flags in [CacheFlags::empty(), CacheFlags::HWCACHE_ALIGN] {
-        for size in 8..=LARGEST {
-            let g = Geometry::for_cache(size, 0, flags).expect("a legal size");
-            let wasted = g.descriptor_offset.unwrap_or(g.bytes()) - g.objects * g.stride;
-            assert!(wasted * 8 <= g.bytes(), "{size}: {g:?}");
-        }
+fn a_slab_may_be_a_run_of_pages_whose_rest_goes_back() {
+    let memory = boot(16);
+    for (size, pages) in [(19_000, 5), (70_000, 18), (90_000, 22), (131_072, 32)] {
+        let spec = CacheSpec { name: "run", size, ..PLAIN };
+        let cache = create(*memory, &spec);
+        memory.drop_caches();
+        let start = (common::blocks(*memory), memory.free_pages_total());
+        let objects = take(*memory, cache, 3);
+        let made = stats(*memory, "run");
+        assert_eq!(made.pages_per_slab, pages);
+        memory.drop_caches();
+        let taken = start.1 - memory.free_pages_total();
+        assert!((made.slabs * pages..=made.slabs * pages + 3).contains(&taken), "{size}: {taken} pages, {made:?}");
+        put(*memory, cache, objects);
+        memory.drop_caches();
+        assert_eq!((common::blocks(*memory), memory.free_pages_total()), start, "{size}");
+        memory.kmem_cache_destroy(cache).expect("empty");
     }
+    at_rest(*memory);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! On the bootloader's page tables ([`leave_bootloader`]):
 //! 1. the firmware's map, as given;
-//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved;
+//! 2. bootmem over it, with the kernel image, the initial files and what the bootloader holds reserved (reserve.rs);
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
@@ -19,12 +19,13 @@ use ::mm::{
 };
 use bootloader_api::BootInfo;
 
-use super::firmware::{self, Kind, Region};
+use super::firmware;
+use super::handover::HANDOVER;
+use super::reserve::{start_bootmem, touched};
 use super::{KernelPlatform, MEMORY, bootmem, heap, memory, own};
-use crate::arch::layout::{DIRECT_MAP, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
-use crate::arch::paging::builder::{boot_space, image_frames};
+use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
+use crate::arch::paging::builder::boot_space;
 use crate::arch::paging::{Builder, Rights, Space};
-use crate::sync::SpinLock;
 use crate::{klog, options};
 
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
@@ -32,34 +33,6 @@ const SECTIONS_AT_ONCE: usize = 256;
 
 /// The direct map shows at least what lies below this frame: 24 MiB.
 const LOWMEM_MIN: Pfn = Pfn::new(6144);
-
-/// What the first half of the bring-up leaves to the second.
-struct Handover {
-    /// Frames of the bootloader that come back.
-    reclaim: RegionSet,
-    /// Frames of the kernel image: the direct map leaves them out, so that nothing executable is writable there.
-    image: RegionSet,
-    /// The initial files.
-    ramdisk: (PhysAddr, usize),
-    /// RAM that was free and that `mem=` hid.
-    hidden: RegionSet,
-    /// Bits for the sections that have entries in the `Page` array.
-    present: &'static [u64],
-    /// Frames that the `Page` array spans.
-    frames: u32,
-    /// First frame outside of the direct map.
-    highmem_start: Pfn,
-}
-
-static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
-    reclaim: RegionSet::new(),
-    image: RegionSet::new(),
-    ramdisk: (PhysAddr::new(0), 0),
-    hidden: RegionSet::new(),
-    present: &[],
-    frames: 0,
-    highmem_start: Pfn::new(u32::MAX),
-});
 
 /// Why memory could not be brought up.
 #[derive(Debug)]
@@ -93,7 +66,7 @@ pub fn leave_bootloader(boot_info: &'static BootInfo, main: extern "C" fn() -> !
     let boot = unsafe { boot_space(window) };
     bootmem::set_window(window);
     show_firmware_map(boot_info);
-    let built = start_bootmem(boot_info, &boot).and_then(|()| change_tables(&boot, main));
+    let built = start_bootmem(boot_info, &boot).map_err(BootError::from).and_then(|()| change_tables(&boot, main));
     match built {
         Err(error) => panic!("memory bring-up: {error:?}"),
         Ok(never) => match never {},
@@ -110,78 +83,6 @@ fn show_firmware_map(boot_info: &BootInfo) {
     if unseen > 0 {
         klog!(" BIOS: {unseen} regions more");
     }
-}
-
-/// Phase 2.
-fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootError> {
-    let regions = || boot_info.memory_regions.iter().map(Region::from);
-    let lost = bootmem::with(|bootmem| {
-        regions().for_each(|region| match region.kind {
-            Kind::Usable | Kind::Bootloader => bootmem.add_ram(region.start, region.end),
-            Kind::Reserved => bootmem.withhold(region.start, region.end),
-        });
-        Ok(bootmem.lost())
-    })?;
-    if lost > 0 {
-        klog!("bootmem: {} KiB of RAM are left out: the map has too many pieces", kib(lost));
-    }
-    let limit = options::get().mem.unwrap_or(PhysAddr::new(u64::MAX));
-    let mut image = RegionSet::new();
-    let mut result = Ok(());
-    image_frames(boot, |frame| result = result.and(image.insert(PfnRange::new(frame, frame.add(1)))));
-    result?;
-    let mut kept = image.clone();
-    let ramdisk = find_ramdisk(boot_info, boot);
-    let end = PhysAddr::new(ramdisk.0.as_u64() + ramdisk.1 as u64);
-    kept.insert(touched(ramdisk.0, end))?;
-    // The first page is the firmware's, and address 0 is no memory for anybody.
-    kept.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
-
-    let (mut reclaim, mut hidden) = (RegionSet::new(), RegionSet::new());
-    bootmem::with(|bootmem| {
-        for region in regions().filter(|region| region.kind == Kind::Bootloader) {
-            bootmem.reserve(region.start, region.end)?;
-            reclaim.insert_or_drop(within(region.start, region.end));
-        }
-        for &range in kept.ranges() {
-            bootmem.reserve(range.start.phys(), range.end.phys())?;
-            reclaim.remove(range)?;
-        }
-        let above = PfnRange::new(frame_or_end(limit), Pfn::new(u32::MAX));
-        for range in bootmem.unreserved().ranges() {
-            hidden.insert(range.intersection(above))?;
-        }
-        bootmem.limit(limit)?;
-        reclaim.remove(above)?;
-        let (ram, free) = (bootmem.ram().frames(), bootmem.unreserved().frames());
-        klog!(
-            "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
-            kib(ram),
-            kib(free),
-            kib(image.frames()),
-            ramdisk.1.div_ceil(1024),
-            kib(reclaim.frames())
-        );
-        if hidden.frames() > 0 {
-            klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(hidden.frames()), limit.as_u64());
-        }
-        // Another CPU starts in real mode, from a page that it can reach there.
-        bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low).map(|_| ())
-    })?;
-    HANDOVER.with(|handover| {
-        handover.reclaim = reclaim;
-        handover.image = image;
-        handover.ramdisk = ramdisk;
-        handover.hidden = hidden;
-    });
-    Ok(())
-}
-
-/// Where the initial files lie in physical memory; 0 bytes if there are none.
-fn find_ramdisk(boot_info: &BootInfo, boot: &Space) -> (PhysAddr, usize) {
-    let start = boot_info.ramdisk_addr.into_option();
-    let phys = start.and_then(|start| boot.translate(VirtAddr::new(start as usize)));
-    phys.map_or((PhysAddr::new(0), 0), |(phys, _)| (phys, boot_info.ramdisk_len as usize))
 }
 
 enum Never {}
@@ -305,6 +206,7 @@ pub fn take_over() {
         highmem_start,
         vmalloc_start: VMALLOC_START,
         vmalloc_end: VMALLOC_END,
+        kmap_start: KMAP_START,
         atomic_floor: options::get().atomic_floor,
     };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.
@@ -351,44 +253,6 @@ fn hand_over() -> Result<(), BootmemError> {
     Ok(())
 }
 
-/// [`ramdisk`] while the bootloader's page tables are still in use.
-pub fn loaded_ramdisk(boot_info: &BootInfo) -> &'static [u8] {
-    let Some(start) = boot_info.ramdisk_addr.into_option() else { return &[] };
-    // SAFETY: the bootloader mapped the file there, and nobody writes to it. It is read only before those tables go.
-    unsafe { core::slice::from_raw_parts(start as *const u8, boot_info.ramdisk_len as usize) }
-}
-
-/// The initial files, as the bootloader loaded them: a tar archive, or nothing.
-pub fn ramdisk() -> &'static [u8] {
-    let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
-    if bytes == 0 {
-        return &[];
-    }
-    // SAFETY: the frames are reserved for good, the direct map shows them, and nobody writes to them.
-    unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
-}
-
-/// The runs of RAM that `mem=` hid: free when the kernel started, unknown to the allocators, and in no direct map.
-pub fn hidden_ram() -> impl Iterator<Item = PfnRange> {
-    (0..).map_while(|nth| HANDOVER.with(|handover| handover.hidden.ranges().get(nth).copied()))
-}
-
-/// The frames that an address range touches.
-fn touched(start: PhysAddr, end: PhysAddr) -> PfnRange {
-    let last = PhysAddr::new(end.as_u64().next_multiple_of(PAGE_SIZE as u64));
-    PfnRange::new(frame_or_end(start), frame_or_end(last))
-}
-
-/// The frames that lie wholly in an address range.
-fn within(start: PhysAddr, end: PhysAddr) -> PfnRange {
-    let first = PhysAddr::new(start.as_u64().next_multiple_of(PAGE_SIZE as u64));
-    PfnRange::new(frame_or_end(first), frame_or_end(end))
-}
-
-fn frame_or_end(address: PhysAddr) -> Pfn {
-    address.frame().unwrap_or(Pfn::new(u32::MAX))
-}
-
-const fn kib(frames: usize) -> usize {
+pub(super) const fn kib(frames: usize) -> usize {
     frames * (PAGE_SIZE / 1024)
 }

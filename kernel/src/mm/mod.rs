@@ -9,17 +9,20 @@ mod boot;
 mod boot_cell;
 pub mod bootmem;
 pub mod firmware;
+mod handover;
 pub mod heap;
 mod kswapd;
 mod own;
 mod platform;
+mod reserve;
 
 use core::fmt;
 
 use ::mm::vm::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 
-pub use boot::{hidden_ram, leave_bootloader, loaded_ramdisk, ramdisk, take_over};
+pub use boot::{leave_bootloader, take_over};
+pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;
 
 use boot_cell::BootCell;

@@ -6,17 +6,15 @@
 
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
 use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::magazine::MAX_CPUS;
 use crate::page::PageState;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::slab::descriptor::{SlabRef, State, StatePlace};
-use crate::slab::magazine::{CAPACITIES, MagazineRef, Parked};
+use crate::slab::magazine::Parked;
 use crate::slab::{Cache, CacheRef};
 
 /// Whose an object is that is to be freed.
@@ -61,6 +59,19 @@ impl<P: Platform> Memory<P> {
         self.platform.step();
         parked.place.state().set(State::LIVE);
         Some(parked.object)
+    }
+
+    /// Fills `objects` from this CPU's loaded magazine, as far as that goes; returns how many it were.
+    pub(super) fn alloc_many_from_front(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
+        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(magazine) = cache.front.loaded(pin.front()) else { return 0 };
+        let pop = |place: &mut NonNull<u8>| {
+            let parked = magazine.pop(|| self.platform.step())?;
+            parked.place.state().set(State::LIVE);
+            *place = parked.object;
+            Some(())
+        };
+        objects.iter_mut().map_while(pop).count()
     }
 
     /// Puts an object into this CPU's loaded magazine, if it is a live one, its page's word is that of `owner`, and there
@@ -172,7 +183,11 @@ impl<P: Platform> Memory<P> {
 
     /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not the
     /// allocators' own.
-    fn live_object(&self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(SlabRef, StatePlace), FreeError> {
+    pub(super) fn live_object(
+        &self,
+        addr: VirtAddr,
+        expected: Option<&Cache<P>>,
+    ) -> Result<(SlabRef, StatePlace), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
         let fits = match expected {
@@ -237,44 +252,6 @@ impl<P: Platform> Memory<P> {
         Put::Done
     }
 
-    /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
-    fn equip(&'static self, cache: &Cache<P>) {
-        let lacks = || {
-            let pin = self.platform.pin().filter(|pin| pin.front() < MAX_CPUS)?;
-            (!cache.front.is_equipped(pin.front())).then_some(pin)
-        };
-        if lacks().is_none() || self.is_short(cache) {
-            return;
-        }
-        let Some(loaded) = self.new_magazine(cache) else { return };
-        let Some(spare) = self.new_magazine(cache) else { return self.free_magazine(loaded) };
-        match lacks() {
-            Some(pin) => cache.front.equip(pin.front(), [loaded, spare]),
-            None => [loaded, spare].into_iter().for_each(|magazine| self.free_magazine(magazine)),
-        }
-    }
-
-    /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
-    fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
-        let source = &self.boot_caches.magazines[cache.stock.kind];
-        let take = || source.slabs.with(|slabs| slabs.take());
-        let (slab, object) = take().or_else(|| {
-            self.grow_quietly(source)?;
-            take()
-        })?;
-        let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
-        debug_assert!(cache.stock.capacity <= CAPACITIES[cache.stock.kind]);
-        // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
-        Some(unsafe { MagazineRef::init(memory, cache.stock.capacity) })
-    }
-
-    fn free_magazine(&'static self, magazine: MagazineRef) {
-        debug_assert!(magazine.is_empty());
-        let addr = VirtAddr::from_ptr(magazine.ptr().as_ptr());
-        let freed = self.put_object(addr, Some(self.owner(self.slab_around(addr))));
-        debug_assert!(freed.is_ok());
-    }
-
     /// Takes an object of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
     pub(super) fn take_object(
         &'static self,
@@ -301,50 +278,10 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Gives back the slabs that are too many.
-    fn trim(&'static self, cache: &Cache<P>) {
+    pub(super) fn trim(&'static self, cache: &Cache<P>) {
         while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
             self.give_back(cache, slab);
         }
-    }
-
-    /// Whether the zones that serve a cache have so little memory left that nothing should be set aside.
-    fn is_short(&self, cache: &Cache<P>) -> bool {
-        let zones = cache.page_gfp(GfpFlags::ATOMIC).zones();
-        zones.iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
-    }
-
-    /// Empties the magazines of this CPU and of those where nothing runs, and the depot; asks the other CPUs to empty
-    /// theirs. The objects are back in their slabs then.
-    pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
-        if let Some(pin) = self.platform.pin() {
-            self.strip(cache, pin.front());
-        }
-        for cpu in (0..MAX_CPUS).filter(|&cpu| cache.front.is_equipped(cpu)) {
-            match self.platform.pin_idle(cpu) {
-                Some(_pin) => self.strip(cache, cpu),
-                None => cache.front.want_drain(cpu),
-            }
-        }
-        let next = || cache.slabs.with(|slabs| slabs.depot.full.pop().or_else(|| slabs.depot.empty.pop()));
-        while let Some(magazine) = next() {
-            cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr)));
-            self.free_magazine(magazine);
-        }
-    }
-
-    /// Empties the magazines of all CPUs of a cache that nobody uses.
-    pub(super) fn strip_all(&'static self, cache: &Cache<P>) {
-        (0..MAX_CPUS).for_each(|cpu| self.strip(cache, cpu));
-    }
-
-    /// Takes the magazines of a CPU away, which the caller is pinned to.
-    fn strip(&'static self, cache: &Cache<P>, cpu: usize) {
-        let stripped = cache.slabs.with(|slabs| {
-            let magazines = cache.front.strip(cpu)?;
-            magazines.into_iter().for_each(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
-            Some(magazines)
-        });
-        stripped.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
     }
 
     /// The slab whose pages `addr` lies in.
@@ -365,7 +302,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// The slab around an address that is known to lie in one.
-    fn slab_around(&self, addr: VirtAddr) -> SlabRef {
+    pub(super) fn slab_around(&self, addr: VirtAddr) -> SlabRef {
         let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
         let page = self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32));
         // SAFETY: the page belongs to a slab, which exists as long as one of its objects is out.

@@ -4,7 +4,7 @@ use super::Memory;
 use crate::addr::Pfn;
 use crate::atomic::Ordering::Relaxed;
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::magazine::{Class, CpuCache, CpuZoneCounts, Entered, capacity};
+use crate::magazine::{Class, CpuCache, CpuZoneCounts, capacity};
 use crate::order::Order;
 use crate::page::{BlockKey, Page, Word};
 use crate::platform::{Pinned, Platform};
@@ -21,7 +21,7 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub(super) fn pop_cached(&self, key: BlockKey) -> Option<Pfn> {
         let pin = self.platform.pin()?;
-        let cache = self.cpus.get(pin.cpu())?.enter()?;
+        let cache = self.cpus.get(pin.front())?;
         self.platform.step();
         let frame = cache.slot(key).pop(&self.map, Word::allocated(key));
         self.platform.step();
@@ -32,7 +32,7 @@ impl<P: Platform> Memory<P> {
     /// filled.
     pub(super) fn alloc_cached(&self, key: BlockKey, frames: &mut [Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return 0 };
+        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let slot = cache.slot(key);
         let pop = || slot.pop(&self.map, Word::allocated(key));
         let take = |frame: &mut Pfn| {
@@ -40,7 +40,7 @@ impl<P: Platform> Memory<P> {
             *frame = pop().or_else(|| {
                 slot.swap();
                 self.platform.step();
-                pop().or_else(|| self.refill(&cache, pin.cpu(), key))
+                pop().or_else(|| self.refill(cache, pin.cpu(), key))
             })?;
             self.platform.step();
             Some(())
@@ -50,7 +50,7 @@ impl<P: Platform> Memory<P> {
 
     /// Trades for a full magazine, unless the zone has little left, and takes a block from that.
     #[cold]
-    fn refill(&self, cache: &Entered<'_>, cpu: usize, key: BlockKey) -> Option<Pfn> {
+    fn refill(&self, cache: &CpuCache, cpu: usize, key: BlockKey) -> Option<Pfn> {
         let class = Class::of(key.order())?;
         if cache.take_drain_wish() {
             self.empty_cache(cache);
@@ -72,7 +72,7 @@ impl<P: Platform> Memory<P> {
             return false;
         }
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
+        let Some(cache) = self.cpus.get(pin.front()) else { return false };
         self.platform.step();
         let pushed = cache.slot(key).push((frame, page), Word::parked(key), capacity(key));
         self.platform.step();
@@ -86,16 +86,16 @@ impl<P: Platform> Memory<P> {
             return false;
         }
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return false };
+        let Some(cache) = self.cpus.get(pin.front()) else { return false };
         self.platform.step();
-        self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+        self.push_or_trade(cache, pin.cpu(), (frame, page), key);
         true
     }
 
     /// Puts allocated single pages into this CPU's magazines, as far as that is possible; returns how many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return 0 };
+        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let put = |&frame: &Pfn| {
             let page = self.map.get(frame)?;
             let key = page.word().allocated_key(Order::ZERO)?;
@@ -104,7 +104,7 @@ impl<P: Platform> Memory<P> {
             }
             self.platform.step();
             self.platform.on_free(frame, Order::ZERO, key.zone());
-            self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
             Some(())
         };
         frames.iter().map_while(put).count()
@@ -114,7 +114,7 @@ impl<P: Platform> Memory<P> {
     /// that is possible; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut FrameChain, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.cpu()).and_then(CpuCache::enter) else { return 0 };
+        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let (mut rest, mut freed) = (*chain, 0);
         while freed < most
             && let Some(frame) = rest.pop(&self.map)
@@ -126,7 +126,7 @@ impl<P: Platform> Memory<P> {
             }
             self.platform.step();
             self.platform.on_free(frame, Order::ZERO, key.zone());
-            self.push_or_trade(&cache, pin.cpu(), (frame, page), key);
+            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
             *chain = rest;
             freed += 1;
         }
@@ -135,7 +135,7 @@ impl<P: Platform> Memory<P> {
 
     /// Adds a block, after trading a full magazine in if neither has room.
     #[inline]
-    fn push_or_trade(&self, cache: &Entered<'_>, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
+    fn push_or_trade(&self, cache: &CpuCache, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
         let slot = cache.slot(key);
         let push = || slot.push(block, Word::parked(key), capacity(key));
         if !push() {
@@ -152,7 +152,7 @@ impl<P: Platform> Memory<P> {
 
     /// Trades a full magazine in, so that there is room.
     #[cold]
-    fn hand_in(&self, cache: &Entered<'_>, cpu: usize, key: BlockKey) {
+    fn hand_in(&self, cache: &CpuCache, cpu: usize, key: BlockKey) {
         let Some(class) = Class::of(key.order()) else { return };
         self.platform.step();
         let full = cache.slot(key).take_spare();
@@ -164,7 +164,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Gives all blocks of a CPU to the buddy lists; returns how many pages that were.
-    fn empty_cache(&self, cache: &Entered<'_>) -> usize {
+    fn empty_cache(&self, cache: &CpuCache) -> usize {
         let mut pages = 0;
         for kind in ZoneKind::ALL {
             for class in Class::all() {
@@ -184,8 +184,8 @@ impl<P: Platform> Memory<P> {
     pub(super) fn drain_own_magazines(&self) -> usize {
         let cleared = self.drain_cleared();
         let Some(pin) = self.platform.pin() else { return cleared };
-        let cache = self.cpus.get(pin.cpu()).and_then(CpuCache::enter);
-        cleared + cache.map_or(0, |cache| self.empty_cache(&cache))
+        let cache = self.cpus.get(pin.front());
+        cleared + cache.map_or(0, |cache| self.empty_cache(cache))
     }
 
     /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns how
@@ -193,9 +193,8 @@ impl<P: Platform> Memory<P> {
     pub(super) fn drain_magazines(&self) -> usize {
         let mut pages = self.drain_own_magazines();
         for (cpu, cache) in self.cpus.iter().enumerate() {
-            let pin = self.platform.pin_idle(cpu);
-            match pin.as_ref().and_then(|_| cache.enter()) {
-                Some(cache) => pages += self.empty_cache(&cache),
+            match self.platform.pin_idle(cpu) {
+                Some(_pin) => pages += self.empty_cache(cache),
                 None if has_blocks(cache) => cache.want_drain(),
                 None => {}
             }

@@ -3,8 +3,8 @@
 use core::panic::Location;
 use core::ptr::NonNull;
 
-use super::Memory;
-use crate::addr::Pfn;
+use super::{Memory, largest_block};
+use crate::addr::{Pfn, PfnRange};
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::page::{Page, PageState, Word};
@@ -29,6 +29,7 @@ impl<P: Platform> Memory<P> {
         let geometry = &cache.geometry;
         self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
         let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;
+        self.give_tail_back(frame, geometry);
         let block = self.virt(frame);
         let descriptor = match geometry.descriptor_offset {
             Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
@@ -83,17 +84,34 @@ impl<P: Platform> Memory<P> {
         cache.slabs.with(|slabs| slabs.gone());
     }
 
-    /// Turns a slab's pages into an allocated block again and frees it.
+    /// Frees the part of a slab's block that the slab does not need.
+    fn give_tail_back(&self, head: Pfn, geometry: &Geometry) {
+        if geometry.pages < geometry.order.pages() {
+            self.free_run(PfnRange::new(head.add(geometry.pages), head.add(geometry.order.pages())));
+        }
+    }
+
+    /// Frees a slab's pages.
     fn give_pages(&self, head: Pfn, geometry: &Geometry) {
         let zone = self.zone_of(head);
         self.each_page(head, geometry, |page| page.set_word(Word::new(PageState::Inner, zone)));
-        self.map.at(head).set_word(Word::new(PageState::Allocated(geometry.order), zone));
-        let freed = self.release_frames(head, geometry.order);
-        debug_assert!(freed.is_ok());
+        self.free_run(PfnRange::new(head, head.add(geometry.pages)));
+    }
+
+    /// Frees a run of pages, a part of an allocated block, in blocks that are aligned to their size.
+    fn free_run(&self, run: PfnRange) {
+        let mut at = run.start;
+        while at < run.end {
+            let order = largest_block(at, run.end, run.end);
+            self.map.at(at).set_word(Word::new(PageState::Allocated(order), self.zone_of(at)));
+            let freed = self.release_frames(at, order);
+            debug_assert!(freed.is_ok());
+            at = at.add(order.pages());
+        }
     }
 
     fn each_page(&self, head: Pfn, geometry: &Geometry, f: impl Fn(&Page)) {
-        (0..geometry.order.pages()).for_each(|page| f(self.map.at(head.add(page))));
+        (0..geometry.pages).for_each(|page| f(self.map.at(head.add(page))));
     }
 
     fn call_each(&self, cache: &Cache<P>, slab: SlabRef, callee: Option<Ctor>, flags: CtorFlags) {
@@ -111,7 +129,7 @@ impl<P: Platform> Memory<P> {
         let mut pages = 0;
         while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
             self.give_back(cache, slab);
-            pages += cache.geometry.order.pages() as usize;
+            pages += cache.geometry.pages as usize;
         }
         pages
     }

@@ -43,6 +43,28 @@ impl<T, K: Global> KBox<T, K> {
         value
     }
 
+    /// The value, for good: its memory is never freed.
+    pub fn leak<'a>(self) -> &'a mut T
+    where
+        T: 'a,
+    {
+        // SAFETY: the value stays, and nobody else refers to it.
+        unsafe { ManuallyDrop::new(self).value.as_mut() }
+    }
+
+    /// The value's address. The caller owns it now; [`from_raw`](Self::from_raw) makes it a box again.
+    pub fn into_raw(self) -> NonNull<T> {
+        ManuallyDrop::new(self).value
+    }
+
+    /// The box around a value.
+    ///
+    /// # Safety
+    /// `value` came from [`into_raw`](Self::into_raw), of which this is the only use.
+    pub unsafe fn from_raw(value: NonNull<T>) -> Self {
+        Self { value, owner: PhantomData }
+    }
+
     /// The value's address.
     pub fn as_ptr(&self) -> *const T {
         self.value.as_ptr()

@@ -46,6 +46,30 @@ impl<K: Global> KString<K> {
         self.push_str(character.encode_utf8(&mut [0; 4]), gfp)
     }
 
+    /// The string over bytes that are whole characters.
+    pub(super) const fn from_text(bytes: KVec<u8, K>) -> Self {
+        Self { bytes }
+    }
+
+    /// The text's bytes, with its memory.
+    pub fn into_bytes(self) -> KVec<u8, K> {
+        self.bytes
+    }
+
+    /// Takes the last character.
+    pub fn pop(&mut self) -> Option<char> {
+        let last = self.chars().next_back()?;
+        self.bytes.truncate(self.bytes.len() - last.len_utf8());
+        Some(last)
+    }
+
+    /// Shortens the text to `len` bytes. Panics if that is within a character.
+    #[track_caller]
+    pub fn truncate(&mut self, len: usize) {
+        assert!(len >= self.len() || self.is_char_boundary(len), "truncated within a character");
+        self.bytes.truncate(len);
+    }
+
     /// Empties the string; its memory stays.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -1,12 +1,13 @@
 //! A growing array in kmalloc'ed memory: at most 131072 bytes.
 
+use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use super::Global;
+use super::{Allocator, Global, Kmalloc};
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
@@ -45,16 +46,15 @@ impl<T, K: Global> KVec<T, K> {
         if needed <= self.capacity {
             return Ok(());
         }
-        let bytes = needed.checked_mul(size_of::<T>()).ok_or(AllocError)?;
-        let memory = K::memory().kmalloc(bytes, gfp)?;
+        let layout = Layout::array::<T>(needed).map_err(|_| AllocError)?;
+        let memory = match self.capacity {
+            0 => Kmalloc::<K>::alloc(layout, gfp)?,
+            // SAFETY: the memory came from kmalloc, and has the values.
+            _ => unsafe { Kmalloc::<K>::grow(self.memory.cast(), self.len * size_of::<T>(), layout, gfp)? },
+        };
         // A class is at least as large as asked for and each is twice the one before: growth is geometric.
-        let capacity = K::memory().ksize(memory.as_ptr()).map_or(needed, |size| size / size_of::<T>());
-        let memory = memory.cast::<T>();
-        // SAFETY: the new memory has room for all values and does not overlap the old one.
-        unsafe { memory.copy_from_nonoverlapping(self.memory, self.len) };
-        self.free();
-        self.memory = memory;
-        self.capacity = capacity;
+        self.capacity = memory.len() / size_of::<T>();
+        self.memory = memory.cast();
         Ok(())
     }
 
@@ -156,6 +156,13 @@ impl<T, K: Global> KVec<T, K> {
         Ok(())
     }
 
+    /// Takes all values out, one after the other; what is left of them when the iterator is dropped is dropped too. The
+    /// memory stays.
+    pub fn drain_all(&mut self) -> Drain<'_, T, K> {
+        let len = core::mem::take(&mut self.len);
+        Drain { vec: self, next: 0, len }
+    }
+
     /// Values that fit without more memory.
     pub const fn capacity(&self) -> usize {
         self.capacity
@@ -168,8 +175,8 @@ impl<T, K: Global> KVec<T, K> {
 
     fn free(&self) {
         if self.capacity > 0 {
-            let freed = K::memory().kfree(self.memory.as_ptr().cast());
-            debug_assert!(freed.is_ok());
+            // SAFETY: the memory came from kmalloc, and the vector is about to go.
+            unsafe { Kmalloc::<K>::free(self.memory.cast()) };
         }
     }
 }
@@ -227,12 +234,73 @@ impl<T, K: Global> Iterator for IntoIter<T, K> {
         // SAFETY: each value is read once, and the vector does not drop it.
         Some(unsafe { value.read() })
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.vec.len - self.next;
+        (left, Some(left))
+    }
 }
+
+impl<T, K: Global> DoubleEndedIterator for IntoIter<T, K> {
+    fn next_back(&mut self) -> Option<T> {
+        let last = self.vec.len.checked_sub(1).filter(|&last| last >= self.next)?;
+        self.vec.len = last;
+        // SAFETY: the place is within the memory.
+        let place = unsafe { self.vec.memory.add(last) };
+        // SAFETY: a value stands there that the shorter vector does not hold any more.
+        Some(unsafe { place.read() })
+    }
+}
+
+impl<T, K: Global> ExactSizeIterator for IntoIter<T, K> {}
 
 impl<T, K: Global> Drop for IntoIter<T, K> {
     fn drop(&mut self) {
         while self.next().is_some() {}
         self.vec.free();
+    }
+}
+
+/// The values that [`KVec::drain_all`] takes out.
+pub struct Drain<'a, T, K: Global> {
+    vec: &'a mut KVec<T, K>,
+    next: usize,
+    len: usize,
+}
+
+impl<T, K: Global> Iterator for Drain<'_, T, K> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.next == self.len {
+            return None;
+        }
+        // SAFETY: the place is within the memory.
+        let place = unsafe { self.vec.memory.add(self.next) };
+        self.next += 1;
+        // SAFETY: a value stands there, which the vector, empty now, does not hold any more; each is read once.
+        Some(unsafe { place.read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len - self.next, Some(self.len - self.next))
+    }
+}
+
+impl<T, K: Global> ExactSizeIterator for Drain<'_, T, K> {}
+
+impl<T, K: Global> Drop for Drain<'_, T, K> {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}
+
+impl<'a, T, K: Global> IntoIterator for &'a mut KVec<T, K> {
+    type Item = &'a mut T;
+    type IntoIter = core::slice::IterMut<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
     }
 }
 

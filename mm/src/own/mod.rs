@@ -4,24 +4,30 @@
 //! [`AllocError`](crate::AllocError) instead of ending the program. The type parameter `K` names the allocators, a
 //! zero-sized [`Global`]: handles to pages, objects and areas are one pointer wide, and an `Option` of one is too.
 
+mod allocator;
 mod blocks;
 mod cache;
+mod convert;
 mod iomem;
 mod kbox;
 mod kstring;
 mod kvec;
+mod typed;
 
 use crate::addr::VirtAddr;
 use crate::gfp::GfpFlags;
 use crate::memory::Memory;
 use crate::platform::Platform;
 
+pub use allocator::{Allocator, Kmalloc, Vmalloc};
 pub use blocks::{KBytes, PageBlock, VmArea};
 pub use cache::{CacheObject, CacheSource, KmemCache};
+pub use convert::NotText;
 pub use iomem::IoMem;
 pub use kbox::KBox;
 pub use kstring::KString;
-pub use kvec::KVec;
+pub use kvec::{Drain, IntoIter, KVec};
+pub use typed::{KObject, Prepared, TypedCache};
 
 /// The name of the one set of allocators that a program uses.
 pub trait Global: Sized + Send + Sync + 'static {

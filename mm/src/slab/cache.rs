@@ -224,7 +224,7 @@ impl<P: Platform> Cache<P> {
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),
                 slabs: slabs.len(),
-                pages_per_slab: self.geometry.order.pages() as usize,
+                pages_per_slab: self.geometry.pages as usize,
                 high: slabs.counts.high,
                 allocs: slabs.counts.allocs,
                 grown: slabs.counts.grown,

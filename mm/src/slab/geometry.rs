@@ -1,6 +1,6 @@
 //! How the objects of a cache lie in their slabs.
 //!
-//! A slab is a block of 2^order pages. Objects start at its beginning, shifted by the slab's colour; the descriptor
+//! A slab is a run of pages: a block of 2^order pages, or its first part, the rest being given back at once. Objects start at its beginning, shifted by the slab's colour; the descriptor
 //! stands at the very end of the block, or, for objects of 512 bytes and more, outside of it unless the rest of the
 //! block has room. The order is the smallest that wastes at most an eighth of the block; a cache of small objects that
 //! somebody creates takes one that spends at most a fiftieth on anything but objects.
@@ -34,9 +34,10 @@ const OFF_SLAB_SIZE: usize = 512;
 /// Objects that an off-slab descriptor has room for.
 pub(crate) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
-const MAX_SLAB_ORDER: usize = 5;
+const MAX_SLAB_ORDER: u32 = 5;
+const MAX_SLAB_PAGES: u32 = 1 << MAX_SLAB_ORDER;
 /// Largest block that small objects get to be packed densely: 8 pages.
-const DENSE_SLAB_ORDER: usize = 3;
+const DENSE_SLAB_ORDER: u32 = 3;
 const WORD: usize = 8;
 
 /// The layout of every slab of a cache.
@@ -44,7 +45,9 @@ const WORD: usize = 8;
 pub struct Geometry {
     /// Bytes from one object to the next.
     pub stride: usize,
-    /// Size of a slab's block.
+    /// Pages of a slab.
+    pub pages: u32,
+    /// Size of the block that they are the first of.
     pub order: Order,
     /// Objects in a slab.
     pub objects: usize,
@@ -86,64 +89,57 @@ impl Geometry {
     /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere.
     pub(crate) fn for_descriptors(size: usize) -> Self {
         let stride = size.next_multiple_of(WORD);
-        Self::layout_on_slab(stride, Order::ZERO).unwrap_or(Self::whole_block(stride, Order::MAX))
+        Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
-    /// Bytes of a slab's block.
+    /// Bytes of a slab.
     pub const fn bytes(&self) -> usize {
-        self.order.bytes()
+        self.pages as usize * PAGE_SIZE
     }
 
-    /// Bytes between the last object and the descriptor, or the end of the block.
-    fn leftover(&self) -> usize {
+    /// Bytes between the last object and the descriptor, or the end of the slab.
+    pub(crate) fn leftover(&self) -> usize {
         self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride
     }
 
     /// The smallest block of a few pages that spends at most a fiftieth on anything but objects, if there is one.
     fn dense(stride: usize) -> Option<Self> {
-        let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(Order::new).filter_map(|order| Self::layout(stride, order));
+        let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
         layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 50 <= layout.bytes())
     }
 
-    /// The smallest block that wastes at most an eighth, or the one that wastes the smallest share.
+    /// The smallest block that wastes at most an eighth, or else the smallest run of pages.
     fn smallest(stride: usize) -> Self {
-        let layouts = (0..=MAX_SLAB_ORDER).filter_map(Order::new).filter_map(|order| Self::layout(stride, order));
-        let mut best: Option<Self> = None;
-        for layout in layouts {
-            if layout.leftover() * 8 <= layout.bytes() {
-                return layout;
-            }
-            let share = |other: &Self| layout.leftover() * other.bytes() < other.leftover() * layout.bytes();
-            if best.as_ref().is_none_or(share) {
-                best = Some(layout);
-            }
-        }
-        best.unwrap_or(Self::whole_block(stride, Order::MAX))
+        let blocks = (0..=MAX_SLAB_ORDER).map(|order| 1 << order);
+        let mut layouts = blocks.chain(1..=MAX_SLAB_PAGES).filter_map(|pages| Self::layout(stride, pages));
+        layouts.find(|layout| layout.leftover() * 8 <= layout.bytes()).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
-    /// As many objects as fit into a block of `order`, if any does.
-    fn layout(stride: usize, order: Order) -> Option<Self> {
-        let bytes = order.bytes();
+    /// As many objects as fit into `pages` pages, if any does.
+    fn layout(stride: usize, pages: u32) -> Option<Self> {
         if stride < OFF_SLAB_SIZE {
-            return Self::layout_on_slab(stride, order);
+            return Self::layout_on_slab(stride, pages);
         }
+        let bytes = pages as usize * PAGE_SIZE;
         let objects = (bytes / stride).min(OFF_SLAB_OBJECTS);
         let on_slab = descriptor_offset(bytes, objects).filter(|&offset| objects * stride <= offset);
-        (objects > 0).then_some(Self { objects, descriptor_offset: on_slab, ..Self::whole_block(stride, order) })
+        (objects > 0).then_some(Self { objects, descriptor_offset: on_slab, ..Self::single(stride, pages) })
     }
 
-    /// As many objects as fit into a block of `order` beside the descriptor, if any does.
-    fn layout_on_slab(stride: usize, order: Order) -> Option<Self> {
-        let bytes = order.bytes();
+    /// As many objects as fit into `pages` pages beside the descriptor, if any does.
+    fn layout_on_slab(stride: usize, pages: u32) -> Option<Self> {
+        let bytes = pages as usize * PAGE_SIZE;
         let fits =
             |&objects: &usize| descriptor_offset(bytes, objects).is_some_and(|offset| objects * stride <= offset);
         let most = (bytes - Slab::bytes(0)) / (stride + Slab::bytes(1) - Slab::bytes(0));
         let objects = (1..=most).rev().find(fits)?;
-        Some(Self { objects, descriptor_offset: descriptor_offset(bytes, objects), ..Self::whole_block(stride, order) })
+        Some(Self { objects, descriptor_offset: descriptor_offset(bytes, objects), ..Self::single(stride, pages) })
     }
 
-    const fn whole_block(stride: usize, order: Order) -> Self {
-        Self { stride, order, objects: 1, colour_step: CACHE_LINE, colours: 0, descriptor_offset: None }
+    /// One object in `pages` pages.
+    fn single(stride: usize, pages: u32) -> Self {
+        let order = Order::for_bytes(pages as usize * PAGE_SIZE).unwrap_or(Order::MAX);
+        Self { stride, pages, order, objects: 1, colour_step: CACHE_LINE, colours: 0, descriptor_offset: None }
     }
 }
 
@@ -166,7 +162,7 @@ fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
     bytes.checked_sub(Slab::bytes(objects)).map(|offset| offset & !(WORD - 1))
 }
 
-const _: () = assert!(1 << MAX_SLAB_ORDER == 131_072 / PAGE_SIZE);
+const _: () = assert!(MAX_SLAB_PAGES as usize == 131_072 / PAGE_SIZE);
 
 #[cfg(test)]
 mod tests {
@@ -201,6 +197,26 @@ mod tests {
                     assert!(offset + Slab::bytes(g.objects) <= g.bytes(), "{size}: {g:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_slab_wastes_more_than_an_eighth() {
+        for size in OBJECT_SIZES {
+            for flags in [CacheFlags::empty(), CacheFlags::HWCACHE_ALIGN] {
+                let g = Geometry::for_cache(size, 0, flags).expect("a legal size");
+                assert!(g.leftover() * 8 <= g.bytes(), "{size}: {g:?}");
+                assert!(g.pages <= g.order.pages() && g.pages * 2 > g.order.pages(), "{size}: {g:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_objects_are_packed_densely() {
+        for (size, percent) in [(64, 2), (100, 4), (192, 2)] {
+            let g = Geometry::for_cache(size, 0, CacheFlags::empty()).expect("a legal size");
+            let spent = g.bytes() - g.objects * size;
+            assert!(spent * 100 <= percent * g.bytes(), "{size}: {g:?}");
         }
     }
 

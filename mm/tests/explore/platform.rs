@@ -56,6 +56,10 @@ impl Pinned for ExploredPin {
     fn cpu(&self) -> usize {
         self.cpu
     }
+
+    fn front(&self) -> usize {
+        self.cpu
+    }
 }
 
 impl Drop for ExploredPin {

@@ -1,0 +1,137 @@
+//! Phase 2 of the bring-up: bootmem over the firmware's map, and what is not for everybody in it.
+
+use ::mm::region::RegionSet;
+use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use bootloader_api::BootInfo;
+
+use super::boot::kib;
+use super::bootmem;
+use super::firmware::{Kind, Region};
+use super::handover::HANDOVER;
+use crate::arch::paging::Space;
+use crate::arch::paging::builder::image_frames;
+use crate::{klog, options};
+
+/// What stays or comes back, and when.
+struct Kept {
+    /// The kernel image.
+    image: RegionSet,
+    /// The initial files: first byte and length.
+    ramdisk: (PhysAddr, usize),
+    /// The bootloader's memory, without what stays.
+    reclaim: RegionSet,
+    /// Free RAM that `mem=` hides.
+    hidden: RegionSet,
+}
+
+/// Starts bootmem, reserves what is taken, and applies `mem=`.
+pub(super) fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), BootmemError> {
+    add_firmware_map(boot_info)?;
+    let (image, ramdisk) = (find_image(boot)?, find_ramdisk(boot_info, boot));
+    let mut kept = Kept { image, ramdisk, reclaim: RegionSet::new(), hidden: RegionSet::new() };
+    reserve(boot_info, &mut kept)?;
+    hide(options::get().mem.unwrap_or(PhysAddr::new(u64::MAX)), &mut kept)?;
+    // Another CPU starts in real mode, from a page that it can reach there.
+    bootmem::with(|bootmem| bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low))?;
+    HANDOVER.with(|handover| {
+        handover.reclaim = kept.reclaim;
+        handover.image = kept.image;
+        handover.ramdisk = kept.ramdisk;
+        handover.hidden = kept.hidden;
+    });
+    Ok(())
+}
+
+fn regions(boot_info: &BootInfo) -> impl Iterator<Item = Region> {
+    boot_info.memory_regions.iter().map(Region::from)
+}
+
+fn add_firmware_map(boot_info: &BootInfo) -> Result<(), BootmemError> {
+    let lost = bootmem::with(|bootmem| {
+        regions(boot_info).for_each(|region| match region.kind {
+            Kind::Usable | Kind::Bootloader => bootmem.add_ram(region.start, region.end),
+            Kind::Reserved => bootmem.withhold(region.start, region.end),
+        });
+        Ok(bootmem.lost())
+    })?;
+    if lost > 0 {
+        klog!("bootmem: {} KiB of RAM are left out: the map has too many pieces", kib(lost));
+    }
+    Ok(())
+}
+
+/// Reserves the bootloader's memory, which comes back later, and the kernel image, the initial files and the first page, which
+/// do not.
+fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
+    let mut stays = kept.image.clone();
+    let (files, bytes) = kept.ramdisk;
+    stays.insert(touched(files, PhysAddr::new(files.as_u64() + bytes as u64)))?;
+    // The first page is the firmware's, and address 0 is no memory for anybody.
+    stays.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
+    bootmem::with(|bootmem| {
+        for region in regions(boot_info).filter(|region| region.kind == Kind::Bootloader) {
+            bootmem.reserve(region.start, region.end)?;
+            kept.reclaim.insert_or_drop(within(region.start, region.end));
+        }
+        for &range in stays.ranges() {
+            bootmem.reserve(range.start.phys(), range.end.phys())?;
+            kept.reclaim.remove_or_drop(range);
+        }
+        Ok(())
+    })
+}
+
+/// Hides what is free from `limit` on, and says what bootmem has now.
+fn hide(limit: PhysAddr, kept: &mut Kept) -> Result<(), BootmemError> {
+    let above = PfnRange::new(frame_or_end(limit), Pfn::new(u32::MAX));
+    let (ram, free) = bootmem::with(|bootmem| {
+        for range in bootmem.unreserved().ranges() {
+            kept.hidden.insert(range.intersection(above))?;
+        }
+        bootmem.limit(limit)?;
+        kept.reclaim.remove_or_drop(above);
+        Ok((bootmem.ram().frames(), bootmem.unreserved().frames()))
+    })?;
+    klog!(
+        "bootmem: {} KiB of RAM, {} KiB free; reserved: kernel {} KiB, initial files {} KiB, bootloader {} KiB",
+        kib(ram),
+        kib(free),
+        kib(kept.image.frames()),
+        kept.ramdisk.1.div_ceil(1024),
+        kib(kept.reclaim.frames())
+    );
+    if kept.hidden.frames() > 0 {
+        klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(kept.hidden.frames()), limit.as_u64());
+    }
+    Ok(())
+}
+
+/// The frames of the kernel image.
+fn find_image(boot: &Space) -> Result<RegionSet, BootmemError> {
+    let (mut image, mut result) = (RegionSet::new(), Ok(()));
+    image_frames(boot, |frame| result = result.and(image.insert(PfnRange::new(frame, frame.add(1)))));
+    result.map(|()| image)
+}
+
+/// Where the initial files lie in physical memory; 0 bytes if there are none.
+fn find_ramdisk(boot_info: &BootInfo, boot: &Space) -> (PhysAddr, usize) {
+    let start = boot_info.ramdisk_addr.into_option();
+    let phys = start.and_then(|start| boot.translate(VirtAddr::new(start as usize)));
+    phys.map_or((PhysAddr::new(0), 0), |(phys, _)| (phys, boot_info.ramdisk_len as usize))
+}
+
+/// The frames that an address range touches.
+pub(super) fn touched(start: PhysAddr, end: PhysAddr) -> PfnRange {
+    let last = PhysAddr::new(end.as_u64().next_multiple_of(PAGE_SIZE as u64));
+    PfnRange::new(frame_or_end(start), frame_or_end(last))
+}
+
+/// The frames that lie wholly in an address range.
+fn within(start: PhysAddr, end: PhysAddr) -> PfnRange {
+    let first = PhysAddr::new(start.as_u64().next_multiple_of(PAGE_SIZE as u64));
+    PfnRange::new(frame_or_end(first), frame_or_end(end))
+}
+
+fn frame_or_end(address: PhysAddr) -> Pfn {
+    address.frame().unwrap_or(Pfn::new(u32::MAX))
+}

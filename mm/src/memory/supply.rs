@@ -1,0 +1,92 @@
+//! How CPUs come to magazines of objects, and what empties them.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::Memory;
+use crate::addr::VirtAddr;
+use crate::gfp::GfpFlags;
+use crate::magazine::MAX_CPUS;
+use crate::platform::{Lock, Pinned, Platform};
+use crate::slab::Cache;
+use crate::slab::magazine::{CAPACITIES, MagazineRef};
+
+impl<P: Platform> Memory<P> {
+    /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
+    pub(super) fn equip(&'static self, cache: &Cache<P>) {
+        let lacks = || {
+            let pin = self.platform.pin().filter(|pin| pin.front() < MAX_CPUS)?;
+            (!cache.front.is_equipped(pin.front())).then_some(pin)
+        };
+        if lacks().is_none() || self.is_short(cache) {
+            return;
+        }
+        let Some(loaded) = self.new_magazine(cache) else { return };
+        let Some(spare) = self.new_magazine(cache) else { return self.free_magazine(loaded) };
+        match lacks() {
+            Some(pin) => cache.front.equip(pin.front(), [loaded, spare]),
+            None => [loaded, spare].into_iter().for_each(|magazine| self.free_magazine(magazine)),
+        }
+    }
+
+    /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
+    pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
+        let source = &self.boot_caches.magazines[cache.stock.kind];
+        let take = || source.slabs.with(|slabs| slabs.take());
+        let (slab, object) = take().or_else(|| {
+            self.grow_quietly(source)?;
+            take()
+        })?;
+        let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
+        debug_assert!(cache.stock.capacity <= CAPACITIES[cache.stock.kind]);
+        // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
+        Some(unsafe { MagazineRef::init(memory, cache.stock.capacity) })
+    }
+
+    fn free_magazine(&'static self, magazine: MagazineRef) {
+        debug_assert!(magazine.is_empty());
+        let addr = VirtAddr::from_ptr(magazine.ptr().as_ptr());
+        let freed = self.put_object(addr, Some(self.owner(self.slab_around(addr))));
+        debug_assert!(freed.is_ok());
+    }
+
+    /// Whether the zones that serve a cache have so little memory left that nothing should be set aside.
+    pub(super) fn is_short(&self, cache: &Cache<P>) -> bool {
+        let zones = cache.page_gfp(GfpFlags::ATOMIC).zones();
+        zones.iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
+    }
+
+    /// Empties the magazines of this CPU and of those where nothing runs, and the depot; asks the other CPUs to empty
+    /// theirs. The objects are back in their slabs then.
+    pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
+        if let Some(pin) = self.platform.pin() {
+            self.strip(cache, pin.front());
+        }
+        for cpu in (0..MAX_CPUS).filter(|&cpu| cache.front.is_equipped(cpu)) {
+            match self.platform.pin_idle(cpu) {
+                Some(_pin) => self.strip(cache, cpu),
+                None => cache.front.want_drain(cpu),
+            }
+        }
+        let next = || cache.slabs.with(|slabs| slabs.depot.full.pop().or_else(|| slabs.depot.empty.pop()));
+        while let Some(magazine) = next() {
+            cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr)));
+            self.free_magazine(magazine);
+        }
+    }
+
+    /// Empties the magazines of all CPUs of a cache that nobody uses.
+    pub(super) fn strip_all(&'static self, cache: &Cache<P>) {
+        (0..MAX_CPUS).for_each(|cpu| self.strip(cache, cpu));
+    }
+
+    /// Takes the magazines of a CPU away, which the caller is pinned to.
+    pub(super) fn strip(&'static self, cache: &Cache<P>, cpu: usize) {
+        let stripped = cache.slabs.with(|slabs| {
+            let magazines = cache.front.strip(cpu)?;
+            magazines.into_iter().for_each(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
+            Some(magazines)
+        });
+        stripped.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
+    }
+}
