@@ -112,7 +112,7 @@ impl Buddy {
     /// Gives the frames `start..stop` back in the largest aligned blocks.
     fn free_run(&mut self, map: &PageMap, mut start: u32, stop: u32) {
         while start < stop {
-            let fits = |order: &Order| start % order.pages() == 0 && stop - start >= order.pages();
+            let fits = |order: &Order| start.is_multiple_of(order.pages()) && stop - start >= order.pages();
             let order = Order::all().rev().find(fits).unwrap_or(Order::ZERO);
             self.free(map, Pfn::new(start), order);
             start += order.pages();
