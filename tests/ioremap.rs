@@ -9,10 +9,13 @@
 mod common;
 
 use common::{KERNEL, Log, conserves};
+use kernel::arch::layout::PAGE_ARRAY;
 use kernel::arch::paging;
 use kernel::arch::probe::{Fault, probe_read};
 use kernel::mm::{IoMem, memory};
-use mm::{FreeError, Order, PAGE_SIZE, Pfn, PhysAddr};
+use mm::mapper::Level;
+use mm::{FreeError, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use x86_64::registers::control::Cr3;
 
 kernel::test_kernel!(test_main);
 
@@ -22,6 +25,9 @@ const HPET_BYTES: usize = 0x400;
 const IDENTITY: usize = 0x00;
 const CONFIGURATION: usize = 0x10;
 const COUNTER: usize = 0xf0;
+/// The frame buffer of QEMU's graphics card: 16 MiB.
+const FRAME_BUFFER: PhysAddr = PhysAddr::new(0xfd00_0000);
+static CONSTANT: u8 = 42;
 /// Legacy video memory: 32 pages.
 const VIDEO: PhysAddr = PhysAddr::new(0xa_0000);
 const VIDEO_BYTES: usize = 0x2_0000;
@@ -154,6 +160,59 @@ fn memory_of_the_allocators_is_refused() {
         memory().free_frames(page, Order::ZERO).unwrap();
         // Free memory is no device either.
         assert!(memory().ioremap(page.phys(), 1).is_err());
+    });
+}
+
+#[test_case]
+fn frames_that_the_kernel_lies_in_are_refused() {
+    conserves(|| {
+        let log = Log::from_here();
+        let text = VirtAddr::from_ptr(probe_read as *const u8).page_down();
+        let entries = PAGE_ARRAY.add(PAGE_SIZE);
+        for page in [text, VirtAddr::from_ptr(&raw const CONSTANT), entries] {
+            let frame = paging::translate(page.page_down()).unwrap();
+            assert!(memory().ioremap(frame.phys(), PAGE_SIZE).is_err());
+        }
+        let root = Cr3::read().0.start_address().as_u64();
+        assert!(memory().ioremap(PhysAddr::new(root), 8).is_err());
+        assert!(log.shows("ioremap: the range is memory of the kernel, called from "));
+    });
+}
+
+#[test_case]
+fn large_device_memory_is_mapped_by_large_pages() {
+    // Shows: K16
+    conserves(|| {
+        let tables = memory().page_tables();
+        let at = memory().ioremap(FRAME_BUFFER, 4 << 20).unwrap();
+        assert!(at.is_aligned(2 << 20));
+        let run = paging::next_run(at, at.add(4 << 20)).unwrap();
+        assert_eq!((run.start, run.bytes, run.level), (at, 4 << 20, Level::Two));
+        assert!(memory().page_tables() <= tables + 1, "none of level one");
+        assert_eq!(probe_read(at.add(4 << 20)), Err(Fault));
+        assert_eq!(memory().iounmap(at), Ok(()));
+    });
+}
+
+#[test_case]
+fn blocks_are_copied_to_and_from_a_device() {
+    // Shows: S57
+    conserves(|| {
+        // Nobody looks at the screen.
+        let screen = IoMem::map(FRAME_BUFFER, VIDEO_BYTES).unwrap();
+        let mut bytes = [0; 37];
+        for (offset, len) in [(3, 37), (8, 32), (0, 0), (5, 2), (VIDEO_BYTES - 1, 1)] {
+            let from: [u8; 37] = core::array::from_fn(|at| (at * 5 + offset) as u8);
+            screen.memset_io(offset, 0, len).unwrap();
+            assert_eq!(screen.memcpy_toio(offset, &from[..len]), Some(()));
+            assert_eq!(screen.memcpy_fromio(&mut bytes[..len], offset), Some(()));
+            assert!((0..len).all(|at| screen.readb(offset + at) == Some(bytes[at])));
+        }
+        for (offset, len) in [(VIDEO_BYTES, 1), (VIDEO_BYTES - 36, 37), (usize::MAX, 2)] {
+            assert_eq!(screen.memcpy_fromio(&mut bytes[..len], offset), None);
+            assert_eq!(screen.memcpy_toio(offset, &bytes[..len]), None);
+            assert_eq!(screen.memset_io(offset, 1, len), None);
+        }
     });
 }
 

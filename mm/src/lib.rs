@@ -61,6 +61,7 @@
 //!     highmem_start: Pfn::new(u32::MAX),
 //!     vmalloc_start: VirtAddr::new(0xffff_c900_0000_0000),
 //!     vmalloc_end: VirtAddr::new(0xffff_e900_0000_0000),
+//!     kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
 //!     atomic_floor: AtomicFloor::LastPage,
 //! };
 //! let memory: &'static Memory<Machine> = Box::leak(Box::new(Memory::new(Machine { direct_map }, map, config)));

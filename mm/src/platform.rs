@@ -7,7 +7,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::{FreeError, MapError};
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::mapper::{Frames, Unlinked};
@@ -273,6 +273,11 @@ pub trait Platform: Sync + Sized + 'static {
     ///
     /// `each` is called under the lock of the page tables: it must neither lock nor take long.
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
+
+    /// Whether the kernel itself lies in a part of `range`: its image, its page tables. No device is there.
+    fn is_own(&self, _range: PfnRange) -> bool {
+        false
+    }
 
     /// The frame that the page at `at` is mapped to.
     fn translate(&self, at: VirtAddr) -> Option<Pfn>;

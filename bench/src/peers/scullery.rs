@@ -129,6 +129,7 @@ pub fn new() -> Box<dyn Peer> {
         highmem_start: Pfn::new(u32::MAX),
         vmalloc_start: nowhere,
         vmalloc_end: nowhere,
+        kmap_start: nowhere,
         atomic_floor: AtomicFloor::LastPage,
     };
     let memory: &'static Memory<Bench> = Box::leak(Box::new(Memory::new(Bench { direct_map }, map, config)));

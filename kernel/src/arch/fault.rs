@@ -16,9 +16,10 @@ use super::trap::{self, TrapFrame};
 use crate::sched::{self, preempt, task};
 use crate::{klog, panic};
 
-/// Names an address more closely than the address map does: an area's owner, for example. Returns `None` if it cannot.
+/// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing if
+/// it cannot.
 /// Called in any context, so it must not wait for a lock.
-pub type Describe = fn(VirtAddr) -> Option<&'static str>;
+pub type Describe = fn(VirtAddr, &mut fmt::Formatter<'_>) -> fmt::Result;
 
 static DESCRIBE: Once<Describe> = Once::new();
 
@@ -36,8 +37,8 @@ impl fmt::Display for Described {
         write!(f, "{:016x} ({}", addr.as_usize(), Area::of(addr).name())?;
         if is_below_current_stack(addr) {
             write!(f, ", guard page of this thread's stack")?;
-        } else if let Some(more) = DESCRIBE.get().and_then(|describe| describe(addr)) {
-            write!(f, ", {more}")?;
+        } else if let Some(describe) = DESCRIBE.get() {
+            describe(addr, f)?;
         }
         f.write_str(")")
     }

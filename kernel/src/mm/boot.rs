@@ -22,8 +22,8 @@ use bootloader_api::BootInfo;
 use super::firmware;
 use super::handover::HANDOVER;
 use super::reserve::{start_bootmem, touched};
-use super::{KernelPlatform, MEMORY, bootmem, heap, memory};
-use crate::arch::layout::{DIRECT_MAP, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
+use super::{KernelPlatform, MEMORY, bootmem, heap, memory, own};
+use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::boot_space;
 use crate::arch::paging::{Builder, Rights, Space};
 use crate::{klog, options};
@@ -92,7 +92,9 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
     let limit = options::get().mem.and_then(PhysAddr::frame).unwrap_or(Pfn::new(u32::MAX));
     let mut frames = || {
         let page = bootmem::with(|bootmem| bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Normal));
-        page.ok().and_then(|page| page.start.frame())
+        let frame = page.ok().and_then(|page| page.start.frame())?;
+        own::note(PfnRange::new(frame, frame.add(1)));
+        Some(frame)
     };
     let mut builder = Builder::new(boot, &mut frames)?;
     let mut ram = bootmem::with(|bootmem| Ok(bootmem.ram().clone()))?;
@@ -100,11 +102,13 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
     let end = ram.ranges().last().map_or(Pfn::new(0), |range| range.end);
     let entries = map_page_array(&mut builder, &ram, end)?;
     let image = HANDOVER.with(|handover| handover.image.clone());
+    image.ranges().iter().for_each(|&range| own::note(range));
     image.ranges().iter().try_for_each(|&range| ram.remove(range))?;
     let highmem_start = split_off_highmem(&mut ram)?;
     ram.ranges().iter().try_for_each(|&range| builder.map_direct(range))?;
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
     let ramdisk = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
+    own::note(ramdisk);
     let above = PfnRange::new(ramdisk.start.max(limit.min(highmem_start)), ramdisk.end);
     if above.frames() > 0 {
         builder.map_direct(above)?;
@@ -182,6 +186,7 @@ fn back_sections(builder: &mut Builder<'_>, section: usize, run: usize) -> Resul
     let memory = bootmem::alloc_bootmem_pages(bytes)?;
     let phys = PhysAddr::new((memory.as_usize() - bootmem::window_of(PhysAddr::new(0)).as_usize()) as u64);
     let range = touched(phys, PhysAddr::new(phys.as_u64() + bytes as u64));
+    own::note(range);
     builder.map_range(PAGE_ARRAY.add(section * PageMap::SECTION_BYTES), range, Rights::ReadWrite)?;
     Ok(())
 }
@@ -201,6 +206,7 @@ pub fn take_over() {
         highmem_start,
         vmalloc_start: VMALLOC_START,
         vmalloc_end: VMALLOC_END,
+        kmap_start: KMAP_START,
         atomic_floor: options::get().atomic_floor,
     };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.

@@ -12,6 +12,7 @@ pub mod firmware;
 mod handover;
 pub mod heap;
 mod kswapd;
+mod own;
 mod platform;
 mod reserve;
 
@@ -86,18 +87,23 @@ pub type IoMem = ::mm::own::IoMem<Kernel>;
 /// A lookaside cache.
 pub type KmemCache = ::mm::own::KmemCache<Kernel>;
 
-/// Names an address of the vmalloc range for a fault report. Any context, also from under the allocators' locks.
-fn describe(addr: VirtAddr) -> Option<&'static str> {
+/// Names an address of the vmalloc range for a fault report: the thread whose stack it is, or the area and who asked for
+/// it. Any context, also from under the allocators' locks.
+fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     if Area::of(addr) != Area::Vmalloc {
-        return None;
+        return Ok(());
     }
-    let area = MEMORY.get()?.try_area_at(addr)?;
-    Some(match area.kind {
+    let Some(area) = MEMORY.get().and_then(|memory| memory.try_area_at(addr)) else { return Ok(()) };
+    let what = match area.kind {
         _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
         AreaKind::Vmalloc | AreaKind::Vmap => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",
-    })
+    };
+    match sched::owner_of_stack(area.start) {
+        Some((id, name)) if area.state != AreaState::Free => write!(out, ", {what}, the stack of thread {id} ({name})"),
+        _ => write!(out, ", {what} of {}:{}", area.caller.file(), area.caller.line()),
+    }
 }
 
 /// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.

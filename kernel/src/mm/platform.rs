@@ -3,9 +3,11 @@
 use core::panic::Location;
 use core::time::Duration;
 
-use ::mm::{Context, Frames, MapError, Mapping, MustFlush, Pfn, Pinned, Platform, Report, Unlinked, VirtAddr};
+use ::mm::{
+    Context, Frames, MapError, Mapping, MustFlush, Pfn, PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
+};
 
-use super::kswapd;
+use super::{kswapd, own};
 use crate::arch::{clear, layout, paging, percpu};
 use crate::klog;
 use crate::sched::{self, PreemptGuard, WaitQueue, preempt};
@@ -86,6 +88,10 @@ impl Platform for KernelPlatform {
     #[inline(always)]
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
         paging::unmap(at, pages, each)
+    }
+
+    fn is_own(&self, range: PfnRange) -> bool {
+        own::meets(range)
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {

@@ -3,6 +3,7 @@
 
 mod machine;
 mod memory;
+mod pagetables;
 
 use kapi::Errno;
 
@@ -12,7 +13,7 @@ use crate::fs::procfs::{self, Source};
 use crate::modules;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 18] = [
+const FILES: [(&str, Source); 19] = [
     ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(machine::cmdline)),
@@ -21,6 +22,7 @@ const FILES: [(&str, Source); 18] = [
     ("interrupts", Source::Text(machine::interrupts)),
     ("iomem", Source::Text(memory::iomem)),
     ("ioports", Source::Text(memory::ioports)),
+    ("kpagetables", Source::Text(pagetables::kpagetables)),
     ("meminfo", Source::Text(memory::meminfo)),
     ("modules", Source::Text(modules::write_modules)),
     ("pci", Source::Text(pci::write_functions)),

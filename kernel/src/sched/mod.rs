@@ -26,7 +26,7 @@ pub use preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
 use run_queue::SCHEDULER;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 use task::{Name, State, Task};
-pub use thread::{Thread, ThreadInfo, spawn, threads};
+pub use thread::{Thread, ThreadInfo, owner_of_stack, spawn, threads};
 
 static BOOT: Task = Task::new(1, Name::new("boot"));
 static IDLE_TASK: Task = Task::new(0, Name::new("idle"));

@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use kapi::LockError;
-use mm::AllocError;
+use mm::{AllocError, VirtAddr};
 
 use super::preempt::may_sleep;
 use super::run_queue::{self, SCHEDULER};
@@ -149,6 +149,13 @@ pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
         show(&info);
         from = info.id + 1;
     }
+}
+
+/// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any context.
+pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
+    let scheduler = SCHEDULER.try_lock()?;
+    let owner = scheduler.all.iter().find(|task| task.stack_range().0 == bottom)?;
+    Some((owner.id, owner.name))
 }
 
 /// The thread with the lowest number that is `from` or more.

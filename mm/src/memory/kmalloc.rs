@@ -104,6 +104,7 @@ impl<P: Platform> Memory<P> {
                 self.kmalloc.set(size, twin, cache.ptr().cast().as_ptr());
             }
         }
+        self.init_windows(caller)?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
 //! 2. `areas`: the tree of vm areas; `ranges`: free ranges of addresses at hand; `shrinkers`: the list of those who can
-//!    give memory back. Neither is taken under another of these;
+//!    give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. the pool of cleared pages: the chain through them;
 //! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
@@ -17,6 +17,7 @@ mod cleared;
 mod debug;
 mod events;
 mod kmalloc;
+mod kmap;
 mod krealloc;
 mod objects;
 mod pages;
@@ -48,6 +49,7 @@ pub use events::{CpuStats, EventCounts};
 use events::{Event, Events};
 use kmalloc::KmallocCaches;
 pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
+pub use kmap::{KMAP_PAGES, KmapAtomic};
 pub use reclaim::Shrinker;
 use reclaim::Shrinkers;
 use sleepers::Sleepers;
@@ -65,6 +67,8 @@ pub struct Config {
     pub vmalloc_start: VirtAddr,
     /// End of the addresses for vm areas, page-aligned.
     pub vmalloc_end: VirtAddr,
+    /// First of the [`KMAP_PAGES`] pages of addresses for windows onto high memory, aligned to 2 MiB.
+    pub kmap_start: VirtAddr,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
 }
@@ -115,6 +119,8 @@ pub struct Memory<P: Platform> {
     chain: P::Lock<Chain<P>>,
     kmalloc: KmallocCaches<P>,
     areas: P::Lock<AreaTree>,
+    kmaps: P::Lock<kmap::Windows>,
+    kmap_depths: kmap::Depths,
     /// Free address ranges at hand, one lock for each CPU.
     ranges: [P::Lock<RangeCache>; MAX_CPUS],
 }
@@ -145,6 +151,8 @@ impl<P: Platform> Memory<P> {
             chain: Lock::new(Chain::new()),
             kmalloc: KmallocCaches::new(),
             areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
+            kmaps: Lock::new(kmap::Windows::new()),
+            kmap_depths: core::array::from_fn(|_| AtomicUsize::new(0)),
             ranges: core::array::from_fn(|_| Lock::new(RangeCache::new())),
         }
     }

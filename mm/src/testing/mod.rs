@@ -19,7 +19,7 @@ use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
 
-use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::addr::{Pfn, PfnRange};
 use crate::memory::{Config, Memory};
 use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
@@ -132,7 +132,8 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     let config = Config {
         highmem_start: machine.highmem_start,
         vmalloc_start,
-        vmalloc_end: VirtAddr::new(vmalloc_start.as_usize() + machine.vmalloc_pages * crate::addr::PAGE_SIZE),
+        vmalloc_end: vmalloc_start.add(machine.vmalloc_pages * crate::addr::PAGE_SIZE),
+        kmap_start: platform.kmap_start(),
         atomic_floor: machine.atomic_floor,
     };
     let memory: &'static Memory<HostPlatform> = Box::leak(Box::new(Memory::new(platform, map, config)));

@@ -17,9 +17,12 @@ use crate::error::MapError;
 use crate::gfp::ZoneKind;
 use crate::magazine::MAX_CPUS;
 use crate::mapper::{Frames, PageMapper, Unlinked};
+use crate::memory::KMAP_PAGES;
 use crate::order::Order;
 use crate::platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
 
+/// Pages that one page table maps.
+const TABLE_PAGES: usize = 512;
 /// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -54,7 +57,9 @@ type Interrupt = (usize, fn());
 pub struct HostPlatform {
     file: File,
     memory: Reserved,
+    /// Addresses for vm areas, then those for the windows of kmap.
     areas: Reserved,
+    vmalloc_pages: usize,
     /// The page tables lie in the machine's memory; their root in a frame that the machine does not have.
     tables: Mutex<PageMapper<HostFormat>>,
     tlb: Mutex<Tlb>,
@@ -93,7 +98,8 @@ impl HostPlatform {
         Self {
             file,
             memory,
-            areas: Reserved::new(vmalloc_pages),
+            areas: Reserved::new(vmalloc_pages.next_multiple_of(TABLE_PAGES) + KMAP_PAGES),
+            vmalloc_pages,
             tables: Mutex::new(tables),
             tlb: Mutex::default(),
             stale: AtomicUsize::new(0),
@@ -110,6 +116,10 @@ impl HostPlatform {
 
     pub(super) fn vmalloc_start(&self) -> VirtAddr {
         self.areas.start()
+    }
+
+    pub(super) fn kmap_start(&self) -> VirtAddr {
+        self.areas.start().add(self.vmalloc_pages.next_multiple_of(TABLE_PAGES) * PAGE_SIZE)
     }
 
     pub(super) fn unmap_all(&self) {

@@ -13,7 +13,7 @@ impl<P: Platform> Memory<P> {
     /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables.
     ///
     /// The address need not be page-aligned: the result points to the same offset in the first mapped page. Refused:
-    /// 0 bytes, a range that wraps around, memory that the allocators own, a context that may not sleep.
+    /// 0 bytes, a range that wraps around, memory that the allocators own or the kernel lies in, a context that may not sleep.
     /// Undo it with [`iounmap`](Self::iounmap).
     #[track_caller]
     pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
@@ -26,6 +26,9 @@ impl<P: Platform> Memory<P> {
         let range = PfnRange::new(first, last.add(1));
         if self.map.has_blocks(range) {
             return Err(self.refuse("ioremap", "the range is memory of the allocators", caller));
+        }
+        if self.platform.is_own(range) {
+            return Err(self.refuse("ioremap", "the range is memory of the kernel", caller));
         }
         let align = alignment(range);
         let area = self.reserve_area("ioremap", (range.frames(), align), AreaKind::Ioremap(first.phys()), caller)?;

@@ -16,7 +16,7 @@ impl<P: Platform> Memory<P> {
     /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how many that were. Fewer
     /// than all only after a failure, which has been reported.
     #[inline]
-    pub(super) fn map_all(
+    pub(in crate::memory) fn map_all(
         &'static self,
         call: &'static str,
         at: VirtAddr,

@@ -1,0 +1,77 @@
+//! High memory: pages outside of the direct map, shown by kmap, used by vmalloc.
+//!
+//! Machine: APPEND="highmem=64M min_free_kbytes=2048"
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+mod common;
+
+use common::{KERNEL, conserves, in_interrupt, is_stamped, stamp};
+use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START};
+use kernel::arch::probe::{Fault, probe_read};
+use kernel::mm::memory;
+use mm::{GfpFlags, Order, PAGE_SIZE, ZoneKind};
+
+kernel::test_kernel!(test_main);
+
+#[test_case]
+fn a_page_of_high_memory_shows_in_a_window_only() {
+    // Shows: K5
+    conserves(|| {
+        let page = memory().alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).unwrap();
+        assert_eq!(memory().zone_of(page), ZoneKind::HighMem);
+        assert_eq!(probe_read(memory().virt(page)), Err(Fault));
+        let at = memory().kmap(page).unwrap();
+        assert!(KMAP_START <= at && at < KERNEL_IMAGE);
+        // SAFETY: the page is ours, and shows there.
+        unsafe { stamp(at, PAGE_SIZE, 7) };
+        memory().kunmap(page).unwrap();
+        assert_eq!(probe_read(at), Err(Fault), "flushed too");
+        let again = memory().kmap_atomic(page).unwrap();
+        assert_ne!(again.addr(), at);
+        // SAFETY: as above.
+        assert!(unsafe { is_stamped(again.addr(), PAGE_SIZE, 7) });
+        let gone = again.addr();
+        drop(again);
+        assert_eq!(probe_read(gone), Err(Fault));
+        memory().free_frames(page, Order::ZERO).unwrap();
+    });
+}
+
+#[test_case]
+fn vmalloc_takes_high_memory_first() {
+    conserves(|| {
+        let area = memory().vmalloc(20 * PAGE_SIZE).unwrap();
+        let low = memory().vmalloc_32(20 * PAGE_SIZE).unwrap();
+        for page in (0..20).map(|page| page * PAGE_SIZE) {
+            let zone = |at| memory().zone_of(memory().vmalloc_to_frame(at).unwrap());
+            assert_eq!(zone(area.add(page)), ZoneKind::HighMem);
+            assert_ne!(zone(low.add(page)), ZoneKind::HighMem);
+        }
+        // SAFETY: the area is ours.
+        unsafe { stamp(area, 20 * PAGE_SIZE, 3) };
+        // SAFETY: as above.
+        assert!(unsafe { is_stamped(area, 20 * PAGE_SIZE, 3) });
+        memory().vfree(area).unwrap();
+        memory().vfree(low).unwrap();
+    });
+}
+
+#[test_case]
+fn kmap_atomic_is_for_interrupts_too() {
+    conserves(|| {
+        in_interrupt(|| {
+            let page = memory().alloc_pages(GfpFlags::ATOMIC | GfpFlags::HIGHMEM, Order::ZERO).unwrap();
+            let shown = memory().kmap_atomic(page).unwrap();
+            // SAFETY: the page is ours, and shows there.
+            unsafe { stamp(shown.addr(), PAGE_SIZE, 1) };
+            drop(shown);
+            memory().free_frames(page, Order::ZERO).unwrap();
+        });
+        assert!(memory().kmalloc(100, KERNEL).map(|object| memory().kfree(object.as_ptr())).is_ok());
+    });
+}
