@@ -3,6 +3,7 @@
 //! An option that nobody knows, or a value that makes no sense, is warned of and ignored: boot goes on.
 
 use ::mm::PhysAddr;
+use ::mm::slab::{CacheName, DebugChoice, DebugFlags};
 use ::mm::zone::AtomicFloor;
 use spin::Once;
 
@@ -25,8 +26,11 @@ pub struct Options {
     pub min_free_kib: Option<usize>,
     /// `atomic_floor=0|min/4`: where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
-    /// `slab_stats=0|1`: statistics in /proc/slabinfo.
+    /// `slab_stats=0|1`: statistics in /proc/slabinfo; counting costs every cache its magazines.
     pub slab_stats: Switch,
+    /// `slab_debug=LETTERS[,CACHE]`, `init_on_alloc=0|1`, `init_on_free=0|1`: what is done for caches. Letters: F checks whole
+    /// slabs, Z sets red zones, P poisons free objects, U remembers users; without any, all of them.
+    pub slab_debug: DebugChoice,
     /// `crash=0|1`: the command `crash` works.
     pub crash: Switch,
 }
@@ -49,6 +53,7 @@ impl Options {
         min_free_kib: None,
         atomic_floor: AtomicFloor::LastPage,
         slab_stats: Switch::Off,
+        slab_debug: DebugChoice::NONE,
         crash: Switch::Off,
     };
 }
@@ -97,11 +102,32 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Refusal> {
         "bigphysarea" => options.bigphysarea = value.parse().map_err(|_| Refusal::BadValue)?,
         "min_free_kbytes" => options.min_free_kib = Some(value.parse().map_err(|_| Refusal::BadValue)?),
         "atomic_floor" => options.atomic_floor = parse_floor(value).ok_or(Refusal::BadValue)?,
-        "slab_stats" => options.slab_stats = parse_switch(value).ok_or(Refusal::BadValue)?,
+        "slab_stats" => {
+            options.slab_stats = parse_switch(value).ok_or(Refusal::BadValue)?;
+            options.slab_debug.all.set(DebugFlags::COUNT, options.slab_stats == Switch::On);
+        }
+        "slab_debug" => {
+            (options.slab_debug.chosen, options.slab_debug.only) = parse_slab_debug(value).ok_or(Refusal::BadValue)?;
+        }
+        "init_on_alloc" => set_flag(options, DebugFlags::ZERO_ON_ALLOC, value)?,
+        "init_on_free" => set_flag(options, DebugFlags::ZERO_ON_FREE, value)?,
         "crash" => options.crash = parse_switch(value).ok_or(Refusal::BadValue)?,
         _ => return Err(Refusal::Unknown),
     }
     Ok(())
+}
+
+fn set_flag(options: &mut Options, flag: DebugFlags, value: &str) -> Result<(), Refusal> {
+    options.slab_debug.all.set(flag, parse_switch(value).ok_or(Refusal::BadValue)? == Switch::On);
+    Ok(())
+}
+
+/// `FZPU,name`: flags and the one cache that they are for.
+fn parse_slab_debug(text: &str) -> Option<(DebugFlags, Option<CacheName>)> {
+    let (letters, name) = text.split_once(',').unwrap_or((text, ""));
+    let letters = if letters.is_empty() { "FZPU" } else { letters };
+    let only = if name.is_empty() { None } else { Some(CacheName::new(name).ok()?) };
+    Some((DebugFlags::from_letters(letters)?, only))
 }
 
 /// A size in bytes, KiB, MiB or GiB: `4096`, `64K`, `126M`, `1G`; `None` if it is no such number or 0.

@@ -12,10 +12,10 @@
 //! Neighbours: `zone.rs` adds watermarks, `page.rs` holds the entries. (Knowlton 1965; chapter: "get_free_page and
 //! Friends".)
 
-use crate::addr::Pfn;
+use crate::addr::{Pfn, PfnRange};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::page::{PageMap, PageState, Word};
+use crate::page::{PageMap, PageState, SECTION_FRAMES, Word};
 
 /// No block: the end of a list.
 const NIL: u32 = u32::MAX;
@@ -85,6 +85,38 @@ impl Buddy {
             log2 += 1;
         }
         self.link(map, block, log2);
+    }
+
+    /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the largest
+    /// blocks that they make: an entry a page is read, and most merging is done before a list is touched.
+    pub(crate) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
+        let loose = Word::loose(self.zone);
+        let mut at = range.start.as_u32();
+        while at < range.end.as_u32() {
+            if map.get(Pfn::new(at)).is_none() {
+                at = (at / SECTION_FRAMES + 1) * SECTION_FRAMES;
+                continue;
+            }
+            // A run ends with the section at the latest: larger blocks than that there are none.
+            let end = ((at / SECTION_FRAMES + 1) * SECTION_FRAMES).min(range.end.as_u32());
+            let start = (at..end).find(|&frame| map.at(Pfn::new(frame)).word() == loose).unwrap_or(end);
+            let stop = (start..end).find(|&frame| map.at(Pfn::new(frame)).word() != loose).unwrap_or(end);
+            for frame in start..stop {
+                map.at(Pfn::new(frame)).set_word(Word::new(PageState::Inner, self.zone));
+            }
+            self.free_run(map, start, stop);
+            at = stop.max(at + 1);
+        }
+    }
+
+    /// Gives the frames `start..stop` back in the largest aligned blocks.
+    fn free_run(&mut self, map: &PageMap, mut start: u32, stop: u32) {
+        while start < stop {
+            let fits = |order: &Order| start.is_multiple_of(order.pages()) && stop - start >= order.pages();
+            let order = Order::all().rev().find(fits).unwrap_or(Order::ZERO);
+            self.free(map, Pfn::new(start), order);
+            start += order.pages();
+        }
     }
 
     #[inline]

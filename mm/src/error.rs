@@ -125,6 +125,17 @@ pub enum DestroyError {
     NoSuchCache,
 }
 
+/// Why the magazines of a cache were not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TuneError {
+    /// No cache of this name, or one of the allocators' own.
+    NoSuchCache,
+    /// More objects at once than may be kept, or none at once.
+    BadNumbers,
+    /// A debugged cache has no magazines.
+    Debugged,
+}
+
 /// Why bootmem refused a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BootmemError {

@@ -103,7 +103,7 @@ pub mod zone;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
-pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError};
+pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, TuneError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
 pub use magazine::MAX_CPUS;
 pub use mapper::{Frames, Unlinked};

@@ -126,6 +126,13 @@ impl Magazine {
         self.len += 1;
     }
 
+    /// Marks every page of a magazine of single pages as about to be merged.
+    pub(crate) fn loosen(mut self, map: &PageMap, zone: ZoneKind) {
+        while let Some(page) = self.pop(map) {
+            map.at(page).set_word(Word::loose(zone));
+        }
+    }
+
     /// Checks that every block reads `parked`.
     pub(crate) fn validate(mut self, map: &PageMap, parked: Word) -> Result<(), &'static str> {
         while self.len > 0 {

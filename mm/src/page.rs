@@ -170,6 +170,12 @@ impl Word {
         Self(KIND_PARKED | (key.0 as u64) << ORDER_SHIFT)
     }
 
+    /// The word of a single page that has left its magazine and is about to be merged.
+    #[inline]
+    pub(crate) const fn loose(zone: ZoneKind) -> Self {
+        Self(Self::parked(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
+    }
+
     /// The key of an allocated block of this order with one reference; `None` when the word says anything else.
     #[inline]
     pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {

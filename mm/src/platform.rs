@@ -12,6 +12,7 @@ use crate::error::{FreeError, MapError};
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::mapper::{Frames, Unlinked};
 use crate::order::Order;
+use crate::slab::Damage;
 
 /// A lock that protects a value in every context, interrupts included.
 ///
@@ -100,6 +101,23 @@ pub enum Report<'a> {
         /// The request's flags.
         gfp: GfpFlags,
     },
+    /// Somebody wrote where he must not, next to an object of a debugged cache or into a free one. It was repaired.
+    Damage {
+        /// The cache.
+        cache: &'a str,
+        /// The object.
+        addr: VirtAddr,
+        /// What happened.
+        damage: Damage,
+        /// The first byte that is wrong, counted from the object's start.
+        at: isize,
+        /// What stands there and behind it, and how many bytes of it are known.
+        bytes: ([u8; 8], usize),
+        /// Who allocated the object last, if that is remembered.
+        allocated: Option<&'static Location<'static>>,
+        /// Who freed it last.
+        freed: Option<&'static Location<'static>>,
+    },
     /// A cache could not be destroyed: objects are still allocated.
     ObjectsLeft {
         /// The cache.
@@ -126,6 +144,16 @@ impl fmt::Display for Report<'_> {
             Self::BadArgument { call, reason } => write!(f, "{call}: {reason}"),
             Self::OutOfMemory { order, gfp } => {
                 write!(f, "__alloc_pages: {}-order allocation failed. (gfp={:#x})", order.log2(), gfp.bits())
+            }
+            Self::Damage { cache, addr, damage, at, bytes, allocated, freed } => {
+                write!(f, "slab {cache}: object {:016x} {}: byte {at}:", addr.as_usize(), damage.reason())?;
+                bytes.0.iter().take(bytes.1).try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                for (what, user) in [("allocated", allocated), ("freed", freed)] {
+                    if let Some(user) = user {
+                        write!(f, "; {what} at {}:{}", user.file(), user.line())?;
+                    }
+                }
+                Ok(())
             }
             Self::ObjectsLeft { cache, objects } => {
                 write!(f, "kmem_cache_destroy: Can't free all objects of {cache}: {objects} left")

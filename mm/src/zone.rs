@@ -3,7 +3,7 @@
 //! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255 pages,
 //! `low` twice and `high` three times that.)
 
-use crate::addr::Pfn;
+use crate::addr::{Pfn, PfnRange};
 use crate::buddy::Buddy;
 use crate::gfp::{Priority, ZoneKind};
 use crate::magazine::{Class, Depot, Magazine};
@@ -62,10 +62,13 @@ pub struct ZoneCounters {
 
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
 const TIGHT_MARGIN: usize = 64;
-/// Full magazines of each class that a depot keeps.
-const DEPOT_MAGAZINES: [u32; Class::COUNT] = [32, 32, 32, 64, 4];
-/// A depot's magazines of one class hold at most this share of the zone: one in 4 pages.
-const DEPOT_SHARE: usize = 4;
+/// Full magazines of each class that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
+const DEPOT_MAGAZINES: [u32; Class::COUNT] = [512, 32, 32, 64, 4];
+/// A depot's magazines of one class hold at most this share of the zone. Single pages may be all of it: they merge fast
+/// when they are many ([`Buddy::free_loose`]).
+const DEPOT_SHARE: [usize; Class::COUNT] = [1, 4, 4, 4, 4];
+/// Single pages in the depot are merged by one walk over the zone if they are at least this share of it: one in 4.
+const SWEEP_SHARE: usize = 4;
 
 /// Whose magazines are drained first: it does not matter.
 const ANY_CPU: usize = 0;
@@ -77,6 +80,8 @@ pub struct Zone {
     depots: [Depot; Class::COUNT],
     depot_pages: usize,
     managed: usize,
+    /// From the zone's first frame to its last, holes included.
+    span: PfnRange,
     marks: Watermarks,
     floor: AtomicFloor,
     counters: ZoneCounters,
@@ -104,6 +109,7 @@ impl Zone {
             depots: [const { Depot::EMPTY }; Class::COUNT],
             depot_pages: 0,
             managed: 0,
+            span: PfnRange::new(Pfn::new(0), Pfn::new(0)),
             marks: Watermarks { min: 0, low: 0, high: 0 },
             floor,
             counters: ZoneCounters { allocs: 0, frees: 0, reserve_allocs: 0, refusals: 0, sleeps: 0, failures: 0 },
@@ -113,6 +119,9 @@ impl Zone {
     /// Hands a block to the zone for the first time; the watermarks follow its size.
     pub fn release(&mut self, map: &PageMap, block: Pfn, order: Order) {
         self.buddy.free(map, block, order);
+        let end = block.add(order.pages());
+        let start = if self.managed == 0 { block } else { self.span.start.min(block) };
+        self.span = PfnRange::new(start, self.span.end.max(end));
         self.managed += order.pages() as usize;
         self.marks = Watermarks::for_zone(self.kind, self.managed);
     }
@@ -179,7 +188,7 @@ impl Zone {
         let pages = (class.capacity() as usize) << class.order().log2();
         let depot = &mut self.depots[class.index()];
         let room = depot.magazines() < DEPOT_MAGAZINES[class.index()]
-            && (depot.magazines() as usize + 1) * pages * DEPOT_SHARE <= self.managed;
+            && (depot.magazines() as usize + 1) * pages * DEPOT_SHARE[class.index()] <= self.managed;
         if room && magazine.len() == class.capacity() {
             depot.push(map, magazine, cpu);
             self.depot_pages += pages;
@@ -199,8 +208,17 @@ impl Zone {
     pub(crate) fn drain(&mut self, map: &PageMap) -> usize {
         let pages = core::mem::take(&mut self.depot_pages);
         for class in Class::all() {
+            let blocks = (self.depots[class.index()].magazines() * class.capacity()) as usize;
+            let sweep = class.order() == Order::ZERO && blocks * SWEEP_SHARE >= self.span.frames();
             while let Some(magazine) = self.depots[class.index()].pop(map, class, ANY_CPU) {
-                self.empty(map, class, magazine);
+                if sweep {
+                    magazine.loosen(map, self.kind);
+                } else {
+                    self.empty(map, class, magazine);
+                }
+            }
+            if sweep {
+                self.buddy.free_loose(map, self.span);
             }
         }
         pages

@@ -83,6 +83,32 @@ fn freed_pages_wait_in_magazines_and_merge_when_asked() {
 }
 
 #[test]
+fn a_whole_zone_of_single_pages_merges_again() {
+    let holes: Vec<(u32, u32)> = (0..60).map(|at| (at * 700 + 3, at * 700 + 3 + 80 + 9 * at)).collect();
+    for machine in [Machine::with_mib(48), common::with_ram(&holes)] {
+        let memory = TestKernel::boot(&machine);
+        let before = common::blocks(*memory);
+        let mut pages = common::hoard(*memory, ATOMIC);
+        let mut rng = Rng::new(5);
+        // One page stays, in the middle of everything.
+        let kept = pages.swap_remove(rng.below(pages.len()));
+        while !pages.is_empty() {
+            let page = pages.swap_remove(rng.below(pages.len()));
+            memory.free_frames(page, Order::ZERO).expect("a right free");
+        }
+        let normal = memory.zone_stats(ZoneKind::Normal);
+        assert!(normal.depot > normal.managed / 2, "{normal:?}: too few wait in the depot to be merged by a walk");
+        memory.drop_caches();
+        memory.validate().expect("valid");
+        assert_eq!(memory.zone_stats(ZoneKind::Normal).depot, 0);
+        memory.free_frames(kept, Order::ZERO).expect("a right free");
+        memory.drop_caches();
+        assert_eq!(common::blocks(*memory), before);
+        at_rest(*memory);
+    }
+}
+
+#[test]
 fn bulk_stops_where_memory_ends_and_counts_what_it_refused() {
     let memory = boot(8);
     let mut pages = vec![Pfn::new(0); 4096];

@@ -321,7 +321,7 @@ fn a_cache_packs_3000_bytes_denser_than_kmalloc() {
     // Shows: S36, K18
     let density = |g: Geometry| 3000 * g.objects * 100 / g.bytes();
     let cache = Geometry::for_cache(3000, 0, CacheFlags::HWCACHE_ALIGN).expect("a legal size");
-    assert!(density(cache) >= 91 && density(Geometry::for_class(4096)) == 73);
+    assert!(density(cache) >= 91 && density(Geometry::for_class(4096, mm::slab::DebugFlags::empty())) == 73);
     let memory = boot(32);
     let pages = |take: &dyn Fn()| {
         let free = memory.free_pages_total();

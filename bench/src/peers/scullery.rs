@@ -40,6 +40,11 @@ impl Pinned for Pin {
     fn cpu(&self) -> usize {
         self.0
     }
+
+    #[inline]
+    fn front(&self) -> usize {
+        self.0
+    }
 }
 
 impl Drop for Pin {

@@ -214,6 +214,7 @@ pub fn take_over() {
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
+    memory().set_slab_debug(options::get().slab_debug);
     if let Err(error) = memory().init_caches() {
         panic!("memory bring-up: the kmalloc caches: {error:?}");
     }

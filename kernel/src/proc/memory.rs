@@ -36,6 +36,12 @@ pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
     proc::slabinfo(memory().caches(), statistics, out)
 }
 
+/// `name limit batch`: how many objects of a cache a CPU keeps, and how many move at once.
+pub(super) fn tune_slabs(line: &str) -> Result<(), Errno> {
+    let (name, limit, batch) = proc::parse_tuning(line).ok_or(Errno::EINVAL)?;
+    memory().tune_cache(name, limit, batch).map_err(|_| Errno::EINVAL)
+}
+
 pub(super) fn vmallocinfo(out: &mut dyn Write) -> fmt::Result {
     proc::vmallocinfo(memory().areas(), out)
 }

@@ -26,7 +26,7 @@ const FILES: [(&str, Source); 19] = [
     ("meminfo", Source::Text(memory::meminfo)),
     ("modules", Source::Text(modules::write_modules)),
     ("pci", Source::Text(pci::write_functions)),
-    ("slabinfo", Source::Text(memory::slabinfo)),
+    ("slabinfo", Source::Control { show: memory::slabinfo, store: memory::tune_slabs }),
     ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
     ("uptime", Source::Text(machine::uptime)),
     ("version", Source::Text(machine::version)),

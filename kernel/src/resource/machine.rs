@@ -33,7 +33,7 @@ const BOARD_PORTS: [(u64, u64, &str); 12] = [
 ];
 
 /// Enters RAM with the kernel image in it, the PCI bus with its devices, and the board's chips. Once, after
-/// [`pci::init`](crate::arch::pci::init).
+/// [`pci::init`].
 pub fn init() -> Result<(), Errno> {
     enter_memory()?;
     enter_image()?;

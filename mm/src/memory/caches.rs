@@ -12,7 +12,7 @@ use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform, Report};
 use crate::slab::descriptor::Slab;
 use crate::slab::geometry::OFF_SLAB_OBJECTS;
-use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, Dtor, Geometry};
+use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, DebugFlags, Dtor, Geometry};
 
 /// What the arguments of [`Memory::kmem_cache_create`] ask for.
 #[derive(Clone, Copy)]
@@ -37,25 +37,32 @@ impl<P: Platform> Memory<P> {
     pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
         let caller = Location::caller();
         self.check_may_sleep("kmem_cache_create", caller).map_err(|_| CreateError::WrongContext)?;
-        let (name, geometry) = check_spec(spec).inspect_err(|error| {
+        let name = check_spec(spec).inspect_err(|error| {
             self.refuse("kmem_cache_create", error.reason(), caller);
         })?;
-        self.add_cache(name, geometry, spec.flags, (spec.ctor, spec.dtor), caller)
+        let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
+        self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), caller)
     }
 
     /// Makes a cache and puts it into the chain, unless the name is taken.
     pub(super) fn add_cache(
         &'static self,
         name: CacheName,
-        geometry: Geometry,
+        geometry: &dyn Fn(DebugFlags) -> Result<Geometry, CreateError>,
         flags: CacheFlags,
         callees: (Option<Ctor>, Option<Dtor>),
         caller: &'static Location<'static>,
     ) -> Result<CacheRef<P>, CreateError> {
+        let mut debug = self.chain.with(|chain| chain.debug.for_cache(name)) | flags.debug();
+        if callees.0.is_some() {
+            // A constructed object must stay as it is while it is free.
+            debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
+        }
+        let geometry = geometry(debug)?;
         let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
         let tag = self.chain.with(|chain| chain.next_tag());
         // SAFETY: the object is ours alone, aligned to 8 and as large as a cache.
-        unsafe { memory.write(Cache::new(name, geometry, flags, callees, tag)) };
+        unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.front.attach();
         let listed = self.chain.with(|chain| {
@@ -107,7 +114,7 @@ impl<P: Platform> Memory<P> {
 
     /// Bytes of an object of `cache`, padding included.
     pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
-        cache.geometry.stride
+        cache.geometry.usable
     }
 
     /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
@@ -204,7 +211,7 @@ impl<P: Platform> Memory<P> {
 }
 
 /// Checks the arguments of `kmem_cache_create` as far as they go by themselves.
-fn check_spec(spec: &CacheSpec<'_>) -> Result<(CacheName, Geometry), CreateError> {
+fn check_spec(spec: &CacheSpec<'_>) -> Result<CacheName, CreateError> {
     let name = CacheName::new(spec.name)?;
     if spec.dtor.is_some() && spec.ctor.is_none() {
         return Err(CreateError::DestructorAlone);
@@ -212,5 +219,5 @@ fn check_spec(spec: &CacheSpec<'_>) -> Result<(CacheName, Geometry), CreateError
     if !CacheFlags::all().contains(spec.flags) {
         return Err(CreateError::BadFlags);
     }
-    Ok((name, Geometry::for_cache(spec.size, spec.offset, spec.flags)?))
+    Geometry::for_cache(spec.size, spec.offset, spec.flags).map(|_| name)
 }

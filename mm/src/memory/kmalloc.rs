@@ -81,7 +81,8 @@ impl<P: Platform> KmallocCaches<P> {
 /// less one. 0 has a place of its own, the last.
 #[inline]
 const fn place_of(size: usize) -> usize {
-    (size.wrapping_sub(1) as u32 | (1 << SMALLEST_SHIFT) - 1).ilog2() as usize
+    let least = (1 << SMALLEST_SHIFT) - 1;
+    (size.wrapping_sub(1) as u32 | least).ilog2() as usize
 }
 
 impl<P: Platform> Memory<P> {
@@ -92,9 +93,14 @@ impl<P: Platform> Memory<P> {
         self.boot_caches.attach();
         for (class, twins) in NAMES.iter().enumerate() {
             let size = 1 << (class as u32 + SMALLEST_SHIFT);
-            let geometry = Geometry::for_class(size);
             for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
-                let cache = self.add_cache(twins[twin], geometry, flags, (None, None), caller)?;
+                let cache = self.add_cache(
+                    twins[twin],
+                    &|debug| Ok(Geometry::for_class(size, debug)),
+                    flags,
+                    (None, None),
+                    caller,
+                )?;
                 self.kmalloc.set(size, twin, cache.ptr().cast().as_ptr());
             }
         }
@@ -164,12 +170,12 @@ impl<P: Platform> Memory<P> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
         slab.state_at(addr).filter(|place| place.state().is_live())?;
-        Some(self.owner(slab).geometry.stride)
+        Some(self.owner(slab).geometry.usable)
     }
 
     /// Bytes of the objects of the slab around `addr`; 0 when there is none.
     pub(crate) fn object_bytes(&self, addr: VirtAddr) -> usize {
-        self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.stride)
+        self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.usable)
     }
 }
 

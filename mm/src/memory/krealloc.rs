@@ -46,7 +46,7 @@ impl<P: Platform> Memory<P> {
             })
             .map_err(|_| AllocError)?;
         self.check_context("krealloc", gfp, caller)?;
-        let held = self.owner(slab).geometry.stride;
+        let held = self.owner(slab).geometry.usable;
         if size <= held {
             return Ok(old);
         }

@@ -14,6 +14,7 @@
 
 mod caches;
 mod cleared;
+mod debug;
 mod events;
 mod kmalloc;
 mod kmap;

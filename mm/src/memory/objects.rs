@@ -127,7 +127,11 @@ impl<P: Platform> Memory<P> {
             }
             if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
                 self.equip(cache);
-                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
+                let object = NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError)?;
+                if !cache.debug.is_empty() {
+                    self.watch_alloc(cache, object, caller);
+                }
+                return Ok(object);
             }
             self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
         }
@@ -177,7 +181,13 @@ impl<P: Platform> Memory<P> {
         };
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
-            .map(|(slab, place)| self.park(slab, Parked { object, place }))
+            .map(|(slab, place)| {
+                let cache = self.owner(slab);
+                if !cache.debug.is_empty() {
+                    self.watch_free(cache, object, caller);
+                }
+                self.park(slab, Parked { object, place });
+            })
             .map_err(|error| self.bad_object(call, addr, error, caller))
     }
 
@@ -234,13 +244,19 @@ impl<P: Platform> Memory<P> {
         if loaded.is_full() && !spare.is_full() {
             front.swap(cpu);
         } else if loaded.is_full() {
-            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot };
+            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot() };
             let traded = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
-                Some(empty) => Some(front.load(cpu, empty)),
-                None if matches!(when_full, Full::Trade) && slabs.depot.full.len() < limit => None,
-                None => Some(slabs.put_all(loaded, |addr| self.slab_around(addr))),
+                Some(empty) => {
+                    front.load(cpu, empty);
+                    true
+                }
+                None if matches!(when_full, Full::Trade) && slabs.depot.full.len() < limit => false,
+                None => {
+                    slabs.put_all(loaded, |addr| self.slab_around(addr));
+                    true
+                }
             });
-            if traded.is_none() {
+            if !traded {
                 return Put::NeedsMagazine;
             }
         }

@@ -54,7 +54,7 @@ impl<P: Platform> Memory<P> {
         let geometry = &cache.geometry;
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
-        let first = self.virt(frame).add(colour * geometry.colour_step);
+        let first = self.virt(frame).add(geometry.lead + colour * geometry.colour_step);
         let layout = (geometry.objects, geometry.stride);
         // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
         // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
@@ -63,6 +63,7 @@ impl<P: Platform> Memory<P> {
             page.set_link(slab.to_link());
             page.set_word(cache.tag());
         });
+        self.watch_new(cache, slab);
         self.call_each(cache, slab, cache.ctor, flags);
         cache.slabs.with(|slabs| slabs.add(slab));
     }
@@ -71,6 +72,7 @@ impl<P: Platform> Memory<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) {
+        self.watch_last(cache, slab);
         self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
         let geometry = &cache.geometry;
         if let Some(frame) = self.frame_of(slab.first()) {

@@ -5,20 +5,41 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
 use crate::addr::VirtAddr;
+use crate::error::TuneError;
 use crate::gfp::GfpFlags;
 use crate::magazine::MAX_CPUS;
 use crate::platform::{Lock, Pinned, Platform};
-use crate::slab::Cache;
-use crate::slab::magazine::{CAPACITIES, MagazineRef};
+use crate::slab::front::Stock;
+use crate::slab::magazine::MagazineRef;
+use crate::slab::{Cache, CacheName};
 
 impl<P: Platform> Memory<P> {
+    /// Sets how many objects each CPU may keep of the cache `name`, and how many move at once: a CPU's two magazines hold
+    /// `batch` objects each, at most 64, as far as `limit` allows that. A limit of 0 does without magazines. Process
+    /// context. (Chapter's kernel: a write to /proc/slabinfo.)
+    pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
+        if batch > limit || (limit > 0 && batch == 0) {
+            return Err(TuneError::BadNumbers);
+        }
+        let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
+        self.chain.with(|chain| {
+            let cache = chain.iter().find(|cache| cache.name == name).ok_or(TuneError::NoSuchCache)?;
+            if !cache.debug.is_empty() {
+                return Err(TuneError::Debugged);
+            }
+            cache.stock.set_capacity(if limit == 0 { 0 } else { batch.min(limit / 2).max(1) });
+            self.drain_objects(&cache);
+            Ok(())
+        })
+    }
+
     /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
     pub(super) fn equip(&'static self, cache: &Cache<P>) {
         let lacks = || {
             let pin = self.platform.pin().filter(|pin| pin.front() < MAX_CPUS)?;
             (!cache.front.is_equipped(pin.front())).then_some(pin)
         };
-        if lacks().is_none() || self.is_short(cache) {
+        if cache.stock.capacity() == 0 || lacks().is_none() || self.is_short(cache) {
             return;
         }
         let Some(loaded) = self.new_magazine(cache) else { return };
@@ -31,16 +52,16 @@ impl<P: Platform> Memory<P> {
 
     /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
     pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
-        let source = &self.boot_caches.magazines[cache.stock.kind];
+        let capacity = cache.stock.capacity();
+        let source = &self.boot_caches.magazines[Stock::kind(capacity)?];
         let take = || source.slabs.with(|slabs| slabs.take());
         let (slab, object) = take().or_else(|| {
             self.grow_quietly(source)?;
             take()
         })?;
         let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
-        debug_assert!(cache.stock.capacity <= CAPACITIES[cache.stock.kind]);
         // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
-        Some(unsafe { MagazineRef::init(memory, cache.stock.capacity) })
+        Some(unsafe { MagazineRef::init(memory, capacity) })
     }
 
     fn free_magazine(&'static self, magazine: MagazineRef) {

@@ -11,7 +11,7 @@ mod zoneinfo;
 pub use bigphysarea::bigphysarea;
 pub use buddyinfo::buddyinfo;
 pub use meminfo::{FileCache, meminfo};
-pub use slabinfo::{Statistics, slabinfo};
+pub use slabinfo::{Statistics, parse_tuning, slabinfo};
 pub use vmallocinfo::vmallocinfo;
 pub use vmstat::vmstat;
 pub use zoneinfo::zoneinfo;

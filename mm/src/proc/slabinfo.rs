@@ -13,7 +13,7 @@ pub enum Statistics {
     On,
 }
 
-/// Writes the file. The last columns are the limit and batch of per-CPU arrays, 0 while a cache has none.
+/// Writes the file. The last columns are what a CPU's magazines hold, and one of them: limit and batch.
 pub fn slabinfo(
     caches: impl Iterator<Item = CacheStats>,
     statistics: Statistics,
@@ -37,7 +37,35 @@ pub fn slabinfo(
             let CacheStats { high, allocs, grown, reaped, errors, .. } = cache;
             write!(out, " : {high:>6} {allocs:>7} {grown:>5} {reaped:>4} {errors:>4}")?;
         }
-        writeln!(out, " : {0:>4} {0:>4}", 0)?;
+        writeln!(out, " : {:>4} {:>4}", 2 * cache.magazine, cache.magazine)?;
     }
     Ok(())
+}
+
+/// Reads what somebody writes into the file: `name limit batch`, and perhaps a third number, which changes nothing.
+pub fn parse_tuning(line: &str) -> Option<(&str, usize, usize)> {
+    let mut words = line.split_ascii_whitespace();
+    let (name, limit, batch) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let shared = words.next().is_none_or(|shared| shared.parse::<usize>().is_ok());
+    (shared && words.next().is_none() && line.len() <= TUNING_MAX).then_some((name, limit, batch))
+}
+
+/// Longest line that [`parse_tuning`] reads.
+const TUNING_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::parse_tuning;
+
+    #[test]
+    fn tunings_are_a_name_and_two_or_three_numbers() {
+        assert_eq!(parse_tuning("size-64 128 64"), Some(("size-64", 128, 64)));
+        assert_eq!(parse_tuning(" size-64 128 64 8\n"), Some(("size-64", 128, 64)));
+        for wrong in ["", "size-64", "size-64 1", "size-64 -1 1", "size-64 2 x", "size-64 2 1 x", "size-64 2 1 0 0"] {
+            assert_eq!(parse_tuning(wrong), None, "{wrong}");
+        }
+        let mut long = [b' '; 200];
+        long[..8].copy_from_slice(b"name 2 1");
+        assert_eq!(core::str::from_utf8(&long).ok().and_then(parse_tuning), None);
+    }
 }

@@ -11,6 +11,7 @@ use crate::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::gfp::GfpFlags;
 use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
+use crate::slab::debug::DebugFlags;
 use crate::slab::descriptor::SlabRef;
 use crate::slab::front::{Front, Stock};
 use crate::slab::geometry::{CacheFlags, Geometry};
@@ -53,6 +54,8 @@ pub struct CacheStats {
     pub object_size: usize,
     /// Free objects that wait in magazines.
     pub parked: usize,
+    /// Objects of a full magazine; 0 when the cache has none. A CPU has two.
+    pub magazine: usize,
     /// Slabs that not all objects are in.
     pub active_slabs: usize,
     /// All slabs.
@@ -80,6 +83,8 @@ pub struct Cache<P: Platform> {
     pub(crate) geometry: Geometry,
     pub(crate) stock: Stock,
     pub(crate) flags: CacheFlags,
+    /// What is done beyond what always is; if anything, the cache has no magazines.
+    pub(crate) debug: DebugFlags,
     pub(crate) ctor: Option<Ctor>,
     pub(crate) dtor: Option<Dtor>,
     /// The next older cache; used under the chain's lock.
@@ -159,7 +164,7 @@ impl<P: Platform> CacheRef<P> {
 impl<P: Platform> Cache<P> {
     pub(crate) fn new(
         name: CacheName,
-        geometry: Geometry,
+        (geometry, debug): (Geometry, DebugFlags),
         flags: CacheFlags,
         (ctor, dtor): (Option<Ctor>, Option<Dtor>),
         tag: Word,
@@ -169,8 +174,9 @@ impl<P: Platform> Cache<P> {
             front: Front::new(),
             name,
             geometry,
-            stock: Stock::for_objects(geometry.stride),
+            stock: if debug.is_empty() { Stock::for_objects(geometry.stride) } else { Stock::none() },
             flags,
+            debug,
             ctor,
             dtor,
             next: Cell::new(None),
@@ -220,6 +226,7 @@ impl<P: Platform> Cache<P> {
                 name: self.name,
                 active_objects,
                 parked,
+                magazine: self.stock.capacity(),
                 objects: slabs.len() * self.geometry.objects,
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),

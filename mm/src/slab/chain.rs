@@ -3,6 +3,7 @@
 use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
 use crate::slab::cache::{Cache, CacheRef};
+use crate::slab::debug::{DebugChoice, DebugFlags};
 use crate::slab::descriptor::Slab;
 use crate::slab::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
 use crate::slab::magazine::{CAPACITIES, Magazine};
@@ -61,7 +62,7 @@ impl<P: Platform> BootCaches<P> {
         let boot_cache = |name, bytes: usize, number| {
             let tag = Word::slab(number, SlabUser::Allocators);
             let geometry = Geometry::for_descriptors(bytes);
-            Cache::new(name, geometry, CacheFlags::NO_REAP, (None, None), tag)
+            Cache::new(name, (geometry, DebugFlags::empty()), CacheFlags::NO_REAP, (None, None), tag)
         };
         Self {
             caches: boot_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
@@ -82,11 +83,13 @@ pub(crate) struct Chain<P: Platform> {
     head: Option<CacheRef<P>>,
     hand: Option<CacheRef<P>>,
     numbers: u32,
+    /// What caches that are created now are debugged for.
+    pub(crate) debug: DebugChoice,
 }
 
 impl<P: Platform> Chain<P> {
     pub(crate) const fn new() -> Self {
-        Self { head: None, hand: None, numbers: FIRST_NUMBER }
+        Self { head: None, hand: None, numbers: FIRST_NUMBER, debug: DebugChoice::NONE }
     }
 
     /// A word for the pages of a new cache, which no cache had before.

@@ -7,39 +7,61 @@
 //! A magazine leaves a front under the lock of the cache, before it is given back: who holds that lock may look at
 //! the counts of all CPUs.
 
-use crate::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
+use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::magazine::MAX_CPUS;
 use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef};
 
 /// How many objects the magazines of a cache and its depot hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) struct Stock {
-    /// Index in [`CAPACITIES`].
-    pub(crate) kind: usize,
-    /// Objects of a full magazine.
-    pub(crate) capacity: usize,
-    /// Full magazines in the depot.
-    pub(crate) depot: usize,
+    stride: usize,
+    capacity: AtomicUsize,
 }
 
 impl Stock {
     /// Objects that a depot holds at most, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 256 << 10;
+    /// Objects of the largest magazine.
+    const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
+
+    /// No magazines at all.
+    pub(crate) const fn none() -> Self {
+        Self { stride: Self::DEPOT_BYTES, capacity: AtomicUsize::new(0) }
+    }
 
     /// The larger the objects, the fewer of them.
     pub(crate) const fn for_objects(stride: usize) -> Self {
-        let kind = match stride {
-            0..=256 => 3,
-            257..=1024 => 2,
-            1025..=4096 => 1,
-            _ => 0,
+        let capacity = match stride {
+            0..=256 => 64,
+            257..=1024 => 32,
+            1025..=4096 => 16,
+            4097..=16_384 => 8,
+            _ => 2,
         };
-        let capacity = if stride <= 16_384 { CAPACITIES[kind] } else { 2 };
-        let (by_bytes, by_number) = (Self::DEPOT_BYTES / stride, Self::DEPOT_OBJECTS);
-        let objects = if by_bytes < by_number { by_bytes } else { by_number };
-        Self { kind, capacity, depot: objects / capacity }
+        Self { stride, capacity: AtomicUsize::new(capacity) }
+    }
+
+    /// Objects of a full magazine; 0 for a cache that has none.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed)
+    }
+
+    /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on.
+    pub(crate) fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity.min(Self::MOST), Relaxed);
+    }
+
+    /// The kind of magazine that has room for so many: index in [`CAPACITIES`].
+    pub(crate) fn kind(capacity: usize) -> Option<usize> {
+        CAPACITIES.iter().position(|&room| room >= capacity)
+    }
+
+    /// Full magazines in the depot.
+    pub(crate) fn depot(&self) -> usize {
+        let objects = (Self::DEPOT_BYTES / self.stride).min(Self::DEPOT_OBJECTS);
+        objects.checked_div(self.capacity()).unwrap_or(0)
     }
 }
 
@@ -151,12 +173,12 @@ mod tests {
     fn magazines_of_large_objects_are_small() {
         for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 8), (4096, 16, 4), (8192, 8, 4)] {
             let stock = Stock::for_objects(stride);
-            assert_eq!((stock.capacity, stock.depot), (capacity, depot), "{stride}");
+            assert_eq!((stock.capacity(), stock.depot()), (capacity, depot), "{stride}");
         }
         for stride in (8..=131_072).step_by(4) {
             let stock = Stock::for_objects(stride);
-            assert!(stock.depot * stock.capacity * stride <= 256 << 10, "{stride}: {stock:?}");
-            assert!(stock.capacity > 0);
+            assert!(stock.depot() * stock.capacity() * stride <= 256 << 10, "{stride}: {stock:?}");
+            assert!(stock.capacity() > 0);
         }
     }
 }

@@ -10,18 +10,31 @@ use bitflags::bitflags;
 use crate::addr::PAGE_SIZE;
 use crate::error::CreateError;
 use crate::order::Order;
+use crate::slab::debug::{DebugFlags, ZONE, behind};
 use crate::slab::descriptor::Slab;
 
 bitflags! {
     /// How a cache treats its objects. (Chapter: "Lookaside Caches".)
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct CacheFlags: u32 {
+        /// Writes before and behind objects are found, reported and repaired.
+        const RED_ZONE = 0x400;
+        /// Writes into free objects are found, reported and repaired; not in a cache with a constructor.
+        const POISON = 0x800;
         /// Low memory does not shrink the cache.
         const NO_REAP = 0x1000;
         /// Objects start at a cache line, or at a part of it that several small objects share.
         const HWCACHE_ALIGN = 0x2000;
         /// Objects lie in memory that ISA DMA reaches.
         const CACHE_DMA = 0x4000;
+    }
+}
+
+impl CacheFlags {
+    /// What they ask to be debugged.
+    pub(crate) fn debug(self) -> DebugFlags {
+        let asked = |flag, debug| if self.contains(flag) { debug } else { DebugFlags::empty() };
+        asked(Self::RED_ZONE, DebugFlags::RED_ZONE) | asked(Self::POISON, DebugFlags::POISON)
     }
 }
 
@@ -45,6 +58,10 @@ const WORD: usize = 8;
 pub struct Geometry {
     /// Bytes from one object to the next.
     pub stride: usize,
+    /// Bytes of an object that its owner may use: the stride, unless it is debugged.
+    pub usable: usize,
+    /// Bytes before the first object, besides its colour: 0, unless it is debugged.
+    pub lead: usize,
     /// Pages of a slab.
     pub pages: u32,
     /// Size of the block that they are the first of.
@@ -81,9 +98,39 @@ impl Geometry {
         Ok(geometry)
     }
 
-    /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two.
-    pub fn for_class(size: usize) -> Self {
-        Self::smallest(size)
+    /// The layout for objects of `size` bytes that may be debugged.
+    pub(crate) fn for_debugged_cache(
+        size: usize,
+        offset: usize,
+        flags: CacheFlags,
+        debug: DebugFlags,
+    ) -> Result<Self, CreateError> {
+        let plain = Self::for_cache(size, offset, flags)?;
+        let align = if flags.contains(CacheFlags::HWCACHE_ALIGN) { line_share(size) } else { WORD };
+        Ok(if debug.need_space() { Self::spaced(size, align, debug) } else { plain })
+    }
+
+    /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With room
+    /// around its objects, the stride doubles.
+    pub fn for_class(size: usize, debug: DebugFlags) -> Self {
+        if debug.need_space() { Self::spaced(size, size, debug) } else { Self::smallest(size) }
+    }
+
+    /// The smallest layout with room for debugging before and behind each object.
+    fn spaced(size: usize, align: usize, debug: DebugFlags) -> Self {
+        let needed = size + behind(size, debug);
+        let lead = ZONE.next_multiple_of(align);
+        let stride = (needed + ZONE).next_multiple_of(align);
+        let fit = |pages: u32| {
+            let bytes = pages as usize * PAGE_SIZE;
+            let end = |objects: usize| lead + (objects - 1) * stride + needed;
+            let fits =
+                |&objects: &usize| descriptor_offset(bytes, objects).is_some_and(|offset| end(objects) <= offset);
+            let objects = (1..=bytes / stride + 1).rev().find(fits)?;
+            let descriptor_offset = descriptor_offset(bytes, objects);
+            Some(Self { objects, usable: size, lead, descriptor_offset, ..Self::single(stride, pages) })
+        };
+        (1..).find_map(fit).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
     /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere.
@@ -139,7 +186,18 @@ impl Geometry {
     /// One object in `pages` pages.
     fn single(stride: usize, pages: u32) -> Self {
         let order = Order::for_bytes(pages as usize * PAGE_SIZE).unwrap_or(Order::MAX);
-        Self { stride, pages, order, objects: 1, colour_step: CACHE_LINE, colours: 0, descriptor_offset: None }
+        let (usable, lead) = (stride, 0);
+        Self {
+            stride,
+            usable,
+            lead,
+            pages,
+            order,
+            objects: 1,
+            colour_step: CACHE_LINE,
+            colours: 0,
+            descriptor_offset: None,
+        }
     }
 }
 
@@ -166,7 +224,7 @@ const _: () = assert!(MAX_SLAB_PAGES as usize == 131_072 / PAGE_SIZE);
 
 #[cfg(test)]
 mod tests {
-    use super::{CacheFlags, Geometry, OBJECT_SIZES};
+    use super::{CacheFlags, DebugFlags, Geometry, OBJECT_SIZES};
     use crate::error::CreateError;
     use crate::slab::descriptor::Slab;
 
@@ -212,6 +270,17 @@ mod tests {
     }
 
     #[test]
+    fn debugging_doubles_the_stride_of_a_class() {
+        // Shows: K3
+        for debug in [DebugFlags::RED_ZONE, DebugFlags::RED_ZONE | DebugFlags::USERS | DebugFlags::POISON] {
+            for shift in 5..=17 {
+                let g = Geometry::for_class(1 << shift, debug);
+                assert_eq!((g.stride, g.usable, g.lead), (2 << shift, 1 << shift, 1 << shift), "{g:?}");
+            }
+        }
+    }
+
+    #[test]
     fn small_objects_are_packed_densely() {
         for (size, percent) in [(64, 2), (100, 4), (192, 2)] {
             let g = Geometry::for_cache(size, 0, CacheFlags::empty()).expect("a legal size");
@@ -223,7 +292,7 @@ mod tests {
     #[test]
     fn classes_waste_at_most_an_eighth() {
         for shift in 5..=17 {
-            let g = Geometry::for_class(1 << shift);
+            let g = Geometry::for_class(1 << shift, DebugFlags::empty());
             assert_eq!(g.colours, 0);
             assert!(g.leftover() * 8 <= g.bytes(), "{g:?}");
         }

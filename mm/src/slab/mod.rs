@@ -6,6 +6,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod chain;
+pub(crate) mod debug;
 pub(crate) mod descriptor;
 pub(crate) mod front;
 pub(crate) mod geometry;
@@ -15,6 +16,7 @@ mod places;
 pub(crate) mod slabs;
 
 pub use cache::{CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
+pub use debug::{Damage, DebugChoice, DebugFlags};
 pub use geometry::{CacheFlags, Geometry};
 pub use name::CacheName;
 

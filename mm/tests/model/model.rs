@@ -180,7 +180,7 @@ impl Model {
         let object = if zeroed { self.memory.kzalloc(size, gfp) } else { self.memory.kmalloc(size, gfp) };
         let class = size.next_power_of_two().max(32);
         let Ok(object) = object else {
-            let rightly = !self.can_grow(gfp, Geometry::for_class(class).order);
+            let rightly = !self.can_grow(gfp, Geometry::for_class(class, mm::slab::DebugFlags::empty()).order);
             return self.failed(rightly);
         };
         assert_eq!(self.memory.ksize(object.as_ptr()), Some(class));

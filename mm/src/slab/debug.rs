@@ -1,0 +1,291 @@
+//! Debugging on demand: red zones around objects, poison in free ones, and who used them last.
+//!
+//! ```text
+//!   ... | zone | object | zone | allocated by | freed by | ... | zone | object | ...
+//! ```
+//!
+//! A zone says whether its object is live. The functions here look at one object, which the caller has to itself, and
+//! repair what they find damaged.
+
+use core::ops::Range;
+use core::panic::Location;
+use core::ptr::NonNull;
+
+use bitflags::bitflags;
+
+use crate::addr::VirtAddr;
+use crate::slab::name::CacheName;
+
+bitflags! {
+    /// What is done for a cache beyond what always is. Any of it sends all of its calls the slow way.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct DebugFlags: u8 {
+        /// The whole slab is checked at each call. (Letter F.)
+        const CONSISTENCY = 1;
+        /// Writes before and behind an object are found. (Letter Z.)
+        const RED_ZONE = 2;
+        /// Writes into free objects are found. (Letter P.)
+        const POISON = 4;
+        /// Who allocated and freed an object last is remembered. (Letter U.)
+        const USERS = 8;
+        /// Objects are zeroed when they are allocated. (Kernel option `init_on_alloc=1`.)
+        const ZERO_ON_ALLOC = 16;
+        /// Objects are zeroed when they are freed. (Kernel option `init_on_free=1`.)
+        const ZERO_ON_FREE = 32;
+        /// Allocations and the most live objects are counted exactly. (Kernel option `slab_stats=1`.)
+        const COUNT = 64;
+    }
+}
+
+impl DebugFlags {
+    /// Those that need room around objects.
+    const SPACE: Self = Self::RED_ZONE.union(Self::USERS);
+
+    /// The flags of some letters of F, Z, P and U, in any order; `None` for any other text.
+    pub fn from_letters(letters: &str) -> Option<Self> {
+        letters.bytes().try_fold(Self::empty(), |flags, letter| {
+            let flag = match letter.to_ascii_uppercase() {
+                b'F' => Self::CONSISTENCY,
+                b'Z' => Self::RED_ZONE,
+                b'P' => Self::POISON,
+                b'U' => Self::USERS,
+                _ => return None,
+            };
+            Some(flags | flag)
+        })
+    }
+
+    /// Whether objects need room around them.
+    pub(crate) const fn need_space(self) -> bool {
+        self.intersects(Self::SPACE)
+    }
+}
+
+/// What the kernel's options ask for, for caches that are created from then on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DebugChoice {
+    /// For every cache.
+    pub all: DebugFlags,
+    /// For one cache, or for all when no name is given.
+    pub chosen: DebugFlags,
+    /// The name of that one.
+    pub only: Option<CacheName>,
+}
+
+impl DebugChoice {
+    /// Nothing, for no cache.
+    pub const NONE: Self = Self { all: DebugFlags::empty(), chosen: DebugFlags::empty(), only: None };
+
+    /// The flags for a cache.
+    pub(crate) fn for_cache(&self, name: CacheName) -> DebugFlags {
+        if self.only.is_none_or(|only| only == name) { self.all | self.chosen } else { self.all }
+    }
+}
+
+/// Bytes of a zone.
+pub(crate) const ZONE: usize = 8;
+
+/// Bytes behind an object of `size` bytes: zone, then, aligned, two users.
+pub(crate) const fn behind(size: usize, flags: DebugFlags) -> usize {
+    if flags.contains(DebugFlags::USERS) {
+        (size + ZONE).next_multiple_of(size_of::<usize>()) + 2 * size_of::<usize>() - size
+    } else {
+        ZONE
+    }
+}
+
+/// The bytes of a zone around a free object, and around a live one. (The magic numbers of 2.4.)
+const FREE_ZONE: [u8; ZONE] = 0x5a2c_f071_5a2c_f071_u64.to_ne_bytes();
+const LIVE_ZONE: [u8; ZONE] = 0x170f_c2a5_170f_c2a5_u64.to_ne_bytes();
+/// What a free object is full of, and its last byte.
+const POISON: u8 = 0x5a;
+const POISON_END: u8 = 0xa5;
+
+/// What was found at an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Damage {
+    /// Somebody wrote before it.
+    Before,
+    /// Somebody wrote behind it.
+    Behind,
+    /// Somebody wrote into it after it was freed.
+    AfterFree,
+    /// The descriptor of its slab is damaged.
+    Slab,
+}
+
+impl Damage {
+    /// What happened, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Before => "written before its start",
+            Self::Behind => "written behind its end",
+            Self::AfterFree => "written after free",
+            Self::Slab => "its slab's descriptor is damaged",
+        }
+    }
+}
+
+/// Who called.
+pub(crate) type User = &'static Location<'static>;
+
+/// The two users that are remembered.
+#[derive(Clone, Copy)]
+pub(crate) enum Event {
+    Alloc = 0,
+    Free = 1,
+}
+
+/// An object of a debugged cache, with what surrounds it.
+#[derive(Clone, Copy)]
+pub(crate) struct Watched {
+    object: NonNull<u8>,
+    size: usize,
+    flags: DebugFlags,
+}
+
+/// Whether an object is live.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Live,
+    Free,
+}
+
+impl Watched {
+    /// # Safety
+    /// `object` is `size` bytes; where `flags` need space, [`ZONE`] bytes before it and [`behind`] bytes behind it belong to
+    /// it, and [`mark`](Self::mark) comes first. The caller has it to itself as long as this is used.
+    pub(crate) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
+        Self { object, size, flags }
+    }
+
+    fn bytes(&mut self, range: Range<isize>) -> &mut [u8] {
+        let first = self.object.as_ptr().wrapping_offset(range.start);
+        // SAFETY: by the contract of `new` the ranges asked for here belong to the object and to the caller.
+        unsafe { core::slice::from_raw_parts_mut(first, (range.end - range.start) as usize) }
+    }
+
+    fn before(&mut self) -> &mut [u8] {
+        self.bytes(-(ZONE as isize)..0)
+    }
+
+    fn behind(&mut self) -> &mut [u8] {
+        let end = self.size as isize;
+        self.bytes(end..end + ZONE as isize)
+    }
+
+    fn content(&mut self) -> &mut [u8] {
+        self.bytes(0..self.size as isize)
+    }
+
+    /// Writes zones and poison as they are for an object in `life`.
+    pub(crate) fn mark(&mut self, life: Life) {
+        if self.flags.contains(DebugFlags::RED_ZONE) {
+            let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
+            self.before().copy_from_slice(&zone);
+            self.behind().copy_from_slice(&zone);
+        }
+        if self.flags.contains(DebugFlags::POISON) && life == Life::Free {
+            let content = self.content();
+            content.fill(POISON);
+            if let Some(last) = content.last_mut() {
+                *last = POISON_END;
+            }
+        } else if self.flags.contains(DebugFlags::ZERO_ON_FREE) && life == Life::Free
+            || self.flags.contains(DebugFlags::ZERO_ON_ALLOC) && life == Life::Live
+        {
+            self.content().fill(0);
+        }
+    }
+
+    /// The first damage to an object in `life`, and the place of the first wrong byte, counted from the object's start.
+    pub(crate) fn damage(&mut self, life: Life) -> Option<(Damage, isize)> {
+        let wrong = |bytes: &[u8], right: [u8; ZONE]| bytes.iter().zip(right).position(|(&byte, right)| byte != right);
+        if self.flags.contains(DebugFlags::RED_ZONE) {
+            let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
+            if let Some(at) = wrong(self.before(), zone) {
+                return Some((Damage::Before, at as isize - ZONE as isize));
+            }
+            let size = self.size as isize;
+            if let Some(at) = wrong(self.behind(), zone) {
+                return Some((Damage::Behind, size + at as isize));
+            }
+        }
+        if self.flags.contains(DebugFlags::POISON) && life == Life::Free {
+            let (last, rest) = self.content().split_last()?;
+            let wrong = rest.iter().position(|&byte| byte != POISON);
+            let end = if *last == POISON_END { None } else { Some(rest.len()) };
+            return wrong.or(end).map(|at| (Damage::AfterFree, at as isize));
+        }
+        None
+    }
+
+    /// The object's address.
+    pub(crate) fn addr(&self) -> VirtAddr {
+        VirtAddr::from_ptr(self.object.as_ptr())
+    }
+
+    /// Makes what was damaged as it should be around an object in `life`.
+    pub(crate) fn repair(&mut self, damage: Damage, life: Life) {
+        let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
+        match damage {
+            Damage::Before => self.before().copy_from_slice(&zone),
+            Damage::Behind => self.behind().copy_from_slice(&zone),
+            Damage::AfterFree => self.mark(Life::Free),
+            Damage::Slab => {}
+        }
+    }
+
+    /// Up to eight bytes from a place on, counted from the object's start: what a report shows, and how many they are.
+    pub(crate) fn dump(&mut self, at: isize) -> ([u8; 8], usize) {
+        let zone = if self.flags.contains(DebugFlags::RED_ZONE) { ZONE as isize } else { 0 };
+        let len = (self.size as isize + zone - at).clamp(0, 8);
+        let mut dump = [0; 8];
+        dump[..len as usize].copy_from_slice(self.bytes(at..at + len));
+        (dump, len as usize)
+    }
+
+    fn user_place(&self, event: Event) -> *mut Option<User> {
+        let first = self.object.as_ptr().wrapping_add(self.size + ZONE);
+        first.wrapping_add(first.align_offset(size_of::<usize>())).cast::<Option<User>>().wrapping_add(event as usize)
+    }
+
+    /// Forgets the users: comes before all else, in fresh memory.
+    pub(crate) fn forget(&mut self) {
+        for event in [Event::Alloc, Event::Free].into_iter().filter(|_| self.flags.contains(DebugFlags::USERS)) {
+            // SAFETY: by the contract of `new` the place belongs to the object.
+            unsafe { self.user_place(event).write(None) };
+        }
+    }
+
+    /// Remembers who did what.
+    pub(crate) fn remember(&mut self, event: Event, user: User) {
+        if self.flags.contains(DebugFlags::USERS) {
+            // SAFETY: as in `forget`.
+            unsafe { self.user_place(event).write(Some(user)) };
+        }
+    }
+
+    /// Who did it last.
+    pub(crate) fn user(&self, event: Event) -> Option<User> {
+        if !self.flags.contains(DebugFlags::USERS) {
+            return None;
+        }
+        // SAFETY: as in `forget`, which has made the place valid.
+        unsafe { self.user_place(event).read() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DebugFlags;
+
+    #[test]
+    fn letters_are_flags() {
+        let all = DebugFlags::CONSISTENCY | DebugFlags::RED_ZONE | DebugFlags::POISON | DebugFlags::USERS;
+        assert_eq!(DebugFlags::from_letters("FZPU"), Some(all));
+        assert_eq!(DebugFlags::from_letters("z"), Some(DebugFlags::RED_ZONE));
+        assert_eq!(DebugFlags::from_letters(""), Some(DebugFlags::empty()));
+        assert_eq!(DebugFlags::from_letters("FX"), None);
+    }
+}
