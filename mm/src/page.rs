@@ -368,20 +368,6 @@ impl PageMap {
         unsafe { entry.as_ref() }
     }
 
-    /// Whether a frame of `range` lies in a block: is memory of the allocators. Asks by whole sections where none is there.
-    pub fn has_blocks(&self, range: PfnRange) -> bool {
-        let end = range.end.as_u32().min(self.frames);
-        let mut frame = range.start.as_u32();
-        while frame < end {
-            match self.get(Pfn::new(frame)) {
-                None => frame = (frame / SECTION_FRAMES + 1) * SECTION_FRAMES,
-                Some(_) if self.block_of(Pfn::new(frame)).is_some() => return true,
-                Some(_) => frame += 1,
-            }
-        }
-        false
-    }
-
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`
     /// for a frame outside of all blocks.
     pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
