@@ -10,7 +10,7 @@
 //!    give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. the pool of cleared pages: the chain through them;
-//! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
+//! 5. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
 mod caches;
 mod cleared;
