@@ -1,30 +1,32 @@
-//! CPUs for host threads: each thread is a CPU of its own for as long as it runs.
+//! CPUs for host threads: each thread is a CPU of the machine that it works on, for as long as it runs.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::boxed::Box;
+use std::vec::Vec;
 
 use crate::magazine::MAX_CPUS;
 
-/// Bits of the CPUs that a thread has.
-static TAKEN: AtomicU64 = AtomicU64::new(0);
-
-/// No CPU was asked for yet.
-const UNKNOWN: usize = usize::MAX;
 /// All CPUs were taken when this thread asked.
-const NONE: usize = usize::MAX - 1;
+const NONE: usize = usize::MAX;
+
+/// The CPUs of one machine: a bit for each that a thread has.
+#[derive(Clone, Copy)]
+pub(super) struct Cpus(&'static AtomicU64);
 
 /// A CPU; a borrowed one goes back when this is dropped.
 pub struct HostPin {
     number: usize,
-    borrowed: bool,
+    borrowed: Option<Cpus>,
 }
 
-/// The CPU of a thread, given back when the thread ends.
-struct Owned(Cell<usize>);
+/// The CPUs of a thread, one of each machine that it has worked on, given back when the thread ends.
+struct Owned(RefCell<Vec<(Cpus, usize)>>);
 
 std::thread_local! {
-    static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
-    static OWNED: Owned = const { Owned(Cell::new(NONE)) };
+    /// The machine that the thread asked of last (the address of its bits), and its CPU there.
+    static LAST: Cell<(usize, usize)> = const { Cell::new((0, NONE)) };
+    static OWNED: Owned = const { Owned(RefCell::new(Vec::new())) };
 }
 
 impl HostPin {
@@ -36,49 +38,69 @@ impl HostPin {
 impl Drop for HostPin {
     #[inline]
     fn drop(&mut self) {
-        if self.borrowed {
-            give_back(self.number);
+        if let Some(cpus) = self.borrowed {
+            cpus.give_back(self.number);
         }
     }
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        NUMBER.set(NONE);
-        if self.0.get() < MAX_CPUS {
-            give_back(self.0.get());
+        LAST.set((0, NONE));
+        for (cpus, number) in self.0.take() {
+            cpus.give_back(number);
         }
     }
 }
 
-/// This thread's CPU; `None` when there are more threads than CPUs.
-#[inline]
-pub(super) fn current() -> Option<HostPin> {
-    let number = NUMBER.get();
-    let number = if number == UNKNOWN { claim() } else { number };
-    (number < MAX_CPUS).then_some(HostPin { number, borrowed: false })
-}
+impl Cpus {
+    /// The CPUs of a new machine.
+    pub(super) fn new() -> Self {
+        Self(Box::leak(Box::default()))
+    }
 
-/// CPU `number`, if no thread has it.
-pub(super) fn borrow(number: usize) -> Option<HostPin> {
-    // Lazily: a pin that is made is given back when it is dropped.
-    take(number).then(|| HostPin { number, borrowed: true })
-}
+    /// This thread's CPU; `None` when there are more threads than CPUs.
+    #[inline]
+    pub(super) fn current(self) -> Option<HostPin> {
+        let (machine, number) = LAST.get();
+        let number = if machine == self.address() { number } else { self.find_or_claim() };
+        (number < MAX_CPUS).then_some(HostPin { number, borrowed: None })
+    }
 
-#[cold]
-fn claim() -> usize {
-    let number = (0..MAX_CPUS).find(|&number| take(number)).unwrap_or(NONE);
-    NUMBER.set(number);
-    OWNED.with(|owned| owned.0.set(number));
-    number
-}
+    /// CPU `number`, if no thread has it.
+    pub(super) fn borrow(self, number: usize) -> Option<HostPin> {
+        // Lazily: a pin that is made is given back when it is dropped.
+        self.take(number).then(|| HostPin { number, borrowed: Some(self) })
+    }
 
-fn take(number: usize) -> bool {
-    TAKEN.fetch_or(1 << number, Ordering::Acquire) >> number & 1 == 0
-}
+    fn address(self) -> usize {
+        core::ptr::from_ref(self.0) as usize
+    }
 
-fn give_back(number: usize) {
-    TAKEN.fetch_and(!(1 << number), Ordering::Release);
+    #[cold]
+    fn find_or_claim(self) -> usize {
+        let claim = |owned: &Owned| {
+            let mut owned = owned.0.borrow_mut();
+            if let Some((_, number)) = owned.iter().find(|(cpus, _)| cpus.address() == self.address()) {
+                return Some(*number);
+            }
+            let number = (0..MAX_CPUS).find(|&number| self.take(number))?;
+            owned.push((self, number));
+            Some(number)
+        };
+        // A thread that is ending has none.
+        let number = OWNED.try_with(claim).ok().flatten().unwrap_or(NONE);
+        LAST.set((self.address(), number));
+        number
+    }
+
+    fn take(self, number: usize) -> bool {
+        self.0.fetch_or(1 << number, Ordering::Acquire) >> number & 1 == 0
+    }
+
+    fn give_back(self, number: usize) {
+        self.0.fetch_and(!(1 << number), Ordering::Release);
+    }
 }
 
 const _: () = assert!(MAX_CPUS <= u64::BITS as usize);

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
-use super::cpu::{self, HostPin};
+use super::cpu::{Cpus, HostPin};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
@@ -55,6 +55,7 @@ type Interrupt = (usize, fn());
 
 /// The host beneath the allocators.
 pub struct HostPlatform {
+    cpus: Cpus,
     file: File,
     memory: Reserved,
     /// Addresses for vm areas, then those for the windows of kmap.
@@ -96,6 +97,7 @@ impl HostPlatform {
         // SAFETY: the file's frames show at `memory`, zeroed; the root's is nobody else's, and the allocators hand in theirs.
         let tables = unsafe { PageMapper::new(root, memory.start(), HostFormat) };
         Self {
+            cpus: Cpus::new(),
             file,
             memory,
             areas: Reserved::new(vmalloc_pages.next_multiple_of(TABLE_PAGES) + KMAP_PAGES),
@@ -212,11 +214,11 @@ impl Platform for HostPlatform {
     type Pin = HostPin;
 
     fn pin(&self) -> Option<HostPin> {
-        cpu::current()
+        self.cpus.current()
     }
 
     fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
-        cpu::borrow(cpu)
+        self.cpus.borrow(cpu)
     }
 
     fn context(&self) -> Context {
