@@ -95,6 +95,8 @@ DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'
 check: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
+	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
+	$(CARGO) clippy $(QUIET) -p bench -- -D warnings
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib

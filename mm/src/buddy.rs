@@ -9,7 +9,7 @@
 //! b. no two buddies of one order below 9 are both free;
 //! c. `pages` is the sum of the blocks in all lists; bit `n` of `mask` says that list `n` is not empty.
 //!
-//! Neighbours: `zone.rs` adds watermarks, `page.rs` holds the entries. (Knowlton 1965; chapter: "get_free_page and
+//! Neighbours: `zone.rs` adds watermarks, `page/` holds the entries. (Knowlton 1965; chapter: "get_free_page and
 //! Friends".)
 
 use crate::addr::{Pfn, PfnRange};

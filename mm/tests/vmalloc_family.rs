@@ -14,12 +14,15 @@ fn frames_of(memory: Kernel, area: VirtAddr, count: usize) -> Vec<Pfn> {
     (0..count).map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped")).collect()
 }
 
+/// Whether a frame is where a call may take it from, given where Normal memory starts and ends.
+type Fits = fn(Pfn, Pfn, Pfn) -> bool;
+
 #[test]
 fn kin_of_vmalloc_take_pages_from_the_zones_they_name() {
     let memory = common::boot_high(64, 48);
     let (dma_end, high) = (Pfn::new(4096), memory.config().highmem_start);
     type Call = fn(Kernel) -> Result<VirtAddr, AllocError>;
-    let rows: [(Call, fn(Pfn, Pfn, Pfn) -> bool); 5] = [
+    let rows: [(Call, Fits); 5] = [
         (|memory| memory.vmalloc(pages(3)), |frame, _, high| frame >= high),
         (|memory| memory.vzalloc(pages(3)), |frame, _, high| frame >= high),
         (|memory| memory.vmalloc_32(pages(3)), |frame, _, high| frame < high),

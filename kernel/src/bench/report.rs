@@ -8,6 +8,7 @@ use shell::{Env, Failure, Job};
 
 use super::probe::{Batch, Call, FreeOrder, Ticks, pairs};
 use super::suites::Suite;
+use crate::arch::paging;
 use crate::console::process::Process;
 
 /// Most rounds of a row.
@@ -50,6 +51,23 @@ impl<'j, 'a> Reporter<'j, 'a> {
     /// A row of allocations, each freed at once.
     pub fn pairs(&mut self, name: fmt::Arguments<'_>, effort: Effort, call: impl Call) -> Result<(), Stopped> {
         self.row(name, effort, |count| pairs(&call, count))
+    }
+
+    /// [`pairs`](Self::pairs), and a row that says how many TLB flushes a thousand of them took.
+    pub fn pairs_and_flushes(
+        &mut self,
+        name: fmt::Arguments<'_>,
+        effort: Effort,
+        call: impl Call,
+    ) -> Result<(), Stopped> {
+        let before = paging::flushes();
+        self.pairs(name, effort, call)?;
+        let operations = u64::from(effort.count) * (effort.rounds as u64 + 1);
+        let flushes = Hundredths((paging::flushes() - before) * 100_000 / operations);
+        let (count, rounds) = (effort.count, effort.rounds);
+        self.print(format_args!(
+            "bench {name}_flushes_per_1000 {flushes} {flushes} {flushes} {flushes} {count} {rounds}\n"
+        ))
     }
 
     /// The two rows of a batch; `effort` counts whole batches.

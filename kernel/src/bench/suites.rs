@@ -124,7 +124,7 @@ fn pages(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
 fn vmalloc(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
     for (pages, count) in [(1, 2000), (4, 1000), (16, 400), (64, 100), (256, 24), (1024, 8)] {
         let call = Vmalloc { size: pages * PAGE_SIZE };
-        reporter.pairs(format_args!("vmalloc_{pages}pages"), effort(count, 11), call)?;
+        reporter.pairs_and_flushes(format_args!("vmalloc_{pages}pages"), effort(count, 11), call)?;
     }
     let call = Vmalloc { size: 16 * PAGE_SIZE };
     reporter.batch(format_args!("vmalloc_batch256_16pages_fifo"), effort(1, 7), (256, FreeOrder::Fifo), call)
@@ -140,7 +140,7 @@ fn ioremap(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
     let rows = [("4K_hpet", HPET, 4 * KIB), ("4K_vga", FRAME_BUFFER, 4 * KIB)];
     let large = [("2M_vga", FRAME_BUFFER, 2048 * KIB), ("64K_vga", FRAME_BUFFER, 64 * KIB)];
     for (name, phys, size) in rows.into_iter().chain(large) {
-        reporter.pairs(format_args!("ioremap_{name}"), effort(500, 11), Ioremap { phys, size })?;
+        reporter.pairs_and_flushes(format_args!("ioremap_{name}"), effort(500, 11), Ioremap { phys, size })?;
     }
     Ok(())
 }

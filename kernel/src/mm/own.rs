@@ -15,5 +15,10 @@ pub(super) fn note(range: PfnRange) {
 
 /// Whether the kernel lies in a part of `range`.
 pub(super) fn meets(range: PfnRange) -> bool {
-    OWN.with(|own| own.ranges().iter().any(|part| part.intersection(range).frames() > 0))
+    OWN.with(|own| {
+        // Sorted and apart: the first that ends behind the start of `range` is the one that may meet it.
+        let ranges = own.ranges();
+        let next = ranges.partition_point(|part| part.end <= range.start);
+        ranges.get(next).is_some_and(|part| part.start < range.end)
+    })
 }

@@ -54,7 +54,7 @@ pub(crate) fn in_process() -> bool {
 
 /// Enters an interrupt. One that came into a section finds the allocators' caches in use, perhaps.
 fn enter(interrupt: u32) {
-    if depth() % SOFTIRQ == 0 {
+    if depth().is_multiple_of(SOFTIRQ) {
         PREEMPT_COUNT.add(interrupt);
     } else {
         PREEMPT_COUNT.add(interrupt + INTRUSION);
@@ -64,7 +64,7 @@ fn enter(interrupt: u32) {
 
 /// Leaves an interrupt; as many sections are open as when it came.
 fn leave(interrupt: u32) {
-    if depth() % SOFTIRQ == 0 {
+    if depth().is_multiple_of(SOFTIRQ) {
         PREEMPT_COUNT.sub(interrupt);
     } else {
         PREEMPT_COUNT.sub(interrupt + INTRUSION);

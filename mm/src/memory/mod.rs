@@ -10,7 +10,7 @@
 //!    give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. the pool of cleared pages: the chain through them;
-//! 5. a zone's lock: its free blocks, and the page-map entries as `page.rs` says.
+//! 5. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
 mod caches;
 mod cleared;
@@ -226,9 +226,15 @@ impl<P: Platform> Memory<P> {
     /// The frame whose direct-map address lies in the page of `addr`, if the page map knows it.
     #[inline]
     pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
+        self.direct_frame(addr).filter(|&frame| self.map.get(frame).is_some())
+    }
+
+    /// The frame whose direct-map address lies in the page of `addr`, whether or not there is one.
+    #[inline]
+    fn direct_frame(&self, addr: VirtAddr) -> Option<Pfn> {
         let offset = addr.as_usize().checked_sub(self.platform.direct_map().as_usize())?;
         let frame = crate::addr::PhysAddr::new(offset as u64).frame()?;
-        (frame < self.config.highmem_start && self.map.get(frame).is_some()).then_some(frame)
+        (frame < self.config.highmem_start).then_some(frame)
     }
 
     /// A snapshot of one zone.
@@ -328,11 +334,15 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
-        let high = ZoneKind::HighMem;
-        if self.first_zone(gfp) == high && self.zone(high).with(|zone| zone.managed() > 0) {
-            return Err(self.refuse(call, "high memory has no address", caller));
-        }
-        Ok(())
+        if self.first_zone(gfp) == ZoneKind::HighMem { self.refuse_high(call, caller) } else { Ok(()) }
+    }
+
+    /// Refuses a request for high memory, if there is any.
+    #[cold]
+    #[inline(never)]
+    fn refuse_high(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
+        let is_empty = self.zone(ZoneKind::HighMem).with(|zone| zone.managed() == 0);
+        if is_empty { Ok(()) } else { Err(self.refuse(call, "high memory has no address", caller)) }
     }
 
     #[cold]

@@ -133,12 +133,12 @@ impl<P: Platform> Memory<P> {
             return Ok(());
         }
         let caller = Location::caller();
-        let frame = self.frame_of(addr).ok_or(FreeError::Wild);
-        let aligned =
-            frame.and_then(|frame| if addr.page_offset() == 0 { Ok(frame) } else { Err(FreeError::Misaligned) });
-        aligned
-            .and_then(|frame| self.release_frames(frame, order))
-            .map_err(|error| self.bad_free("free_pages", addr, error, caller))
+        let freed = match self.direct_frame(addr) {
+            Some(frame) if addr.page_offset() == 0 => self.release_frames(frame, order),
+            Some(frame) if self.map.get(frame).is_some() => Err(FreeError::Misaligned),
+            _ => Err(FreeError::Wild),
+        };
+        freed.map_err(|error| self.bad_free("free_pages", addr, error, caller))
     }
 
     /// [`free_pages`](Self::free_pages) of a single page.

@@ -115,10 +115,11 @@ impl<P: Platform> Memory<P> {
     pub(super) fn free_cached_chain(&self, chain: &mut FrameChain, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
+        // In registers, as long as nothing takes their address.
         let (mut rest, mut freed) = (*chain, 0);
-        while freed < most
-            && let Some(frame) = rest.pop(&self.map)
-        {
+        while freed < most {
+            let mut after = rest;
+            let Some(frame) = after.pop(&self.map) else { break };
             let page = self.map.at(frame);
             let Some(key) = page.word().allocated_key(Order::ZERO) else { break };
             if self.tight[key.zone_index()].load(Relaxed) {
@@ -127,9 +128,10 @@ impl<P: Platform> Memory<P> {
             self.platform.step();
             self.platform.on_free(frame, Order::ZERO, key.zone());
             self.push_or_trade(cache, pin.cpu(), (frame, page), key);
-            *chain = rest;
+            rest = after;
             freed += 1;
         }
+        *chain = rest;
         freed
     }
 

@@ -36,7 +36,7 @@ macro_rules! like_its_target {
 
         impl<$($generics)*> Eq for $owner where $target: Eq {}
 
-        #[expect(clippy::non_canonical_partial_ord_impl, reason = "the target may be ordered in part only")]
+        #[allow(clippy::non_canonical_partial_ord_impl, reason = "the target may be ordered in part only")]
         impl<$($generics)*> PartialOrd for $owner
         where
             $target: PartialOrd,

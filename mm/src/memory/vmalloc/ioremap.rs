@@ -3,9 +3,10 @@
 use core::panic::Location;
 
 use super::Memory;
-use crate::addr::{PfnRange, PhysAddr, VirtAddr};
+use crate::addr::{Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::{Frames, Level};
+use crate::page::{PageMap, SECTION_FRAMES};
 use crate::platform::{Mapping, Platform};
 use crate::vm::AreaKind;
 
@@ -24,7 +25,7 @@ impl<P: Platform> Memory<P> {
             return Err(self.refuse("ioremap", "size is zero or the range leaves the physical address space", caller));
         };
         let range = PfnRange::new(first, last.add(1));
-        if self.map.has_blocks(range) {
+        if has_blocks(&self.map, range) {
             return Err(self.refuse("ioremap", "the range is memory of the allocators", caller));
         }
         if self.platform.is_own(range) {
@@ -57,6 +58,20 @@ impl<P: Platform> Memory<P> {
         self.check_may_sleep("iounmap", caller).map_err(|_| FreeError::WrongContext)?;
         self.free_area("iounmap", addr.page_down(), |kind| matches!(kind, AreaKind::Ioremap(_)), caller)
     }
+}
+
+/// Whether a frame of `range` is memory of the allocators. Asks by whole sections where none is there.
+fn has_blocks(map: &PageMap, range: PfnRange) -> bool {
+    let end = range.end.as_u32().min(map.frames());
+    let mut frame = range.start.as_u32();
+    while frame < end {
+        match map.get(Pfn::new(frame)) {
+            None => frame = (frame / SECTION_FRAMES + 1) * SECTION_FRAMES,
+            Some(_) if map.block_of(Pfn::new(frame)).is_some() => return true,
+            Some(_) => frame += 1,
+        }
+    }
+    false
 }
 
 /// The alignment that lets the largest pages be used that fit into a range.

@@ -1,0 +1,138 @@
+//! The array of all entries: found by frame number, with room left out where there is no RAM.
+
+use core::ptr::NonNull;
+
+use super::{Page, PageState};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
+use crate::order::Order;
+
+/// Frames of one bit of [`PageMap`]'s presence map: 2 MiB, the largest block.
+pub const SECTION_FRAMES: u32 = Order::MAX.pages();
+
+/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist.
+pub struct PageMap {
+    pages: NonNull<Page>,
+    frames: u32,
+    /// Frames from 0 up to the first missing section: their entries need no look at the presence map.
+    gapless: u32,
+    present: &'static [u64],
+}
+
+// SAFETY: the entries are atomics, and the pointer and the presence map never change.
+unsafe impl Send for PageMap {}
+// SAFETY: as above.
+unsafe impl Sync for PageMap {}
+
+impl PageMap {
+    /// Words of a presence map for `frames` frames.
+    pub const fn present_words(frames: u32) -> usize {
+        frames.div_ceil(SECTION_FRAMES).div_ceil(u64::BITS) as usize
+    }
+
+    /// Bytes of entries that one section needs.
+    pub const SECTION_BYTES: usize = SECTION_FRAMES as usize * size_of::<Page>();
+
+    /// A map over `frames` frames whose entries start at `pages`.
+    ///
+    /// Bit `s` of `present` says that the entries of the frames `s * 512 .. (s + 1) * 512` exist.
+    ///
+    /// # Safety
+    /// For each bit that is set, the section's 512 entries, counted from `pages`, must be valid, initialised and never
+    /// go away; nothing else may use them.
+    #[inline]
+    pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
+        Self { pages, frames, gapless: gapless(frames, present), present }
+    }
+
+    /// Frames from 0 on that all have entries.
+    #[inline]
+    pub const fn gapless(&self) -> u32 {
+        self.gapless
+    }
+
+    /// Frames that the map spans, holes included.
+    #[inline]
+    pub const fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// Bytes of page-map entries that exist.
+    pub fn bytes(&self) -> usize {
+        self.present.iter().map(|word| word.count_ones() as usize).sum::<usize>() * Self::SECTION_BYTES
+    }
+
+    /// The entry of `frame`, or `None` where there is no RAM.
+    #[inline]
+    pub fn get(&self, frame: Pfn) -> Option<&Page> {
+        let section = frame.as_u32() / SECTION_FRAMES;
+        let word = self.present.get((section / u64::BITS) as usize)?;
+        if word >> (section % u64::BITS) & 1 == 0 {
+            return None;
+        }
+        Some(self.at(frame))
+    }
+
+    /// The entry of a frame that is known to exist: it came from the allocator or from [`get`](Self::get), or it is in
+    /// the same 2 MiB as one that did.
+    #[inline]
+    pub(crate) fn at(&self, frame: Pfn) -> &Page {
+        debug_assert!(frame.as_u32() < self.frames.next_multiple_of(SECTION_FRAMES));
+        // SAFETY: by the rule above the frame's section is present, so its entry lies within the map.
+        let entry = unsafe { self.pages.add(frame.index()) };
+        // SAFETY: present entries are valid and initialised for ever (contract of `new`).
+        unsafe { entry.as_ref() }
+    }
+
+    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to exist.
+    #[inline]
+    pub(crate) fn at_offset(&self, offset: usize) -> &Page {
+        debug_assert!(offset / PAGE_SIZE < self.frames.next_multiple_of(SECTION_FRAMES) as usize);
+        // SAFETY: as in `at`.
+        let entry = unsafe { self.pages.add(offset / PAGE_SIZE) };
+        // SAFETY: as in `at`.
+        unsafe { entry.as_ref() }
+    }
+
+    /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`
+    /// for a frame outside of all blocks.
+    pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
+        if self.get(frame)?.state() == PageState::Slab {
+            return Some((frame, PageState::Slab));
+        }
+        Order::all().find_map(|size| {
+            let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));
+            let state = self.at(head).state();
+            match state {
+                PageState::Free(order) | PageState::Parked(order) | PageState::Allocated(order)
+                    if frame.as_u32() - head.as_u32() < order.pages() =>
+                {
+                    Some((head, state))
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// Frames of the map before the first section that is missing.
+const fn gapless(frames: u32, present: &[u64]) -> u32 {
+    let sections = frames.div_ceil(SECTION_FRAMES);
+    let mut section = 0;
+    while section < sections && present[(section / u64::BITS) as usize] >> (section % u64::BITS) & 1 == 1 {
+        section += 1;
+    }
+    if section == sections { frames } else { section * SECTION_FRAMES }
+}
+
+/// Marks the sections that `range` touches in a presence map.
+pub fn mark_present(present: &mut [u64], range: PfnRange) {
+    if range.frames() == 0 {
+        return;
+    }
+    let last = (range.end.as_u32() - 1) / SECTION_FRAMES;
+    for section in range.start.as_u32() / SECTION_FRAMES..=last {
+        present[(section / u64::BITS) as usize] |= 1 << (section % u64::BITS);
+    }
+}
+
+const _: () = assert!(PageMap::SECTION_BYTES == 2 * PAGE_SIZE);
