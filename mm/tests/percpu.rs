@@ -210,6 +210,21 @@ fn min_free_moves_the_watermarks() {
     at_rest(*memory);
 }
 
+#[test]
+fn min_free_beyond_all_memory_leaves_some() {
+    let memory = boot(32);
+    memory.set_min_free(usize::MAX);
+    for kind in [ZoneKind::Dma, ZoneKind::Normal] {
+        let stats = memory.zone_stats(kind);
+        assert!(stats.marks.min > 0 && stats.marks.high < stats.managed, "{kind:?} {stats:?}");
+    }
+    let pages = common::hoard(*memory, KERNEL);
+    assert!(!pages.is_empty());
+    common::give(*memory, pages);
+    memory.platform().take_reports();
+    at_rest(*memory);
+}
+
 /// The owner of each frame, if it has one: the naive model of [`ten_million_page_operations_agree_with_the_model`].
 struct Owners {
     of_frame: Vec<u32>,

@@ -172,6 +172,7 @@ impl<P: Platform> Memory<P> {
     /// formula of [`Watermarks`] says. Boot, after the last [`release`](Self::release). (Kernel option `min_free_kbytes=`.)
     pub fn set_min_free(&self, pages: usize) {
         let total = self.managed_pages().max(1);
+        let pages = pages.min(total);
         for kind in ZoneKind::ALL {
             self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use mm::page::{Page, mark_present};
 use mm::zone::AtomicFloor;
 use mm::{CacheFlags, CacheSpec, Config, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
-use platform::{CPUS, Explored, run_on};
+use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
 use shuttle::{Config as Exploration, Runner, thread};
@@ -218,6 +218,41 @@ fn objects_that_cpus_pass_around_have_one_owner() {
         }));
         join(threads);
         machine.memory.kmem_cache_destroy(cache).expect("no object is left");
+    });
+}
+
+#[test]
+fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
+    explore(|machine| {
+        let memory = machine.memory;
+        let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");
+        let mut threads: Vec<_> = [0, 1, INTERRUPT]
+            .map(|cpu| {
+                spawn(cpu, move || {
+                    for count in [5, 1, 9] {
+                        let take = |_| {
+                            let object = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
+                            // SAFETY: the object is ours until it is freed.
+                            unsafe { object.write(cpu as u8) };
+                            object
+                        };
+                        for object in (0..count).map(take).collect::<Vec<_>>() {
+                            // SAFETY: as above.
+                            assert_eq!(usize::from(unsafe { object.read() }), cpu, "an object has two owners");
+                            memory.kmem_cache_free(cache, object).expect("a right free");
+                        }
+                    }
+                })
+            })
+            .into();
+        threads.push(spawn(1, move || {
+            for (limit, batch) in [(2, 1), (0, 0), (8, 4)] {
+                memory.tune_cache(SPEC.name, limit, batch).expect("right numbers");
+                memory.drop_caches();
+            }
+        }));
+        join(threads);
+        memory.kmem_cache_destroy(cache).expect("no object is left");
     });
 }
 

@@ -5,8 +5,8 @@ use core::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use mm::{
-    Context, Frames, Lock, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned, Platform, Report, Unlinked,
-    VirtAddr,
+    Context, Frames, Lock, MAX_CPUS, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned, Platform, Report,
+    Unlinked, VirtAddr,
 };
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
@@ -14,6 +14,8 @@ use super::FRAMES;
 
 /// CPUs of the explored machine.
 pub const CPUS: usize = 2;
+/// The CPU of an interrupt that came into a section: it holds none, and has no caches to itself.
+pub const INTERRUPT: usize = MAX_CPUS;
 
 /// A lock that the explorer knows.
 pub struct ExploredLock<T>(Mutex<T>);
@@ -47,7 +49,7 @@ pub fn run_on(cpu: usize) {
 /// A CPU that is held: other threads of it wait.
 pub struct ExploredPin {
     cpu: usize,
-    /// `None` in a nested pin.
+    /// `None` in a nested pin and in an interrupt.
     held: Option<MutexGuard<'static, ()>>,
     counted: bool,
 }
@@ -107,7 +109,8 @@ impl Platform for Explored {
     fn pin(&self) -> Option<ExploredPin> {
         let cpu = CPU.with(|mine| mine.load(Relaxed));
         let outermost = DEPTH.with(|depth| depth.fetch_add(1, Relaxed)) == 0;
-        let held = outermost.then(|| self.cpus[cpu].lock().expect("no thread fails while it is pinned"));
+        let own = self.cpus.get(cpu).filter(|_| outermost);
+        let held = own.map(|own| own.lock().expect("no thread fails while it is pinned"));
         Some(ExploredPin { cpu, held, counted: true })
     }
 
