@@ -35,7 +35,7 @@ help:
 	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
-	@echo 'make bench            the page allocator against others, on the host; writes docs/benchmarks.md'
+	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
 	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers'
 	@echo 'make check            formatting, lints, documentation; warnings are errors'
@@ -75,9 +75,11 @@ chapter: host-programs
 	@$(XTASK) chapter
 
 # Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck of
-# where a function lands. Padding takes that out of the comparison, for all allocators alike.
+# where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++ would take
+# the profile's line tables for a debug build, and check themselves.
 bench: setup
 	@RUSTFLAGS=-Cllvm-args=-x86-branches-within-32B-boundaries CARGO_TARGET_DIR=$(TARGET)/bench \
+	    CFLAGS=-DNDEBUG CXXFLAGS=-DNDEBUG \
 	    $(CARGO) run $(QUIET) --release -p bench
 
 bench-guest: kernel host-programs

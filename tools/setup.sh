@@ -102,6 +102,7 @@ install_toolchain() {
 command -v qemu-system-x86_64 >/dev/null || need qemu-system-x86 "the machine that Scullery boots on"
 have_uefi || need ovmf "the firmware that UEFI boots start from"
 command -v cc >/dev/null || need gcc "host programs are linked with it"
+command -v c++ >/dev/null || need g++ "make bench compares with allocators in C++"
 [ -e /usr/include/stdio.h ] || need libc6-dev "host programs are linked with it"
 [ -z "$packages" ] || install_packages
 

@@ -1,16 +1,18 @@
-//! Compares the page allocator with those of crates.io, all in one run.
+//! Compares the allocators of pages, objects and areas with those of crates.io, all in one run.
 //!
-//! Prints a table, and writes it to `docs/benchmarks.md` with a plot in `docs/benchmarks.svg`. A program, not a test:
-//! it judges no figure. With an argument it only prints the rows whose names contain that, for our allocator.
+//! Prints the tables, and writes them to `docs/benchmarks.md` with a plot each. A program, not a test: it judges no figure.
+//! With an argument it only prints the rows whose names contain that, for our allocators and the limits.
 //!
-//! `peers` has the allocators, `rows` what is measured, `table` and `plot` the output.
+//! `peers` has the allocators, `rows` what is measured, `results` what came out, `table`, `plot` and `page` the output.
 
 mod arena;
 mod clock;
 mod cpu;
+mod page;
 mod peers;
 mod plot;
 mod random;
+mod results;
 mod rows;
 mod table;
 
@@ -19,69 +21,41 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use peers::{LIMIT, OURS, PEERS};
-use rows::ROWS;
-
-const COMMAND: &str = "cargo run --release -p bench";
+use peers::{Entrant, Role};
+use results::Results;
+use rows::Row;
 
 fn main() -> Result<()> {
     cpu::become_cpu(0);
     if let Some(words) = std::env::args().nth(1) {
-        try_out(&words);
+        try_out(rows::PAGES, peers::PAGES, &words);
+        try_out(rows::OBJECTS, peers::OBJECTS, &words);
+        try_out(rows::AREAS, peers::AREAS, &words);
         return Ok(());
     }
-    let results: Vec<_> = ROWS
+    let results = [
+        Results::measure(rows::PAGES, peers::PAGES, ""),
+        Results::measure(rows::OBJECTS, peers::OBJECTS, ""),
+        Results::measure(rows::AREAS, peers::AREAS, ""),
+    ];
+    results.iter().for_each(|results| println!("{}", table::render(results)));
+    write("benchmarks.md", page::render(&results))?;
+    page::SECTIONS
         .iter()
-        .map(|row| {
-            eprintln!("measuring: {}", row.name);
-            row.run(&PEERS)
-        })
-        .collect();
-    let table = table::render(&results);
-    print!("{table}");
+        .zip(&results)
+        .try_for_each(|(section, results)| write(section.plot, plot::render(section.title, results)))
+}
+
+fn write(name: &str, text: String) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let write = |name: &str, text: String| fs::write(docs.join(name), text).with_context(|| format!("docs/{name}"));
-    write("benchmarks.md", page(&table))?;
-    write("benchmarks.svg", plot::render(&results))
+    fs::write(docs.join(name), text).with_context(|| format!("docs/{name}"))
 }
 
-/// Runs the rows whose names contain `words`, for our allocator and the limit alone, and prints their figures: for work
-/// on our allocator.
-fn try_out(words: &str) {
-    for row in ROWS.iter().filter(|row| row.name.contains(words)) {
-        let outcomes = row.run(&PEERS[..=LIMIT]);
-        println!(
-            "{:<36} ours {:>8}  limit {:>8}",
-            row.name,
-            table::figure(outcomes[OURS]),
-            table::figure(outcomes[LIMIT])
-        );
+/// Runs the rows whose names contain `words`, for our allocators and the limit, and prints the table: for work on ours.
+fn try_out<R>(rows: &[Row<R>], entrants: &[Entrant<R>], words: &str) {
+    let few: Vec<_> = entrants.iter().filter(|(role, _)| *role != Role::Peer).copied().collect();
+    let results = Results::measure(rows, &few, words);
+    if !results.lines.is_empty() {
+        println!("{}", table::render(&results));
     }
-}
-
-/// The document around the table.
-fn page(table: &str) -> String {
-    format!(
-        "# Benchmarks of the page allocator\n\n\
-         Written by `make bench`, which runs `{COMMAND}`.\n\n\
-         Machine: {}. Each figure is the median of many rounds, in ticks of the time-stamp counter for one\n\
-         allocation and its free; drain counts frees and merging only. All allocators manage 128 MiB and are measured in\n\
-         turn within one process, through calls that the compiler cannot look into. Lower is better, but for the last row.\n\n\
-         - The limit is a bare stack of numbers: no lock, no check, no merging, one thread.\n\
-         - Targets are what to pass, and what to pass with distinction.\n\
-         - talc, linked_list and rlsf are heaps, asked for blocks of whole pages that start at a page.\n\
-         - `-`: the allocator has no such operation. `>`: given up, the figure is larger.\n\
-         - Metadata kept inside the managed memory counts as the memory that cannot be handed out.\n\
-         - Churn: blocks of 1 to 8 pages grow to a half of the memory, 20 times after shrinking at random to a quarter.\n\n\
-         ![The rows in ticks, as bars](benchmarks.svg)\n\n{table}",
-        machine(),
-    )
-}
-
-/// What the machine says of its processors.
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let mut names = info.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let name = names.next().map_or("an unknown processor", |(_, name)| name);
-    format!("{name}, CPUs: {}", 1 + names.count())
 }

@@ -1,8 +1,8 @@
-//! The plot: for each row in ticks a bar for ours, the best peer and the limit, on a logarithmic axis.
+//! A plot: for each row in ticks a bar for ours, the best peer and the limit, on a logarithmic axis.
 
-use crate::peers::{LIMIT, OURS, PEERS};
-use crate::rows::{Outcome, ROWS, Row, Unit, best_peer};
-use crate::table::Outcomes;
+use crate::peers::Role;
+use crate::results::{Line, Results};
+use crate::rows::{Outcome, Unit};
 
 /// Pixels to the left of the axis.
 const LEFT: f64 = 250.0;
@@ -25,9 +25,9 @@ const OURS_COLOUR: &str = "#1b6ca8";
 const PEER_COLOUR: &str = "#d98e04";
 const LIMIT_COLOUR: &str = "#8a8f98";
 
-/// An SVG picture of the results.
-pub fn render(results: &[Outcomes]) -> String {
-    let rows: Vec<_> = ROWS.iter().zip(results).filter(|(row, _)| row.unit == Unit::Ticks).collect();
+/// An SVG picture of the results under a title.
+pub fn render(title: &str, results: &Results) -> String {
+    let rows: Vec<_> = results.lines.iter().filter(|(heading, _)| heading.unit == Unit::Ticks).collect();
     let bottom = TOP + ROW * rows.len() as f64;
     let (width, height) = (LEFT + DECADE * f64::from(DECADES) + RIGHT, bottom + BOTTOM);
     let mut svg = format!(
@@ -35,11 +35,11 @@ pub fn render(results: &[Outcomes]) -> String {
          viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
     );
-    svg += &text(LEFT, 28.0, "start", 17, "Page allocators: ticks for an allocation and its free (less is better)");
+    svg += &text(LEFT, 28.0, "start", 17, &format!("{title}: ticks for an allocation and its free (less is better)"));
     svg += &legend();
     svg += &axis(bottom);
-    for (number, (row, outcomes)) in rows.into_iter().enumerate() {
-        svg += &bars(row, outcomes, TOP + ROW * number as f64 + 6.0);
+    for (number, line) in rows.into_iter().enumerate() {
+        svg += &bars(results, line, TOP + ROW * number as f64 + 6.0);
     }
     svg + "</svg>\n"
 }
@@ -76,14 +76,13 @@ fn axis(bottom: f64) -> String {
     svg + &text(middle, bottom + 42.0, "middle", 13, "ticks of the time-stamp counter, logarithmic")
 }
 
-fn bars(row: &Row, outcomes: &Outcomes, top: f64) -> String {
-    let mut svg = text(LEFT - 8.0, top + 1.5 * BAR + 4.0, "end", 12, row.name);
-    let best = best_peer(row.unit, outcomes);
-    let best_name = best.map(|(peer, _)| PEERS[peer]().name().to_string()).unwrap_or_default();
+fn bars(results: &Results, line: &Line, top: f64) -> String {
+    let mut svg = text(LEFT - 8.0, top + 1.5 * BAR + 4.0, "end", 12, line.0.name);
+    let best = results.best_peer(line);
     let figures = [
-        (outcomes[OURS], OURS_COLOUR, String::new()),
-        (best.map(|(_, figure)| Outcome::Exactly(figure)), PEER_COLOUR, best_name),
-        (outcomes[LIMIT], LIMIT_COLOUR, String::new()),
+        (results.outcome(line, Role::Ours), OURS_COLOUR, ""),
+        (best.map(|(_, figure)| Outcome::Exactly(figure)), PEER_COLOUR, best.map_or("", |(name, _)| name)),
+        (results.outcome(line, Role::Limit), LIMIT_COLOUR, ""),
     ];
     for (number, (outcome, colour, name)) in figures.into_iter().enumerate() {
         let Some(Outcome::Exactly(figure)) = outcome else { continue };

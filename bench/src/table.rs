@@ -1,38 +1,43 @@
-//! The table: a row a measurement, a column an allocator.
+//! A table: a row a measurement, a column an allocator.
 
-use crate::peers::{LIMIT, OURS, PEERS};
-use crate::rows::{Outcome, ROWS, Row, best_peer};
-
-/// A row's figures, by peer.
-pub type Outcomes = Vec<Option<Outcome>>;
+use crate::peers::Role;
+use crate::results::{Line, Results};
+use crate::rows::Outcome;
 
 /// The table in Markdown, padded so that it reads well as plain text. Ratios are ours to theirs.
-pub fn render(results: &[Outcomes]) -> String {
-    let mut lines = vec![header()];
-    lines.extend(ROWS.iter().zip(results).map(|(row, outcomes)| line(row, outcomes)));
+pub fn render(results: &Results) -> String {
+    let mut lines = vec![header(results)];
+    lines.extend(results.lines.iter().map(|line| cells(results, line)));
     align(&lines)
 }
 
-fn header() -> Vec<String> {
+/// The columns after the ratios, by their index: all but ours.
+fn others(results: &Results) -> impl Iterator<Item = usize> {
+    (0..results.columns.len()).filter(|&column| results.columns[column].0 != Role::Ours)
+}
+
+fn header(results: &Results) -> Vec<String> {
     let mut cells: Vec<String> =
         ["row", "target", "ours", "best peer", "ours / best", "ours / limit"].map(String::from).into();
-    cells.extend(PEERS[LIMIT..].iter().map(|make| make().name().to_string()));
+    cells.extend(others(results).map(|column| results.columns[column].1.to_string()));
     cells
 }
 
-fn line(row: &Row, outcomes: &Outcomes) -> Vec<String> {
-    let best = best_peer(row.unit, outcomes);
-    let ours = exactly(outcomes[OURS]);
-    let ratio = |to: Option<f64>| match (ours, to) {
+fn cells(results: &Results, line: &Line) -> Vec<String> {
+    let (heading, outcomes) = line;
+    let (ours, limit) = (results.outcome(line, Role::Ours), results.outcome(line, Role::Limit));
+    let best = results.best_peer(line);
+    let ratio = |to: Option<f64>| match (exactly(ours), to) {
         (Some(ours), Some(to)) if to > 0.0 => format!("{:.2}", ours / to),
         _ => "-".to_string(),
     };
-    let target = row.target.map_or("-".to_string(), |(pass, stretch)| format!("< {pass:.0}, < {stretch:.0}"));
-    let best_name = best.map_or("-".to_string(), |(peer, _)| PEERS[peer]().name().to_string());
-    let mut cells = vec![row.name.to_string(), target, figure(outcomes[OURS]), best_name];
+    let targets: Vec<_> = heading.targets.iter().map(|target| format!("< {target}")).collect();
+    let target = if targets.is_empty() { "-".to_string() } else { targets.join(", ") };
+    let best_name = best.map_or("-", |(name, _)| name).to_string();
+    let mut cells = vec![heading.name.to_string(), target, figure(ours), best_name];
     cells.push(ratio(best.map(|(_, figure)| figure)));
-    cells.push(ratio(exactly(outcomes[LIMIT])));
-    cells.extend(outcomes[LIMIT..].iter().map(|&outcome| figure(outcome)));
+    cells.push(ratio(exactly(limit)));
+    cells.extend(others(results).map(|column| figure(outcomes[column])));
     cells
 }
 

@@ -68,20 +68,20 @@ struct Locked<T> {
 }
 
 /// What every tutorial starts with.
-pub fn tutorial() -> Box<dyn Peer> {
+pub fn tutorial() -> Box<dyn Peer<Order>> {
     let bitmap = Tutorial { words: vec![u64::MAX; FRAMES / WORD_BITS], lowest: 0 };
     Box::new(Locked { name: "tutorial bitmap", inner: Mutex::new(bitmap), metadata: FRAMES / 8 })
 }
 
 /// bitmap-allocator: a tree of 16-bit words.
-pub fn rcore() -> Box<dyn Peer> {
+pub fn rcore() -> Box<dyn Peer<Order>> {
     let mut bitmap = Box::new(BitAlloc64K::DEFAULT);
     bitmap.insert(0..FRAMES);
     Box::new(Locked { name: "bitmap-allocator", inner: Mutex::new(bitmap), metadata: size_of::<BitAlloc64K>() })
 }
 
 /// axallocator's page allocator, over the same tree.
-pub fn ax() -> Box<dyn Peer> {
+pub fn ax() -> Box<dyn Peer<Order>> {
     let mut pages = Box::new(BitmapPageAllocator::<PAGE_SIZE>::new());
     // Only a range of addresses: this allocator does not touch the memory.
     pages.init(AX_BASE, BYTES);
@@ -92,7 +92,7 @@ pub fn ax() -> Box<dyn Peer> {
 /// An address that is aligned to 1 GiB, as axallocator likes it.
 const AX_BASE: usize = 1 << 30;
 
-impl Peer for Locked<Tutorial> {
+impl Peer<Order> for Locked<Tutorial> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -111,7 +111,7 @@ impl Peer for Locked<Tutorial> {
     }
 }
 
-impl Peer for Locked<Box<BitAlloc64K>> {
+impl Peer<Order> for Locked<Box<BitAlloc64K>> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -138,7 +138,7 @@ impl Peer for Locked<Box<BitAlloc64K>> {
     }
 }
 
-impl Peer for Locked<Box<BitmapPageAllocator<PAGE_SIZE>>> {
+impl Peer<Order> for Locked<Box<BitmapPageAllocator<PAGE_SIZE>>> {
     fn name(&self) -> &'static str {
         self.name
     }

@@ -11,7 +11,7 @@ use frame_alloc::{
 use mm::{Order, PAGE_SHIFT, PAGE_SIZE};
 use spin::Mutex;
 
-use super::{Block, Metadata, Peer, layout};
+use super::{Block, Peer, Request};
 use crate::arena::{Arena, BYTES};
 use crate::cpu::{self, CPUS};
 
@@ -25,7 +25,7 @@ struct BuddySystem {
 }
 
 /// buddy_system_allocator's heap, which links free blocks through their memory.
-pub fn buddy_system() -> Box<dyn Peer> {
+pub fn buddy_system() -> Box<dyn Peer<Order>> {
     let arena = Arena::populated();
     let mut heap = Heap::empty();
     // SAFETY: the memory is the heap's alone, and goes after it.
@@ -33,24 +33,20 @@ pub fn buddy_system() -> Box<dyn Peer> {
     Box::new(BuddySystem { heap: Mutex::new(heap), _arena: arena })
 }
 
-impl Peer for BuddySystem {
+impl Peer<Order> for BuddySystem {
     fn name(&self) -> &'static str {
         "buddy_system"
     }
 
     fn alloc(&self, order: Order) -> Option<Block> {
-        let block = self.heap.lock().alloc(layout(order)).ok()?;
+        let block = self.heap.lock().alloc(order.layout()).ok()?;
         Block::new(block.as_ptr().expose_provenance())
     }
 
     fn free(&self, block: Block, order: Order) {
         let block = NonNull::with_exposed_provenance(block.0);
         // SAFETY: the block came from `alloc` with this order.
-        unsafe { self.heap.lock().dealloc(block, layout(order)) };
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::Inside
+        unsafe { self.heap.lock().dealloc(block, order.layout()) };
     }
 }
 
@@ -86,7 +82,7 @@ struct FrameAlloc {
 }
 
 /// frame-alloc's lock-free buddy behind its per-CPU depot.
-pub fn frame_alloc() -> Box<dyn Peer> {
+pub fn frame_alloc() -> Box<dyn Peer<Order>> {
     let arena = Arena::populated();
     let depot = Box::new(Depot::new(PAGE, SummaryBuddyAllocator::new(PAGE)));
     let all = PhysRange { base: arena.address(), len: BYTES };
@@ -102,7 +98,7 @@ fn page_count(order: Order) -> NonZeroUsize {
     pages
 }
 
-impl Peer for FrameAlloc {
+impl Peer<Order> for FrameAlloc {
     fn name(&self) -> &'static str {
         "frame-alloc"
     }
@@ -115,10 +111,6 @@ impl Peer for FrameAlloc {
         // SAFETY: the block came from `alloc` with this order.
         unsafe { self.depot.deallocate_physical(PAGE, page_count(order), block.number()) };
     }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::Inside
-    }
 }
 
 struct BuddySlab {
@@ -130,7 +122,7 @@ struct BuddySlab {
 ///
 /// # Panics
 /// When it refuses its memory.
-pub fn buddy_slab() -> Box<dyn Peer> {
+pub fn buddy_slab() -> Box<dyn Peer<Order>> {
     let arena = Arena::populated();
     let mut pages = BuddyAllocator::new();
     // SAFETY: the memory is valid, this allocator's alone, and goes after it.
@@ -141,7 +133,7 @@ pub fn buddy_slab() -> Box<dyn Peer> {
     Box::new(BuddySlab { pages: Mutex::new(pages), _arena: arena })
 }
 
-impl Peer for BuddySlab {
+impl Peer<Order> for BuddySlab {
     fn name(&self) -> &'static str {
         "buddy-slab"
     }
@@ -152,9 +144,5 @@ impl Peer for BuddySlab {
 
     fn free(&self, block: Block, order: Order) {
         self.pages.lock().dealloc_pages(block.number(), order.pages() as usize);
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::Inside
     }
 }

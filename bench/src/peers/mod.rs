@@ -1,13 +1,19 @@
 //! The allocators that are compared, behind one trait.
 //!
-//! Every call goes through a `dyn Peer`: a real call that no compiler looks into, with an order that it does not know.
+//! Every call goes through a `dyn Peer`: a real call that no compiler looks into, with a request that it does not know.
+//! A request is what the allocator hands out: an [`Order`] of pages, the [`Bytes`] of an object, the [`Pages`] of an area.
 
+mod areas;
 mod bitmaps;
 mod buddies;
+mod buddy_slab;
 mod heaps;
 mod limit;
+mod ours;
 mod scullery;
+mod user_space;
 
+use core::alloc::Layout;
 use core::num::NonZeroUsize;
 
 use mm::{Order, PAGE_SIZE};
@@ -39,27 +45,29 @@ pub enum Metadata {
     Inside,
 }
 
-/// A page allocator over [`FRAMES`](crate::arena::FRAMES) frames.
-pub trait Peer: Sync {
+/// An allocator of what `R` asks for, over [`FRAMES`](crate::arena::FRAMES) frames if it has memory at all.
+pub trait Peer<R>: Sync {
     /// Its name in the table.
     fn name(&self) -> &'static str;
 
-    /// Allocates 2^`order` pages.
-    fn alloc(&self, order: Order) -> Option<Block>;
+    /// Allocates a block.
+    fn alloc(&self, request: R) -> Option<Block>;
 
-    /// Allocates 2^`order` pages, from the last reserve if need be.
-    fn alloc_urgent(&self, order: Order) -> Option<Block> {
-        self.alloc(order)
+    /// Allocates a block, from the last reserve if need be.
+    fn alloc_urgent(&self, request: R) -> Option<Block> {
+        self.alloc(request)
     }
 
-    /// Frees a block.
-    fn free(&self, block: Block, order: Order);
+    /// Frees a block that this request got.
+    fn free(&self, block: Block, request: R);
 
     /// Merges all free blocks that were left to be merged later.
     fn coalesce(&self) {}
 
     /// What the peer's knowledge costs.
-    fn metadata(&self) -> Metadata;
+    fn metadata(&self) -> Metadata {
+        Metadata::Inside
+    }
 
     /// Whether several threads may call it.
     fn is_shared(&self) -> bool {
@@ -67,31 +75,104 @@ pub trait Peer: Sync {
     }
 }
 
-/// Makes a peer whose memory is all free.
-pub type Factory = fn() -> Box<dyn Peer>;
+/// What a heap can be asked for.
+pub trait Request: Copy + 'static {
+    /// Size and alignment.
+    fn layout(self) -> Layout;
+}
 
-/// Ours, all that others have written, and the limit.
-pub const PEERS: [Factory; 11] = [
-    scullery::new,
-    limit::new,
-    bitmaps::tutorial,
-    buddies::frame_alloc,
-    buddies::buddy_system,
-    bitmaps::ax,
-    buddies::buddy_slab,
-    bitmaps::rcore,
-    heaps::talc,
-    heaps::linked_list,
-    heaps::rlsf,
-];
-/// Index of our allocator in [`PEERS`].
-pub const OURS: usize = 0;
-/// Index of the limit in [`PEERS`].
-pub const LIMIT: usize = 1;
+/// Blocks of pages, as heaps are asked for them: aligned to one page.
+impl Request for Order {
+    #[inline]
+    fn layout(self) -> Layout {
+        layout(self.bytes(), PAGE_SIZE)
+    }
+}
 
-/// The bytes of a block of 2^`order` pages, as heaps are asked for them: aligned to one page.
+/// Size of an object, not 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bytes(pub usize);
+
+impl Request for Bytes {
+    #[inline]
+    fn layout(self) -> Layout {
+        layout(self.0, align_of::<usize>())
+    }
+}
+
 #[inline]
-fn layout(order: Order) -> core::alloc::Layout {
-    let Ok(layout) = core::alloc::Layout::from_size_align(order.bytes(), PAGE_SIZE) else { unreachable!() };
+fn layout(size: usize, align: usize) -> Layout {
+    let Ok(layout) = Layout::from_size_align(size, align) else { unreachable!() };
     layout
 }
+
+/// Size of an area of addresses in pages, 1 to [`MOST`](Self::MOST); a guard page follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pages(pub usize);
+
+impl Pages {
+    /// The largest area of the rows.
+    pub const MOST: usize = 16;
+    /// Pages of addresses that the areas come from: 4 GiB.
+    pub const ALL: usize = 1 << 20;
+
+    /// The pages with the guard page.
+    #[inline]
+    pub const fn guarded(self) -> usize {
+        self.0 + 1
+    }
+}
+
+/// What an allocator is in its table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Ours: the first column.
+    Ours,
+    /// The limit.
+    Limit,
+    /// A peer to be compared with.
+    Peer,
+    /// Shown beside the others, not one of those that "best peer" means.
+    Aside,
+}
+
+/// An allocator that takes part: its role, and how one is made whose memory is all free.
+pub type Entrant<R> = (Role, fn() -> Box<dyn Peer<R>>);
+
+/// Those that hand out pages.
+pub const PAGES: &[Entrant<Order>] = &[
+    (Role::Ours, ours::pages),
+    (Role::Limit, limit::pages),
+    (Role::Peer, bitmaps::tutorial),
+    (Role::Peer, buddies::frame_alloc),
+    (Role::Peer, buddies::buddy_system),
+    (Role::Peer, bitmaps::ax),
+    (Role::Peer, buddies::buddy_slab),
+    (Role::Peer, bitmaps::rcore),
+    (Role::Peer, heaps::talc),
+    (Role::Peer, heaps::linked_list),
+    (Role::Peer, heaps::rlsf),
+];
+
+/// Those that hand out objects.
+pub const OBJECTS: &[Entrant<Bytes>] = &[
+    (Role::Ours, ours::kmalloc),
+    (Role::Limit, limit::objects),
+    (Role::Aside, ours::kmem_cache),
+    (Role::Peer, heaps::ax_slab),
+    (Role::Peer, heaps::linked_list),
+    (Role::Peer, heaps::talc),
+    (Role::Peer, heaps::rlsf),
+    (Role::Peer, buddy_slab::objects),
+    (Role::Aside, user_space::mimalloc),
+    (Role::Aside, user_space::snmalloc),
+];
+
+/// Those that hand out ranges of addresses.
+pub const AREAS: &[Entrant<Pages>] = &[
+    (Role::Ours, ours::areas),
+    (Role::Limit, limit::areas),
+    (Role::Peer, areas::range_alloc),
+    (Role::Peer, areas::offset_allocator),
+    (Role::Peer, areas::first_fit),
+];

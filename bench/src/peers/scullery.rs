@@ -7,16 +7,16 @@ use mm::memory::DMA_END;
 use mm::page::{Page, SECTION_FRAMES, mark_present};
 use mm::zone::AtomicFloor;
 use mm::{
-    Config, Context, Frames, GfpFlags, Lock, MapError, Mapping, Memory, MustFlush, Order, PAGE_SIZE, PageMap, Pfn,
-    PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
+    Config, Context, Frames, Lock, MapError, Mapping, Memory, MustFlush, PAGE_SIZE, PageMap, Pfn, PfnRange, Pinned,
+    Platform, Report, Unlinked, VirtAddr,
 };
 
-use super::{Block, Metadata, Peer};
+use super::Pages;
 use crate::arena::{Arena, FRAMES};
 use crate::cpu;
 
 /// A spinlock as a platform's lock.
-struct SpinLock<T>(spin::Mutex<T>);
+pub struct SpinLock<T>(spin::Mutex<T>);
 
 impl<T: Send> Lock<T> for SpinLock<T> {
     fn new(value: T) -> Self {
@@ -33,7 +33,7 @@ impl<T: Send> Lock<T> for SpinLock<T> {
 }
 
 /// A pin of this thread to its CPU.
-struct Pin(usize);
+pub struct Pin(usize);
 
 impl Pinned for Pin {
     #[inline]
@@ -55,7 +55,7 @@ impl Drop for Pin {
 }
 
 /// The benchmark as a kernel: pins are counted, nothing is mapped, nobody sleeps.
-struct Bench {
+pub struct Bench {
     direct_map: VirtAddr,
 }
 
@@ -111,55 +111,35 @@ impl Platform for Bench {
     fn report(&self, _report: &Report<'_>, _caller: &'static Location<'static>) {}
 }
 
-struct Scullery(&'static Memory<Bench>);
-
-/// Our allocators with all memory in the zone Normal. They are never taken down: what they own is `'static`.
-pub fn new() -> Box<dyn Peer> {
+/// Fresh allocators with all memory in the zone Normal. They are never taken down: what they own is `'static`.
+///
+/// # Panics
+/// When the kmalloc caches cannot be made.
+pub fn boot() -> &'static Memory<Bench> {
     let ram = PfnRange::new(DMA_END, DMA_END.add(FRAMES as u32));
     let frames = ram.end.as_u32().next_multiple_of(SECTION_FRAMES);
     let mut present = vec![0; PageMap::present_words(frames)];
-    mark_present(&mut present, ram);
+    // From 0 on, as on a real machine: without gaps a free needs no look at the presence map.
+    mark_present(&mut present, PfnRange::new(Pfn::new(0), ram.end));
     let pages: &'static [Page] = (0..frames).map(|_| Page::new()).collect::<Vec<_>>().leak();
     // SAFETY: every entry exists and is leaked; nothing else uses them.
     let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
     let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
     let direct_map = VirtAddr::new(arena.address() - DMA_END.index() * PAGE_SIZE);
-    let nowhere = VirtAddr::new(0);
-    let config = Config {
-        highmem_start: Pfn::new(u32::MAX),
-        vmalloc_start: nowhere,
-        vmalloc_end: nowhere,
-        kmap_start: nowhere,
-        atomic_floor: AtomicFloor::LastPage,
-    };
-    let memory: &'static Memory<Bench> = Box::leak(Box::new(Memory::new(Bench { direct_map }, map, config)));
+    let memory: &'static Memory<Bench> = Box::leak(Box::new(Memory::new(Bench { direct_map }, map, CONFIG)));
     memory.release(ram);
-    Box::new(Scullery(memory))
+    let made = memory.init_caches();
+    assert!(made.is_ok(), "no room for the kmalloc caches");
+    memory
 }
 
-impl Peer for Scullery {
-    fn name(&self) -> &'static str {
-        "Scullery"
-    }
+/// First address for vm areas. Nothing is ever mapped there.
+const VMALLOC_START: usize = 0xffff_c900_0000_0000;
 
-    fn alloc(&self, order: Order) -> Option<Block> {
-        self.0.alloc_pages(GfpFlags::KERNEL, order).ok().and_then(|frame| Block::new(frame.index()))
-    }
-
-    fn alloc_urgent(&self, order: Order) -> Option<Block> {
-        self.0.alloc_pages(GfpFlags::ATOMIC, order).ok().and_then(|frame| Block::new(frame.index()))
-    }
-
-    fn free(&self, block: Block, order: Order) {
-        let result = self.0.free_frames(Pfn::new(block.number() as u32), order);
-        assert!(result.is_ok(), "a good free was refused");
-    }
-
-    fn coalesce(&self) {
-        self.0.drop_caches();
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::Outside(self.0.map().bytes())
-    }
-}
+const CONFIG: Config = Config {
+    highmem_start: Pfn::new(u32::MAX),
+    vmalloc_start: VirtAddr::new(VMALLOC_START),
+    vmalloc_end: VirtAddr::new(VMALLOC_START + Pages::ALL * PAGE_SIZE),
+    kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
+    atomic_floor: AtomicFloor::LastPage,
+};

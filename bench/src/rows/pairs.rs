@@ -3,7 +3,6 @@
 use mm::Order;
 
 use super::{Outcome, Round, take, take_all};
-use crate::arena::FRAMES;
 use crate::clock::{ticks, ticks_each};
 use crate::peers::{Block, Peer};
 use crate::random::Random;
@@ -27,35 +26,49 @@ pub enum Frees {
 }
 
 /// Allocates a block and frees it, again and again.
-pub fn pair(peer: &dyn Peer, order: Order) -> Option<Round<'_>> {
-    let block = peer.alloc(order)?;
-    peer.free(block, order);
-    Some(Box::new(move || Outcome::Exactly(pair_ticks(peer, order, PAIRS))))
+pub fn pair<R: Copy + 'static>(peer: &dyn Peer<R>, request: R) -> Option<Round<'_>> {
+    let block = peer.alloc(request)?;
+    peer.free(block, request);
+    Some(Box::new(move || Outcome::Exactly(pair_ticks(peer, request, PAIRS))))
 }
 
 /// Ticks of one of `pairs` pairs.
-pub fn pair_ticks(peer: &dyn Peer, order: Order, pairs: usize) -> f64 {
+pub fn pair_ticks<R: Copy>(peer: &dyn Peer<R>, request: R, pairs: usize) -> f64 {
     ticks_each(pairs, || {
         for _ in 0..pairs {
-            let block = take(peer, order);
-            peer.free(block, order);
+            let block = take(peer, request);
+            peer.free(block, request);
         }
     })
 }
 
+/// With `live` blocks allocated in a row: allocates one more and frees it, again and again.
+pub fn pair_among<R: Copy + 'static>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>, request: R) -> Option<Round<'_>> {
+    fill(peer, live, draw, &mut Random::new(5));
+    pair(peer, request)
+}
+
 /// Allocates a batch, then frees it.
-pub fn batch(peer: &dyn Peer, order: Order, frees: Frees) -> Option<Round<'_>> {
+pub fn batch<R: Copy + 'static>(peer: &dyn Peer<R>, request: R, frees: Frees) -> Option<Round<'_>> {
+    let block = peer.alloc(request)?;
+    peer.free(block, request);
     let mut random = Random::new(1);
     let mut blocks = Vec::with_capacity(BATCH);
-    Some(Box::new(move || Outcome::Exactly(batch_ticks(peer, order, frees, &mut random, &mut blocks))))
+    Some(Box::new(move || Outcome::Exactly(batch_ticks(peer, request, frees, &mut random, &mut blocks))))
 }
 
 /// Ticks of one pair of a batch; what lies between allocating and freeing is not counted.
-pub fn batch_ticks(peer: &dyn Peer, order: Order, frees: Frees, random: &mut Random, blocks: &mut Vec<Block>) -> f64 {
+pub fn batch_ticks<R: Copy>(
+    peer: &dyn Peer<R>,
+    request: R,
+    frees: Frees,
+    random: &mut Random,
+    blocks: &mut Vec<Block>,
+) -> f64 {
     blocks.clear();
     let allocs = ticks_each(BATCH, || {
         for _ in 0..BATCH {
-            blocks.push(take(peer, order));
+            blocks.push(take(peer, request));
         }
     });
     match frees {
@@ -64,35 +77,50 @@ pub fn batch_ticks(peer: &dyn Peer, order: Order, frees: Frees, random: &mut Ran
     }
     let frees = ticks_each(BATCH, || {
         for &block in blocks.iter() {
-            peer.free(block, order);
+            peer.free(block, request);
         }
     });
     allocs + frees
 }
 
-/// With half of the memory allocated: frees a page at random and allocates one, again and again.
-pub fn steady(peer: &dyn Peer) -> Option<Round<'_>> {
+/// Draws a request at random.
+pub type Draw<R> = fn(&mut Random) -> R;
+
+/// Allocates `live` blocks, or as many as there are.
+fn fill<R: Copy>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>, random: &mut Random) -> Vec<(Block, R)> {
+    let mut one = || {
+        let request = draw(random);
+        peer.alloc(request).map(|block| (block, request))
+    };
+    core::iter::from_fn(&mut one).take(live).collect()
+}
+
+/// With about `live` blocks allocated: frees one at random and allocates another, again and again.
+pub fn steady<R: Copy + 'static>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>) -> Option<Round<'_>> {
     let mut random = Random::new(2);
-    // Heaps that waste pages hold less than this.
-    let half = core::iter::from_fn(|| peer.alloc(Order::ZERO)).take(FRAMES / 2);
-    let mut live: Vec<_> = half.collect();
+    // Heaps that waste pages hold less than was asked for.
+    let mut live = fill(peer, live, draw, &mut random);
+    if live.len() < BATCH {
+        return None;
+    }
     Some(Box::new(move || {
         // The victims stand in a row, so that finding them costs nothing.
         for at in 0..BATCH {
             let other = at + random.below(live.len() - at);
             live.swap(at, other);
         }
+        let requests: Vec<R> = (0..BATCH).map(|_| draw(&mut random)).collect();
         Outcome::Exactly(ticks_each(BATCH, || {
-            for block in &mut live[..BATCH] {
-                peer.free(*block, Order::ZERO);
-                *block = take(peer, Order::ZERO);
+            for ((block, request), &next) in live[..BATCH].iter_mut().zip(&requests) {
+                peer.free(*block, *request);
+                (*block, *request) = (take(peer, next), next);
             }
         }))
     }))
 }
 
 /// Frees all pages, each by itself and in random order, until they are merged again. Only the frees and the merging count.
-pub fn drain(peer: &dyn Peer) -> Option<Round<'_>> {
+pub fn drain(peer: &dyn Peer<Order>) -> Option<Round<'_>> {
     let mut random = Random::new(3);
     Some(Box::new(move || {
         let mut live = take_all(peer, Order::ZERO);

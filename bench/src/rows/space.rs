@@ -8,7 +8,7 @@ use crate::peers::{Block, Metadata, Peer};
 use crate::random::Random;
 
 /// Bytes for each frame: outside of the memory, or lost in it.
-pub fn metadata(peer: &dyn Peer) -> Option<Round<'_>> {
+pub fn metadata(peer: &dyn Peer<Order>) -> Option<Round<'_>> {
     Some(Box::new(move || {
         let bytes = match peer.metadata() {
             Metadata::Outside(bytes) => bytes,
@@ -26,7 +26,7 @@ const ORDERS: usize = 4;
 /// The share of the free memory that can be had in blocks of 2 MiB after blocks of 1 to 8 pages came and went.
 ///
 /// For a fair denominator, a peer's memory is what it hands out as 2 MiB blocks when it is fresh, page for page.
-pub fn unfragmented(peer: &dyn Peer) -> Option<Round<'_>> {
+pub fn unfragmented(peer: &dyn Peer<Order>) -> Option<Round<'_>> {
     let round = move || {
         let fresh = large_pages(peer);
         let live = churn(peer, &mut Random::new(4));
@@ -38,7 +38,7 @@ pub fn unfragmented(peer: &dyn Peer) -> Option<Round<'_>> {
 }
 
 /// Pages that can be had in blocks of the largest order; they are given back.
-fn large_pages(peer: &dyn Peer) -> usize {
+fn large_pages(peer: &dyn Peer<Order>) -> usize {
     let blocks = take_all(peer, Order::MAX);
     for &block in &blocks {
         peer.free(block, Order::MAX);
@@ -47,7 +47,7 @@ fn large_pages(peer: &dyn Peer) -> usize {
 }
 
 /// Lets blocks come and go; returns the pages that stay.
-fn churn(peer: &dyn Peer, random: &mut Random) -> usize {
+fn churn(peer: &dyn Peer<Order>, random: &mut Random) -> usize {
     let mut live: Vec<(Block, Order)> = Vec::new();
     let mut pages = 0;
     for cycle in 0..=CYCLES {

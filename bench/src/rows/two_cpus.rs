@@ -3,8 +3,6 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use mm::Order;
-
 use super::pairs::{BATCH, Frees, batch_ticks, pair_ticks};
 use super::{Outcome, Round, take};
 use crate::clock::ticks;
@@ -40,10 +38,11 @@ impl Gate {
     }
 }
 
-/// Runs `work` on both CPUs at once; the mean of their figures.
-fn on_both(work: impl Fn(usize) -> f64 + Sync) -> f64 {
+/// Runs `work` on both CPUs at once; the mean of their figures. Both have allocated before.
+fn on_both<R: Copy + Sync>(peer: &dyn Peer<R>, request: R, work: impl Fn(usize) -> f64 + Sync) -> f64 {
     let gate = Gate::new();
     let on = |cpu: usize| {
+        peer.free(take(peer, request), request);
         gate.pass();
         work(cpu)
     };
@@ -58,21 +57,21 @@ fn on_both(work: impl Fn(usize) -> f64 + Sync) -> f64 {
     (mine + other.unwrap_or(f64::NAN)) / CPUS as f64
 }
 
-/// Pairs of order 0 on both.
-pub fn pair(peer: &dyn Peer) -> Option<Round<'_>> {
-    let round = move || Outcome::Exactly(on_both(|_| pair_ticks(peer, Order::ZERO, PAIRS)));
+/// Pairs on both.
+pub fn pair<R: Copy + Sync + 'static>(peer: &dyn Peer<R>, request: R) -> Option<Round<'_>> {
+    let round = move || Outcome::Exactly(on_both(peer, request, |_| pair_ticks(peer, request, PAIRS)));
     if peer.is_shared() { Some(Box::new(round)) } else { None }
 }
 
-/// Batches of order 0, freed at random, on both.
-pub fn batch(peer: &dyn Peer) -> Option<Round<'_>> {
+/// Batches, freed at random, on both.
+pub fn batch<R: Copy + Sync + 'static>(peer: &dyn Peer<R>, request: R) -> Option<Round<'_>> {
     let batches = move |cpu: usize| {
         let mut random = Random::new(cpu as u64);
         let mut blocks = Vec::with_capacity(BATCH);
-        let mut one = || batch_ticks(peer, Order::ZERO, Frees::Shuffled, &mut random, &mut blocks);
+        let mut one = || batch_ticks(peer, request, Frees::Shuffled, &mut random, &mut blocks);
         (0..BATCHES).map(|_| one()).sum::<f64>() / BATCHES as f64
     };
-    let round = move || Outcome::Exactly(on_both(batches));
+    let round = move || Outcome::Exactly(on_both(peer, request, batches));
     if peer.is_shared() { Some(Box::new(round)) } else { None }
 }
 
@@ -95,19 +94,19 @@ impl Parcel {
 }
 
 /// One CPU allocates, the other frees what it gets: ticks from the first allocation to the last free, for each block.
-pub fn cross_free(peer: &dyn Peer) -> Option<Round<'_>> {
-    let round = move || Outcome::Exactly(handed_over(peer));
+pub fn cross_free<R: Copy + Sync + 'static>(peer: &dyn Peer<R>, request: R) -> Option<Round<'_>> {
+    let round = move || Outcome::Exactly(handed_over(peer, request));
     if peer.is_shared() { Some(Box::new(round)) } else { None }
 }
 
-fn handed_over(peer: &dyn Peer) -> f64 {
+fn handed_over<R: Copy + Sync>(peer: &dyn Peer<R>, request: R) -> f64 {
     let belt: [Parcel; BELT] = [const { Parcel::new() }; BELT];
     let gate = Gate::new();
     let receive = || {
         become_cpu(1);
         gate.pass();
         for number in 0..PARCELS {
-            free_parcel(peer, &belt[number % BELT]);
+            free_parcel(peer, request, &belt[number % BELT]);
         }
         ticks()
     };
@@ -116,26 +115,26 @@ fn handed_over(peer: &dyn Peer) -> f64 {
         gate.pass();
         let start = ticks();
         for number in 0..PARCELS {
-            fill_parcel(peer, &belt[number % BELT]);
+            fill_parcel(peer, request, &belt[number % BELT]);
         }
         (start, receiver.join())
     });
     end.map_or(f64::NAN, |end| end.saturating_sub(start) as f64 / (PARCELS * PARCEL) as f64)
 }
 
-fn fill_parcel(peer: &dyn Peer, parcel: &Parcel) {
+fn fill_parcel<R: Copy>(peer: &dyn Peer<R>, request: R, parcel: &Parcel) {
     parcel.wait(false);
     for place in &parcel.blocks {
-        place.store(take(peer, Order::ZERO).number(), Ordering::Relaxed);
+        place.store(take(peer, request).number(), Ordering::Relaxed);
     }
     parcel.is_full.store(true, Ordering::Release);
 }
 
-fn free_parcel(peer: &dyn Peer, parcel: &Parcel) {
+fn free_parcel<R: Copy>(peer: &dyn Peer<R>, request: R, parcel: &Parcel) {
     parcel.wait(true);
     for place in &parcel.blocks {
         if let Some(block) = Block::new(place.load(Ordering::Relaxed)) {
-            peer.free(block, Order::ZERO);
+            peer.free(block, request);
         }
     }
     parcel.is_full.store(false, Ordering::Release);

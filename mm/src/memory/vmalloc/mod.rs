@@ -4,6 +4,8 @@
 //! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device memory.
 
 mod areas;
+#[cfg(feature = "testing")]
+mod empty;
 mod family;
 mod ioremap;
 mod lazy;
