@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, order};
+use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, order};
 use mm::own::{IoMem, KBox, KBytes, KString, KVec, KmemCache, PageBlock, VmArea};
 use mm::testing::{Rng, TestKernel};
-use mm::{AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
+use mm::{
+    AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr,
+};
 
 /// Runs `call`, which undoes what it does, with ever more page allocations granted until it succeeds; returns how many it
 /// needed.
@@ -74,6 +76,21 @@ fn raw_calls_fail_cleanly() {
     let device = PhysAddr::new(0xfe00_0000);
     let ioremap = |memory: Kernel| memory.ioremap(device, PAGE_SIZE).map(|at| memory.iounmap(at).expect("right"));
     assert_eq!(fails_cleanly("ioremap", ioremap), 3, "descriptor's slab, page tables");
+}
+
+#[test]
+fn a_bulk_call_is_granted_as_many_pages_as_it_gets() {
+    // High memory is short: the last pages come singly, from the next zone.
+    let memory = boot_high(40, 39);
+    for granted in [0, 1, 63, 64, 65, 130, 255, 256, 257, 299] {
+        let mut pages = [Pfn::new(0); 300];
+        memory.platform().fail_after(granted);
+        let got = memory.alloc_pages_bulk(ATOMIC | GfpFlags::HIGHMEM, &mut pages);
+        memory.platform().fail_never();
+        assert_eq!((got as i64, memory.platform().take_reports().len()), (granted, 1));
+        give(*memory, pages.into_iter().take(got));
+    }
+    memory.validate().expect("valid");
 }
 
 #[test]

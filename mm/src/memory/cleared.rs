@@ -47,7 +47,7 @@ impl<P: Platform> Memory<P> {
         // Nobody else runs here meanwhile, so no page is ever seen on its way.
         let _pin = self.platform.pin();
         let mut frame = [Pfn::new(0)];
-        if self.alloc_cached(KEY, &mut frame) == 0 {
+        if self.alloc_cached(KEY, frame.iter_mut()) == 0 {
             return false;
         }
         let [frame] = frame;

@@ -78,13 +78,20 @@ impl<P: Platform> Memory<P> {
     ) -> usize {
         let key = BlockKey::new(self.first_zone(gfp), Order::ZERO);
         let mut filled = 0;
-        while let Some(rest) = pages.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let run = rest.iter().take(BULK_RUN).take_while(|_| self.platform.admits(Order::ZERO)).count();
-            let count = self.alloc_cached(key, &mut rest[..run]);
+        while filled < pages.len() {
+            let wanted = (pages.len() - filled).min(BULK_RUN);
+            let rest = &mut pages[filled..filled + wanted];
+            // Asked page by page: what is granted is either in a magazine or the next single page.
+            let mut admitted = true;
+            let admits = |_: &&mut Pfn| {
+                admitted = self.platform.admits(Order::ZERO);
+                admitted
+            };
+            let count = self.alloc_cached(key, rest.iter_mut().take_while(admits));
             rest[..count].iter().for_each(|&frame| self.platform.on_alloc(frame, Order::ZERO, key.zone()));
             filled += count;
-            if count == 0 {
-                let single = if run > 0 { Self::alloc_uncached } else { Self::alloc_slow };
+            if count < wanted {
+                let single = if admitted { Self::alloc_uncached } else { Self::alloc_slow };
                 let Ok(frame) = single(self, gfp, Order::ZERO, caller) else { break };
                 pages[filled] = frame;
                 filled += 1;
@@ -203,7 +210,7 @@ impl<P: Platform> Memory<P> {
     pub(super) fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
         let key = BlockKey::new(self.first_zone(gfp), order);
         let mut frame = [Pfn::new(0)];
-        if self.alloc_cached(key, &mut frame) == 1 {
+        if self.alloc_cached(key, frame.iter_mut()) == 1 {
             self.platform.on_alloc(frame[0], order, key.zone());
             return Some(frame[0]);
         }

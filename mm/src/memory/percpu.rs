@@ -30,7 +30,7 @@ impl<P: Platform> Memory<P> {
 
     /// Blocks from this CPU's magazines, traded with the zone's depot when both are empty; returns how many of `frames` it
     /// filled.
-    pub(super) fn alloc_cached(&self, key: BlockKey, frames: &mut [Pfn]) -> usize {
+    pub(super) fn alloc_cached<'a>(&self, key: BlockKey, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let slot = cache.slot(key);
@@ -45,7 +45,7 @@ impl<P: Platform> Memory<P> {
             self.platform.step();
             Some(())
         };
-        frames.iter_mut().map_while(take).count()
+        frames.map_while(take).count()
     }
 
     /// Trades for a full magazine, unless the zone has little left, and takes a block from that.

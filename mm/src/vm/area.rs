@@ -52,7 +52,8 @@ pub(crate) struct VmArea {
     pub(super) next: Cell<Option<AreaRef>>,
     /// The frames that wait for the flush; of whoever closed the area.
     pub(crate) frames: Cell<FrameChain>,
-    pub(super) priority: u32,
+    /// The level in the tree: 1 for a leaf.
+    pub(super) level: Cell<u8>,
     pub(super) left: Cell<Option<AreaRef>>,
     pub(super) right: Cell<Option<AreaRef>>,
     /// Start of the first area and end of the last in this subtree, and the largest gap between two of them, in bytes.
@@ -106,7 +107,7 @@ impl VmArea {
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
             frames: Cell::new(FrameChain::EMPTY),
-            priority: 0,
+            level: Cell::new(1),
             left: Cell::new(None),
             right: Cell::new(None),
             first: Cell::new(start),

@@ -1,11 +1,13 @@
-//! The tree of vm areas: first fit and look-up by address in O(log n).
+//! The tree of vm areas: first fit and look-up by address in O(log n), at worst.
 //!
-//! A treap (Seidel and Aragon 1996) ordered by address. Each subtree knows where it starts and ends and the largest gap
-//! between two of its areas, so the lowest gap that is large enough is found in one walk down. A small table in front, by
-//! the hash of their start, remembers areas: most look-ups end there.
+//! An AA tree (A. Andersson, "Balanced Search Trees Made Simple", 1993) ordered by address. Each subtree knows where it
+//! starts and ends and the largest gap between two of its areas, so the lowest gap that is large enough is found in one
+//! walk down. A small table in front, by the hash of their start, remembers areas: most look-ups end there.
 //!
-//! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; no priority is
-//! above its parent's; the three values of each subtree are those of its areas; all areas lie in the tree's range.
+//! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; a left child is one
+//! level below its parent, a right child on its level or one below, a right grandchild below (no child: level 0), so that
+//! the depth is at most twice log2 of the number of areas; the three values of each subtree are those of its areas; all
+//! areas lie in the tree's range.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::vm::area::{AreaRef, AreaState, VmArea};
@@ -18,7 +20,6 @@ pub(crate) struct AreaTree {
     start: VirtAddr,
     end: VirtAddr,
     root: Option<AreaRef>,
-    seed: u32,
     memo: [Option<AreaRef>; 1 << MEMO_BITS],
 }
 
@@ -27,7 +28,7 @@ type Link = Option<AreaRef>;
 impl AreaTree {
     /// An empty tree for the addresses `start..end`.
     pub(crate) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
-        Self { start, end, root: None, seed: 0x9e37_79b9, memo: [None; 1 << MEMO_BITS] }
+        Self { start, end, root: None, memo: [None; 1 << MEMO_BITS] }
     }
 
     /// The lowest free range for `pages` pages and their guard page, as long as alignment need not be searched for: its
@@ -54,8 +55,7 @@ impl AreaTree {
     }
 
     /// Adds an area whose range came from [`find_gap`](Self::find_gap); `write` puts the descriptor into its memory.
-    pub(crate) fn insert(&mut self, mut area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
-        area.priority = self.next_priority();
+    pub(crate) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
         let area = write(area);
         update(area);
         self.root = Some(insert(self.root, area));
@@ -131,32 +131,23 @@ impl AreaTree {
 
     /// Checks the invariants above; returns the one that is broken.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        let (mut before, mut sorted, mut summed) = (self.start, true, true);
+        let (mut before, mut sorted, mut balanced, mut summed) = (self.start, true, true, true);
         self.for_each(&mut |area| {
             sorted &= before <= area.start && area.end() <= self.end;
+            balanced &= is_balanced(area);
             summed &= summary(area) == (area.first.get(), area.last.get(), area.max_gap.get());
-            for child in [area.left.get(), area.right.get()].into_iter().flatten() {
-                sorted &= child.priority <= area.priority;
-            }
             before = area.end();
         });
         let remembered = |(place, area): (usize, &Link)| {
             area.is_none_or(|area| slot(area.start) == place && self.find(area.start) == Some(area))
         };
-        match (sorted, summed, self.memo.iter().enumerate().all(remembered)) {
-            (true, true, true) => Ok(()),
+        match (sorted, balanced, summed, self.memo.iter().enumerate().all(remembered)) {
+            (true, true, true, true) => Ok(()),
             (false, ..) => Err("vm areas overlap or are out of order"),
-            (_, false, _) => Err("a subtree of vm areas has the wrong bounds or gap"),
+            (_, false, ..) => Err("the tree of vm areas is out of balance"),
+            (.., false, _) => Err("a subtree of vm areas has the wrong bounds or gap"),
             (.., false) => Err("a vm area is remembered that is not in the tree"),
         }
-    }
-
-    /// Pseudo-random, the same from boot to boot (Marsaglia's xorshift).
-    fn next_priority(&mut self) -> u32 {
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 17;
-        self.seed ^= self.seed << 5;
-        self.seed
     }
 }
 
@@ -206,60 +197,94 @@ fn update(area: AreaRef) {
     area.max_gap.set(gap);
 }
 
+/// The level of a subtree; 0 if it is empty.
+fn level(tree: Link) -> u8 {
+    tree.map_or(0, |root| root.level.get())
+}
+
+/// Whether the levels of an area and its children are as they should be.
+fn is_balanced(area: AreaRef) -> bool {
+    let (here, left, right) = (level(Some(area)), level(area.left.get()), level(area.right.get()));
+    let far = area.right.get().map_or(0, |right| level(right.right.get()));
+    left + 1 == here && (right == here || right + 1 == here) && far < here
+}
+
 fn insert(tree: Link, area: AreaRef) -> AreaRef {
     let Some(root) = tree else { return area };
-    if area.priority > root.priority {
-        let (left, right) = split(tree, area.start);
-        area.left.set(left);
-        area.right.set(right);
-        update(area);
-        return area;
-    }
     let side = if area.start < root.start { &root.left } else { &root.right };
     side.set(Some(insert(side.get(), area)));
+    split(skew(root))
+}
+
+/// Brings the values of a subtree up to date whose children changed, and turns right where the left child is on the root's
+/// level; returns the new root.
+fn skew(root: AreaRef) -> AreaRef {
+    let Some(left) = root.left.get().filter(|left| left.level == root.level) else {
+        update(root);
+        return root;
+    };
+    root.left.set(left.right.get());
     update(root);
-    root
+    left.right.set(Some(root));
+    update(left);
+    left
 }
 
-/// Parts a subtree into the areas below `addr` and the others.
-fn split(tree: Link, addr: VirtAddr) -> (Link, Link) {
-    let Some(root) = tree else { return (None, None) };
-    if root.start < addr {
-        let (left, right) = split(root.right.get(), addr);
-        root.right.set(left);
-        update(root);
-        (Some(root), right)
-    } else {
-        let (left, right) = split(root.left.get(), addr);
-        root.left.set(right);
-        update(root);
-        (left, Some(root))
-    }
+/// Turns left, and lifts the middle, where three areas in a row are on one level; returns the new root.
+fn split(root: AreaRef) -> AreaRef {
+    let far = |right: &AreaRef| level(right.right.get()) == root.level.get();
+    let Some(right) = root.right.get().filter(far) else { return root };
+    root.right.set(right.left.get());
+    update(root);
+    right.left.set(Some(root));
+    right.level.set(right.level.get() + 1);
+    update(right);
+    right
 }
 
-/// Joins two subtrees; every area of `left` lies below every area of `right`.
-fn merge(left: Link, right: Link) -> Link {
-    let (Some(a), Some(b)) = (left, right) else { return left.or(right) };
-    if a.priority >= b.priority {
-        a.right.set(merge(a.right.get(), right));
-        update(a);
-        left
-    } else {
-        b.left.set(merge(left, b.left.get()));
-        update(b);
-        right
-    }
-}
-
+/// Takes an area out of a subtree that has it; returns what is left.
 fn remove(tree: Link, area: AreaRef) -> Link {
     let root = tree?;
-    if root == area {
-        return merge(root.left.get(), root.right.get());
+    if root != area {
+        let side = if area.start < root.start { &root.left } else { &root.right };
+        side.set(remove(side.get(), area));
+        return Some(lower(root));
     }
-    let side = if area.start < root.start { &root.left } else { &root.right };
-    side.set(remove(side.get(), area));
-    update(root);
-    tree
+    // Without a left child it is on level 1, and all below it is at most one area.
+    let (Some(_), Some(right)) = (root.left.get(), root.right.get()) else { return root.right.get() };
+    let (next, rest) = take_first(right);
+    next.left.set(root.left.get());
+    next.right.set(rest);
+    next.level.set(root.level.get());
+    Some(lower(next))
+}
+
+/// Takes the lowest area out of a subtree; returns it and what is left.
+fn take_first(root: AreaRef) -> (AreaRef, Link) {
+    let Some(left) = root.left.get() else { return (root, root.right.get()) };
+    let (first, rest) = take_first(left);
+    root.left.set(rest);
+    (first, Some(lower(root)))
+}
+
+/// Restores a subtree one of whose children may have come down a level; returns the new root.
+fn lower(root: AreaRef) -> AreaRef {
+    let most = level(root.left.get()).min(level(root.right.get())) + 1;
+    if root.level.get() > most {
+        root.level.set(most);
+        if let Some(right) = root.right.get().filter(|right| right.level.get() > most) {
+            right.level.set(most);
+        }
+    }
+    // Up to five areas in a row are on one level now.
+    let root = skew(root);
+    if let Some(right) = root.right.get().map(skew) {
+        root.right.set(Some(right));
+        right.right.set(right.right.get().map(skew));
+    }
+    let root = split(root);
+    root.right.set(root.right.get().map(split));
+    root
 }
 
 fn visit(tree: Link, f: &mut impl FnMut(AreaRef)) {
