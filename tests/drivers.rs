@@ -1,4 +1,7 @@
 //! The scull drivers on the real allocators: from threads, and from timer callbacks in interrupt context.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -261,7 +264,7 @@ fn a_hog_is_stopped_and_its_memory_comes_back() {
     };
     assert_eq!(hog(), Errno::ENOSPC, "at half of the RAM");
     let size = open("scull", 0, OpenFlags::READ).unwrap().llseek(0, Whence::End).unwrap();
-    let ram = memory().managed_pages() as u64 * 4096;
+    let ram = memory().low_pages() as u64 * 4096;
     assert!((ram / 2 - 4000..=ram / 2).contains(&size), "{size} of {ram}");
     drop(device);
     drop(open("scull", 0, OpenFlags::WRITE).unwrap());

@@ -7,14 +7,17 @@
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
 use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use core::time::Duration;
 
+use kernel::arch::fault::Described;
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::paging;
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
-use kernel::mm::memory;
+use kernel::mm::{KString, memory};
 use kernel::{log, sched};
-use mm::{Frames, GfpFlags, MapError, Mapping, Pfn, VirtAddr};
+use mm::{Frames, GfpFlags, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -118,6 +121,52 @@ fn addresses_are_named() {
     for (addr, area) in cases {
         assert_eq!(Area::of(VirtAddr::new(addr)), area);
     }
+}
+
+/// What a fault report says of an address.
+fn described(addr: VirtAddr) -> KString {
+    KString::try_format(format_args!("{}", Described(addr))).unwrap()
+}
+
+#[test_case]
+fn reports_name_what_an_address_belonged_to() {
+    let says = |addr: VirtAddr, what: &str| {
+        let text = described(addr);
+        assert!(text.contains(what), "{what}: {}", text.as_str());
+    };
+    says(VirtAddr::new(8), "null page");
+    says(VirtAddr::new(0x40_0000), "user half");
+    let area = memory().vmalloc(2 * PAGE_SIZE).unwrap();
+    says(area, ", inside an area of kernel/../tests/fault.rs:");
+    says(area.add(2 * PAGE_SIZE), ", guard page of an area of kernel/../tests/fault.rs:");
+    memory().vfree(area).unwrap();
+    says(area, ", freed area of kernel/../tests/fault.rs:");
+    let device = memory().ioremap(PhysAddr::new(0xfed0_0000), 8).unwrap();
+    says(device, ", inside a device mapping of kernel/../tests/fault.rs:");
+    memory().iounmap(device).unwrap();
+}
+
+#[test_case]
+fn reports_name_the_thread_of_a_stack() {
+    static STACK: AtomicUsize = AtomicUsize::new(0);
+    let thread = sched::spawn("owner", || {
+        let word = black_box(1);
+        STACK.store((&raw const word).addr(), SeqCst);
+        while STACK.load(SeqCst) != 0 {
+            sched::sleep(Duration::from_millis(1)).unwrap();
+        }
+        0
+    });
+    let thread = thread.unwrap();
+    while STACK.load(SeqCst) == 0 {
+        sched::sleep(Duration::from_millis(1)).unwrap();
+    }
+    let area = memory().area_at(VirtAddr::new(STACK.load(SeqCst))).unwrap();
+    let texts = [area.start, area.guard()].map(described);
+    STACK.store(0, SeqCst);
+    assert_eq!(thread.join(), Ok(0));
+    assert!(texts[0].contains(", inside an area, the stack of thread ") && texts[0].contains(" (owner))"));
+    assert!(texts[1].contains(", guard page of an area, the stack of thread "));
 }
 
 #[expect(unconditional_recursion, reason = "it is to use up its stack")]

@@ -1,4 +1,7 @@
 //! Files: /tmp, /dev, /proc, the initial files, pipes between threads.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -92,7 +95,7 @@ fn truncating_frees_and_holes_cost_nothing() {
     let mut bytes = [1; 8];
     assert_eq!(file.read_bytes(&mut bytes), Ok(5));
     assert_eq!(bytes, *b"\0\0end\x01\x01\x01");
-    file.llseek(20 << 30, Whence::Start).unwrap();
+    file.llseek(30 << 30, Whence::Start).unwrap();
     assert_eq!(file.write_all(b"x"), Err(Errno::EFBIG));
     drop(open("/tmp/b", CREATE));
     assert_eq!(fs::stat("/tmp/b"), Ok(Stat::file(0)));

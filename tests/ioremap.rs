@@ -1,4 +1,7 @@
 //! ioremap: a real device's registers (QEMU's HPET), video memory, and the ranges that are refused.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,4 +1,7 @@
 //! kmalloc: size classes, DMA twins, wrong frees, and the global allocator that stands on it.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

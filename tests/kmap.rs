@@ -10,9 +10,11 @@
 
 mod common;
 
-use common::{KERNEL, conserves, in_interrupt, is_stamped, stamp};
+use common::{KERNEL, conserves, in_interrupt, is_stamped, merged, stamp};
+use kapi::{OpenFlags, Whence};
 use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START};
 use kernel::arch::probe::{Fault, probe_read};
+use kernel::fs;
 use kernel::mm::memory;
 use mm::{GfpFlags, Order, PAGE_SIZE, ZoneKind};
 
@@ -58,6 +60,31 @@ fn vmalloc_takes_high_memory_first() {
         assert!(unsafe { is_stamped(area, 20 * PAGE_SIZE, 3) });
         memory().vfree(area).unwrap();
         memory().vfree(low).unwrap();
+    });
+}
+
+#[test_case]
+fn files_lie_in_high_memory() {
+    // The directory keeps the room that its first name takes.
+    drop(fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::CREATE).unwrap());
+    fs::unlink("/tmp/high").unwrap();
+    conserves(|| {
+        let free = |zone| memory().zone_stats(zone).blocks.iter().enumerate().map(|(log2, n)| n << log2).sum::<usize>();
+        merged();
+        let before = (free(ZoneKind::HighMem), free(ZoneKind::Normal));
+        let file = fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::READ | OpenFlags::CREATE).unwrap();
+        let bytes = [0x5a; PAGE_SIZE];
+        for _ in 0..100 {
+            file.write_all(&bytes).unwrap();
+        }
+        merged();
+        assert_eq!(before.0 - free(ZoneKind::HighMem), 100);
+        assert!(before.1 - free(ZoneKind::Normal) < 20);
+        file.llseek(99 * PAGE_SIZE as i64 - 1, Whence::Start).unwrap();
+        let mut two = [0; 2];
+        assert_eq!((file.read_bytes(&mut two), two), (Ok(2), [0x5a; 2]));
+        drop(file);
+        fs::unlink("/tmp/high").unwrap();
     });
 }
 

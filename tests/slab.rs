@@ -1,4 +1,7 @@
 //! Lookaside caches: constructors, destruction, what /proc shows, and growth in interrupt context.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,6 +1,7 @@
 //! vmalloc: areas page by page, guard pages, no stale translation after vfree, and what is refused.
 //!
 //! Machine: MEM=32M
+//! Machine: MEM=64M APPEND="highmem=32M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -12,12 +13,12 @@ mod common;
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::{ATOMIC, Hoard, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
+use common::{ATOMIC, Hoard, KERNEL, Log, byte_of, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::layout::{VMALLOC_END, VMALLOC_START};
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::mm::{KString, VmArea, memory};
 use kernel::sync::SpinLock;
-use mm::{Buffer, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{Buffer, FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -45,7 +46,7 @@ fn content_crosses_pages_that_are_not_neighbours() {
     // Shows: S51, K16
     conserves(|| {
         let mut hoard = Hoard::new();
-        hoard.fill(ATOMIC);
+        hoard.fill(ATOMIC | GfpFlags::HIGHMEM);
         // Free memory in which no two frames are adjacent.
         hoard.release(200, |page| page.as_u32() % 2 == 1);
         assert!(memory().alloc_pages(ATOMIC, order(1)).is_err());
@@ -60,9 +61,8 @@ fn content_crosses_pages_that_are_not_neighbours() {
         // SAFETY: as above.
         assert!(unsafe { is_stamped(area, bytes, 4) });
         for page in pages(area, 50) {
-            // The direct map shows the same bytes.
-            let other = memory().virt(memory().vmalloc_to_frame(page).unwrap());
-            assert_eq!(probe_read(other.add(77)), probe_read(page.add(77)));
+            // The page itself has the same bytes.
+            assert_eq!(Ok(byte_of(memory().vmalloc_to_frame(page).unwrap(), 77)), probe_read(page.add(77)));
         }
         memory().vfree(area).unwrap();
     });
@@ -137,8 +137,7 @@ fn an_address_that_is_used_again_shows_its_new_pages() {
         // SAFETY: the area is ours.
         unsafe { stamp(second, 4 * PAGE_SIZE, 2) };
         for page in pages(second, 4) {
-            let direct = memory().virt(memory().vmalloc_to_frame(page).unwrap());
-            assert_eq!(probe_read(direct.add(9)), probe_read(page.add(9)));
+            assert_eq!(Ok(byte_of(memory().vmalloc_to_frame(page).unwrap(), 9)), probe_read(page.add(9)));
         }
         for page in taken {
             memory().free_page(page).unwrap();
@@ -174,6 +173,24 @@ fn no_stale_translation_leads_to_memory_of_a_new_owner() {
         memory().vfree(next).unwrap();
         for page in taken {
             memory().free_page(page).unwrap();
+        }
+    });
+}
+
+#[test_case]
+fn a_range_has_no_new_owner_before_its_flush() {
+    conserves(|| {
+        // An owner's addresses show the pages that are the owner's now, whoever had the addresses a moment ago.
+        for round in 0..100 {
+            let areas = [(); 2].map(|()| memory().vmalloc(4 * PAGE_SIZE).unwrap());
+            for page in areas.into_iter().flat_map(|area| pages(area, 4)) {
+                // SAFETY: the area is ours.
+                assert_eq!(unsafe { probe_write(page, round) }, Ok(()));
+                assert_eq!(byte_of(memory().vmalloc_to_frame(page).unwrap(), 0), round);
+            }
+            for area in areas {
+                memory().vfree(area).unwrap();
+            }
         }
     });
 }

@@ -99,11 +99,11 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
         Ok(())
     }
 
-    /// Sets the byte limit: to what the insmod line says, else to half of RAM if nothing was said before.
+    /// Sets the byte limit: to what the insmod line says, else to half of low memory if nothing was said before.
     fn set_limit(&self, limit: Option<u64>) {
         match limit {
             Some(bytes) => self.quota.set_limit(bytes),
-            None => self.quota.set_default_limit(K::memory().managed_pages() as u64 * PAGE_SIZE as u64 / 2),
+            None => self.quota.set_default_limit(K::memory().low_pages() as u64 * PAGE_SIZE as u64 / 2),
         }
     }
 }

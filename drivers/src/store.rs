@@ -96,7 +96,7 @@ macro_rules! params {
             ParamSpec { name: concat!($name, "_nr_devs"), help: "number of devices, 1 to 32 (default 4)" },
             ParamSpec {
                 name: concat!($name, "_limit"),
-                help: "bytes that all scull devices may hold together (default half of RAM, 0 = no limit)",
+                help: "bytes that all scull devices may hold together (default half of low memory, 0 = no limit)",
             },
         ]
     };

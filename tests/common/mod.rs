@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 
+use kernel::arch::probe::probe_read;
 use kernel::mm::{KVec, memory};
 use kernel::sync::SpinLock;
 use kernel::timer::Timer;
@@ -133,6 +134,12 @@ impl Drop for Hoard {
             memory().free_frames(page, Order::ZERO).unwrap();
         }
     }
+}
+
+/// The byte at `offset` of a page of any zone, seen not by the addresses of an area but by kmap_atomic.
+pub fn byte_of(page: Pfn, offset: usize) -> u8 {
+    let shown = memory().kmap_atomic(page).unwrap();
+    probe_read(shown.addr().add(offset)).unwrap()
 }
 
 /// Fills `bytes` bytes from `at` on with a pattern that depends on `seed`.

@@ -1,21 +1,21 @@
 //! Bytes in single pages: the content of a file in /tmp, the text of an open file in /proc.
 //!
-//! Two levels: tables of 512 pages, and an array of tables. Pages exist where something was written; what lies between
-//! them reads as zeros.
+//! Two levels: tables of 1024 pages, and an array of tables. Pages exist where something was written; what lies between
+//! them reads as zeros. The pages may be of high memory: each is shown for the moment of a copy.
 
 use kapi::{Errno, IoBuf};
-use mm::{Buffer, GfpFlags, PAGE_SIZE};
+use mm::{GfpFlags, PAGE_SIZE};
 
-use crate::mm::{KVec, PageBlock};
+use crate::mm::{KVec, UserPage};
 
 /// Pages of a table: one page of handles.
-const TABLE: usize = PAGE_SIZE / 8;
+const TABLE: usize = PAGE_SIZE / size_of::<Option<UserPage>>();
 /// Tables that an array of 131072 bytes holds.
 const TABLES: usize = 131_072 / size_of::<Table>();
-/// Bytes that the largest file has, some 10 GiB.
+/// Bytes that the largest file has, some 20 GiB.
 const MAX_SIZE: u64 = (TABLES * TABLE * PAGE_SIZE) as u64;
 
-type Table = KVec<Option<PageBlock>>;
+type Table = KVec<Option<UserPage>>;
 
 /// A sparse array of bytes.
 pub(super) struct Pages {
@@ -48,7 +48,7 @@ impl Pages {
             let (index, offset) = split(at);
             let len = (PAGE_SIZE - offset).min(usize::try_from(self.size - at).unwrap_or(PAGE_SIZE));
             let copied = match self.page(index) {
-                Some(page) => buf.put(&page.bytes()[offset..offset + len])?,
+                Some(page) => page.show(|bytes| buf.put(&bytes[offset..offset + len]))??,
                 None => buf.put_zeros(len)?,
             };
             at += copied as u64;
@@ -76,11 +76,12 @@ impl Pages {
             empty => {
                 admit()?;
                 made = 1;
-                empty.insert(PageBlock::zeroed(gfp)?)
+                empty.insert(UserPage::zeroed(gfp)?)
             }
         };
-        let n = buf.get(&mut page.bytes_mut()[offset..])?;
+        let copied = page.show_mut(|bytes| buf.get(&mut bytes[offset..]));
         self.pages += made;
+        let n = copied??;
         self.size = self.size.max(position + n as u64);
         Ok(n)
     }
@@ -94,12 +95,12 @@ impl Pages {
         Ok(())
     }
 
-    fn page(&self, index: usize) -> Option<&PageBlock> {
+    fn page(&self, index: usize) -> Option<&UserPage> {
         self.tables.get(index / TABLE)?.get(index % TABLE)?.as_ref()
     }
 
     /// The place of page `index`, with the tables that lead to it.
-    fn place(&mut self, index: usize) -> Result<&mut Option<PageBlock>, Errno> {
+    fn place(&mut self, index: usize) -> Result<&mut Option<UserPage>, Errno> {
         while self.tables.len() <= index / TABLE {
             self.tables.push(Table::new(), GfpFlags::KERNEL)?;
         }

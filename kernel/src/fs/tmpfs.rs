@@ -1,4 +1,4 @@
-//! /tmp: files in memory, in pages of the page allocator.
+//! /tmp: files in memory, in pages of the page allocator, of high memory first.
 //!
 //! One directory without others in it. A file's pages go when its name is gone and nobody has it open. All files together
 //! may take half of the RAM: beyond that `ENOSPC`.
@@ -53,7 +53,7 @@ impl TmpFs {
             return Err(Errno::ENOENT);
         }
         let name = KString::from_str(path, GfpFlags::KERNEL)?;
-        let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::USER)) })?;
+        let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::HIGHUSER)) })?;
         let mut names = self.names.lock()?;
         // Somebody else may have made it meanwhile.
         if let Some((_, inode)) = names.iter().find(|(name, _)| name.as_str() == path) {
@@ -107,7 +107,7 @@ impl FileSystem for TmpFs {
 
 impl Inode {
     fn truncate(&self) -> Result<(), Errno> {
-        let old = core::mem::replace(&mut *self.content.lock()?, Pages::new(GfpFlags::USER));
+        let old = core::mem::replace(&mut *self.content.lock()?, Pages::new(GfpFlags::HIGHUSER));
         USED.fetch_sub(old.pages(), Relaxed);
         Ok(())
     }

@@ -80,6 +80,8 @@ pub type KVec<T> = ::mm::own::KVec<T, Kernel>;
 pub type KString = ::mm::own::KString<Kernel>;
 /// A block of pages.
 pub type PageBlock = ::mm::own::PageBlock<Kernel>;
+/// A page that may be of high memory.
+pub type UserPage = ::mm::own::UserPage<Kernel>;
 /// An area from vmalloc.
 pub type VmArea = ::mm::own::VmArea<Kernel>;
 /// A mapping of device memory.

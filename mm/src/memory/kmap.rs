@@ -9,9 +9,10 @@ use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, FreeError};
-use crate::gfp::ZoneKind;
+use crate::gfp::{GfpFlags, ZoneKind};
 use crate::magazine::MAX_CPUS;
 use crate::mapper::Frames;
+use crate::order::Order;
 use crate::platform::{Lock, Mapping, Pinned, Platform};
 
 /// Windows of kmap, for all CPUs together.
@@ -152,6 +153,23 @@ impl<P: Platform> Memory<P> {
             return Err(AllocError);
         }
         Ok(KmapAtomic { memory: self, addr, pin: Some(pin) })
+    }
+
+    /// Allocates a page filled with zeros that the direct map need not show:
+    /// [`get_zeroed_page`](Self::get_zeroed_page) for every zone. Context as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
+        let caller = Location::caller();
+        self.check_context("alloc_zeroed_page", gfp, caller)?;
+        if let Some(frame) = self.take_cleared(gfp) {
+            return Ok(frame);
+        }
+        let frame = self.alloc_frames(gfp, Order::ZERO, caller)?;
+        let cleared = self.kmap_atomic(frame).map(|shown| self.platform.clear_page(shown.addr()));
+        cleared.map(|()| frame).inspect_err(|_| {
+            let freed = self.release_frames(frame, Order::ZERO);
+            debug_assert!(freed.is_ok());
+        })
     }
 
     /// Makes the page tables of the windows, if there is high memory. Boot.

@@ -199,6 +199,11 @@ impl<P: Platform> Memory<P> {
         self.managed.load(Relaxed)
     }
 
+    /// Those of them that the direct map shows: all but high memory.
+    pub fn low_pages(&self) -> usize {
+        self.managed_pages() - self.zone(ZoneKind::HighMem).with(|zone| zone.managed())
+    }
+
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
         let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);

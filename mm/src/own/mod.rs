@@ -12,6 +12,7 @@ mod iomem;
 mod kbox;
 mod kstring;
 mod kvec;
+mod page;
 mod typed;
 
 use crate::addr::VirtAddr;
@@ -27,6 +28,7 @@ pub use iomem::IoMem;
 pub use kbox::KBox;
 pub use kstring::KString;
 pub use kvec::{Drain, IntoIter, KVec};
+pub use page::UserPage;
 pub use typed::{KObject, Prepared, TypedCache};
 
 /// The name of the one set of allocators that a program uses.
