@@ -145,7 +145,7 @@ fn caches_grow_by_single_pages_where_no_larger_block_is_left() {
     for cache in ["test", "size-4096"].map(|name| stats(*memory, name)) {
         assert_eq!((cache.active_objects, cache.pages), (100, cache.slabs), "{cache:?}");
     }
-    assert!(pages.iter().all(|page| page.as_ptr() as usize % 4096 == 0), "aligned to their class");
+    assert!(pages.iter().all(|page| (page.as_ptr() as usize).is_multiple_of(4096)), "aligned to their class");
     memory.validate().expect("sound");
     give(*memory, held);
     let slabs = stats(*memory, "size-4096").slabs;
