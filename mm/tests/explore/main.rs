@@ -51,6 +51,7 @@ impl Machine {
             highmem_start: Pfn::new(u32::MAX),
             vmalloc_start: nowhere,
             vmalloc_end: nowhere,
+            kmap_start: nowhere,
             atomic_floor: AtomicFloor::LastPage,
         };
         let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
