@@ -261,6 +261,14 @@ impl Zone {
         Granted::Reserve(block)
     }
 
+    /// Takes a block if more than the `low` watermark is left.
+    pub(crate) fn alloc_plenty(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+        let is_plenty = self.free_pages() > self.marks.low + order.pages() as usize;
+        let block = is_plenty.then(|| self.take_block(map, order)).flatten()?;
+        self.counters.allocs += 1;
+        Some(block)
+    }
+
     /// A request that tried this zone first goes to sleep.
     pub(crate) fn count_sleep(&mut self) {
         self.counters.sleeps += 1;

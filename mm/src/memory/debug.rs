@@ -40,7 +40,7 @@ impl<P: Platform> Memory<P> {
         if cache.debug.is_empty() {
             return;
         }
-        for object in (0..cache.geometry.objects).map(|object| cache.address_of(slab, object)) {
+        for object in (0..slab.objects()).map(|object| cache.address_of(slab, object)) {
             if let Some(object) = NonNull::new(object.as_mut_ptr()) {
                 f(self.watched(cache, object));
             }

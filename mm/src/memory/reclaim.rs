@@ -93,8 +93,7 @@ impl<P: Platform> Memory<P> {
             reapable.then(|| from.slabs.with(|slabs| slabs.take_whole())).flatten().map(|slab| (from, slab))
         }) {
             cache = Some(from);
-            pages += from.geometry.pages as usize;
-            self.give_back(&from, slab);
+            pages += self.give_back(&from, slab);
         }
         pages
     }

@@ -3,11 +3,13 @@
 use core::panic::Location;
 use core::ptr::NonNull;
 
+use super::events::Event;
 use super::{Memory, largest_block};
 use crate::addr::{Pfn, PfnRange};
 use crate::error::AllocError;
-use crate::gfp::GfpFlags;
-use crate::page::{Page, PageState, Word};
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::{BlockKey, Page, PageState, Word};
 use crate::platform::{Lock, Platform};
 use crate::slab::descriptor::SlabRef;
 use crate::slab::geometry::OFF_SLAB_OBJECTS;
@@ -26,19 +28,36 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<(), AllocError> {
-        let geometry = &cache.geometry;
         self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
-        let frame = self.alloc_frames(cache.page_gfp(gfp), geometry.order, caller)?;
-        self.give_tail_back(frame, geometry);
+        let (frame, geometry) = self.alloc_block(cache, gfp, caller)?;
+        self.give_tail_back(frame, &geometry);
         let block = self.virt(frame);
         let descriptor = match geometry.descriptor_offset {
             Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
             None => self.take_object(&self.boot_caches.descriptors, gfp.difference(ZONES), caller),
         };
-        let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, geometry))?;
+        let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, &geometry))?;
         let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
-        self.make_slab(cache, frame, descriptor, flags);
+        self.make_slab(cache, (frame, &geometry), descriptor, flags);
         Ok(())
+    }
+
+    /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if it
+    /// is there, without reserves: nobody reclaims or waits for it.
+    fn alloc_block(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+    ) -> Result<(Pfn, Geometry), AllocError> {
+        let (gfp, geometry) = (cache.page_gfp(gfp), cache.geometry);
+        let Some(fallback) = geometry.fallback() else {
+            return self.alloc_frames(gfp, geometry.order, caller).map(|frame| (frame, geometry));
+        };
+        if let Some(frame) = self.alloc_frames_at_hand(gfp, geometry.order) {
+            return Ok((frame, geometry));
+        }
+        self.alloc_frames(gfp, fallback.order, caller).map(|frame| (frame, fallback))
     }
 
     /// Makes a slab of a cache of the allocators' own from pages that are there: sleeps not and reports nothing.
@@ -46,12 +65,35 @@ impl<P: Platform> Memory<P> {
         let offset = cache.geometry.descriptor_offset?;
         let frame = self.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order)?;
         let descriptor = NonNull::new(self.virt(frame).add(offset).as_mut_ptr())?;
-        self.make_slab(cache, frame, descriptor, CtorFlags::empty());
+        self.make_slab(cache, (frame, &cache.geometry), descriptor, CtorFlags::empty());
         Some(())
     }
 
-    fn make_slab(&'static self, cache: &Cache<P>, frame: Pfn, descriptor: NonNull<u8>, flags: CtorFlags) {
-        let geometry = &cache.geometry;
+    /// A block from this CPU's magazines or from a zone that has plenty.
+    fn alloc_frames_at_hand(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
+        if !self.platform.admits(order) {
+            return None;
+        }
+        let key = BlockKey::new(self.first_zone(gfp), order);
+        let mut frame = [Pfn::new(0)];
+        if self.alloc_cached(key, &mut frame) == 1 {
+            self.platform.on_alloc(frame[0], order, key.zone());
+            return Some(frame[0]);
+        }
+        let plenty = |&kind: &ZoneKind| Some((self.with_zone(kind, |zone| zone.alloc_plenty(&self.map, order))?, kind));
+        let (frame, kind) = gfp.zones().iter().find_map(plenty)?;
+        self.count(Event::Direct, 1);
+        self.platform.on_alloc(frame, order, kind);
+        Some(frame)
+    }
+
+    fn make_slab(
+        &'static self,
+        cache: &Cache<P>,
+        (frame, geometry): (Pfn, &Geometry),
+        descriptor: NonNull<u8>,
+        flags: CtorFlags,
+    ) {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.virt(frame).add(geometry.lead + colour * geometry.colour_step);
@@ -65,16 +107,18 @@ impl<P: Platform> Memory<P> {
         });
         self.watch_new(cache, slab);
         self.call_each(cache, slab, cache.ctor, flags);
-        cache.slabs.with(|slabs| slabs.add(slab));
+        cache.slabs.with(|slabs| slabs.add(slab, geometry.pages as usize));
     }
 
-    /// Takes a slab apart that its cache has let go: destructors, page-map entries, descriptor, pages.
+    /// Takes a slab apart that its cache has let go: destructors, page-map entries, descriptor, pages. Returns how many
+    /// pages that were.
     #[cold]
     #[inline(never)]
-    pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) {
+    pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) -> usize {
         self.watch_last(cache, slab);
         self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
-        let geometry = &cache.geometry;
+        let geometry = &cache.layout_of(slab);
+        let pages = geometry.pages as usize;
         if let Some(frame) = self.frame_of(slab.first()) {
             let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
             if geometry.descriptor_offset.is_none() {
@@ -83,7 +127,8 @@ impl<P: Platform> Memory<P> {
             }
             self.give_pages(head, geometry);
         }
-        cache.slabs.with(|slabs| slabs.gone());
+        cache.slabs.with(|slabs| slabs.gone(geometry.objects, pages));
+        pages
     }
 
     /// Frees the part of a slab's block that the slab does not need.
@@ -118,7 +163,7 @@ impl<P: Platform> Memory<P> {
 
     fn call_each(&self, cache: &Cache<P>, slab: SlabRef, callee: Option<Ctor>, flags: CtorFlags) {
         let Some(callee) = callee else { return };
-        for object in 0..cache.geometry.objects {
+        for object in 0..slab.objects() {
             if let Some(addr) = NonNull::new(cache.address_of(slab, object).as_mut_ptr()) {
                 callee(addr, cache.name.as_str(), flags);
             }
@@ -130,8 +175,7 @@ impl<P: Platform> Memory<P> {
         self.drain_objects(cache);
         let mut pages = 0;
         while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
-            self.give_back(cache, slab);
-            pages += cache.geometry.pages as usize;
+            pages += self.give_back(cache, slab);
         }
         pages
     }

@@ -20,7 +20,7 @@ pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn 
     let high = &zones[ZoneKind::HighMem as usize];
     let total: usize = zones.iter().map(|zone| zone.managed).sum();
     let free: usize = zones.iter().map(|zone| zone.free).sum();
-    let slab: usize = memory.caches().map(|cache| cache.slabs * cache.pages_per_slab).sum();
+    let slab: usize = memory.caches().map(|cache| cache.pages).sum();
     let areas: usize = memory.areas().map(|area| area.bytes - PAGE_SIZE).sum();
     writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
     let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);

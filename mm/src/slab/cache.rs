@@ -60,8 +60,10 @@ pub struct CacheStats {
     pub active_slabs: usize,
     /// All slabs.
     pub slabs: usize,
-    /// Pages of one slab.
+    /// Pages of one slab, unless memory is too fragmented.
     pub pages_per_slab: usize,
+    /// Pages of all slabs.
+    pub pages: usize,
     /// Most objects that were ever out of their slabs at once, live or parked.
     pub high: usize,
     /// Objects that left their slabs since the cache was made.
@@ -207,6 +209,14 @@ impl<P: Platform> Cache<P> {
         if self.flags.contains(CacheFlags::CACHE_DMA) { gfp | GfpFlags::DMA } else { gfp }
     }
 
+    /// The layout of one of the cache's slabs.
+    pub(crate) fn layout_of(&self, slab: SlabRef) -> Geometry {
+        if slab.objects() == self.geometry.objects {
+            return self.geometry;
+        }
+        self.geometry.fallback().unwrap_or(self.geometry)
+    }
+
     /// The address of an object.
     #[inline]
     pub(crate) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
@@ -227,11 +237,12 @@ impl<P: Platform> Cache<P> {
                 active_objects,
                 parked,
                 magazine: self.stock.capacity(),
-                objects: slabs.len() * self.geometry.objects,
+                objects: slabs.objects(),
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),
                 slabs: slabs.len(),
                 pages_per_slab: self.geometry.pages as usize,
+                pages: slabs.pages(),
                 high: slabs.counts.high,
                 allocs: slabs.counts.allocs,
                 grown: slabs.counts.grown,

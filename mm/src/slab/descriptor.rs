@@ -106,6 +106,12 @@ impl Slab {
         self.first
     }
 
+    /// Its objects, wherever they are.
+    #[inline]
+    pub(crate) fn objects(&self) -> usize {
+        self.objects
+    }
+
     /// Objects that are not in the slab: live or parked.
     #[inline]
     pub(crate) fn out(&self) -> usize {

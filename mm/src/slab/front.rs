@@ -22,7 +22,7 @@ pub(crate) struct Stock {
 impl Stock {
     /// Objects that a depot holds at most, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
-    const DEPOT_BYTES: usize = 256 << 10;
+    const DEPOT_BYTES: usize = 1 << 20;
     /// Objects of the largest magazine.
     const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
 
@@ -171,13 +171,13 @@ mod tests {
 
     #[test]
     fn magazines_of_large_objects_are_small() {
-        for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 8), (4096, 16, 4), (8192, 8, 4)] {
+        for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 32), (4096, 16, 16), (8192, 8, 16)] {
             let stock = Stock::for_objects(stride);
             assert_eq!((stock.capacity(), stock.depot()), (capacity, depot), "{stride}");
         }
         for stride in (8..=131_072).step_by(4) {
             let stock = Stock::for_objects(stride);
-            assert!(stock.depot() * stock.capacity() * stride <= 256 << 10, "{stride}: {stock:?}");
+            assert!(stock.depot() * stock.capacity() * stride <= 1 << 20, "{stride}: {stock:?}");
             assert!(stock.capacity() > 0);
         }
     }

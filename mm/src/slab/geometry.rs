@@ -1,9 +1,13 @@
 //! How the objects of a cache lie in their slabs.
 //!
-//! A slab is a run of pages: a block of 2^order pages, or its first part, the rest being given back at once. Objects start at its beginning, shifted by the slab's colour; the descriptor
-//! stands at the very end of the block, or, for objects of 512 bytes and more, outside of it unless the rest of the
-//! block has room. The order is the smallest that wastes at most an eighth of the block; a cache of small objects that
-//! somebody creates takes one that spends at most a fiftieth on anything but objects.
+//! A slab is a run of pages: a block of 2^order pages, or its first part, the rest being given back at once. Objects
+//! start at its beginning, shifted by the slab's colour; the descriptor stands at the very end of the block, or, for
+//! objects of 512 bytes and more, outside of it unless the rest of the block has room. Kmalloc's small classes take the
+//! smallest order that wastes at most an eighth of the block; a cache of small objects that somebody creates takes one
+//! that spends at most a fiftieth on anything but objects. Objects of 512 bytes and more share blocks of up to 8 pages,
+//! since a slab costs as much to make as a dozen of them; those of a cache with `HWCACHE_ALIGN` have the small slabs of
+//! the chapter's kernel. Where no such block is to be had, a slab has as few pages as hold an object:
+//! [`Geometry::fallback`].
 
 use bitflags::bitflags;
 
@@ -49,7 +53,7 @@ pub(crate) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
 const MAX_SLAB_ORDER: u32 = 5;
 const MAX_SLAB_PAGES: u32 = 1 << MAX_SLAB_ORDER;
-/// Largest block that small objects get to be packed densely: 8 pages.
+/// Largest block that small objects get to be packed densely, and that large ones share: 8 pages.
 const DENSE_SLAB_ORDER: u32 = 3;
 const WORD: usize = 8;
 
@@ -91,8 +95,12 @@ impl Geometry {
         };
         let step = if offset == 0 { CACHE_LINE } else { offset }.next_multiple_of(align);
         let stride = size.next_multiple_of(align);
-        let dense = if stride < OFF_SLAB_SIZE { Self::dense(stride) } else { None };
-        let mut geometry = dense.unwrap_or_else(|| Self::smallest(stride));
+        let large = match stride {
+            ..OFF_SLAB_SIZE => Self::dense(stride),
+            _ if flags.contains(CacheFlags::HWCACHE_ALIGN) => None,
+            _ => Self::shared(stride),
+        };
+        let mut geometry = large.unwrap_or_else(|| Self::smallest(stride));
         geometry.colour_step = step;
         geometry.colours = geometry.leftover() / step;
         Ok(geometry)
@@ -106,14 +114,31 @@ impl Geometry {
         debug: DebugFlags,
     ) -> Result<Self, CreateError> {
         let plain = Self::for_cache(size, offset, flags)?;
+        if !debug.need_space() {
+            return Ok(plain);
+        }
         let align = if flags.contains(CacheFlags::HWCACHE_ALIGN) { line_share(size) } else { WORD };
-        Ok(if debug.need_space() { Self::spaced(size, align, debug) } else { plain })
+        Ok(Self::spaced(size, align, debug))
     }
 
     /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With room
     /// around its objects, the stride doubles.
     pub fn for_class(size: usize, debug: DebugFlags) -> Self {
-        if debug.need_space() { Self::spaced(size, size, debug) } else { Self::smallest(size) }
+        if debug.need_space() {
+            return Self::spaced(size, size, debug);
+        }
+        let shared = if size < OFF_SLAB_SIZE { None } else { Self::shared(size) };
+        shared.unwrap_or_else(|| Self::smallest(size))
+    }
+
+    /// The layout of a slab for which the block could not be had: as few pages as hold an object, and fewer objects.
+    /// `None` where there is no smaller one, and for objects that have room around them.
+    pub fn fallback(&self) -> Option<Self> {
+        let mut smaller = Self::layout(self.stride, self.stride.div_ceil(PAGE_SIZE) as u32)?;
+        smaller.colour_step = self.colour_step;
+        smaller.colours = if self.colours > 0 { smaller.leftover() / self.colour_step } else { 0 };
+        let is_plain = self.usable == self.stride;
+        (is_plain && smaller.order < self.order && smaller.objects < self.objects).then_some(smaller)
     }
 
     /// The smallest layout with room for debugging before and behind each object.
@@ -153,6 +178,14 @@ impl Geometry {
     fn dense(stride: usize) -> Option<Self> {
         let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
         layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 50 <= layout.bytes())
+    }
+
+    /// The smallest block of a few pages with as many large objects as a descriptor counts, or else the largest, unless it
+    /// wastes more than an eighth or has one object only.
+    fn shared(stride: usize) -> Option<Self> {
+        let layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
+        let most = layouts.reduce(|best, layout| if layout.objects > best.objects { layout } else { best })?;
+        (most.objects > 1 && most.leftover() * 8 <= most.bytes()).then_some(most)
     }
 
     /// The smallest block that wastes at most an eighth, or else the smallest run of pages.
@@ -296,6 +329,22 @@ mod tests {
             assert_eq!(g.colours, 0);
             assert!(g.leftover() * 8 <= g.bytes(), "{g:?}");
         }
+    }
+
+    #[test]
+    fn a_fallback_has_as_few_pages_as_hold_an_object() {
+        for size in OBJECT_SIZES {
+            let g = Geometry::for_cache(size, 0, CacheFlags::empty()).expect("a legal size");
+            let Some(smaller) = g.fallback() else { continue };
+            assert_eq!(smaller.pages as usize, g.stride.div_ceil(4096), "{size}");
+            assert!(smaller.order < g.order && smaller.objects < g.objects && smaller.fallback().is_none(), "{size}");
+            let end = smaller.colours * smaller.colour_step + smaller.objects * smaller.stride;
+            assert!(smaller.objects > 0 && end <= smaller.descriptor_offset.unwrap_or(smaller.bytes()), "{size}");
+        }
+        let fallback = |g: Geometry| g.fallback().map(|smaller| (g.pages, smaller.pages));
+        assert_eq!(fallback(Geometry::for_class(4096, DebugFlags::empty())), Some((8, 1)));
+        assert_eq!(fallback(Geometry::for_class(4096, DebugFlags::RED_ZONE)), None);
+        assert_eq!(fallback(Geometry::for_class(32_768, DebugFlags::empty())), None);
     }
 
     #[test]

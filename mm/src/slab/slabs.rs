@@ -15,6 +15,9 @@ pub struct Slabs {
     kept: usize,
     /// Slabs that were taken out to be given back and are not gone yet.
     leaving: usize,
+    /// Objects and pages of all slabs, those that leave too.
+    objects: usize,
+    pages: usize,
     next_colour: usize,
     /// Objects that are live or parked.
     out: usize,
@@ -49,6 +52,8 @@ impl Slabs {
             whole: SlabList::new(),
             kept,
             leaving: 0,
+            objects: 0,
+            pages: 0,
             next_colour: 0,
             out: 0,
             depot: Depot { full: Pile::new(), empty: Pile::new() },
@@ -129,15 +134,18 @@ impl Slabs {
         Some(empty)
     }
 
-    /// Adds a fresh slab.
-    pub(crate) fn add(&mut self, slab: SlabRef) {
+    /// Adds a fresh slab of so many pages.
+    pub(crate) fn add(&mut self, slab: SlabRef, pages: usize) {
+        self.objects += slab.objects();
+        self.pages += pages;
         self.whole.push(slab);
         self.counts.grown += 1;
     }
 
     /// The colour of the next slab, 0..=`colours`.
     pub(crate) fn next_colour(&mut self, colours: usize) -> usize {
-        let colour = self.next_colour;
+        // Slabs of fewer pages may have fewer colours.
+        let colour = self.next_colour.min(colours);
         self.next_colour = if colour == colours { 0 } else { colour + 1 };
         colour
     }
@@ -159,9 +167,11 @@ impl Slabs {
         self.kept = usize::MAX;
     }
 
-    /// A slab that was taken out is gone.
-    pub(crate) fn gone(&mut self) {
+    /// A slab that was taken out is gone, which had so many objects and pages.
+    pub(crate) fn gone(&mut self, objects: usize, pages: usize) {
         self.leaving -= 1;
+        self.objects -= objects;
+        self.pages -= pages;
         self.counts.reaped += 1;
     }
 
@@ -183,6 +193,16 @@ impl Slabs {
     /// All slabs, those on their way out too.
     pub(crate) fn len(&self) -> usize {
         self.active() + self.whole.len() + self.leaving
+    }
+
+    /// Objects of all slabs.
+    pub(crate) fn objects(&self) -> usize {
+        self.objects
+    }
+
+    /// Pages of all slabs.
+    pub(crate) fn pages(&self) -> usize {
+        self.pages
     }
 
     /// Checks the lists, each slab, and that the magazines hold `parked` objects in all, each of them parked.

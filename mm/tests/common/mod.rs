@@ -57,7 +57,7 @@ pub fn state(memory: Kernel) -> String {
 
 /// Pages that slabs are made of.
 pub fn slab_pages(memory: Kernel) -> usize {
-    memory.caches().map(|cache| cache.slabs * cache.pages_per_slab).sum()
+    memory.caches().map(|cache| cache.pages).sum()
 }
 
 /// Takes single pages until `gfp` gets no more, and forgets the report of the last one.
