@@ -17,8 +17,9 @@ fn snapshot<S: QuantumStore<Host>>(driver: &Scull<Host, S>, minor: u16) -> (u64,
     (driver.size(Minor(minor)).expect("size"), read_all(driver, minor, 0), text)
 }
 
-/// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail.
-fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) {
+/// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail; returns how many
+/// failed. A slab may have what one write wants.
+fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) -> i64 {
     let driver = detached::<S>();
     driver.insmod(&[]).expect("insmod");
     write_all(driver, 0, 0, &pattern(10_000)).expect("write");
@@ -37,20 +38,24 @@ fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) {
         assert_eq!(in_use(), memory, "{}: allocation {failures}", driver.name());
         failures += 1;
     }
-    assert!(failures >= 1, "{}: nothing was allocated at {position}", driver.name());
     assert_eq!(read(driver, 0, position, 4), Ok(b"more".to_vec()));
     driver.rmmod().expect("rmmod");
+    failures
 }
 
 #[test]
 fn a_write_without_memory_changes_nothing() {
     // Shows: D1, S43
     let _machine = machine();
-    for position in [1_000_000, 1_000_000_000] {
-        fail_every_allocation::<Kmalloc>(position);
-        fail_every_allocation::<Cache<Host>>(position);
-        fail_every_allocation::<Pages>(position);
-        fail_every_allocation::<Vmalloc>(position);
+    let positions = [1_000_000, 1_000_000_000];
+    let kinds: [(&str, fn(u64) -> i64); 4] = [
+        ("scull", fail_every_allocation::<Kmalloc>),
+        ("scullc", fail_every_allocation::<Cache<Host>>),
+        ("scullp", fail_every_allocation::<Pages>),
+        ("scullv", fail_every_allocation::<Vmalloc>),
+    ];
+    for (name, fail) in kinds {
+        assert!(positions.map(fail).into_iter().sum::<i64>() >= 1, "{name}: nothing was allocated");
     }
 }
 
@@ -126,7 +131,8 @@ fn memory_grows_with_what_is_written_not_with_the_offset() {
     let (start, _) = in_use();
     write(driver, 0, 1 << 62, b"x").expect("write");
     let far = in_use().0 - start;
-    assert!(far <= 16, "{far} pages for a byte");
+    // A slab of up to 8 pages each for the item, its array and the quantum.
+    assert!(far <= 24, "{far} pages for a byte");
     assert_eq!(driver.size(Minor(0)), Ok((1 << 62) + 1));
     driver.rmmod().expect("rmmod");
 }

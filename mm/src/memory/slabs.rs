@@ -76,7 +76,7 @@ impl<P: Platform> Memory<P> {
         }
         let key = BlockKey::new(self.first_zone(gfp), order);
         let mut frame = [Pfn::new(0)];
-        if self.alloc_cached(key, &mut frame) == 1 {
+        if self.alloc_cached(key, frame.iter_mut()) == 1 {
             self.platform.on_alloc(frame[0], order, key.zone());
             return Some(frame[0]);
         }
