@@ -78,6 +78,8 @@ impl<P: Platform> Memory<P> {
     /// is room.
     #[inline]
     pub(super) fn free_to_front(&self, object: NonNull<u8>, owner: Owner<P>) -> bool {
+        // Before the checks: of two threads of a CPU that free one object, the second finds it parked.
+        let Some(pin) = self.platform.pin() else { return false };
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
         if offset >= self.gapless_bytes {
@@ -103,7 +105,6 @@ impl<P: Platform> Memory<P> {
             Owner::This(ref cache) => cache,
             Owner::Any => self.owner(slab),
         };
-        let Some(pin) = self.platform.pin() else { return false };
         let Some(magazine) = cache.front.loaded(pin.front()) else { return false };
         magazine.push(Parked { object, place }, || self.platform.step()) && {
             self.platform.step();
@@ -174,6 +175,7 @@ impl<P: Platform> Memory<P> {
         owner: Owner<P>,
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
+        let _pin = self.platform.pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {
             Owner::This(cache) => cache.alive().ok_or(FreeError::WrongCache).map(Some),

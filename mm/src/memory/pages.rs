@@ -2,6 +2,8 @@
 //!
 //! (Chapter: "get_free_page and Friends".)
 
+use core::panic::Location;
+
 use super::Memory;
 use super::events::Event;
 use super::sleepers::Place;
@@ -12,7 +14,6 @@ use crate::order::Order;
 use crate::page::{BlockKey, Page, PageState};
 use crate::platform::{Lock, Platform, Report};
 use crate::zone::{Granted, Zone};
-use core::panic::Location;
 
 /// How often a request that may sleep tries again although nothing could be reclaimed.
 const RETRIES: usize = 16;
@@ -326,34 +327,25 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub(crate) fn release_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let page = self.map.get(frame).ok_or(FreeError::Wild)?;
-        let Some(key) = page.word().allocated_key(order) else { return self.release_shared(frame, order) };
-        self.platform.on_free(frame, order, key.zone());
-        if self.push_cached(frame, page, key) { Ok(()) } else { self.release_uncached(frame, page, key) }
+        if self.push_cached(frame, page, order) { Ok(()) } else { self.release_uncached(frame, page, order) }
     }
 
-    /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone.
+    /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone, or explains why it is none.
     #[cold]
     #[inline(never)]
-    fn release_uncached(&self, frame: Pfn, page: &Page, key: BlockKey) -> Result<(), FreeError> {
-        if self.free_cached(frame, page, key) { Ok(()) } else { self.release_to_zone(frame, key.order(), || {}) }
+    fn release_uncached(&self, frame: Pfn, page: &Page, order: Order) -> Result<(), FreeError> {
+        if self.free_cached(frame, page, order) { Ok(()) } else { self.release_to_zone(frame, page, order) }
     }
 
-    /// Gives back one of several references to a block, or explains why there is none.
-    #[cold]
-    #[inline(never)]
-    fn release_shared(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
-        self.release_to_zone(frame, order, || self.platform.on_free(frame, order, self.zone_of(frame)))
-    }
-
-    /// Gives a block to its zone, after a call of `last` if no other reference is left.
-    fn release_to_zone(&self, frame: Pfn, order: Order, last: impl FnOnce()) -> Result<(), FreeError> {
-        let page = self.map.at(frame);
-        self.with_zone(self.zone_of(frame), |zone| {
+    /// Gives one reference to a block back, and with the last one the block to its zone.
+    fn release_to_zone(&self, frame: Pfn, page: &Page, order: Order) -> Result<(), FreeError> {
+        let kind = self.zone_of(frame);
+        self.with_zone(kind, |zone| {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.explain(frame, page));
             }
             if !page.put_shared() {
-                last();
+                self.platform.on_free(frame, order, kind);
                 zone.free(&self.map, frame, order);
             }
             Ok(())

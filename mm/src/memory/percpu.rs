@@ -65,31 +65,40 @@ impl<P: Platform> Memory<P> {
         slot.pop(&self.map, Word::allocated(key))
     }
 
-    /// Puts an allocated block into this CPU's magazines as they are; says whether one had room. It calls nothing.
+    /// Puts an allocated block of this order into this CPU's magazines as they are; says whether it is one and there was
+    /// room. It calls nothing.
+    ///
+    /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it parked.
     #[inline]
-    pub(super) fn push_cached(&self, frame: Pfn, page: &Page, key: BlockKey) -> bool {
-        if self.tight[key.zone_index()].load(Relaxed) {
-            return false;
-        }
+    pub(super) fn push_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(cache) = self.cpus.get(pin.front()) else { return false };
+        let Some(key) = self.parkable(page, order) else { return false };
         self.platform.step();
         let pushed = cache.slot(key).push((frame, page), Word::parked(key), capacity(key));
         self.platform.step();
+        if pushed {
+            // Nobody can have taken it before the pin is dropped.
+            self.platform.on_free(frame, order, key.zone());
+        }
         pushed
     }
 
-    /// Puts an allocated block into this CPU's magazines, one of which is traded in when both are full; says whether that
-    /// was possible.
-    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, key: BlockKey) -> bool {
-        if capacity(key) == 0 || self.tight[key.zone_index()].load(Relaxed) {
-            return false;
-        }
+    /// Puts an allocated block of this order into this CPU's magazines, one of which is traded in when both are full; says
+    /// whether that was possible.
+    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(cache) = self.cpus.get(pin.front()) else { return false };
-        self.platform.step();
-        self.push_or_trade(cache, pin.cpu(), (frame, page), key);
+        let Some(key) = self.parkable(page, order).filter(|&key| capacity(key) > 0) else { return false };
+        self.put_or_trade(cache, pin.cpu(), (frame, page), key);
         true
+    }
+
+    /// The key of an allocated block with one reference, unless its zone has so little left that it must go there.
+    #[inline]
+    fn parkable(&self, page: &Page, order: Order) -> Option<BlockKey> {
+        let key = page.word().allocated_key(order)?;
+        (!self.tight[key.zone_index()].load(Relaxed)).then_some(key)
     }
 
     /// Puts allocated single pages into this CPU's magazines, as far as that is possible; returns how many.
@@ -98,13 +107,8 @@ impl<P: Platform> Memory<P> {
         let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
         let put = |&frame: &Pfn| {
             let page = self.map.get(frame)?;
-            let key = page.word().allocated_key(Order::ZERO)?;
-            if self.tight[key.zone_index()].load(Relaxed) {
-                return None;
-            }
-            self.platform.step();
-            self.platform.on_free(frame, Order::ZERO, key.zone());
-            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
+            let key = self.parkable(page, Order::ZERO)?;
+            self.put_or_trade(cache, pin.cpu(), (frame, page), key);
             Some(())
         };
         frames.iter().map_while(put).count()
@@ -121,13 +125,8 @@ impl<P: Platform> Memory<P> {
             let mut after = rest;
             let Some(frame) = after.pop(&self.map) else { break };
             let page = self.map.at(frame);
-            let Some(key) = page.word().allocated_key(Order::ZERO) else { break };
-            if self.tight[key.zone_index()].load(Relaxed) {
-                break;
-            }
-            self.platform.step();
-            self.platform.on_free(frame, Order::ZERO, key.zone());
-            self.push_or_trade(cache, pin.cpu(), (frame, page), key);
+            let Some(key) = self.parkable(page, Order::ZERO) else { break };
+            self.put_or_trade(cache, pin.cpu(), (frame, page), key);
             rest = after;
             freed += 1;
         }
@@ -135,9 +134,11 @@ impl<P: Platform> Memory<P> {
         freed
     }
 
-    /// Adds a block, after trading a full magazine in if neither has room.
+    /// Frees a block into a magazine, after trading a full one in if neither has room.
     #[inline]
-    fn push_or_trade(&self, cache: &CpuCache, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
+    fn put_or_trade(&self, cache: &CpuCache, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
+        self.platform.step();
+        self.platform.on_free(block.0, key.order(), key.zone());
         let slot = cache.slot(key);
         let push = || slot.push(block, Word::parked(key), capacity(key));
         if !push() {

@@ -256,6 +256,29 @@ fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
     });
 }
 
+#[test]
+fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
+    // Shows: K4
+    explore(|machine| {
+        let block = machine.memory.alloc_pages(GfpFlags::KERNEL, Order::MAX).expect("there is memory");
+        let object = machine.memory.kmalloc(2000, GfpFlags::KERNEL).expect("there is memory").as_ptr() as usize;
+        let (sender, receiver) = mpsc::channel();
+        join([0, 0].map(|cpu| {
+            let sender = sender.clone();
+            spawn(cpu, move || {
+                let pages = machine.memory.free_frames(block, Order::MAX);
+                let bytes = machine.memory.kfree(core::ptr::without_provenance(object));
+                sender.send((pages, bytes)).expect("the test listens");
+            })
+        }));
+        let (pages, bytes): (Vec<_>, Vec<_>) =
+            [receiver.recv(), receiver.recv()].map(|result| result.expect("sent")).into_iter().unzip();
+        for results in [pages, bytes] {
+            assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+        }
+    });
+}
+
 /// An object on its way from one thread to another.
 struct Object(NonNull<u8>);
 
