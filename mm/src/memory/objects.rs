@@ -137,20 +137,39 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
-        loop {
+        self.take_or_grow(cache, gfp, caller, || {
             if let Some(object) = self.alloc_from_depot(cache) {
-                return Ok(object);
+                return Some(object);
             }
-            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
-                self.equip(cache);
-                let object = NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError)?;
-                if !cache.debug.is_empty() {
-                    self.watch_alloc(cache, object, caller);
-                }
-                return Ok(object);
+            let object = self.take_from_slab(cache)?;
+            self.equip(cache);
+            if !cache.debug.is_empty() {
+                self.watch_alloc(cache, object, caller);
+            }
+            Some(object)
+        })
+    }
+
+    /// What `take` takes from a cache, which is grown until there is something.
+    fn take_or_grow<R>(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+        take: impl Fn() -> Option<R>,
+    ) -> Result<R, AllocError> {
+        loop {
+            if let Some(taken) = take() {
+                return Ok(taken);
             }
             self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
         }
+    }
+
+    /// An object out of a slab.
+    pub(super) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
+        NonNull::new(cache.address_of(slab, object).as_mut_ptr())
     }
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
@@ -294,12 +313,7 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
-        loop {
-            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
-                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
-            }
-            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
-        }
+        self.take_or_grow(cache, gfp, caller, || self.take_from_slab(cache))
     }
 
     /// Puts an object back into its slab, past all magazines. It must be one of `expected`, or of any cache that is not
