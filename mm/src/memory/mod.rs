@@ -361,6 +361,5 @@ impl<P: Platform> Memory<P> {
 /// The largest block that starts at `at`, is aligned to its size, and crosses neither `end` nor the start of HighMem.
 fn largest_block(at: Pfn, end: Pfn, highmem_start: Pfn) -> Order {
     let end = if at < highmem_start { end.min(highmem_start) } else { end };
-    let fits = |order: &Order| at.is_aligned(order.pages()) && end.as_u32() - at.as_u32() >= order.pages();
-    Order::all().rev().find(fits).unwrap_or(Order::ZERO)
+    Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32())
 }

@@ -25,6 +25,15 @@ pub(super) enum Owner<P: Platform> {
     Any,
 }
 
+/// What magazines, depot and slabs have.
+enum Found {
+    Object(NonNull<u8>),
+    /// None of them has an object.
+    Nothing,
+    /// This CPU has no magazines; slabs were not looked at.
+    NoMagazines,
+}
+
 /// What became of an object that was to be put into a magazine.
 enum Put {
     /// It is in.
@@ -138,8 +147,10 @@ impl<P: Platform> Memory<P> {
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
         self.take_or_grow(cache, gfp, caller, || {
-            if let Some(object) = self.alloc_from_depot(cache) {
-                return Some(object);
+            match self.alloc_from_depot(cache) {
+                Found::Object(object) => return Some(object),
+                Found::Nothing => return None,
+                Found::NoMagazines => {}
             }
             let object = self.take_from_slab(cache)?;
             self.equip(cache);
@@ -173,17 +184,17 @@ impl<P: Platform> Memory<P> {
     }
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
-    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let pin = self.platform.pin()?;
+    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Found {
+        let Some(pin) = self.platform.pin() else { return Found::NoMagazines };
         let (front, cpu) = (&cache.front, pin.front());
         if front.is_drain_wanted(cpu) {
             self.strip(cache, cpu);
         }
+        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Found::NoMagazines };
         if !front.is_equipped(cpu) {
-            return None;
+            return Found::NoMagazines;
         }
-        let loaded = front.loaded(cpu)?;
-        if loaded.is_empty() && !front.spare(cpu)?.is_empty() {
+        if loaded.is_empty() && !spare.is_empty() {
             front.swap(cpu);
         } else if loaded.is_empty() {
             cache.slabs.with(|slabs| match slabs.depot.full.pop() {
@@ -194,9 +205,11 @@ impl<P: Platform> Memory<P> {
                 None => slabs.fill(loaded, cache.geometry.stride),
             });
         }
-        let parked = front.loaded(cpu)?.pop(|| self.platform.step())?;
-        parked.place.state().set(State::LIVE);
-        Some(parked.object)
+        let parked = front.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform.step()));
+        parked.map_or(Found::Nothing, |parked| {
+            parked.place.state().set(State::LIVE);
+            Found::Object(parked.object)
+        })
     }
 
     /// Frees an object that the fast way did not take, or says what is wrong with it. Null is accepted and ignored.
