@@ -16,6 +16,7 @@ use ::mm::page::{Page, SECTION_FRAMES, mark_present};
 use ::mm::region::RegionSet;
 use ::mm::{
     BootZone, BootmemError, Config, MapError, Memory, PAGE_SIZE, PageMap, Pfn, PfnRange, PhysAddr, VirtAddr, ZoneKind,
+    kib,
 };
 use bootloader_api::BootInfo;
 
@@ -242,8 +243,8 @@ fn hand_over() -> Result<(), BootmemError> {
     for &range in bootmem.finish().ranges() {
         memory().release(range);
     }
-    if let Some(kib) = options::get().min_free_kib {
-        memory().set_min_free(kib / (PAGE_SIZE / 1024));
+    if let Some(wanted) = options::get().min_free_kib {
+        memory().set_min_free(wanted / kib(1));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {
@@ -252,8 +253,4 @@ fn hand_over() -> Result<(), BootmemError> {
     let managed = memory().managed_pages();
     klog!("Memory: {}k/{}k available ({}k reserved)", kib(managed), kib(ram), kib(ram - managed));
     Ok(())
-}
-
-pub(super) const fn kib(frames: usize) -> usize {
-    frames * (PAGE_SIZE / 1024)
 }
