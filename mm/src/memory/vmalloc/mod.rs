@@ -1,7 +1,8 @@
 //! vmalloc and vfree: memory whose addresses are neighbours and whose pages need not be.
 //!
 //! (Chapter: "vmalloc and Friends".) `areas.rs` has what all calls on vm areas share, `tables.rs` what they do to page
-//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device memory.
+//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device
+//! memory, `rights.rs` what makes pages read-only.
 
 mod areas;
 #[cfg(feature = "testing")]
@@ -9,6 +10,7 @@ mod empty;
 mod family;
 mod ioremap;
 mod lazy;
+mod rights;
 mod tables;
 
 use core::ops::Range;
