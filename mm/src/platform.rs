@@ -187,6 +187,11 @@ impl MustFlush {
         Self { start, end: start.add(pages * PAGE_SIZE), pages }
     }
 
+    /// `pages` pages somewhere between `start` and `end` must be flushed.
+    pub(crate) const fn between(start: VirtAddr, end: VirtAddr, pages: usize) -> Self {
+        Self { start, end, pages }
+    }
+
     /// One for both: a single flush does for many areas.
     pub fn merge(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end), pages: self.pages + other.pages }

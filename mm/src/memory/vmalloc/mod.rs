@@ -24,7 +24,7 @@ use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::mapper::Frames;
 use crate::platform::{Mapping, Platform};
-use crate::vm::{AreaKind, AreaRef};
+use crate::vm::{AreaKind, AreaRef, Purpose};
 
 /// Frames that are taken or given back at once: an array on the stack.
 const BATCH: usize = 64;
@@ -77,7 +77,7 @@ impl<P: Platform> Memory<P> {
         if addr.page_offset() != 0 {
             return Err(self.bad_free("vfree", addr, FreeError::Misaligned, caller));
         }
-        self.free_area("vfree", addr, |kind| kind == AreaKind::Vmalloc, caller)
+        self.free_area("vfree", addr, Purpose::Vmalloc, caller)
     }
 
     /// Gives some pages of an area frames of their own. After a failure some have one.
