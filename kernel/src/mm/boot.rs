@@ -8,7 +8,7 @@
 //! On the kernel's own ([`take_over`]):
 //! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
 //!    of it, and bootmem hands the rest to the zones;
-//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
+//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc; the initial files become read-only.
 
 use core::ptr::NonNull;
 
@@ -222,6 +222,16 @@ pub fn take_over() {
     klog!("slab: {} caches, kmalloc from 32 to {} bytes", memory().caches().count(), ::mm::memory::KMALLOC_MAX);
     klog!("vmalloc: {:016x} .. {:016x}", VMALLOC_START.as_usize(), VMALLOC_END.as_usize());
     heap::move_to_kmalloc();
+    protect_ramdisk();
+}
+
+/// Makes the initial files read-only in the direct map: the large pages there are split around them.
+fn protect_ramdisk() {
+    let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
+    let range = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
+    if range.frames() > 0 && memory().set_memory_ro(direct(range.start.phys()), range.frames()).is_err() {
+        klog!("warning: the initial files can be written to");
+    }
 }
 
 /// The entry of frame 0.
