@@ -13,8 +13,11 @@ use crate::slab::{Cache, DebugFlags};
 impl<P: Platform> Memory<P> {
     /// Has caches that are created from now on debugged. Boot, before [`init_caches`](Self::init_caches), if kmalloc's are
     /// to be among them. (Kernel options `slab_debug=`, `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
+    ///
+    /// What is zeroed for every cache is zeroed for every page too.
     pub fn set_slab_debug(&self, choice: DebugChoice) {
         self.chain.with(|chain| chain.debug = choice);
+        self.set_zeroing(choice.all);
     }
 
     /// An object of a debugged cache. The caller has it to itself.
