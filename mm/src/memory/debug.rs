@@ -5,9 +5,11 @@ use core::ptr::NonNull;
 
 use super::Memory;
 use crate::addr::VirtAddr;
+use crate::error::FreeError;
 use crate::platform::{Lock, Platform, Report};
 use crate::slab::debug::{Damage, DebugChoice, Event, Life, Watched};
 use crate::slab::descriptor::SlabRef;
+use crate::slab::magazine::Parked;
 use crate::slab::{Cache, DebugFlags};
 
 impl<P: Platform> Memory<P> {
@@ -59,13 +61,23 @@ impl<P: Platform> Memory<P> {
         watched.remember(Event::Alloc, caller);
     }
 
-    /// A live object is about to be freed.
-    pub(super) fn watch_free(&self, cache: &Cache<P>, object: NonNull<u8>, caller: &'static Location<'static>) {
+    /// An object is about to be freed that was live a moment ago. Two CPUs may be here with the same one: the second is
+    /// told so.
+    pub(super) fn watch_free(
+        &self,
+        cache: &Cache<P>,
+        Parked { object, place }: Parked,
+        caller: &'static Location<'static>,
+    ) -> Result<(), FreeError> {
+        if !place.state().claim() {
+            return Err(FreeError::DoubleFree);
+        }
         let mut watched = self.watched(cache, object);
         self.inspect_slab(cache, object, caller);
         self.inspect(cache, watched, Life::Live, caller);
         watched.mark(Life::Free);
         watched.remember(Event::Free, caller);
+        Ok(())
     }
 
     /// Reports damage to an object and what repairs it.
