@@ -148,8 +148,8 @@ impl<P: Platform> Memory<P> {
         if !front.is_equipped(cpu) {
             return None;
         }
-        let loaded = front.loaded(cpu)?;
-        if loaded.is_empty() && !front.spare(cpu)?.is_empty() {
+        let (loaded, spare) = (front.loaded(cpu)?, front.spare(cpu)?);
+        if loaded.is_empty() && !spare.is_empty() {
             front.swap(cpu);
         } else if loaded.is_empty() {
             cache.slabs.with(|slabs| match slabs.depot.full.pop() {
@@ -157,7 +157,7 @@ impl<P: Platform> Memory<P> {
                     front.load(cpu, full);
                     slabs.depot.empty.push(loaded);
                 }
-                None => slabs.fill(loaded, cache.geometry.stride),
+                None => slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride),
             });
         }
         let parked = front.loaded(cpu)?.pop(|| self.platform.step())?;
