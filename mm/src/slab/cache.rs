@@ -227,6 +227,9 @@ impl<P: Platform> Cache<P> {
 
     /// Objects that are live and objects that are parked. Exact while nobody allocates or frees.
     pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
+        if slabs.out() == 0 {
+            return (0, 0);
+        }
         let parked = self.front.magazines().chain(slabs.depot.full.iter()).map(|magazine| magazine.len()).sum();
         (slabs.out().saturating_sub(parked), parked)
     }

@@ -95,9 +95,8 @@ impl Front {
 
     /// Makes every CPU's magazines absent ones. The front must not move any more.
     pub(crate) fn attach(&self) {
-        for place in self.loaded.iter().chain(&self.spare) {
-            place.store(self.absent(), Relaxed);
-        }
+        self.loaded.iter().for_each(|place| place.store(self.absent(), Relaxed));
+        self.spare.iter().for_each(|place| place.store(self.absent(), Relaxed));
     }
 
     fn absent(&self) -> *mut Magazine {
@@ -120,6 +119,7 @@ impl Front {
     }
 
     /// Whether a CPU has magazines.
+    #[inline]
     pub(crate) fn is_equipped(&self, cpu: usize) -> bool {
         self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
     }
