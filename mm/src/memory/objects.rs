@@ -202,7 +202,7 @@ impl<P: Platform> Memory<P> {
                     front.load(cpu, full);
                     slabs.depot.empty.push(loaded);
                 }
-                None => slabs.fill(loaded, cache.geometry.stride),
+                None => slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride),
             });
         }
         let parked = front.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform.step()));
@@ -231,12 +231,13 @@ impl<P: Platform> Memory<P> {
         };
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
-            .map(|(slab, place)| {
-                let cache = self.owner(slab);
+            .and_then(|(slab, place)| {
+                let (cache, parked) = (self.owner(slab), Parked { object, place });
                 if !cache.debug.is_empty() {
-                    self.watch_free(cache, object, caller);
+                    self.watch_free(cache, parked, caller)?;
                 }
-                self.park(slab, Parked { object, place });
+                self.park(slab, parked);
+                Ok(())
             })
             .map_err(|error| self.bad_object(call, addr, error, caller))
     }

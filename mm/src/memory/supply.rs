@@ -1,5 +1,6 @@
 //! How CPUs come to magazines of objects, and what empties them.
 
+use core::panic::Location;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
@@ -13,12 +14,24 @@ use crate::slab::magazine::MagazineRef;
 use crate::slab::{Cache, CacheName};
 
 impl<P: Platform> Memory<P> {
-    /// Sets how many objects each CPU may keep of the cache `name`, and how many move at once: a CPU's two magazines hold
-    /// `batch` objects each, at most 64, as far as `limit` allows that. A limit of 0 does without magazines. Process
-    /// context. (Chapter's kernel: a write to /proc/slabinfo.)
+    /// Sets how many objects each CPU may keep of the cache `name`, up to 128, and how many of them a refill takes from
+    /// slabs. A CPU's two magazines hold half of `limit` each, rounded up; between magazines and depot, objects move by
+    /// whole magazines as always. A limit of 0 does without magazines. What is refused is reported. Process context.
+    /// (Chapter's kernel: a write to /proc/slabinfo.)
+    #[track_caller]
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
+        let caller = Location::caller();
+        self.try_tune(name, limit, batch).inspect_err(|error| {
+            self.refuse("slabinfo", error.reason(), caller);
+        })
+    }
+
+    fn try_tune(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         if batch > limit || (limit > 0 && batch == 0) {
             return Err(TuneError::BadNumbers);
+        }
+        if limit > 2 * Stock::MOST {
+            return Err(TuneError::TooMany);
         }
         let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
         self.chain.with(|chain| {
@@ -26,7 +39,7 @@ impl<P: Platform> Memory<P> {
             if !cache.debug.is_empty() {
                 return Err(TuneError::Debugged);
             }
-            cache.stock.set_capacity(if limit == 0 { 0 } else { batch.min(limit / 2).max(1) });
+            cache.stock.tune(limit.div_ceil(2), batch);
             self.drain_objects(&cache);
             Ok(())
         })
