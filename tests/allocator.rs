@@ -2,6 +2,7 @@
 //!
 //! Machine: APPEND="mem=126M"
 //! Machine: MEM=96M APPEND="mem=64M" FIRMWARE=uefi
+//! Machine: APPEND="mem=126M highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -3,6 +3,7 @@
 //! Machine: APPEND="bigphysarea=1000"
 //! Machine: APPEND="bigphysarea=1000" FIRMWARE=uefi CPU=max
 //! Machine: MEM=64M APPEND="bigphysarea=5000"
+//! Machine: APPEND="bigphysarea=1000 highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

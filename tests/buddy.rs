@@ -3,6 +3,7 @@
 //! Machine:
 //! Machine: CPU=max
 //! Machine: FIRMWARE=uefi CPU=max
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
