@@ -76,7 +76,7 @@ pub fn bigphysarea_alloc_pages(count: usize, align: usize, gfp: GfpFlags) -> Res
     } else {
         take(&mut *POOL.try_lock().ok_or(AllocError)?)
     };
-    range.map(|range| memory().virt(range.start))
+    range.and_then(|range| memory().page_address(range.start).ok_or(AllocError))
 }
 
 /// Frees the pages that begin at `base`. What does not begin there is told to the log, and nothing changes. Process context.
