@@ -26,7 +26,7 @@ use mm::{AllocError, FreeError, PAGE_SIZE, VirtAddr};
 kernel::test_kernel!(test_main);
 
 fn pages() -> usize {
-    options::get().bigphysarea
+    options::get().memory.bigphysarea
 }
 
 /// Runs `f`, and checks that the area is one free block again.
