@@ -150,6 +150,9 @@ pub struct PfnRange {
 }
 
 impl PfnRange {
+    /// Every frame that has a number.
+    pub const ALL: Self = Self { start: Pfn::new(0), end: Pfn::new(u32::MAX) };
+
     /// The range `start..end`.
     pub const fn new(start: Pfn, end: Pfn) -> Self {
         Self { start, end }

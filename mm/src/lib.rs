@@ -87,6 +87,7 @@ pub mod isa;
 mod magazine;
 pub mod mapper;
 pub mod memory;
+pub mod options;
 pub mod order;
 pub mod own;
 pub mod page;

@@ -228,9 +228,16 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// The direct map's address of `frame`. Meaningless for HighMem.
+    /// The direct map's address of `frame`; `None` for high memory, which has none but by [`kmap`](Self::kmap).
     #[inline]
-    pub fn virt(&self, frame: Pfn) -> VirtAddr {
+    pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
+        (frame < self.config.highmem_start).then(|| self.virt(frame))
+    }
+
+    /// [`page_address`](Self::page_address) of a frame that is known to be of low memory.
+    #[inline]
+    pub(crate) fn virt(&self, frame: Pfn) -> VirtAddr {
+        debug_assert!(frame < self.config.highmem_start, "{frame:?} is high memory");
         self.platform.direct_map().add(frame.phys().as_u64() as usize)
     }
 
