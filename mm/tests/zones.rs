@@ -88,9 +88,9 @@ fn plain_requests_fall_back_to_dma_memory() {
 fn calls_that_need_an_address_refuse_high_memory() {
     // Shows: K5
     let memory = boot_high(48, 32);
-    let before = blocks(*memory);
     let spec = CacheSpec { name: "c", size: 64, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
     let cache = memory.kmem_cache_create(&spec).expect("a cache");
+    let before = blocks(*memory);
     assert_eq!(memory.get_free_pages(HIGHUSER, Order::ZERO), Err(AllocError));
     assert_eq!(memory.get_zeroed_page(HIGHUSER), Err(AllocError));
     assert_eq!(memory.kmalloc(64, HIGHUSER), Err(AllocError));

@@ -61,7 +61,7 @@ impl<P: Platform> Memory<P> {
         let geometry = geometry(debug)?;
         let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
         let tag = self.chain.with(|chain| chain.next_tag());
-        // SAFETY: the object is ours alone, aligned to 8 and as large as a cache.
+        // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
         unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.front.attach();

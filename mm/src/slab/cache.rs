@@ -80,7 +80,7 @@ pub struct CacheStats {
 pub struct Cache<P: Platform> {
     /// The word of this cache's pages, as a number; 0 when the cache is dead.
     tag: AtomicU64,
-    pub(crate) front: Front,
+    pub(crate) front: Front<P>,
     pub(crate) name: CacheName,
     pub(crate) geometry: Geometry,
     pub(crate) stock: Stock,
@@ -225,7 +225,7 @@ impl<P: Platform> Cache<P> {
 
     /// Objects that are live and objects that are parked. Exact while nobody allocates or frees.
     pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
-        let parked = self.front.magazines().chain(slabs.depot.full.iter()).map(|magazine| magazine.len()).sum();
+        let parked = self.front.parked();
         (slabs.out().saturating_sub(parked), parked)
     }
 
@@ -254,6 +254,6 @@ impl<P: Platform> Cache<P> {
 
     /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        self.slabs.with(|slabs| slabs.validate(self.front.magazines()))
+        self.slabs.with(|slabs| slabs.validate(self.front.validate()?))
     }
 }
