@@ -254,8 +254,8 @@ fn line_share(size: usize) -> usize {
 /// together: no two CPUs then write to what either fetches for the states of fresh objects.
 fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
     let align = match objects {
-        ..=WORD => WORD,
-        ..=CACHE_LINE => CACHE_LINE,
+        0..=WORD => WORD,
+        _ if objects <= CACHE_LINE => CACHE_LINE,
         _ => 2 * CACHE_LINE,
     };
     let states = bytes.checked_sub(objects)? & !(align - 1);
