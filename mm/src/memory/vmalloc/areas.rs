@@ -97,7 +97,7 @@ impl<P: Platform> Memory<P> {
         let insert = || {
             self.areas.with(|areas| {
                 let start = areas.find_gap(pages, align)?;
-                // SAFETY: the object is ours, aligned to 8 and as large as a descriptor.
+                // SAFETY: the object is ours, aligned to a cache line and as large as a descriptor.
                 let write = |area| unsafe { AreaRef::init(memory, area) };
                 let area = areas.insert(VmArea::new(start, pages), write);
                 self.memo.remember(area);
