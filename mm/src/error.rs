@@ -134,8 +134,22 @@ pub enum TuneError {
     NoSuchCache,
     /// More objects at once than may be kept, or none at once.
     BadNumbers,
+    /// More objects than two magazines hold.
+    TooMany,
     /// A debugged cache has no magazines.
     Debugged,
+}
+
+impl TuneError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoSuchCache => "no such cache, or one of the allocators' own",
+            Self::BadNumbers => "the batch must be 1 to limit, or both 0",
+            Self::TooMany => "a CPU keeps at most 128 objects",
+            Self::Debugged => "a debugged or counted cache keeps no objects for CPUs",
+        }
+    }
 }
 
 /// Why bootmem refused a call.

@@ -87,6 +87,7 @@ pub mod isa;
 mod magazine;
 pub mod mapper;
 pub mod memory;
+pub mod options;
 pub mod order;
 pub mod own;
 pub mod page;
@@ -101,7 +102,7 @@ pub mod testing;
 pub mod vm;
 pub mod zone;
 
-pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, TuneError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};

@@ -19,8 +19,10 @@ use crate::platform::{Lock, Mapping, Pinned, Platform};
 const WINDOWS: usize = 256;
 /// How deep kmap_atomic goes on one CPU.
 const DEPTH: usize = 4;
+/// The window through which pages are cleared, behind those of all CPUs.
+pub(super) const CLEARING: usize = WINDOWS + MAX_CPUS * DEPTH;
 /// Pages of the address range that the windows need; they lie in one aligned range of 2 MiB.
-pub const KMAP_PAGES: usize = WINDOWS + MAX_CPUS * DEPTH;
+pub const KMAP_PAGES: usize = CLEARING + 1;
 
 /// No frame is shown.
 const NONE: u32 = u32::MAX;
@@ -127,10 +129,7 @@ impl<P: Platform> Memory<P> {
         match left {
             Some(0) => self.platform.wake_waiters(),
             Some(_) => {}
-            None => {
-                let addr = VirtAddr::new(frame.phys().as_u64() as usize);
-                return Err(self.bad_free("kunmap", addr, FreeError::DoubleFree, Location::caller()));
-            }
+            None => return Err(self.bad_frame("kunmap", frame, FreeError::DoubleFree, Location::caller())),
         }
         Ok(())
     }

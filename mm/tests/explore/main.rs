@@ -10,8 +10,11 @@ use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use mm::page::{Page, mark_present};
+use mm::slab::{DebugChoice, DebugFlags};
 use mm::zone::AtomicFloor;
-use mm::{CacheFlags, CacheSpec, Config, GfpFlags, Memory, Order, PAGE_SIZE, PageMap, Pfn, PfnRange, VirtAddr};
+use mm::{
+    CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PAGE_SIZE, PageMap, Pfn, PfnRange, VirtAddr,
+};
 use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
@@ -276,6 +279,33 @@ fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
         for results in [pages, bytes] {
             assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
         }
+    });
+}
+
+#[test]
+fn of_two_cpus_that_free_the_same_debugged_object_one_is_refused() {
+    // Shows: K4
+    explore(|machine| {
+        let memory = machine.memory;
+        memory.set_slab_debug(DebugChoice { all: DebugFlags::CONSISTENCY, ..DebugChoice::NONE });
+        let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");
+        let neighbour = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..3 {
+            let object = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory").as_ptr() as usize;
+            join([0, 1].map(|cpu| {
+                let sender = sender.clone();
+                spawn(cpu, move || {
+                    let object = NonNull::new(object as *mut u8).expect("not null");
+                    sender.send(memory.kmem_cache_free(cache, object)).expect("the test listens");
+                })
+            }));
+            let results = [receiver.recv(), receiver.recv()].map(|result| result.expect("sent"));
+            assert!(results.contains(&Ok(())) && results.contains(&Err(FreeError::DoubleFree)), "{results:?}");
+        }
+        memory.kmem_cache_free(cache, neighbour).expect("a right free");
+        memory.kmem_cache_destroy(cache).expect("no object is left");
+        memory.set_slab_debug(DebugChoice::NONE);
     });
 }
 
