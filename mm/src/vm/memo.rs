@@ -1,8 +1,8 @@
 //! Areas by their first address: how most frees find theirs, without the tree and its lock.
 //!
-//! Key types: [`Memo`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which area it has and
-//! whether that is open, in one word: of all who free an area at once, the one wins that changes this word. It closes the
-//! area; whoever opened it opens the entry again with the next owner.
+//! Key types: [`Memo`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
+//! area it has and whether that is open, in one word: of all who free an area at once, the one wins that changes this word.
+//! The entry is closed then, until the area is opened for its next owner.
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
 //! needed to give a place to another area, and only that of an open one is ever taken: a closed one has somebody at work
