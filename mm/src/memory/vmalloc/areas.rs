@@ -132,7 +132,7 @@ impl<P: Platform> Memory<P> {
         let closed = self.memo.close(addr, purpose).or_else(|| self.close_area(addr, purpose));
         let Some(area) = closed else { return Err(self.bad_free(call, addr, FreeError::NoArea, caller)) };
         area.set_state(AreaState::Closed);
-        self.dissolve(area);
+        self.take_apart(area, purpose);
         Ok(())
     }
 
@@ -156,13 +156,10 @@ impl<P: Platform> Memory<P> {
         })
     }
 
-    /// Takes a closed area apart, as far as it was built.
-    #[inline]
+    /// Takes an area apart that was not opened, as far as it was built.
+    #[cold]
     pub(super) fn dissolve(&'static self, area: AreaRef) {
-        match self.pin_ranges() {
-            Some(pinned) => self.take_apart(area, pinned),
-            None => self.take_apart_alone(area),
-        }
+        self.take_apart(area, area.purpose());
     }
 
     /// Bytes of the range that vm areas come from.
