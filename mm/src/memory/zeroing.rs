@@ -44,8 +44,12 @@ impl<P: Platform> Zeroing<P> {
 impl<P: Platform> Memory<P> {
     /// Has pages cleared from now on as `flags` say. Boot: what other CPUs have in magazines is handed out as it is.
     pub(super) fn set_zeroing(&self, flags: DebugFlags) {
-        self.zeroing.on_alloc.store(flags.contains(DebugFlags::ZERO_ON_ALLOC), Relaxed);
-        self.zeroing.on_free.store(flags.contains(DebugFlags::ZERO_ON_FREE), Relaxed);
+        let changed = |flag, place: &AtomicBool| place.swap(flags.contains(flag), Relaxed) != flags.contains(flag);
+        let on_alloc = changed(DebugFlags::ZERO_ON_ALLOC, &self.zeroing.on_alloc);
+        let on_free = changed(DebugFlags::ZERO_ON_FREE, &self.zeroing.on_free);
+        if !on_alloc && !on_free {
+            return;
+        }
         for kind in ZoneKind::ALL {
             // The zone says anew whether magazines may be filled.
             self.with_zone(kind, |zone| zone.drain(&self.map));

@@ -133,6 +133,8 @@ impl Geometry {
 
     /// The layout of a slab for which the block could not be had: as few pages as hold an object, and fewer objects.
     /// `None` where there is no smaller one, and for objects that have room around them.
+    ///
+    /// Less than half of such a slab is left over: a second object did not fit.
     pub fn fallback(&self) -> Option<Self> {
         let mut smaller = Self::layout(self.stride, self.stride.div_ceil(PAGE_SIZE) as u32)?;
         smaller.colour_step = self.colour_step;
@@ -338,6 +340,7 @@ mod tests {
             let Some(smaller) = g.fallback() else { continue };
             assert_eq!(smaller.pages as usize, g.stride.div_ceil(4096), "{size}");
             assert!(smaller.order < g.order && smaller.objects < g.objects && smaller.fallback().is_none(), "{size}");
+            assert!(smaller.leftover() * 2 < smaller.bytes(), "{size}: less than half of it is left over");
             let end = smaller.colours * smaller.colour_step + smaller.objects * smaller.stride;
             assert!(smaller.objects > 0 && end <= smaller.descriptor_offset.unwrap_or(smaller.bytes()), "{size}");
         }
