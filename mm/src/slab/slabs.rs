@@ -90,20 +90,29 @@ impl Slabs {
     }
 
     /// Fills empty magazines with up to `batch` objects in all, each from one slab.
+    #[inline]
     pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
         let [first, second] = magazines;
-        self.fill(first, batch, stride);
-        // Where a refill is no more than a magazine takes, the second stays as it is.
-        if batch > first.capacity() {
-            self.fill(second, batch - first.capacity(), stride);
+        let most = first.capacity();
+        self.fill(first, batch.min(most), stride);
+        if batch > most {
+            self.fill_too(second, batch - most, stride);
         }
     }
 
-    /// Fills an empty magazine from one slab, in the order of addresses, with `most` objects at most. Objects are `stride`
-    /// bytes apart.
+    /// The second magazine of a refill that is more than one takes.
+    #[cold]
+    #[inline(never)]
+    fn fill_too(&mut self, magazine: MagazineRef, most: usize, stride: usize) {
+        self.fill(magazine, most.min(magazine.capacity()), stride);
+    }
+
+    /// Fills an empty magazine from one slab, in the order of addresses, with `most` objects at most, no more than it has
+    /// room for. Objects are `stride` bytes apart.
+    #[inline]
     fn fill(&mut self, magazine: MagazineRef, most: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
-        let count = slab.free().min(magazine.capacity()).min(most);
+        let count = slab.free().min(most);
         magazine.fill(count, || {
             let object = slab.take(State::PARKED)?;
             let place = slab.place(object);
