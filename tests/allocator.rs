@@ -2,6 +2,8 @@
 //!
 //! Machine: APPEND="mem=126M"
 //! Machine: MEM=96M APPEND="mem=64M" FIRMWARE=uefi
+//! Machine: APPEND="mem=exactmap mem=640K@0 mem=47M@1M mem=32M@64M"
+//! Machine: APPEND="mem=126M highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -17,12 +19,13 @@ use kernel::mm::firmware::{self, Kind};
 use kernel::mm::{IoMem, hidden_ram, memory};
 use kernel::modules::{ALLOCATOR, insmod, rmmod};
 use kernel::{fs, options};
-use mm::{AllocError, Order, PAGE_SIZE, PhysAddr};
+use mm::{AllocError, Order, PAGE_SIZE, PfnRange, PhysAddr};
 
 kernel::test_kernel!(test_main);
 
-fn limit() -> u64 {
-    options::get().mem.unwrap().as_u64()
+/// The first address that `mem=` hid.
+fn first_hidden() -> PhysAddr {
+    hidden_ram().next().unwrap().start.phys()
 }
 
 fn hidden_bytes() -> usize {
@@ -45,8 +48,9 @@ fn attached(f: impl FnOnce()) {
 fn hidden_memory_is_ram_by_the_firmwares_map_and_not_the_kernels() {
     // Shows: S73, K10
     assert!(hidden_bytes() > 1 << 20, "{}", hidden_bytes());
+    let kept = options::get().memory.mem.frames();
     for range in hidden_ram() {
-        assert!(range.start.phys().as_u64() >= limit());
+        assert!(kept.gaps(range).eq([range]));
         for frame in (range.start.as_u32()..range.end.as_u32()).map(mm::Pfn::new) {
             let usable = |region: firmware::Region| {
                 region.kind == Kind::Usable && region.start <= frame.phys() && frame.add(1).phys() <= region.end
@@ -55,10 +59,11 @@ fn hidden_memory_is_ram_by_the_firmwares_map_and_not_the_kernels() {
             assert!(memory().map().block_of(frame).is_none(), "{frame:?}");
         }
     }
-    // All of the firmware's free RAM above the limit is hidden, and none of it is managed.
+    // All else of the firmware's free RAM is hidden, and none of it is managed.
     let usable = firmware::regions().filter(|region| region.kind == Kind::Usable);
-    let above = usable.map(|region| region.end.as_u64().saturating_sub(region.start.as_u64().max(limit())));
-    assert_eq!(above.sum::<u64>(), hidden_bytes() as u64);
+    let frames = |region: firmware::Region| PfnRange::new(region.start.frame().unwrap(), region.end.frame().unwrap());
+    let rest = usable.map(|region| kept.gaps(frames(region)).map(PfnRange::frames).sum::<usize>());
+    assert_eq!(rest.sum::<usize>() * PAGE_SIZE, hidden_bytes());
 }
 
 #[test_case]
@@ -68,7 +73,7 @@ fn a_block_is_used_through_ioremap_as_a_device_would() {
         const BYTES: usize = 300 << 10;
         let block = ALLOCATOR.allocate_dma(BYTES, KERNEL).unwrap();
         let other = ALLOCATOR.allocate_dma(1, KERNEL).unwrap();
-        assert!(block.as_u64() >= limit() && other.as_u64() == block.as_u64() + BYTES as u64);
+        assert!(block == first_hidden() && other.as_u64() == block.as_u64() + BYTES as u64);
         let (free, tables) = (memory().free_pages_total(), memory().page_tables());
         let device = IoMem::map(block, BYTES).unwrap();
         let neighbour = IoMem::map(other, PAGE_SIZE).unwrap();
@@ -129,7 +134,7 @@ fn a_wrong_free_is_einval_and_changes_nothing() {
         assert_eq!(ALLOCATOR.free_dma(block), Ok(()));
         assert_eq!(ALLOCATOR.free_dma(block), Err(Errno::EINVAL));
     });
-    assert_eq!(ALLOCATOR.free_dma(PhysAddr::new(limit())), Err(Errno::ENODEV), "not attached");
+    assert_eq!(ALLOCATOR.free_dma(first_hidden()), Err(Errno::ENODEV), "not attached");
 }
 
 #[test_case]
@@ -166,7 +171,7 @@ fn an_interrupt_may_only_ask_without_waiting() {
             assert_eq!(ALLOCATOR.allocate_dma(1, KERNEL), Err(AllocError));
             assert!(ALLOCATOR.allocate_dma(1, ATOMIC).is_ok());
         });
-        let first = hidden_ram().next().unwrap().start.phys();
+        let first = first_hidden();
         assert_eq!(ALLOCATOR.free_dma(first), Ok(()));
     });
 }
@@ -189,7 +194,7 @@ fn the_console_allocates_and_frees_too() {
             assert_eq!(write(line), Err(Errno::EINVAL));
         }
         assert_eq!(write(b"allocate 9999999999\n"), Err(Errno::ENOMEM));
-        let first = hidden_ram().next().unwrap().start.phys();
+        let first = first_hidden();
         assert_eq!(ALLOCATOR.free_dma(first), Ok(()));
     });
 }

@@ -3,6 +3,7 @@
 //! Machine: APPEND="bigphysarea=1000"
 //! Machine: APPEND="bigphysarea=1000" FIRMWARE=uefi CPU=max
 //! Machine: MEM=64M APPEND="bigphysarea=5000"
+//! Machine: APPEND="bigphysarea=1000 highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -25,7 +26,7 @@ use mm::{AllocError, FreeError, PAGE_SIZE, VirtAddr};
 kernel::test_kernel!(test_main);
 
 fn pages() -> usize {
-    options::get().bigphysarea
+    options::get().memory.bigphysarea
 }
 
 /// Runs `f`, and checks that the area is one free block again.

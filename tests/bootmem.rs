@@ -3,7 +3,7 @@
 //! Machine:
 //! Machine: MEM=24M
 //! Machine: FIRMWARE=uefi CPU=max
-//! Machine: MEM=64M APPEND="highmem=24M"
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -25,7 +25,7 @@ use kernel::mm::bootmem::{
 };
 use kernel::mm::memory;
 use kernel::sync::SpinLock;
-use mm::{BootmemError, FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{BootmemError, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 /// More than the largest order, and no power of two.
 const LARGE: usize = (3 << 20) + 1;
@@ -172,7 +172,7 @@ fn boot_time_memory_never_joins_the_pool() {
     assert!(memory().kfree(large.as_mut_ptr()).is_err());
     // Whoever asks for all memory gets none of it.
     let mut hoard = common::Hoard::new();
-    hoard.fill(GfpFlags::ATOMIC);
+    hoard.fill(common::EVERYTHING);
     let taken = |frame| (phys(large).frame().unwrap()..phys(large.add(LARGE)).frame().unwrap()).contains(&frame);
     assert!(!hoard.pages().iter().any(|&page| taken(page)));
     drop(hoard);

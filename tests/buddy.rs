@@ -3,6 +3,7 @@
 //! Machine:
 //! Machine: CPU=max
 //! Machine: FIRMWARE=uefi CPU=max
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -15,7 +16,7 @@ mod common;
 use core::hint::black_box;
 
 use common::{ATOMIC, DMA, DMA_LIMIT, Hoard, KERNEL, Log, conserves, free_blocks, is_stamped, merged, order, stamp};
-use kernel::arch::layout::{DIRECT_MAP, PAGE_ARRAY};
+use kernel::arch::layout::{DIRECT_MAP, PAGE_ARRAY, direct};
 use kernel::arch::paging;
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::mm::memory;
@@ -223,7 +224,7 @@ fn text_and_constants_are_not_writable_and_data_is() {
         // SAFETY: the write is expected to fail; writing back what is there harms nobody if it does not.
         assert_eq!(unsafe { probe_write(addr, byte) }, Err(Fault), "{addr:?}");
         // Nor is there another way to it: the direct map leaves the image out.
-        let alias = memory().virt(paging::translate(addr.page_down()).unwrap());
+        let alias = direct(paging::translate(addr.page_down()).unwrap().phys());
         assert_eq!(probe_read(alias), Err(Fault), "{addr:?}");
     }
     let mut local = 1u8;

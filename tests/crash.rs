@@ -1,4 +1,7 @@
 //! A fault that nobody expected ends the machine, and the report says what, where and in which context.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

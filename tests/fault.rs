@@ -1,4 +1,7 @@
 //! Faults: accesses that are allowed to fail, protected memory, and a stack that is used up.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

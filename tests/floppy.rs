@@ -2,7 +2,7 @@
 //!
 //! Machine: FLOPPY=counting
 //! Machine: FLOPPY=counting MEM=24M CPU=max
-//! Machine: FLOPPY=counting APPEND="mem=126M highmem=32M"
+//! Machine: FLOPPY=counting APPEND="mem=126M highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -2,6 +2,7 @@
 //!
 //! Machine: APPEND="bigphysarea=769"
 //! Machine: APPEND="bigphysarea=769" FIRMWARE=uefi
+//! Machine: APPEND="bigphysarea=769 highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,4 +1,7 @@
 //! Interrupts: the tick, timers, soft interrupts and task queues, and what may be done in them.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -20,6 +20,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, DMA_LIMIT, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
+use kernel::arch::layout::DIRECT_MAP;
 use kernel::arch::paging;
 use kernel::mm::{heap, memory};
 use kernel::sync::SpinLock;
@@ -136,7 +137,7 @@ fn wrong_frees_are_refused_reported_and_change_nothing() {
             (pages, FreeError::NotSlab),
             (pages.add(PAGE_SIZE), FreeError::NotSlab),
             (free_page, FreeError::DoubleFree),
-            (memory().virt(mm::Pfn::new(0)), FreeError::Reserved),
+            (DIRECT_MAP, FreeError::Reserved),
             (area, FreeError::Wild),
             (VirtAddr::from_ptr(&raw const local), FreeError::Wild),
             (VirtAddr::from_ptr(frame as *const u8), FreeError::Wild),

@@ -1,6 +1,7 @@
 //! High memory: pages outside of the direct map, shown by kmap, used by vmalloc.
 //!
 //! Machine: APPEND="highmem=64M min_free_kbytes=2048"
+//! Machine: FIRMWARE=uefi APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -12,7 +13,7 @@ mod common;
 
 use common::{KERNEL, conserves, in_interrupt, is_stamped, merged, stamp};
 use kapi::{OpenFlags, Whence};
-use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START};
+use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START, direct};
 use kernel::arch::probe::{Fault, probe_read};
 use kernel::fs;
 use kernel::mm::memory;
@@ -26,7 +27,7 @@ fn a_page_of_high_memory_shows_in_a_window_only() {
     conserves(|| {
         let page = memory().alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).unwrap();
         assert_eq!(memory().zone_of(page), ZoneKind::HighMem);
-        assert_eq!(probe_read(memory().virt(page)), Err(Fault));
+        assert_eq!(probe_read(direct(page.phys())), Err(Fault));
         let at = memory().kmap(page).unwrap();
         assert!(KMAP_START <= at && at < KERNEL_IMAGE);
         // SAFETY: the page is ours, and shows there.

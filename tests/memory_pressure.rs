@@ -1,6 +1,7 @@
 //! When memory is short: who stops where, who sleeps, who is woken, and what kswapd gives back.
 //!
 //! Machine: MEM=32M
+//! Machine: MEM=96M APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -14,18 +15,25 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
-use common::{ATOMIC, DMA, Hoard, KERNEL, Log, conserves, in_interrupt, nap, order};
+use common::{ATOMIC, DMA, EVERYTHING, Hoard, KERNEL, Log, conserves, in_interrupt, nap, order};
 use kernel::mm::{KernelPlatform, memory};
 use kernel::sched::{self, Thread, WaitQueue};
 use kernel::time;
+use mm::zone::Watermarks;
 use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, ZoneKind};
 
 kernel::test_kernel!(test_main);
 
-const ZONES: [ZoneKind; 2] = [ZoneKind::Dma, ZoneKind::Normal];
+const HIGHMEM: GfpFlags = GfpFlags::HIGHMEM;
 
-fn free() -> [usize; 2] {
-    ZONES.map(|kind| memory().zone_stats(kind).free)
+/// Free pages of each zone.
+fn free() -> [usize; ZoneKind::COUNT] {
+    ZoneKind::ALL.map(|kind| memory().zone_stats(kind).free)
+}
+
+/// One watermark of each zone.
+fn marks(which: impl Fn(Watermarks) -> usize) -> [usize; ZoneKind::COUNT] {
+    ZoneKind::ALL.map(|kind| which(memory().zone_stats(kind).marks))
 }
 
 /// A thread that allocates one page with GFP_KERNEL when it is told to, and frees it.
@@ -73,18 +81,20 @@ fn each_priority_stops_at_its_watermark() {
     // Shows: S4, S5, S8, K1
     conserves(|| {
         let mut hoard = Hoard::new();
-        hoard.fill(GfpFlags::USER);
-        assert_eq!(free(), ZONES.map(|kind| memory().zone_stats(kind).marks.low));
-        hoard.fill(GfpFlags::BUFFER);
-        assert_eq!(free(), ZONES.map(|kind| memory().zone_stats(kind).marks.min));
-        let page = memory().alloc_pages(KERNEL, Order::ZERO);
+        hoard.fill(GfpFlags::HIGHUSER);
+        assert_eq!(free(), marks(|marks| marks.low));
+        hoard.fill(GfpFlags::BUFFER | HIGHMEM);
+        assert_eq!(free(), marks(|marks| marks.min));
+        let page = memory().alloc_pages(KERNEL | HIGHMEM, Order::ZERO);
         assert!(page.is_err(), "GFP_KERNEL stops where GFP_BUFFER does");
         // The reserve is for those that cannot wait, to the last page.
         let sleeps = memory().events().sleeps;
         hoard.fill(ATOMIC | DMA);
         assert_eq!(free()[0], 0);
         hoard.fill(ATOMIC);
-        assert_eq!(free(), [0, 0]);
+        assert_eq!(free()[..2], [0, 0]);
+        hoard.fill(EVERYTHING);
+        assert_eq!(free(), [0, 0, 0]);
         assert_eq!(memory().events().sleeps, sleeps, "GFP_ATOMIC never sleeps");
     });
 }
@@ -94,8 +104,8 @@ fn gfp_atomic_reaches_the_last_page_in_interrupt_context() {
     // Shows: S4, K1
     conserves(|| {
         let mut hoard = Hoard::new();
-        hoard.fill(ATOMIC);
-        hoard.release(1, |_| true);
+        hoard.fill(EVERYTHING);
+        hoard.release(1, |page| memory().zone_of(page) != ZoneKind::HighMem);
         in_interrupt(|| {
             let last = memory().alloc_pages(ATOMIC, Order::ZERO).unwrap();
             assert_eq!(memory().free_pages_total(), 0);
@@ -273,7 +283,7 @@ fn every_call_fails_cleanly_when_nothing_is_left() {
     // Shows: S43
     conserves(|| {
         let mut hoard = Hoard::new();
-        hoard.fill(ATOMIC);
+        hoard.fill(EVERYTHING);
         assert!(memory().kmalloc(131_072, KERNEL).is_err());
         assert!(memory().kmalloc(65_536, ATOMIC).is_err());
         assert!(memory().get_free_pages(KERNEL, order(2)).is_err());

@@ -1,4 +1,7 @@
 //! A panic ends the run, with its message and the names of the functions that led to it.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

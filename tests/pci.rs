@@ -3,6 +3,7 @@
 //! Machine:
 //! Machine: FIRMWARE=uefi CPU=max
 //! Machine: MEM=24M
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

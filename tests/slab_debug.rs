@@ -1,6 +1,7 @@
 //! Debugged kmalloc: what is written where it must not be is found, and the kernel goes on.
 //!
 //! Machine: APPEND=slab_debug=FZPU
+//! Machine: APPEND="slab_debug=FZPU highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

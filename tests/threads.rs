@@ -1,4 +1,7 @@
 //! Threads: preemption, waiting, locks, and the refusal to sleep where that is wrong.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -6,31 +9,22 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+mod common;
+
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
+use common::{EVERYTHING, Hoard, Log};
 use kapi::{LockError, WrongContext};
 use kernel::mm::memory;
 use kernel::sched::{self, Thread, WaitQueue, spawn, yield_now};
 use kernel::sync::{Mutex, SpinLock, without_interrupts};
-use kernel::{log, time};
-use mm::{Context, GfpFlags, Order, VirtAddr};
+use kernel::time;
+use mm::Context;
 
 kernel::test_kernel!(test_main);
 
 const LONG: Duration = Duration::from_secs(60);
-
-/// Whether the kernel log, from `position` on, contains `text`.
-fn log_contains(position: u64, text: &str) -> bool {
-    let mut buf = [0; 2048];
-    let (len, _) = log::read(position, &mut buf);
-    buf[..len].windows(text.len()).any(|window| window == text.as_bytes())
-}
-
-/// The log's current end.
-fn log_end() -> u64 {
-    log::read(u64::MAX, &mut []).1
-}
 
 /// Waits, without sleeping or yielding, until `flag` is set; false after a second.
 fn spin_until_set(flag: &AtomicBool) -> bool {
@@ -110,21 +104,10 @@ fn threads_leave_no_memory_behind() {
 #[test_case]
 fn spawn_without_memory_fails_and_leaves_nothing_behind() {
     let before = free_pages();
-    // All pages, the reserve included, each with the address of the one before it.
-    let mut last = core::ptr::null_mut::<*mut u8>();
-    while let Ok(page) = memory().get_free_pages(GfpFlags::ATOMIC, Order::ZERO) {
-        let page = page.as_mut_ptr::<*mut u8>();
-        // SAFETY: the page is ours.
-        unsafe { page.write(last.cast()) };
-        last = page;
-    }
+    let mut hoard = Hoard::new();
+    hoard.fill(EVERYTHING);
     assert!(spawn("refused", || 0).is_err());
-    while !last.is_null() {
-        // SAFETY: the page is ours still, and holds what was written above.
-        let next = unsafe { last.read() };
-        memory().free_page(VirtAddr::from_ptr(last)).unwrap();
-        last = next.cast();
-    }
+    drop(hoard);
     assert_eq!(free_pages(), before);
     assert_eq!(spawn("granted", || 1).unwrap().join(), Ok(1));
 }
@@ -244,7 +227,7 @@ fn sleeping_with_a_spinlock_held_is_refused_and_reported() {
     static MUTEX: Mutex<()> = Mutex::new(());
     let thread = spawn("short", || 0).unwrap();
     assert_eq!(sched::context(), Context::Process);
-    let log_position = log_end();
+    let log = Log::from_here();
     SPIN.with(|()| {
         assert_eq!(sched::context(), Context::Atomic);
         // None of these would have to sleep.
@@ -259,10 +242,10 @@ fn sleeping_with_a_spinlock_held_is_refused_and_reported() {
     });
     assert_eq!(sched::context(), Context::Process);
     for call in ["Mutex::lock", "wait_until", "sleep", "join", "yield_now", "spawn"] {
-        assert!(log_contains(log_position, call), "{call} was not reported");
+        assert!(log.shows(call), "{call} was not reported");
     }
-    assert!(log_contains(log_position, "may sleep, called in atomic context at "));
-    assert!(log_contains(log_position, "tests/threads.rs"));
+    assert!(log.shows("may sleep, called in atomic context at "));
+    assert!(log.shows("tests/threads.rs"));
     assert_eq!(thread.join(), Ok(0));
 }
 

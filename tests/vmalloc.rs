@@ -1,7 +1,7 @@
 //! vmalloc: areas page by page, guard pages, no stale translation after vfree, and what is refused.
 //!
 //! Machine: MEM=32M
-//! Machine: MEM=64M APPEND="highmem=32M"
+//! Machine: MEM=96M APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -13,12 +13,12 @@ mod common;
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::{ATOMIC, Hoard, KERNEL, Log, byte_of, conserves, in_interrupt, is_stamped, order, stamp};
+use common::{ATOMIC, EVERYTHING, Hoard, KERNEL, Log, byte_of, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::layout::{VMALLOC_END, VMALLOC_START};
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::mm::{KString, VmArea, memory};
 use kernel::sync::SpinLock;
-use mm::{Buffer, FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{Buffer, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -46,7 +46,7 @@ fn content_crosses_pages_that_are_not_neighbours() {
     // Shows: S51, K16
     conserves(|| {
         let mut hoard = Hoard::new();
-        hoard.fill(ATOMIC | GfpFlags::HIGHMEM);
+        hoard.fill(EVERYTHING);
         // Free memory in which no two frames are adjacent.
         hoard.release(200, |page| page.as_u32() % 2 == 1);
         assert!(memory().alloc_pages(ATOMIC, order(1)).is_err());

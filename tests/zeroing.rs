@@ -21,7 +21,7 @@ kernel::test_kernel!(test_main);
 
 /// Whether what is freed is zero at once.
 fn frees_clear() -> bool {
-    options::get().slab_debug.all.contains(DebugFlags::ZERO_ON_FREE)
+    options::get().memory.slab_debug.all.contains(DebugFlags::ZERO_ON_FREE)
 }
 
 fn soil(block: Pfn, order: Order) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{Host, fail_after, in_use, machine, params, pattern, read, stop_failing, take_log};
 use drivers::Floppy;
 use kapi::mm::isa::Transfer;
-use kapi::mm::{Global, PAGE_SIZE, Pfn};
+use kapi::mm::{Global, Platform};
 use kapi::{CharDriver, Errno, FloppyBus, FloppyController, FloppyRegister, Minor, Module, OpenFlags, SleepLock};
 
 const TRACK: usize = 18 * 512;
@@ -95,7 +95,7 @@ impl Chip {
         let at = (usize::from(cylinder) * 2 + usize::from(head)) * TRACK;
         let bytes = &self.disk.as_ref().expect("a disk")[at..at + usize::from(transfer.count()) + 1];
         let start = usize::from(transfer.page()) << 16 | usize::from(transfer.offset());
-        let virt = Host::memory().virt(Pfn::new((start / PAGE_SIZE) as u32)).add(start % PAGE_SIZE);
+        let virt = Host::memory().platform().direct_map().add(start);
         // SAFETY: the driver handed these bytes of the machine's memory over to DMA, and waits.
         unsafe { virt.as_mut_ptr::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         self.results.extend([0, 0, 0, cylinder, head, 1, 2]);

@@ -47,16 +47,12 @@ fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) -> i64 {
 fn a_write_without_memory_changes_nothing() {
     // Shows: D1, S43
     let _machine = machine();
-    let positions = [1_000_000, 1_000_000_000];
-    let kinds: [(&str, fn(u64) -> i64); 4] = [
-        ("scull", fail_every_allocation::<Kmalloc>),
-        ("scullc", fail_every_allocation::<Cache<Host>>),
-        ("scullp", fail_every_allocation::<Pages>),
-        ("scullv", fail_every_allocation::<Vmalloc>),
-    ];
-    for (name, fail) in kinds {
-        assert!(positions.map(fail).into_iter().sum::<i64>() >= 1, "{name}: nothing was allocated");
-    }
+    // One in the first item, and one far behind it.
+    let sum = |fail: fn(u64) -> i64| fail(1_000_000) + fail(1_000_000_000);
+    assert!(sum(fail_every_allocation::<Kmalloc>) >= 1);
+    assert!(sum(fail_every_allocation::<Cache<Host>>) >= 1);
+    assert!(sum(fail_every_allocation::<Pages>) >= 1);
+    assert!(sum(fail_every_allocation::<Vmalloc>) >= 1);
 }
 
 /// insmod with the n-th allocation failing, for every n.

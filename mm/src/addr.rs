@@ -10,6 +10,11 @@ pub const PAGE_SHIFT: u32 = 12;
 /// Bytes in a page frame.
 pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
 
+/// Kibibytes in so many pages.
+pub const fn kib(pages: usize) -> usize {
+    pages * (PAGE_SIZE / 1024)
+}
+
 /// A physical address, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(u64);
@@ -145,6 +150,9 @@ pub struct PfnRange {
 }
 
 impl PfnRange {
+    /// Every frame that has a number.
+    pub const ALL: Self = Self { start: Pfn::new(0), end: Pfn::new(u32::MAX) };
+
     /// The range `start..end`.
     pub const fn new(start: Pfn, end: Pfn) -> Self {
         Self { start, end }

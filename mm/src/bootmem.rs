@@ -4,7 +4,7 @@
 //! withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left to the page
 //! allocator, once, by value. What was allocated here is never given back to it. (Chapter: "Boot-Time Allocation".)
 //!
-//! Invariants: (a) what is free is RAM, not withheld, and below the limit; (b) a firmware map of more pieces than the tables
+//! Invariants: (a) what is free is RAM, not withheld, and not hidden; (b) a firmware map of more pieces than the tables
 //! hold costs RAM ([`Bootmem::lost`]), and never makes RAM of what is none.
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
@@ -46,8 +46,8 @@ pub struct Bootmem {
     ram: RegionSet,
     withheld: RegionSet,
     free: RegionSet,
-    /// Frames from here on are hidden.
-    limit: Pfn,
+    /// What is not in here is hidden.
+    kept: RegionSet,
     /// Unused rest of the last page of the last small allocation: start and end.
     rest: (PhysAddr, PhysAddr),
     /// Frames of RAM that the tables had no room for.
@@ -83,7 +83,7 @@ impl Bootmem {
             ram: RegionSet::new(),
             withheld: RegionSet::new(),
             free: RegionSet::new(),
-            limit: Pfn::new(u32::MAX),
+            kept: RegionSet::whole(),
             rest: (PhysAddr::new(0), PhysAddr::new(0)),
             lost: 0,
         }
@@ -115,14 +115,21 @@ impl Bootmem {
         self.lost
     }
 
-    /// Hides all free memory from `end` on, as the kernel option `mem=` asks; returns the frames hidden. What is reserved
-    /// there stays reserved for good.
-    pub fn limit(&mut self, end: PhysAddr) -> Result<usize, BootmemError> {
-        let before = self.free.frames();
-        let limit = clamp(end.as_u64() / PAGE_SIZE as u64);
-        self.free.remove(PfnRange::new(limit, Pfn::new(u32::MAX)))?;
-        self.limit = self.limit.min(limit);
-        Ok(before - self.free.frames())
+    /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved there stays
+    /// reserved for good.
+    pub fn keep_only(&mut self, kept: &RegionSet) -> Result<RegionSet, BootmemError> {
+        let (mut free, mut hidden) = (self.free.clone(), self.free.clone());
+        kept.ranges().iter().try_for_each(|&range| hidden.remove(range))?;
+        hidden.ranges().iter().try_for_each(|&range| free.remove(range))?;
+        (self.free, self.kept) = (free, kept.clone());
+        Ok(hidden)
+    }
+
+    /// RAM as the firmware says, without what is hidden.
+    pub fn kept_ram(&self) -> Result<RegionSet, BootmemError> {
+        let mut ram = self.ram.clone();
+        self.kept.gaps(PfnRange::ALL).try_for_each(|gap| ram.remove(gap))?;
+        Ok(ram)
     }
 
     /// Reserves every page that `start..end` touches; returns how many of them were free RAM before.
@@ -145,7 +152,7 @@ impl Bootmem {
         if range.frames() == 0 {
             return Err(BootmemError::BadRequest);
         }
-        if !self.ram.contains(range) || range.end > self.limit {
+        if !self.ram.contains(range) || !self.kept.contains(range) {
             return Err(BootmemError::NotRam);
         }
         if self.free.ranges().iter().any(|free| free.intersection(range).frames() > 0) {

@@ -58,13 +58,15 @@ impl FreeError {
     }
 }
 
-/// Why a page could not be mapped; the tables are as they were before the call.
+/// Why a page could not be mapped, or its mapping not changed; the tables are as they were before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
     /// A page table is missing on the way: offer a zeroed frame and call again.
     TableMissing,
     /// The page is mapped already.
     AlreadyMapped,
+    /// The page is not mapped.
+    NotMapped,
     /// A large page would fit where a table of smaller ones is: take that out if it is empty, and call again.
     TableInTheWay,
     /// The address lies outside of the range that may be mapped.

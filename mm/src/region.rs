@@ -24,6 +24,14 @@ impl RegionSet {
         Self { ranges: [PfnRange::new(Pfn::new(0), Pfn::new(0)); CAPACITY], len: 0 }
     }
 
+    /// Every frame that has a number.
+    pub const fn whole() -> Self {
+        let mut all = Self::new();
+        all.ranges[0] = PfnRange::ALL;
+        all.len = 1;
+        all
+    }
+
     /// The ranges, lowest first.
     pub fn ranges(&self) -> &[PfnRange] {
         &self.ranges[..self.len]
@@ -132,6 +140,12 @@ impl RegionSet {
             from = from.max(held.end);
             (gap.frames() > 0).then_some(gap)
         })
+    }
+
+    /// How many frames are in this set and in another.
+    pub fn frames_in_common(&self, other: &Self) -> usize {
+        let missing = |range: PfnRange| -> usize { self.gaps(range).map(PfnRange::frames).sum() };
+        other.ranges().iter().map(|&range| range.frames() - missing(range)).sum()
     }
 
     /// Puts `new` in the place of the ranges `old`.

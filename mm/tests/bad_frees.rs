@@ -70,7 +70,7 @@ fn targets() -> Targets {
         area,
         freed_area,
         device,
-        never: memory.virt(Pfn::new(0)),
+        never: memory.page_address(Pfn::new(0)).expect("low memory"),
         wild: VirtAddr::new(0xdead_beef_f000),
         memory,
     }
@@ -138,7 +138,12 @@ fn wrong_frees_of_pages_are_refused() {
     t.pages(FreeError::Misaligned, "inside a page", t.page.add(8), 0);
     t.pages(FreeError::DoubleFree, "double free", t.freed_block, 2);
     t.pages(FreeError::DoubleFree, "double free of a part", t.freed_block.add(PAGE_SIZE), 0);
-    t.pages(FreeError::DoubleFree, "free memory that was never allocated", t.memory.virt(Pfn::new(2048)), 0);
+    t.pages(
+        FreeError::DoubleFree,
+        "free memory that was never allocated",
+        t.memory.page_address(Pfn::new(2048)).expect("low memory"),
+        0,
+    );
     t.pages(FreeError::Reserved, "reserved page", t.never, 0);
     t.pages(FreeError::SlabPage, "page of a slab", t.small.page_down(), 0);
     t.pages(FreeError::SlabPage, "first page of a large slab", t.large, 4);
@@ -147,7 +152,7 @@ fn wrong_frees_of_pages_are_refused() {
     t.pages(FreeError::Wild, "ioremap address", t.device.page_down(), 0);
     t.pages(FreeError::Wild, "wild address", t.wild, 0);
     t.pages(FreeError::Wild, "the end of the address space", VirtAddr::new(usize::MAX & !0xfff), 0);
-    t.pages(FreeError::Wild, "behind the last page", t.memory.virt(Pfn::new(32 * 256)), 0);
+    t.pages(FreeError::Wild, "behind the last page", t.memory.page_address(Pfn::new(32 * 256)).expect("low memory"), 0);
     t.release();
 }
 
@@ -247,7 +252,7 @@ fn the_allocators_own_objects_cannot_be_freed() {
     let mut own = 0;
     let slabs = (1..32 * 256).map(Pfn::new).filter(|&frame| in_slab(*t.memory, frame));
     let addresses = slabs.flat_map(|frame| (0..PAGE_SIZE).step_by(8).map(move |offset| (frame, offset)));
-    for addr in addresses.map(|(frame, offset)| t.memory.virt(frame).add(offset)) {
+    for addr in addresses.map(|(frame, offset)| t.memory.page_address(frame).expect("low memory").add(offset)) {
         if t.memory.ksize(addr.as_mut_ptr()).is_some() && ![t.small, t.large, t.object].contains(&addr) {
             t.kfree(FreeError::WrongCache, "a descriptor", addr);
             own += 1;

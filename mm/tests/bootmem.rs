@@ -106,7 +106,7 @@ fn maps_may_reach_the_end_of_the_address_space() {
     bootmem.withhold(phys(40 * MIB), phys(u64::MAX));
     bootmem.add_ram(phys(u64::MAX - 5), phys(u64::MAX));
     assert_eq!(bootmem.ram().ranges(), [range(0, 256), range(32 * 256, 40 * 256)]);
-    assert_eq!(bootmem.limit(phys(u64::MAX)), Ok(0));
+    assert!(bootmem.keep_only(&RegionSet::whole()).is_ok_and(|hidden| hidden.frames() == 0));
     assert_eq!(bootmem.reserve(phys(u64::MAX - 1), phys(u64::MAX)), Ok(0));
     assert_eq!(bootmem.alloc(usize::MAX, 8, BootZone::Normal), Err(BootmemError::NoMemory));
     assert_eq!(
@@ -268,13 +268,21 @@ fn bad_requests_are_refused() {
     assert_eq!(bootmem.unreserved().ranges(), before);
 }
 
+fn keeping(ranges: &[PfnRange]) -> RegionSet {
+    let mut kept = RegionSet::new();
+    ranges.iter().for_each(|&range| kept.insert(range).expect("room"));
+    kept
+}
+
 #[test]
 fn mem_hides_what_is_free_above_it() {
     // Shows: S73
     let mut bootmem = with_ram(&[(0, 128 * MIB)]);
     assert_eq!(bootmem.reserve(phys(127 * MIB + 1), phys(128 * MIB)), Ok(256));
     assert_eq!(bootmem.reserve(phys(127 * MIB), phys(128 * MIB)), Ok(0), "reserved before");
-    assert_eq!(bootmem.limit(phys(126 * MIB)), Ok(256));
+    let hidden = bootmem.keep_only(&keeping(&[range(0, 126 * 256)])).expect("room");
+    assert_eq!(hidden.ranges(), [range(126 * 256, 127 * 256)]);
+    assert_eq!(bootmem.kept_ram().expect("room").ranges(), [range(0, 126 * 256)]);
     assert_eq!(bootmem.ram().frames(), 128 * 256, "the firmware's word stands");
     assert_eq!(bootmem.free(phys(127 * MIB), phys(128 * MIB)), Err(BootmemError::NotRam), "it stays reserved");
     assert_eq!(bootmem.finish().ranges(), [range(0, 126 * 256)]);

@@ -295,7 +295,7 @@ fn run_page_model(seed: u64, steps: usize) {
             let (block, order) = owners.give(nth);
             let freed = match rng.one_in(2) {
                 true => memory.free_frames(block, order),
-                false => memory.free_pages(memory.virt(block), order),
+                false => memory.free_pages(memory.page_address(block).expect("low memory"), order),
             };
             assert_eq!(freed, Ok(()), "seed {seed}, step {step}");
         }

@@ -11,10 +11,7 @@ use std::time::Instant;
 use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, hoard, order};
 use mm::testing::{Machine, TestKernel};
 use mm::zone::AtomicFloor;
-use mm::{
-    AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, Platform,
-    ZoneKind,
-};
+use mm::{AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, Pfn, Platform, ZoneKind};
 
 const BUFFER: GfpFlags = GfpFlags::BUFFER;
 const USER: GfpFlags = GfpFlags::USER;
@@ -82,30 +79,6 @@ fn plain_requests_fall_back_to_dma_memory() {
     }
     let frame = memory.alloc_pages(KERNEL, Order::ZERO).expect("there is DMA memory");
     assert!(frame < mm::memory::DMA_END);
-}
-
-#[test]
-fn calls_that_need_an_address_refuse_high_memory() {
-    // Shows: K5
-    let memory = boot_high(48, 32);
-    let before = blocks(*memory);
-    let spec = CacheSpec { name: "c", size: 64, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
-    let cache = memory.kmem_cache_create(&spec).expect("a cache");
-    assert_eq!(memory.get_free_pages(HIGHUSER, Order::ZERO), Err(AllocError));
-    assert_eq!(memory.get_zeroed_page(HIGHUSER), Err(AllocError));
-    assert_eq!(memory.kmalloc(64, HIGHUSER), Err(AllocError));
-    assert_eq!(memory.kmem_cache_alloc(cache, HIGHUSER), Err(AllocError));
-    let reports = memory.platform().take_reports();
-    assert!(
-        reports.len() == 4 && reports.iter().all(|line| line.ends_with("high memory has no address")),
-        "{reports:?}"
-    );
-    assert_eq!(blocks(*memory), before);
-    let dma = memory.get_dma_pages(HIGHUSER, Order::ZERO).expect("DMA wins over high memory");
-    memory.free_page(dma).expect("a right free");
-    let area = memory.vmalloc(PAGE_SIZE).expect("memory");
-    let frame = memory.vmalloc_to_frame(area).expect("mapped");
-    assert_eq!(memory.zone_of(frame), ZoneKind::HighMem, "vmalloc takes high memory first");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use mm::{GfpFlags, Order, Pfn, VirtAddr, ZoneKind};
 pub const KERNEL: GfpFlags = GfpFlags::KERNEL;
 pub const ATOMIC: GfpFlags = GfpFlags::ATOMIC;
 pub const DMA: GfpFlags = GfpFlags::DMA;
+/// Of any zone, to its last page.
+pub const EVERYTHING: GfpFlags = GfpFlags::ATOMIC.union(GfpFlags::HIGHMEM);
 
 /// The first physical address that ISA DMA does not reach.
 pub const DMA_LIMIT: u64 = 16 << 20;

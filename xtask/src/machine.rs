@@ -52,6 +52,9 @@ pub fn all_in(text: &str, marker: &str) -> Result<Vec<Machine>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
     use super::{Machine, all_in};
 
     #[test]
@@ -72,5 +75,28 @@ mod tests {
     fn a_header_may_name_several_machines_or_none() {
         assert_eq!(all_in("//! x\n", "//! Machine:").expect("none").len(), 1);
         assert_eq!(all_in("//! Machine:\n//! Machine: CPU=max\n", "//! Machine:").expect("two").len(), 2);
+    }
+
+    /// Bootable tests with the marker of their machines, and transcripts with theirs.
+    fn guests() -> impl Iterator<Item = (PathBuf, &'static str)> {
+        let kinds = [("../tests", "rs", "//! Machine:"), ("../tests/transcripts", "txt", "machine:")];
+        kinds.into_iter().flat_map(|(directory, extension, marker)| {
+            let entries = fs::read_dir(directory).expect("the tree has tests");
+            let paths = entries.map(|entry| entry.expect("readable").path());
+            paths.filter(move |path| path.extension().is_some_and(|it| it == extension)).map(move |path| (path, marker))
+        })
+    }
+
+    #[test]
+    fn every_guest_runs_with_high_memory_too_or_says_why_not() {
+        for (path, marker) in guests() {
+            let text = fs::read_to_string(&path).expect("readable");
+            let machines = all_in(&text, marker).expect("well formed");
+            let has_high_memory = |machine: &Machine| {
+                machine.variables.iter().any(|(name, value)| name == "APPEND" && value.contains("highmem="))
+            };
+            let excused = text.lines().any(|line| line.starts_with("no-highmem: "));
+            assert!(machines.iter().any(has_high_memory) || excused, "{}", path.display());
+        }
     }
 }

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! `machine` may come several times; `status` is the runner's (0 without it); `input` is `pipe`, the default, or
-//! `script`. pattern.rs says what may stand for text that differs from run to run.
+//! `script`; `no-highmem` says why no machine has high memory. pattern.rs says what may stand for text that differs
+//! from run to run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ fn parse(text: &str) -> Result<Transcript> {
     for line in header.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (key, value) = line.split_once(':').with_context(|| format!("no colon in {line:?}"))?;
         match (key, value.trim()) {
-            ("machine", _) => {}
+            ("machine" | "no-highmem", _) => {}
             ("status", number) => transcript.status = number.parse().context("status is not a number")?,
             ("input", "pipe") => transcript.way = Way::Pipe,
             ("input", "script") => transcript.way = Way::Script,

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use ::mm::options::Switch;
 use kapi::{Errno, Param};
 use shell::io::write_all;
 use shell::options::Options;
@@ -10,7 +11,7 @@ use shell::{Command, Failure, Job, Outcome, Status};
 use super::process::Process;
 use super::{crew, irqstress};
 use crate::arch::pci;
-use crate::options::{self, Switch};
+use crate::options;
 use crate::{arch, bench, log, modules, sched};
 
 /// Most parameters of one insmod line.

@@ -13,6 +13,7 @@ use kapi::{Errno, LockError};
 use spin::Once;
 
 use super::bootmem::{self, BootDriver};
+use super::reserve::LEAST_FREE;
 use super::{Kernel, memory};
 use crate::sync::Mutex;
 use crate::{klog, options};
@@ -24,11 +25,15 @@ static AREA: Once<PfnRange> = Once::new();
 static POOL: Mutex<FramePool<Kernel>> = Mutex::new(FramePool::new());
 
 fn reserve() -> Result<(), BootmemError> {
-    let pages = options::get().bigphysarea;
+    let pages = options::get().memory.bigphysarea;
     if pages == 0 {
         return Ok(());
     }
     let bytes = pages.checked_mul(PAGE_SIZE).ok_or(BootmemError::NoMemory)?;
+    if bootmem::free_within(PfnRange::ALL) < pages.saturating_add(LEAST_FREE) {
+        klog!("warning: kernel option bigphysarea: {pages} pages would leave too little memory");
+        return Ok(());
+    }
     let start = bootmem::alloc_bootmem_at(bytes, PAGE_SIZE, PhysAddr::new(0), PhysAddr::new(u64::MAX))?;
     if let Some(first) = memory().frame_of(start) {
         AREA.call_once(|| PfnRange::new(first, first.add(pages as u32)));
@@ -76,7 +81,7 @@ pub fn bigphysarea_alloc_pages(count: usize, align: usize, gfp: GfpFlags) -> Res
     } else {
         take(&mut *POOL.try_lock().ok_or(AllocError)?)
     };
-    range.map(|range| memory().virt(range.start))
+    range.and_then(|range| memory().page_address(range.start).ok_or(AllocError))
 }
 
 /// Frees the pages that begin at `base`. What does not begin there is told to the log, and nothing changes. Process context.

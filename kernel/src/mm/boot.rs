@@ -8,20 +8,22 @@
 //! On the kernel's own ([`take_over`]):
 //! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
 //!    of it, and bootmem hands the rest to the zones;
-//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
+//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc; the initial files become read-only.
 
 use core::ptr::NonNull;
 
+use ::mm::memory::DMA_END;
 use ::mm::page::{Page, SECTION_FRAMES, mark_present};
 use ::mm::region::RegionSet;
 use ::mm::{
     BootZone, BootmemError, Config, MapError, Memory, PAGE_SIZE, PageMap, Pfn, PfnRange, PhysAddr, VirtAddr, ZoneKind,
+    kib,
 };
 use bootloader_api::BootInfo;
 
 use super::firmware;
 use super::handover::HANDOVER;
-use super::reserve::{start_bootmem, touched};
+use super::reserve::{LEAST_FREE, start_bootmem, touched};
 use super::{KernelPlatform, MEMORY, bootmem, heap, memory, own};
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::boot_space;
@@ -31,8 +33,8 @@ use crate::{klog, options};
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
 const SECTIONS_AT_ONCE: usize = 256;
 
-/// The direct map shows at least what lies below this frame: 24 MiB.
-const LOWMEM_MIN: Pfn = Pfn::new(6144);
+/// Free frames above 16 MiB that the direct map shows at least: page tables come from there.
+const TABLES_LEAST: usize = 512;
 
 /// Why memory could not be brought up.
 #[derive(Debug)]
@@ -89,7 +91,6 @@ enum Never {}
 
 /// Phase 3.
 fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, BootError> {
-    let limit = options::get().mem.and_then(PhysAddr::frame).unwrap_or(Pfn::new(u32::MAX));
     let mut frames = || {
         let page = bootmem::with(|bootmem| bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Normal));
         let frame = page.ok().and_then(|page| page.start.frame())?;
@@ -97,22 +98,19 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         Some(frame)
     };
     let mut builder = Builder::new(boot, &mut frames)?;
-    let mut ram = bootmem::with(|bootmem| Ok(bootmem.ram().clone()))?;
-    ram.remove(PfnRange::new(limit, Pfn::new(u32::MAX)))?;
+    let mut ram = bootmem::with(|bootmem| bootmem.kept_ram())?;
     let end = ram.ranges().last().map_or(Pfn::new(0), |range| range.end);
     let entries = map_page_array(&mut builder, &ram, end)?;
     let image = HANDOVER.with(|handover| handover.image.clone());
     image.ranges().iter().for_each(|&range| own::note(range));
     image.ranges().iter().try_for_each(|&range| ram.remove(range))?;
-    let highmem_start = split_off_highmem(&mut ram)?;
+    split_off_highmem(&mut ram)?;
     ram.ranges().iter().try_for_each(|&range| builder.map_direct(range))?;
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
     let ramdisk = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
     own::note(ramdisk);
-    let above = PfnRange::new(ramdisk.start.max(limit.min(highmem_start)), ramdisk.end);
-    if above.frames() > 0 {
-        builder.map_direct(above)?;
-    }
+    // Hidden or high memory may hold it.
+    ram.gaps(ramdisk).try_for_each(|range| builder.map_direct(range))?;
     builder.map_image()?;
     klog!(
         "page tables: direct map {} KiB, Page array {} KiB at {:016x}",
@@ -120,17 +118,16 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         entries >> 10,
         PAGE_ARRAY.as_usize()
     );
-    // SAFETY: the direct map covers all RAM below the limit, where bootmem took the tables from; what is needed of the
+    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what is needed of the
     // bootloader's information was copied.
     unsafe { builder.activate(main) }
 }
 
-/// Takes what `highmem=` asks for off the end of the memory that the direct map will show; returns its first frame.
-fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
-    let none = Pfn::new(u32::MAX);
-    let wanted = usize::try_from(options::get().highmem / PAGE_SIZE as u64).unwrap_or(usize::MAX);
+/// Takes what `highmem=` asks for off the end of the memory that the direct map will show.
+fn split_off_highmem(ram: &mut RegionSet) -> Result<(), BootError> {
+    let wanted = usize::try_from(options::get().memory.highmem / PAGE_SIZE as u64).unwrap_or(usize::MAX);
     if wanted == 0 {
-        return Ok(none);
+        return Ok(());
     }
     let mut left = wanted;
     let start = ram.ranges().iter().rev().find_map(|range| match range.frames().checked_sub(left) {
@@ -140,15 +137,17 @@ fn split_off_highmem(ram: &mut RegionSet) -> Result<Pfn, BootError> {
             None
         }
     });
-    let Some(start) = start.filter(|start| *start >= LOWMEM_MIN) else {
+    let enough = |from: Pfn, end: Pfn, least: usize| bootmem::free_within(PfnRange::new(from, end)) >= least;
+    let low = |&end: &Pfn| enough(PfnRange::ALL.start, end, LEAST_FREE) && enough(DMA_END, end, TABLES_LEAST);
+    let Some(start) = start.filter(low) else {
         klog!("warning: kernel option highmem: {} KiB would leave too little low memory", kib(wanted));
-        return Ok(none);
+        return Ok(());
     };
-    ram.remove(PfnRange::new(start, none))?;
+    ram.remove(PfnRange::new(start, PfnRange::ALL.end))?;
     HANDOVER.with(|handover| handover.highmem_start = start);
     bootmem::set_window_end(start.phys());
     klog!("highmem: {} KiB from {:x} on", kib(wanted), start.phys().as_u64());
-    Ok(start)
+    Ok(())
 }
 
 /// Backs the `Page` array up to `end` where there is RAM; returns the bytes of entries.
@@ -207,20 +206,30 @@ pub fn take_over() {
         vmalloc_start: VMALLOC_START,
         vmalloc_end: VMALLOC_END,
         kmap_start: KMAP_START,
-        atomic_floor: options::get().atomic_floor,
+        atomic_floor: options::get().memory.atomic_floor,
     };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.
     unsafe { MEMORY.set(Memory::new(KernelPlatform, map, config)) };
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
-    memory().set_slab_debug(options::get().slab_debug);
+    memory().set_slab_debug(options::get().memory.slab_debug);
     if let Err(error) = memory().init_caches() {
         panic!("memory bring-up: the kmalloc caches: {error:?}");
     }
     klog!("slab: {} caches, kmalloc from 32 to {} bytes", memory().caches().count(), ::mm::memory::KMALLOC_MAX);
     klog!("vmalloc: {:016x} .. {:016x}", VMALLOC_START.as_usize(), VMALLOC_END.as_usize());
     heap::move_to_kmalloc();
+    protect_ramdisk();
+}
+
+/// Makes the initial files read-only in the direct map: the large pages there are split around them.
+fn protect_ramdisk() {
+    let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
+    let range = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
+    if range.frames() > 0 && memory().set_memory_ro(direct(range.start.phys()), range.frames()).is_err() {
+        klog!("warning: the initial files can be written to");
+    }
 }
 
 /// The entry of frame 0.
@@ -242,8 +251,8 @@ fn hand_over() -> Result<(), BootmemError> {
     for &range in bootmem.finish().ranges() {
         memory().release(range);
     }
-    if let Some(kib) = options::get().min_free_kib {
-        memory().set_min_free(kib / (PAGE_SIZE / 1024));
+    if let Some(wanted) = options::get().memory.min_free_kib {
+        memory().set_min_free(wanted / kib(1));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {
@@ -252,8 +261,4 @@ fn hand_over() -> Result<(), BootmemError> {
     let managed = memory().managed_pages();
     klog!("Memory: {}k/{}k available ({}k reserved)", kib(managed), kib(ram), kib(ram - managed));
     Ok(())
-}
-
-pub(super) const fn kib(frames: usize) -> usize {
-    frames * (PAGE_SIZE / 1024)
 }

@@ -5,7 +5,7 @@
 //! free RAM is known and direct-map addresses hold, right before the hand-over. From then on every call here is refused.
 //! (Chapter: "Acquiring a Dedicated Buffer at Boot Time".)
 
-use ::mm::{BootZone, Bootmem, BootmemError, PAGE_SIZE, PhysAddr, VirtAddr};
+use ::mm::{BootZone, Bootmem, BootmemError, PAGE_SIZE, PfnRange, PhysAddr, VirtAddr};
 use spin::Once;
 
 use crate::klog;
@@ -66,6 +66,15 @@ pub(super) fn set_window_end(end: PhysAddr) {
 /// Runs `f` with bootmem; refused after the hand-over.
 pub(super) fn with<R>(f: impl FnOnce(&mut Bootmem) -> Result<R, BootmemError>) -> Result<R, BootmemError> {
     STATE.with(|state| state.bootmem.as_mut().ok_or(BootmemError::HandedOver).and_then(f))
+}
+
+/// Frames of `range` that show and that nobody has taken yet; none after the hand-over.
+pub(super) fn free_within(range: PfnRange) -> usize {
+    let end = STATE.with(|state| state.window_end).frame().unwrap_or(PfnRange::ALL.end);
+    let shown = PfnRange::new(range.start, range.end.min(end));
+    let free =
+        |bootmem: &mut Bootmem| bootmem.unreserved().ranges().iter().map(|it| it.intersection(shown).frames()).sum();
+    with(|bootmem| Ok(free(bootmem))).unwrap_or(0)
 }
 
 /// Ends bootmem and returns it; `None` the second time.

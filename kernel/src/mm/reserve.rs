@@ -1,16 +1,19 @@
 //! Phase 2 of the bring-up: bootmem over the firmware's map, and what is not for everybody in it.
 
+use ::mm::options::KeptRam;
 use ::mm::region::RegionSet;
-use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 use bootloader_api::BootInfo;
 
-use super::boot::kib;
 use super::bootmem;
 use super::firmware::{Kind, Region};
 use super::handover::HANDOVER;
 use crate::arch::paging::Space;
 use crate::arch::paging::builder::image_frames;
 use crate::{klog, options};
+
+/// Free frames that an option about memory has to leave: 4 MiB, enough for a prompt.
+pub(super) const LEAST_FREE: usize = 1024;
 
 /// What stays or comes back, and when.
 struct Kept {
@@ -30,9 +33,11 @@ pub(super) fn start_bootmem(boot_info: &BootInfo, boot: &Space) -> Result<(), Bo
     let (image, ramdisk) = (find_image(boot)?, find_ramdisk(boot_info, boot));
     let mut kept = Kept { image, ramdisk, reclaim: RegionSet::new(), hidden: RegionSet::new() };
     reserve(boot_info, &mut kept)?;
-    hide(options::get().mem.unwrap_or(PhysAddr::new(u64::MAX)), &mut kept)?;
+    hide(&mut kept)?;
     // Another CPU starts in real mode, from a page that it can reach there.
-    bootmem::with(|bootmem| bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low))?;
+    if bootmem::with(|bootmem| bootmem.alloc(PAGE_SIZE, PAGE_SIZE, BootZone::Low)).is_err() {
+        klog!("bootmem: no page below 16 MiB for other processors");
+    }
     HANDOVER.with(|handover| {
         handover.reclaim = kept.reclaim;
         handover.image = kept.image;
@@ -81,15 +86,14 @@ fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
     })
 }
 
-/// Hides what is free from `limit` on, and says what bootmem has now.
-fn hide(limit: PhysAddr, kept: &mut Kept) -> Result<(), BootmemError> {
-    let above = PfnRange::new(frame_or_end(limit), Pfn::new(u32::MAX));
+/// Hides what `mem=` does not keep, and says what bootmem has now.
+fn hide(kept: &mut Kept) -> Result<(), BootmemError> {
+    let chosen = chosen_frames()?;
     let (ram, free) = bootmem::with(|bootmem| {
-        for range in bootmem.unreserved().ranges() {
-            kept.hidden.insert(range.intersection(above))?;
-        }
-        bootmem.limit(limit)?;
-        kept.reclaim.remove_or_drop(above);
+        kept.hidden = bootmem.keep_only(&chosen)?;
+        chosen.gaps(PfnRange::ALL).for_each(|gap| {
+            kept.reclaim.remove_or_drop(gap);
+        });
         Ok((bootmem.ram().frames(), bootmem.unreserved().frames()))
     })?;
     klog!(
@@ -100,10 +104,30 @@ fn hide(limit: PhysAddr, kept: &mut Kept) -> Result<(), BootmemError> {
         kept.ramdisk.1.div_ceil(1024),
         kib(kept.reclaim.frames())
     );
-    if kept.hidden.frames() > 0 {
-        klog!("bootmem: {} KiB from {:x} on are hidden (mem=)", kib(kept.hidden.frames()), limit.as_u64());
+    if let Some(first) = kept.hidden.ranges().first() {
+        let (hidden, from) = (kib(kept.hidden.frames()), first.start.phys().as_u64());
+        klog!("bootmem: {hidden} KiB from {from:x} on are hidden (mem=)");
     }
     Ok(())
+}
+
+/// The frames that `mem=` keeps, or all of them if that were too few to boot with.
+fn chosen_frames() -> Result<RegionSet, BootmemError> {
+    let mem = options::get().memory.mem;
+    let chosen = mem.frames();
+    let (no_ram, free) = bootmem::with(|bootmem| {
+        let no_ram: usize =
+            mem.regions().iter().flat_map(|&region| bootmem.ram().gaps(region)).map(|gap| gap.frames()).sum();
+        Ok((no_ram, bootmem.unreserved().frames_in_common(&chosen)))
+    })?;
+    if no_ram > 0 {
+        klog!("warning: kernel option mem: {} KiB of that are no RAM, says the firmware", kib(no_ram));
+    }
+    if mem == KeptRam::ALL || free >= LEAST_FREE {
+        return Ok(chosen);
+    }
+    klog!("warning: kernel option mem: {} KiB would be too little memory", kib(free));
+    Ok(RegionSet::whole())
 }
 
 /// The frames of the kernel image.

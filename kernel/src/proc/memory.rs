@@ -5,11 +5,12 @@ use core::fmt::{self, Write};
 use kapi::Errno;
 use mm::ZoneKind;
 use mm::memory::ZoneStats;
+use mm::options::Switch;
 use mm::proc::{self, FileCache, Statistics};
 
 use crate::fs::tmpfs;
 use crate::mm::{bigphysarea, memory};
-use crate::options::{self, Switch};
+use crate::options;
 use crate::{klog, resource};
 
 fn zones() -> [ZoneStats; ZoneKind::COUNT] {
@@ -29,7 +30,7 @@ pub(super) fn meminfo(out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
-    let statistics = match options::get().slab_stats {
+    let statistics = match options::get().memory.slab_stats {
         Switch::Off => Statistics::Off,
         Switch::On => Statistics::On,
     };

@@ -107,11 +107,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
-        let caller = Location::caller();
-        if self.free_to_front(object, Owner::This(cache)) {
-            return Ok(());
-        }
-        self.free_slowly("kmem_cache_free", object, Owner::This(cache), caller)
+        self.free_object("kmem_cache_free", object.as_ptr(), Owner::This(cache), Location::caller())
     }
 
     /// Bytes of an object of `cache`, padding included.

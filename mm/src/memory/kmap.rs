@@ -129,10 +129,7 @@ impl<P: Platform> Memory<P> {
         match left {
             Some(0) => self.platform.wake_waiters(),
             Some(_) => {}
-            None => {
-                let addr = VirtAddr::new(frame.phys().as_u64() as usize);
-                return Err(self.bad_free("kunmap", addr, FreeError::DoubleFree, Location::caller()));
-            }
+            None => return Err(self.bad_frame("kunmap", frame, FreeError::DoubleFree, Location::caller())),
         }
         Ok(())
     }

@@ -6,8 +6,7 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas; `ranges`: free ranges of addresses at hand; `shrinkers`: the list of those who can
-//!    give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
+//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. the pool of cleared pages: the chain through them; the window through which pages are cleared;
 //! 5. a zone's lock: its free blocks, and the page-map entries as `page/` says.
@@ -41,7 +40,7 @@ use crate::order::Order;
 use crate::page::{BlockKey, PageMap};
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
-use crate::vm::{AreaTree, RangeCache};
+use crate::vm::{AreaTree, Memo, RangeCache};
 use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
@@ -122,10 +121,12 @@ pub struct Memory<P: Platform> {
     chain: P::Lock<Chain<P>>,
     kmalloc: KmallocCaches<P>,
     areas: P::Lock<AreaTree>,
+    /// Some of them, to be found without the lock.
+    memo: Memo,
     kmaps: P::Lock<kmap::Windows>,
     kmap_depths: kmap::Depths,
-    /// Free address ranges at hand, one lock for each CPU.
-    ranges: [P::Lock<RangeCache>; MAX_CPUS],
+    /// Free address ranges that each CPU has at hand.
+    ranges: [RangeCache; MAX_CPUS],
 }
 
 impl<P: Platform> Memory<P> {
@@ -155,9 +156,10 @@ impl<P: Platform> Memory<P> {
             chain: Lock::new(Chain::new()),
             kmalloc: KmallocCaches::new(),
             areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
+            memo: Memo::new(),
             kmaps: Lock::new(kmap::Windows::new()),
             kmap_depths: core::array::from_fn(|_| AtomicUsize::new(0)),
-            ranges: core::array::from_fn(|_| Lock::new(RangeCache::new())),
+            ranges: [const { RangeCache::new() }; MAX_CPUS],
         }
     }
 
@@ -226,9 +228,16 @@ impl<P: Platform> Memory<P> {
         }
     }
 
-    /// The direct map's address of `frame`. Meaningless for HighMem.
+    /// The direct map's address of `frame`; `None` for high memory, which has none but by [`kmap`](Self::kmap).
     #[inline]
-    pub fn virt(&self, frame: Pfn) -> VirtAddr {
+    pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
+        (frame < self.config.highmem_start).then(|| self.virt(frame))
+    }
+
+    /// [`page_address`](Self::page_address) of a frame that is known to be of low memory.
+    #[inline]
+    pub(crate) fn virt(&self, frame: Pfn) -> VirtAddr {
+        debug_assert!(frame < self.config.highmem_start, "{frame:?} is high memory");
         self.platform.direct_map().add(frame.phys().as_u64() as usize)
     }
 
@@ -283,7 +292,10 @@ impl<P: Platform> Memory<P> {
         self.validate_magazines()?;
         self.validate_caches()?;
         self.validate_ranges()?;
-        self.areas.with(|areas| areas.validate())
+        self.areas.with(|areas| {
+            areas.validate()?;
+            self.memo.validate(|area| areas.find(area.start) == Some(area))
+        })
     }
 
     /// Runs `f` with a zone that it may change.
@@ -365,6 +377,5 @@ impl<P: Platform> Memory<P> {
 /// The largest block that starts at `at`, is aligned to its size, and crosses neither `end` nor the start of HighMem.
 fn largest_block(at: Pfn, end: Pfn, highmem_start: Pfn) -> Order {
     let end = if at < highmem_start { end.min(highmem_start) } else { end };
-    let fits = |order: &Order| at.is_aligned(order.pages()) && end.as_u32() - at.as_u32() >= order.pages();
-    Order::all().rev().find(fits).unwrap_or(Order::ZERO)
+    Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32())
 }

@@ -129,8 +129,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn free_frames(&self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         let caller = Location::caller();
-        self.release_frames(frame, order)
-            .map_err(|error| self.bad_free("__free_pages", self.virt(frame), error, caller))
+        self.release_frames(frame, order).map_err(|error| self.bad_frame("__free_pages", frame, error, caller))
     }
 
     /// Frees a block from [`get_free_pages`](Self::get_free_pages) by its address. Never sleeps; any context.
@@ -377,6 +376,20 @@ impl<P: Platform> Memory<P> {
                 None => FreeError::Reserved,
             },
         }
+    }
+
+    /// [`bad_free`](Self::bad_free) of a page, named by its address or, in high memory, by its physical one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn bad_frame(
+        &self,
+        call: &'static str,
+        frame: Pfn,
+        error: FreeError,
+        caller: &'static Location<'static>,
+    ) -> FreeError {
+        let addr = self.page_address(frame).unwrap_or(VirtAddr::new(frame.phys().as_u64() as usize));
+        self.bad_free(call, addr, error, caller)
     }
 
     #[cold]

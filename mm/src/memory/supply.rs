@@ -1,7 +1,6 @@
 //! How CPUs come to magazines of objects, and what empties them.
 
 use core::panic::Location;
-use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
@@ -67,12 +66,10 @@ impl<P: Platform> Memory<P> {
     pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
         let capacity = cache.stock.capacity();
         let source = &self.boot_caches.magazines[Stock::kind(capacity)?];
-        let take = || source.slabs.with(|slabs| slabs.take());
-        let (slab, object) = take().or_else(|| {
+        let memory = self.take_from_slab(source).or_else(|| {
             self.grow_quietly(source)?;
-            take()
+            self.take_from_slab(source)
         })?;
-        let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
         // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
         Some(unsafe { MagazineRef::init(memory, capacity) })
     }

@@ -62,7 +62,7 @@ impl DebugFlags {
 }
 
 /// What the kernel's options ask for, for caches that are created from then on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DebugChoice {
     /// For every cache.
     pub all: DebugFlags,

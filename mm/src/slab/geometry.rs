@@ -136,6 +136,9 @@ impl Geometry {
     ///
     /// Less than half of such a slab is left over: a second object did not fit.
     pub fn fallback(&self) -> Option<Self> {
+        if self.order == Order::ZERO {
+            return None;
+        }
         let mut smaller = Self::layout(self.stride, self.stride.div_ceil(PAGE_SIZE) as u32)?;
         smaller.colour_step = self.colour_step;
         smaller.colours = if self.colours > 0 { smaller.leftover() / self.colour_step } else { 0 };

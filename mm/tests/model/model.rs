@@ -5,7 +5,8 @@ use core::ptr::NonNull;
 use mm::testing::{HostPlatform, Rng};
 use mm::zone::AtomicFloor;
 use mm::{
-    CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Priority, VirtAddr, ZoneKind,
+    CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Platform, Priority,
+    VirtAddr, ZoneKind,
 };
 
 use crate::common::{ATOMIC, DMA, KERNEL, Kernel, at_rest, blocks, slab_pages, zones};
@@ -162,7 +163,8 @@ impl Model {
         }
         self.physical.insert(frame.phys().as_u64(), order.bytes() as u64);
         let kind = Kind::Block { frame, order, references: 1, addressed };
-        self.hold(kind, memory.virt(frame).as_usize(), order.bytes());
+        let addr = self.memory.page_address(frame).map_or(frame.phys().as_u64() as usize, VirtAddr::as_usize);
+        self.hold(kind, addr, order.bytes());
     }
 
     fn frame(&self, addr: Result<VirtAddr, mm::AllocError>) -> Result<Pfn, mm::AllocError> {
@@ -218,7 +220,7 @@ impl Model {
     }
 
     fn phys(&self, addr: usize) -> u64 {
-        (addr - self.memory.virt(Pfn::new(0)).as_usize()) as u64
+        (addr - self.memory.platform().direct_map().as_usize()) as u64
     }
 
     fn take_area(&mut self) {
