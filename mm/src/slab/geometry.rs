@@ -333,6 +333,9 @@ mod tests {
             let g = Geometry::for_class(1 << shift, DebugFlags::empty());
             assert_eq!(g.colours, 0);
             assert!(g.leftover() * 8 <= g.bytes(), "{g:?}");
+            // What is no object, in thousandths of the slab: leftover and descriptor.
+            let wasted = (g.bytes() - g.objects * g.stride) * 1000 / g.bytes();
+            assert_eq!(wasted, [46, 31, 31, 62].get(shift - 5).copied().unwrap_or(0), "{g:?}");
         }
     }
 
