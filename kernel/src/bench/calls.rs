@@ -146,7 +146,7 @@ impl OwnCache {
 
     /// The same, whose calls are counted, as all are with `slab_stats=1`.
     pub fn counted(name: &str, size: usize) -> Result<Self, AllocError> {
-        let asked = options::get().slab_debug;
+        let asked = options::get().memory.slab_debug;
         memory().set_slab_debug(DebugChoice { all: asked.all | DebugFlags::COUNT, ..asked });
         let counted = Self::new(name, size);
         memory().set_slab_debug(asked);
