@@ -73,14 +73,20 @@ fn stats(name: &str) -> Option<CacheStats> {
     memory().caches().find(|cache| cache.name.as_str() == name)
 }
 
-/// Calls `f` with what /proc/slabinfo says of the cache `name`.
-fn with_slabinfo<R>(name: &str, f: impl FnOnce(Option<&str>) -> R) -> R {
-    let file = fs::open("/proc/slabinfo", OpenFlags::READ).unwrap();
+/// Calls `f` with the text of a file.
+fn with_file<R>(path: &str, f: impl FnOnce(&str) -> R) -> R {
+    let file = fs::open(path, OpenFlags::READ).unwrap();
     let mut text = [0; 8192];
     let len = file.read_bytes(&mut text).unwrap();
-    let text = core::str::from_utf8(&text[..len]).unwrap();
-    assert!(text.starts_with("slabinfo - version: 1.1 (SMP)\n"));
-    f(text.lines().find(|line| line.split(' ').next() == Some(name)))
+    f(core::str::from_utf8(&text[..len]).unwrap())
+}
+
+/// Calls `f` with what /proc/slabinfo says of the cache `name`.
+fn with_slabinfo<R>(name: &str, f: impl FnOnce(Option<&str>) -> R) -> R {
+    with_file("/proc/slabinfo", |text| {
+        assert!(text.starts_with("slabinfo - version: 1.1 (SMP)\n"));
+        f(text.lines().find(|line| line.split(' ').next() == Some(name)))
+    })
 }
 
 #[test_case]
@@ -126,6 +132,35 @@ fn slabinfo_shows_a_cache_for_as_long_as_it_lives() {
         }
         memory().kmem_cache_destroy(cache).unwrap();
         with_slabinfo("test-plain", |line| assert_eq!(line, None));
+    });
+}
+
+/// The number behind `name` in a file of names and numbers.
+fn number(path: &str, name: &str) -> usize {
+    with_file(path, |text| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+    })
+}
+
+#[test_case]
+fn sums_of_slabinfo_agree_with_meminfo() {
+    // Shows: S32, K14
+    conserves(|| {
+        let objects = [64, 700, 4000, 131_072].map(|size| memory().kmalloc(size, KERNEL).unwrap());
+        let pages = with_file("/proc/slabinfo", |text| {
+            let pages = |line: &str| {
+                let mut counts = line.split_ascii_whitespace().skip(5).map_while(|word| word.parse::<usize>().ok());
+                counts.next().unwrap() * counts.next().unwrap()
+            };
+            text.lines().skip(1).map(pages).sum::<usize>()
+        });
+        assert!(pages > 32);
+        assert_eq!(number("/proc/meminfo", "Slab:"), pages * 4);
+        assert_eq!(memory().caches().map(|cache| cache.pages).sum::<usize>(), pages);
+        for object in objects {
+            memory().kfree(object.as_ptr()).unwrap();
+        }
     });
 }
 

@@ -48,6 +48,23 @@ fn kmalloc_is_rounded_aligned_and_not_cleared() {
 }
 
 #[test]
+fn the_cache_behind_kmalloc_can_be_found() {
+    // Shows: K3
+    let memory = TestKernel::boot(&Machine::with_mib(32));
+    for (size, gfp, name) in
+        [(0, KERNEL, "size-32"), (33, ATOMIC, "size-64"), (4097, KERNEL | GfpFlags::DMA, "size-8192(DMA)")]
+    {
+        let cache = memory.kmem_find_general_cachep(size, gfp).expect("a class");
+        assert_eq!(cache.name().as_str(), name);
+        let (own, other) = (memory.kmem_cache_alloc(cache, KERNEL), memory.kmalloc(size, gfp));
+        memory.kfree(own.expect("memory").as_ptr()).expect("a right free");
+        memory.kmem_cache_free(cache, other.expect("memory")).expect("a right free");
+    }
+    assert!(memory.kmem_find_general_cachep(131_073, KERNEL).is_none());
+    memory.validate().expect("valid");
+}
+
+#[test]
 fn vmalloc_areas_are_seventeen_pages_apart() {
     // Shows: K12, S51, S52, S59
     let memory = TestKernel::boot(&Machine::with_mib(64));

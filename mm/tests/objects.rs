@@ -8,6 +8,7 @@ use std::sync::{Barrier, mpsc};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
 use mm::own::Global;
+use mm::slab::{DebugChoice, DebugFlags};
 use mm::testing::{HostPlatform, Machine, Rng, TestKernel};
 use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, Context, DestroyError, FreeError, GfpFlags};
 
@@ -220,8 +221,9 @@ impl Held {
 const SIZES: [usize; 12] = [8, 20, 32, 64, 100, 192, 256, 700, 1024, 2048, 4000, 9000];
 
 /// `steps` random allocations and frees, right and wrong, in all contexts, with shrinks and low memory between them.
-fn run_object_model(seed: u64, steps: usize) {
-    let memory = TestKernel::boot(&Machine::with_mib(48));
+fn run_object_model(seed: u64, steps: usize, debug: DebugFlags) {
+    let debug = DebugChoice { all: debug, ..DebugChoice::NONE };
+    let memory = TestKernel::boot(&Machine { debug, ..Machine::with_mib(96) });
     let caches: Vec<_> =
         [24, 100, 192, 500, 4000].map(|size| (create(*memory, &format!("c-{size}"), size), size)).into();
     memory.drop_caches();
@@ -293,7 +295,19 @@ fn ten_million_object_operations_agree_with_the_model() {
     let soak: usize = std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     std::thread::scope(|scope| {
         for seed in [1, 2, 3, 4] {
-            scope.spawn(move || run_object_model(seed, soak * 2_500_000));
+            scope.spawn(move || run_object_model(seed, soak * 2_500_000, DebugFlags::empty()));
+        }
+    });
+}
+
+#[test]
+fn operations_on_debugged_caches_agree_with_the_model() {
+    // Shows: S1, S30, S32, K4
+    let all = DebugFlags::CONSISTENCY | DebugFlags::RED_ZONE | DebugFlags::POISON | DebugFlags::USERS;
+    let zeroed = DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE;
+    std::thread::scope(|scope| {
+        for (seed, flags) in [(5, all), (6, all | DebugFlags::COUNT), (7, zeroed), (8, DebugFlags::COUNT)] {
+            scope.spawn(move || run_object_model(seed, 200_000, flags));
         }
     });
 }

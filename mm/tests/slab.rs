@@ -9,7 +9,8 @@ use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, give, hoard};
 use mm::slab::{CacheName, Geometry};
 use mm::testing::HostPlatform;
 use mm::{
-    AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, CreateError, CtorFlags, DestroyError, PAGE_SIZE, VirtAddr,
+    AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, Context, CreateError, CtorFlags, DestroyError, PAGE_SIZE,
+    VirtAddr,
 };
 
 const PLAIN: CacheSpec<'static> =
@@ -101,6 +102,23 @@ fn destructors_run_when_slabs_are_shrunk_or_reaped() {
     assert!(memory.reclaim(KERNEL) >= pages);
     assert_eq!((DESTROYED.take(), stats(*memory, "test").slabs), (count, 0));
     memory.kmem_cache_destroy(cache).expect("empty");
+}
+
+#[test]
+fn reaping_spares_who_asks_for_it_and_those_who_may_not_sleep_get_nothing() {
+    // Shows: S22, K11
+    let memory = boot(16);
+    let spared = create(*memory, &CacheSpec { name: "spared", flags: CacheFlags::NO_REAP, ..PLAIN });
+    let reaped = create(*memory, &PLAIN);
+    for cache in [spared, reaped] {
+        put(*memory, cache, take(*memory, cache, 3));
+    }
+    assert_eq!(memory.kmem_cache_reap(ATOMIC), 0);
+    memory.platform().in_context(Context::Interrupt, || assert_eq!(memory.kmem_cache_reap(KERNEL), 0));
+    assert_eq!(memory.platform().take_reports(), ["kmem_cache_reap: may sleep, called in interrupt context"]);
+    assert!(memory.kmem_cache_reap(KERNEL) >= stats(*memory, "test").pages_per_slab);
+    assert_eq!((stats(*memory, "spared").slabs, stats(*memory, "test").slabs), (1, 0));
+    at_rest(*memory);
 }
 
 #[test]

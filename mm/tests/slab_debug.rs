@@ -140,6 +140,7 @@ fn a_constructed_object_is_not_poisoned() {
     let spec =
         CacheSpec { name: "built", size: 64, offset: 0, flags: CacheFlags::POISON, ctor: Some(construct), dtor: None };
     let cache = memory.kmem_cache_create(&spec).expect("a cache");
+    assert_eq!(memory.platform().take_reports(), ["kmem_cache_create: no poison for what a constructor made"]);
     for _ in 0..3 {
         let object = memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
         assert_eq!(peek(object, 0), 42);

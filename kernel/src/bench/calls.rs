@@ -5,11 +5,13 @@
 
 use core::ptr::NonNull;
 
+use mm::slab::{DebugChoice, DebugFlags};
 use mm::{AllocError, CacheRef, CacheSpec, GfpFlags, Order, Pfn, PhysAddr, VirtAddr};
 
 use super::probe::Call;
 use crate::arch::hide::Hide;
 use crate::mm::{KernelPlatform, memory};
+use crate::options;
 
 /// alloc_pages and __free_pages.
 #[derive(Clone, Copy)]
@@ -140,6 +142,15 @@ impl OwnCache {
     /// A cache of objects of `size` bytes. May sleep.
     pub fn new(name: &str, size: usize) -> Result<Self, AllocError> {
         create(name, size).map(Self)
+    }
+
+    /// The same, whose calls are counted, as all are with `slab_stats=1`.
+    pub fn counted(name: &str, size: usize) -> Result<Self, AllocError> {
+        let asked = options::get().memory.slab_debug;
+        memory().set_slab_debug(DebugChoice { all: asked.all | DebugFlags::COUNT, ..asked });
+        let counted = Self::new(name, size);
+        memory().set_slab_debug(asked);
+        counted
     }
 
     /// kmem_cache_alloc with these flags, and kmem_cache_free.

@@ -92,6 +92,8 @@ fn slab(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
             reporter.row(format_args!("irqwork_kmem_cache_4000"), effort(1000, 15), |count| set.run(count))?;
         }
     }
+    let Ok(counted) = OwnCache::counted("bench", 64) else { return Err(kapi::Errno::ENOMEM.into()) };
+    reporter.pairs(format_args!("kmem_cache_counted_64"), effort(1000, 15), counted.call(KERNEL))?;
     reporter.pairs(format_args!("kmem_cache_create_destroy"), effort(10, 5), CreateCache)
 }
 

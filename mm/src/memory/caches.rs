@@ -56,6 +56,9 @@ impl<P: Platform> Memory<P> {
         let (chosen, tag) = self.chain.with(|chain| (chain.debug.for_cache(name), chain.next_tag()));
         let mut debug = chosen | flags.debug();
         if callees.0.is_some() {
+            if flags.contains(CacheFlags::POISON) {
+                self.refuse("kmem_cache_create", "no poison for what a constructor made", caller);
+            }
             // A constructed object must stay as it is while it is free.
             debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
         }

@@ -10,7 +10,7 @@ use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::Platform;
-use crate::slab::{Cache, CacheFlags, CacheName, Geometry};
+use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, Geometry};
 
 /// How many size classes there are: 32, 64, ... 131072 bytes.
 pub const KMALLOC_CLASSES: usize = 13;
@@ -141,6 +141,14 @@ impl<P: Platform> Memory<P> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let cache = self.kmalloc.cache_for(size, twin).ok_or(AllocError)?;
         self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)
+    }
+
+    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes. Objects
+    /// of it may be freed either way.
+    pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
+        let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
+        let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;
+        self.kmalloc.cache_for(size, twin).map(|cache| CacheRef::new(NonNull::from(cache)))
     }
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.

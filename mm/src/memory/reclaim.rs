@@ -1,5 +1,7 @@
 //! Memory is short: who gives some back, and when kswapd stops.
 
+use core::panic::Location;
+
 use super::Memory;
 use super::events::Event;
 use crate::error::AllocError;
@@ -64,7 +66,18 @@ impl<P: Platform> Memory<P> {
         self.drain_ranges()
     }
 
-    /// Reaps every cache that may be reaped: `kmem_cache_reap` of the chapter's kernel.
+    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
+    /// that were. Destructors run. A request that may not sleep gets nothing, and one that may is refused where the caller may
+    /// not. (2.4 reaps one cache a call, and a part of it; who calls this wants the memory.)
+    #[track_caller]
+    pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
+        if !gfp.may_sleep() || self.check_may_sleep("kmem_cache_reap", Location::caller()).is_err() {
+            return 0;
+        }
+        self.reap_caches(gfp)
+    }
+
+    /// Reaps every cache that may be reaped.
     fn reap_caches(&'static self, _gfp: GfpFlags) -> usize {
         let caches = self.chain.with(|chain| chain.iter().count());
         (0..caches).map(|_| self.reap_next()).sum()

@@ -48,7 +48,10 @@ impl<P: Platform> Zeroing<P> {
 impl<P: Platform> Memory<P> {
     /// Has pages cleared from now on as `flags` say. Boot: what other CPUs have in magazines is handed out as it is.
     pub(super) fn set_zeroing(&self, flags: DebugFlags) {
-        self.zeroing.wanted.store(flags.intersection(EVENTS).bits(), Relaxed);
+        let wanted = flags.intersection(EVENTS).bits();
+        if self.zeroing.wanted.swap(wanted, Relaxed) == wanted {
+            return;
+        }
         for kind in ZoneKind::ALL {
             // The zone says anew whether magazines may be filled.
             self.with_zone(kind, |zone| zone.drain(&self.map));

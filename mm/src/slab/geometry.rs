@@ -133,6 +133,8 @@ impl Geometry {
 
     /// The layout of a slab for which the block could not be had: as few pages as hold an object, and fewer objects.
     /// `None` where there is no smaller one, and for objects that have room around them.
+    ///
+    /// Less than half of such a slab is left over: a second object did not fit.
     pub fn fallback(&self) -> Option<Self> {
         if self.order == Order::ZERO {
             return None;
@@ -340,6 +342,9 @@ mod tests {
             let g = Geometry::for_class(1 << shift, DebugFlags::empty());
             assert_eq!(g.colours, 0);
             assert!(g.leftover() * 8 <= g.bytes(), "{g:?}");
+            // What is no object, in thousandths of the slab: leftover and descriptor.
+            let wasted = (g.bytes() - g.objects * g.stride) * 1000 / g.bytes();
+            assert_eq!(wasted, [46, 31, 31, 62].get(shift - 5).copied().unwrap_or(0), "{g:?}");
         }
     }
 
@@ -350,6 +355,7 @@ mod tests {
             let Some(smaller) = g.fallback() else { continue };
             assert_eq!(smaller.pages as usize, g.stride.div_ceil(4096), "{size}");
             assert!(smaller.order < g.order && smaller.objects < g.objects && smaller.fallback().is_none(), "{size}");
+            assert!(smaller.leftover() * 2 < smaller.bytes(), "{size}: less than half of it is left over");
             let end = smaller.colours * smaller.colour_step + smaller.objects * smaller.stride;
             assert!(smaller.objects > 0 && end <= smaller.descriptor_offset.unwrap_or(smaller.bytes()), "{size}");
         }

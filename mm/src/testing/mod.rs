@@ -23,6 +23,7 @@ use crate::addr::{Pfn, PfnRange};
 use crate::memory::{Config, Memory};
 use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
+use crate::slab::DebugChoice;
 use crate::zone::AtomicFloor;
 
 pub use platform::{Event, HostLock, HostPlatform};
@@ -39,6 +40,8 @@ pub struct Machine {
     pub vmalloc_pages: usize,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
+    /// What caches are debugged for, kmalloc's too.
+    pub debug: DebugChoice,
 }
 
 impl Machine {
@@ -50,6 +53,7 @@ impl Machine {
             highmem_start: Pfn::new(u32::MAX),
             vmalloc_pages: mib as usize * 1024,
             atomic_floor: AtomicFloor::LastPage,
+            debug: DebugChoice::NONE,
         }
     }
 }
@@ -140,6 +144,7 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     for &range in &machine.ram {
         memory.release(range);
     }
+    memory.set_slab_debug(machine.debug);
     memory.init_caches().expect("a machine has memory for the kmalloc caches");
     // Nothing waits in magazines or depots: tests compare with the state that they find.
     memory.drop_caches();

@@ -9,6 +9,7 @@ mod model;
 
 use common::with_ram;
 use mm::Pfn;
+use mm::slab::{DebugChoice, DebugFlags};
 use mm::testing::{Machine, TestKernel};
 use mm::zone::AtomicFloor;
 use model::Model;
@@ -44,6 +45,17 @@ fn random_calls_on_a_small_machine_under_pressure_agree_with_the_model() {
     // Shows: K1, K17
     run(&Machine::with_mib(6), 4);
     run(&Machine { atomic_floor: AtomicFloor::QuarterOfMin, ..Machine::with_mib(12) }, 5);
+}
+
+#[test]
+fn random_calls_on_debugged_caches_agree_with_the_model() {
+    // Shows: K3, K4
+    let letters = DebugFlags::from_letters("FZPU").expect("letters that exist");
+    let zeroed = DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE;
+    for (all, seed) in [(letters, 7), (zeroed, 8), (letters | DebugFlags::COUNT, 9)] {
+        let debug = DebugChoice { all, ..DebugChoice::NONE };
+        run(&Machine { debug, highmem_start: Pfn::new(50 * 256), ..Machine::with_mib(64) }, seed);
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use core::ptr::NonNull;
 
-use mm::slab::Geometry;
 use mm::testing::{HostPlatform, Rng};
 use mm::zone::AtomicFloor;
 use mm::{
@@ -107,6 +106,12 @@ impl Model {
         self.zone_with(gfp, order, 1).is_some() && self.zone_with(gfp.difference(DMA), Order::ZERO, 1).is_some()
     }
 
+    /// The block that a slab of this cache is made of.
+    fn slab_order(&self, name: &str) -> Order {
+        let cache = self.memory.caches().find(|cache| cache.name.as_str() == name).expect("listed");
+        Order::for_bytes(cache.pages_per_slab * PAGE_SIZE).expect("no slab is larger than a block")
+    }
+
     /// The first zone of the list that may serve a request and has `spare` more pages.
     fn zone_with(&self, gfp: GfpFlags, order: Order, spare: usize) -> Option<ZoneKind> {
         let may = |kind: &ZoneKind| {
@@ -182,7 +187,7 @@ impl Model {
         let object = if zeroed { self.memory.kzalloc(size, gfp) } else { self.memory.kmalloc(size, gfp) };
         let class = size.next_power_of_two().max(32);
         let Ok(object) = object else {
-            let rightly = !self.can_grow(gfp, Geometry::for_class(class, mm::slab::DebugFlags::empty()).order);
+            let rightly = !self.can_grow(gfp, self.slab_order(&format!("size-{class}")));
             return self.failed(rightly);
         };
         assert_eq!(self.memory.ksize(object.as_ptr()), Some(class));
@@ -196,11 +201,10 @@ impl Model {
     fn take_of_cache(&mut self) {
         let gfp = self.gfp().difference(GfpFlags::HIGHMEM | DMA);
         let nth = self.rng.below(CACHES.len());
-        let (_, size, flags) = CACHES[nth];
+        let (name, size, flags) = CACHES[nth];
         let Ok(object) = self.memory.kmem_cache_alloc(self.caches[nth], gfp) else {
             let gfp = if flags.contains(CacheFlags::CACHE_DMA) { gfp | DMA } else { gfp };
-            let order = Geometry::for_cache(size, 0, flags).expect("a legal cache").order;
-            let rightly = !self.can_grow(gfp, order);
+            let rightly = !self.can_grow(gfp, self.slab_order(name));
             return self.failed(rightly);
         };
         assert!(!flags.contains(CacheFlags::HWCACHE_ALIGN) || (object.as_ptr() as usize).is_multiple_of(64));
