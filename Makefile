@@ -37,7 +37,7 @@ help:
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
-	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers'
+	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers; TICKS=1: time'
 	@echo 'make check            formatting, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'

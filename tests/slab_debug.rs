@@ -13,7 +13,7 @@ mod common;
 
 use core::ptr::NonNull;
 
-use common::{KERNEL, Log, conserves};
+use common::{KERNEL, Log, conserves, merged};
 use kernel::mm::memory;
 
 kernel::test_kernel!(test_main);
@@ -38,6 +38,25 @@ fn writes_behind_and_before_a_buffer_are_reported() {
             scribble(object, at);
             memory().kfree(object.as_ptr()).unwrap();
             assert!(log.shows(what) && log.shows("; allocated at "), "{size}");
+        }
+    });
+}
+
+#[test_case]
+fn a_slab_takes_no_page_that_it_does_not_need() {
+    // Shows: K3
+    conserves(|| {
+        let slab_pages = || memory().caches().map(|cache| cache.pages).sum::<usize>();
+        for (size, pages) in [(4096, 3), (8192, 5), (16_384, 9), (131_072, 65)] {
+            merged();
+            let before = (memory().free_pages_total(), slab_pages());
+            let object = memory().kmalloc(size, KERNEL).unwrap();
+            merged();
+            let taken = before.0 - memory().free_pages_total();
+            assert_eq!(taken, slab_pages() - before.1, "{size}");
+            let class = memory().caches().find(|cache| cache.object_size == 2 * size && cache.slabs > 0).unwrap();
+            assert_eq!(class.pages, pages * class.slabs, "{size}: the rest of the block went back");
+            memory().kfree(object.as_ptr()).unwrap();
         }
     });
 }

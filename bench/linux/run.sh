@@ -1,9 +1,10 @@
 #!/bin/bash
 # run.sh WORKDIR: measures Linux. Builds the modules of this directory against Debian's kernel, boots that kernel in
-# QEMU so that a tick of the counter is an instruction, and leaves the console in WORKDIR/linux.log.
+# QEMU so that a tick of the counter is an instruction, and leaves the console in WORKDIR/linux.log; with TICKS=1, so that
+# the counter tells the time, in WORKDIR/linux-ticks.log.
 #
 # Installs what is missing: the kernel's headers, busybox-static, cpio, a compiler, QEMU. The kernel itself is only
-# unpacked, into WORKDIR. A log of the same kernel and sources is kept: the count would be the same.
+# unpacked, into WORKDIR. A log of the same kernel and sources is kept: the count would be the same; times would not be.
 #   COPY=20        copy between the scull devices as well, 20 rounds; the log gets the lines kcopy, ucopy and dd
 #   KERNEL_ARGS=   arguments of the kernel instead of those that switch Debian's hardening off
 set -euo pipefail
@@ -15,6 +16,10 @@ mkdir -p "$work"
 work=$(cd "$work" && pwd)
 lean="init_on_alloc=0 mitigations=off hardened_usercopy=off apparmor=0 lsm= audit=0 cgroup_disable=memory \
 numa_balancing=disable nowatchdog"
+log=linux.log clock="-icount shift=0,sleep=off,align=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm"
+if [ -n "${TICKS-}" ]; then
+	log=linux-ticks.log clock=
+fi
 args="console=ttyS0 panic=-1 quiet loglevel=7 nokaslr no_hash_pointers lb.copy=${COPY:-0} ${KERNEL_ARGS-$lean}"
 
 say() { echo "bench-linux: $*" >&2; }
@@ -76,22 +81,24 @@ build() {
 
 boot() {
 	say "booting Linux $kernel: some minutes"
+	# The clock is several words.
+	# shellcheck disable=SC2086
 	timeout 1200 qemu-system-x86_64 -machine pc -accel tcg -cpu qemu64 -smp 1 -m 512M \
-		-icount shift=0,sleep=off,align=off -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm \
+		$clock \
 		-display none -monitor none -no-reboot -nic none \
 		-kernel "$work/boot/vmlinuz-$kernel" -initrd "$work/initrd.cpio" -append "$args" \
-		-serial "file:$work/linux.log" || give_up "QEMU ended badly"
-	grep -q ALL-DONE "$work/linux.log" || give_up "Linux did not finish: see $work/linux.log"
+		-serial "file:$work/$log" || give_up "QEMU ended badly"
+	grep -q ALL-DONE "$work/$log" || give_up "Linux did not finish: see $work/$log"
 }
 
 # What the log depends on.
 inputs=$(cat "$here"/* | cksum)$kernel$args
-if [ "$(cat "$work/inputs" 2>/dev/null)" = "$inputs" ] && grep -q ALL-DONE "$work/linux.log" 2>/dev/null; then
+if [ -z "${TICKS-}" ] && [ "$(cat "$work/$log.inputs" 2>/dev/null)" = "$inputs" ] && grep -q ALL-DONE "$work/$log" 2>/dev/null; then
 	exit 0
 fi
-rm -f "$work/inputs"
+rm -f "$work/$log.inputs"
 install_missing
 unpack_kernel
 build
 boot
-printf '%s' "$inputs" >"$work/inputs"
+printf '%s' "$inputs" >"$work/$log.inputs"

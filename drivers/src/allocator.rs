@@ -9,7 +9,7 @@ use core::fmt;
 
 use kapi::mm::own::KVec;
 use kapi::mm::pool::{Block, FramePool, Use};
-use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr};
+use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
 use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
 
 use crate::single::Single;
@@ -94,10 +94,6 @@ impl<K: Hardware> Attached<K> {
         let stats = self.pool.stats();
         writeln!(out, "total: {} kB used, {} kB free", kib(stats.used.frames), kib(stats.free.frames))
     }
-}
-
-fn kib(frames: usize) -> usize {
-    frames * (PAGE_SIZE / 1024)
 }
 
 /// Says in the log that nothing was freed.

@@ -136,13 +136,7 @@ impl<K: Hardware> Grabber<K> {
 impl<K: Hardware> CharDriver for Grabber<K> {
     /// Grabs a frame. The device is not for writing: `EACCES`.
     fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 != 0 {
-            return Err(Errno::ENODEV);
-        }
-        if flags.contains(OpenFlags::WRITE) {
-            return Err(Errno::EACCES);
-        }
-        self.0.open(|attached, _| {
+        self.0.open_to_read(minor, flags, Errno::EACCES, |attached, _| {
             attached.grab();
             Ok(())
         })

@@ -28,5 +28,6 @@ pub use floppy::Floppy;
 pub use geometry::{Geometry, MAX_QSET, Place, Unit};
 pub use grabber::Grabber;
 pub use quota::Quota;
-pub use scull::{MAX_DEVICES, Scull, Slot};
+pub use scull::{Scull, Slot};
+pub use settings::MAX_DEVICES;
 pub use store::{Atomicity, Cache, IoctlTable, Kmalloc, Pages, QuantumStore, Spec, UnitChange, Vmalloc};

@@ -16,11 +16,8 @@ use crate::geometry::{Geometry, checked_qset};
 use crate::ioctl::{self, Command, Field};
 use crate::proc;
 use crate::quota::Quota;
-use crate::settings::Settings;
+use crate::settings::{MAX_DEVICES, Settings};
 use crate::store::{Atomicity, QuantumStore, UnitChange};
-
-/// The most devices that a driver can have.
-pub const MAX_DEVICES: usize = 32;
 
 /// The place of one device: empty when the driver has no such device.
 pub type Slot<K, S> = <K as Kernel>::Mutex<Option<KBox<ScullDevice<K, S>, K>>>;

@@ -3,9 +3,10 @@
 use kapi::{Errno, Param};
 
 use crate::geometry::{Geometry, checked_qset};
-use crate::scull::MAX_DEVICES;
 use crate::store::Spec;
 
+/// The most devices that a driver can have.
+pub const MAX_DEVICES: usize = 32;
 /// Devices of a driver if no parameter says otherwise.
 const DEFAULT_DEVICES: usize = 4;
 

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use kapi::{Errno, Kernel, SleepLock};
+use kapi::{Errno, Kernel, Minor, OpenFlags, SleepLock};
 
 /// Users while the driver is not attached.
 const DETACHED: usize = usize::MAX;
@@ -64,6 +64,24 @@ impl<K: Kernel, T: Send> Single<K, T> {
             self.users.fetch_add(1, Relaxed);
             Ok(())
         })
+    }
+
+    /// [`open`](Self::open) of a device that cannot be written: `ENODEV` for a minor number but 0, and `refused` for
+    /// writing.
+    pub fn open_to_read(
+        &self,
+        minor: Minor,
+        flags: OpenFlags,
+        refused: Errno,
+        prepare: impl FnOnce(&mut T, usize) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        if minor.0 != 0 {
+            return Err(Errno::ENODEV);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            return Err(refused);
+        }
+        self.open(prepare)
     }
 
     /// A file that was opened goes away; `finish` is told how many stay.

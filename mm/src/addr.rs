@@ -10,6 +10,11 @@ pub const PAGE_SHIFT: u32 = 12;
 /// Bytes in a page frame.
 pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
 
+/// Kibibytes in so many pages.
+pub const fn kib(pages: usize) -> usize {
+    pages * (PAGE_SIZE / 1024)
+}
+
 /// A physical address, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(u64);

@@ -58,13 +58,15 @@ impl FreeError {
     }
 }
 
-/// Why a page could not be mapped; the tables are as they were before the call.
+/// Why a page could not be mapped, or its mapping not changed; the tables are as they were before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
     /// A page table is missing on the way: offer a zeroed frame and call again.
     TableMissing,
     /// The page is mapped already.
     AlreadyMapped,
+    /// The page is not mapped.
+    NotMapped,
     /// A large page would fit where a table of smaller ones is: take that out if it is empty, and call again.
     TableInTheWay,
     /// The address lies outside of the range that may be mapped.
@@ -132,8 +134,22 @@ pub enum TuneError {
     NoSuchCache,
     /// More objects at once than may be kept, or none at once.
     BadNumbers,
+    /// More objects than two magazines hold.
+    TooMany,
     /// A debugged cache has no magazines.
     Debugged,
+}
+
+impl TuneError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoSuchCache => "no such cache, or one of the allocators' own",
+            Self::BadNumbers => "the batch must be 1 to limit, or both 0",
+            Self::TooMany => "a CPU keeps at most 128 objects",
+            Self::Debugged => "a debugged or counted cache keeps no objects for CPUs",
+        }
+    }
 }
 
 /// Why bootmem refused a call.

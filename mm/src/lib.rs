@@ -103,15 +103,15 @@ pub mod testing;
 pub mod vm;
 pub mod zone;
 
-pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, TuneError};
 pub use gfp::{GfpFlags, Priority, ZoneKind};
 pub use magazine::MAX_CPUS;
-pub use mapper::{Frames, Unlinked};
+pub use mapper::{Frames, Spares, Unlinked};
 pub use memory::{CacheSpec, Config, Memory};
 pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
-pub use platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
+pub use platform::{Access, Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
 pub use slab::{CacheFlags, CacheRef, CacheStats, CtorFlags};

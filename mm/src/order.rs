@@ -56,6 +56,13 @@ impl Order {
         }
     }
 
+    /// The largest block that may start at the page with this number, aligned to its size, and is not longer than `pages`.
+    pub const fn largest_at(page: u32, pages: u32) -> Self {
+        let (aligned, fits) = (page.trailing_zeros(), if pages == 0 { 0 } else { pages.ilog2() });
+        let order = if aligned < fits { aligned } else { fits };
+        if order < Self::MAX.0 as u32 { Self(order as u8) } else { Self::MAX }
+    }
+
     /// All orders, smallest first.
     pub fn all() -> impl DoubleEndedIterator<Item = Self> {
         (0..Self::COUNT as u8).map(Self)
@@ -83,5 +90,16 @@ mod tests {
         assert_eq!(Order::for_bytes(2 << 20), Some(Order::MAX));
         assert_eq!(Order::for_bytes((2 << 20) + 1), None);
         assert_eq!(Order::for_bytes(0), Some(Order::ZERO));
+    }
+
+    #[test]
+    fn the_largest_block_at_a_page_is_aligned_and_fits() {
+        for page in (0..2048).chain([u32::MAX - 511, 1 << 31]) {
+            for pages in (0..40).chain([511, 512, 513, 1023, 1024, 4096]) {
+                let fits = |order: &Order| page % order.pages() == 0 && order.pages() <= pages;
+                let largest = Order::all().rev().find(fits).unwrap_or(Order::ZERO);
+                assert_eq!(Order::largest_at(page, pages), largest, "{pages} pages at {page}");
+            }
+        }
     }
 }

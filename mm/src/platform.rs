@@ -10,7 +10,7 @@ use core::panic::Location;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::{FreeError, MapError};
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::mapper::{Frames, Unlinked};
+use crate::mapper::{Frames, Spares, Unlinked};
 use crate::order::Order;
 use crate::slab::Damage;
 
@@ -64,6 +64,15 @@ pub enum Mapping {
     Memory,
     /// Device registers: readable and writable, uncached, not executable.
     Device,
+}
+
+/// What may be done to a mapped page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Reading only: whoever writes is told by a fault.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
 }
 
 /// Something that the kernel log should hear about: a refused call or a failure.
@@ -178,6 +187,11 @@ impl MustFlush {
         Self { start, end: start.add(pages * PAGE_SIZE), pages }
     }
 
+    /// `pages` pages somewhere between `start` and `end` must be flushed.
+    pub(crate) const fn between(start: VirtAddr, end: VirtAddr, pages: usize) -> Self {
+        Self { start, end, pages }
+    }
+
     /// One for both: a single flush does for many areas.
     pub fn merge(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end), pages: self.pages + other.pages }
@@ -273,6 +287,23 @@ pub trait Platform: Sync + Sized + 'static {
     ///
     /// `each` is called under the lock of the page tables: it must neither lock nor take long.
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
+
+    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages of which
+    /// they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
+    ///
+    /// # Errors
+    /// Nothing was changed. [`MapError::TableMissing`]: add a zeroed frame to `spares` and call again.
+    /// [`MapError::NotMapped`], [`MapError::OutOfRange`]: not all of the pages are mapped, or can be; so on a platform
+    /// that maps nothing.
+    fn protect(
+        &self,
+        _at: VirtAddr,
+        _pages: usize,
+        _access: Access,
+        _spares: &mut Spares,
+    ) -> Result<MustFlush, MapError> {
+        Err(MapError::NotMapped)
+    }
 
     /// Whether the kernel itself lies in a part of `range`: its image, its page tables. No device is there.
     fn is_own(&self, _range: PfnRange) -> bool {

@@ -145,8 +145,8 @@ fn a_vector_behaves_like_the_standard_one() {
                 ours.insert(at, step, KERNEL).expect("memory");
                 theirs.insert(at, step);
             }
-            3 if at < theirs.len() => assert_eq!(ours.remove(at), theirs.remove(at)),
-            4 if at < theirs.len() => assert_eq!(ours.swap_remove(at), theirs.swap_remove(at)),
+            3 if at < theirs.len() => assert_eq!(ours.remove(at), Some(theirs.remove(at))),
+            4 if at < theirs.len() => assert_eq!(ours.swap_remove(at), Some(theirs.swap_remove(at))),
             5 if rng.one_in(20) => {
                 ours.truncate(at);
                 theirs.truncate(at);

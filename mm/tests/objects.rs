@@ -9,7 +9,7 @@ use std::sync::{Barrier, mpsc};
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
 use mm::own::Global;
 use mm::testing::{HostPlatform, Machine, Rng, TestKernel};
-use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, Context, DestroyError, FreeError, GfpFlags, TuneError};
+use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, Context, DestroyError, FreeError, GfpFlags};
 
 fn spec(name: &str, size: usize) -> CacheSpec<'_> {
     CacheSpec { name, size, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None }
@@ -176,32 +176,6 @@ fn without_memory_for_magazines_objects_are_served_from_slabs() {
     objects.iter().for_each(|object| memory.kfree(object.as_ptr()).expect("a right free"));
     assert_eq!(stats(*memory, "size-256").parked, 0);
     common::give(*memory, pages[2..].iter().copied());
-    at_rest(*memory);
-}
-
-#[test]
-fn magazines_can_be_made_smaller_larger_and_none() {
-    // Shows: S32
-    let memory = boot(16);
-    let cache = create(*memory, "test", 1000);
-    let turn = |count: usize| {
-        let objects: Vec<_> = (0..count).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory")).collect();
-        objects.into_iter().for_each(|object| memory.kmem_cache_free(cache, object).expect("a right free"));
-        stats(*memory, "test")
-    };
-    assert_eq!(turn(100).magazine, 32);
-    for (limit, batch, magazine) in [(8, 4, 4), (100, 64, 50), (1000, 500, 64), (1, 1, 1), (0, 0, 0), (64, 32, 32)] {
-        assert_eq!(memory.tune_cache("test", limit, batch), Ok(()));
-        let after = turn(if magazine == 0 { 20 } else { magazine });
-        assert_eq!(after.magazine, magazine, "{limit} {batch}");
-        assert!(after.parked <= 2 * magazine && (magazine == 0 || after.parked + 1 >= magazine), "{after:?}");
-        memory.validate().expect("valid");
-    }
-    assert_eq!(memory.tune_cache("test", 4, 8), Err(TuneError::BadNumbers));
-    assert_eq!(memory.tune_cache("test", 4, 0), Err(TuneError::BadNumbers));
-    assert_eq!(memory.tune_cache("nobody", 4, 2), Err(TuneError::NoSuchCache));
-    assert_eq!(memory.tune_cache("kmem_cache", 4, 2), Err(TuneError::NoSuchCache));
-    memory.kmem_cache_destroy(cache).expect("empty");
     at_rest(*memory);
 }
 

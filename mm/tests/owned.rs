@@ -190,7 +190,8 @@ fn containers_compare_convert_and_iterate() {
     );
     let mut text = KString::<TestKernel>::from_str("gr\u{fc}n", KERNEL).expect("memory");
     assert!(text == "gr\u{fc}n" && text.pop() == Some('n') && text == *"gr\u{fc}");
-    text.truncate(2);
+    text.truncate(3);
+    assert_eq!(text, "gr", "a character is not cut");
     let bytes = KVec::from(text);
     assert_eq!(&bytes[..], b"gr");
     assert!(KString::from_utf8(bytes).is_ok_and(|text| text == "gr"));

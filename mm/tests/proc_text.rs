@@ -154,7 +154,7 @@ fn slabinfo_is_version_1_1() {
     let full = slabs(*memory, Statistics::On);
     assert!(full.starts_with("slabinfo - version: 1.1 (statistics) (SMP)\n"));
     let line = "scullc                 0      0   4032    0    0    1 :    263     263   263  263    0 :   32   16";
-    assert_eq!(full.lines().nth(2), Some(line));
+    assert_eq!(full.lines().nth(2), Some(&*format!("{line} :      0    263      0    263")));
 }
 
 #[test]

@@ -272,20 +272,23 @@ fn of_several_frees_of_an_area_one_wins() {
     std::thread::scope(|scope| {
         let thief = scope.spawn(|| {
             while !stop.load(SeqCst) {
-                stolen.fetch_add(usize::from(memory.vfree(lowest).is_ok()), SeqCst);
+                if memory.vfree(lowest).is_ok() {
+                    // The range is at hand for this CPU; the next area is to be made there too.
+                    memory.drop_caches();
+                    stolen.fetch_add(1, SeqCst);
+                }
             }
         });
         let stopper = Stopper(&stop);
         let mut freed = 0;
-        for _ in 0..400 {
+        for round in 1..=400 {
             let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
             assert_eq!(area, lowest);
             freed += usize::from(memory.vfree(area).is_ok());
-            // Whoever won is done when the range is free again.
-            while memory.area_at(lowest).is_some() {
+            memory.drop_caches();
+            while freed + stolen.load(SeqCst) < round {
                 std::thread::yield_now();
             }
-            memory.drop_caches();
         }
         own.store(freed, SeqCst);
         drop(stopper);

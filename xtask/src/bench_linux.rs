@@ -1,8 +1,9 @@
-//! The allocators beside Linux's: both kernels under the same QEMU, counting instructions.
+//! The allocators beside Linux's: both kernels under the same QEMU, counting instructions, or ticks of the time.
 //!
 //! bench/linux/run.sh measures Linux and keeps its console's log; our kernel runs its command `bench`. Both print
 //! lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the same names; the medians are laid side by side.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -15,18 +16,58 @@ use crate::machine::Machine;
 
 const LINUX: &str = "bench/linux/run.sh";
 /// As run.sh has it for Linux.
-const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg ICOUNT=1 TIMEOUT=300 LIMIT=1200";
+const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg TIMEOUT=300 LIMIT=1200";
 
-/// A row's name, and the median in instructions.
+/// What the time-stamp counter counts.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// Instructions: the same in every run.
+    Instructions,
+    /// Ticks of the host's time, as long as they take under emulation.
+    Ticks,
+}
+
+impl Clock {
+    /// The caller's choice: `TICKS=1` or nothing. run.sh goes by the same variable.
+    fn chosen() -> Self {
+        if env::var_os("TICKS").is_some_and(|value| !value.is_empty()) { Self::Ticks } else { Self::Instructions }
+    }
+
+    const fn log(self) -> &'static str {
+        match self {
+            Self::Instructions => "linux.log",
+            Self::Ticks => "linux-ticks.log",
+        }
+    }
+
+    fn machine(self) -> String {
+        match self {
+            Self::Instructions => format!("{MACHINE} ICOUNT=1"),
+            Self::Ticks => MACHINE.to_owned(),
+        }
+    }
+
+    /// First word of the lines that are printed.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Instructions => "bench-linux",
+            Self::Ticks => "bench-linux-ticks",
+        }
+    }
+}
+
+/// A row's name, and the median.
 type Row<'a> = (&'a str, f64);
 
-/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have.
+/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when the
+/// counter tells the time.
 pub fn compare() -> Result<ExitCode> {
-    let linux = measure_linux()?;
-    let ours = measure_ours()?;
+    let clock = Clock::chosen();
+    let linux = measure_linux(clock)?;
+    let ours = measure_ours(clock)?;
     let linux: Vec<Row<'_>> = linux.lines().filter_map(row).collect();
     let ours: Vec<Row<'_>> = ours.lines().filter_map(row).collect();
-    let both: Vec<String> = ours.iter().filter_map(|&row| side_by_side(row, &linux)).collect();
+    let both: Vec<String> = ours.iter().filter_map(|&row| side_by_side(clock.label(), row, &linux)).collect();
     if both.is_empty() {
         bail!("the two kernels have no row in common");
     }
@@ -34,7 +75,7 @@ pub fn compare() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure_linux() -> Result<String> {
+fn measure_linux(clock: Clock) -> Result<String> {
     let work = cargo::target_dir().join("bench-linux");
     let status = Command::new(Path::new(LINUX))
         .arg(&work)
@@ -44,15 +85,15 @@ fn measure_linux() -> Result<String> {
     if !status.success() {
         bail!("{LINUX} could not measure Linux; the reason is above");
     }
-    let log = work.join("linux.log");
+    let log = work.join(clock.log());
     // A console's bytes, not all of them UTF-8.
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn measure_ours() -> Result<String> {
+fn measure_ours(clock: Clock) -> Result<String> {
     let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
-    let run = guest::boot(Mode::Run, &kernel, &Machine::parse(MACHINE)?, "bench\n")?;
+    let run = guest::boot(Mode::Run, &kernel, &Machine::parse(&clock.machine())?, "bench\n")?;
     if run.status != 0 {
         bail!("the kernel's benchmark failed: {}\n{}", run.messages, run.console);
     }
@@ -70,9 +111,9 @@ fn row(line: &str) -> Option<Row<'_>> {
     }
 }
 
-fn side_by_side((name, ours): Row<'_>, linux: &[Row<'_>]) -> Option<String> {
+fn side_by_side(label: &str, (name, ours): Row<'_>, linux: &[Row<'_>]) -> Option<String> {
     let &(_, theirs) = linux.iter().find(|(other, _)| *other == name)?;
-    Some(format!("bench-linux {name} {ours:.2} {theirs:.2} {:.3}", ours / theirs))
+    Some(format!("{label} {name} {ours:.2} {theirs:.2} {:.3}", ours / theirs))
 }
 
 #[cfg(test)]
@@ -89,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_row_that_only_one_kernel_has_is_left_out() {
-        assert_eq!(side_by_side(("a", 1.0), &[("b", 2.0)]), None);
-        assert_eq!(side_by_side(("b", 1.0), &[("b", 4.0)]).as_deref(), Some("bench-linux b 1.00 4.00 0.250"));
+        assert_eq!(side_by_side("bench-linux", ("a", 1.0), &[("b", 2.0)]), None);
+        let line = side_by_side("bench-linux", ("b", 1.0), &[("b", 4.0)]);
+        assert_eq!(line.as_deref(), Some("bench-linux b 1.00 4.00 0.250"));
     }
 }

@@ -184,13 +184,7 @@ impl<K: FloppyBus> Floppy<K> {
 impl<K: FloppyBus> CharDriver for Floppy<K> {
     /// Starts the motor. `ENXIO` without drive or disk, `EROFS` for writing, `ENOMEM` without DMA memory.
     fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 != 0 {
-            return Err(Errno::ENODEV);
-        }
-        if flags.contains(OpenFlags::WRITE) {
-            return Err(Errno::EROFS);
-        }
-        self.0.open(Attached::open)
+        self.0.open_to_read(minor, flags, Errno::EROFS, Attached::open)
     }
 
     fn release(&self, _minor: Minor, _flags: OpenFlags) {

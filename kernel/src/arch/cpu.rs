@@ -19,9 +19,9 @@ pub fn init() {
     unsafe { Cr4::update(|flags| flags.insert(wanted)) };
 }
 
-/// Lets global pages stay in the TLB over a change of address space, once those of the firmware's tables are out of it.
-/// Call when only our own page tables are in use.
-pub(super) fn enable_global_pages() {
+/// Empties the TLB, global pages included; from the first call on these stay in it over a change of address space. Call when
+/// only our own page tables are in use.
+pub(super) fn reset_global_pages() {
     // SAFETY: without the bit, the CPU merely treats global pages as others; clearing it empties the TLB.
     unsafe { Cr4::update(|flags| flags.remove(Cr4Flags::PAGE_GLOBAL)) };
     // SAFETY: every 64-bit CPU has global pages.

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod floppy;
 pub mod fw_cfg;
 pub mod gdt;
+pub mod hide;
 pub mod irq;
 pub mod isa_dma;
 pub mod layout;

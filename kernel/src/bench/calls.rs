@@ -1,6 +1,6 @@
 //! The calls that are measured, each as a [`Call`].
 //!
-//! What is beneath a call's checks is not inlined, so each measures a real call or two.
+//! The fast ways are inlined into the loops, as they are into all their callers in the kernel.
 //! A free of what was just allocated does not fail, and a failure would be in the log.
 
 use core::ptr::NonNull;
@@ -8,9 +8,11 @@ use core::ptr::NonNull;
 use mm::{AllocError, CacheRef, CacheSpec, GfpFlags, Order, Pfn, PhysAddr, VirtAddr};
 
 use super::probe::Call;
+use crate::arch::hide::Hide;
 use crate::mm::{KernelPlatform, memory};
 
 /// alloc_pages and __free_pages.
+#[derive(Clone, Copy)]
 pub struct Pages {
     /// The request's flags.
     pub gfp: GfpFlags,
@@ -33,6 +35,7 @@ impl Call for Pages {
 }
 
 /// get_free_page and free_page.
+#[derive(Clone, Copy)]
 pub struct FreePage;
 
 impl Call for FreePage {
@@ -50,6 +53,7 @@ impl Call for FreePage {
 }
 
 /// get_zeroed_page and free_page.
+#[derive(Clone, Copy)]
 pub struct ZeroedPage;
 
 impl Call for ZeroedPage {
@@ -71,6 +75,7 @@ fn address(object: NonNull<u8>) -> VirtAddr {
 }
 
 /// kmalloc and kfree.
+#[derive(Clone, Copy)]
 pub struct Kmalloc {
     /// Bytes asked for.
     pub size: usize,
@@ -83,7 +88,7 @@ impl Call for Kmalloc {
 
     #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
-        memory().kmalloc(self.size, self.gfp).map(address)
+        memory().kmalloc(self.size.hidden(), self.gfp).map(address)
     }
 
     #[inline]
@@ -93,6 +98,7 @@ impl Call for Kmalloc {
 }
 
 /// kmalloc of a size that the compiler knows, and kfree.
+#[derive(Clone, Copy)]
 pub struct KmallocConst<const SIZE: usize>;
 
 impl<const SIZE: usize> Call for KmallocConst<SIZE> {
@@ -110,6 +116,7 @@ impl<const SIZE: usize> Call for KmallocConst<SIZE> {
 }
 
 /// kmalloc with the memory cleared, and kfree.
+#[derive(Clone, Copy)]
 pub struct Kzalloc(pub usize);
 
 impl Call for Kzalloc {
@@ -117,7 +124,7 @@ impl Call for Kzalloc {
 
     #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
-        memory().kzalloc(self.0, GfpFlags::KERNEL).map(address)
+        memory().kzalloc(self.0.hidden(), GfpFlags::KERNEL).map(address)
     }
 
     #[inline]
@@ -156,6 +163,7 @@ fn create(name: &str, size: usize) -> Result<CacheRef<KernelPlatform>, AllocErro
 }
 
 /// kmem_cache_alloc and kmem_cache_free.
+#[derive(Clone, Copy)]
 pub struct CacheCall {
     cache: CacheRef<KernelPlatform>,
     gfp: GfpFlags,
@@ -176,6 +184,7 @@ impl Call for CacheCall {
 }
 
 /// kmem_cache_create and kmem_cache_destroy.
+#[derive(Clone, Copy)]
 pub struct CreateCache;
 
 impl Call for CreateCache {
@@ -193,6 +202,7 @@ impl Call for CreateCache {
 }
 
 /// vmalloc and vfree.
+#[derive(Clone, Copy)]
 pub struct Vmalloc {
     /// Bytes asked for.
     pub size: usize,
@@ -203,7 +213,7 @@ impl Call for Vmalloc {
 
     #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
-        memory().vmalloc(self.size)
+        memory().vmalloc(self.size.hidden())
     }
 
     #[inline]
@@ -213,6 +223,7 @@ impl Call for Vmalloc {
 }
 
 /// ioremap and iounmap.
+#[derive(Clone, Copy)]
 pub struct Ioremap {
     /// Where the device's memory lies.
     pub phys: PhysAddr,
@@ -225,7 +236,7 @@ impl Call for Ioremap {
 
     #[inline]
     fn take(&self) -> Result<VirtAddr, AllocError> {
-        memory().ioremap(self.phys, self.size)
+        memory().ioremap(self.phys, self.size.hidden())
     }
 
     #[inline]

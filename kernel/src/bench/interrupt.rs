@@ -24,9 +24,9 @@ pub enum Work {
 impl Work {
     fn run(&mut self, count: u32) -> Result<Ticks, AllocError> {
         match self {
-            Self::Kmalloc(call) => pairs(call, count),
-            Self::Pages(call) => pairs(call, count),
-            Self::Cache(call) => pairs(call, count),
+            Self::Kmalloc(call) => pairs(*call, count),
+            Self::Pages(call) => pairs(*call, count),
+            Self::Cache(call) => pairs(*call, count),
             Self::Batch(batch) => batch.run(count),
         }
     }

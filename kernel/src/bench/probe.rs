@@ -1,19 +1,18 @@
 //! The loops that are timed.
 //!
 //! Key types: [`Call`], an allocation and its free; [`Batch`], many of them at once. A loop is a function of its own, and
-//! what its calls are given is hidden from the optimiser.
-
-use core::hint::black_box;
+//! what its calls are given is hidden from the optimiser, in a register.
 
 use mm::{AllocError, GfpFlags};
 
 use crate::arch::cpu::cycles;
+use crate::arch::hide::Hide;
 use crate::mm::KVec;
 
 /// Something that can be allocated and freed.
-pub trait Call {
+pub trait Call: Copy {
     /// What names the allocated thing.
-    type Held: Copy;
+    type Held: Hide;
 
     /// Allocates one.
     fn take(&self) -> Result<Self::Held, AllocError>;
@@ -27,11 +26,11 @@ pub type Ticks = [u64; 2];
 
 /// Allocates and frees `count` times.
 #[inline(never)]
-pub fn pairs<C: Call>(call: &C, count: u32) -> Result<Ticks, AllocError> {
+pub fn pairs<C: Call>(call: C, count: u32) -> Result<Ticks, AllocError> {
     let start = cycles();
     for _ in 0..count {
-        let held = black_box(call).take()?;
-        call.give(black_box(held));
+        let held = call.take()?;
+        call.give(held.hidden());
     }
     Ok([cycles() - start, 0])
 }
@@ -102,6 +101,7 @@ impl<C: Call> Batch<C> {
             let middle = cycles();
             self.empty();
             let end = cycles();
+            self.held.fill(None);
             filled?;
             ticks = [ticks[0] + middle - start, ticks[1] + end - middle];
         }
@@ -110,14 +110,15 @@ impl<C: Call> Batch<C> {
 
     fn fill(&mut self) -> Result<(), AllocError> {
         for held in self.held.iter_mut() {
-            *held = Some(black_box(&self.call).take()?);
+            *held = Some(self.call.take()?);
         }
         Ok(())
     }
 
-    fn empty(&mut self) {
+    /// Frees what [`fill`](Self::fill) has got.
+    fn empty(&self) {
         for &index in self.order.iter() {
-            if let Some(held) = self.held[usize::from(index)].take() {
+            if let Some(&Some(held)) = self.held.get(usize::from(index)) {
                 self.call.give(held);
             }
         }

@@ -55,7 +55,7 @@ impl<'j, 'a> Reporter<'j, 'a> {
 
     /// A row of allocations, each freed at once.
     pub fn pairs(&mut self, name: fmt::Arguments<'_>, effort: Effort, call: impl Call) -> Result<(), Stopped> {
-        self.row(name, effort, |count| pairs(&call, count))
+        self.row(name, effort, |count| pairs(call, count))
     }
 
     /// [`pairs`](Self::pairs), and a row that says how many TLB flushes a thousand of them took.

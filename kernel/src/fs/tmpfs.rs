@@ -97,7 +97,7 @@ impl FileSystem for TmpFs {
     fn unlink(&self, path: &str) -> Result<(), Errno> {
         let mut names = self.names.lock()?;
         let index = names.iter().position(|(name, _)| name.as_str() == path).ok_or(Errno::ENOENT)?;
-        let removed = names.swap_remove(index);
+        let removed = names.swap_remove(index).ok_or(Errno::ENOENT)?;
         // The pages are freed without the directory's lock.
         drop(names);
         drop(removed);

@@ -8,7 +8,7 @@
 //! On the kernel's own ([`take_over`]):
 //! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
 //!    of it, and bootmem hands the rest to the zones;
-//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc.
+//! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc; the initial files become read-only.
 
 use core::ptr::NonNull;
 
@@ -17,6 +17,7 @@ use ::mm::page::{Page, SECTION_FRAMES, mark_present};
 use ::mm::region::RegionSet;
 use ::mm::{
     BootZone, BootmemError, Config, MapError, Memory, PAGE_SIZE, PageMap, Pfn, PfnRange, PhysAddr, VirtAddr, ZoneKind,
+    kib,
 };
 use bootloader_api::BootInfo;
 
@@ -219,6 +220,16 @@ pub fn take_over() {
     klog!("slab: {} caches, kmalloc from 32 to {} bytes", memory().caches().count(), ::mm::memory::KMALLOC_MAX);
     klog!("vmalloc: {:016x} .. {:016x}", VMALLOC_START.as_usize(), VMALLOC_END.as_usize());
     heap::move_to_kmalloc();
+    protect_ramdisk();
+}
+
+/// Makes the initial files read-only in the direct map: the large pages there are split around them.
+fn protect_ramdisk() {
+    let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
+    let range = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
+    if range.frames() > 0 && memory().set_memory_ro(direct(range.start.phys()), range.frames()).is_err() {
+        klog!("warning: the initial files can be written to");
+    }
 }
 
 /// The entry of frame 0.
@@ -240,8 +251,8 @@ fn hand_over() -> Result<(), BootmemError> {
     for &range in bootmem.finish().ranges() {
         memory().release(range);
     }
-    if let Some(kib) = options::get().memory.min_free_kib {
-        memory().set_min_free(kib / (PAGE_SIZE / 1024));
+    if let Some(wanted) = options::get().memory.min_free_kib {
+        memory().set_min_free(wanted / kib(1));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {
@@ -250,8 +261,4 @@ fn hand_over() -> Result<(), BootmemError> {
     let managed = memory().managed_pages();
     klog!("Memory: {}k/{}k available ({}k reserved)", kib(managed), kib(ram), kib(ram - managed));
     Ok(())
-}
-
-pub(super) const fn kib(frames: usize) -> usize {
-    frames * (PAGE_SIZE / 1024)
 }

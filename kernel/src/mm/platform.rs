@@ -4,7 +4,8 @@ use core::panic::Location;
 use core::time::Duration;
 
 use ::mm::{
-    Context, Frames, MapError, Mapping, MustFlush, Pfn, PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
+    Access, Context, Frames, MapError, Mapping, MustFlush, Pfn, PfnRange, Pinned, Platform, Report, Spares, Unlinked,
+    VirtAddr,
 };
 
 use super::{kswapd, own, report};
@@ -87,6 +88,10 @@ impl Platform for KernelPlatform {
     #[inline(always)]
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
         paging::unmap(at, pages, each)
+    }
+
+    fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
+        paging::protect(at, pages, access, spares)
     }
 
     fn is_own(&self, range: PfnRange) -> bool {

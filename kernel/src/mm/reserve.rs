@@ -2,10 +2,9 @@
 
 use ::mm::options::KeptRam;
 use ::mm::region::RegionSet;
-use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 use bootloader_api::BootInfo;
 
-use super::boot::kib;
 use super::bootmem;
 use super::firmware::{Kind, Region};
 use super::handover::HANDOVER;

@@ -11,7 +11,7 @@ use mm::proc::{self, FileCache, Statistics};
 use crate::fs::tmpfs;
 use crate::mm::{bigphysarea, memory};
 use crate::options;
-use crate::resource;
+use crate::{klog, resource};
 
 fn zones() -> [ZoneStats; ZoneKind::COUNT] {
     ZoneKind::ALL.map(|kind| memory().zone_stats(kind))
@@ -37,9 +37,13 @@ pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
     proc::slabinfo(memory().caches(), statistics, out)
 }
 
-/// `name limit batch`: how many objects of a cache a CPU keeps, and how many move at once.
+/// `name limit batch`: how many objects of a cache a CPU keeps, and how many a refill takes from slabs.
 pub(super) fn tune_slabs(line: &str) -> Result<(), Errno> {
-    let (name, limit, batch) = proc::parse_tuning(line).ok_or(Errno::EINVAL)?;
+    let tuning = proc::parse_tuning(line);
+    if tuning.is_none() {
+        klog!("slabinfo: expects the name of a cache, a limit and a batch");
+    }
+    let (name, limit, batch) = tuning.ok_or(Errno::EINVAL)?;
     memory().tune_cache(name, limit, batch).map_err(|_| Errno::EINVAL)
 }
 

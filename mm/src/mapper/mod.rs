@@ -5,6 +5,8 @@
 //! writes that down is its [`Format`]. Runs of pages are written table by table: one walk from the root, then entry
 //! after entry.
 //!
+//! A run that covers a large page only in part leaves that alone, unless it was split before (`split.rs`).
+//!
 //! The mapper allocates nothing, and knows no lock and no TLB. It takes zeroed frames for tables when they are offered and
 //! gives empty tables back when it is asked to. Whoever removes a leaf or a table has to flush the TLB before the frame
 //! gets another owner.
@@ -12,6 +14,7 @@
 //! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
 
 mod entry;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +24,7 @@ use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::error::MapError;
 
 pub use entry::{ENTRIES, Entry, Format, Frames, LeafRun, Level, Unlinked};
+pub use split::Spares;
 
 /// A page table. Its place is a page frame of its own.
 pub type Table = [AtomicU64; ENTRIES];
@@ -225,7 +229,7 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
-    /// pages of each leaf that was there. A large page that the run covers only in part stays.
+    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split) it first.
     // Inlined, so that what `each` gathers stays in registers.
     #[inline(always)]
     pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {

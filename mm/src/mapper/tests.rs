@@ -2,6 +2,8 @@
 
 extern crate std;
 
+mod split;
+
 use core::sync::atomic::AtomicU64;
 use std::boxed::Box;
 use std::collections::BTreeMap;

@@ -53,14 +53,16 @@ impl<P: Platform> Memory<P> {
         callees: (Option<Ctor>, Option<Dtor>),
         caller: &'static Location<'static>,
     ) -> Result<CacheRef<P>, CreateError> {
-        let mut debug = self.chain.with(|chain| chain.debug.for_cache(name)) | flags.debug();
+        let (chosen, tag) = self.chain.with(|chain| (chain.debug.for_cache(name), chain.next_tag()));
+        let mut debug = chosen | flags.debug();
         if callees.0.is_some() {
             // A constructed object must stay as it is while it is free.
             debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
         }
-        let geometry = geometry(debug)?;
+        let geometry = geometry(debug).inspect_err(|error| {
+            self.refuse("kmem_cache_create", error.reason(), caller);
+        })?;
         let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
-        let tag = self.chain.with(|chain| chain.next_tag());
         // SAFETY: the object is ours alone, aligned to 8 and as large as a cache.
         unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
         let cache = CacheRef::new(memory);
@@ -105,11 +107,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
-        let caller = Location::caller();
-        if self.free_to_front(object, Owner::This(cache)) {
-            return Ok(());
-        }
-        self.free_slowly("kmem_cache_free", object, Owner::This(cache), caller)
+        self.free_object("kmem_cache_free", object.as_ptr(), Owner::This(cache), Location::caller())
     }
 
     /// Bytes of an object of `cache`, padding included.
@@ -210,7 +208,7 @@ impl<P: Platform> Memory<P> {
     }
 }
 
-/// Checks the arguments of `kmem_cache_create` as far as they go by themselves.
+/// Checks the arguments of `kmem_cache_create`, but for the sizes: laying out a slab does that.
 fn check_spec(spec: &CacheSpec<'_>) -> Result<CacheName, CreateError> {
     let name = CacheName::new(spec.name)?;
     if spec.dtor.is_some() && spec.ctor.is_none() {
@@ -219,5 +217,5 @@ fn check_spec(spec: &CacheSpec<'_>) -> Result<CacheName, CreateError> {
     if !CacheFlags::all().contains(spec.flags) {
         return Err(CreateError::BadFlags);
     }
-    Geometry::for_cache(spec.size, spec.offset, spec.flags).map(|_| name)
+    Ok(name)
 }

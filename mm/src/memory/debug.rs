@@ -5,16 +5,21 @@ use core::ptr::NonNull;
 
 use super::Memory;
 use crate::addr::VirtAddr;
+use crate::error::FreeError;
 use crate::platform::{Lock, Platform, Report};
 use crate::slab::debug::{Damage, DebugChoice, Event, Life, Watched};
 use crate::slab::descriptor::SlabRef;
+use crate::slab::magazine::Parked;
 use crate::slab::{Cache, DebugFlags};
 
 impl<P: Platform> Memory<P> {
     /// Has caches that are created from now on debugged. Boot, before [`init_caches`](Self::init_caches), if kmalloc's are
     /// to be among them. (Kernel options `slab_debug=`, `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
+    ///
+    /// What is zeroed for every cache is zeroed for every page too.
     pub fn set_slab_debug(&self, choice: DebugChoice) {
         self.chain.with(|chain| chain.debug = choice);
+        self.set_zeroing(choice.all);
     }
 
     /// An object of a debugged cache. The caller has it to itself.
@@ -56,13 +61,23 @@ impl<P: Platform> Memory<P> {
         watched.remember(Event::Alloc, caller);
     }
 
-    /// A live object is about to be freed.
-    pub(super) fn watch_free(&self, cache: &Cache<P>, object: NonNull<u8>, caller: &'static Location<'static>) {
+    /// An object is about to be freed that was live a moment ago. Two CPUs may be here with the same one: the second is
+    /// told so.
+    pub(super) fn watch_free(
+        &self,
+        cache: &Cache<P>,
+        Parked { object, place }: Parked,
+        caller: &'static Location<'static>,
+    ) -> Result<(), FreeError> {
+        if !place.state().claim() {
+            return Err(FreeError::DoubleFree);
+        }
         let mut watched = self.watched(cache, object);
         self.inspect_slab(cache, object, caller);
         self.inspect(cache, watched, Life::Live, caller);
         watched.mark(Life::Free);
         watched.remember(Event::Free, caller);
+        Ok(())
     }
 
     /// Reports damage to an object and what repairs it.

@@ -157,12 +157,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     #[inline]
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
-        let caller = Location::caller();
-        let Some(object) = NonNull::new(memory.cast_mut()) else { return Ok(()) };
-        if self.free_to_front(object, Owner::Any) {
-            return Ok(());
-        }
-        self.free_slowly("kfree", object, Owner::Any, caller)
+        self.free_object("kfree", memory, Owner::Any, Location::caller())
     }
 
     /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.

@@ -19,8 +19,10 @@ use crate::platform::{Lock, Mapping, Pinned, Platform};
 const WINDOWS: usize = 256;
 /// How deep kmap_atomic goes on one CPU.
 const DEPTH: usize = 4;
+/// The window through which pages are cleared, behind those of all CPUs.
+pub(super) const CLEARING: usize = WINDOWS + MAX_CPUS * DEPTH;
 /// Pages of the address range that the windows need; they lie in one aligned range of 2 MiB.
-pub const KMAP_PAGES: usize = WINDOWS + MAX_CPUS * DEPTH;
+pub const KMAP_PAGES: usize = CLEARING + 1;
 
 /// No frame is shown.
 const NONE: u32 = u32::MAX;

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::Memory;
 use super::objects::Owner;
 use crate::addr::VirtAddr;
-use crate::error::{AllocError, FreeError};
+use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::platform::Platform;
 use crate::slab::CacheRef;
@@ -91,12 +91,8 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn kmem_cache_free_bulk(&'static self, cache: CacheRef<P>, objects: &[NonNull<u8>]) -> usize {
         let caller = Location::caller();
-        let free = |&&object: &&NonNull<u8>| -> Result<(), FreeError> {
-            if self.free_to_front(object, Owner::This(cache)) {
-                return Ok(());
-            }
-            self.free_slowly("kmem_cache_free_bulk", object, Owner::This(cache), caller)
-        };
-        objects.iter().filter(|object| free(object).is_err()).count()
+        let free =
+            |object: NonNull<u8>| self.free_object("kmem_cache_free_bulk", object.as_ptr(), Owner::This(cache), caller);
+        objects.iter().filter(|&&object| free(object).is_err()).count()
     }
 }

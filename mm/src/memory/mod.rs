@@ -6,10 +6,9 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas; `ranges`: free ranges of addresses at hand; `shrinkers`: the list of those who can
-//!    give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
+//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. the pool of cleared pages: the chain through them;
+//! 4. the pool of cleared pages: the chain through them; the window through which pages are cleared;
 //! 5. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
 mod caches;
@@ -27,6 +26,7 @@ mod slabs;
 mod sleepers;
 mod supply;
 mod vmalloc;
+mod zeroing;
 
 use core::panic::Location;
 
@@ -40,7 +40,7 @@ use crate::order::Order;
 use crate::page::{BlockKey, PageMap};
 use crate::platform::{Context, Lock, Platform, Report};
 use crate::slab::{BootCaches, Chain};
-use crate::vm::{AreaTree, RangeCache};
+use crate::vm::{AreaTree, Memo, RangeCache};
 use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
@@ -54,6 +54,7 @@ pub use reclaim::Shrinker;
 use reclaim::Shrinkers;
 use sleepers::Sleepers;
 pub use vmalloc::AreaInfo;
+use zeroing::Zeroing;
 
 /// First frame that ISA DMA does not reach: 16 MiB.
 pub const DMA_END: Pfn = Pfn::new(4096);
@@ -105,11 +106,12 @@ pub struct Memory<P: Platform> {
     gapless_bytes: usize,
     cpus: [CpuCache; MAX_CPUS],
     cleared: ClearedPool<P>,
+    zeroing: Zeroing<P>,
     shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// The zone that a request tries first, by its [`GfpFlags::zone_bits`].
     first_zones: [ZoneKind; 4],
-    /// Whether each zone has so little memory left that frees must not go to magazines.
+    /// Whether no page of each zone may wait in a magazine: so little memory is left, or pages are [zeroed](Zeroing).
     tight: [AtomicBool; BlockKey::ZONES],
     managed: AtomicUsize,
     tables: AtomicUsize,
@@ -119,10 +121,12 @@ pub struct Memory<P: Platform> {
     chain: P::Lock<Chain<P>>,
     kmalloc: KmallocCaches<P>,
     areas: P::Lock<AreaTree>,
+    /// Some of them, to be found without the lock.
+    memo: Memo,
     kmaps: P::Lock<kmap::Windows>,
     kmap_depths: kmap::Depths,
-    /// Free address ranges at hand, one lock for each CPU.
-    ranges: [P::Lock<RangeCache>; MAX_CPUS],
+    /// Free address ranges that each CPU has at hand.
+    ranges: [RangeCache; MAX_CPUS],
 }
 
 impl<P: Platform> Memory<P> {
@@ -139,6 +143,7 @@ impl<P: Platform> Memory<P> {
             gapless_bytes,
             cpus: [const { CpuCache::new() }; MAX_CPUS],
             cleared: ClearedPool::new(),
+            zeroing: Zeroing::new(),
             shrinkers: Lock::new(Shrinkers::new()),
             zones,
             first_zones: [ZoneKind::Normal, ZoneKind::Dma, high, ZoneKind::Dma],
@@ -151,9 +156,10 @@ impl<P: Platform> Memory<P> {
             chain: Lock::new(Chain::new()),
             kmalloc: KmallocCaches::new(),
             areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
+            memo: Memo::new(),
             kmaps: Lock::new(kmap::Windows::new()),
             kmap_depths: core::array::from_fn(|_| AtomicUsize::new(0)),
-            ranges: core::array::from_fn(|_| Lock::new(RangeCache::new())),
+            ranges: [const { RangeCache::new() }; MAX_CPUS],
         }
     }
 
@@ -286,7 +292,10 @@ impl<P: Platform> Memory<P> {
         self.validate_magazines()?;
         self.validate_caches()?;
         self.validate_ranges()?;
-        self.areas.with(|areas| areas.validate())
+        self.areas.with(|areas| {
+            areas.validate()?;
+            self.memo.validate(|area| areas.find(area.start) == Some(area))
+        })
     }
 
     /// Runs `f` with a zone that it may change.
@@ -294,12 +303,12 @@ impl<P: Platform> Memory<P> {
     fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
         self.zone(kind).with(|zone| {
             let result = f(zone);
-            self.tight[kind as usize].store(zone.is_tight(), Relaxed);
+            self.tight[kind as usize].store(zone.is_tight() || self.zeroing.is_wanted(), Relaxed);
             result
         })
     }
 
-    /// Whether the zone of `frame` has so little memory left that none of it may hide.
+    /// Whether none of the memory of the zone of `frame` may hide.
     #[inline]
     fn is_tight(&self, frame: Pfn) -> bool {
         self.tight[self.zone_of(frame) as usize].load(Relaxed)
@@ -368,6 +377,5 @@ impl<P: Platform> Memory<P> {
 /// The largest block that starts at `at`, is aligned to its size, and crosses neither `end` nor the start of HighMem.
 fn largest_block(at: Pfn, end: Pfn, highmem_start: Pfn) -> Order {
     let end = if at < highmem_start { end.min(highmem_start) } else { end };
-    let fits = |order: &Order| at.is_aligned(order.pages()) && end.as_u32() - at.as_u32() >= order.pages();
-    Order::all().rev().find(fits).unwrap_or(Order::ZERO)
+    Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32())
 }

@@ -1,6 +1,6 @@
 //! The way of an object: through this CPU's magazines, or else through the slabs, under the cache's lock.
 //!
-//! The first halves, [`Memory::alloc_object`] and [`Memory::free_to_front`], call nothing and take no lock. What they
+//! The first halves, `alloc_from_front` and `free_to_front`, call nothing and take no lock. What they
 //! cannot do is done out of line: magazines are made, traded with the depot, filled from a slab, or, where there are
 //! none, passed by.
 
@@ -18,7 +18,6 @@ use crate::slab::magazine::Parked;
 use crate::slab::{Cache, CacheRef};
 
 /// Whose an object is that is to be freed.
-#[derive(Clone, Copy)]
 pub(super) enum Owner<P: Platform> {
     /// This cache's.
     This(CacheRef<P>),
@@ -26,10 +25,21 @@ pub(super) enum Owner<P: Platform> {
     Any,
 }
 
+/// What magazines, depot and slabs have.
+enum Found {
+    Object(NonNull<u8>),
+    /// None of them has an object.
+    Nothing,
+    /// This CPU has no magazines; slabs were not looked at.
+    NoMagazines,
+}
+
 /// What became of an object that was to be put into a magazine.
 enum Put {
     /// It is in.
     Done,
+    /// It is in, and a full magazine was emptied into slabs for it.
+    Flushed,
     /// Both magazines are full, and the depot, which has room, lacks an empty one.
     NeedsMagazine,
     /// There are no magazines here.
@@ -74,13 +84,25 @@ impl<P: Platform> Memory<P> {
         objects.iter_mut().map_while(pop).count()
     }
 
-    /// Puts an object into this CPU's loaded magazine, if it is a live one, its page's word is that of `owner`, and there
-    /// is room.
+    /// Frees the object at `object` of `owner`, or reports what is wrong with it. Null is accepted and ignored.
     #[inline]
-    pub(super) fn free_to_front(&self, object: NonNull<u8>, owner: Owner<P>) -> bool {
+    pub(super) fn free_object(
+        &'static self,
+        call: &'static str,
+        object: *const u8,
+        owner: Owner<P>,
+        caller: &'static Location<'static>,
+    ) -> Result<(), FreeError> {
+        if self.free_to_front(object, &owner) { Ok(()) } else { self.free_slowly(call, object, owner, caller) }
+    }
+
+    /// Puts what is at `object` into this CPU's loaded magazine, if it is a live object, its page's word is that of
+    /// `owner`, and there is room. Null is no object.
+    #[inline]
+    fn free_to_front(&self, object: *const u8, owner: &Owner<P>) -> bool {
         // Before the checks: of two threads of a CPU that free one object, the second finds it parked.
         let Some(pin) = self.platform.pin() else { return false };
-        let addr = VirtAddr::from_ptr(object.as_ptr());
+        let addr = VirtAddr::from_ptr(object);
         let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
         if offset >= self.gapless_bytes {
             return false;
@@ -102,10 +124,12 @@ impl<P: Platform> Memory<P> {
             return false;
         }
         let cache = match owner {
-            Owner::This(ref cache) => cache,
+            Owner::This(cache) => cache,
             Owner::Any => self.owner(slab),
         };
         let Some(magazine) = cache.front.loaded(pin.front()) else { return false };
+        // SAFETY: it lies in the direct map, which null does not.
+        let object = unsafe { NonNull::new_unchecked(object.cast_mut()) };
         magazine.push(Parked { object, place }, || self.platform.step()) && {
             self.platform.step();
             place.state().set(State::PARKED);
@@ -122,34 +146,55 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
-        loop {
-            if let Some(object) = self.alloc_from_depot(cache) {
-                return Ok(object);
+        self.take_or_grow(cache, gfp, caller, || {
+            match self.alloc_from_depot(cache) {
+                Found::Object(object) => return Some(object),
+                Found::Nothing => return None,
+                Found::NoMagazines => {}
             }
-            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
-                self.equip(cache);
-                let object = NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError)?;
-                if !cache.debug.is_empty() {
-                    self.watch_alloc(cache, object, caller);
-                }
-                return Ok(object);
+            let object = self.take_from_slab(cache)?;
+            self.equip(cache);
+            if !cache.debug.is_empty() {
+                self.watch_alloc(cache, object, caller);
+            }
+            Some(object)
+        })
+    }
+
+    /// What `take` takes from a cache, which is grown until there is something.
+    fn take_or_grow<R>(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        caller: &'static Location<'static>,
+        take: impl Fn() -> Option<R>,
+    ) -> Result<R, AllocError> {
+        loop {
+            if let Some(taken) = take() {
+                return Ok(taken);
             }
             self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
         }
     }
 
+    /// An object out of a slab.
+    pub(super) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
+        NonNull::new(cache.address_of(slab, object).as_mut_ptr())
+    }
+
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
-    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let pin = self.platform.pin()?;
+    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Found {
+        let Some(pin) = self.platform.pin() else { return Found::NoMagazines };
         let (front, cpu) = (&cache.front, pin.front());
         if front.is_drain_wanted(cpu) {
             self.strip(cache, cpu);
         }
+        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Found::NoMagazines };
         if !front.is_equipped(cpu) {
-            return None;
+            return Found::NoMagazines;
         }
-        let loaded = front.loaded(cpu)?;
-        if loaded.is_empty() && !front.spare(cpu)?.is_empty() {
+        if loaded.is_empty() && !spare.is_empty() {
             front.swap(cpu);
         } else if loaded.is_empty() {
             cache.slabs.with(|slabs| match slabs.depot.full.pop() {
@@ -157,24 +202,27 @@ impl<P: Platform> Memory<P> {
                     front.load(cpu, full);
                     slabs.depot.empty.push(loaded);
                 }
-                None => slabs.fill(loaded, cache.geometry.stride),
+                None => slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride),
             });
         }
-        let parked = front.loaded(cpu)?.pop(|| self.platform.step())?;
-        parked.place.state().set(State::LIVE);
-        Some(parked.object)
+        let parked = front.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform.step()));
+        parked.map_or(Found::Nothing, |parked| {
+            parked.place.state().set(State::LIVE);
+            Found::Object(parked.object)
+        })
     }
 
-    /// Frees an object that the fast way did not take, or says what is wrong with it.
+    /// Frees an object that the fast way did not take, or says what is wrong with it. Null is accepted and ignored.
     #[cold]
     #[inline(never)]
-    pub(super) fn free_slowly(
+    fn free_slowly(
         &'static self,
         call: &'static str,
-        object: NonNull<u8>,
+        object: *const u8,
         owner: Owner<P>,
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
+        let Some(object) = NonNull::new(object.cast_mut()) else { return Ok(()) };
         let _pin = self.platform.pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {
@@ -183,12 +231,13 @@ impl<P: Platform> Memory<P> {
         };
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
-            .map(|(slab, place)| {
-                let cache = self.owner(slab);
+            .and_then(|(slab, place)| {
+                let (cache, parked) = (self.owner(slab), Parked { object, place });
                 if !cache.debug.is_empty() {
-                    self.watch_free(cache, object, caller);
+                    self.watch_free(cache, parked, caller)?;
                 }
-                self.park(slab, Parked { object, place });
+                self.park(slab, parked);
+                Ok(())
             })
             .map_err(|error| self.bad_object(call, addr, error, caller))
     }
@@ -216,17 +265,17 @@ impl<P: Platform> Memory<P> {
     /// Puts a live object away: into a magazine, or, where there is none, into its slab.
     fn park(&'static self, slab: SlabRef, parked: Parked) {
         let cache = self.owner(slab);
-        self.equip(cache);
-        let put = match self.put_into_magazine(cache, parked, Full::Trade) {
+        match self.put_into_magazine(cache, parked, Full::Keep) {
+            Put::Done => return,
+            Put::Flushed => return self.trim(cache),
             Put::NeedsMagazine => {
                 if let Some(empty) = self.new_magazine(cache) {
                     cache.slabs.with(|slabs| slabs.depot.empty.push(empty));
                 }
-                self.put_into_magazine(cache, parked, Full::Flush)
             }
-            put => put,
-        };
-        if let Put::Nowhere | Put::NeedsMagazine = put {
+            Put::Nowhere => self.equip(cache),
+        }
+        if let Put::Nowhere | Put::NeedsMagazine = self.put_into_magazine(cache, parked, Full::Flush) {
             cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
         }
         self.trim(cache);
@@ -243,23 +292,24 @@ impl<P: Platform> Memory<P> {
         if !front.is_equipped(cpu) {
             return Put::Nowhere;
         }
+        let mut put = Put::Done;
         if loaded.is_full() && !spare.is_full() {
             front.swap(cpu);
         } else if loaded.is_full() {
             let limit = if self.is_short(cache) { 0 } else { cache.stock.depot() };
-            let traded = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
+            put = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
                 Some(empty) => {
                     front.load(cpu, empty);
-                    true
+                    Put::Done
                 }
-                None if matches!(when_full, Full::Trade) && slabs.depot.full.len() < limit => false,
+                None if matches!(when_full, Full::Keep) && slabs.depot.full.len() < limit => Put::NeedsMagazine,
                 None => {
                     slabs.put_all(loaded, |addr| self.slab_around(addr));
-                    true
+                    Put::Flushed
                 }
             });
-            if !traded {
-                return Put::NeedsMagazine;
+            if matches!(put, Put::NeedsMagazine) {
+                return put;
             }
         }
         let pushed = front.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform.step()));
@@ -267,7 +317,7 @@ impl<P: Platform> Memory<P> {
             return Put::Nowhere;
         }
         parked.place.state().set(State::PARKED);
-        Put::Done
+        put
     }
 
     /// Takes an object of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
@@ -277,12 +327,7 @@ impl<P: Platform> Memory<P> {
         gfp: GfpFlags,
         caller: &'static Location<'static>,
     ) -> Result<NonNull<u8>, AllocError> {
-        loop {
-            if let Some((slab, object)) = cache.slabs.with(|slabs| slabs.take()) {
-                return NonNull::new(cache.address_of(slab, object).as_mut_ptr()).ok_or(AllocError);
-            }
-            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
-        }
+        self.take_or_grow(cache, gfp, caller, || self.take_from_slab(cache))
     }
 
     /// Puts an object back into its slab, past all magazines. It must be one of `expected`, or of any cache that is not
@@ -335,11 +380,11 @@ impl<P: Platform> Memory<P> {
     }
 }
 
-/// What to do with a full magazine when the depot has no empty one.
+/// What to do with a full magazine when the depot has room for it and no empty one to give.
 #[derive(Clone, Copy)]
 enum Full {
     /// Say so.
-    Trade,
+    Keep,
     /// Put its objects into their slabs.
     Flush,
 }

@@ -11,7 +11,7 @@ use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::page::{BlockKey, Page, PageState};
+use crate::page::{BlockKey, Page, PageState, Word};
 use crate::platform::{Lock, Platform, Report};
 use crate::zone::{Granted, Zone};
 
@@ -237,7 +237,7 @@ impl<P: Platform> Memory<P> {
                 self.platform.wake_reclaimer();
             }
             self.platform.on_alloc(frame, order, kind);
-            return Some(frame);
+            return self.zeroed_if_wanted(frame, order);
         }
         None
     }
@@ -339,16 +339,27 @@ impl<P: Platform> Memory<P> {
     /// Gives one reference to a block back, and with the last one the block to its zone.
     fn release_to_zone(&self, frame: Pfn, page: &Page, order: Order) -> Result<(), FreeError> {
         let kind = self.zone_of(frame);
-        self.with_zone(kind, |zone| {
+        let waits = self.with_zone(kind, |zone| {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.explain(frame, page));
             }
-            if !page.put_shared() {
-                self.platform.on_free(frame, order, kind);
-                zone.free(&self.map, frame, order);
+            if page.put_shared() {
+                return Ok(false);
             }
-            Ok(())
+            self.platform.on_free(frame, order, kind);
+            if self.zeroing.is_on_free() {
+                // It is nobody's until it is cleared.
+                page.set_word(Word::parked(BlockKey::new(kind, order)));
+                return Ok(true);
+            }
+            zone.free(&self.map, frame, order);
+            Ok(false)
         })?;
+        if waits {
+            let cleared = self.clear_frames(frame, order);
+            debug_assert!(cleared.is_ok(), "high memory was allocated, so it has windows");
+            self.with_zone(kind, |zone| zone.free(&self.map, frame, order));
+        }
         self.wake_sleepers();
         Ok(())
     }

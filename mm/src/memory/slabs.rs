@@ -84,7 +84,7 @@ impl<P: Platform> Memory<P> {
         let (frame, kind) = gfp.zones().iter().find_map(plenty)?;
         self.count(Event::Direct, 1);
         self.platform.on_alloc(frame, order, kind);
-        Some(frame)
+        self.zeroed_if_wanted(frame, order)
     }
 
     fn make_slab(

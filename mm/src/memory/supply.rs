@@ -1,6 +1,6 @@
 //! How CPUs come to magazines of objects, and what empties them.
 
-use core::ptr::NonNull;
+use core::panic::Location;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Memory;
@@ -14,12 +14,24 @@ use crate::slab::magazine::MagazineRef;
 use crate::slab::{Cache, CacheName};
 
 impl<P: Platform> Memory<P> {
-    /// Sets how many objects each CPU may keep of the cache `name`, and how many move at once: a CPU's two magazines hold
-    /// `batch` objects each, at most 64, as far as `limit` allows that. A limit of 0 does without magazines. Process
-    /// context. (Chapter's kernel: a write to /proc/slabinfo.)
+    /// Sets how many objects each CPU may keep of the cache `name`, up to 128, and how many of them a refill takes from
+    /// slabs. A CPU's two magazines hold half of `limit` each, rounded up; between magazines and depot, objects move by
+    /// whole magazines as always. A limit of 0 does without magazines. What is refused is reported. Process context.
+    /// (Chapter's kernel: a write to /proc/slabinfo.)
+    #[track_caller]
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
+        let caller = Location::caller();
+        self.try_tune(name, limit, batch).inspect_err(|error| {
+            self.refuse("slabinfo", error.reason(), caller);
+        })
+    }
+
+    fn try_tune(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         if batch > limit || (limit > 0 && batch == 0) {
             return Err(TuneError::BadNumbers);
+        }
+        if limit > 2 * Stock::MOST {
+            return Err(TuneError::TooMany);
         }
         let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
         self.chain.with(|chain| {
@@ -27,7 +39,7 @@ impl<P: Platform> Memory<P> {
             if !cache.debug.is_empty() {
                 return Err(TuneError::Debugged);
             }
-            cache.stock.set_capacity(if limit == 0 { 0 } else { batch.min(limit / 2).max(1) });
+            cache.stock.tune(limit.div_ceil(2), batch);
             self.drain_objects(&cache);
             Ok(())
         })
@@ -54,12 +66,10 @@ impl<P: Platform> Memory<P> {
     pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
         let capacity = cache.stock.capacity();
         let source = &self.boot_caches.magazines[Stock::kind(capacity)?];
-        let take = || source.slabs.with(|slabs| slabs.take());
-        let (slab, object) = take().or_else(|| {
+        let memory = self.take_from_slab(source).or_else(|| {
             self.grow_quietly(source)?;
-            take()
+            self.take_from_slab(source)
         })?;
-        let memory = NonNull::new(source.address_of(slab, object).as_mut_ptr())?;
         // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
         Some(unsafe { MagazineRef::init(memory, capacity) })
     }

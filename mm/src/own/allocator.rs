@@ -11,6 +11,27 @@ use crate::gfp::GfpFlags;
 
 /// A source of plain memory. As `core::alloc::Allocator`, but each call that may allocate is told how far it may go.
 ///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use core::alloc::Layout;
+/// use mm::GfpFlags;
+/// use mm::own::{Allocator, Kmalloc, Vmalloc};
+///
+/// /// Room for a table, wherever there is some.
+/// fn table<A: Allocator>(bytes: usize) -> Option<usize> {
+///     let layout = Layout::from_size_align(bytes, 8).ok()?;
+///     let table = A::alloc(layout, GfpFlags::KERNEL).ok()?;
+///     // SAFETY: it came from this allocator a moment ago.
+///     unsafe { A::free(table.cast()) };
+///     Some(table.len())
+/// }
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// assert_eq!(table::<Kmalloc<TestKernel>>(100), Some(128));
+/// assert_eq!(table::<Kmalloc<TestKernel>>(1 << 20), None);
+/// assert_eq!(table::<Vmalloc<TestKernel>>(1 << 20), Some(1 << 20));
+/// ```
+///
 /// # Safety
 /// Memory that is handed out fits its layout and belongs to the caller alone until it is freed.
 pub unsafe trait Allocator {
@@ -40,9 +61,42 @@ pub unsafe trait Allocator {
 }
 
 /// kmalloc: up to 131072 bytes, physically contiguous. Frees never sleep.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use core::alloc::Layout;
+/// use mm::GfpFlags;
+/// use mm::own::{Allocator, Kmalloc};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let memory = Kmalloc::<TestKernel>::alloc(Layout::new::<[u64; 5]>(), GfpFlags::ATOMIC)?;
+/// let larger = Layout::new::<[u64; 9]>();
+/// // SAFETY: the memory came from kmalloc, is 40 bytes and more, and is not used any more.
+/// let memory = unsafe { Kmalloc::<TestKernel>::grow(memory.cast(), 40, larger, GfpFlags::ATOMIC)? };
+/// assert_eq!(memory.len(), 128);
+/// // SAFETY: as above.
+/// unsafe { Kmalloc::<TestKernel>::free(memory.cast()) };
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct Kmalloc<K: Global>(PhantomData<K>);
 
 /// vmalloc: whole pages of contiguous addresses. Process context, for frees too; `gfp` must be one that may sleep.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// # use core::alloc::Layout;
+/// # use mm::GfpFlags;
+/// use mm::own::{Allocator, Vmalloc};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let layout = Layout::new::<[u8; 300_000]>();
+/// assert!(Vmalloc::<TestKernel>::alloc(layout, GfpFlags::ATOMIC).is_err());
+/// let memory = Vmalloc::<TestKernel>::alloc(layout, GfpFlags::KERNEL)?;
+/// assert_eq!(memory.len(), 303_104, "whole pages");
+/// // SAFETY: it came from vmalloc a moment ago.
+/// unsafe { Vmalloc::<TestKernel>::free(memory.cast()) };
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct Vmalloc<K: Global>(PhantomData<K>);
 
 // SAFETY: a class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment is

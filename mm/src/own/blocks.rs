@@ -11,18 +11,54 @@ use crate::order::Order;
 use crate::vm::AreaRef;
 
 /// Bytes from kmalloc. They may be more than were asked for: as many as the size class has.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::{Buffer, KBytes};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let mut quantum = KBytes::<TestKernel>::zeroed(4000, GfpFlags::KERNEL)?;
+/// quantum.bytes_mut()[..5].copy_from_slice(b"scull");
+/// assert_eq!((quantum.bytes().len(), &quantum.as_ref()[..6]), (4096, &b"scull\0"[..]));
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct KBytes<K: Global> {
     memory: NonNull<u8>,
     kernel: PhantomData<K>,
 }
 
 /// A block of pages from `get_free_pages`, aligned to its size.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::own::{Buffer, PageBlock};
+/// use mm::{GfpFlags, Order};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let order = Order::new(2).expect("0 to 9");
+/// let block = PageBlock::<TestKernel>::new(order, GfpFlags::KERNEL)?;
+/// assert_eq!((block.bytes().len(), block.order()), (16_384, order));
+/// assert!(block.addr().is_aligned(16_384));
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct PageBlock<K: Global> {
     memory: NonNull<u8>,
     kernel: PhantomData<K>,
 }
 
 /// An area from vmalloc. Creating and dropping one may sleep.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::own::{Buffer, VmArea};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let mut area = VmArea::<TestKernel>::new(1_000_000)?;
+/// area.bytes_mut().fill(7);
+/// assert_eq!(area.bytes().len(), 1_003_520, "whole pages");
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct VmArea<K: Global> {
     area: AreaRef,
     kernel: PhantomData<K>,
@@ -45,8 +81,28 @@ impl<K: Global> KBytes<K> {
     /// Allocates at least `len` bytes, 0 to 131072; content undefined. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn new(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
-        let memory = K::memory().kmalloc(len, gfp)?;
-        Ok(Self { memory, kernel: PhantomData })
+        K::memory().kmalloc(len, gfp).map(Self::from_raw)
+    }
+
+    /// Allocates at least `len` bytes, all of them zero. As [`new`](Self::new).
+    #[track_caller]
+    pub fn zeroed(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
+        let mut zeroed = Self::new(len, gfp)?;
+        zeroed.bytes_mut().fill(0);
+        Ok(zeroed)
+    }
+
+    /// A copy of `bytes`; content undefined behind them. As [`new`](Self::new).
+    #[track_caller]
+    pub fn from_slice(bytes: &[u8], gfp: GfpFlags) -> Result<Self, AllocError> {
+        let mut copy = Self::new(bytes.len(), gfp)?;
+        copy.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        Ok(copy)
+    }
+
+    /// The owner of memory from kmalloc that has none else.
+    pub(super) const fn from_raw(memory: NonNull<u8>) -> Self {
+        Self { memory, kernel: PhantomData }
     }
 }
 
@@ -113,6 +169,10 @@ macro_rules! buffer {
 buffer!(KBytes, |this| VirtAddr::from_ptr(this.memory.as_ptr()), K::memory().object_bytes(this.addr()));
 buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes());
 buffer!(VmArea, |this| this.area.start, this.area.bytes());
+
+as_bytes!(KBytes);
+as_bytes!(PageBlock);
+as_bytes!(VmArea);
 
 impl<K: Global> Drop for KBytes<K> {
     fn drop(&mut self) {

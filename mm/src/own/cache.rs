@@ -1,5 +1,6 @@
 //! An owned lookaside cache and the objects that come from it.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -9,14 +10,40 @@ use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
 use crate::memory::CacheSpec;
-use crate::slab::{CacheFlags, CacheRef};
+use crate::slab::{CacheFlags, CacheName, CacheRef};
 
 /// A cache of equal pieces of plain memory. Dropping it destroys it, as far as its objects are back.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::own::{Buffer, KmemCache};
+/// use mm::{CacheFlags, DestroyError, GfpFlags};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let quanta = KmemCache::<TestKernel>::create("quanta", 4000, 0, CacheFlags::HWCACHE_ALIGN).expect("a new name");
+/// let mut quantum = quanta.alloc(GfpFlags::KERNEL).expect("memory");
+/// quantum.bytes_mut().fill(0);
+/// assert_eq!((quantum.bytes().len(), quanta.object_size()), (4032, 4032));
+/// drop(quantum);
+/// assert_eq!(quanta.destroy(), Ok(()));
+/// ```
 pub struct KmemCache<K: Global> {
     cache: CacheRef<K::Platform>,
 }
 
 /// A way to allocate from a [`KmemCache`] that somebody else owns. Once that is destroyed, every call is refused.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// # use mm::own::KmemCache;
+/// # use mm::{CacheFlags, GfpFlags};
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let cache = KmemCache::<TestKernel>::create("shared", 100, 0, CacheFlags::empty()).expect("a new name");
+/// let (source, another) = (cache.source(), cache.source());
+/// drop((source.alloc(GfpFlags::KERNEL), another.alloc(GfpFlags::ATOMIC)));
+/// drop(cache);
+/// assert!(source.alloc(GfpFlags::KERNEL).is_err());
+/// ```
 pub struct CacheSource<K: Global> {
     cache: CacheRef<K::Platform>,
 }
@@ -30,6 +57,18 @@ impl<K: Global> Clone for CacheSource<K> {
 impl<K: Global> Copy for CacheSource<K> {}
 
 /// One object of a [`KmemCache`]. It may outlive the handle of its cache, which then cannot be destroyed.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// # use mm::own::{Buffer, KmemCache};
+/// # use mm::{CacheFlags, DestroyError, GfpFlags};
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let cache = KmemCache::<TestKernel>::create("kept", 64, 0, CacheFlags::empty()).expect("a new name");
+/// let mut object = cache.alloc(GfpFlags::KERNEL).expect("memory");
+/// assert_eq!(cache.destroy(), Err(DestroyError::Busy(1)));
+/// object.as_mut().fill(1);
+/// assert_eq!(object.as_ref(), [1; 64]);
+/// ```
 pub struct CacheObject<K: Global> {
     memory: NonNull<u8>,
     kernel: PhantomData<K>,
@@ -60,6 +99,17 @@ impl<K: Global> KmemCache<K> {
         CacheSource { cache: self.cache }
     }
 
+    /// The cache's name.
+    pub fn name(&self) -> CacheName {
+        self.cache.name()
+    }
+
+    /// Gives back the slabs that no object is out of; returns how many pages that were. Process context.
+    #[track_caller]
+    pub fn shrink(&self) -> usize {
+        K::memory().kmem_cache_shrink(self.cache)
+    }
+
     /// Bytes of an object, padding included.
     pub fn object_size(&self) -> usize {
         K::memory().kmem_cache_size(self.cache)
@@ -87,6 +137,14 @@ impl<K: Global> Drop for KmemCache<K> {
         let _: Result<(), DestroyError> = K::memory().kmem_cache_destroy(self.cache);
     }
 }
+
+impl<K: Global> fmt::Debug for KmemCache<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KmemCache({})", self.name().as_str())
+    }
+}
+
+as_bytes!(CacheObject);
 
 impl<K: Global> Buffer for CacheObject<K> {
     fn bytes(&self) -> &[u8] {

@@ -7,8 +7,6 @@ use core::hash::{Hash, Hasher};
 use core::str::Utf8Error;
 
 use super::{Global, KBox, KString, KVec};
-use crate::error::AllocError;
-use crate::gfp::GfpFlags;
 
 /// Comparisons, hashing and borrows of an owner that dereferences to `$target`.
 macro_rules! like_its_target {
@@ -82,12 +80,6 @@ impl<T, K: Global> BorrowMut<T> for KBox<T, K> {
     }
 }
 
-impl<T: fmt::Display, K: Global> fmt::Display for KBox<T, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
 impl<T, K: Global> AsMut<[T]> for KVec<T, K> {
     fn as_mut(&mut self) -> &mut [T] {
         self
@@ -100,11 +92,21 @@ impl<T, K: Global> BorrowMut<[T]> for KVec<T, K> {
     }
 }
 
-impl<T: PartialEq, K: Global> PartialEq<[T]> for KVec<T, K> {
-    fn eq(&self, other: &[T]) -> bool {
-        **self == *other
-    }
+/// Comparisons of a vector with what else holds values in a row.
+macro_rules! equals {
+    ([$($generics:tt)*] $other:ty) => {
+        impl<T: PartialEq, K: Global, $($generics)*> PartialEq<$other> for KVec<T, K> {
+            fn eq(&self, other: &$other) -> bool {
+                **self == other[..]
+            }
+        }
+    };
 }
+
+equals!([][T]);
+equals!([] & [T]);
+equals!([const N: usize] [T; N]);
+equals!([const N: usize] &[T; N]);
 
 impl<K: Global> PartialEq<str> for KString<K> {
     fn eq(&self, other: &str) -> bool {
@@ -118,57 +120,20 @@ impl<K: Global> PartialEq<&str> for KString<K> {
     }
 }
 
-impl<T, K: Global> KVec<T, K> {
-    /// A vector of copies of `values`. Sleeps if `gfp` allows it.
-    #[track_caller]
-    pub fn from_slice(values: &[T], gfp: GfpFlags) -> Result<Self, AllocError>
-    where
-        T: Clone,
-    {
-        let mut vec = Self::new();
-        vec.extend_from_slice(values, gfp)?;
-        Ok(vec)
-    }
-
-    /// A vector of what `values` yields. Sleeps if `gfp` allows it.
-    ///
-    /// ```
-    /// # use mm::testing::{Machine, TestKernel};
-    /// use mm::GfpFlags;
-    /// use mm::own::KVec;
-    ///
-    /// # let machine = TestKernel::boot(&Machine::with_mib(16));
-    /// let squares = KVec::<_, TestKernel>::try_collect((1..=4).map(|n| n * n), GfpFlags::KERNEL).expect("memory");
-    /// assert_eq!(squares[..], [1, 4, 9, 16]);
-    /// assert!(squares.into_iter().rev().eq([16, 9, 4, 1]));
-    /// ```
-    #[track_caller]
-    pub fn try_collect(values: impl IntoIterator<Item = T>, gfp: GfpFlags) -> Result<Self, AllocError> {
-        let mut vec = Self::new();
-        vec.try_extend(values, gfp)?;
-        Ok(vec)
-    }
-
-    /// Appends what `values` yields; without memory the vector keeps what it has got so far.
-    #[track_caller]
-    pub fn try_extend(&mut self, values: impl IntoIterator<Item = T>, gfp: GfpFlags) -> Result<(), AllocError> {
-        let values = values.into_iter();
-        self.reserve(values.size_hint().0, gfp)?;
-        for value in values {
-            self.push(value, gfp)?;
-        }
-        Ok(())
-    }
-
-    /// Moves all values of `other` to the end of this vector; without memory both stay as they were.
-    #[track_caller]
-    pub fn append(&mut self, other: &mut Self, gfp: GfpFlags) -> Result<(), AllocError> {
-        self.reserve(other.len(), gfp)?;
-        other.drain_all().try_for_each(|value| self.push(value, gfp))
-    }
-}
-
 /// Bytes that are no text, given back.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::{KString, KVec};
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let bytes = KVec::<u8, TestKernel>::from_slice(b"scull\xff", GfpFlags::KERNEL)?;
+/// let refused = KString::try_from(bytes).expect_err("0xff is in no text");
+/// assert_eq!((refused.error.valid_up_to(), refused.bytes.len()), (5, 6));
+/// # Ok::<(), mm::AllocError>(())
+/// ```
+#[derive(Debug)]
 pub struct NotText<K: Global> {
     /// The bytes.
     pub bytes: KVec<u8, K>,
@@ -183,6 +148,20 @@ impl<K: Global> KString<K> {
             Ok(_) => Ok(Self::from_text(bytes)),
             Err(error) => Err(NotText { bytes, error }),
         }
+    }
+}
+
+impl<K: Global> TryFrom<KVec<u8, K>> for KString<K> {
+    type Error = NotText<K>;
+
+    fn try_from(bytes: KVec<u8, K>) -> Result<Self, NotText<K>> {
+        Self::from_utf8(bytes)
+    }
+}
+
+impl<K: Global> AsRef<[u8]> for KString<K> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -8,6 +8,20 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::error::AllocError;
 
 /// Device memory, mapped by ioremap for as long as the handle lives.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::PhysAddr;
+/// use mm::own::IoMem;
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// // A frame buffer of 64 KiB, beyond the end of RAM, that starts at an odd place.
+/// let frame = IoMem::<TestKernel>::map(PhysAddr::new(0xfe00_0120), 0x1_0000)?;
+/// assert_eq!(frame.addr().page_offset(), 0x120);
+/// assert_eq!(frame.readl(0x1_0000), None, "behind the end");
+/// assert_eq!(frame.writew(1, 7), None, "misaligned");
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct IoMem<K: Global> {
     addr: VirtAddr,
     len: usize,

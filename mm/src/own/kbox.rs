@@ -4,13 +4,28 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::pin::Pin;
 use core::ptr::NonNull;
 
-use super::Global;
+use super::{Global, KBytes};
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
 /// An owned value of up to 131072 bytes.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::KBox;
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let mut boxed = KBox::<_, TestKernel>::new([0u64; 100], GfpFlags::KERNEL)?;
+/// boxed[7] = 42;
+/// let copy = boxed.try_clone(GfpFlags::ATOMIC)?;
+/// assert!(copy == boxed && copy.into_inner()[7] == 42);
+/// assert!(KBox::<_, TestKernel>::new([0u8; 200_000], GfpFlags::KERNEL).is_err());
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct KBox<T, K: Global> {
     value: NonNull<T>,
     owner: PhantomData<(T, K)>,
@@ -34,13 +49,33 @@ impl<T, K: Global> KBox<T, K> {
         Ok(Self { value: memory, owner: PhantomData })
     }
 
+    /// A value that never moves again, in a box.
+    #[track_caller]
+    pub fn pin(value: T, gfp: GfpFlags) -> Result<Pin<Self>, AllocError> {
+        Self::new(value, gfp).map(Self::into_pin)
+    }
+
+    /// The box, whose value does not move any more.
+    pub fn into_pin(self) -> Pin<Self> {
+        // SAFETY: the value stays where it is until it is dropped, and nothing moves it out of a pinned box.
+        unsafe { Pin::new_unchecked(self) }
+    }
+
+    /// A box with a copy of the value. (What `Clone` cannot do, since it must not fail.)
+    #[track_caller]
+    pub fn try_clone(&self, gfp: GfpFlags) -> Result<Self, AllocError>
+    where
+        T: Clone,
+    {
+        Self::new((**self).clone(), gfp)
+    }
+
     /// Takes the value out and frees the memory.
     pub fn into_inner(self) -> T {
         let this = ManuallyDrop::new(self);
+        let _memory = this.memory();
         // SAFETY: the box holds a value, and forgets it here.
-        let value = unsafe { this.value.read() };
-        this.free();
-        value
+        unsafe { this.value.read() }
     }
 
     /// The value, for good: its memory is never freed.
@@ -70,9 +105,9 @@ impl<T, K: Global> KBox<T, K> {
         self.value.as_ptr()
     }
 
-    fn free(&self) {
-        let freed = K::memory().kfree(self.value.as_ptr().cast());
-        debug_assert!(freed.is_ok());
+    /// The box's memory, which is freed by dropping this: once.
+    fn memory(&self) -> KBytes<K> {
+        KBytes::from_raw(self.value.cast())
     }
 }
 
@@ -94,14 +129,39 @@ impl<T, K: Global> DerefMut for KBox<T, K> {
 
 impl<T, K: Global> Drop for KBox<T, K> {
     fn drop(&mut self) {
+        // Freed in the end, whatever the value's own drop does.
+        let _memory = self.memory();
         // SAFETY: the box holds a value, and nobody uses it after this.
         unsafe { self.value.drop_in_place() };
-        self.free();
+    }
+}
+
+impl<T: Iterator, K: Global> Iterator for KBox<T, K> {
+    type Item = T::Item;
+
+    fn next(&mut self) -> Option<T::Item> {
+        (**self).next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (**self).size_hint()
     }
 }
 
 impl<T: fmt::Debug, K: Global> fmt::Debug for KBox<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+impl<T: fmt::Display, K: Global> fmt::Display for KBox<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T, K: Global> fmt::Pointer for KBox<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }

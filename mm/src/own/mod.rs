@@ -4,6 +4,29 @@
 //! [`AllocError`](crate::AllocError) instead of ending the program. The type parameter `K` names the allocators, a
 //! zero-sized [`Global`]: handles to pages, objects and areas are one pointer wide, and an `Option` of one is too.
 
+/// What people expect of a [`Buffer`]: its bytes by reference, and where and how many they are.
+macro_rules! as_bytes {
+    ($name:ident) => {
+        impl<K: Global> AsRef<[u8]> for $name<K> {
+            fn as_ref(&self) -> &[u8] {
+                self.bytes()
+            }
+        }
+
+        impl<K: Global> AsMut<[u8]> for $name<K> {
+            fn as_mut(&mut self) -> &mut [u8] {
+                self.bytes_mut()
+            }
+        }
+
+        impl<K: Global> core::fmt::Debug for $name<K> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?}, {} bytes)"), self.addr(), self.bytes().len())
+            }
+        }
+    };
+}
+
 mod allocator;
 mod blocks;
 mod cache;
@@ -32,6 +55,22 @@ pub use page::UserPage;
 pub use typed::{KObject, Prepared, TypedCache};
 
 /// The name of the one set of allocators that a program uses.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::Context;
+/// use mm::own::{Global, KBox};
+///
+/// /// Whoever is generic over the kernel asks it for what the caller may do.
+/// fn boxed<K: Global>(value: u32) -> Result<KBox<u32, K>, mm::AllocError> {
+///     KBox::new(value, K::context_gfp())
+/// }
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// assert_eq!(boxed::<TestKernel>(5).map(KBox::into_inner), Ok(5));
+/// let in_interrupt = || boxed::<TestKernel>(6).map(KBox::into_inner);
+/// assert_eq!(TestKernel::memory().platform().in_context(Context::Interrupt, in_interrupt), Ok(6));
+/// ```
 pub trait Global: Sized + Send + Sync + 'static {
     /// The kernel beneath.
     type Platform: Platform;
@@ -46,6 +85,23 @@ pub trait Global: Sized + Send + Sync + 'static {
 }
 
 /// A piece of owned memory, whatever allocator it came from.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::{Buffer, KBytes, PageBlock, VmArea};
+///
+/// fn stamp(quantum: &mut dyn Buffer) -> usize {
+///     quantum.bytes_mut().fill(0x5a);
+///     quantum.bytes().len()
+/// }
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// assert_eq!(stamp(&mut KBytes::<TestKernel>::new(100, GfpFlags::KERNEL)?), 128);
+/// assert_eq!(stamp(&mut PageBlock::<TestKernel>::zeroed(GfpFlags::KERNEL)?), 4096);
+/// assert_eq!(stamp(&mut VmArea::<TestKernel>::new(5000)?), 8192);
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub trait Buffer: Send + Sync {
     /// The memory. What was never written holds what its last owner left.
     fn bytes(&self) -> &[u8];

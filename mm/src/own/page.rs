@@ -12,6 +12,19 @@ use crate::order::Order;
 /// A single page, of high memory too: it has an address only while it is shown, by kmap. (2.4 keeps files in such pages.)
 ///
 /// Frame 0 is never allocated, so an `Option` of a page is four bytes.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::UserPage;
+///
+/// # let machine = TestKernel::boot(&Machine { highmem_start: mm::Pfn::new(5120), ..Machine::with_mib(24) });
+/// let mut page = UserPage::<TestKernel>::zeroed(GfpFlags::HIGHUSER)?;
+/// assert_eq!(machine.zone_of(page.frame()), mm::ZoneKind::HighMem);
+/// page.show_mut(|bytes| bytes[0] = 1)?;
+/// assert_eq!(page.show(|bytes| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>())?, 1);
+/// # Ok::<(), mm::AllocError>(())
+/// ```
 pub struct UserPage<K: Global> {
     frame: NonZeroU32,
     kernel: PhantomData<K>,

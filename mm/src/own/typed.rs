@@ -10,12 +10,32 @@ use super::Global;
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
 use crate::memory::CacheSpec;
-use crate::slab::{CacheFlags, CacheRef, CtorFlags};
+use crate::slab::{CacheFlags, CacheName, CacheRef, CtorFlags};
 
 /// A value that a [`TypedCache`] can hold.
 ///
 /// As the chapter has it, a constructor does not run at each allocation, but once for each object when a slab is made; the
 /// destructor, here [`Drop`], when the slab goes. In between a value keeps the state in which it was freed.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::own::{KVec, Prepared, TypedCache};
+/// use mm::{CacheFlags, CtorFlags, GfpFlags};
+///
+/// /// Its list keeps its memory from one user to the next.
+/// struct Job { pages: KVec<u32, TestKernel> }
+/// impl Prepared for Job {
+///     fn prepare(_: CtorFlags) -> Self { Job { pages: KVec::new() } }
+/// }
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let jobs = TypedCache::<Job, TestKernel>::create("jobs", CacheFlags::empty()).expect("a new name");
+/// let mut job = jobs.alloc(GfpFlags::KERNEL).expect("memory");
+/// job.pages.resize(500, 0, GfpFlags::KERNEL).expect("memory");
+/// job.pages.clear();
+/// drop(job);
+/// assert!(jobs.alloc(GfpFlags::KERNEL).is_ok_and(|job| job.pages.capacity() >= 500));
+/// ```
 pub trait Prepared: Send + Sized + 'static {
     /// A fresh value. It must not allocate from its own cache, and not sleep if `flags` has [`CtorFlags::ATOMIC`].
     fn prepare(flags: CtorFlags) -> Self;
@@ -49,6 +69,22 @@ pub struct TypedCache<T: Prepared, K: Global> {
 
 /// A value from a [`TypedCache`]. Dropping it gives it back, as it is. It may outlive the handle of its cache, which then
 /// cannot be destroyed.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// # use mm::own::{Prepared, TypedCache};
+/// # use mm::{CacheFlags, CtorFlags, GfpFlags};
+/// # #[derive(Debug)]
+/// # struct Count(u32);
+/// # impl Prepared for Count {
+/// #     fn prepare(_: CtorFlags) -> Self { Count(0) }
+/// # }
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let counts = TypedCache::<Count, TestKernel>::create("counts", CacheFlags::empty()).expect("a new name");
+/// let mut count = counts.alloc(GfpFlags::KERNEL).expect("memory");
+/// count.0 += 1;
+/// assert_eq!(format!("{count:?}"), "Count(1)");
+/// ```
 pub struct KObject<T: Prepared, K: Global> {
     value: NonNull<T>,
     owner: PhantomData<(T, K)>,
@@ -87,6 +123,18 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
         Ok(KObject { value, owner: PhantomData })
     }
 
+    /// The cache's name.
+    pub fn name(&self) -> CacheName {
+        self.cache.name()
+    }
+
+    /// Gives back the slabs that no value is out of, after dropping their values; returns how many pages that were. Process
+    /// context.
+    #[track_caller]
+    pub fn shrink(&self) -> usize {
+        K::memory().kmem_cache_shrink(self.cache)
+    }
+
     /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.
     #[track_caller]
     pub fn destroy(self) -> Result<(), DestroyError> {
@@ -121,6 +169,24 @@ impl<T: Prepared, K: Global> Drop for KObject<T, K> {
     fn drop(&mut self) {
         let freed = K::memory().kfree(self.value.as_ptr().cast());
         debug_assert!(freed.is_ok());
+    }
+}
+
+impl<T: Prepared, K: Global> AsRef<T> for KObject<T, K> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T: Prepared, K: Global> AsMut<T> for KObject<T, K> {
+    fn as_mut(&mut self) -> &mut T {
+        self
+    }
+}
+
+impl<T: Prepared, K: Global> fmt::Debug for TypedCache<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TypedCache({})", self.name().as_str())
     }
 }
 

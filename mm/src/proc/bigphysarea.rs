@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::PAGE_SIZE;
+use crate::addr::kib;
 use crate::pool::PoolStats;
 
 /// Writes the file; `None` when the kernel option was not given.
@@ -10,7 +10,6 @@ pub fn bigphysarea(stats: Option<PoolStats>, out: &mut dyn fmt::Write) -> fmt::R
     let Some(PoolStats { free, used }) = stats else {
         return writeln!(out, "No big physical area allocated!");
     };
-    let kib = |frames: usize| frames * (PAGE_SIZE / 1024);
     writeln!(out, "Big physical area, size {} kB", kib(free.frames + used.frames))?;
     writeln!(out, "                       free list:             used list:")?;
     writeln!(out, "number of blocks:      {:8}               {:8}", free.blocks, used.blocks)?;

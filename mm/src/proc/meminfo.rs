@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::PAGE_SIZE;
+use crate::addr::{PAGE_SIZE, kib};
 use crate::gfp::ZoneKind;
 use crate::memory::Memory;
 use crate::platform::Platform;
@@ -27,7 +27,6 @@ pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn 
     write!(out, "Mem: ")?;
     bytes.iter().try_for_each(|bytes| write!(out, " {bytes:>8}"))?;
     writeln!(out, "\nSwap: {0:>8} {0:>8} {0:>8}", 0)?;
-    let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
     let lines = [
         ("MemTotal:", kib(total)),
         ("MemFree:", kib(free)),

@@ -13,7 +13,10 @@ pub enum Statistics {
     On,
 }
 
-/// Writes the file. The last columns are what a CPU's magazines hold, and one of them: limit and batch.
+/// Writes the file. The last columns are limit and batch: what a CPU's magazines hold, and what a refill takes.
+///
+/// With statistics they are followed by hits and misses of allocations and frees. A cache that is counted has no magazines,
+/// so each call misses them.
 pub fn slabinfo(
     caches: impl Iterator<Item = CacheStats>,
     statistics: Statistics,
@@ -37,17 +40,22 @@ pub fn slabinfo(
             let CacheStats { high, allocs, grown, reaped, errors, .. } = cache;
             write!(out, " : {high:>6} {allocs:>7} {grown:>5} {reaped:>4} {errors:>4}")?;
         }
-        writeln!(out, " : {:>4} {:>4}", 2 * cache.magazine, cache.magazine)?;
+        write!(out, " : {:>4} {:>4}", 2 * cache.magazine, cache.batch)?;
+        if statistics == Statistics::On {
+            let (hits, frees) = (0, cache.allocs.saturating_sub(cache.active_objects as u64));
+            write!(out, " : {hits:>6} {:>6} {hits:>6} {frees:>6}", cache.allocs)?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
 
-/// Reads what somebody writes into the file: `name limit batch`, and perhaps a third number, which changes nothing.
+/// Reads what somebody writes into the file: `name limit batch`. A third number, which later kernels knew, is refused:
+/// there is nothing that it could set.
 pub fn parse_tuning(line: &str) -> Option<(&str, usize, usize)> {
     let mut words = line.split_ascii_whitespace();
     let (name, limit, batch) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let shared = words.next().is_none_or(|shared| shared.parse::<usize>().is_ok());
-    (shared && words.next().is_none() && line.len() <= TUNING_MAX).then_some((name, limit, batch))
+    (words.next().is_none() && line.len() <= TUNING_MAX).then_some((name, limit, batch))
 }
 
 /// Longest line that [`parse_tuning`] reads.
@@ -58,10 +66,10 @@ mod tests {
     use super::parse_tuning;
 
     #[test]
-    fn tunings_are_a_name_and_two_or_three_numbers() {
+    fn tunings_are_a_name_and_two_numbers() {
         assert_eq!(parse_tuning("size-64 128 64"), Some(("size-64", 128, 64)));
-        assert_eq!(parse_tuning(" size-64 128 64 8\n"), Some(("size-64", 128, 64)));
-        for wrong in ["", "size-64", "size-64 1", "size-64 -1 1", "size-64 2 x", "size-64 2 1 x", "size-64 2 1 0 0"] {
+        assert_eq!(parse_tuning(" size-64 128 64\n"), Some(("size-64", 128, 64)));
+        for wrong in ["", "size-64", "size-64 1", "size-64 -1 1", "size-64 2 x", "size-64 2 1 x", "size-64 2 1 8"] {
             assert_eq!(parse_tuning(wrong), None, "{wrong}");
         }
         let mut long = [b' '; 200];

@@ -56,6 +56,8 @@ pub struct CacheStats {
     pub parked: usize,
     /// Objects of a full magazine; 0 when the cache has none. A CPU has two.
     pub magazine: usize,
+    /// Objects that a refill of magazines takes from slabs.
+    pub batch: usize,
     /// Slabs that not all objects are in.
     pub active_slabs: usize,
     /// All slabs.
@@ -225,6 +227,9 @@ impl<P: Platform> Cache<P> {
 
     /// Objects that are live and objects that are parked. Exact while nobody allocates or frees.
     pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
+        if slabs.out() == 0 {
+            return (0, 0);
+        }
         let parked = self.front.magazines().chain(slabs.depot.full.iter()).map(|magazine| magazine.len()).sum();
         (slabs.out().saturating_sub(parked), parked)
     }
@@ -237,6 +242,7 @@ impl<P: Platform> Cache<P> {
                 active_objects,
                 parked,
                 magazine: self.stock.capacity(),
+                batch: self.stock.batch(),
                 objects: slabs.objects(),
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),

@@ -28,9 +28,9 @@ bitflags! {
         const POISON = 4;
         /// Who allocated and freed an object last is remembered. (Letter U.)
         const USERS = 8;
-        /// Objects are zeroed when they are allocated. (Kernel option `init_on_alloc=1`.)
+        /// Objects, and pages if it is for all, are zeroed when they are allocated. (Kernel option `init_on_alloc=1`.)
         const ZERO_ON_ALLOC = 16;
-        /// Objects are zeroed when they are freed. (Kernel option `init_on_free=1`.)
+        /// Objects, and pages if it is for all, are zeroed when they are freed. (Kernel option `init_on_free=1`.)
         const ZERO_ON_FREE = 32;
         /// Allocations and the most live objects are counted exactly. (Kernel option `slab_stats=1`.)
         const COUNT = 64;

@@ -54,6 +54,11 @@ impl State {
     pub(crate) fn is_live(&self) -> bool {
         self.get() == Self::LIVE
     }
+
+    /// Takes a live object away from its owner: of several that try, on whatever CPUs, one succeeds. It is parked then.
+    pub(crate) fn claim(&self) -> bool {
+        self.0.compare_exchange(Self::LIVE, Self::PARKED, Relaxed, Relaxed).is_ok()
+    }
 }
 
 /// The descriptor of one slab, followed in memory by the states of its objects.

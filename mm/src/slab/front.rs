@@ -17,6 +17,7 @@ use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef};
 pub(crate) struct Stock {
     stride: usize,
     capacity: AtomicUsize,
+    batch: AtomicUsize,
 }
 
 impl Stock {
@@ -24,11 +25,11 @@ impl Stock {
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 1 << 20;
     /// Objects of the largest magazine.
-    const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
+    pub(crate) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
 
     /// No magazines at all.
     pub(crate) const fn none() -> Self {
-        Self { stride: Self::DEPOT_BYTES, capacity: AtomicUsize::new(0) }
+        Self { stride: Self::DEPOT_BYTES, capacity: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
     }
 
     /// The larger the objects, the fewer of them.
@@ -40,7 +41,7 @@ impl Stock {
             4097..=16_384 => 8,
             _ => 2,
         };
-        Self { stride, capacity: AtomicUsize::new(capacity) }
+        Self { stride, capacity: AtomicUsize::new(capacity), batch: AtomicUsize::new(capacity) }
     }
 
     /// Objects of a full magazine; 0 for a cache that has none.
@@ -48,9 +49,15 @@ impl Stock {
         self.capacity.load(Relaxed)
     }
 
-    /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on.
-    pub(crate) fn set_capacity(&self, capacity: usize) {
+    /// Objects that a refill takes from slabs: at most two magazines full.
+    pub(crate) fn batch(&self) -> usize {
+        self.batch.load(Relaxed)
+    }
+
+    /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on, and of a refill.
+    pub(crate) fn tune(&self, capacity: usize, batch: usize) {
         self.capacity.store(capacity.min(Self::MOST), Relaxed);
+        self.batch.store(batch, Relaxed);
     }
 
     /// The kind of magazine that has room for so many: index in [`CAPACITIES`].
@@ -88,9 +95,8 @@ impl Front {
 
     /// Makes every CPU's magazines absent ones. The front must not move any more.
     pub(crate) fn attach(&self) {
-        for place in self.loaded.iter().chain(&self.spare) {
-            place.store(self.absent(), Relaxed);
-        }
+        self.loaded.iter().for_each(|place| place.store(self.absent(), Relaxed));
+        self.spare.iter().for_each(|place| place.store(self.absent(), Relaxed));
     }
 
     fn absent(&self) -> *mut Magazine {
@@ -113,6 +119,7 @@ impl Front {
     }
 
     /// Whether a CPU has magazines.
+    #[inline]
     pub(crate) fn is_equipped(&self, cpu: usize) -> bool {
         self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
     }

@@ -134,6 +134,9 @@ impl Geometry {
     /// The layout of a slab for which the block could not be had: as few pages as hold an object, and fewer objects.
     /// `None` where there is no smaller one, and for objects that have room around them.
     pub fn fallback(&self) -> Option<Self> {
+        if self.order == Order::ZERO {
+            return None;
+        }
         let mut smaller = Self::layout(self.stride, self.stride.div_ceil(PAGE_SIZE) as u32)?;
         smaller.colour_step = self.colour_step;
         smaller.colours = if self.colours > 0 { smaller.leftover() / self.colour_step } else { 0 };

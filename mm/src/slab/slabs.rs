@@ -89,10 +89,21 @@ impl Slabs {
         Some((slab, object))
     }
 
-    /// Fills an empty magazine from one slab, in the order of addresses. Objects are `stride` bytes apart.
-    pub(crate) fn fill(&mut self, magazine: MagazineRef, stride: usize) {
+    /// Fills empty magazines with up to `batch` objects in all, each from one slab.
+    pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
+        let [first, second] = magazines;
+        self.fill(first, batch, stride);
+        // Where a refill is no more than a magazine takes, the second stays as it is.
+        if batch > first.capacity() {
+            self.fill(second, batch - first.capacity(), stride);
+        }
+    }
+
+    /// Fills an empty magazine from one slab, in the order of addresses, with `most` objects at most. Objects are `stride`
+    /// bytes apart.
+    fn fill(&mut self, magazine: MagazineRef, most: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
-        let count = slab.free().min(magazine.capacity());
+        let count = slab.free().min(magazine.capacity()).min(most);
         magazine.fill(count, || {
             let object = slab.take(State::PARKED)?;
             let place = slab.place(object);

@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::platform::Access;
 
 /// What ranges are aligned to, 1 GiB: for the largest blocks, and so that runs need as many page tables each time.
 const ALIGN: usize = 1 << 30;
@@ -49,6 +50,17 @@ impl Reserved {
     pub(super) fn release(&self) {
         // SAFETY: the range is ours.
         let result = unsafe { libc::munmap(self.base.as_ptr(), self.len) };
+        assert_eq!(result, 0);
+    }
+
+    /// Lets what is mapped to `pages` pages from `at` on be accessed in this way.
+    pub(super) fn protect(&self, at: VirtAddr, pages: usize, access: Access) {
+        let rights = match access {
+            Access::Read => libc::PROT_READ,
+            Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        };
+        // SAFETY: the pages lie in the range that is ours.
+        let result = unsafe { libc::mprotect(at.as_mut_ptr(), pages * PAGE_SIZE, rights) };
         assert_eq!(result, 0);
     }
 

@@ -16,10 +16,10 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::gfp::ZoneKind;
 use crate::magazine::MAX_CPUS;
-use crate::mapper::{Frames, PageMapper, Unlinked};
+use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
 use crate::memory::KMAP_PAGES;
 use crate::order::Order;
-use crate::platform::{Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
+use crate::platform::{Access, Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
 
 /// Pages that one page table maps.
 const TABLE_PAGES: usize = 512;
@@ -269,7 +269,7 @@ impl Platform for HostPlatform {
         mapping: Mapping,
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError> {
-        let pages = hold(&self.tables).map(at, frames, mapping, spare)?;
+        let pages = hold(&self.tables).map(at, frames, (mapping, Access::ReadWrite), spare)?;
         if hold(&self.tlb).shows(at, pages) {
             self.complain("mapped where a TLB shows what was there before");
         }
@@ -296,6 +296,12 @@ impl Platform for HostPlatform {
         self.stale.store(tlb.len(), Relaxed);
         tables.unmap(at, pages, each);
         MustFlush::new(at, pages)
+    }
+
+    fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
+        hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares)?;
+        self.areas.protect(at, pages, access);
+        Ok(MustFlush::new(at, pages))
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {

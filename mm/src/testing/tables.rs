@@ -2,11 +2,12 @@
 
 use crate::addr::{PAGE_SHIFT, Pfn};
 use crate::mapper::{Entry, Format, Level};
-use crate::platform::Mapping;
+use crate::platform::{Access, Mapping};
 
 const PRESENT: u64 = 1;
 const TABLE: u64 = 2;
 const DEVICE: u64 = 4;
+const CONSTANT: u64 = 8;
 
 /// Frame number from bit 12 on, flags below.
 pub(crate) struct HostFormat;
@@ -14,26 +15,29 @@ pub(crate) struct HostFormat;
 impl Format for HostFormat {
     const TOP: Level = Level::Three;
 
-    type Rights = Mapping;
+    type Rights = (Mapping, Access);
 
     fn largest(&self) -> Level {
         Level::Two
     }
 
-    fn leaf(&self, frame: Pfn, _level: Level, rights: Mapping) -> u64 {
-        let device = if rights == Mapping::Device { DEVICE } else { 0 };
-        frame.phys().as_u64() | device | PRESENT
+    fn leaf(&self, frame: Pfn, _level: Level, (mapping, access): Self::Rights) -> u64 {
+        let device = if mapping == Mapping::Device { DEVICE } else { 0 };
+        let constant = if access == Access::Read { CONSTANT } else { 0 };
+        frame.phys().as_u64() | device | constant | PRESENT
     }
 
     fn table(&self, frame: Pfn) -> u64 {
         frame.phys().as_u64() | TABLE | PRESENT
     }
 
-    fn read(&self, bits: u64, _level: Level) -> Entry<Mapping> {
+    fn read(&self, bits: u64, _level: Level) -> Entry<Self::Rights> {
+        let mapping = if bits & DEVICE == 0 { Mapping::Memory } else { Mapping::Device };
+        let access = if bits & CONSTANT == 0 { Access::ReadWrite } else { Access::Read };
         let frame = Pfn::new((bits >> PAGE_SHIFT) as u32);
         match (bits & PRESENT, bits & TABLE) {
             (0, _) => Entry::Empty,
-            (_, 0) => Entry::Leaf(frame, if bits & DEVICE == 0 { Mapping::Memory } else { Mapping::Device }),
+            (_, 0) => Entry::Leaf(frame, (mapping, access)),
             _ => Entry::Table(frame),
         }
     }

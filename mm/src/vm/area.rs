@@ -4,10 +4,10 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::panic::Location;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::AtomicU64;
 
-use super::FrameChain;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,14 @@ pub enum AreaKind {
     Ioremap(PhysAddr),
     /// Pages that somebody has elsewhere too.
     Vmap,
+}
+
+/// What an area is for: [`AreaKind`] without its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    Vmalloc = 0,
+    Ioremap = 1,
+    Vmap = 2,
 }
 
 /// Whose an area's addresses are.
@@ -35,23 +43,21 @@ const CLOSED: u64 = 0;
 const OPEN: u64 = 1;
 const FREE: u64 = 2;
 const STATE: u64 = 3;
-const VMALLOC: u64 = 0 << 2;
-const IOREMAP: u64 = 1 << 2;
-const VMAP: u64 = 2 << 2;
-const KIND: u64 = 7 << 2;
+const PURPOSE_SHIFT: u32 = 2;
+const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
 
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    /// State, kind and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
+    /// State, purpose and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// The frames that wait for the flush; of whoever closed the area.
-    pub(crate) frames: Cell<FrameChain>,
+    /// The flush that its range waits for, by its number in the cache that it waits in.
+    pub(super) flush: Cell<usize>,
     /// The level in the tree: 1 for a leaf.
     pub(super) level: Cell<u8>,
     pub(super) left: Cell<Option<AreaRef>>,
@@ -97,6 +103,26 @@ impl AreaRef {
     }
 }
 
+/// A place for an area, written by one at a time.
+pub(crate) struct AreaLink(AtomicPtr<VmArea>);
+
+impl AreaLink {
+    /// No area.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<AreaRef> {
+        NonNull::new(self.0.load(Relaxed)).map(AreaRef)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, area: Option<AreaRef>) {
+        self.0.store(area.map_or(core::ptr::null_mut(), |area| area.0.as_ptr()), Relaxed);
+    }
+}
+
 impl VmArea {
     /// A descriptor that is in no tree yet, of a closed area without a purpose.
     pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
@@ -106,7 +132,7 @@ impl VmArea {
             word: AtomicU64::new(CLOSED),
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
-            frames: Cell::new(FrameChain::EMPTY),
+            flush: Cell::new(0),
             level: Cell::new(1),
             left: Cell::new(None),
             right: Cell::new(None),
@@ -119,24 +145,30 @@ impl VmArea {
     /// Gives an area that is the caller's alone a purpose. It is closed.
     #[inline]
     pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
-        let kind = match kind {
-            AreaKind::Vmalloc => VMALLOC,
-            AreaKind::Ioremap(phys) => IOREMAP | phys.as_u64(),
-            AreaKind::Vmap => VMAP,
+        let (purpose, phys) = match kind {
+            AreaKind::Vmalloc => (Purpose::Vmalloc, 0),
+            AreaKind::Ioremap(phys) => (Purpose::Ioremap, phys.as_u64()),
+            AreaKind::Vmap => (Purpose::Vmap, 0),
         };
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
-        self.word.store(CLOSED | kind, Relaxed);
+        self.word.store(CLOSED | (purpose as u64) << PURPOSE_SHIFT | phys, Relaxed);
     }
 
     /// What the area shows.
     #[inline]
     pub(crate) fn kind(&self) -> AreaKind {
         let word = self.word.load(Relaxed);
-        match word & KIND {
-            IOREMAP => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
-            VMAP => AreaKind::Vmap,
-            _ => AreaKind::Vmalloc,
+        match purpose_in(word) {
+            Purpose::Ioremap => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            Purpose::Vmap => AreaKind::Vmap,
+            Purpose::Vmalloc => AreaKind::Vmalloc,
         }
+    }
+
+    /// What the area is for.
+    #[inline]
+    pub(crate) fn purpose(&self) -> Purpose {
+        purpose_in(self.word.load(Relaxed))
     }
 
     /// Who asked for it last.
@@ -155,8 +187,14 @@ impl VmArea {
         }
     }
 
-    /// Changes the state. From `Closed` whoever closed it may do so, from `Open` who has the tree's lock, from `Free` who has
-    /// the lock of the queue that it waits in.
+    /// Whether the state is `Open`.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.state() == AreaState::Open
+    }
+
+    /// Changes the state. From `Closed` whoever closed it may do so; from `Open` who has closed the area's entry in the memo,
+    /// or has the tree's lock if it has none there; from `Free` whose cache it waits in.
     #[inline]
     pub(crate) fn set_state(&self, state: AreaState) {
         let bits = match state {
@@ -177,5 +215,14 @@ impl VmArea {
     #[inline]
     pub(crate) fn end(&self) -> VirtAddr {
         self.start.add(self.bytes() + PAGE_SIZE)
+    }
+}
+
+#[inline]
+const fn purpose_in(word: u64) -> Purpose {
+    match (word & PURPOSE) >> PURPOSE_SHIFT {
+        1 => Purpose::Ioremap,
+        2 => Purpose::Vmap,
+        _ => Purpose::Vmalloc,
     }
 }

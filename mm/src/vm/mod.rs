@@ -2,12 +2,14 @@
 
 pub(crate) mod area;
 mod chain;
+pub(crate) mod memo;
 pub(crate) mod ranges;
 pub(crate) mod tree;
 
 pub use area::{AreaKind, AreaState};
 
-pub(crate) use area::{AreaRef, VmArea};
+pub(crate) use area::{AreaRef, Purpose, VmArea};
 pub(crate) use chain::FrameChain;
-pub(crate) use ranges::{Batch, Queue, RangeCache};
+pub(crate) use memo::{Closing, Memo};
+pub(crate) use ranges::{RangeCache, Settled};
 pub(crate) use tree::AreaTree;

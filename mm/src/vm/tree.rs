@@ -2,25 +2,21 @@
 //!
 //! An AA tree (A. Andersson, "Balanced Search Trees Made Simple", 1993) ordered by address. Each subtree knows where it
 //! starts and ends and the largest gap between two of its areas, so the lowest gap that is large enough is found in one
-//! walk down. A small table in front, by the hash of their start, remembers areas: most look-ups end there.
+//! walk down.
 //!
 //! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; a left child is one
 //! level below its parent, a right child on its level or one below, a right grandchild below (no child: level 0), so that
 //! the depth is at most twice log2 of the number of areas; the three values of each subtree are those of its areas; all
 //! areas lie in the tree's range.
 
-use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::vm::area::{AreaRef, AreaState, VmArea};
-
-/// log2 of the areas that the table remembers.
-const MEMO_BITS: u32 = 9;
 
 /// All areas of a range of addresses.
 pub(crate) struct AreaTree {
     start: VirtAddr,
     end: VirtAddr,
     root: Option<AreaRef>,
-    memo: [Option<AreaRef>; 1 << MEMO_BITS],
 }
 
 type Link = Option<AreaRef>;
@@ -28,7 +24,7 @@ type Link = Option<AreaRef>;
 impl AreaTree {
     /// An empty tree for the addresses `start..end`.
     pub(crate) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
-        Self { start, end, root: None, memo: [None; 1 << MEMO_BITS] }
+        Self { start, end, root: None }
     }
 
     /// The lowest free range for `pages` pages and their guard page, as long as alignment need not be searched for: its
@@ -59,31 +55,12 @@ impl AreaTree {
         let area = write(area);
         update(area);
         self.root = Some(insert(self.root, area));
-        self.memo[slot(area.start)] = Some(area);
         area
     }
 
     /// Takes an area out.
     pub(crate) fn remove(&mut self, area: AreaRef) {
-        let memo = &mut self.memo[slot(area.start)];
-        if *memo == Some(area) {
-            *memo = None;
-        }
         self.root = remove(self.root, area);
-    }
-
-    /// The area that starts at `addr`, whatever its state.
-    #[inline]
-    pub(crate) fn find_start(&mut self, addr: VirtAddr) -> Option<AreaRef> {
-        let remembered = self.memo[slot(addr)].filter(|area| area.start == addr);
-        remembered.or_else(|| self.find_forgotten(addr))
-    }
-
-    #[cold]
-    fn find_forgotten(&mut self, addr: VirtAddr) -> Option<AreaRef> {
-        let area = self.find(addr).filter(|area| area.start == addr)?;
-        self.memo[slot(addr)] = Some(area);
-        Some(area)
     }
 
     /// The area that holds `addr`, guard page included, whatever its state.
@@ -138,24 +115,13 @@ impl AreaTree {
             summed &= summary(area) == (area.first.get(), area.last.get(), area.max_gap.get());
             before = area.end();
         });
-        let remembered = |(place, area): (usize, &Link)| {
-            area.is_none_or(|area| slot(area.start) == place && self.find(area.start) == Some(area))
-        };
-        match (sorted, balanced, summed, self.memo.iter().enumerate().all(remembered)) {
-            (true, true, true, true) => Ok(()),
+        match (sorted, balanced, summed) {
+            (true, true, true) => Ok(()),
             (false, ..) => Err("vm areas overlap or are out of order"),
-            (_, false, ..) => Err("the tree of vm areas is out of balance"),
-            (.., false, _) => Err("a subtree of vm areas has the wrong bounds or gap"),
-            (.., false) => Err("a vm area is remembered that is not in the tree"),
+            (_, false, _) => Err("the tree of vm areas is out of balance"),
+            (.., false) => Err("a subtree of vm areas has the wrong bounds or gap"),
         }
     }
-}
-
-/// Where an area that starts at `addr` is remembered. (Knuth's multiplicative hash.)
-#[inline]
-const fn slot(addr: VirtAddr) -> usize {
-    let page = (addr.as_usize() >> PAGE_SHIFT) as u64;
-    (page.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - MEMO_BITS)) as usize
 }
 
 /// The lowest gap of at least `bytes` between two areas of a subtree that has one.

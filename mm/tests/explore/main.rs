@@ -1,4 +1,4 @@
-//! The hand-over of pages between CPUs, under many schedules of their threads.
+//! The hand-over of pages and areas between CPUs, under many schedules of their threads.
 //!
 //! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that CPUs
 //! hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the same again. Blocks are of order 9, whose
@@ -7,11 +7,14 @@
 mod platform;
 
 use core::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use mm::page::{Page, mark_present};
+use mm::slab::{DebugChoice, DebugFlags};
 use mm::zone::AtomicFloor;
-use mm::{CacheFlags, CacheSpec, Config, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
+use mm::{
+    CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PAGE_SIZE, PageMap, Pfn, PfnRange, VirtAddr,
+};
 use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
@@ -46,12 +49,12 @@ impl Machine {
         let pages: &'static [Page] = (0..FRAMES).map(|_| Page::new()).collect::<Vec<_>>().leak();
         // SAFETY: every entry exists and is leaked; nothing else uses them.
         let map = unsafe { PageMap::new(NonNull::from(pages).cast(), FRAMES, present.leak()) };
-        let nowhere = VirtAddr::new(1 << 45);
+        let (nowhere, addresses) = (VirtAddr::new(1 << 45), 1 << 20);
         let config = Config {
             highmem_start: Pfn::new(u32::MAX),
             vmalloc_start: nowhere,
-            vmalloc_end: nowhere,
-            kmap_start: nowhere,
+            vmalloc_end: nowhere.add(addresses),
+            kmap_start: nowhere.add(addresses),
             atomic_floor: AtomicFloor::LastPage,
         };
         let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
@@ -279,8 +282,68 @@ fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
     });
 }
 
+#[test]
+fn of_two_cpus_that_free_the_same_debugged_object_one_is_refused() {
+    // Shows: K4
+    explore(|machine| {
+        let memory = machine.memory;
+        memory.set_slab_debug(DebugChoice { all: DebugFlags::CONSISTENCY, ..DebugChoice::NONE });
+        let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");
+        let neighbour = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..3 {
+            let object = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory").as_ptr() as usize;
+            join([0, 1].map(|cpu| {
+                let sender = sender.clone();
+                spawn(cpu, move || {
+                    let object = NonNull::new(object as *mut u8).expect("not null");
+                    sender.send(memory.kmem_cache_free(cache, object)).expect("the test listens");
+                })
+            }));
+            let results = [receiver.recv(), receiver.recv()].map(|result| result.expect("sent"));
+            assert!(results.contains(&Ok(())) && results.contains(&Err(FreeError::DoubleFree)), "{results:?}");
+        }
+        memory.kmem_cache_free(cache, neighbour).expect("a right free");
+        memory.kmem_cache_destroy(cache).expect("no object is left");
+        memory.set_slab_debug(DebugChoice::NONE);
+    });
+}
+
 /// An object on its way from one thread to another.
 struct Object(NonNull<u8>);
 
 // SAFETY: an address; who receives it owns the object.
 unsafe impl Send for Object {}
+
+#[test]
+fn of_those_that_free_an_area_at_once_one_wins() {
+    explore(|machine| {
+        let memory = machine.memory;
+        let take = || memory.take_empty_area(2).expect("addresses");
+        // More than are remembered, so that they take places from each other.
+        let areas = [take(), take(), take()];
+        // Where the next two will be, unless the thief has come to its end.
+        let guesses = [areas[2].add(3 * PAGE_SIZE), areas[2].add(7 * PAGE_SIZE)];
+        let [owners, thieves]: &'static [AtomicUsize; 2] = Box::leak(Box::default());
+        let free = move |area: VirtAddr| usize::from(memory.free_empty_area(area).is_ok());
+        let owner = spawn(0, move || {
+            for area in areas {
+                owners.fetch_add(free(area), Relaxed);
+            }
+            for _ in guesses {
+                let area = memory.take_empty_area(3).expect("addresses");
+                owners.fetch_add(free(area), Relaxed);
+            }
+            memory.drop_caches();
+        });
+        let thief = spawn(1, move || {
+            for area in guesses.into_iter().chain(areas).rev() {
+                thieves.fetch_add(free(area), Relaxed);
+            }
+            memory.drop_caches();
+        });
+        join([owner, thief]);
+        assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
+        assert_eq!(memory.areas().count(), 0);
+    });
+}

@@ -197,7 +197,7 @@ static MAIN: spin::Once<extern "C" fn() -> !> = spin::Once::new();
 
 /// First act on the new tables.
 extern "C" fn arrive() -> ! {
-    cpu::enable_global_pages();
+    cpu::reset_global_pages();
     let Some(main) = MAIN.get() else { panic!("nowhere to go on after the change of page tables") };
     main()
 }

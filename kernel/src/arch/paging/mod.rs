@@ -10,13 +10,15 @@ mod format;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mm::mapper::{LeafRun, PageMapper};
-use mm::{Frames, MapError, Mapping, MustFlush, PAGE_SIZE, Pfn, Unlinked, VirtAddr};
+use mm::{Access, Frames, MapError, Mapping, MustFlush, PAGE_SIZE, Pfn, Spares, Unlinked, VirtAddr};
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 pub use builder::{Builder, Rights};
 pub use format::X86;
 
+use crate::arch::cpu;
+use crate::arch::layout::Area;
 use crate::sync::SpinLock;
 
 /// Page tables of this machine.
@@ -61,6 +63,16 @@ pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFl
     MustFlush::new(at, pages)
 }
 
+/// Lets mapped pages be accessed in this way alone; see `mm::Platform::protect`. Never sleeps; any context.
+pub fn protect(at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
+    let change = |flags: Flags| match access {
+        Access::Read => flags.difference(Flags::WRITABLE),
+        Access::ReadWrite => flags.union(Flags::WRITABLE),
+    };
+    with_kernel(|kernel| kernel.protect(at, pages, change, spares))?;
+    Ok(MustFlush::new(at, pages))
+}
+
 /// The frame that the page at `at` is mapped to.
 pub fn translate(at: VirtAddr) -> Option<Pfn> {
     with_kernel(|kernel| kernel.translate(at))?.0.frame()
@@ -79,16 +91,19 @@ pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlus
 
 /// Drops what the TLB knows of the pages that `must_flush` tells of, and all that it knows of the ways to them.
 ///
-/// Mappings made by [`map`] are not global, so a reload of CR3 drops them all. Other CPUs, once they run, must be told by
+/// Mappings made by [`map`] are not global, so a reload of CR3 drops them all; those that the builder made are. Other CPUs, once they run, must be told by
 /// an interrupt from here.
 pub fn flush(must_flush: MustFlush) {
     FLUSHES.store(FLUSHES.load(Relaxed) + 1, Relaxed);
     let (start, end) = (must_flush.start().as_usize(), must_flush.end().as_usize());
     if end - start >= FLUSH_ALL_FROM * PAGE_SIZE {
-        tlb::flush_all();
+        match Area::of(must_flush.start()) {
+            Area::Vmalloc | Area::Kmap => tlb::flush_all(),
+            _ => cpu::reset_global_pages(),
+        }
         return;
     }
-    // Any of these drops the ways through tables too, whatever address they were used for.
+    // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address they were used for.
     for page in (start..end).step_by(PAGE_SIZE) {
         tlb::flush(x86_64::VirtAddr::new_truncate(page as u64));
     }

@@ -7,7 +7,7 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaKind, AreaRef, AreaState, FrameChain, VmArea};
+use crate::vm::{AreaKind, AreaRef, AreaState, Closing, Purpose, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +76,7 @@ impl<P: Platform> Memory<P> {
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let area = match self.with_ranges(|ranges| ranges.take(pages, align)) {
+        let area = match self.pin_ranges().and_then(|(_pin, ranges)| ranges.take(pages, align)) {
             Some(area) => area,
             None => self.insert_area(call, (pages, align), caller)?,
         };
@@ -99,7 +99,9 @@ impl<P: Platform> Memory<P> {
                 let start = areas.find_gap(pages, align)?;
                 // SAFETY: the object is ours, aligned to 8 and as large as a descriptor.
                 let write = |area| unsafe { AreaRef::init(memory, area) };
-                Some(areas.insert(VmArea::new(start, pages), write))
+                let area = areas.insert(VmArea::new(start, pages), write);
+                self.memo.remember(area);
+                Some(area)
             })
         };
         let retry = || {
@@ -113,48 +115,54 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Lets an area that is complete be found and freed.
+    #[inline]
     pub(super) fn open(&self, area: AreaRef) {
-        area.set_state(AreaState::Open);
+        self.memo.open(area);
     }
 
-    /// Finds the area that starts at `addr`, makes it unknown, and takes it apart.
+    /// Finds the area with this purpose that starts at `addr`, a page's address, makes it unknown, and takes it apart.
     #[inline]
     pub(super) fn free_area(
         &'static self,
         call: &'static str,
         addr: VirtAddr,
-        kind: impl FnOnce(AreaKind) -> bool,
+        purpose: Purpose,
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
-        let found = self.areas.with(|areas| {
-            let area = areas.find_start(addr)?;
-            let right = area.state() == AreaState::Open && kind(area.kind());
-            right.then(|| {
-                area.set_state(AreaState::Closed);
-                area
-            })
-        });
-        match found {
-            Some(area) => {
-                self.dissolve(area);
-                Ok(())
-            }
-            None => Err(self.bad_free(call, addr, FreeError::NoArea, caller)),
-        }
+        let closed = self.memo.close(addr, purpose).or_else(|| self.close_area(addr, purpose));
+        let Some(area) = closed else { return Err(self.bad_free(call, addr, FreeError::NoArea, caller)) };
+        area.set_state(AreaState::Closed);
+        self.dissolve(area);
+        Ok(())
     }
 
-    /// Takes an area apart, as far as it was built. Its frames and addresses wait for a flush.
-    pub(super) fn dissolve(&'static self, area: AreaRef) {
-        let mut frames = FrameChain::EMPTY;
-        let must_flush = match area.kind() {
-            AreaKind::Vmalloc => {
-                let gather = |frame, pages| frames.push(&self.map, frame, pages);
-                self.platform.unmap(area.start, area.pages, gather)
+    /// Closes the area that starts at `addr`, by way of the tree.
+    #[cold]
+    #[inline(never)]
+    fn close_area(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+        self.areas.with(|areas| {
+            let area = areas.find(addr).filter(|area| area.start == addr)?;
+            if area.state() != AreaState::Open || area.purpose() != purpose {
+                return None;
             }
-            AreaKind::Ioremap(_) | AreaKind::Vmap => self.platform.unmap(area.start, area.pages, |_, _| ()),
-        };
-        area.frames.set(frames);
-        self.defer(area, must_flush);
+            match self.memo.close_area(area) {
+                Closing::Done => {}
+                Closing::Lost => return None,
+                Closing::Unknown => self.memo.remember(area),
+            }
+            // At once: the next one to come this way must see it.
+            area.set_state(AreaState::Closed);
+            Some(area)
+        })
+    }
+
+    /// Takes a closed area apart, as far as it was built.
+    #[inline]
+    pub(super) fn dissolve(&'static self, area: AreaRef) {
+        match self.pin_ranges() {
+            Some(pinned) => self.take_apart(area, pinned),
+            None => self.take_apart_alone(area),
+        }
     }
 
     /// Bytes of the range that vm areas come from.

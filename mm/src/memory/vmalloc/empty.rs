@@ -6,7 +6,7 @@ use super::Memory;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::platform::Platform;
-use crate::vm::AreaKind;
+use crate::vm::{AreaKind, Purpose};
 
 impl<P: Platform> Memory<P> {
     /// Takes a range of `pages` pages, which is not 0, and a guard page. Process context only.
@@ -22,6 +22,6 @@ impl<P: Platform> Memory<P> {
     #[doc(hidden)]
     #[track_caller]
     pub fn free_empty_area(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
-        self.free_area("free_empty_area", addr, |kind| kind == AreaKind::Vmap, Location::caller())
+        self.free_area("free_empty_area", addr, Purpose::Vmap, Location::caller())
     }
 }

@@ -11,7 +11,7 @@ use crate::mapper::{Frames, Level};
 use crate::order::Order;
 use crate::page::PageState;
 use crate::platform::{Mapping, Platform};
-use crate::vm::{AreaKind, AreaRef};
+use crate::vm::{AreaKind, AreaRef, Purpose};
 
 /// Pages of a block of the largest order, which a large page maps.
 const LARGE: usize = Order::MAX.pages() as usize;
@@ -124,7 +124,7 @@ impl<P: Platform> Memory<P> {
         if addr.page_offset() != 0 {
             return Err(self.bad_free("vunmap", addr, FreeError::Misaligned, caller));
         }
-        self.free_area("vunmap", addr, |kind| kind == AreaKind::Vmap, caller)?;
+        self.free_area("vunmap", addr, Purpose::Vmap, caller)?;
         self.vm_unmap_aliases();
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::error::{AllocError, FreeError};
 use crate::mapper::{Frames, Level};
 use crate::page::{PageMap, SECTION_FRAMES};
 use crate::platform::{Mapping, Platform};
-use crate::vm::AreaKind;
+use crate::vm::{AreaKind, Purpose};
 
 impl<P: Platform> Memory<P> {
     /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables.
@@ -56,7 +56,7 @@ impl<P: Platform> Memory<P> {
             return Ok(());
         }
         self.check_may_sleep("iounmap", caller).map_err(|_| FreeError::WrongContext)?;
-        self.free_area("iounmap", addr.page_down(), |kind| matches!(kind, AreaKind::Ioremap(_)), caller)
+        self.free_area("iounmap", addr.page_down(), Purpose::Ioremap, caller)
     }
 }
 

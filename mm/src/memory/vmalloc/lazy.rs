@@ -2,86 +2,155 @@
 //!
 //! vfree clears the entries at once. TLBs may go on showing the old frames, so frames and addresses get new owners only
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
+//! What waits is this CPU's, in a cache that it touches without a lock.
 
 use super::{BATCH, Memory};
-use crate::addr::VirtAddr;
+use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaRef, Batch, FrameChain, Queue, RangeCache};
+use crate::vm::{AreaKind, AreaRef, FrameChain, RangeCache, Settled};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
 /// They are at most this share of the machine's memory: one in 32 pages.
 const LAZY_SHARE: usize = 32;
 
+/// The free ranges of a CPU, and the pin that lets the caller touch them.
+pub(super) type PinnedRanges<P> = (<P as Platform>::Pin, &'static RangeCache);
+
 impl<P: Platform> Memory<P> {
-    /// Runs `f` with the free ranges that this CPU has at hand. Those of another CPU would do as well.
+    /// The free ranges that this CPU has at hand; `None` for a caller that may have interrupted their use, or has no CPU.
     #[inline]
-    pub(super) fn with_ranges<R>(&self, f: impl FnOnce(&mut RangeCache) -> R) -> R {
-        let cpu = self.platform.pin().map_or(0, |pin| pin.cpu());
-        self.ranges[cpu % self.ranges.len()].with(f)
+    pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
+        let pin = self.platform.pin()?;
+        let ranges = self.ranges.get(pin.front())?;
+        Some((pin, ranges))
     }
 
-    /// Leaves an area whose entries are cleared until a flush; flushes if enough has gathered, or memory is short.
+    /// The free ranges of `cpu`, if that is the caller's or nothing runs there.
+    fn pin_ranges_of(&'static self, cpu: usize) -> Option<PinnedRanges<P>> {
+        let own = self.platform.pin().filter(|pin| pin.front() == cpu);
+        let pin = own.or_else(|| self.platform.pin_idle(cpu))?;
+        Some((pin, self.ranges.get(cpu)?))
+    }
+
+    /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at once if
+    /// enough has gathered, or memory is short.
     #[inline]
-    pub(super) fn defer(&'static self, area: AreaRef, must_flush: MustFlush) {
-        let wanted = area.frames.get().last().is_some_and(|frame| self.is_tight(frame));
-        let most = if wanted { 0 } else { LAZY_PAGES.min(self.managed_pages() / LAZY_SHARE) };
-        if let Some(batch) = self.with_ranges(|ranges| ranges.defer(area, must_flush, most)) {
-            self.settle(batch);
+    pub(super) fn take_apart(&'static self, area: AreaRef, (pin, ranges): PinnedRanges<P>) {
+        let (must_flush, full) = match area.kind() {
+            AreaKind::Vmalloc => {
+                let mut frames = ranges.frames();
+                let must_flush = self.unmap_area(area, &mut frames);
+                ranges.set_frames(frames);
+                (must_flush, self.is_too_much(frames))
+            }
+            AreaKind::Ioremap(_) | AreaKind::Vmap => (self.platform.unmap(area.start, area.pages, |_, _| ()), false),
+        };
+        if ranges.defer(area, must_flush) || full {
+            self.settle((pin, ranges));
         }
     }
 
-    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Any context.
-    ///
-    /// vfree and iounmap put the flush off. Call this when no stale translation may be left at all.
-    pub fn vm_unmap_aliases(&'static self) -> usize {
-        self.ranges.iter().filter_map(|ranges| ranges.with(RangeCache::take_lazy)).map(|batch| self.settle(batch)).sum()
-    }
-
-    /// One flush for a batch; then its frames and its ranges are free. Returns its pages.
+    /// [`take_apart`](Self::take_apart) for a caller without a CPU: all at once.
     #[cold]
     #[inline(never)]
-    fn settle(&'static self, batch: Batch) -> usize {
-        let Batch { areas, must_flush, pages } = batch;
+    pub(super) fn take_apart_alone(&'static self, area: AreaRef) {
+        let mut frames = FrameChain::EMPTY;
+        let must_flush = match area.kind() {
+            AreaKind::Vmalloc => self.unmap_area(area, &mut frames),
+            AreaKind::Ioremap(_) | AreaKind::Vmap => self.platform.unmap(area.start, area.pages, |_, _| ()),
+        };
         self.platform.flush(must_flush);
-        self.free_frames_of(&areas);
-        let mut surplus = self.with_ranges(|ranges| ranges.put(areas));
+        self.free_chain(frames);
+        self.forget(area);
+    }
+
+    /// Clears an area's entries, and adds its frames to `frames`.
+    #[inline]
+    fn unmap_area(&self, area: AreaRef, frames: &mut FrameChain) -> MustFlush {
+        // In registers, as long as nothing takes its address.
+        let mut all = *frames;
+        let must_flush = self.platform.unmap(area.start, area.pages, |frame, pages| all.push(&self.map, frame, pages));
+        *frames = all;
+        must_flush
+    }
+
+    /// Whether more frames wait than may.
+    #[inline]
+    fn is_too_much(&self, frames: FrameChain) -> bool {
+        let most = LAZY_PAGES.min(self.managed_pages() / LAZY_SHARE);
+        frames.pages() > most || frames.last().is_some_and(|frame| self.is_tight(frame))
+    }
+
+    /// One flush for all that is lazy in a cache; then its frames and its ranges are free. Returns its pages.
+    #[cold]
+    #[inline(never)]
+    fn settle(&'static self, (pin, ranges): PinnedRanges<P>) -> usize {
+        let settled = ranges.settle(|must_flush| self.platform.flush(must_flush));
+        let wanted = ranges.take_drain_wish();
+        drop(pin);
+        let Some(Settled { frames, surplus }) = settled else { return 0 };
+        self.free_chain(frames);
         while let Some(area) = surplus.pop() {
             self.forget(area);
         }
-        pages
+        if wanted {
+            self.drain_ranges();
+        }
+        frames.pages()
     }
 
-    /// Gives the frames of flushed areas back, a run at a time.
-    fn free_frames_of(&self, areas: &Queue) {
-        for area in areas.iter() {
-            let mut chain = area.frames.replace(FrameChain::EMPTY);
-            while chain.blocks() > 0 {
-                if self.free_cached_chain(&mut chain, BATCH) == 0
-                    && let Some(block) = chain.pop(&self.map)
-                {
-                    // A large block, a page with further references, or memory is short.
-                    let order = self.block_order(block).unwrap_or(Order::ZERO);
-                    let freed = self.release_frames(block, order);
-                    debug_assert!(freed.is_ok());
-                }
+    /// Gives frames back that no TLB shows any more, a run at a time.
+    fn free_chain(&self, mut chain: FrameChain) {
+        while chain.blocks() > 0 {
+            if self.free_cached_chain(&mut chain, BATCH) == 0
+                && let Some(block) = chain.pop(&self.map)
+            {
+                // A large block, a page with further references, or memory is short.
+                let order = self.block_order(block).unwrap_or(Order::ZERO);
+                let freed = self.release_frames(block, order);
+                debug_assert!(freed.is_ok());
             }
         }
     }
 
     /// Ends a free area: its range goes back to the tree, its descriptor to its cache.
     fn forget(&'static self, area: AreaRef) {
-        self.areas.with(|areas| areas.remove(area));
+        self.areas.with(|areas| {
+            self.memo.forget(area);
+            areas.remove(area);
+        });
         self.return_descriptor(VirtAddr::from_ptr(area.ptr().as_ptr()));
     }
 
-    /// Gives back all ranges that are at hand, and the lazy ones before them. Any context.
+    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Any context.
+    ///
+    /// vfree and iounmap put the flush off. Call this when no stale translation may be left at all. What waits in the cache
+    /// of a CPU that is busy stays that CPU's, flushed.
+    pub fn vm_unmap_aliases(&'static self) -> usize {
+        let (mut pages, mut busy) = (0, false);
+        for (cpu, _) in self.ranges.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {
+            match self.pin_ranges_of(cpu) {
+                Some(pinned) => pages += self.settle(pinned),
+                None => busy = true,
+            }
+        }
+        if busy {
+            self.platform.flush(MustFlush::new(self.config.vmalloc_start, self.vmalloc_total() / PAGE_SIZE));
+        }
+        pages
+    }
+
+    /// Gives back all ranges that are at hand, and the lazy ones before them; asks CPUs that are busy to do so. Any context.
     pub(in crate::memory) fn drain_ranges(&'static self) -> usize {
         let pages = self.vm_unmap_aliases();
-        for ranges in &self.ranges {
-            while let Some(area) = ranges.with(RangeCache::take_any) {
+        for (cpu, ranges) in self.ranges.iter().enumerate().filter(|(_, ranges)| ranges.holds_ranges()) {
+            while let Some(area) = self.pin_ranges_of(cpu).and_then(|(_pin, ranges)| ranges.take_any()) {
                 self.forget(area);
+            }
+            if ranges.holds_ranges() {
+                ranges.want_drain();
             }
         }
         pages
@@ -89,12 +158,12 @@ impl<P: Platform> Memory<P> {
 
     /// Pages of freed areas that wait for a flush.
     pub fn lazy_pages(&self) -> usize {
-        self.ranges.iter().map(|ranges| ranges.with(|ranges| ranges.lazy_pages())).sum()
+        self.ranges.iter().map(RangeCache::lazy_pages).sum()
     }
 
-    /// Checks the free ranges at hand.
+    /// Checks the free ranges at hand. Needs the CPUs at rest.
     pub(in crate::memory) fn validate_ranges(&self) -> Result<(), &'static str> {
-        self.ranges.iter().try_for_each(|ranges| ranges.with(|ranges| ranges.validate()))
+        self.ranges.iter().try_for_each(|ranges| ranges.validate(&self.map))
     }
 
     pub(super) fn return_descriptor(&'static self, descriptor: VirtAddr) {

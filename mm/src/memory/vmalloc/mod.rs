@@ -1,7 +1,8 @@
 //! vmalloc and vfree: memory whose addresses are neighbours and whose pages need not be.
 //!
 //! (Chapter: "vmalloc and Friends".) `areas.rs` has what all calls on vm areas share, `tables.rs` what they do to page
-//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device memory.
+//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device
+//! memory, `rights.rs` what makes pages read-only.
 
 mod areas;
 #[cfg(feature = "testing")]
@@ -9,6 +10,7 @@ mod empty;
 mod family;
 mod ioremap;
 mod lazy;
+mod rights;
 mod tables;
 
 use core::ops::Range;
@@ -22,7 +24,7 @@ use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::mapper::Frames;
 use crate::platform::{Mapping, Platform};
-use crate::vm::{AreaKind, AreaRef};
+use crate::vm::{AreaKind, AreaRef, Purpose};
 
 /// Frames that are taken or given back at once: an array on the stack.
 const BATCH: usize = 64;
@@ -75,7 +77,7 @@ impl<P: Platform> Memory<P> {
         if addr.page_offset() != 0 {
             return Err(self.bad_free("vfree", addr, FreeError::Misaligned, caller));
         }
-        self.free_area("vfree", addr, |kind| kind == AreaKind::Vmalloc, caller)
+        self.free_area("vfree", addr, Purpose::Vmalloc, caller)
     }
 
     /// Gives some pages of an area frames of their own. After a failure some have one.

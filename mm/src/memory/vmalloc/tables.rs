@@ -75,18 +75,20 @@ impl<P: Platform> Memory<P> {
         match error {
             MapError::TableMissing => self.new_table(caller).map(Some).map_err(|AllocError| Blocked::NoMemory),
             MapError::TableInTheWay if self.unlink_tables(at, at.add(pages * PAGE_SIZE)) > 0 => Ok(None),
-            MapError::TableInTheWay | MapError::AlreadyMapped | MapError::OutOfRange => Err(Blocked::Mapped),
+            MapError::TableInTheWay | MapError::AlreadyMapped | MapError::NotMapped | MapError::OutOfRange => {
+                Err(Blocked::Mapped)
+            }
         }
     }
 
-    fn new_table(&'static self, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
+    pub(super) fn new_table(&'static self, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
         let table = self.alloc_frames(GfpFlags::KERNEL, Order::ZERO, caller)?;
         self.platform.clear_page(self.virt(table));
         self.tables.fetch_add(1, Relaxed);
         Ok(table)
     }
 
-    fn drop_table(&self, table: Pfn) {
+    pub(super) fn drop_table(&self, table: Pfn) {
         self.tables.fetch_sub(1, Relaxed);
         self.give_frames(&[table]);
     }

@@ -1,0 +1,163 @@
+//! Rights of pages: large pages in parts, the initial files, and the kernel image's frames.
+//!
+//! Machine:
+//! Machine: CPU=max
+//! Machine: MEM=3G CPU=max FIRMWARE=uefi
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+mod common;
+
+use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, order};
+use kapi::OpenFlags;
+use kernel::arch::cpu;
+use kernel::arch::layout::direct;
+use kernel::arch::paging;
+use kernel::arch::paging::builder::image_parts;
+use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::fs;
+use kernel::mm::{KString, KVec, memory, ramdisk};
+use mm::mapper::Level;
+use mm::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+
+kernel::test_kernel!(test_main);
+
+/// A gigabyte of addresses in which no RAM lies, but devices do.
+const HOLE: PhysAddr = PhysAddr::new(0xc000_0000);
+/// The identity of the high precision timer, in that gigabyte: its maker is the upper half of this word.
+const HPET: usize = 0x3ed0_0000;
+const MAKER: u32 = 0x8086;
+
+/// Writes back the byte that is there.
+fn write_back(at: VirtAddr) -> Result<(), Fault> {
+    let byte = probe_read(at)?;
+    // SAFETY: memory stays as it is, and the devices that these tests look at do not mind.
+    unsafe { probe_write(at, byte) }
+}
+
+fn maker_of_timer(gigabyte: VirtAddr) -> u32 {
+    // SAFETY: the register is mapped there, and reading it changes nothing.
+    let identity = unsafe { gigabyte.add(HPET).as_mut_ptr::<u32>().read_volatile() };
+    identity >> 16
+}
+
+/// Whether /proc/kpagetables has a line for the range that starts at `at`, with this size and these rights.
+fn shown(at: VirtAddr, bytes: usize, rights: &str) -> bool {
+    let file = fs::open("/proc/kpagetables", OpenFlags::READ).unwrap();
+    let mut text = KVec::new();
+    text.resize(1 << 16, 0, KERNEL).unwrap();
+    let mut len = 0;
+    while let read @ 1.. = file.read_bytes(&mut text[len..]).unwrap() {
+        len += read;
+    }
+    let (start, end) = (at.as_usize(), at.as_usize() + bytes);
+    let line = KString::try_format(format_args!("0x{start:016x}-0x{end:016x} {:>9}K {rights}", bytes >> 10)).unwrap();
+    text[..len].windows(line.len()).any(|window| window == line.as_bytes())
+}
+
+#[test_case]
+fn a_gigabyte_of_devices_is_split_where_one_page_changes() {
+    conserves(|| {
+        let tables = memory().page_tables();
+        let gigabyte = memory().ioremap(HOLE, Level::Three.bytes()).unwrap();
+        let level = if cpu::has_gigabyte_pages() { Level::Three } else { Level::Two };
+        let run = paging::next_run(gigabyte, gigabyte.add(Level::Three.bytes())).unwrap();
+        assert_eq!((run.start, run.bytes, run.level), (gigabyte, Level::Three.bytes(), level));
+        let size = if level == Level::Three { "1G" } else { "2M" };
+        let whole = KString::try_format(format_args!("{size} rw- uncached vmalloc area")).unwrap();
+        assert!(shown(gigabyte, Level::Three.bytes(), &whole));
+        assert_eq!(maker_of_timer(gigabyte), MAKER);
+
+        let page = gigabyte.add(HPET);
+        assert_eq!(memory().set_memory_ro(page, 1), Ok(()));
+        // The timer's page is the 257th of its 2 MiB.
+        let large = HPET & !(Level::Two.bytes() - 1);
+        assert!(shown(gigabyte, large, "2M rw- uncached vmalloc area"));
+        assert!(shown(gigabyte.add(large), HPET - large, "4K rw- uncached vmalloc area"));
+        assert!(shown(page, PAGE_SIZE, "4K r-- uncached vmalloc area"));
+        assert_eq!(maker_of_timer(gigabyte), MAKER);
+        assert_eq!(write_back(page), Err(Fault));
+        assert_eq!(write_back(page.add(PAGE_SIZE)), Ok(()));
+
+        assert_eq!(memory().set_memory_rw(page, 1), Ok(()));
+        assert_eq!(write_back(page), Ok(()));
+        assert_eq!(memory().iounmap(gigabyte), Ok(()));
+        memory().drop_caches();
+        assert_eq!(memory().page_tables(), tables);
+    });
+}
+
+#[test_case]
+fn a_page_of_the_direct_map_is_read_only_and_writable_again() {
+    let block = memory().alloc_pages(KERNEL, order(9)).unwrap();
+    let page = direct(block.add(77).phys());
+    assert_eq!(write_back(page), Ok(()));
+    // Twice: the second time nothing is split.
+    for _ in 0..2 {
+        assert_eq!(memory().set_memory_ro(page, 1), Ok(()));
+        assert_eq!(write_back(page), Err(Fault));
+        assert_eq!(write_back(page.add(PAGE_SIZE)), Ok(()));
+        assert_eq!(memory().set_memory_rw(page, 1), Ok(()));
+        assert_eq!(write_back(page), Ok(()));
+    }
+    // More pages than are flushed one by one, once they are in the TLB.
+    let pages = || (0..512).map(|nth| direct(block.add(nth).phys()));
+    assert!(pages().all(|page| write_back(page) == Ok(())));
+    assert_eq!(memory().set_memory_ro(direct(block.phys()), 512), Ok(()));
+    assert!(pages().all(|page| write_back(page) == Err(Fault)));
+    assert_eq!(memory().set_memory_rw(direct(block.phys()), 512), Ok(()));
+    assert!(pages().all(|page| write_back(page) == Ok(())));
+    assert_eq!(memory().free_frames(block, order(9)), Ok(()));
+    assert_eq!(memory().validate(), Ok(()));
+}
+
+#[test_case]
+fn the_initial_files_cannot_be_written() {
+    let files = ramdisk();
+    assert!(!files.is_empty());
+    for byte in [0, files.len() / 2, files.len() - 1] {
+        assert_eq!(write_back(VirtAddr::from_ptr(&raw const files[byte])), Err(Fault));
+    }
+}
+
+#[test_case]
+fn the_direct_map_does_not_show_the_kernel_image() {
+    for (name, start, end) in image_parts() {
+        for page in (start.page_down().as_usize()..end.as_usize()).step_by(PAGE_SIZE).map(VirtAddr::new) {
+            if let Some(frame) = paging::translate(page) {
+                assert_eq!(probe_read(direct(frame.phys())), Err(Fault), "{name}");
+            }
+        }
+    }
+}
+
+/// Tries what needs process context.
+fn try_in_interrupt() {
+    assert!(memory().set_memory_ro(direct(PhysAddr::new(0)), 1).is_err());
+}
+
+#[test_case]
+fn impossible_changes_are_refused_and_reported() {
+    let page = memory().alloc_pages(ATOMIC, order(0)).unwrap();
+    let at = direct(page.phys());
+    let log = Log::from_here();
+    in_interrupt(try_in_interrupt);
+    assert!(log.shows("set_memory_ro: may sleep, called in interrupt context"));
+    assert!(memory().set_memory_ro(at.add(1), 1).is_err());
+    assert!(log.shows("set_memory_ro: the address lies inside a page"));
+    for (at, pages) in [(VirtAddr::new(0), 1), (direct(Pfn::new(u32::MAX).phys()), 1), (at, usize::MAX), (at, 1 << 40)]
+    {
+        assert!(memory().set_memory_rw(at, pages).is_err());
+    }
+    assert!(log.shows("set_memory_rw: a page is not mapped, called from "));
+    let area = memory().vmalloc(PAGE_SIZE).unwrap();
+    assert!(memory().set_memory_ro(area, 2).is_err(), "the guard page is not mapped");
+    assert_eq!(write_back(area), Ok(()));
+    assert_eq!(memory().vfree(area), Ok(()));
+    assert_eq!(write_back(at), Ok(()));
+    assert_eq!(memory().free_frames(page, order(0)), Ok(()));
+}
