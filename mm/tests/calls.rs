@@ -110,8 +110,8 @@ fn a_call_that_may_sleep_is_refused_in_interrupt_context() {
 #[test]
 fn owned_values_free_what_they_hold() {
     let memory = TestKernel::boot(&Machine::with_mib(16));
-    let free = memory.free_pages_total();
     let cache = KmemCache::<TestKernel>::create("quanta", 4000, 0, CacheFlags::HWCACHE_ALIGN).expect("a cache");
+    let free = memory.free_pages_total();
     {
         let text = KString::<TestKernel>::try_format(format_args!("{} {}", 1, "two")).expect("memory");
         assert_eq!(text.as_str(), "1 two");

@@ -114,8 +114,8 @@ fn a_magazine_is_filled_from_one_slab_in_the_order_of_addresses() {
 fn objects_that_only_wait_in_magazines_do_not_hold_their_cache() {
     // Shows: S31
     let memory = boot(16);
-    let free = memory.free_pages_total();
     let cache = create(*memory, "test", 64);
+    let free = memory.free_pages_total();
     let barrier = Barrier::new(2);
     let (busy, idle) = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -301,8 +301,8 @@ fn ten_million_object_operations_agree_with_the_model() {
 #[test]
 fn objects_freed_on_other_cpus_are_lost_to_nobody() {
     let memory = boot(48);
-    let start = memory.free_pages_total();
     let cache = create(*memory, "test", 100);
+    let start = memory.free_pages_total();
     let senders: Vec<_> = std::thread::scope(|scope| {
         let (ends, inboxes): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::sync_channel::<Held>(300)).unzip();
         let workers: Vec<_> = inboxes

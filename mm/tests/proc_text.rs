@@ -43,12 +43,12 @@ fn busy() -> mm::testing::Booted {
 fn buddyinfo_has_a_line_for_each_zone() {
     // Shows: K14
     let memory = boot(24);
-    // Five pages hold the descriptors of the kmalloc caches.
+    // Thirteen pages hold the descriptors of the kmalloc caches.
     assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_ok());
     memory.drop_caches();
     let expected = "\
 Node 0, zone      DMA      1      1      1      1      1      1      1      1      1      7 \n\
-Node 0, zone   Normal      2      2      1      2      2      2      0      1      1      3 \n";
+Node 0, zone   Normal      2      2      1      1      2      2      0      1      1      3 \n";
     assert_eq!(text(|out| buddyinfo(&zones(*memory), out)), expected);
 }
 
@@ -78,14 +78,14 @@ Node 0, zone      DMA
 ";
     let normal = "\
 Node 0, zone   Normal
-  pages free     1015
+  pages free     1007
         min      10
         low      20
         high     30
         managed  1024
         depot    0
         parked   124
-    nr_alloc     7
+    nr_alloc     15
     nr_free      1
     nr_reserve   0
     nr_refused   0
@@ -94,7 +94,7 @@ Node 0, zone   Normal
   pagesets
     cpu: N
         count    124
-        alloc    7
+        alloc    15
         free     1
 ";
     assert_eq!(on_cpu_n(*memory, |out| zoneinfo(&zones(*memory), out)), format!("{dma}{normal}"));
@@ -121,8 +121,8 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
     let EventCounts { direct, reclaims, reclaimed_pages, .. } = memory.events();
     let from_magazines = pages.len() as u64 - direct;
     assert!((1500..2000).contains(&from_magazines), "{from_magazines}: much of Normal, nothing of DMA");
-    // The caches' descriptors took five pages at the start.
-    let allocs = pages.len() + 5;
+    // The caches' descriptors took thirteen pages at the start.
+    let allocs = pages.len() + 13;
     let expected = format!(
         "nr_free_pages 0\npgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
          reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\n\

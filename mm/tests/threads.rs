@@ -159,6 +159,12 @@ fn threads_that_hammer_all_calls_lose_and_share_nothing() {
         let (ctor, dtor) = (Some(construct as _), Some(destruct as _));
         let spec = CacheSpec { name: "shared", size: 72, offset: 0, flags: CacheFlags::empty(), ctor, dtor };
         let cache = memory.kmem_cache_create(&spec).expect("a cache");
+        // Room for the workers' caches, which stays.
+        let names: Vec<_> = (0..THREADS).map(|thread| format!("room{thread}")).collect();
+        let room = |name: &String| memory.kmem_cache_create(&CacheSpec { name, ..spec }).expect("a cache");
+        let caches: Vec<_> = names.iter().map(room).collect();
+        caches.into_iter().for_each(|cache| memory.kmem_cache_destroy(cache).expect("empty"));
+        memory.drop_caches();
         let start = blocks(memory);
         std::thread::scope(|scope| {
             let worker = |thread| {

@@ -63,7 +63,7 @@ impl<P: Platform> Memory<P> {
             self.refuse("kmem_cache_create", error.reason(), caller);
         })?;
         let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
-        // SAFETY: the object is ours alone, aligned to 8 and as large as a cache.
+        // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
         unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.front.attach();

@@ -8,8 +8,9 @@
 //! 1. `chain`: the list of caches and the reaper's clock hand;
 //! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. the pool of cleared pages: the chain through them; the window through which pages are cleared;
-//! 5. a zone's lock: its free blocks, and the page-map entries as `page/` says.
+//! 4. a CPU's depot of that cache: magazines that wait there;
+//! 5. the pool of cleared pages: the chain through them; the window through which pages are cleared;
+//! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
 mod caches;
 mod cleared;
@@ -303,7 +304,11 @@ impl<P: Platform> Memory<P> {
     fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
         self.zone(kind).with(|zone| {
             let result = f(zone);
-            self.tight[kind as usize].store(zone.is_tight() || self.zeroing.is_wanted(), Relaxed);
+            // Only a change is written: every call reads it, on all CPUs.
+            let (known, tight) = (&self.tight[kind as usize], zone.is_tight() || self.zeroing.is_wanted());
+            if known.load(Relaxed) != tight {
+                known.store(tight, Relaxed);
+            }
             result
         })
     }

@@ -13,7 +13,9 @@ use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::page::PageState;
 use crate::platform::{Lock, Pinned, Platform};
+use crate::slab::depot::Lack;
 use crate::slab::descriptor::{SlabRef, State, StatePlace};
+use crate::slab::front::Reach;
 use crate::slab::magazine::Parked;
 use crate::slab::{Cache, CacheRef};
 
@@ -40,8 +42,8 @@ enum Put {
     Done,
     /// It is in, and a full magazine was emptied into slabs for it.
     Flushed,
-    /// Both magazines are full, and the depot, which has room, lacks an empty one.
-    NeedsMagazine,
+    /// Both magazines are full, and the depot of this CPU, which has room, lacks an empty one.
+    NeedsMagazine(usize),
     /// There are no magazines here.
     Nowhere,
 }
@@ -153,7 +155,6 @@ impl<P: Platform> Memory<P> {
                 Found::NoMagazines => {}
             }
             let object = self.take_from_slab(cache)?;
-            self.equip(cache);
             if !cache.debug.is_empty() {
                 self.watch_alloc(cache, object, caller);
             }
@@ -190,20 +191,21 @@ impl<P: Platform> Memory<P> {
         if front.is_drain_wanted(cpu) {
             self.strip(cache, cpu);
         }
-        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Found::NoMagazines };
         if !front.is_equipped(cpu) {
-            return Found::NoMagazines;
+            // Before its first object: taken singly, that one might stand beside another CPU's.
+            self.equip(cache);
+            if !front.is_equipped(cpu) {
+                return Found::NoMagazines;
+            }
         }
+        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Found::NoMagazines };
         if loaded.is_empty() && !spare.is_empty() {
             front.swap(cpu);
-        } else if loaded.is_empty() {
-            cache.slabs.with(|slabs| match slabs.depot.full.pop() {
-                Some(full) => {
-                    front.load(cpu, full);
-                    slabs.depot.empty.push(loaded);
-                }
-                None => slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride),
-            });
+        } else if loaded.is_empty() && !front.trade(cpu, &cache.stock) {
+            let reach = || if self.is_short(cache) { Reach::All } else { Reach::Surplus };
+            if !front.trade_with_others(cpu, &cache.stock, reach) {
+                cache.slabs.with(|slabs| slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride));
+            }
         }
         let parked = front.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform.step()));
         parked.map_or(Found::Nothing, |parked| {
@@ -268,14 +270,14 @@ impl<P: Platform> Memory<P> {
         match self.put_into_magazine(cache, parked, Full::Keep) {
             Put::Done => return,
             Put::Flushed => return self.trim(cache),
-            Put::NeedsMagazine => {
+            Put::NeedsMagazine(cpu) => {
                 if let Some(empty) = self.new_magazine(cache) {
-                    cache.slabs.with(|slabs| slabs.depot.empty.push(empty));
+                    cache.front.add(cpu, empty);
                 }
             }
             Put::Nowhere => self.equip(cache),
         }
-        if let Put::Nowhere | Put::NeedsMagazine = self.put_into_magazine(cache, parked, Full::Flush) {
+        if let Put::Nowhere | Put::NeedsMagazine(_) = self.put_into_magazine(cache, parked, Full::Flush) {
             cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
         }
         self.trim(cache);
@@ -297,19 +299,13 @@ impl<P: Platform> Memory<P> {
             front.swap(cpu);
         } else if loaded.is_full() {
             let limit = if self.is_short(cache) { 0 } else { cache.stock.depot() };
-            put = cache.slabs.with(|slabs| match slabs.trade_in(loaded, limit) {
-                Some(empty) => {
-                    front.load(cpu, empty);
-                    Put::Done
+            match front.trade_in(cpu, &cache.stock, limit) {
+                Ok(()) => {}
+                Err(Lack::Magazine) if matches!(when_full, Full::Keep) => return Put::NeedsMagazine(cpu),
+                Err(_) => {
+                    cache.slabs.with(|slabs| slabs.put_all(loaded, |addr| self.slab_around(addr)));
+                    put = Put::Flushed;
                 }
-                None if matches!(when_full, Full::Keep) && slabs.depot.full.len() < limit => Put::NeedsMagazine,
-                None => {
-                    slabs.put_all(loaded, |addr| self.slab_around(addr));
-                    Put::Flushed
-                }
-            });
-            if matches!(put, Put::NeedsMagazine) {
-                return put;
             }
         }
         let pushed = front.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform.step()));

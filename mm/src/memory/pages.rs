@@ -11,8 +11,9 @@ use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::page::{BlockKey, Page, PageState, Word};
+use crate::page::{BlockKey, Page, PageState};
 use crate::platform::{Lock, Platform, Report};
+use crate::slab::DebugFlags;
 use crate::zone::{Granted, Zone};
 
 /// How often a request that may sleep tries again although nothing could be reclaimed.
@@ -338,30 +339,36 @@ impl<P: Platform> Memory<P> {
 
     /// Gives one reference to a block back, and with the last one the block to its zone.
     fn release_to_zone(&self, frame: Pfn, page: &Page, order: Order) -> Result<(), FreeError> {
-        let kind = self.zone_of(frame);
-        let waits = self.with_zone(kind, |zone| {
-            if page.state() != PageState::Allocated(order) {
-                return Err(self.explain(frame, page));
-            }
-            if page.put_shared() {
-                return Ok(false);
-            }
-            self.platform.on_free(frame, order, kind);
-            if self.zeroing.is_on_free() {
-                // It is nobody's until it is cleared.
-                page.set_word(Word::parked(BlockKey::new(kind, order)));
-                return Ok(true);
-            }
-            zone.free(&self.map, frame, order);
-            Ok(false)
-        })?;
-        if waits {
-            let cleared = self.clear_frames(frame, order);
-            debug_assert!(cleared.is_ok(), "high memory was allocated, so it has windows");
-            self.with_zone(kind, |zone| zone.free(&self.map, frame, order));
+        if self.zeroing.is_wanted_at(DebugFlags::ZERO_ON_FREE) {
+            self.release_cleared(frame, page, order)?;
+        } else {
+            self.drop_reference(frame, page, order, |zone| zone.free(&self.map, frame, order))?;
         }
         self.wake_sleepers();
         Ok(())
+    }
+
+    /// Gives one reference to a block back; when it was the last one, the zone `put`s the block away. Says whether it was.
+    #[inline]
+    pub(super) fn drop_reference(
+        &self,
+        frame: Pfn,
+        page: &Page,
+        order: Order,
+        put: impl FnOnce(&mut Zone),
+    ) -> Result<bool, FreeError> {
+        let kind = self.zone_of(frame);
+        self.with_zone(kind, |zone| {
+            if page.state() != PageState::Allocated(order) {
+                return Err(self.explain(frame, page));
+            }
+            let is_last = !page.put_shared();
+            if is_last {
+                self.platform.on_free(frame, order, kind);
+                put(zone);
+            }
+            Ok(is_last)
+        })
     }
 
     /// Why `frame` is not the start of an allocated block of the order that was given.

@@ -70,7 +70,7 @@ impl<P: Platform> Memory<P> {
             self.grow_quietly(source)?;
             self.take_from_slab(source)
         })?;
-        // SAFETY: the object is ours, aligned to 8, and has room for a magazine of its kind's capacity.
+        // SAFETY: the object is ours, aligned to a cache line, and has room for a magazine of its kind's capacity.
         Some(unsafe { MagazineRef::init(memory, capacity) })
     }
 
@@ -87,7 +87,7 @@ impl<P: Platform> Memory<P> {
         zones.iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
     }
 
-    /// Empties the magazines of this CPU and of those where nothing runs, and the depot; asks the other CPUs to empty
+    /// Empties the magazines of this CPU and of those where nothing runs, and all depots; asks the other CPUs to empty
     /// theirs. The objects are back in their slabs then.
     pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
         if let Some(pin) = self.platform.pin() {
@@ -99,7 +99,7 @@ impl<P: Platform> Memory<P> {
                 None => cache.front.want_drain(cpu),
             }
         }
-        let next = || cache.slabs.with(|slabs| slabs.depot.full.pop().or_else(|| slabs.depot.empty.pop()));
+        let next = || cache.slabs.with(|_| cache.front.take_waiting());
         while let Some(magazine) = next() {
             cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr)));
             self.free_magazine(magazine);

@@ -4,48 +4,51 @@
 //! passes through its zone, and there the page is cleared: after the grant, or before the zone takes it back, never under
 //! the zone's lock.
 
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
 use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn};
-use crate::atomic::{AtomicBool, Ordering::Relaxed};
-use crate::error::AllocError;
+use crate::error::{AllocError, FreeError};
 use crate::gfp::ZoneKind;
 use crate::mapper::Frames;
 use crate::order::Order;
+use crate::page::{BlockKey, Page, Word};
 use crate::platform::{Lock, Mapping, Platform};
 use crate::slab::DebugFlags;
 
+/// The events at which pages are cleared.
+const EVENTS: DebugFlags = DebugFlags::ZERO_ON_ALLOC.union(DebugFlags::ZERO_ON_FREE);
+
 /// When pages are cleared.
 pub(super) struct Zeroing<P: Platform> {
-    on_alloc: AtomicBool,
-    on_free: AtomicBool,
+    /// Bits of [`EVENTS`]. Changed at boot only.
+    wanted: AtomicU8,
     /// Who clears a page of high memory, through the one window for that.
     window: P::Lock<()>,
 }
 
 impl<P: Platform> Zeroing<P> {
     pub(super) fn new() -> Self {
-        Self { on_alloc: AtomicBool::new(false), on_free: AtomicBool::new(false), window: Lock::new(()) }
+        Self { wanted: AtomicU8::new(0), window: Lock::new(()) }
     }
 
-    pub(super) fn is_on_alloc(&self) -> bool {
-        self.on_alloc.load(Relaxed)
-    }
-
-    pub(super) fn is_on_free(&self) -> bool {
-        self.on_free.load(Relaxed)
+    /// Whether pages are cleared at any of these events.
+    #[inline]
+    pub(super) fn is_wanted_at(&self, events: DebugFlags) -> bool {
+        self.wanted.load(Relaxed) & events.bits() != 0
     }
 
     /// Whether every page must pass through its zone.
+    #[inline]
     pub(super) fn is_wanted(&self) -> bool {
-        self.is_on_alloc() || self.is_on_free()
+        self.is_wanted_at(EVENTS)
     }
 }
 
 impl<P: Platform> Memory<P> {
     /// Has pages cleared from now on as `flags` say. Boot: what other CPUs have in magazines is handed out as it is.
     pub(super) fn set_zeroing(&self, flags: DebugFlags) {
-        self.zeroing.on_alloc.store(flags.contains(DebugFlags::ZERO_ON_ALLOC), Relaxed);
-        self.zeroing.on_free.store(flags.contains(DebugFlags::ZERO_ON_FREE), Relaxed);
+        self.zeroing.wanted.store(flags.intersection(EVENTS).bits(), Relaxed);
         for kind in ZoneKind::ALL {
             // The zone says anew whether magazines may be filled.
             self.with_zone(kind, |zone| zone.drain(&self.map));
@@ -54,8 +57,15 @@ impl<P: Platform> Memory<P> {
     }
 
     /// A block that was just allocated, cleared if that is wanted; it is given back when it cannot be.
+    #[inline]
     pub(super) fn zeroed_if_wanted(&self, block: Pfn, order: Order) -> Option<Pfn> {
-        if self.zeroing.is_on_alloc() && self.clear_frames(block, order).is_err() {
+        if self.zeroing.is_wanted_at(DebugFlags::ZERO_ON_ALLOC) { self.zeroed(block, order) } else { Some(block) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn zeroed(&self, block: Pfn, order: Order) -> Option<Pfn> {
+        if self.clear_frames(block, order).is_err() {
             let freed = self.release_frames(block, order);
             debug_assert!(freed.is_ok());
             return None;
@@ -63,9 +73,25 @@ impl<P: Platform> Memory<P> {
         Some(block)
     }
 
+    /// Gives one reference to a block back, and with the last one clears the block before its zone gets it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn release_cleared(&self, block: Pfn, page: &Page, order: Order) -> Result<(), FreeError> {
+        let kind = self.zone_of(block);
+        // Until it is cleared, it is nobody's.
+        let is_last =
+            self.drop_reference(block, page, order, |_| page.set_word(Word::parked(BlockKey::new(kind, order))))?;
+        if is_last {
+            let cleared = self.clear_frames(block, order);
+            debug_assert!(cleared.is_ok(), "high memory was allocated, so it has windows");
+            self.with_zone(kind, |zone| zone.free(&self.map, block, order));
+        }
+        Ok(())
+    }
+
     /// Fills a block that nobody else uses with zeros, in whatever zone it is. Any context, no lock held. Fails while high
     /// memory has no windows yet.
-    pub(super) fn clear_frames(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
+    fn clear_frames(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
         (0..order.pages()).try_for_each(|page| self.clear_frame(block.add(page)))
     }
 

@@ -82,7 +82,7 @@ pub struct CacheStats {
 pub struct Cache<P: Platform> {
     /// The word of this cache's pages, as a number; 0 when the cache is dead.
     tag: AtomicU64,
-    pub(crate) front: Front,
+    pub(crate) front: Front<P>,
     pub(crate) name: CacheName,
     pub(crate) geometry: Geometry,
     pub(crate) stock: Stock,
@@ -230,7 +230,7 @@ impl<P: Platform> Cache<P> {
         if slabs.out() == 0 {
             return (0, 0);
         }
-        let parked = self.front.magazines().chain(slabs.depot.full.iter()).map(|magazine| magazine.len()).sum();
+        let parked = self.front.parked();
         (slabs.out().saturating_sub(parked), parked)
     }
 
@@ -260,6 +260,6 @@ impl<P: Platform> Cache<P> {
 
     /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        self.slabs.with(|slabs| slabs.validate(self.front.magazines()))
+        self.slabs.with(|slabs| slabs.validate(self.front.validate()?))
     }
 }

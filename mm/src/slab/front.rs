@@ -1,22 +1,28 @@
-//! What stands before a cache on each CPU: two magazines.
+//! What stands before a cache on each CPU: two magazines and a depot.
 //!
 //! Allocation pops from the loaded magazine and a free pushes onto it. When that does not do, the two change places;
-//! when that does not do either, a whole magazine is traded with the depot or filled from a slab.
+//! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
+//! it keeps, or is filled from a slab.
 //!
 //! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::front`](crate::Pinned::front).
-//! A magazine leaves a front under the lock of the cache, before it is given back: who holds that lock may look at
-//! the counts of all CPUs.
+//! A depot has a lock, which only those wait for who take from a surplus. A magazine leaves a front or a depot under the
+//! lock of the cache, before it is given back: who holds that lock may look at the counts of all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::magazine::MAX_CPUS;
-use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef};
+use crate::platform::{Lock, Platform};
+use crate::slab::depot::{Depot, Lack};
+use crate::slab::descriptor::State;
+use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef, Parked};
 
-/// How many objects the magazines of a cache and its depot hold.
+/// How many objects the magazines of a cache and a CPU's depot hold.
 #[derive(Debug)]
 pub(crate) struct Stock {
-    stride: usize,
+    /// Objects of the largest depot.
+    objects: usize,
     capacity: AtomicUsize,
+    depot: AtomicUsize,
     batch: AtomicUsize,
 }
 
@@ -29,7 +35,7 @@ impl Stock {
 
     /// No magazines at all.
     pub(crate) const fn none() -> Self {
-        Self { stride: Self::DEPOT_BYTES, capacity: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
+        Self { objects: 0, capacity: AtomicUsize::new(0), depot: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
     }
 
     /// The larger the objects, the fewer of them.
@@ -41,7 +47,14 @@ impl Stock {
             4097..=16_384 => 8,
             _ => 2,
         };
-        Self { stride, capacity: AtomicUsize::new(capacity), batch: AtomicUsize::new(capacity) }
+        let most = Self::DEPOT_BYTES / stride;
+        let objects = if most < Self::DEPOT_OBJECTS { most } else { Self::DEPOT_OBJECTS };
+        Self {
+            objects,
+            capacity: AtomicUsize::new(capacity),
+            depot: AtomicUsize::new(objects / capacity),
+            batch: AtomicUsize::new(2 * capacity),
+        }
     }
 
     /// Objects of a full magazine; 0 for a cache that has none.
@@ -56,7 +69,9 @@ impl Stock {
 
     /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on, and of a refill.
     pub(crate) fn tune(&self, capacity: usize, batch: usize) {
-        self.capacity.store(capacity.min(Self::MOST), Relaxed);
+        let capacity = capacity.min(Self::MOST);
+        self.capacity.store(capacity, Relaxed);
+        self.depot.store(self.objects.checked_div(capacity).unwrap_or(0), Relaxed);
         self.batch.store(batch, Relaxed);
     }
 
@@ -65,38 +80,69 @@ impl Stock {
         CAPACITIES.iter().position(|&room| room >= capacity)
     }
 
-    /// Full magazines in the depot.
+    /// Full magazines that a CPU's depot takes.
     pub(crate) fn depot(&self) -> usize {
-        let objects = (Self::DEPOT_BYTES / self.stride).min(Self::DEPOT_OBJECTS);
-        objects.checked_div(self.capacity()).unwrap_or(0)
+        self.depot.load(Relaxed)
+    }
+
+    /// How many of them it keeps from other CPUs.
+    fn kept(&self) -> usize {
+        self.depot() / 2
     }
 }
 
-/// The magazines of all CPUs.
-pub(crate) struct Front {
-    /// The last place is of those who have no magazines to themselves.
+/// What the CPUs have of a cache: magazines and a depot each.
+pub(crate) struct Front<P: Platform> {
+    /// The loaded magazines: close together, where an index finds them at once. The last place is of those who have no
+    /// magazines to themselves.
     loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
-    spare: [AtomicPtr<Magazine>; MAX_CPUS],
+    cpus: [CpuFront<P>; MAX_CPUS],
     /// A bit for each CPU that another one asks to empty its magazines.
     drain_wanted: AtomicU32,
+    /// A bit for each CPU whose depot has magazines, and for each whose depot has more full ones than it keeps.
+    stocked: AtomicU32,
+    surplus: AtomicU32,
     absent: Magazine,
 }
 
-impl Front {
+/// What else one CPU has, in a cache line of its own: beside another CPU's it would be lost whenever that one trades.
+#[repr(align(64))]
+struct CpuFront<P: Platform> {
+    spare: AtomicPtr<Magazine>,
+    /// How many full magazines the depot has. Written under its lock.
+    depth: AtomicUsize,
+    depot: P::Lock<Depot>,
+}
+
+/// Which depots of other CPUs a CPU may take from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// Those that have more than they keep.
+    Surplus,
+    /// All.
+    All,
+}
+
+impl<P: Platform> Front<P> {
     /// Must be [attached](Self::attach) before anything else is done with it.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        let none = || AtomicPtr::new(core::ptr::null_mut());
+        let nothing = |_| CpuFront { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
         Self {
-            loaded: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS + 1],
-            spare: [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS],
+            loaded: core::array::from_fn(|_| none()),
+            cpus: core::array::from_fn(nothing),
             drain_wanted: AtomicU32::new(0),
+            stocked: AtomicU32::new(0),
+            surplus: AtomicU32::new(0),
             absent: Magazine::absent(),
         }
     }
 
     /// Makes every CPU's magazines absent ones. The front must not move any more.
     pub(crate) fn attach(&self) {
-        self.loaded.iter().for_each(|place| place.store(self.absent(), Relaxed));
-        self.spare.iter().for_each(|place| place.store(self.absent(), Relaxed));
+        for place in self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare)) {
+            place.store(self.absent(), Relaxed);
+        }
     }
 
     fn absent(&self) -> *mut Magazine {
@@ -113,7 +159,7 @@ impl Front {
 
     /// The spare magazine of a CPU.
     pub(crate) fn spare(&self, cpu: usize) -> Option<MagazineRef> {
-        let magazine = self.spare.get(cpu)?.load(Relaxed);
+        let magazine = self.cpus.get(cpu)?.spare.load(Relaxed);
         // SAFETY: as in `loaded`.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
     }
@@ -126,19 +172,92 @@ impl Front {
 
     /// Lets the two magazines change places.
     pub(crate) fn swap(&self, cpu: usize) {
-        let spare = self.spare[cpu].load(Relaxed);
-        self.spare[cpu].store(self.loaded[cpu].load(Relaxed), Relaxed);
-        self.loaded[cpu].store(spare, Relaxed);
+        let (loaded, spare) = (&self.loaded[cpu], &self.cpus[cpu].spare);
+        let other = spare.load(Relaxed);
+        spare.store(loaded.load(Relaxed), Relaxed);
+        loaded.store(other, Relaxed);
     }
 
     /// Loads a magazine in the place of another.
-    pub(crate) fn load(&self, cpu: usize, magazine: MagazineRef) {
+    fn load(&self, cpu: usize, magazine: MagazineRef) {
         self.loaded[cpu].store(magazine.ptr().as_ptr(), Relaxed);
+    }
+
+    /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was one.
+    pub(crate) fn trade(&self, cpu: usize, stock: &Stock) -> bool {
+        self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, stock)
+    }
+
+    /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there was
+    /// one within reach.
+    pub(crate) fn trade_with_others(&self, cpu: usize, stock: &Stock, reach: impl FnOnce() -> Reach) -> bool {
+        let others = self.stocked.load(Relaxed) & !(1 << cpu);
+        if others == 0 {
+            return false;
+        }
+        let within = match reach() {
+            Reach::Surplus => others & self.surplus.load(Relaxed),
+            Reach::All => others,
+        };
+        bits(within).any(|other| self.trade_with(other, cpu, stock))
+    }
+
+    fn trade_with(&self, owner: usize, cpu: usize, stock: &Stock) -> bool {
+        let Some(empty) = self.loaded(cpu) else { return false };
+        self.cpus[owner].depot.with(|depot| {
+            let Some(full) = depot.take_full(empty) else { return false };
+            // Before the depot is unlocked: what waits there is nobody's.
+            self.load(cpu, full);
+            self.note_depth(owner, depot, stock);
+            true
+        })
+    }
+
+    /// Trades the loaded magazine of a CPU, a full one, for an empty one from its depot, which takes `limit` full ones.
+    pub(crate) fn trade_in(&self, cpu: usize, stock: &Stock, limit: usize) -> Result<(), Lack> {
+        let full = self.loaded(cpu).ok_or(Lack::Room)?;
+        self.cpus[cpu].depot.with(|depot| {
+            self.load(cpu, depot.take_empty(full, limit)?);
+            self.note_depth(cpu, depot, stock);
+            Ok(())
+        })
+    }
+
+    /// Notes how much a depot has, whose lock is held, and whether that is more than it keeps.
+    fn note_depth(&self, cpu: usize, depot: &Depot, stock: &Stock) {
+        self.cpus[cpu].depth.store(depot.depth(), Relaxed);
+        let (bit, is_surplus) = (1 << cpu, depot.depth() > stock.kept());
+        if is_surplus != (self.surplus.load(Relaxed) & bit != 0) {
+            self.surplus.fetch_xor(bit, Relaxed);
+        }
+    }
+
+    /// Puts an empty magazine into a CPU's depot.
+    pub(crate) fn add(&self, cpu: usize, empty: MagazineRef) {
+        self.cpus[cpu].depot.with(|depot| {
+            depot.add(empty);
+            self.stocked.fetch_or(1 << cpu, Relaxed);
+        });
+    }
+
+    /// Takes a magazine out of a depot, if there is one anywhere. Under the cache's lock.
+    pub(crate) fn take_waiting(&self) -> Option<MagazineRef> {
+        bits(self.stocked.load(Relaxed)).find_map(|cpu| {
+            self.cpus[cpu].depot.with(|depot| {
+                let magazine = depot.take_any();
+                self.cpus[cpu].depth.store(depot.depth(), Relaxed);
+                self.surplus.fetch_and(!(1 << cpu), Relaxed);
+                if magazine.is_none() {
+                    self.stocked.fetch_and(!(1 << cpu), Relaxed);
+                }
+                magazine
+            })
+        })
     }
 
     /// Gives a CPU its magazines.
     pub(crate) fn equip(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
-        self.spare[cpu].store(spare.ptr().as_ptr(), Relaxed);
+        self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Relaxed);
         self.load(cpu, loaded);
     }
 
@@ -150,7 +269,7 @@ impl Front {
         }
         let magazines = [self.loaded(cpu)?, self.spare(cpu)?];
         self.loaded[cpu].store(self.absent(), Relaxed);
-        self.spare[cpu].store(self.absent(), Relaxed);
+        self.cpus[cpu].spare.store(self.absent(), Relaxed);
         Some(magazines)
     }
 
@@ -164,10 +283,38 @@ impl Front {
         self.drain_wanted.load(Relaxed) >> cpu & 1 == 1
     }
 
-    /// The magazines of all CPUs. Under the cache's lock.
-    pub(crate) fn magazines(&self) -> impl Iterator<Item = MagazineRef> {
-        (0..MAX_CPUS).flat_map(|cpu| [self.loaded(cpu), self.spare(cpu)]).flatten()
+    /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
+    pub(crate) fn parked(&self) -> usize {
+        self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
+
+    /// Checks that all objects in magazines are parked and returns how many there are. Under the cache's lock, with the
+    /// cache at rest.
+    pub(crate) fn validate(&self) -> Result<usize, &'static str> {
+        if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
+            return Err("a magazine among the empty ones is not");
+        }
+        let is_parked = |object: Parked| object.place.state().get() == State::PARKED;
+        self.try_sum(|magazine| match magazine.iter().all(is_parked) {
+            true => Ok(magazine.len()),
+            false => Err("a magazine holds an object that is not parked"),
+        })
+    }
+
+    /// The sum of what `each` says of every magazine.
+    fn try_sum(&self, each: impl Fn(MagazineRef) -> Result<usize, &'static str>) -> Result<usize, &'static str> {
+        let add = |sum: usize, magazine| Ok(sum + each(magazine)?);
+        let loaded = (0..MAX_CPUS).flat_map(|cpu| [self.loaded(cpu), self.spare(cpu)]).flatten().try_fold(0, add)?;
+        let waiting = |sum, cpu: usize| self.cpus[cpu].depot.with(|depot| depot.iter().try_fold(sum, add));
+        bits(self.stocked.load(Relaxed)).try_fold(loaded, waiting)
+    }
+}
+
+/// The bits of a mask, lowest first.
+fn bits(mask: u32) -> impl Iterator<Item = usize> {
+    core::iter::successors(Some(mask), |mask| Some(mask & mask.wrapping_sub(1)))
+        .take_while(|&mask| mask != 0)
+        .map(|mask| mask.trailing_zeros() as usize)
 }
 
 const _: () = assert!(MAX_CPUS <= u32::BITS as usize);

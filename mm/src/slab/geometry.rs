@@ -161,9 +161,10 @@ impl Geometry {
         (1..).find_map(fit).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
-    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere.
+    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere. No two objects
+    /// share a cache line: they may belong to different CPUs.
     pub(crate) fn for_descriptors(size: usize) -> Self {
-        let stride = size.next_multiple_of(WORD);
+        let stride = size.next_multiple_of(CACHE_LINE);
         Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
@@ -251,9 +252,17 @@ fn line_share(size: usize) -> usize {
     align
 }
 
-/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end.
+/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end. The states behind it,
+/// unless they are few, start at a cache line, or, if they need more than one, at a pair of lines, which processors fetch
+/// together: no two CPUs then write to what either fetches for the states of fresh objects.
 fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
-    bytes.checked_sub(Slab::bytes(objects)).map(|offset| offset & !(WORD - 1))
+    let align = match objects {
+        0..=WORD => WORD,
+        _ if objects <= CACHE_LINE => CACHE_LINE,
+        _ => 2 * CACHE_LINE,
+    };
+    let states = bytes.checked_sub(objects)? & !(align - 1);
+    states.checked_sub(Slab::bytes(0))
 }
 
 const _: () = assert!(MAX_SLAB_PAGES as usize == 131_072 / PAGE_SIZE);

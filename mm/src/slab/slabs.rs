@@ -1,12 +1,13 @@
-//! The slabs of one cache and the depot of its magazines: what the lock of the cache protects.
+//! The slabs of one cache: what its lock protects.
 
+use core::cmp::Ordering;
 use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
 use crate::slab::descriptor::{SlabList, SlabRef, State};
-use crate::slab::magazine::{MagazineRef, Parked, Pile};
+use crate::slab::magazine::{MagazineRef, Parked};
 
-/// The slabs, by how many of their objects are out, and the depot.
+/// The slabs, by how many of their objects are out.
 pub struct Slabs {
     partial: SlabList,
     exhausted: SlabList,
@@ -21,15 +22,7 @@ pub struct Slabs {
     next_colour: usize,
     /// Objects that are live or parked.
     out: usize,
-    pub(crate) depot: Depot,
     pub(crate) counts: Counts,
-}
-
-/// Magazines that wait to be traded.
-#[derive(Default)]
-pub(crate) struct Depot {
-    pub(crate) full: Pile,
-    pub(crate) empty: Pile,
 }
 
 /// What has happened to a cache.
@@ -56,7 +49,6 @@ impl Slabs {
             pages: 0,
             next_colour: 0,
             out: 0,
-            depot: Depot { full: Pile::new(), empty: Pile::new() },
             counts: Counts { high: 0, allocs: 0, grown: 0, reaped: 0, errors: 0 },
         }
     }
@@ -89,27 +81,22 @@ impl Slabs {
         Some((slab, object))
     }
 
-    /// Fills empty magazines with up to `batch` objects in all, each from one slab.
+    /// Fills two empty magazines, one after the other, with up to `batch` objects from one slab, in the order of addresses.
+    /// Objects are `stride` bytes apart.
     pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
-        let [first, second] = magazines;
-        self.fill(first, batch, stride);
-        // Where a refill is no more than a magazine takes, the second stays as it is.
-        if batch > first.capacity() {
-            self.fill(second, batch - first.capacity(), stride);
-        }
-    }
-
-    /// Fills an empty magazine from one slab, in the order of addresses, with `most` objects at most. Objects are `stride`
-    /// bytes apart.
-    fn fill(&mut self, magazine: MagazineRef, most: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
-        let count = slab.free().min(magazine.capacity()).min(most);
-        magazine.fill(count, || {
-            let object = slab.take(State::PARKED)?;
-            let place = slab.place(object);
-            NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, place })
-        });
-        self.took(slab, count);
+        let free = slab.free();
+        let mut left = free.min(batch);
+        for magazine in magazines {
+            let count = left.min(magazine.capacity());
+            magazine.fill(count, || {
+                let object = slab.take(State::PARKED)?;
+                let place = slab.place(object);
+                NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, place })
+            });
+            left -= count;
+        }
+        self.took(slab, free - slab.free());
     }
 
     /// Puts an object back that is out.
@@ -133,16 +120,6 @@ impl Slabs {
             let slab = slab_at(VirtAddr::from_ptr(parked.object.as_ptr()));
             self.put(slab, slab.object_of(parked.place));
         }
-    }
-
-    /// Trades a full magazine for an empty one, if the depot, which takes `limit`, has both room and one.
-    pub(crate) fn trade_in(&mut self, full: MagazineRef, limit: usize) -> Option<MagazineRef> {
-        if self.depot.full.len() >= limit {
-            return None;
-        }
-        let empty = self.depot.empty.pop()?;
-        self.depot.full.push(full);
-        Some(empty)
     }
 
     /// Adds a fresh slab of so many pages.
@@ -216,8 +193,8 @@ impl Slabs {
         self.pages
     }
 
-    /// Checks the lists, each slab, and that the magazines hold `parked` objects in all, each of them parked.
-    pub(crate) fn validate(&self, magazines: impl Iterator<Item = MagazineRef>) -> Result<(), &'static str> {
+    /// Checks the lists, each slab, and that as many objects are parked as the magazines hold.
+    pub(crate) fn validate(&self, in_magazines: usize) -> Result<(), &'static str> {
         let (mut out, mut parked) = (0, 0);
         for slab in self.partial.iter().chain(self.exhausted.iter()).chain(self.whole.iter()) {
             slab.validate()?;
@@ -233,15 +210,10 @@ impl Slabs {
         if out != self.out {
             return Err("a cache's count of objects out is wrong");
         }
-        for magazine in magazines.chain(self.depot.full.iter()).chain(self.depot.empty.iter()) {
-            if magazine.iter().any(|object| object.place.state().get() != State::PARKED) {
-                return Err("a magazine holds an object that is not parked");
-            }
-            parked = parked.checked_sub(magazine.len()).ok_or("an object is in two magazines")?;
+        match parked.cmp(&in_magazines) {
+            Ordering::Less => Err("an object is in two magazines"),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err("a parked object is in no magazine"),
         }
-        if self.depot.empty.iter().any(|magazine| !magazine.is_empty()) {
-            return Err("a magazine among the empty ones is not");
-        }
-        if parked == 0 { Ok(()) } else { Err("a parked object is in no magazine") }
     }
 }

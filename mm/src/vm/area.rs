@@ -6,6 +6,7 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
+use super::memo::Place;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 
@@ -26,6 +27,14 @@ pub(crate) enum Purpose {
     Vmalloc = 0,
     Ioremap = 1,
     Vmap = 2,
+}
+
+impl Purpose {
+    /// The purpose as it stands in words beside a page's address.
+    #[inline]
+    pub(super) const fn bits(self) -> usize {
+        (self as usize) << PURPOSE_SHIFT
+    }
 }
 
 /// Whose an area's addresses are.
@@ -58,6 +67,8 @@ pub(crate) struct VmArea {
     pub(super) next: Cell<Option<AreaRef>>,
     /// The flush that its range waits for, by its number in the cache that it waits in.
     pub(super) flush: Cell<usize>,
+    /// Its place in the memo: of whoever closed the area; while it is open, of who has the tree's lock.
+    pub(super) place: Cell<Place>,
     /// The level in the tree: 1 for a leaf.
     pub(super) level: Cell<u8>,
     pub(super) left: Cell<Option<AreaRef>>,
@@ -133,6 +144,7 @@ impl VmArea {
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
             flush: Cell::new(0),
+            place: Cell::new(Place::NONE),
             level: Cell::new(1),
             left: Cell::new(None),
             right: Cell::new(None),
@@ -151,7 +163,7 @@ impl VmArea {
             AreaKind::Vmap => (Purpose::Vmap, 0),
         };
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
-        self.word.store(CLOSED | (purpose as u64) << PURPOSE_SHIFT | phys, Relaxed);
+        self.word.store(CLOSED | purpose.bits() as u64 | phys, Relaxed);
     }
 
     /// What the area shows.
@@ -169,6 +181,12 @@ impl VmArea {
     #[inline]
     pub(crate) fn purpose(&self) -> Purpose {
         purpose_in(self.word.load(Relaxed))
+    }
+
+    /// The same as [`Purpose::bits`].
+    #[inline]
+    pub(super) fn purpose_bits(&self) -> usize {
+        (self.word.load(Relaxed) & PURPOSE) as usize
     }
 
     /// Who asked for it last.

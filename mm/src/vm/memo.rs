@@ -1,39 +1,49 @@
 //! Areas by their first address: how most frees find theirs, without the tree and its lock.
 //!
-//! Key types: [`Memo`]: a table by the hash of the address, in front of the tree. An entry says which area it has and
-//! whether that is open, in one word: of all who free an area at once, the one wins that changes this word. It closes the
-//! area; whoever opened it opens the entry again with the next owner.
+//! Key types: [`Memo`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
+//! area it has and whether that is open, in one word: of all who free an area at once, the one wins that changes this word.
+//! The entry is closed then, until the area is opened for its next owner.
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
 //! needed to give a place to another area, and only that of an open one is ever taken: a closed one has somebody at work
 //! on it. An area has left before its descriptor goes.
 
-use crate::addr::{PAGE_SHIFT, VirtAddr};
+use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::vm::area::{AreaLink, AreaRef, AreaState, Purpose};
 
-/// log2 of the areas that are remembered, at most. Few where schedules are explored, so that places are fought for.
+/// log2 of the number of sets. Few where schedules are explored, so that places are fought for.
 const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
+const SETS: usize = 1 << BITS;
+/// Places of a set: half a cache line.
+const WAYS: usize = 2;
+/// A place fits into 16 bits, and there is a number for none.
+const _: () = assert!(SETS * WAYS < u16::MAX as usize);
 /// No area.
 const NONE: usize = 0;
 /// Set in the word of an area that is closed.
 const CLOSED: usize = 1;
 
-/// The word for an open area with this purpose that starts at `start`, a page's address.
-#[inline]
-const fn open_word(start: VirtAddr, purpose: Purpose) -> usize {
-    start.as_usize() | (purpose as usize) << 1
-}
+/// Where an area has its entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u16);
 
-/// The word for a closed area.
-#[inline]
-const fn closed_word(start: VirtAddr) -> usize {
-    start.as_usize() | CLOSED
+impl Place {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self(u16::MAX);
 }
 
 struct Entry {
     word: AtomicUsize,
     area: AreaLink,
+}
+
+impl Entry {
+    /// Empties the entry of an open area, unless that is being closed; says whether it did.
+    fn clear(&self) -> bool {
+        let before = self.word.load(Relaxed);
+        before & CLOSED == 0 && self.word.compare_exchange(before, NONE, Acquire, Relaxed).is_ok()
+    }
 }
 
 /// Whether an area could be closed.
@@ -49,87 +59,102 @@ pub(crate) enum Closing {
 
 /// Areas that can be found in a few steps.
 pub(crate) struct Memo {
-    entries: [Entry; 1 << BITS],
+    entries: [[Entry; WAYS]; SETS],
 }
 
 impl Memo {
     /// Nothing remembered.
     pub(crate) const fn new() -> Self {
-        Self { entries: [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; 1 << BITS] }
+        Self {
+            entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
+        }
     }
 
     /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is remembered; it is the
     /// caller's then.
     #[inline]
     pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
-        let entry = self.entry(addr);
-        let open = open_word(addr, purpose);
-        // A look before: what is not here costs nothing more.
-        if entry.word.load(Relaxed) != open {
-            return None;
-        }
-        entry.word.compare_exchange(open, closed_word(addr), Acquire, Relaxed).ok()?;
+        let open = addr.as_usize() | purpose.bits();
+        let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Relaxed) == open)?;
+        entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed).ok()?;
         // Nobody else changes the entry of a closed area.
         entry.area.get()
     }
 
     /// Closes an area that is known to exist. Under the tree's lock.
     pub(crate) fn close_area(&self, area: AreaRef) -> Closing {
-        let entry = self.entry(area.start);
-        let open = open_word(area.start, area.purpose());
-        match entry.word.compare_exchange(open, closed_word(area.start), Acquire, Relaxed) {
+        // Under the lock the area keeps its entry, whatever that says.
+        let Some(entry) = self.entry_of(area) else { return Closing::Unknown };
+        let open = word_of(area);
+        match entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed) {
             Ok(_) => Closing::Done,
-            Err(word) if word == closed_word(area.start) => Closing::Lost,
-            Err(_) => Closing::Unknown,
+            Err(_) => Closing::Lost,
         }
     }
 
     /// Opens an area that the caller has closed, or made, and its entry if it has one.
     #[inline]
     pub(crate) fn open(&self, area: AreaRef) {
-        let entry = self.entry(area.start);
         // Once it is open, somebody else may close it, and only then get it an entry.
-        let remembered = entry.word.load(Relaxed) == closed_word(area.start);
+        let entry = self.entry_of(area);
         area.set_state(AreaState::Open);
-        if remembered {
-            entry.word.store(open_word(area.start, area.purpose()), Release);
+        if let Some(entry) = entry {
+            entry.word.store(word_of(area), Release);
         }
     }
 
-    /// Remembers a closed area, if its place can be had. Under the tree's lock.
+    /// Remembers a closed area, if a place for it can be had. Under the tree's lock.
     pub(crate) fn remember(&self, area: AreaRef) {
-        let entry = self.entry(area.start);
-        let before = entry.word.load(Relaxed);
-        let free = before & CLOSED == 0 && entry.word.compare_exchange(before, NONE, Acquire, Relaxed).is_ok();
-        if free {
-            entry.area.set(Some(area));
-            entry.word.store(closed_word(area.start), Release);
+        let set = self.set(area.start);
+        let places = || set * WAYS..(set + 1) * WAYS;
+        let empty = places().find(|&place| self.entry(place).word.load(Relaxed) == NONE);
+        let Some(place) = empty.or_else(|| places().find(|&place| self.entry(place).clear())) else { return };
+        let entry = self.entry(place);
+        if let Some(before) = entry.area.get() {
+            before.place.set(Place::NONE);
         }
+        entry.area.set(Some(area));
+        area.place.set(Place(place as u16));
+        entry.word.store(word_of(area) | CLOSED, Release);
     }
 
     /// Forgets a closed area that the caller takes out of the tree. Under the tree's lock.
     pub(crate) fn forget(&self, area: AreaRef) {
-        let entry = self.entry(area.start);
-        if entry.word.load(Relaxed) == closed_word(area.start) {
+        if let Some(entry) = self.entry_of(area) {
             entry.area.set(None);
             entry.word.store(NONE, Release);
         }
     }
 
-    /// Where an area that starts at `addr` is remembered. (Knuth's multiplicative hash.)
+    /// The set for an area that starts at `addr`. (Knuth's multiplicative hash.)
     #[inline]
-    fn entry(&self, addr: VirtAddr) -> &Entry {
+    fn set(&self, addr: VirtAddr) -> usize {
         let page = (addr.as_usize() >> PAGE_SHIFT) as u64;
         let hash = page.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS);
-        &self.entries[hash as usize % (1 << BITS)]
+        hash as usize % SETS
     }
 
-    /// Checks that every area that is remembered `is_there`, in its place, and open or closed as its entry says.
+    #[inline]
+    fn entry(&self, place: usize) -> &Entry {
+        &self.entries[place / WAYS][place % WAYS]
+    }
+
+    /// The entry of an area, if it has one.
+    #[inline]
+    fn entry_of(&self, area: AreaRef) -> Option<&Entry> {
+        let place = usize::from(area.place.get().0);
+        self.entries.as_flattened().get(place)
+    }
+
+    /// Checks that every area that is remembered `is_there`, knows its place, and is open or closed as its entry says.
     pub(crate) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
-        for entry in &self.entries {
+        for (place, entry) in self.entries.iter().flatten().enumerate() {
             let right = |area: AreaRef| {
-                let word = if area.is_open() { open_word(area.start, area.purpose()) } else { closed_word(area.start) };
-                is_there(area) && entry.word.load(Relaxed) == word && core::ptr::eq(self.entry(area.start), entry)
+                let (word, closed) = (entry.word.load(Relaxed), if area.is_open() { 0 } else { CLOSED });
+                is_there(area)
+                    && area.place.get() == Place(place as u16)
+                    && self.set(area.start) == place / WAYS
+                    && word & (CLOSED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
             };
             if !entry.area.get().is_none_or(right) {
                 return Err("a vm area is remembered that is not in the tree, or wrongly");
@@ -137,4 +162,10 @@ impl Memo {
         }
         Ok(())
     }
+}
+
+/// The word for an area that is open.
+#[inline]
+fn word_of(area: AreaRef) -> usize {
+    area.start.as_usize() | area.purpose_bits()
 }

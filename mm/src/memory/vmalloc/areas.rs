@@ -97,7 +97,7 @@ impl<P: Platform> Memory<P> {
         let insert = || {
             self.areas.with(|areas| {
                 let start = areas.find_gap(pages, align)?;
-                // SAFETY: the object is ours, aligned to 8 and as large as a descriptor.
+                // SAFETY: the object is ours, aligned to a cache line and as large as a descriptor.
                 let write = |area| unsafe { AreaRef::init(memory, area) };
                 let area = areas.insert(VmArea::new(start, pages), write);
                 self.memo.remember(area);
@@ -132,7 +132,7 @@ impl<P: Platform> Memory<P> {
         let closed = self.memo.close(addr, purpose).or_else(|| self.close_area(addr, purpose));
         let Some(area) = closed else { return Err(self.bad_free(call, addr, FreeError::NoArea, caller)) };
         area.set_state(AreaState::Closed);
-        self.dissolve(area);
+        self.take_apart(area, purpose);
         Ok(())
     }
 
@@ -156,13 +156,10 @@ impl<P: Platform> Memory<P> {
         })
     }
 
-    /// Takes a closed area apart, as far as it was built.
-    #[inline]
+    /// Takes an area apart that was not opened, as far as it was built.
+    #[cold]
     pub(super) fn dissolve(&'static self, area: AreaRef) {
-        match self.pin_ranges() {
-            Some(pinned) => self.take_apart(area, pinned),
-            None => self.take_apart_alone(area),
-        }
+        self.take_apart(area, area.purpose());
     }
 
     /// Bytes of the range that vm areas come from.

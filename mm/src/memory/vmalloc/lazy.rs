@@ -8,7 +8,7 @@ use super::{BATCH, Memory};
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaKind, AreaRef, FrameChain, RangeCache, Settled};
+use crate::vm::{AreaRef, FrameChain, Purpose, RangeCache, Settled};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -37,15 +37,16 @@ impl<P: Platform> Memory<P> {
     /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at once if
     /// enough has gathered, or memory is short.
     #[inline]
-    pub(super) fn take_apart(&'static self, area: AreaRef, (pin, ranges): PinnedRanges<P>) {
-        let (must_flush, full) = match area.kind() {
-            AreaKind::Vmalloc => {
+    pub(super) fn take_apart(&'static self, area: AreaRef, purpose: Purpose) {
+        let Some((pin, ranges)) = self.pin_ranges() else { return self.take_apart_alone(area) };
+        let (must_flush, full) = match purpose {
+            Purpose::Vmalloc => {
                 let mut frames = ranges.frames();
                 let must_flush = self.unmap_area(area, &mut frames);
                 ranges.set_frames(frames);
                 (must_flush, self.is_too_much(frames))
             }
-            AreaKind::Ioremap(_) | AreaKind::Vmap => (self.platform.unmap(area.start, area.pages, |_, _| ()), false),
+            Purpose::Ioremap | Purpose::Vmap => (self.platform.unmap(area.start, area.pages, |_, _| ()), false),
         };
         if ranges.defer(area, must_flush) || full {
             self.settle((pin, ranges));
@@ -55,11 +56,11 @@ impl<P: Platform> Memory<P> {
     /// [`take_apart`](Self::take_apart) for a caller without a CPU: all at once.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_apart_alone(&'static self, area: AreaRef) {
+    fn take_apart_alone(&'static self, area: AreaRef) {
         let mut frames = FrameChain::EMPTY;
-        let must_flush = match area.kind() {
-            AreaKind::Vmalloc => self.unmap_area(area, &mut frames),
-            AreaKind::Ioremap(_) | AreaKind::Vmap => self.platform.unmap(area.start, area.pages, |_, _| ()),
+        let must_flush = match area.purpose() {
+            Purpose::Vmalloc => self.unmap_area(area, &mut frames),
+            Purpose::Ioremap | Purpose::Vmap => self.platform.unmap(area.start, area.pages, |_, _| ()),
         };
         self.platform.flush(must_flush);
         self.free_chain(frames);
