@@ -147,7 +147,7 @@ fn slabinfo_is_version_1_1() {
     let mut lines = plain.lines();
     assert_eq!(lines.next(), Some("slabinfo - version: 1.1 (SMP)"));
     assert!(lines.next().is_some_and(|line| line.starts_with("kmem_cache            27 ")));
-    assert_eq!(lines.next(), Some("scullc               263    263   4032  263  263    1 :   32   16"));
+    assert_eq!(lines.next(), Some("scullc               263    263   4032  263  263    1 :   32   32"));
     assert_eq!(lines.next(), Some("size-131072(DMA)       0      0 131072    0    0   32 :    4    2"));
     objects.into_iter().for_each(|object| memory.kmem_cache_free(cache, object).expect("a right free"));
     memory.kmem_cache_shrink(cache);

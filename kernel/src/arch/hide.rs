@@ -30,7 +30,7 @@ impl Hide for NonNull<u8> {
     fn hidden(self) -> Self {
         let mut object = self.as_ptr();
         // SAFETY: a comment does nothing.
-        unsafe { asm!("/* {0} */", inout(reg) object, options(nomem, nostack, preserves_flags)) };
+        unsafe { asm!("/* {0} */", inout(reg) object, options(readonly, nostack, preserves_flags)) };
         // SAFETY: it is the address that it was.
         unsafe { Self::new_unchecked(object) }
     }
