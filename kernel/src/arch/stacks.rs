@@ -18,7 +18,7 @@ pub struct GuardedStack<const BYTES: usize> {
 unsafe impl<const BYTES: usize> Sync for GuardedStack<BYTES> {}
 
 /// The thread "boot" and, after boot, the shell. The allocators are put together here before they move to their place.
-pub static BOOT: GuardedStack<{ 192 << 10 }> = GuardedStack::new();
+pub static BOOT: GuardedStack<{ 320 << 10 }> = GuardedStack::new();
 /// The idle thread, and the interrupts that come while it runs.
 pub static IDLE: GuardedStack<{ 16 << 10 }> = GuardedStack::new();
 /// Double faults: those of a thread whose own stack is used up.
