@@ -133,6 +133,24 @@ fn a_request_that_may_sleep_fails_in_the_end() {
 }
 
 #[test_case]
+fn a_flood_of_failures_is_counted_and_not_printed() {
+    conserves(|| {
+        let mut hoard = Hoard::new();
+        hoard.fill(EVERYTHING);
+        // What came before is told of by then.
+        nap(1100);
+        let (log, failures) = (Log::from_here(), memory().events().failures);
+        in_interrupt(|| (0..500).for_each(|_| assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err())));
+        nap(1100);
+        assert_eq!(memory().events().failures, failures + 500);
+        assert_eq!(log.count("0-order allocation failed."), 10);
+        assert!(log.shows("__alloc_pages: 490 more failures"));
+        assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err());
+        assert_eq!(log.count("0-order allocation failed."), 11, "shown again");
+    });
+}
+
+#[test_case]
 fn a_sleeping_request_is_woken_by_a_free() {
     // Shows: S3
     conserves(|| {

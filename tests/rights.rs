@@ -2,6 +2,7 @@
 //!
 //! Machine:
 //! Machine: CPU=max
+//! Machine: APPEND="highmem=64M"
 //! Machine: MEM=3G CPU=max FIRMWARE=uefi
 #![no_std]
 #![no_main]

@@ -14,7 +14,7 @@ mod common;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, EVERYTHING, Hoard, KERNEL, Log, byte_of, conserves, in_interrupt, is_stamped, order, stamp};
-use kernel::arch::layout::{VMALLOC_END, VMALLOC_START};
+use kernel::arch::layout::{DIRECT_MAP, DIRECT_MAP_BYTES, VMALLOC_END, VMALLOC_START};
 use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::mm::{KString, VmArea, memory};
 use kernel::sync::SpinLock;
@@ -277,6 +277,26 @@ fn its_addresses_have_no_place_in_the_direct_map() {
         assert_eq!(memory().kfree(area.as_mut_ptr()), Err(FreeError::Wild));
         assert!(log.shows("free_pages: ") && log.shows("kfree: "));
         memory().vfree(area).unwrap();
+    });
+}
+
+#[test_case]
+fn its_range_lies_apart_from_kmallocs_addresses() {
+    // Shows: S52, S53
+    let range = VMALLOC_START..VMALLOC_END;
+    let direct = DIRECT_MAP..DIRECT_MAP.add(DIRECT_MAP_BYTES);
+    assert!(direct.end <= range.start, "the ranges do not overlap, however much memory there is");
+    conserves(|| {
+        for size in (5..=17).map(|log2| 1 << log2) {
+            let (object, area) = (memory().kmalloc(size, KERNEL).unwrap(), memory().vmalloc(size).unwrap());
+            let address = VirtAddr::from_ptr(object.as_ptr());
+            assert!(direct.contains(&address) && range.contains(&area), "{address:?} {area:?}");
+            memory().kfree(object.as_ptr()).unwrap();
+            memory().vfree(area).unwrap();
+        }
+        let device = memory().ioremap(PhysAddr::new(0xfee0_0000), PAGE_SIZE).unwrap();
+        assert!(range.contains(&device));
+        memory().iounmap(device).unwrap();
     });
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 /// Below this the BIOS stage of the bootloader has no room for the kernel.
-const LEAST_MEMORY_MIB: u64 = 24;
+const LEAST_FOR_BIOS_MIB: u64 = 24;
+/// Below this OVMF does not start.
+const LEAST_FOR_UEFI_MIB: u64 = 48;
 /// The usual initial files' directory, from the top of the tree.
 pub const ROOTFS: &str = "rootfs";
 const DEFAULT_MEMORY: &str = "128M";
@@ -96,10 +98,11 @@ pub struct Settings {
 impl Settings {
     /// Reads and checks the environment; an unset or empty variable means its default.
     pub fn from_environment() -> Result<Self> {
+        let firmware = choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?;
         Ok(Self {
-            memory: memory(&variable("MEM").unwrap_or_else(|| DEFAULT_MEMORY.into()))?,
+            memory: memory(&variable("MEM").unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
             append: variable("APPEND").unwrap_or_default(),
-            firmware: choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?,
+            firmware,
             cpu: variable("CPU"),
             accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,
             smp: number("SMP")?.unwrap_or(1),
@@ -155,7 +158,7 @@ fn seconds(name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
 }
 
 /// Checks an amount such as `24M`, `2G` or `128` (MiB).
-fn memory(text: &str) -> Result<String> {
+fn memory(text: &str, firmware: Firmware) -> Result<String> {
     let (digits, unit_mib) = match text.chars().last() {
         Some('M' | 'm') => (&text[..text.len() - 1], 1),
         Some('G' | 'g') => (&text[..text.len() - 1], 1024),
@@ -164,22 +167,27 @@ fn memory(text: &str) -> Result<String> {
     let Ok(count) = digits.parse::<u64>() else {
         bail!("MEM={text} is not an amount of memory: write 128M or 2G");
     };
-    if count.saturating_mul(unit_mib) < LEAST_MEMORY_MIB {
-        bail!("MEM={text} is too small: the bootloader needs at least {LEAST_MEMORY_MIB}M");
+    let (least, who) = match firmware {
+        Firmware::Bios => (LEAST_FOR_BIOS_MIB, "the bootloader"),
+        Firmware::Uefi => (LEAST_FOR_UEFI_MIB, "the UEFI firmware"),
+    };
+    if count.saturating_mul(unit_mib) < least {
+        bail!("MEM={text} is too small: {who} needs at least {least}M");
     }
     Ok(text.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::memory;
+    use super::{Firmware, memory};
 
     #[test]
-    fn memory_below_the_bootloaders_need_is_refused() {
-        assert!(memory("24M").is_ok());
-        assert!(memory("1G").is_ok());
-        assert!(memory("16M").is_err());
-        assert!(memory("lots").is_err());
-        assert!(memory("").is_err());
+    fn memory_below_the_firmwares_need_is_refused() {
+        let bios = |text| memory(text, Firmware::Bios);
+        assert!(bios("24M").is_ok() && bios("1G").is_ok());
+        assert!(bios("23M").is_err() && bios("lots").is_err() && bios("").is_err());
+        assert!(memory("48M", Firmware::Uefi).is_ok());
+        let refusal = memory("24M", Firmware::Uefi).expect_err("OVMF does not start there");
+        assert_eq!(refusal.to_string(), "MEM=24M is too small: the UEFI firmware needs at least 48M");
     }
 }

@@ -7,13 +7,13 @@
 use core::fmt;
 
 use kapi::mm::own::Buffer;
-use kapi::mm::{AllocError, GfpFlags};
+use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, Pfn};
 use kapi::{Errno, IoBuf, Kernel};
 
 use crate::geometry::{Geometry, Place};
 use crate::items::{Item, Node, Tree};
 use crate::quota::Quota;
-use crate::store::QuantumStore;
+use crate::store::{Mappable, QuantumStore};
 
 /// The largest position that a file can have.
 const MAX_POSITION: u64 = i64::MAX as u64;
@@ -71,6 +71,22 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         };
         let len = self.room_at(place, self.size - position);
         buf.put(&quantum.bytes()[place.offset..place.offset + len])
+    }
+
+    /// The frame of the page at `position`, with a reference of its own. Errors as [`mmap_page`](kapi::CharDriver::mmap_page).
+    pub fn page_at(&self, position: u64) -> Result<Pfn, Errno> {
+        match S::SPEC.mappable {
+            Mappable::Never => return Err(Errno::ENODEV),
+            Mappable::SinglePages if self.geometry.quantum() > PAGE_SIZE => return Err(Errno::ENODEV),
+            Mappable::SinglePages | Mappable::Always => {}
+        }
+        if !position.is_multiple_of(PAGE_SIZE as u64) {
+            return Err(Errno::ENXIO);
+        }
+        let place = self.geometry.locate(position);
+        let quantum = self.item(place.item).and_then(|item| item.get(place.slot)).filter(|_| position < self.size);
+        let frame = quantum.and_then(|quantum| S::frame(quantum, place.offset)).ok_or(Errno::EFAULT)?;
+        if K::memory().get_page(frame) { Ok(frame) } else { Err(Errno::EFAULT) }
     }
 
     /// Writes at `position`, at most to the end of a quantum.

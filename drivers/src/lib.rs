@@ -30,4 +30,4 @@ pub use grabber::Grabber;
 pub use quota::Quota;
 pub use scull::{Scull, Slot};
 pub use settings::MAX_DEVICES;
-pub use store::{Atomicity, Cache, IoctlTable, Kmalloc, Pages, QuantumStore, Spec, UnitChange, Vmalloc};
+pub use store::{Atomicity, Cache, IoctlTable, Kmalloc, Mappable, Pages, QuantumStore, Spec, UnitChange, Vmalloc};

@@ -8,7 +8,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::mm::own::KBox;
-use kapi::mm::{GfpFlags, PAGE_SIZE};
+use kapi::mm::{GfpFlags, PAGE_SIZE, Pfn};
 use kapi::{CharDriver, Errno, IoBuf, Kernel, Minor, Module, OpenFlags, Param, ParamSpec, SleepLock};
 
 use crate::device::ScullDevice;
@@ -189,6 +189,10 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
 
     fn size(&self, minor: Minor) -> Result<u64, Errno> {
         self.with_device(minor, |device| device.size())
+    }
+
+    fn mmap_page(&self, minor: Minor, offset: u64) -> Result<Pfn, Errno> {
+        self.with_device(minor, |device| device.page_at(offset))?
     }
 
     fn ioctl(&self, _minor: Minor, number: u32, argument: usize) -> Result<usize, Errno> {

@@ -8,7 +8,7 @@
 //! | scullv | [`Vmalloc`] | 2^order pages from vmalloc, order 4 |
 
 use kapi::mm::own::{Buffer, CacheObject, CacheSource, KBytes, KmemCache, PageBlock, VmArea};
-use kapi::mm::{AllocError, CacheFlags, CreateError, DestroyError, GfpFlags, Order};
+use kapi::mm::{AllocError, CacheFlags, CreateError, DestroyError, GfpFlags, Order, Pfn};
 use kapi::{Errno, Kernel, ParamSpec};
 
 use crate::geometry::Unit;
@@ -40,6 +40,17 @@ pub enum IoctlTable {
     Others,
 }
 
+/// What of a driver's devices may be mapped. (2.4: pages of a block of several have no count of their own.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mappable {
+    /// Nothing: quanta are no whole pages.
+    Never,
+    /// Quanta of one page.
+    SinglePages,
+    /// All quanta.
+    Always,
+}
+
 /// All that a driver's name and texts depend on.
 #[derive(Debug)]
 pub struct Spec {
@@ -61,6 +72,8 @@ pub struct Spec {
     pub atomicity: Atomicity,
     /// The numbers of its ioctls.
     pub ioctls: IoctlTable,
+    /// What of its devices may be mapped.
+    pub mappable: Mappable,
     /// What its parameters are, for people.
     pub params: &'static [ParamSpec],
 }
@@ -81,6 +94,11 @@ pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
 
     /// A quantum of at least `quantum` bytes, with any content.
     fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError>;
+
+    /// The frame behind byte `offset` of a quantum that may be mapped.
+    fn frame(_quantum: &Self::Quantum, _offset: usize) -> Option<Pfn> {
+        None
+    }
 
     /// Ends the store; all quanta have been freed. May sleep.
     fn destroy(backing: Self::Backing) {
@@ -120,6 +138,7 @@ impl<K: Kernel> QuantumStore<K> for Kmalloc {
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Scull,
+        mappable: Mappable::Never,
         params: params!("scull", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
     };
 
@@ -157,6 +176,7 @@ impl<K: Kernel> QuantumStore<K> for Cache<K> {
         unit_change: UnitChange::AtLoadTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Others,
+        mappable: Mappable::Never,
         params: params!("scullc", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
     };
 
@@ -200,6 +220,7 @@ impl<K: Kernel> QuantumStore<K> for Pages {
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Others,
+        mappable: Mappable::SinglePages,
         params: params!("scullp", "order", "log2 of the pages in a quantum, 0 to 9 (default 0)"),
     };
 
@@ -209,6 +230,10 @@ impl<K: Kernel> QuantumStore<K> for Pages {
 
     fn allocate(&self, quantum: usize, gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
         PageBlock::new(Order::for_bytes(quantum).ok_or(AllocError)?, gfp)
+    }
+
+    fn frame(quantum: &PageBlock<K>, _offset: usize) -> Option<Pfn> {
+        quantum.frame()
     }
 }
 
@@ -230,6 +255,7 @@ impl<K: Kernel> QuantumStore<K> for Vmalloc {
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::ProcessOnly,
         ioctls: IoctlTable::Others,
+        mappable: Mappable::Always,
         params: params!("scullv", "order", "log2 of the pages in a quantum, 0 to 9 (default 4)"),
     };
 
@@ -240,5 +266,9 @@ impl<K: Kernel> QuantumStore<K> for Vmalloc {
     /// vmalloc takes no flags: it may always sleep.
     fn allocate(&self, quantum: usize, _gfp: GfpFlags) -> Result<Self::Quantum, AllocError> {
         VmArea::new(quantum)
+    }
+
+    fn frame(quantum: &VmArea<K>, offset: usize) -> Option<Pfn> {
+        K::memory().vmalloc_to_frame(quantum.addr().add(offset))
     }
 }

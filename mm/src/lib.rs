@@ -94,6 +94,7 @@ pub mod page;
 pub mod platform;
 pub mod pool;
 pub mod proc;
+pub mod ratelimit;
 pub mod region;
 pub mod resource;
 pub mod slab;

@@ -75,9 +75,14 @@ impl Log {
 
     /// Whether `text` was logged.
     pub fn shows(&self, text: &str) -> bool {
+        self.count(text) > 0
+    }
+
+    /// How often `text` was logged.
+    pub fn count(&self, text: &str) -> usize {
         let mut buf = [0; 8192];
         let (len, _) = log::read(self.0, &mut buf);
-        buf[..len].windows(text.len()).any(|window| window == text.as_bytes())
+        buf[..len].windows(text.len()).filter(|&window| window == text.as_bytes()).count()
     }
 }
 

@@ -71,9 +71,6 @@ fn page(text: &str, tags: &[Tag], results: &[TestResult]) -> String {
 
 /// The tests that show a statement; `None` while it is open.
 fn evidence(id: &str, tags: &[Tag], results: &[TestResult]) -> Option<String> {
-    if BY_INSPECTION.contains(&id) {
-        return Some("by inspection".into());
-    }
     let mut titles: Vec<String> = tags
         .iter()
         .filter(|tag| tag.statement == id && passed(tag, results))
@@ -81,6 +78,9 @@ fn evidence(id: &str, tags: &[Tag], results: &[TestResult]) -> Option<String> {
         .collect();
     titles.sort();
     titles.dedup();
+    if BY_INSPECTION.contains(&id) {
+        titles.push("by inspection".into());
+    }
     (!titles.is_empty()).then(|| titles.join(", "))
 }
 
@@ -114,5 +114,12 @@ mod tests {
     fn untagged_statements_are_open_or_by_inspection() {
         assert_eq!(row(&[], "S2"), "| S2 | two | open |");
         assert_eq!(row(&[], "S6"), "| S6 | six | by inspection |");
+    }
+
+    #[test]
+    fn tests_of_a_statement_by_inspection_are_listed_too() {
+        let tag = Tag { statement: "S6".into(), prefix: "qemu::x".into(), function: "a".into() };
+        let page = page("S6 six\n", &[tag], &[TestResult::ok("qemu::x::a")]);
+        assert!(page.ends_with("| S6 | six | `qemu::x::a`, by inspection |\n"), "{page}");
     }
 }

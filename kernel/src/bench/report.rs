@@ -1,6 +1,7 @@
 //! Rounds, statistics, and the lines that are printed.
 
 use core::fmt;
+use core::time::Duration;
 
 use kapi::Errno;
 use mm::AllocError;
@@ -13,6 +14,8 @@ use crate::console::process::Process;
 
 /// Most rounds of a row.
 const MAX_ROUNDS: usize = 21;
+/// After this time a row has no further round: with all of `slab_debug` some would else be silent for minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a probe runs.
 #[derive(Clone, Copy)]
@@ -27,6 +30,8 @@ pub struct Effort {
 pub struct Reporter<'j, 'a> {
     job: &'j Job<'a, Process>,
     failed: u32,
+    /// Rounds of the last row that were counted.
+    rounds: usize,
 }
 
 /// The end of a run: output failed, or ^C.
@@ -35,7 +40,7 @@ pub type Stopped = Failure<'static>;
 impl<'j, 'a> Reporter<'j, 'a> {
     /// Prints to the standard output of `job`.
     pub fn new(job: &'j Job<'a, Process>) -> Self {
-        Self { job, failed: 0 }
+        Self { job, failed: 0, rounds: 0 }
     }
 
     /// Whether memory sufficed for every row so far.
@@ -62,9 +67,9 @@ impl<'j, 'a> Reporter<'j, 'a> {
     ) -> Result<(), Stopped> {
         let before = paging::flushes();
         self.pairs(name, effort, call)?;
-        let operations = u64::from(effort.count) * (effort.rounds as u64 + 1);
+        let operations = u64::from(effort.count) * (self.rounds as u64 + 1);
         let flushes = Hundredths((paging::flushes() - before) * 100_000 / operations);
-        let (count, rounds) = (effort.count, effort.rounds);
+        let (count, rounds) = (effort.count, self.rounds);
         self.print(format_args!(
             "bench {name}_flushes_per_1000 {flushes} {flushes} {flushes} {flushes} {count} {rounds}\n"
         ))
@@ -92,7 +97,7 @@ impl<'j, 'a> Reporter<'j, 'a> {
         mut probe: impl FnMut(u32) -> Result<Ticks, AllocError>,
     ) -> Result<(), Stopped> {
         match self.measure(effort, &mut probe)? {
-            Some([mut ticks, _]) => self.line(name, "", &mut ticks[..effort.rounds], effort.count),
+            Some([mut ticks, _]) => self.line(name, "", &mut ticks[..self.rounds], effort.count),
             None => self.failure(name),
         }
     }
@@ -106,17 +111,21 @@ impl<'j, 'a> Reporter<'j, 'a> {
         mut probe: impl FnMut(u32) -> Result<Ticks, AllocError>,
     ) -> Result<(), Stopped> {
         let operations = effort.count * u32::from(size);
-        let Some([mut allocs, mut frees]) = self.measure(effort, &mut probe)? else { return self.failure(name) };
-        self.line(name, "_alloc", &mut allocs[..effort.rounds], operations)?;
-        self.line(name, "_free", &mut frees[..effort.rounds], operations)
+        let Some([mut allocs, mut frees]) = self.measure(effort, &mut probe)? else {
+            return self.failure(name);
+        };
+        self.line(name, "_alloc", &mut allocs[..self.rounds], operations)?;
+        self.line(name, "_free", &mut frees[..self.rounds], operations)
     }
 
     /// The ticks of each round, or `None` when memory ran out.
     fn measure(
-        &self,
+        &mut self,
         effort: Effort,
         probe: &mut dyn FnMut(u32) -> Result<Ticks, AllocError>,
     ) -> Result<Option<[[u64; MAX_ROUNDS]; 2]>, Stopped> {
+        let start = self.job.env.uptime();
+        self.rounds = 0;
         let [mut firsts, mut seconds] = [[0; MAX_ROUNDS]; 2];
         if probe(effort.count).is_err() {
             return Ok(None);
@@ -127,6 +136,10 @@ impl<'j, 'a> Reporter<'j, 'a> {
             }
             let Ok(ticks) = probe(effort.count) else { return Ok(None) };
             [*first, *second] = ticks;
+            self.rounds += 1;
+            if self.job.env.uptime() - start > PATIENCE {
+                break;
+            }
         }
         Ok(Some([firsts, seconds]))
     }

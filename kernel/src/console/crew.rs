@@ -6,6 +6,8 @@
 //! A place goes from idle to claimed (its files are being prepared), assigned, running, finished, and back to idle.
 //! One that nobody waits for skips finished. Each place has a lock of its own, the only one held here at any time.
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use mm::AllocError;
 use shell::editor::LINE;
 use shell::text::Text;
@@ -69,6 +71,26 @@ static CREW: [Slot; PLACES] = [const {
     Slot { place: SpinLock::new(place), changed: WaitQueue::new() }
 }; PLACES];
 
+/// Commands that places were claimed for, ever.
+static CLAIMS: AtomicU64 = AtomicU64::new(0);
+
+/// Knows whether a command has been the only one all the time.
+pub struct Alone(Option<u64>);
+
+impl Alone {
+    /// From now on. Called by a command.
+    pub fn since_now() -> Self {
+        let claims = CLAIMS.load(Relaxed);
+        let is_busy = |slot: &&Slot| slot.place.with(|place| !matches!(place.state, State::Idle | State::Finished(_)));
+        Self((CREW.iter().filter(is_busy).count() <= 1).then_some(claims))
+    }
+
+    /// Whether no other command has run since.
+    pub fn holds(&self) -> bool {
+        self.0 == Some(CLAIMS.load(Relaxed))
+    }
+}
+
 /// Starts the first threads.
 pub fn start() -> Result<(), AllocError> {
     CREW.iter().take(STARTED).enumerate().try_for_each(|(index, slot)| slot.start_thread(index))
@@ -92,6 +114,7 @@ pub fn claim() -> Option<Claim> {
             idle.then_some(place.thread.is_some())
         });
         let Some(has_thread) = claimed else { continue };
+        CLAIMS.fetch_add(1, Relaxed);
         let claim = Claim(index);
         return (has_thread || slot.start_thread(index).is_ok()).then_some(claim);
     }

@@ -14,6 +14,7 @@ pub mod heap;
 mod kswapd;
 mod own;
 mod platform;
+mod report;
 mod reserve;
 
 use core::fmt;

@@ -8,9 +8,8 @@ use ::mm::{
     VirtAddr,
 };
 
-use super::{kswapd, own};
+use super::{kswapd, own, report};
 use crate::arch::{clear, layout, paging, percpu};
-use crate::klog;
 use crate::sched::{self, PreemptGuard, WaitQueue, preempt};
 use crate::sync::SpinLock;
 
@@ -117,6 +116,6 @@ impl Platform for KernelPlatform {
 
     #[cold]
     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
-        klog!("{report}, called from {}:{}", caller.file(), caller.line());
+        report::show(report, caller);
     }
 }
