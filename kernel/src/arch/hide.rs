@@ -26,7 +26,6 @@ impl Hide for usize {
 
 impl Hide for NonNull<u8> {
     #[inline(always)]
-    #[expect(clippy::pointers_in_nomem_asm_block, reason = "nothing is executed, so nothing is read or written")]
     fn hidden(self) -> Self {
         let mut object = self.as_ptr();
         // SAFETY: a comment does nothing.
