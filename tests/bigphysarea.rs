@@ -1,9 +1,8 @@
 //! bigphysarea: what the kernel option set aside at boot is handed out in contiguous blocks.
 //!
 //! Machine: APPEND="bigphysarea=1000"
-//! Machine: APPEND="bigphysarea=1000" FIRMWARE=uefi CPU=max
+//! Machine: APPEND="bigphysarea=1000 highmem=64M" FIRMWARE=uefi CPU=max
 //! Machine: MEM=64M APPEND="bigphysarea=5000"
-//! Machine: APPEND="bigphysarea=1000 highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -2,8 +2,7 @@
 //!
 //! Machine:
 //! Machine: CPU=max MEM=24M
-//! Machine: FIRMWARE=uefi CPU=max MEM=2G
-//! Machine: APPEND="highmem=64M"
+//! Machine: FIRMWARE=uefi CPU=max MEM=2G APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -2,8 +2,7 @@
 //!
 //! Machine:
 //! Machine: MEM=24M
-//! Machine: FIRMWARE=uefi CPU=max
-//! Machine: APPEND="highmem=64M"
+//! Machine: FIRMWARE=uefi CPU=max APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,9 +1,8 @@
 //! Pages: whole blocks of every order, wrong frees, and the page tables that show all of it.
 //!
 //! Machine:
-//! Machine: CPU=max
+//! Machine: CPU=max APPEND="highmem=64M"
 //! Machine: FIRMWARE=uefi CPU=max
-//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,8 +1,7 @@
 //! The frame grabber: a picture in the frame buffer arrives in /dev/grabber0, whatever memory the driver got.
 //!
 //! Machine: APPEND="bigphysarea=769"
-//! Machine: APPEND="bigphysarea=769" FIRMWARE=uefi
-//! Machine: APPEND="bigphysarea=769 highmem=64M"
+//! Machine: APPEND="bigphysarea=769 highmem=64M" FIRMWARE=uefi
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

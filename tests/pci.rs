@@ -1,9 +1,8 @@
 //! The PCI bus and the claims on addresses: the VGA frame buffer and the HPET are found, claimed, mapped and used.
 //!
 //! Machine:
-//! Machine: FIRMWARE=uefi CPU=max
+//! Machine: FIRMWARE=uefi CPU=max APPEND="highmem=64M"
 //! Machine: MEM=24M
-//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,8 +1,7 @@
 //! Rights of pages: large pages in parts, the initial files, and the kernel image's frames.
 //!
 //! Machine:
-//! Machine: CPU=max
-//! Machine: APPEND="highmem=64M"
+//! Machine: CPU=max APPEND="highmem=64M"
 //! Machine: MEM=3G CPU=max FIRMWARE=uefi
 #![no_std]
 #![no_main]

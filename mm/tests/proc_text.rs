@@ -148,12 +148,12 @@ fn slabinfo_is_version_1_1() {
     assert_eq!(lines.next(), Some("slabinfo - version: 1.1 (SMP)"));
     assert!(lines.next().is_some_and(|line| line.starts_with("kmem_cache            27 ")));
     assert_eq!(lines.next(), Some("scullc               263    263   4032  263  263    1 :   32   32"));
-    assert_eq!(lines.next(), Some("size-131072(DMA)       0      0 131072    0    0   32 :    4    2"));
+    assert_eq!(lines.next(), Some("size-131072(DMA)       0      0 131072    0    0   32 :    4    4"));
     objects.into_iter().for_each(|object| memory.kmem_cache_free(cache, object).expect("a right free"));
     memory.kmem_cache_shrink(cache);
     let full = slabs(*memory, Statistics::On);
     assert!(full.starts_with("slabinfo - version: 1.1 (statistics) (SMP)\n"));
-    let line = "scullc                 0      0   4032    0    0    1 :    263     263   263  263    0 :   32   16";
+    let line = "scullc                 0      0   4032    0    0    1 :    263     263   263  263    0 :   32   32";
     assert_eq!(full.lines().nth(2), Some(&*format!("{line} :      0    263      0    263")));
 }
 

@@ -168,7 +168,9 @@ pub fn in_use() -> (usize, usize) {
     let memory = Host::memory();
     memory.drop_caches();
     let objects = memory.caches().map(|cache| cache.active_objects).sum();
-    (memory.managed_pages() - memory.free_pages_total(), objects)
+    // What describes caches never goes back.
+    let caches: usize = memory.caches().take(1).map(|cache| cache.pages).sum();
+    (memory.managed_pages() - memory.free_pages_total() - caches, objects)
 }
 
 /// Refused calls and failures that the allocators have reported.
