@@ -4,7 +4,6 @@ use core::panic::Location;
 use core::ptr::NonNull;
 
 use super::Memory;
-use super::events::Event;
 use super::objects::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
@@ -187,22 +186,6 @@ impl<P: Platform> Memory<P> {
         self.boot_caches.caches.validate()?;
         self.boot_caches.shrinkable().try_for_each(Cache::validate)?;
         self.chain.with(|chain| chain.iter().try_for_each(|cache| cache.validate()))
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) fn bad_object(
-        &self,
-        call: &'static str,
-        addr: VirtAddr,
-        error: FreeError,
-        caller: &'static Location<'static>,
-    ) -> FreeError {
-        self.count(Event::BadFree, 1);
-        let name = self.slab_of(addr).map(|slab| self.owner(slab).name);
-        let cache = name.as_ref().ok().map(CacheName::as_str);
-        self.platform.report(&Report::BadFree { call, addr, cache, error }, caller);
-        error
     }
 
     /// Bytes of a descriptor that stands outside of its slab; the size of one object of the cache `slab`.

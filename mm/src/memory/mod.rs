@@ -1,12 +1,13 @@
 //! The allocators put together: one [`Memory`] answers every call of the chapter.
 //!
 //! The core types (zone, cache, area tree) take `&mut self` and know no lock. This module owns them, each behind the
-//! platform's lock, checks the caller's context and arguments, and composes them into the calls: `pages.rs`,
-//! `reclaim.rs`, `caches.rs`, `kmalloc.rs`, `vmalloc.rs`.
+//! platform's lock, checks the caller's context and arguments (`refusals.rs`), and composes them into the calls:
+//! `pages.rs`, `reclaim.rs`, `caches.rs`, `kmalloc.rs`, `vmalloc/`.
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto high memory. None is taken under another of these;
+//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto
+//!    high memory. None is taken under another of these;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: magazines that wait there;
 //! 5. the pool of cleared pages: the chain through them; the window through which pages are cleared;
@@ -23,31 +24,29 @@ mod objects;
 mod pages;
 mod percpu;
 mod reclaim;
+mod refusals;
 mod slabs;
 mod sleepers;
 mod supply;
 mod vmalloc;
 mod zeroing;
 
-use core::panic::Location;
-
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use crate::error::AllocError;
-use crate::gfp::{GfpFlags, ZoneKind};
+use crate::gfp::ZoneKind;
 pub use crate::magazine::CpuZoneCounts;
 use crate::magazine::{CpuCache, MAX_CPUS};
 use crate::order::Order;
 use crate::page::{BlockKey, PageMap};
-use crate::platform::{Context, Lock, Platform, Report};
+use crate::platform::{Lock, Platform};
 use crate::slab::{BootCaches, Chain};
 use crate::vm::{AreaTree, Memo, RangeCache};
 use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
 use cleared::ClearedPool;
+use events::Events;
 pub use events::{CpuStats, EventCounts};
-use events::{Event, Events};
 use kmalloc::KmallocCaches;
 pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
 pub use kmap::{KMAP_PAGES, KmapAtomic};
@@ -110,7 +109,7 @@ pub struct Memory<P: Platform> {
     zeroing: Zeroing<P>,
     shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
-    /// The zone that a request tries first, by its [`GfpFlags::zone_bits`].
+    /// The zone that a request tries first, by its [`zone_bits`](crate::GfpFlags::zone_bits).
     first_zones: [ZoneKind; 4],
     /// Whether no page of each zone may wait in a magazine: so little memory is left, or pages are [zeroed](Zeroing).
     tight: [AtomicBool; BlockKey::ZONES],
@@ -322,60 +321,6 @@ impl<P: Platform> Memory<P> {
     #[inline]
     fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
         &self.zones[kind as usize]
-    }
-
-    /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
-    #[inline]
-    fn check_context(
-        &self,
-        call: &'static str,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<(), AllocError> {
-        // In this order: where everybody may sleep, the flags need not be looked at.
-        if !self.platform.may_sleep() && gfp.may_sleep() {
-            return Err(self.wrong_context(call, self.platform.context(), caller));
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn check_may_sleep(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
-        if self.platform.may_sleep() { Ok(()) } else { Err(self.wrong_context(call, self.platform.context(), caller)) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wrong_context(&self, call: &'static str, context: Context, caller: &'static Location<'static>) -> AllocError {
-        self.count(Event::WrongContext, 1);
-        self.platform.report(&Report::WrongContext { call, context }, caller);
-        AllocError
-    }
-
-    /// Refuses a request whose result needs an address, but that high memory might serve.
-    #[inline]
-    fn check_addressable(
-        &self,
-        call: &'static str,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<(), AllocError> {
-        if self.first_zone(gfp) == ZoneKind::HighMem { self.refuse_high(call, caller) } else { Ok(()) }
-    }
-
-    /// Refuses a request for high memory, if there is any.
-    #[cold]
-    #[inline(never)]
-    fn refuse_high(&self, call: &'static str, caller: &'static Location<'static>) -> Result<(), AllocError> {
-        let is_empty = self.zone(ZoneKind::HighMem).with(|zone| zone.managed() == 0);
-        if is_empty { Ok(()) } else { Err(self.refuse(call, "high memory has no address", caller)) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, call: &'static str, reason: &'static str, caller: &'static Location<'static>) -> AllocError {
-        self.platform.report(&Report::BadArgument { call, reason }, caller);
-        AllocError
     }
 }
 

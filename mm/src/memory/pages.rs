@@ -370,46 +370,4 @@ impl<P: Platform> Memory<P> {
             Ok(is_last)
         })
     }
-
-    /// Why `frame` is not the start of an allocated block of the order that was given.
-    fn explain(&self, frame: Pfn, page: &Page) -> FreeError {
-        match page.state() {
-            PageState::Allocated(_) => FreeError::WrongOrder,
-            PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
-            PageState::Slab => FreeError::SlabPage,
-            PageState::Inner => match self.map.block_of(frame) {
-                Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
-                Some(_) => FreeError::Interior,
-                None => FreeError::Reserved,
-            },
-        }
-    }
-
-    /// [`bad_free`](Self::bad_free) of a page, named by its address or, in high memory, by its physical one.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn bad_frame(
-        &self,
-        call: &'static str,
-        frame: Pfn,
-        error: FreeError,
-        caller: &'static Location<'static>,
-    ) -> FreeError {
-        let addr = self.page_address(frame).unwrap_or(VirtAddr::new(frame.phys().as_u64() as usize));
-        self.bad_free(call, addr, error, caller)
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) fn bad_free(
-        &self,
-        call: &'static str,
-        addr: VirtAddr,
-        error: FreeError,
-        caller: &'static Location<'static>,
-    ) -> FreeError {
-        self.count(Event::BadFree, 1);
-        self.platform.report(&Report::BadFree { call, addr, cache: None, error }, caller);
-        error
-    }
 }
