@@ -124,7 +124,8 @@ fn pages(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
 }
 
 fn vmalloc(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
-    for (pages, count) in [(1, 2000), (4, 1000), (16, 400), (64, 100), (256, 24), (1024, 8)] {
+    // One flush is for up to 64 areas or 8192 pages: each round has many flushes, so that all cost the same.
+    for (pages, count) in [(1, 2560), (4, 1280), (16, 640), (64, 640), (256, 320), (1024, 80)] {
         let call = Vmalloc { size: pages * PAGE_SIZE };
         reporter.pairs_and_flushes(format_args!("vmalloc_{pages}pages"), effort(count, 11), call)?;
     }
