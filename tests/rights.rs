@@ -149,10 +149,12 @@ fn impossible_changes_are_refused_and_reported() {
     assert!(log.shows("set_memory_ro: may sleep, called in interrupt context"));
     assert!(memory().set_memory_ro(at.add(1), 1).is_err());
     assert!(log.shows("set_memory_ro: the address lies inside a page"));
-    for (at, pages) in [(VirtAddr::new(0), 1), (direct(Pfn::new(u32::MAX).phys()), 1), (at, usize::MAX), (at, 1 << 40)]
-    {
+    let nowhere = direct(Pfn::new(u32::MAX).phys());
+    let alias = VirtAddr::new(at.as_usize() & ((1 << 48) - 1) | 1 << 56);
+    for (at, pages) in [(VirtAddr::new(0), 1), (VirtAddr::new(0x1000), 1 << 51), (nowhere, 1), (alias, 1)] {
         assert!(memory().set_memory_rw(at, pages).is_err());
     }
+    assert!(memory().set_memory_rw(at, usize::MAX).is_err() && memory().set_memory_rw(at, 1 << 40).is_err());
     assert!(log.shows("set_memory_rw: a page is not mapped, called from "));
     let area = memory().vmalloc(PAGE_SIZE).unwrap();
     assert!(memory().set_memory_ro(area, 2).is_err(), "the guard page is not mapped");

@@ -73,7 +73,8 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         buf.put(&quantum.bytes()[place.offset..place.offset + len])
     }
 
-    /// The frame of the page at `position`, with a reference of its own. Errors as [`mmap_page`](kapi::CharDriver::mmap_page).
+    /// The frame of the page at `position`, with a reference of its own. Errors as
+    /// [`mmap_page`](kapi::CharDriver::mmap_page).
     pub fn page_at(&self, position: u64) -> Result<Pfn, Errno> {
         match S::SPEC.mappable {
             Mappable::Never => return Err(Errno::ENODEV),

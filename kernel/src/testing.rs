@@ -153,8 +153,8 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// The entry point of a bootable test: boots the kernel, then runs the harness's main function. `boot_drivers = TABLE` stands
-/// in for the kernel's own table of drivers that take memory at boot.
+/// The entry point of a bootable test: boots the kernel, then runs the harness's main function. `boot_drivers = TABLE`
+/// stands in for the kernel's own table of drivers that take memory at boot.
 #[macro_export]
 macro_rules! test_kernel {
     ($test_main:path) => {

@@ -115,8 +115,8 @@ impl Bootmem {
         self.lost
     }
 
-    /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved there stays
-    /// reserved for good.
+    /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved there
+    /// stays reserved for good.
     pub fn keep_only(&mut self, kept: &RegionSet) -> Result<RegionSet, BootmemError> {
         let (mut free, mut hidden) = (self.free.clone(), self.free.clone());
         kept.ranges().iter().try_for_each(|&range| hidden.remove(range))?;

@@ -123,7 +123,7 @@ pub enum DestroyError {
     Busy(usize),
     /// Called where the caller may not sleep.
     WrongContext,
-    /// Not a cache, or one that was destroyed before.
+    /// Not a cache, one that was destroyed before, or one of kmalloc's, which stay.
     NoSuchCache,
 }
 

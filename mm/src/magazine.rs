@@ -9,8 +9,8 @@
 //! to write anyway. The upper half of the first block's link leads to the depot's next magazine.
 //!
 //! Who may touch a CPU's [`CpuCache`]: the thread that is pinned to the CPU, and of what runs there only one at a time:
-//! an interrupt that may have come in between goes to the zone ([`front`](crate::Pinned::front)). Its words are atomics, read and written
-//! Relaxed, so that others may look at the counts.
+//! an interrupt that may have come in between goes to the zone ([`front`](crate::Pinned::front)). Its words are atomics,
+//! read and written Relaxed, so that others may look at the counts.
 
 use core::sync::atomic::AtomicU64;
 

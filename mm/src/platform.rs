@@ -288,8 +288,8 @@ pub trait Platform: Sync + Sized + 'static {
     /// `each` is called under the lock of the page tables: it must neither lock nor take long.
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
 
-    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages of which
-    /// they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
+    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages of
+    /// which they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
     ///
     /// # Errors
     /// Nothing was changed. [`MapError::TableMissing`]: add a zeroed frame to `spares` and call again.

@@ -1,10 +1,10 @@
 //! Who has which part of an address space: ranges that nest, and claims that exclude each other.
 //!
-//! Key types: [`ResourceTree`], [`Claim`]. /proc/iomem and /proc/ioports are such trees: places (RAM, a bus, a device's window)
-//! hold narrower places and, innermost, what drivers have claimed for themselves. The caller locks.
+//! Key types: [`ResourceTree`], [`Claim`]. /proc/iomem and /proc/ioports are such trees: places (RAM, a bus, a device's
+//! window) hold narrower places and, innermost, what drivers have claimed for themselves. The caller locks.
 //!
-//! Invariant: two ranges are apart, or one holds the other and is a place. The list is in the order of first addresses, wider
-//! ranges first, so that it is the tree written out from its root on.
+//! Invariant: two ranges are apart, or one holds the other and is a place. The list is in the order of first addresses,
+//! wider ranges first, so that it is the tree written out from its root on.
 
 use core::fmt;
 

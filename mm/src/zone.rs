@@ -183,7 +183,8 @@ impl Zone {
         (magazine.len() > 0).then_some(magazine)
     }
 
-    /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the lists.
+    /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the
+    /// lists.
     pub(crate) fn put_magazine(&mut self, map: &PageMap, class: Class, magazine: Magazine, cpu: usize) {
         let pages = (class.capacity() as usize) << class.order().log2();
         let depot = &mut self.depots[class.index()];

@@ -2,7 +2,7 @@
 
 use mm::own::{KBox, KBytes, KString, KVec, KmemCache, PageBlock, VmArea};
 use mm::testing::{Machine, Rng, TestKernel};
-use mm::{AllocError, Buffer, CacheFlags, Context, GfpFlags, Order, PAGE_SIZE, ZoneKind};
+use mm::{AllocError, Buffer, CacheFlags, Context, DestroyError, GfpFlags, Order, PAGE_SIZE, ZoneKind};
 
 const KERNEL: GfpFlags = GfpFlags::KERNEL;
 const ATOMIC: GfpFlags = GfpFlags::ATOMIC;
@@ -61,6 +61,9 @@ fn the_cache_behind_kmalloc_can_be_found() {
         memory.kmem_cache_free(cache, other.expect("memory")).expect("a right free");
     }
     assert!(memory.kmem_find_general_cachep(131_073, KERNEL).is_none());
+    let class = memory.kmem_find_general_cachep(131_072, KERNEL).expect("a class");
+    assert_eq!(memory.kmem_cache_destroy(class), Err(DestroyError::NoSuchCache), "kmalloc's own stay");
+    assert_eq!(memory.platform().take_reports().len(), 1);
     memory.validate().expect("valid");
 }
 

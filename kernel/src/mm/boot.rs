@@ -118,8 +118,8 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         entries >> 10,
         PAGE_ARRAY.as_usize()
     );
-    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what is needed of the
-    // bootloader's information was copied.
+    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what is
+    // needed of the bootloader's information was copied.
     unsafe { builder.activate(main) }
 }
 

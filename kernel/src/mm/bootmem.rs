@@ -1,9 +1,9 @@
 //! Bootmem while it lasts: the calls by which code linked into the kernel takes memory before the page allocator stands.
 //!
-//! [`alloc_bootmem`], [`alloc_bootmem_low`] and their `_pages` forms are the chapter's; [`alloc_bootmem_at`] is what they have
-//! in common. A driver that wants such memory has a line in a table of [`BootDriver`]s: its function is called once, when all
-//! free RAM is known and direct-map addresses hold, right before the hand-over. From then on every call here is refused.
-//! (Chapter: "Acquiring a Dedicated Buffer at Boot Time".)
+//! [`alloc_bootmem`], [`alloc_bootmem_low`] and their `_pages` forms are the chapter's; [`alloc_bootmem_at`] is what they
+//! have in common. A driver that wants such memory has a line in a table of [`BootDriver`]s: its function is called once,
+//! when all free RAM is known and direct-map addresses hold, right before the hand-over. From then on every call here is
+//! refused. (Chapter: "Acquiring a Dedicated Buffer at Boot Time".)
 
 use ::mm::{BootZone, Bootmem, BootmemError, PAGE_SIZE, PfnRange, PhysAddr, VirtAddr};
 use spin::Once;

@@ -1,5 +1,5 @@
-//! What the bring-up of memory finds out and keeps: the initial files, the RAM that `mem=` hid, and what one half of it leaves
-//! to the other.
+//! What the bring-up of memory finds out and keeps: the initial files, the RAM that `mem=` hid, and what one half of it
+//! leaves to the other.
 
 use ::mm::region::RegionSet;
 use ::mm::{Pfn, PfnRange, PhysAddr};

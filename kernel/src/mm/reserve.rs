@@ -65,8 +65,8 @@ fn add_firmware_map(boot_info: &BootInfo) -> Result<(), BootmemError> {
     Ok(())
 }
 
-/// Reserves the bootloader's memory, which comes back later, and the kernel image, the initial files and the first page, which
-/// do not.
+/// Reserves the bootloader's memory, which comes back later, and the kernel image, the initial files and the first page,
+/// which do not.
 fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
     let mut stays = kept.image.clone();
     let (files, bytes) = kept.ramdisk;

@@ -68,8 +68,8 @@ impl Space {
     }
 }
 
-/// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed, or they lie across
-/// the edge of something; `EINVAL` for no bytes; `ENOMEM`.
+/// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed, or they lie
+/// across the edge of something; `EINVAL` for no bytes; `ENOMEM`.
 pub fn request_mem_region(start: PhysAddr, len: u64, name: &str) -> Result<(), Errno> {
     MEMORY.request(start.as_u64(), len, Claim::Exclusive, format_args!("{name}"))
 }

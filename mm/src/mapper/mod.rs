@@ -229,7 +229,8 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
-    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split) it first.
+    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split) it
+    /// first.
     // Inlined, so that what `each` gathers stays in registers.
     #[inline(always)]
     pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {

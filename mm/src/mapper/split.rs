@@ -109,29 +109,31 @@ impl<F: Format> PageMapper<F> {
         spares: &mut Spares,
     ) -> Result<(), MapError> {
         let end = end_of(at, pages)?;
-        let mut all_mapped = true;
-        self.visit(at, end, |_, _, entry| all_mapped &= matches!(entry, Entry::Leaf(..)));
-        if !all_mapped {
-            return Err(MapError::NotMapped);
-        }
+        self.each_leaf(at, end, |_, _, _, _| ())?;
         self.split(at, pages, spares)?;
-        self.visit(at, end, |slot, level, entry| {
-            if let Entry::Leaf(frame, rights) = entry {
-                slot.store(self.format.leaf(frame, level, change(rights)), Release);
-            }
-        });
-        Ok(())
+        self.each_leaf(at, end, |slot, level, frame, rights| {
+            slot.store(self.format.leaf(frame, level, change(rights)), Release);
+        })
     }
 
-    /// Calls `f` with each entry without a table below that maps part of `at..end`, or would.
-    fn visit(&self, mut at: VirtAddr, end: VirtAddr, mut f: impl FnMut(&AtomicU64, Level, Entry<F::Rights>)) {
+    /// Calls `f` with each leaf that maps part of `at..end`, up to the first page that none maps: `NotMapped`.
+    fn each_leaf(
+        &self,
+        mut at: VirtAddr,
+        end: VirtAddr,
+        f: impl Fn(&AtomicU64, Level, Pfn, F::Rights),
+    ) -> Result<(), MapError> {
         while at < end {
             let (table, level) = self.lowest(at);
             let slot = &table[level.index(at)];
-            f(slot, level, self.format.read(slot.load(Relaxed), level));
-            let Some(next) = level.end(at) else { return };
+            let Entry::Leaf(frame, rights) = self.format.read(slot.load(Relaxed), level) else {
+                return Err(MapError::NotMapped);
+            };
+            f(slot, level, frame, rights);
+            let Some(next) = level.end(at) else { break };
             at = next;
         }
+        Ok(())
     }
 }
 

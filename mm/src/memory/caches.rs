@@ -156,10 +156,12 @@ impl<P: Platform> Memory<P> {
 
     /// Shrinks a cache and takes it out of the chain, if nothing is left of it. `None`: a slab is on its way out.
     fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
-        let Some(cache) = cache.alive() else { return Some(Err(DestroyError::NoSuchCache)) };
+        let Some(cache) = cache.alive().filter(|cache| !self.kmalloc.contains(cache)) else {
+            return Some(Err(DestroyError::NoSuchCache));
+        };
         self.shrink(&cache);
-        if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0 && slabs.out() > 0) {
-            // The objects wait in magazines of CPUs that are busy elsewhere, and nobody uses the cache.
+        if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0) {
+            // CPUs that are busy elsewhere may still have magazines, and nobody uses the cache.
             self.strip_all(&cache);
             self.shrink(&cache);
         }

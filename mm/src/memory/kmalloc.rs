@@ -68,6 +68,11 @@ impl<P: Platform> KmallocCaches<P> {
         unsafe { cache.as_ref() }
     }
 
+    /// Whether a cache is one of these.
+    pub(super) fn contains(&self, cache: &Cache<P>) -> bool {
+        self.caches.iter().flatten().any(|place| core::ptr::eq(place.load(Relaxed), cache))
+    }
+
     /// Has `cache` serve sizes up to `size`, down to the next smaller class.
     fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
         self.caches[twin][place_of(size)].store(cache, Relaxed);
@@ -143,8 +148,8 @@ impl<P: Platform> Memory<P> {
         self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), caller)
     }
 
-    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes. Objects
-    /// of it may be freed either way.
+    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
+    /// Objects of it may be freed either way; it cannot be destroyed.
     pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;

@@ -67,8 +67,8 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
-    /// that were. Destructors run. A request that may not sleep gets nothing, and one that may is refused where the caller may
-    /// not. (2.4 reaps one cache a call, and a part of it; who calls this wants the memory.)
+    /// that were. Destructors run. A request that may not sleep gets nothing, and one that may is refused where the caller
+    /// may not. (2.4 reaps one cache a call, and a part of it; who calls this wants the memory.)
     #[track_caller]
     pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
         if !gfp.may_sleep() || self.check_may_sleep("kmem_cache_reap", Location::caller()).is_err() {
@@ -125,8 +125,8 @@ impl<P: Platform> Memory<P> {
             .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
-    /// Gives back all memory that nobody holds: what freed vm areas left behind, the empty slabs of every reapable cache, page
-    /// tables that map nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context.
+    /// Gives back all memory that nobody holds: what freed vm areas left behind, the empty slabs of every reapable cache,
+    /// page tables that map nothing, then whatever waits in magazines and depots goes to the buddy lists. Process context.
     /// Returns the pages that came back. (`echo 3 > /proc/sys/vm/drop_caches`)
     pub fn drop_caches(&'static self) -> usize {
         let drain = |nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| self.drain_objects(&cache)));

@@ -14,10 +14,10 @@ use crate::slab::magazine::MagazineRef;
 use crate::slab::{Cache, CacheName};
 
 impl<P: Platform> Memory<P> {
-    /// Sets how many objects each CPU may keep of the cache `name`, up to 128, and how many of them a refill takes from
-    /// slabs. A CPU's two magazines hold half of `limit` each, rounded up; between magazines and depot, objects move by
-    /// whole magazines as always. A limit of 0 does without magazines. What is refused is reported. Process context.
-    /// (Chapter's kernel: a write to /proc/slabinfo.)
+    /// Sets how many objects each CPU may keep in its magazines of the cache `name`, up to 128, and how many of them a
+    /// refill takes from slabs; what depots hold stays the same. A CPU's two magazines hold half of `limit` each, rounded
+    /// up; between magazines and depot, objects move by whole magazines as always. A limit of 0 does without magazines.
+    /// What is refused is reported. Process context. (Chapter's kernel: a write to /proc/slabinfo.)
     #[track_caller]
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         let caller = Location::caller();
@@ -64,7 +64,8 @@ impl<P: Platform> Memory<P> {
 
     /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
     pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
-        let capacity = cache.stock.capacity();
+        // Somebody may have done away with magazines since the caller looked.
+        let capacity = Some(cache.stock.capacity()).filter(|&capacity| capacity > 0)?;
         let source = &self.boot_caches.magazines[Stock::kind(capacity)?];
         let memory = self.take_from_slab(source).or_else(|| {
             self.grow_quietly(source)?;
@@ -99,9 +100,14 @@ impl<P: Platform> Memory<P> {
                 None => cache.front.want_drain(cpu),
             }
         }
-        let next = || cache.slabs.with(|_| cache.front.take_waiting());
+        let next = || {
+            cache.slabs.with(|slabs| {
+                let magazine = cache.front.take_waiting()?;
+                slabs.put_all(magazine, |addr| self.slab_around(addr));
+                Some(magazine)
+            })
+        };
         while let Some(magazine) = next() {
-            cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr)));
             self.free_magazine(magazine);
         }
     }

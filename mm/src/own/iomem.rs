@@ -65,8 +65,8 @@ impl<K: Global> IoMem<K> {
     access!(readl, writel, u32);
     access!(readq, writeq, u64);
 
-    /// Copies `to.len()` bytes from byte `offset` on out of the device, by the largest aligned accesses, ascending; `None`, and
-    /// nothing is read, when they are not wholly inside the mapping.
+    /// Copies `to.len()` bytes from byte `offset` on out of the device, by the largest aligned accesses, ascending; `None`,
+    /// and nothing is read, when they are not wholly inside the mapping.
     pub fn memcpy_fromio(&self, to: &mut [u8], offset: usize) -> Option<()> {
         self.pieces(offset, to.len(), |at, piece| match <&mut [u8; 8]>::try_from(&mut to[piece.clone()]) {
             Ok(word) => *word = self.readq(at).unwrap_or_default().to_le_bytes(),

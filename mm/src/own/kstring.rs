@@ -9,8 +9,8 @@ use crate::gfp::GfpFlags;
 
 /// An owned text that grows.
 ///
-/// As `String`, but what may allocate takes GFP flags and may fail, and a place within a character, or none at all, is told by
-/// the result: no method panics.
+/// As `String`, but what may allocate takes GFP flags and may fail, and a place within a character, or none at all, is told
+/// by the result: no method panics.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -98,8 +98,8 @@ impl<K: Global> KString<K> {
         characters.into_iter().try_for_each(|character| self.push(character, gfp))
     }
 
-    /// Puts `text` before byte `at`; fails without memory, and where no character starts and the text does not end. The string
-    /// stays as it was then.
+    /// Puts `text` before byte `at`; fails without memory, and where no character starts and the text does not end. The
+    /// string stays as it was then.
     #[track_caller]
     pub fn insert_str(&mut self, at: usize, text: &str, gfp: GfpFlags) -> Result<(), AllocError> {
         if !self.is_char_boundary(at) {

@@ -5,8 +5,9 @@
 //! it keeps, or is filled from a slab.
 //!
 //! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::front`](crate::Pinned::front).
-//! A depot has a lock, which only those wait for who take from a surplus. A magazine leaves a front or a depot under the
-//! lock of the cache, before it is given back: who holds that lock may look at the counts of all CPUs.
+//! A depot has a lock, which others take only for a surplus, when memory is short, to drain and to count. A magazine leaves
+//! a front or a depot under the lock of the cache, before it is given back: who holds that lock may look at the counts of
+//! all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 

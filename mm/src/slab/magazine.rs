@@ -1,7 +1,7 @@
 //! Magazines of objects: what a CPU allocates from and frees to without a lock.
 //!
 //! A magazine is an array of [`Parked`] objects behind a small header, in memory from a boot cache of the allocators. It
-//! belongs to the CPU where it is loaded or spare, or to a depot, under the lock of the cache whose objects it holds.
+//! belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
 //! (Bonwick and Adams, "Magazines and Vmem", 2001.)
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};

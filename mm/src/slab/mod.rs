@@ -1,8 +1,9 @@
 //! Slab caches: named pools of equal objects, carved from blocks of pages.
 //!
 //! `geometry.rs` decides how a slab is laid out, `descriptor.rs` is one slab, `slabs.rs` all slabs of a cache, `front.rs`
-//! the magazines of each CPU before them, `depot.rs` those that wait to be traded, `cache.rs` one cache, `chain.rs` the list of all caches. The calls
-//! (`kmem_cache_alloc` and the rest) are in `memory/caches.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
+//! the magazines of each CPU before them, `depot.rs` those that wait to be traded, `cache.rs` one cache, `chain.rs` the
+//! list of all caches. The calls (`kmem_cache_alloc` and the rest) are in `memory/caches.rs`. (Bonwick 1994; chapter:
+//! "Lookaside Caches".)
 
 pub(crate) mod cache;
 pub(crate) mod chain;

@@ -86,7 +86,8 @@ impl Slabs {
     pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
         let free = slab.free();
-        let mut left = free.min(batch);
+        // One at least: a CPU may come by with magazines when they have just been done away with.
+        let mut left = free.min(batch.max(1));
         for magazine in magazines {
             let count = left.min(magazine.capacity());
             magazine.fill(count, || {

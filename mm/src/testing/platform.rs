@@ -94,7 +94,8 @@ impl HostPlatform {
         let (root, frames) = (Pfn::new(frames), frames as usize + 1);
         let (file, memory) = (File::new(frames), Reserved::new(frames));
         file.map(memory.start(), 0, frames);
-        // SAFETY: the file's frames show at `memory`, zeroed; the root's is nobody else's, and the allocators hand in theirs.
+        // SAFETY: the file's frames show at `memory`, zeroed; the root's is nobody else's, and the allocators hand in
+        // theirs.
         let tables = unsafe { PageMapper::new(root, memory.start(), HostFormat) };
         Self {
             cpus: Cpus::new(),

@@ -211,8 +211,8 @@ impl VmArea {
         self.state() == AreaState::Open
     }
 
-    /// Changes the state. From `Closed` whoever closed it may do so; from `Open` who has closed the area's entry in the memo,
-    /// or has the tree's lock if it has none there; from `Free` whose cache it waits in.
+    /// Changes the state. From `Closed` whoever closed it may do so; from `Open` who has closed the area's entry in the
+    /// memo, or has the tree's lock if it has none there; from `Free` whose cache it waits in.
     #[inline]
     pub(crate) fn set_state(&self, state: AreaState) {
         let bits = match state {

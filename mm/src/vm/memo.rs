@@ -5,8 +5,9 @@
 //! The entry is closed then, until the area is opened for its next owner.
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
-//! needed to give a place to another area, and only that of an open one is ever taken: a closed one has somebody at work
-//! on it. An area has left before its descriptor goes.
+//! needed to give a place to another area, and only that of an open one is ever taken: a closed one is at work, or waits
+//! with its place for the next owner. Where both places are closed, a new area has none and is freed by way of the tree. An
+//! area has left before its descriptor goes.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
@@ -81,11 +82,12 @@ impl Memo {
         entry.area.get()
     }
 
-    /// Closes an area that is known to exist. Under the tree's lock.
-    pub(crate) fn close_area(&self, area: AreaRef) -> Closing {
+    /// Closes an area that is known to exist, if it is open for that purpose at this moment. Under the tree's lock.
+    pub(crate) fn close_area(&self, area: AreaRef, purpose: Purpose) -> Closing {
         // Under the lock the area keeps its entry, whatever that says.
         let Some(entry) = self.entry_of(area) else { return Closing::Unknown };
-        let open = word_of(area);
+        // Of the caller's purpose, not of the area's: that may have a new owner by now.
+        let open = area.start.as_usize() | purpose.bits();
         match entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed) {
             Ok(_) => Closing::Done,
             Err(_) => Closing::Lost,

@@ -9,7 +9,8 @@
 //! frames that were mapped there. In a bucket the lazy areas are the last ones.
 //!
 //! Who may touch a CPU's cache: the thread that is pinned to the CPU, and an interrupt only if it did not come in between
-//! ([`front`](crate::platform::Pinned::front)). Its words are atomics, read and written Relaxed, so that others may look at the counts.
+//! ([`front`](crate::platform::Pinned::front)). Its words are atomics, read and written Relaxed, so that others may look at
+//! the counts.
 //!
 //! Invariants (checked by [`RangeCache::validate`]): every area here is `Free`; each is in the bucket of its size; no lazy
 //! area comes before one that is not; the counts are right; something must be flushed exactly when an area is lazy.
@@ -167,8 +168,8 @@ impl RangeCache {
         }
     }
 
-    /// Takes a range of exactly `pages` pages and a guard page that starts at a multiple of `align`; the area is the caller's
-    /// alone, and still `Free`.
+    /// Takes a range of exactly `pages` pages and a guard page that starts at a multiple of `align`; the area is the
+    /// caller's alone, and still `Free`.
     #[inline]
     pub(crate) fn take(&self, pages: usize, align: usize) -> Option<AreaRef> {
         let bucket = &self.buckets[bucket_of(pages)?];

@@ -65,6 +65,10 @@ pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFl
 
 /// Lets mapped pages be accessed in this way alone; see `mm::Platform::protect`. Never sleeps; any context.
 pub fn protect(at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
+    // Elsewhere nothing is a caller's; and the tables know no more than 48 bits of an address.
+    if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
+        return Err(MapError::NotMapped);
+    }
     let change = |flags: Flags| match access {
         Access::Read => flags.difference(Flags::WRITABLE),
         Access::ReadWrite => flags.union(Flags::WRITABLE),
@@ -91,8 +95,8 @@ pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlus
 
 /// Drops what the TLB knows of the pages that `must_flush` tells of, and all that it knows of the ways to them.
 ///
-/// Mappings made by [`map`] are not global, so a reload of CR3 drops them all; those that the builder made are. Other CPUs, once they run, must be told by
-/// an interrupt from here.
+/// Mappings made by [`map`] are not global, so a reload of CR3 drops them all; those that the builder made are. Other CPUs,
+/// once they run, must be told by an interrupt from here.
 pub fn flush(must_flush: MustFlush) {
     FLUSHES.store(FLUSHES.load(Relaxed) + 1, Relaxed);
     let (start, end) = (must_flush.start().as_usize(), must_flush.end().as_usize());
@@ -103,7 +107,8 @@ pub fn flush(must_flush: MustFlush) {
         }
         return;
     }
-    // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address they were used for.
+    // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address they
+    // were used for.
     for page in (start..end).step_by(PAGE_SIZE) {
         tlb::flush(x86_64::VirtAddr::new_truncate(page as u64));
     }

@@ -67,8 +67,8 @@ impl<P: Platform> Memory<P> {
         core::iter::successors(next(self.config.vmalloc_start), move |area| next(area.start.add(area.bytes)))
     }
 
-    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor. Nobody can
-    /// free the area before it is opened.
+    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor. Nobody
+    /// can free the area before it is opened.
     pub(super) fn reserve_area(
         &'static self,
         call: &'static str,
@@ -145,7 +145,7 @@ impl<P: Platform> Memory<P> {
             if area.state() != AreaState::Open || area.purpose() != purpose {
                 return None;
             }
-            match self.memo.close_area(area) {
+            match self.memo.close_area(area, purpose) {
                 Closing::Done => {}
                 Closing::Lost => return None,
                 Closing::Unknown => self.memo.remember(area),

@@ -49,8 +49,8 @@ impl<P: Platform> Memory<P> {
         self.build_area("__vmalloc", size, gfp, caller).map(|area| self.opened(area))
     }
 
-    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page by
-    /// page.
+    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
+    /// by page.
     #[track_caller]
     pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         const CALL: &str = "vmalloc_huge";

@@ -14,8 +14,8 @@ impl<P: Platform> Memory<P> {
     /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables.
     ///
     /// The address need not be page-aligned: the result points to the same offset in the first mapped page. Refused:
-    /// 0 bytes, a range that wraps around, memory that the allocators own or the kernel lies in, a context that may not sleep.
-    /// Undo it with [`iounmap`](Self::iounmap).
+    /// 0 bytes, a range that wraps around, memory that the allocators own or the kernel lies in, a context that may not
+    /// sleep. Undo it with [`iounmap`](Self::iounmap).
     #[track_caller]
     pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
         let caller = Location::caller();

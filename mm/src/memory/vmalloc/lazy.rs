@@ -89,9 +89,9 @@ impl<P: Platform> Memory<P> {
     #[inline(never)]
     fn settle(&'static self, (pin, ranges): PinnedRanges<P>) -> usize {
         let settled = ranges.settle(|must_flush| self.platform.flush(must_flush));
-        let wanted = ranges.take_drain_wish();
         drop(pin);
         let Some(Settled { frames, surplus }) = settled else { return 0 };
+        let wanted = ranges.take_drain_wish();
         self.free_chain(frames);
         while let Some(area) = surplus.pop() {
             self.forget(area);

@@ -11,11 +11,12 @@ use crate::platform::{Access, MustFlush, Platform};
 use crate::vm::AreaKind;
 
 impl<P: Platform> Memory<P> {
-    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever writes
-    /// to them there is told by a fault. Large pages of which they are a part are split, with tables from the allocator.
+    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever
+    /// writes to them there is told by a fault. Large pages of which they are a part are split, with tables from the
+    /// allocator.
     ///
-    /// Make them writable again before you free them, unless they are all of an area. Refused, with a report: an address
-    /// inside a page, pages that are not mapped, a part of a large block of vmalloc_huge, a context that may not sleep. On
+    /// Make pages of the direct map writable again before you free them. Refused, with a report: an address inside a page,
+    /// pages that are not mapped, a part of a large block of vmalloc_huge, a context that may not sleep. On
     /// any failure everything is as it was.
     #[track_caller]
     pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {

@@ -13,8 +13,8 @@ use crate::platform::{Mapping, MustFlush, Platform};
 use crate::vm::FrameChain;
 
 impl<P: Platform> Memory<P> {
-    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how many that were. Fewer
-    /// than all only after a failure, which has been reported.
+    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how
+    /// many that were. Fewer than all only after a failure, which has been reported.
     #[inline]
     pub(in crate::memory) fn map_all(
         &'static self,
@@ -120,7 +120,7 @@ impl<P: Platform> Memory<P> {
         self.unlink_tables(self.config.vmalloc_start, self.config.vmalloc_end)
     }
 
-    /// Page tables of the vm range.
+    /// Page tables from the allocator: those of the vm range, and those of large pages that were split.
     pub fn page_tables(&self) -> usize {
         self.tables.load(Relaxed)
     }

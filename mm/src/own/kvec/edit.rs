@@ -88,7 +88,8 @@ impl<T, K: Global> KVec<T, K> {
         Ok(rest)
     }
 
-    /// Shortens the vector to `len` values or fills it up to `len` with copies of `value`; without memory it stays as it was.
+    /// Shortens the vector to `len` values or fills it up to `len` with copies of `value`; without memory it stays as it
+    /// was.
     #[track_caller]
     pub fn resize(&mut self, len: usize, value: T, gfp: GfpFlags) -> Result<(), AllocError>
     where

@@ -52,8 +52,8 @@ pub struct Drain<'a, T, K: Global> {
 }
 
 impl<T, K: Global> KVec<T, K> {
-    /// Takes the values of a range out, one after the other; the others stay, in order, and so does the memory. `None` if the
-    /// range is not within the vector.
+    /// Takes the values of a range out, one after the other; the others stay, in order, and so does the memory. `None` if
+    /// the range is not within the vector.
     pub fn drain(&mut self, range: impl RangeBounds<usize>) -> Option<Drain<'_, T, K>> {
         let first = match range.start_bound() {
             Bound::Included(&first) => first,
