@@ -112,6 +112,40 @@ fn a_magazine_is_filled_from_one_slab_in_the_order_of_addresses() {
 }
 
 #[test]
+fn a_cache_that_goes_takes_back_the_empty_magazines_of_other_cpus() {
+    // Shows: S31
+    let memory = boot(16);
+    // One object a slab: a refill leaves both magazines empty.
+    let flags = CacheFlags::HWCACHE_ALIGN;
+    let spec = CacheSpec { name: "test", size: 4000, offset: 0, flags, ctor: None, dtor: None };
+    let cache = memory.kmem_cache_create(&spec).expect("a cache");
+    let magazines = || -> usize {
+        let own = memory.caches().filter(|cache| cache.name.as_str().starts_with("magazine-"));
+        own.map(|cache| cache.active_objects).sum()
+    };
+    let before = magazines();
+    let gone = Barrier::new(2);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            TestKernel::enter(*memory);
+            let object = memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
+            sender.send(object.as_ptr() as usize).expect("somebody listens");
+            // This CPU is in use, and keeps its magazines, until the cache is gone.
+            gone.wait();
+        });
+        let object = NonNull::new(receiver.recv().expect("sent") as *mut u8).expect("an object");
+        assert_eq!(magazines(), before + 2, "the other CPU has two");
+        memory.kmem_cache_free(cache, object).expect("a right free");
+        let destroyed = memory.kmem_cache_destroy(cache);
+        gone.wait();
+        assert_eq!(destroyed, Ok(()));
+    });
+    assert_eq!(magazines(), before);
+    at_rest(*memory);
+}
+
+#[test]
 fn objects_that_only_wait_in_magazines_do_not_hold_their_cache() {
     // Shows: S31
     let memory = boot(16);

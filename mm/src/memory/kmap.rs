@@ -164,11 +164,7 @@ impl<P: Platform> Memory<P> {
             return Ok(frame);
         }
         let frame = self.alloc_frames(gfp, Order::ZERO, caller)?;
-        let cleared = self.kmap_atomic(frame).map(|shown| self.platform.clear_page(shown.addr()));
-        cleared.map(|()| frame).inspect_err(|_| {
-            let freed = self.release_frames(frame, Order::ZERO);
-            debug_assert!(freed.is_ok());
-        })
+        self.zeroed(frame, Order::ZERO).ok_or(AllocError)
     }
 
     /// Makes the page tables of the windows, if there is high memory. Boot.

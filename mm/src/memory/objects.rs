@@ -277,7 +277,7 @@ impl<P: Platform> Memory<P> {
             }
             Put::Nowhere => self.equip(cache),
         }
-        if let Put::Nowhere | Put::NeedsMagazine(_) = self.put_into_magazine(cache, parked, Full::Flush) {
+        if !matches!(self.put_into_magazine(cache, parked, Full::Flush), Put::Done | Put::Flushed) {
             cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
         }
         self.trim(cache);

@@ -59,15 +59,16 @@ impl<P: Platform> Memory<P> {
         self.drain_magazines();
     }
 
-    /// A block that was just allocated, cleared if that is wanted; it is given back when it cannot be.
+    /// A block that was just allocated, [`zeroed`](Self::zeroed) if that is wanted.
     #[inline]
     pub(super) fn zeroed_if_wanted(&self, block: Pfn, order: Order) -> Option<Pfn> {
         if self.zeroing.is_wanted_at(DebugFlags::ZERO_ON_ALLOC) { self.zeroed(block, order) } else { Some(block) }
     }
 
+    /// A block that was just allocated, cleared; it is given back when it cannot be.
     #[cold]
     #[inline(never)]
-    fn zeroed(&self, block: Pfn, order: Order) -> Option<Pfn> {
+    pub(super) fn zeroed(&self, block: Pfn, order: Order) -> Option<Pfn> {
         if self.clear_frames(block, order).is_err() {
             let freed = self.release_frames(block, order);
             debug_assert!(freed.is_ok());
