@@ -1,10 +1,17 @@
 //! CPUs for the benchmark's threads: a number, a count of pins, a core of the machine.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicU32, Ordering, compiler_fence};
+
+/// How often a CPU is pinned at this moment. Written by its thread.
+#[repr(align(128))]
+struct Pins(AtomicU32);
+
+static PINS: [Pins; CPUS] = [const { Pins(AtomicU32::new(0)) }; CPUS];
 
 std::thread_local! {
     static NUMBER: Cell<usize> = const { Cell::new(0) };
-    static PINS: Cell<u32> = const { Cell::new(0) };
+    static MINE: Cell<&'static AtomicU32> = const { Cell::new(&PINS[0].0) };
 }
 
 /// CPUs that the rows with two threads need.
@@ -13,6 +20,7 @@ pub const CPUS: usize = 2;
 /// Makes this thread the one of CPU `number`: on that core of the machine, if it has so many.
 pub fn become_cpu(number: usize) {
     NUMBER.set(number);
+    MINE.set(&PINS[number].0);
     // SAFETY: all zeros is the empty set.
     let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
     // SAFETY: the number is far below the size of the set.
@@ -27,20 +35,60 @@ pub fn number() -> usize {
     NUMBER.get()
 }
 
-/// Counts a pin, as a kernel counts what holds preemption off.
-#[inline]
-pub fn pin() {
-    PINS.set(PINS.get().wrapping_add(1));
+/// A pin, counted as a kernel counts what holds preemption off.
+pub struct Pin {
+    pins: &'static AtomicU32,
+    before: u32,
 }
 
-/// Ends a pin.
-#[inline]
-pub fn unpin() {
-    PINS.set(PINS.get().wrapping_sub(1));
+impl Pin {
+    /// Pins this thread until the pin is dropped.
+    #[inline]
+    pub fn new() -> Self {
+        let pins = MINE.get();
+        let before = pins.load(Ordering::Relaxed);
+        pins.store(before.wrapping_add(1), Ordering::Relaxed);
+        // What comes next comes after it; what the processor makes of that, `outwait` knows.
+        compiler_fence(Ordering::SeqCst);
+        Self { pins, before }
+    }
+}
+
+impl Drop for Pin {
+    #[inline]
+    fn drop(&mut self) {
+        self.pins.store(self.before, Ordering::Release);
+    }
 }
 
 /// Whether this thread is pinned.
 #[inline]
 pub fn is_pinned() -> bool {
-    PINS.get() != 0
+    MINE.get().load(Ordering::Relaxed) != 0
+}
+
+/// Lets threads be [outwaited](outwait).
+///
+/// # Panics
+/// When the system has no expedited barriers (Linux has, from 4.14 on).
+pub fn prepare_outwait() {
+    membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+/// Returns when those have let go who had CPU `number` pinned.
+///
+/// # Panics
+/// When nothing was [prepared](prepare_outwait).
+pub fn outwait(number: usize) {
+    // Every thread has passed a barrier: its pins can be seen, or it will see what the caller did before.
+    membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    while PINS[number].0.load(Ordering::Acquire) != 0 {
+        core::hint::spin_loop();
+    }
+}
+
+fn membarrier(command: i32) {
+    // SAFETY: the call takes two numbers and touches no memory.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, command, 0) };
+    assert!(result == 0, "the system has no expedited memory barriers");
 }

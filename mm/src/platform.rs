@@ -177,24 +177,19 @@ impl fmt::Display for Report<'_> {
 #[must_use = "TLBs may still show the old frames until this is flushed"]
 pub struct MustFlush {
     start: VirtAddr,
-    end: VirtAddr,
     pages: usize,
 }
 
 impl MustFlush {
     /// The `pages` pages from `start` on must be flushed.
     pub const fn new(start: VirtAddr, pages: usize) -> Self {
-        Self { start, end: start.add(pages * PAGE_SIZE), pages }
+        Self { start, pages }
     }
 
-    /// `pages` pages somewhere between `start` and `end` must be flushed.
-    pub(crate) const fn between(start: VirtAddr, end: VirtAddr, pages: usize) -> Self {
-        Self { start, end, pages }
-    }
-
-    /// One for both: a single flush does for many areas.
+    /// One for both and what lies between them: a single flush does for many areas.
     pub fn merge(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end), pages: self.pages + other.pages }
+        let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
+        Self { start, pages: (end.as_usize() - start.as_usize()) / PAGE_SIZE }
     }
 
     /// The first address concerned.
@@ -204,10 +199,10 @@ impl MustFlush {
 
     /// The end of the addresses concerned.
     pub const fn end(&self) -> VirtAddr {
-        self.end
+        self.start.add(self.pages * PAGE_SIZE)
     }
 
-    /// Pages concerned, somewhere in that range.
+    /// Pages from there to the end.
     pub const fn pages(&self) -> usize {
         self.pages
     }
@@ -242,6 +237,14 @@ pub trait Platform: Sync + Sized + 'static {
     fn pin_idle(&self, _cpu: usize) -> Option<Self::Pin> {
         None
     }
+
+    /// Whether [`outwait`](Self::outwait) does what it says. Areas are then freed without a locked operation on the CPU that
+    /// took them; freeing them elsewhere waits for that CPU.
+    const OUTWAITS: bool = false;
+
+    /// Returns when all have let go who were pinned to `cpu` at the call, and shows the caller what they wrote; who is pinned
+    /// there later sees what the caller wrote before. Process context; the caller is not pinned.
+    fn outwait(&self, _cpu: usize) {}
 
     /// The context of the caller.
     fn context(&self) -> Context;

@@ -32,25 +32,15 @@ impl<T: Send> Lock<T> for SpinLock<T> {
     }
 }
 
-/// A pin of this thread to its CPU.
-pub struct Pin(usize);
-
-impl Pinned for Pin {
+impl Pinned for cpu::Pin {
     #[inline]
     fn cpu(&self) -> usize {
-        self.0
+        cpu::number()
     }
 
     #[inline]
     fn front(&self) -> usize {
-        self.0
-    }
-}
-
-impl Drop for Pin {
-    #[inline]
-    fn drop(&mut self) {
-        cpu::unpin();
+        cpu::number()
     }
 }
 
@@ -61,12 +51,17 @@ pub struct Bench {
 
 impl Platform for Bench {
     type Lock<T: Send> = SpinLock<T>;
-    type Pin = Pin;
+    type Pin = cpu::Pin;
 
     #[inline]
-    fn pin(&self) -> Option<Pin> {
-        cpu::pin();
-        Some(Pin(cpu::number()))
+    fn pin(&self) -> Option<cpu::Pin> {
+        Some(cpu::Pin::new())
+    }
+
+    const OUTWAITS: bool = true;
+
+    fn outwait(&self, cpu: usize) {
+        cpu::outwait(cpu);
     }
 
     #[inline]
@@ -116,6 +111,7 @@ impl Platform for Bench {
 /// # Panics
 /// When the kmalloc caches cannot be made.
 pub fn boot() -> &'static Memory<Bench> {
+    cpu::prepare_outwait();
     let ram = PfnRange::new(DMA_END, DMA_END.add(FRAMES as u32));
     let frames = ram.end.as_u32().next_multiple_of(SECTION_FRAMES);
     let mut present = vec![0; PageMap::present_words(frames)];

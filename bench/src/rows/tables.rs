@@ -67,6 +67,8 @@ pub const AREAS: &[Row<Pages>] = &[
     Row::ticks("pair, 1000 live", &[15], 301, |peer| pairs::pair_among(peer, 1000, areas, FOUR)),
     Row::ticks("mixed sizes, 1000 live", &[], 301, |peer| pairs::steady(peer, 1000, areas)),
     Row::ticks("mixed sizes, 15000 live", &[], 301, |peer| pairs::steady(peer, MANY, areas)),
+    Row::ticks("2 CPUs: pair", &[], 61, |peer| two_cpus::pair(peer, FOUR)),
+    Row::ticks("2 CPUs: one allocates, one frees", &[], 61, |peer| two_cpus::cross_free(peer, FOUR)),
 ];
 
 /// 1 to 16 pages.

@@ -1,7 +1,7 @@
 //! CPUs for host threads: each thread is a CPU of the machine that it works on, for as long as it runs.
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::boxed::Box;
 use std::vec::Vec;
 
@@ -10,14 +10,23 @@ use crate::magazine::MAX_CPUS;
 /// All CPUs were taken when this thread asked.
 const NONE: usize = usize::MAX;
 
-/// The CPUs of one machine: a bit for each that a thread has.
+/// The CPUs of one machine.
 #[derive(Clone, Copy)]
-pub(super) struct Cpus(&'static AtomicU64);
+pub(super) struct Cpus(&'static State);
+
+#[derive(Default)]
+struct State {
+    /// A bit for each CPU that a thread has.
+    taken: AtomicU64,
+    /// How often each is pinned.
+    pins: [AtomicUsize; MAX_CPUS],
+}
 
 /// A CPU; a borrowed one goes back when this is dropped.
 pub struct HostPin {
     number: usize,
-    borrowed: Option<Cpus>,
+    cpus: Cpus,
+    borrowed: bool,
 }
 
 /// The CPUs of a thread, one of each machine that it has worked on, given back when the thread ends.
@@ -30,6 +39,12 @@ std::thread_local! {
 }
 
 impl HostPin {
+    fn new(cpus: Cpus, number: usize, borrowed: bool) -> Self {
+        cpus.0.pins[number].fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Self { number, cpus, borrowed }
+    }
+
     pub(super) const fn number(&self) -> usize {
         self.number
     }
@@ -38,8 +53,9 @@ impl HostPin {
 impl Drop for HostPin {
     #[inline]
     fn drop(&mut self) {
-        if let Some(cpus) = self.borrowed {
-            cpus.give_back(self.number);
+        self.cpus.0.pins[self.number].fetch_sub(1, Ordering::Release);
+        if self.borrowed {
+            self.cpus.give_back(self.number);
         }
     }
 }
@@ -64,13 +80,20 @@ impl Cpus {
     pub(super) fn current(self) -> Option<HostPin> {
         let (machine, number) = LAST.get();
         let number = if machine == self.address() { number } else { self.find_or_claim() };
-        (number < MAX_CPUS).then_some(HostPin { number, borrowed: None })
+        (number < MAX_CPUS).then(|| HostPin::new(self, number, false))
     }
 
     /// CPU `number`, if no thread has it.
     pub(super) fn borrow(self, number: usize) -> Option<HostPin> {
-        // Lazily: a pin that is made is given back when it is dropped.
-        self.take(number).then(|| HostPin { number, borrowed: Some(self) })
+        self.take(number).then(|| HostPin::new(self, number, true))
+    }
+
+    /// Waits until CPU `number` is not pinned at some moment.
+    pub(super) fn outwait(self, number: usize) {
+        fence(Ordering::SeqCst);
+        while self.0.pins[number].load(Ordering::Acquire) > 0 {
+            std::thread::yield_now();
+        }
     }
 
     fn address(self) -> usize {
@@ -95,11 +118,11 @@ impl Cpus {
     }
 
     fn take(self, number: usize) -> bool {
-        self.0.fetch_or(1 << number, Ordering::Acquire) >> number & 1 == 0
+        self.0.taken.fetch_or(1 << number, Ordering::Acquire) >> number & 1 == 0
     }
 
     fn give_back(self, number: usize) {
-        self.0.fetch_and(!(1 << number), Ordering::Release);
+        self.0.taken.fetch_and(!(1 << number), Ordering::Release);
     }
 }
 

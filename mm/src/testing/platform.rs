@@ -222,6 +222,12 @@ impl Platform for HostPlatform {
         self.cpus.borrow(cpu)
     }
 
+    const OUTWAITS: bool = true;
+
+    fn outwait(&self, cpu: usize) {
+        self.cpus.outwait(cpu);
+    }
+
     fn context(&self) -> Context {
         CONTEXT.get()
     }

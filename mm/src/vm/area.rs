@@ -9,6 +9,7 @@ use core::sync::atomic::AtomicU64;
 use super::memo::Place;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
+use crate::magazine::MAX_CPUS;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,19 @@ pub enum AreaKind {
     Ioremap(PhysAddr),
     /// Pages that somebody has elsewhere too.
     Vmap,
+}
+
+impl AreaKind {
+    /// The kind as it stands in an area's word.
+    #[inline]
+    const fn bits(self) -> u64 {
+        let (purpose, phys) = match self {
+            Self::Vmalloc => (Purpose::Vmalloc, 0),
+            Self::Ioremap(phys) => (Purpose::Ioremap, phys.as_u64()),
+            Self::Vmap => (Purpose::Vmap, 0),
+        };
+        purpose.bits() as u64 | phys
+    }
 }
 
 /// What an area is for: [`AreaKind`] without its address.
@@ -50,23 +64,64 @@ pub enum AreaState {
 
 const CLOSED: u64 = 0;
 const OPEN: u64 = 1;
-const FREE: u64 = 2;
+/// All bits, so that it can be set without a look at them.
+const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
+const BIAS_SHIFT: u32 = 4;
+/// The bits of a bias.
+pub(super) const BIAS: usize = 2 * BIASED - (1 << BIAS_SHIFT);
+/// Set in every bias but none.
+const BIASED: usize = MAX_CPUS << BIAS_SHIFT;
+
+/// The CPU that frees an area without a locked operation, if any does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Bias(usize);
+
+impl Bias {
+    /// No CPU.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// That CPU, if it is one.
+    #[inline]
+    pub(crate) const fn to(cpu: usize) -> Self {
+        if cpu < MAX_CPUS { Self(BIASED | cpu << BIAS_SHIFT) } else { Self::NONE }
+    }
+
+    /// The bias as it stands in words beside a page's address.
+    #[inline]
+    pub(super) const fn bits(self) -> usize {
+        self.0
+    }
+
+    /// The bias that stands in a word.
+    #[inline]
+    pub(super) const fn of(word: usize) -> Self {
+        Self(word & BIAS)
+    }
+
+    /// Its CPU.
+    pub(super) const fn cpu(self) -> Option<usize> {
+        if self.0 == 0 { None } else { Some((self.0 & !BIASED) >> BIAS_SHIFT) }
+    }
+}
+
+const _: () = assert!(MAX_CPUS.is_power_of_two() && BIAS < PAGE_SIZE);
 
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
+///
+/// What each owner needs comes first, and shares a cache line.
+#[repr(C)]
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    /// State, purpose and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
+    /// The state and, of the last owner, purpose, bias and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// The flush that its range waits for, by its number in the cache that it waits in.
-    pub(super) flush: Cell<usize>,
     /// Its place in the memo: of whoever closed the area; while it is open, of who has the tree's lock.
     pub(super) place: Cell<Place>,
     /// The level in the tree: 1 for a leaf.
@@ -123,6 +178,13 @@ impl AreaLink {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
+    /// That area, or none.
+    pub(crate) fn to(area: Option<AreaRef>) -> Self {
+        let link = Self::new();
+        link.set(area);
+        link
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> Option<AreaRef> {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
@@ -143,7 +205,6 @@ impl VmArea {
             word: AtomicU64::new(CLOSED),
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
-            flush: Cell::new(0),
             place: Cell::new(Place::NONE),
             level: Cell::new(1),
             left: Cell::new(None),
@@ -156,14 +217,29 @@ impl VmArea {
 
     /// Gives an area that is the caller's alone a purpose. It is closed.
     #[inline]
-    pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
-        let (purpose, phys) = match kind {
-            AreaKind::Vmalloc => (Purpose::Vmalloc, 0),
-            AreaKind::Ioremap(phys) => (Purpose::Ioremap, phys.as_u64()),
-            AreaKind::Vmap => (Purpose::Vmap, 0),
-        };
+    pub(crate) fn assign(&self, kind: AreaKind, bias: Bias, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
-        self.word.store(CLOSED | purpose.bits() as u64 | phys, Relaxed);
+        self.word.store(CLOSED | kind.bits() | bias.bits() as u64, Relaxed);
+    }
+
+    /// Opens an area that was assigned and is the caller's alone. Returns purpose and bias as they stand in words beside a
+    /// page's address.
+    #[inline]
+    pub(super) fn open(&self) -> usize {
+        let word = self.word.load(Relaxed);
+        self.word.store(word | OPEN, Relaxed);
+        word as usize & (PURPOSE as usize | BIAS)
+    }
+
+    /// Closes an open area that is not in the memo. Under the tree's lock.
+    pub(crate) fn close(&self) {
+        self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
+    }
+
+    /// Makes an area free that is the caller's alone.
+    #[inline]
+    pub(super) fn set_free(&self) {
+        self.word.store(self.word.load(Relaxed) | FREE, Relaxed);
     }
 
     /// What the area shows.
@@ -181,12 +257,6 @@ impl VmArea {
     #[inline]
     pub(crate) fn purpose(&self) -> Purpose {
         purpose_in(self.word.load(Relaxed))
-    }
-
-    /// The same as [`Purpose::bits`].
-    #[inline]
-    pub(super) fn purpose_bits(&self) -> usize {
-        (self.word.load(Relaxed) & PURPOSE) as usize
     }
 
     /// Who asked for it last.
@@ -209,18 +279,6 @@ impl VmArea {
     #[inline]
     pub(super) fn is_open(&self) -> bool {
         self.state() == AreaState::Open
-    }
-
-    /// Changes the state. From `Closed` whoever closed it may do so; from `Open` who has closed the area's entry in the
-    /// memo, or has the tree's lock if it has none there; from `Free` whose cache it waits in.
-    #[inline]
-    pub(crate) fn set_state(&self, state: AreaState) {
-        let bits = match state {
-            AreaState::Closed => CLOSED,
-            AreaState::Open => OPEN,
-            AreaState::Free => FREE,
-        };
-        self.word.store(self.word.load(Relaxed) & !STATE | bits, Relaxed);
     }
 
     /// Bytes of the mapped pages.

@@ -1,17 +1,23 @@
 //! Areas by their first address: how most frees find theirs, without the tree and its lock.
 //!
 //! Key types: [`Memo`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
-//! area it has and whether that is open, in one word: of all who free an area at once, the one wins that changes this word.
-//! The entry is closed then, until the area is opened for its next owner.
+//! area it has and whether that is open, in one word: of all who free an area at once, the one wins that closes this word.
+//! The entry is closed then, until the area is opened for its next owner. The state in the area's descriptor follows when
+//! the area is free: until then it says that the area is open.
+//!
+//! An open entry may be biased to a CPU: who is pinned there closes it by a plain store. Everybody else must revoke the
+//! bias first, by a mark in the word; then wait until nobody is pinned there any more who may have looked at the word
+//! before; and only then compare and exchange it. If the CPU was faster, the word is closed by now. (The idea is that of
+//! biased locks: K. Kawachiya, A. Koseki, T. Onodera, "Lock Reservation", 2002.)
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
-//! needed to give a place to another area, and only that of an open one is ever taken: a closed one is at work, or waits
-//! with its place for the next owner. Where both places are closed, a new area has none and is freed by way of the tree. An
-//! area has left before its descriptor goes.
+//! needed to give a place to another area, and only that of an open one is ever taken, by its CPU if it is biased: a closed
+//! one is at work, or waits with its place for the next owner. Where no place can be taken, a new area has none and is freed
+//! by way of the tree. An area has left before its descriptor goes.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
-use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use crate::vm::area::{AreaLink, AreaRef, AreaState, Purpose};
+use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
+use crate::vm::area::{AreaLink, AreaRef, BIAS, Bias, Purpose};
 
 /// log2 of the number of sets. Few where schedules are explored, so that places are fought for.
 const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
@@ -24,6 +30,8 @@ const _: () = assert!(SETS * WAYS < u16::MAX as usize);
 const NONE: usize = 0;
 /// Set in the word of an area that is closed.
 const CLOSED: usize = 1;
+/// Set in the word of an open area whose bias does not hold any more.
+const REVOKED: usize = 2;
 
 /// Where an area has its entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,22 +48,28 @@ struct Entry {
 }
 
 impl Entry {
-    /// Empties the entry of an open area, unless that is being closed; says whether it did.
-    fn clear(&self) -> bool {
+    /// Empties the entry of an open area, unless another CPU may close it by a plain store; says whether it did. `here` is
+    /// the CPU that the caller is pinned to.
+    fn clear(&self, here: Bias) -> bool {
         let before = self.word.load(Relaxed);
-        before & CLOSED == 0 && self.word.compare_exchange(before, NONE, Acquire, Relaxed).is_ok()
+        let free_to_go = before & CLOSED == 0 && [Bias::NONE, here].contains(&Bias::of(before));
+        free_to_go && self.word.compare_exchange(before, NONE, Acquire, Relaxed).is_ok()
     }
-}
 
-/// Whether an area could be closed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Closing {
-    /// It is closed now.
-    Done,
-    /// Somebody else closed it.
-    Lost,
-    /// It is not remembered.
-    Unknown,
+    /// Closes an open entry, whatever its bias; says whether nobody else did. `outwait` returns when those have let go that
+    /// were pinned to a CPU.
+    fn close(&self, open: usize, outwait: impl FnOnce(usize)) -> bool {
+        let closed = open & !REVOKED | CLOSED;
+        let Some(cpu) = Bias::of(open).cpu() else {
+            return self.word.compare_exchange(open, closed, Acquire, Relaxed).is_ok();
+        };
+        let revoked = open | REVOKED;
+        if open != revoked && self.word.compare_exchange(open, revoked, SeqCst, Relaxed).is_err() {
+            return false;
+        }
+        outwait(cpu);
+        self.word.compare_exchange(revoked, closed, Acquire, Relaxed).is_ok()
+    }
 }
 
 /// Areas that can be found in a few steps.
@@ -71,53 +85,57 @@ impl Memo {
         }
     }
 
-    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is remembered; it is the
-    /// caller's then.
+    /// [`close`](Self::close) for a caller who is pinned to a CPU, if the area is biased to it.
     #[inline]
-    pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
-        let open = addr.as_usize() | purpose.bits();
-        let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Relaxed) == open)?;
-        entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed).ok()?;
-        // Nobody else changes the entry of a closed area.
+    pub(crate) fn close_biased(&self, addr: VirtAddr, purpose: Purpose, here: Bias) -> Option<AreaRef> {
+        let open = addr.as_usize() | purpose.bits() | here.bits();
+        let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Acquire) == open)?;
+        entry.word.store(open | CLOSED, Relaxed);
         entry.area.get()
     }
 
-    /// Closes an area that is known to exist, if it is open for that purpose at this moment. Under the tree's lock.
-    pub(crate) fn close_area(&self, area: AreaRef, purpose: Purpose) -> Closing {
-        // Under the lock the area keeps its entry, whatever that says.
-        let Some(entry) = self.entry_of(area) else { return Closing::Unknown };
-        // Of the caller's purpose, not of the area's: that may have a new owner by now.
-        let open = area.start.as_usize() | purpose.bits();
-        match entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed) {
-            Ok(_) => Closing::Done,
-            Err(_) => Closing::Lost,
-        }
+    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is remembered; it is the
+    /// caller's then. The caller is pinned to no CPU; `outwait` returns when those have let go that were pinned to one.
+    pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose, outwait: impl FnOnce(usize)) -> Option<AreaRef> {
+        let wanted = addr.as_usize() | purpose.bits();
+        let words = self.entries[self.set(addr)].iter().map(|entry| (entry, entry.word.load(Acquire)));
+        let (entry, open) = { words }.find(|(_, word)| word & !(REVOKED | BIAS) == wanted)?;
+        // Nobody else changes the entry of a closed area.
+        if entry.close(open, outwait) { entry.area.get() } else { None }
     }
 
-    /// Opens an area that the caller has closed, or made, and its entry if it has one.
+    /// Whether an area that is in the tree is remembered. Under the tree's lock.
+    pub(crate) fn knows(&self, area: AreaRef) -> bool {
+        self.entry_of(area).is_some()
+    }
+
+    /// Opens an area that was assigned and is the caller's alone, and its entry if it has one. Returns its address.
     #[inline]
-    pub(crate) fn open(&self, area: AreaRef) {
+    pub(crate) fn open(&self, area: AreaRef) -> VirtAddr {
         // Once it is open, somebody else may close it, and only then get it an entry.
         let entry = self.entry_of(area);
-        area.set_state(AreaState::Open);
+        let start = area.start;
+        let bits = area.open();
         if let Some(entry) = entry {
-            entry.word.store(word_of(area), Release);
+            entry.word.store(start.as_usize() | bits, Release);
         }
+        start
     }
 
-    /// Remembers a closed area, if a place for it can be had. Under the tree's lock.
-    pub(crate) fn remember(&self, area: AreaRef) {
+    /// Remembers a closed area, if a place for it can be had. Under the tree's lock; `here` is the CPU that the caller is
+    /// pinned to.
+    pub(crate) fn remember(&self, area: AreaRef, here: Bias) {
         let set = self.set(area.start);
         let places = || set * WAYS..(set + 1) * WAYS;
         let empty = places().find(|&place| self.entry(place).word.load(Relaxed) == NONE);
-        let Some(place) = empty.or_else(|| places().find(|&place| self.entry(place).clear())) else { return };
+        let Some(place) = empty.or_else(|| places().find(|&place| self.entry(place).clear(here))) else { return };
         let entry = self.entry(place);
         if let Some(before) = entry.area.get() {
             before.place.set(Place::NONE);
         }
         entry.area.set(Some(area));
         area.place.set(Place(place as u16));
-        entry.word.store(word_of(area) | CLOSED, Release);
+        entry.word.store(area.start.as_usize() | CLOSED, Release);
     }
 
     /// Forgets a closed area that the caller takes out of the tree. Under the tree's lock.
@@ -128,12 +146,12 @@ impl Memo {
         }
     }
 
-    /// The set for an area that starts at `addr`. (Knuth's multiplicative hash.)
+    /// The set for an area that starts at `addr`. Neighbours, which are often of one CPU, are neighbours here too.
     #[inline]
     fn set(&self, addr: VirtAddr) -> usize {
-        let page = (addr.as_usize() >> PAGE_SHIFT) as u64;
-        let hash = page.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS);
-        hash as usize % SETS
+        // An area takes two pages at least.
+        let pair = addr.as_usize() >> (PAGE_SHIFT + 1);
+        (pair ^ pair >> BITS) % SETS
     }
 
     #[inline]
@@ -156,7 +174,7 @@ impl Memo {
                 is_there(area)
                     && area.place.get() == Place(place as u16)
                     && self.set(area.start) == place / WAYS
-                    && word & (CLOSED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
+                    && word & (CLOSED | REVOKED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
             };
             if !entry.area.get().is_none_or(right) {
                 return Err("a vm area is remembered that is not in the tree, or wrongly");
@@ -164,10 +182,4 @@ impl Memo {
         }
         Ok(())
     }
-}
-
-/// The word for an area that is open.
-#[inline]
-fn word_of(area: AreaRef) -> usize {
-    area.start.as_usize() | area.purpose_bits()
 }

@@ -8,8 +8,8 @@ pub(crate) mod tree;
 
 pub use area::{AreaKind, AreaState};
 
-pub(crate) use area::{AreaRef, Purpose, VmArea};
+pub(crate) use area::{AreaRef, Bias, Purpose, VmArea};
 pub(crate) use chain::FrameChain;
-pub(crate) use memo::{Closing, Memo};
-pub(crate) use ranges::{RangeCache, Settled};
+pub(crate) use memo::Memo;
+pub(crate) use ranges::{Chain, RangeCache, Settled};
 pub(crate) use tree::AreaTree;

@@ -1,22 +1,22 @@
-//! Free address ranges at hand: those of freed areas, until they are wanted again.
+//! Free address ranges at hand: those of freed areas, and neighbours of new ones, until they are wanted.
 //!
 //! Key types: [`RangeCache`], one for each CPU. A freed area keeps its descriptor and its place in the tree, and waits in
-//! the bucket of its size, to be taken in a few steps, without a walk through the tree. Buckets are queues: who frees
-//! ascending addresses gets them back ascending.
+//! the bucket of its size, to be taken in a few steps, without a walk through the tree. An empty bucket is refilled with
+//! ranges that follow one another.
 //!
-//! No range may have a new owner before the TLBs are flushed, and one flush does for many. So each area bears the number of
-//! the flush that it waits for, and the cache knows which one comes next: what waits for that is *lazy*, and so are the
-//! frames that were mapped there. In a bucket the lazy areas are the last ones.
+//! No range may have a new owner before the TLBs are flushed, and one flush does for many. What was freed since the last
+//! one is *lazy*, and so are the frames that were mapped there. Lazy areas wait in one chain; after the flush each goes to
+//! its bucket. Who frees ascending addresses gets them back ascending.
 //!
 //! Who may touch a CPU's cache: the thread that is pinned to the CPU, and an interrupt only if it did not come in between
 //! ([`front`](crate::platform::Pinned::front)). Its words are atomics, read and written Relaxed, so that others may look at
 //! the counts.
 //!
-//! Invariants (checked by [`RangeCache::validate`]): every area here is `Free`; each is in the bucket of its size; no lazy
-//! area comes before one that is not; the counts are right; something must be flushed exactly when an area is lazy.
+//! Invariants (checked by [`RangeCache::validate`]): every area here is `Free`; each is lazy or in the bucket of its size;
+//! all are as many as counted.
 
-use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::addr::PAGE_SIZE;
+use crate::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use crate::page::PageMap;
 use crate::platform::MustFlush;
 use crate::vm::FrameChain;
@@ -26,15 +26,21 @@ use crate::vm::chain::FrameWords;
 /// Sizes that have a bucket: see [`bucket_of`].
 const BUCKETS: usize = 36;
 /// Ranges that wait in a bucket, at most.
-const RANGES: usize = 256;
+const RANGES: u32 = 256;
 /// Pages of the largest size that has a bucket: 2 MiB.
 const LARGE_PAGES: usize = 512;
 /// Areas that wait for a flush, at most.
 const LAZY_AREAS: usize = 64;
+/// Areas that a CPU takes without a bias after one was revoked.
+const UNBIASED: usize = 1024;
+/// Ranges that an empty bucket gets at once, at most; one at first, then twice as many each time.
+const REFILL: u32 = 8;
+/// Pages of such ranges, at most.
+const REFILL_PAGES: usize = 256;
 
 /// The bucket of a size: 1 to 32, 64, 128, 256 and 512 pages have one.
 #[inline]
-const fn bucket_of(pages: usize) -> Option<usize> {
+fn bucket_of(pages: usize) -> Option<usize> {
     match pages {
         1..=32 => Some(pages - 1),
         64 | 128 | 256 | LARGE_PAGES => Some(26 + pages.ilog2() as usize),
@@ -42,92 +48,116 @@ const fn bucket_of(pages: usize) -> Option<usize> {
     }
 }
 
-/// A chain of areas, first in, first out.
-pub(crate) struct Queue {
+/// A chain of free areas; the link of the last one leads nowhere.
+pub(crate) struct Chain {
     first: AreaLink,
+    /// Says nothing if there is no first one.
     last: AreaLink,
-    count: AtomicUsize,
 }
 
-impl Queue {
-    const fn new() -> Self {
-        Self { first: AreaLink::new(), last: AreaLink::new(), count: AtomicUsize::new(0) }
+impl Chain {
+    /// No areas.
+    pub(crate) const fn new() -> Self {
+        Self { first: AreaLink::new(), last: AreaLink::new() }
     }
 
-    /// Adds an area.
+    /// Adds an area at the beginning.
     #[inline]
-    fn push(&self, area: AreaRef) {
-        area.next.set(None);
-        match self.last.get() {
-            Some(last) => last.next.set(Some(area)),
-            None => self.first.set(Some(area)),
+    fn push_first(&self, area: AreaRef) {
+        let first = self.first.get();
+        if first.is_none() {
+            self.last.set(Some(area));
         }
-        self.last.set(Some(area));
-        self.count.store(self.len().wrapping_add(1), Relaxed);
+        area.next.set(first);
+        self.first.set(Some(area));
     }
 
-    /// Takes the area that has waited longest.
+    /// Adds an area at the end, which is free from here on.
+    pub(crate) fn push(&self, area: AreaRef) {
+        area.set_free();
+        let one = Self::new();
+        one.push_first(area);
+        self.append(&one);
+    }
+
+    /// Takes the first area.
     #[inline]
     pub(crate) fn pop(&self) -> Option<AreaRef> {
         let area = self.first.get()?;
-        let next = area.next.get();
-        self.first.set(next);
-        if next.is_none() {
-            self.last.set(None);
-        }
-        self.count.store(self.len().wrapping_sub(1), Relaxed);
+        self.first.set(area.next.get());
         Some(area)
     }
 
-    #[inline]
-    fn len(&self) -> usize {
-        self.count.load(Relaxed)
+    /// Takes all areas of another chain over, behind the own ones.
+    fn append(&self, others: &Self) {
+        let Some(first) = others.first.get() else { return };
+        match self.last.get().filter(|_| self.first.get().is_some()) {
+            Some(last) => last.next.set(Some(first)),
+            None => self.first.set(Some(first)),
+        }
+        self.last.set(others.last.get());
+        others.first.set(None);
     }
 
-    /// All areas, the one that has waited longest first.
+    /// Takes all areas of another chain over, before the own ones.
+    fn prepend(&self, others: &Self) {
+        others.append(self);
+        self.append(others);
+    }
+
+    /// Takes all areas of another chain over, behind an own one that is not the last, or before all.
+    fn insert(&self, before: Option<AreaRef>, others: &Self) {
+        let Some(before) = before else { return self.prepend(others) };
+        let rest = Self { first: AreaLink::to(before.next.get()), last: AreaLink::to(self.last.get()) };
+        self.last.set(Some(before));
+        self.append(others);
+        self.append(&rest);
+    }
+
     fn iter(&self) -> impl Iterator<Item = AreaRef> + use<> {
         core::iter::successors(self.first.get(), |area| area.next.get())
     }
-
-    /// Takes all of them.
-    fn take(&self) -> Self {
-        let all = Self::new();
-        all.first.set(self.first.get());
-        all.last.set(self.last.get());
-        all.count.store(self.len(), Relaxed);
-        self.first.set(None);
-        self.last.set(None);
-        self.count.store(0, Relaxed);
-        all
-    }
 }
 
-/// What is to be flushed.
-struct Pending {
-    start: AtomicUsize,
-    end: AtomicUsize,
-    pages: AtomicUsize,
+/// Free ranges of one size.
+struct Bucket {
+    ranges: Chain,
+    /// Those that are only now being sorted in.
+    new: Chain,
+    count: AtomicU32,
+    /// Ranges to get at the next refill.
+    refill: AtomicU32,
 }
 
-impl Pending {
+impl Bucket {
     const fn new() -> Self {
-        Self { start: AtomicUsize::new(usize::MAX), end: AtomicUsize::new(0), pages: AtomicUsize::new(0) }
+        Self { ranges: Chain::new(), new: Chain::new(), count: AtomicU32::new(0), refill: AtomicU32::new(1) }
     }
 
+    fn has_room(&self, ranges: u32) -> bool {
+        self.count.load(Relaxed) + ranges <= RANGES
+    }
+
+    fn add(&self, ranges: u32) {
+        self.count.store(self.count.load(Relaxed) + ranges, Relaxed);
+    }
+
+    /// Takes the first range.
     #[inline]
-    fn add(&self, more: MustFlush) {
-        self.start.store(self.start.load(Relaxed).min(more.start().as_usize()), Relaxed);
-        self.end.store(self.end.load(Relaxed).max(more.end().as_usize()), Relaxed);
-        self.pages.store(self.pages.load(Relaxed) + more.pages(), Relaxed);
+    fn pop(&self) -> Option<AreaRef> {
+        let area = self.ranges.pop()?;
+        self.count.store(self.count.load(Relaxed).wrapping_sub(1), Relaxed);
+        Some(area)
     }
 
-    fn take(&self) -> Option<MustFlush> {
-        let (start, end) = (self.start.load(Relaxed), self.end.load(Relaxed));
-        let pages = self.pages.load(Relaxed);
-        self.start.store(usize::MAX, Relaxed);
-        self.end.store(0, Relaxed);
-        self.pages.store(0, Relaxed);
-        (pages > 0).then(|| MustFlush::between(VirtAddr::new(start), VirtAddr::new(end), pages))
+    /// Lets the new ranges be taken, of which there is one: behind all that begin below the first of them. So whoever frees
+    /// ranges and takes them again finds neighbours in a row.
+    fn sort_in(&self) {
+        let below = |area: &AreaRef| self.new.first.get().is_some_and(|first| area.start < first.start);
+        match self.ranges.last.get().filter(|_| self.ranges.first.get().is_some()) {
+            Some(last) if !below(&last) => self.ranges.insert(self.ranges.iter().take_while(below).last(), &self.new),
+            _ => self.ranges.append(&self.new),
+        }
     }
 }
 
@@ -136,50 +166,75 @@ impl Pending {
 pub(crate) struct Settled {
     pub(crate) frames: FrameChain,
     /// Areas whose ranges have no place in a bucket.
-    pub(crate) surplus: Queue,
+    pub(crate) surplus: Chain,
 }
 
 /// The free ranges that one CPU has at hand.
 #[repr(align(64))]
 pub(crate) struct RangeCache {
-    /// The flush that comes next, by its number.
-    flush: AtomicUsize,
+    /// The lazy areas, the last one first.
+    lazy: AreaLink,
     lazy_areas: AtomicUsize,
     /// Lazy areas from which on they are flushed; 0 when another CPU asks this one to empty its cache.
     limit: AtomicUsize,
-    must_flush: Pending,
+    /// Areas that the CPU is to take without a bias, after others had to revoke some.
+    unbiased: AtomicUsize,
     frames: FrameWords,
-    buckets: [Queue; BUCKETS],
-    /// Lazy areas whose ranges have no place in a bucket.
-    surplus: Queue,
+    buckets: [Bucket; BUCKETS],
 }
 
 impl RangeCache {
     /// Nothing at hand.
     pub(crate) const fn new() -> Self {
         Self {
-            flush: AtomicUsize::new(0),
+            lazy: AreaLink::new(),
             lazy_areas: AtomicUsize::new(0),
             limit: AtomicUsize::new(LAZY_AREAS),
-            must_flush: Pending::new(),
+            unbiased: AtomicUsize::new(0),
             frames: FrameWords::new(),
-            buckets: [const { Queue::new() }; BUCKETS],
-            surplus: Queue::new(),
+            buckets: [const { Bucket::new() }; BUCKETS],
         }
     }
 
-    /// Takes a range of exactly `pages` pages and a guard page that starts at a multiple of `align`; the area is the
-    /// caller's alone, and still `Free`.
+    /// Takes a range of exactly `pages` pages and a guard page, one of 2 MiB at a multiple of that; the area is the caller's
+    /// alone, and still `Free`.
     #[inline]
-    pub(crate) fn take(&self, pages: usize, align: usize) -> Option<AreaRef> {
-        let bucket = &self.buckets[bucket_of(pages)?];
-        let first = bucket.first.get()?;
-        if self.is_lazy(first) || !first.start.is_aligned(align) { None } else { bucket.pop() }
+    pub(crate) fn take(&self, pages: usize) -> Option<AreaRef> {
+        self.buckets[bucket_of(pages)?].pop()
     }
 
+    /// Whether the next area is to be biased to the CPU.
     #[inline]
-    fn is_lazy(&self, area: AreaRef) -> bool {
-        area.flush.get() == self.flush.load(Relaxed)
+    pub(crate) fn biases(&self) -> bool {
+        let unbiased = self.unbiased.load(Relaxed);
+        if unbiased > 0 {
+            // If another CPU adds to them at this moment, that is lost: they need not be exact.
+            self.unbiased.store(unbiased - 1, Relaxed);
+        }
+        unbiased == 0
+    }
+
+    /// Another CPU had to revoke a bias. That takes long: it pays only if the CPU frees nearly all of its areas itself.
+    pub(crate) fn note_revoked(&self) {
+        self.unbiased.fetch_add(UNBIASED, Relaxed);
+    }
+
+    /// How many ranges of `pages` pages it is time to get at once: more, the more often there was none.
+    pub(crate) fn plan_refill(&self, pages: usize) -> u32 {
+        let Some(bucket) = bucket_of(pages).map(|index| &self.buckets[index]) else { return 1 };
+        let refill = bucket.refill.load(Relaxed);
+        bucket.refill.store((refill * 2).min(REFILL), Relaxed);
+        refill.min((REFILL_PAGES / pages) as u32).max(1)
+    }
+
+    /// Leaves `count` ranges of `pages` pages that no TLB knows, to be taken first. Says whether there was room for them.
+    pub(crate) fn refill(&self, pages: usize, ranges: &Chain, count: u32) -> bool {
+        let bucket = bucket_of(pages).map(|index| &self.buckets[index]).filter(|bucket| bucket.has_room(count));
+        if let Some(bucket) = bucket {
+            bucket.add(count);
+            bucket.ranges.prepend(ranges);
+        }
+        bucket.is_some()
     }
 
     /// The frames that wait for the flush.
@@ -198,26 +253,45 @@ impl RangeCache {
     /// wait.
     #[inline]
     pub(crate) fn defer(&self, area: AreaRef, must_flush: MustFlush) -> bool {
-        area.set_state(AreaState::Free);
-        area.flush.set(self.flush.load(Relaxed));
-        self.must_flush.add(must_flush);
-        // What lies in the bucket of 2 MiB serves a large page.
-        let fits = area.pages < LARGE_PAGES || area.start.is_aligned(LARGE_PAGES * PAGE_SIZE);
-        match bucket_of(area.pages).map(|index| &self.buckets[index]) {
-            Some(bucket) if bucket.len() < RANGES && fits => bucket.push(area),
-            _ => self.surplus.push(area),
-        }
+        debug_assert!(must_flush.start() >= area.start && must_flush.end() <= area.end());
+        area.set_free();
+        area.next.set(self.lazy.get());
+        self.lazy.set(Some(area));
         let areas = self.lazy_areas.load(Relaxed).wrapping_add(1);
         self.lazy_areas.store(areas, Relaxed);
         areas >= self.limit.load(Relaxed)
     }
 
-    /// Lets `flush` flush what is lazy, if anything is; then the ranges can be taken, and the rest is the caller's.
-    pub(crate) fn settle(&self, flush: impl FnOnce(MustFlush)) -> Option<Settled> {
-        flush(self.must_flush.take()?);
-        self.flush.store(self.flush.load(Relaxed).wrapping_add(1), Relaxed);
+    /// Lets `flush` flush what is lazy, if anything is: the pages that it is told, or the whole range, since only few pages
+    /// are worth being flushed one by one. Then the ranges can be taken, and the rest is the caller's.
+    pub(crate) fn settle(&self, flush: impl FnOnce(Option<MustFlush>)) -> Option<Settled> {
+        let last = self.lazy.get()?;
+        let single = self.lazy_areas.load(Relaxed) == 1;
+        flush(single.then(|| MustFlush::new(last.start, last.pages)));
+        self.lazy.set(None);
         self.lazy_areas.store(0, Relaxed);
-        Some(Settled { frames: self.frames.take(), surplus: self.surplus.take() })
+        Some(Settled { frames: self.frames.take(), surplus: self.sort_in(last) })
+    }
+
+    /// Brings a chain of areas, the last one first, into the buckets; returns those that have no place there.
+    fn sort_in(&self, last: AreaRef) -> Chain {
+        let (surplus, mut touched, mut next) = (Chain::new(), 0_u64, Some(last));
+        while let Some(area) = next {
+            next = area.next.get();
+            match bucket_of(area.pages) {
+                Some(index) if self.buckets[index].has_room(1) && may_wait(area) => {
+                    self.buckets[index].add(1);
+                    self.buckets[index].new.push_first(area);
+                    touched |= 1 << index;
+                }
+                _ => surplus.push_first(area),
+            }
+        }
+        while touched != 0 {
+            self.buckets[touched.trailing_zeros() as usize].sort_in();
+            touched &= touched - 1;
+        }
+        surplus
     }
 
     /// Pages of memory that wait with the lazy areas. Exact on the own CPU, a moment old from elsewhere.
@@ -227,7 +301,7 @@ impl RangeCache {
 
     /// Whether there are ranges here. Exact on the own CPU, a moment old from elsewhere.
     pub(crate) fn holds_ranges(&self) -> bool {
-        self.lazy_areas.load(Relaxed) > 0 || self.buckets.iter().any(|bucket| bucket.len() > 0)
+        self.lazy_areas.load(Relaxed) > 0 || self.buckets.iter().any(|bucket| bucket.count.load(Relaxed) > 0)
     }
 
     /// Whether areas here are lazy. Exact on the own CPU, a moment old from elsewhere.
@@ -237,8 +311,7 @@ impl RangeCache {
 
     /// Takes a range that is not lazy out of a bucket, whichever.
     pub(crate) fn take_any(&self) -> Option<AreaRef> {
-        let flushed = |bucket: &&Queue| bucket.first.get().is_some_and(|area| !self.is_lazy(area));
-        self.buckets.iter().find(flushed)?.pop()
+        self.buckets.iter().find_map(Bucket::pop)
     }
 
     /// Asks the CPU to empty its cache at its next free.
@@ -254,25 +327,28 @@ impl RangeCache {
     /// Checks the invariants above; returns the one that is broken. Needs the CPU at rest.
     pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
         let free = |area: AreaRef| area.state() == AreaState::Free;
-        let lazy = |area: AreaRef| self.is_lazy(area);
         for (index, bucket) in self.buckets.iter().enumerate() {
-            if !bucket.iter().all(|area| free(area) && bucket_of(area.pages) == Some(index)) {
+            if !bucket.ranges.iter().all(|area| free(area) && bucket_of(area.pages) == Some(index) && may_wait(area)) {
                 return Err("a bucket holds a range that is not free or not of its size");
             }
-            if bucket.iter().count() != bucket.len() || bucket.len() > RANGES {
+            let (count, last) = (bucket.ranges.iter().count(), bucket.ranges.iter().last());
+            if count != bucket.count.load(Relaxed) as usize || !bucket.has_room(0) {
                 return Err("ranges in a bucket are not as many as counted");
             }
-            if !bucket.iter().is_sorted_by_key(lazy) {
-                return Err("a range that waits for the flush comes before one that does not");
+            if bucket.new.first.get().is_some() || last.is_some_and(|last| bucket.ranges.last.get() != Some(last)) {
+                return Err("ranges are not sorted in as they should be");
             }
         }
-        let waiting = |queue: &Queue| queue.iter().filter(|&area| lazy(area) && free(area)).count();
-        let areas = self.buckets.iter().chain([&self.surplus]).map(waiting).sum::<usize>();
-        let pending = self.must_flush.pages.load(Relaxed) > 0;
-        let counted = areas == self.lazy_areas.load(Relaxed) && waiting(&self.surplus) == self.surplus.len();
-        if !counted || pending != (areas > 0) || !self.frames.get().is_sound(map) {
+        let lazy = core::iter::successors(self.lazy.get(), |area| area.next.get()).filter(|&area| free(area)).count();
+        if lazy != self.lazy_areas.load(Relaxed) || !self.frames.get().is_sound(map) {
             return Err("lazy areas or their frames are not as counted");
         }
         Ok(())
     }
+}
+
+/// Whether a range may wait in a bucket: what lies in that of 2 MiB serves a large page. Larger ones, which want more than
+/// that, have none.
+fn may_wait(area: AreaRef) -> bool {
+    area.pages < LARGE_PAGES || area.start.is_aligned(LARGE_PAGES * PAGE_SIZE)
 }

@@ -1,20 +1,19 @@
 //! The hand-over of pages and areas between CPUs, under many schedules of their threads.
 //!
 //! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that CPUs
-//! hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the same again. Blocks are of order 9, whose
-//! magazines hold two: each second call trades one.
+//! hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the same again.
+//! Blocks are of order 9, whose magazines hold two: each second call trades one.
 
+mod areas;
 mod platform;
 
 use core::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mm::page::{Page, mark_present};
 use mm::slab::{DebugChoice, DebugFlags};
 use mm::zone::AtomicFloor;
-use mm::{
-    CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PAGE_SIZE, PageMap, Pfn, PfnRange, VirtAddr,
-};
+use mm::{CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
 use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
@@ -314,36 +313,3 @@ struct Object(NonNull<u8>);
 
 // SAFETY: an address; who receives it owns the object.
 unsafe impl Send for Object {}
-
-#[test]
-fn of_those_that_free_an_area_at_once_one_wins() {
-    explore(|machine| {
-        let memory = machine.memory;
-        let take = || memory.take_empty_area(2).expect("addresses");
-        // More than are remembered, so that they take places from each other.
-        let areas = [take(), take(), take()];
-        // Where the next two will be, unless the thief has come to its end.
-        let guesses = [areas[2].add(3 * PAGE_SIZE), areas[2].add(7 * PAGE_SIZE)];
-        let [owners, thieves]: &'static [AtomicUsize; 2] = Box::leak(Box::default());
-        let free = move |area: VirtAddr| usize::from(memory.free_empty_area(area).is_ok());
-        let owner = spawn(0, move || {
-            for area in areas {
-                owners.fetch_add(free(area), Relaxed);
-            }
-            for _ in guesses {
-                let area = memory.take_empty_area(3).expect("addresses");
-                owners.fetch_add(free(area), Relaxed);
-            }
-            memory.drop_caches();
-        });
-        let thief = spawn(1, move || {
-            for area in guesses.into_iter().chain(areas).rev() {
-                thieves.fetch_add(free(area), Relaxed);
-            }
-            memory.drop_caches();
-        });
-        join([owner, thief]);
-        assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
-        assert_eq!(memory.areas().count(), 0);
-    });
-}

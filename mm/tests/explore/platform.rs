@@ -119,6 +119,13 @@ impl Platform for Explored {
         Some(ExploredPin { cpu, held: Some(held), counted: false })
     }
 
+    const OUTWAITS: bool = true;
+
+    fn outwait(&self, cpu: usize) {
+        let pinned = self.cpus.get(cpu).map(|cpu| cpu.lock().expect("no thread fails while it is pinned"));
+        drop(pinned);
+    }
+
     fn context(&self) -> Context {
         Context::Process
     }

@@ -1,13 +1,14 @@
 //! What the calls on vm areas share: taking a range of addresses, finding an area, taking it apart.
 
 use core::panic::Location;
+use core::ptr::NonNull;
 
 use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaKind, AreaRef, AreaState, Closing, Purpose, VmArea};
+use crate::vm::{AreaKind, AreaRef, AreaState, Bias, Chain, Purpose, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,48 +77,92 @@ impl<P: Platform> Memory<P> {
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let area = match self.pin_ranges().and_then(|(_pin, ranges)| ranges.take(pages, align)) {
-            Some(area) => area,
-            None => self.insert_area(call, (pages, align), caller)?,
+        let at_hand = self.pin_ranges().and_then(|here| Some((here.ranges.take(pages)?, here.bias())));
+        let (area, bias) = match at_hand {
+            Some(taken) => taken,
+            None => {
+                let area = self.insert_areas(call, (pages, align), caller)?;
+                (area, self.pin_ranges().map_or(Bias::NONE, |here| here.bias()))
+            }
         };
-        area.assign(kind, caller);
+        area.assign(kind, bias, caller);
         Ok(area)
     }
 
-    /// Takes a new range, with a new descriptor.
+    /// Takes a new range, and leaves some that follow it to this CPU.
     #[cold]
     #[inline(never)]
-    fn insert_area(
+    fn insert_areas(
         &'static self,
         call: &'static str,
         (pages, align): (usize, usize),
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let memory = self.take_object(&self.boot_caches.areas, GfpFlags::KERNEL, caller)?;
-        let insert = || {
-            self.areas.with(|areas| {
-                let start = areas.find_gap(pages, align)?;
-                // SAFETY: the object is ours, aligned to a cache line and as large as a descriptor.
-                let write = |area| unsafe { AreaRef::init(memory, area) };
-                let area = areas.insert(VmArea::new(start, pages), write);
-                self.memo.remember(area);
-                Some(area)
-            })
-        };
+        let descriptor = self.take_object(&self.boot_caches.areas, GfpFlags::KERNEL, caller)?;
+        let insert = || self.insert_area(descriptor, (pages, align), |_| true);
         let retry = || {
             self.drain_ranges();
             insert()
         };
-        insert().or_else(retry).ok_or_else(|| {
-            self.return_descriptor(VirtAddr::from_ptr(memory.as_ptr()));
-            self.refuse(call, "no room in the address range", caller)
+        let Some(area) = insert().or_else(retry) else {
+            self.return_descriptor(descriptor);
+            return Err(self.refuse(call, "no room in the address range", caller));
+        };
+        self.insert_neighbours(area);
+        Ok(area)
+    }
+
+    /// Takes ranges as large as `area` that follow it, for the next callers on this CPU: as many as it is time for, as far
+    /// as they are the lowest ones, and descriptors are at hand.
+    fn insert_neighbours(&'static self, area: AreaRef) {
+        let wanted = self.pin_ranges().map_or(1, |here| here.ranges.plan_refill(area.pages));
+        let (neighbours, mut count, mut last) = (Chain::new(), 0, area);
+        while count + 1 < wanted
+            && let Some(descriptor) = self.take_from_slab(&self.boot_caches.areas)
+        {
+            let next = self.insert_area(descriptor, (area.pages, PAGE_SIZE), |start| start == last.end());
+            let Some(next) = next else {
+                self.return_descriptor(descriptor);
+                break;
+            };
+            neighbours.push(next);
+            (count, last) = (count + 1, next);
+        }
+        // There may be no room on another CPU, to which the caller has come meanwhile.
+        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(area.pages, &neighbours, count)) {
+            self.forget_all(&neighbours);
+        }
+    }
+
+    /// Takes the lowest range that there is, if it is `right`, with `descriptor` as its descriptor.
+    fn insert_area(
+        &'static self,
+        descriptor: NonNull<u8>,
+        (pages, align): (usize, usize),
+        right: impl FnOnce(VirtAddr) -> bool,
+    ) -> Option<AreaRef> {
+        self.areas.with(|areas| {
+            let start = areas.find_gap(pages, align).filter(|&start| right(start))?;
+            // SAFETY: the object is the caller's, aligned to a cache line and as large as a descriptor.
+            let write = |area| unsafe { AreaRef::init(descriptor, area) };
+            let area = areas.insert(VmArea::new(start, pages), write);
+            self.remember(area);
+            Some(area)
         })
     }
 
-    /// Lets an area that is complete be found and freed.
+    /// Puts a closed area into the memo. Under the tree's lock.
+    fn remember(&'static self, area: AreaRef) {
+        match self.pin_ranges() {
+            Some(here) => self.memo.remember(area, here.cpu),
+            None => self.memo.remember(area, Bias::NONE),
+        }
+    }
+
+    /// Lets an area that is complete be freed. Returns its address.
     #[inline]
-    pub(super) fn open(&self, area: AreaRef) {
-        self.memo.open(area);
+    pub(super) fn open(&self, area: AreaRef) -> VirtAddr {
+        self.memo.open(area)
     }
 
     /// Finds the area with this purpose that starts at `addr`, a page's address, makes it unknown, and takes it apart.
@@ -129,30 +174,38 @@ impl<P: Platform> Memory<P> {
         purpose: Purpose,
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
-        let closed = self.memo.close(addr, purpose).or_else(|| self.close_area(addr, purpose));
-        let Some(area) = closed else { return Err(self.bad_free(call, addr, FreeError::NoArea, caller)) };
-        area.set_state(AreaState::Closed);
+        if P::OUTWAITS
+            && let Some(here) = self.pin_ranges()
+            && let Some(area) = self.memo.close_biased(addr, purpose, here.cpu)
+        {
+            self.take_apart_here(here, area, purpose);
+            return Ok(());
+        }
+        let Some(area) = self.close_area(addr, purpose) else {
+            return Err(self.bad_free(call, addr, FreeError::NoArea, caller));
+        };
         self.take_apart(area, purpose);
         Ok(())
     }
 
-    /// Closes the area that starts at `addr`, by way of the tree.
+    /// Closes the area with this purpose that starts at `addr`, wherever it was taken. `None` too if somebody else is about
+    /// to close it.
     #[cold]
     #[inline(never)]
-    fn close_area(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
-        self.areas.with(|areas| {
-            let area = areas.find(addr).filter(|area| area.start == addr)?;
-            if area.state() != AreaState::Open || area.purpose() != purpose {
-                return None;
-            }
-            match self.memo.close_area(area, purpose) {
-                Closing::Done => {}
-                Closing::Lost => return None,
-                Closing::Unknown => self.memo.remember(area),
-            }
-            // At once: the next one to come this way must see it.
-            area.set_state(AreaState::Closed);
-            Some(area)
+    fn close_area(&'static self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+        let remembered = self.memo.close(addr, purpose, |cpu| self.revoke(cpu));
+        remembered.or_else(|| {
+            self.areas.with(|areas| {
+                let right = |area: &AreaRef| {
+                    let open = area.start == addr && area.state() == AreaState::Open;
+                    open && area.purpose() == purpose && !self.memo.knows(*area)
+                };
+                let area = areas.find(addr).filter(right)?;
+                self.remember(area);
+                // At once: the next one to come this way must see it.
+                area.close();
+                Some(area)
+            })
         })
     }
 

@@ -14,8 +14,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn take_empty_area(&'static self, pages: usize) -> Result<VirtAddr, AllocError> {
         let area = self.reserve_area("take_empty_area", (pages, PAGE_SIZE), AreaKind::Vmap, Location::caller())?;
-        self.open(area);
-        Ok(area.start)
+        Ok(self.open(area))
     }
 
     /// Gives a range from [`take_empty_area`](Self::take_empty_area) back. Process context only.

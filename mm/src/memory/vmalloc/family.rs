@@ -11,7 +11,7 @@ use crate::mapper::{Frames, Level};
 use crate::order::Order;
 use crate::page::PageState;
 use crate::platform::{Mapping, Platform};
-use crate::vm::{AreaKind, AreaRef, Purpose};
+use crate::vm::{AreaKind, Purpose};
 
 /// Pages of a block of the largest order, which a large page maps.
 const LARGE: usize = Order::MAX.pages() as usize;
@@ -23,22 +23,21 @@ impl<P: Platform> Memory<P> {
         let caller = Location::caller();
         let area = self.build_area("vzalloc", size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, caller)?;
         (0..area.pages).for_each(|page| self.platform.clear_page(area.start.add(page * PAGE_SIZE)));
-        self.open(area);
-        Ok(area.start)
+        Ok(self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) of pages that ISA DMA reaches, each by itself: below 16 MiB.
     #[track_caller]
     pub fn vmalloc_dma(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         let caller = Location::caller();
-        self.build_area("vmalloc_dma", size, GfpFlags::KERNEL | GfpFlags::DMA, caller).map(|area| self.opened(area))
+        self.build_area("vmalloc_dma", size, GfpFlags::KERNEL | GfpFlags::DMA, caller).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) of pages that the direct map shows too: none from HighMem.
     #[track_caller]
     pub fn vmalloc_32(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         let caller = Location::caller();
-        self.build_area("vmalloc_32", size, GfpFlags::KERNEL, caller).map(|area| self.opened(area))
+        self.build_area("vmalloc_32", size, GfpFlags::KERNEL, caller).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) of pages taken with these flags. The descriptor and the page tables are taken with
@@ -46,7 +45,7 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     pub fn __vmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
         let caller = Location::caller();
-        self.build_area("__vmalloc", size, gfp, caller).map(|area| self.opened(area))
+        self.build_area("__vmalloc", size, gfp, caller).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
@@ -69,7 +68,7 @@ impl<P: Platform> Memory<P> {
         filled
             .and_then(|()| self.populate(area, whole * LARGE..pages, gfp, caller))
             .inspect_err(|_| self.dissolve(area))?;
-        Ok(self.opened(area))
+        Ok(self.open(area))
     }
 
     /// Maps a block of 2 MiB to `at`, if there is one at once.
@@ -109,7 +108,7 @@ impl<P: Platform> Memory<P> {
             self.dissolve(area);
             return Err(AllocError);
         }
-        Ok(self.opened(area))
+        Ok(self.open(area))
     }
 
     /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any more. May
@@ -139,11 +138,5 @@ impl<P: Platform> Memory<P> {
         let pages = size.div_ceil(PAGE_SIZE);
         let possible = pages > 0 && pages <= self.managed_pages();
         if possible { Ok(pages) } else { Err(self.refuse(call, NO_SIZE, caller)) }
-    }
-
-    /// Opens an area that is complete; its address.
-    fn opened(&self, area: AreaRef) -> VirtAddr {
-        self.open(area);
-        area.start
     }
 }

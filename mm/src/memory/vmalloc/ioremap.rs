@@ -31,15 +31,14 @@ impl<P: Platform> Memory<P> {
         if self.platform.is_own(range) {
             return Err(self.refuse("ioremap", "the range is memory of the kernel", caller));
         }
-        let align = alignment(range);
-        let area = self.reserve_area("ioremap", (range.frames(), align), AreaKind::Ioremap(first.phys()), caller)?;
+        let kind = AreaKind::Ioremap(first.phys());
+        let area = self.reserve_area("ioremap", (range.frames(), alignment(range)), kind, caller)?;
         let mapped = self.map_all("ioremap", area.start, Frames::Run(range), Mapping::Device, caller);
         if mapped < range.frames() {
             self.dissolve(area);
             return Err(AllocError);
         }
-        self.open(area);
-        Ok(area.start.add(phys.page_offset()))
+        Ok(self.open(area).add(phys.page_offset()))
     }
 
     /// [`ioremap`](Self::ioremap), whose mappings are uncached anyway.

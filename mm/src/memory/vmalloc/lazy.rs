@@ -4,41 +4,77 @@
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
 //! What waits is this CPU's, in a cache that it touches without a lock.
 
+use core::ptr::NonNull;
+
 use super::{BATCH, Memory};
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaRef, FrameChain, Purpose, RangeCache, Settled};
+use crate::vm::{AreaRef, Bias, Chain, FrameChain, Purpose, RangeCache, Settled};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
 /// They are at most this share of the machine's memory: one in 32 pages.
 const LAZY_SHARE: usize = 32;
 
-/// The free ranges of a CPU, and the pin that lets the caller touch them.
-pub(super) type PinnedRanges<P> = (<P as Platform>::Pin, &'static RangeCache);
+/// The free ranges of a CPU.
+pub(super) struct CpuRanges<P: Platform> {
+    pub(super) ranges: &'static RangeCache,
+    /// What its areas are biased to, if they are.
+    pub(super) cpu: Bias,
+    /// What lets the caller touch them.
+    pin: P::Pin,
+}
+
+impl<P: Platform> CpuRanges<P> {
+    /// What the next area is to be biased to.
+    #[inline]
+    pub(super) fn bias(&self) -> Bias {
+        if self.cpu != Bias::NONE && self.ranges.biases() { self.cpu } else { Bias::NONE }
+    }
+}
 
 impl<P: Platform> Memory<P> {
     /// The free ranges that this CPU has at hand; `None` for a caller that may have interrupted their use, or has no CPU.
     #[inline]
-    pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
+    pub(super) fn pin_ranges(&'static self) -> Option<CpuRanges<P>> {
         let pin = self.platform.pin()?;
-        let ranges = self.ranges.get(pin.front())?;
-        Some((pin, ranges))
+        let front = pin.front();
+        let ranges = self.ranges.get(front)?;
+        let cpu = if P::OUTWAITS { Bias::to(front) } else { Bias::NONE };
+        Some(CpuRanges { ranges, cpu, pin })
     }
 
     /// The free ranges of `cpu`, if that is the caller's or nothing runs there.
-    fn pin_ranges_of(&'static self, cpu: usize) -> Option<PinnedRanges<P>> {
+    fn pin_ranges_of(&'static self, cpu: usize) -> Option<CpuRanges<P>> {
         let own = self.platform.pin().filter(|pin| pin.front() == cpu);
         let pin = own.or_else(|| self.platform.pin_idle(cpu))?;
-        Some((pin, self.ranges.get(cpu)?))
+        Some(CpuRanges { ranges: self.ranges.get(cpu)?, cpu: Bias::NONE, pin })
+    }
+
+    /// Waits until nobody is pinned to `cpu` any more who may be about to free an area that is biased to it.
+    pub(super) fn revoke(&self, cpu: usize) {
+        self.platform.outwait(cpu);
+        if let Some(ranges) = self.ranges.get(cpu) {
+            ranges.note_revoked();
+        }
     }
 
     /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at once if
     /// enough has gathered, or memory is short.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(super) fn take_apart(&'static self, area: AreaRef, purpose: Purpose) {
-        let Some((pin, ranges)) = self.pin_ranges() else { return self.take_apart_alone(area) };
+        match self.pin_ranges() {
+            Some(here) => self.take_apart_here(here, area, purpose),
+            None => self.take_apart_alone(area),
+        }
+    }
+
+    /// [`take_apart`](Self::take_apart) into the cache of the CPU that the caller is pinned to.
+    #[inline(always)]
+    pub(super) fn take_apart_here(&'static self, here: CpuRanges<P>, area: AreaRef, purpose: Purpose) {
+        let ranges = here.ranges;
         let (must_flush, full) = match purpose {
             Purpose::Vmalloc => {
                 let mut frames = ranges.frames();
@@ -49,7 +85,7 @@ impl<P: Platform> Memory<P> {
             Purpose::Ioremap | Purpose::Vmap => (self.platform.unmap(area.start, area.pages, |_, _| ()), false),
         };
         if ranges.defer(area, must_flush) || full {
-            self.settle((pin, ranges));
+            self.settle(here);
         }
     }
 
@@ -87,19 +123,28 @@ impl<P: Platform> Memory<P> {
     /// One flush for all that is lazy in a cache; then its frames and its ranges are free. Returns its pages.
     #[cold]
     #[inline(never)]
-    fn settle(&'static self, (pin, ranges): PinnedRanges<P>) -> usize {
-        let settled = ranges.settle(|must_flush| self.platform.flush(must_flush));
+    fn settle(&'static self, CpuRanges { ranges, pin, .. }: CpuRanges<P>) -> usize {
+        let settled = ranges.settle(|single| self.platform.flush(single.unwrap_or_else(|| self.all_areas())));
         drop(pin);
         let Some(Settled { frames, surplus }) = settled else { return 0 };
         let wanted = ranges.take_drain_wish();
         self.free_chain(frames);
-        while let Some(area) = surplus.pop() {
-            self.forget(area);
-        }
+        self.forget_all(&surplus);
         if wanted {
             self.drain_ranges();
         }
         frames.pages()
+    }
+
+    fn all_areas(&self) -> MustFlush {
+        MustFlush::new(self.config.vmalloc_start, self.vmalloc_total() / PAGE_SIZE)
+    }
+
+    /// Ends free areas.
+    pub(super) fn forget_all(&'static self, areas: &Chain) {
+        while let Some(area) = areas.pop() {
+            self.forget(area);
+        }
     }
 
     /// Gives frames back that no TLB shows any more, a run at a time.
@@ -122,7 +167,7 @@ impl<P: Platform> Memory<P> {
             self.memo.forget(area);
             areas.remove(area);
         });
-        self.return_descriptor(VirtAddr::from_ptr(area.ptr().as_ptr()));
+        self.return_descriptor(area.ptr());
     }
 
     /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Any context.
@@ -138,7 +183,7 @@ impl<P: Platform> Memory<P> {
             }
         }
         if busy {
-            self.platform.flush(MustFlush::new(self.config.vmalloc_start, self.vmalloc_total() / PAGE_SIZE));
+            self.platform.flush(self.all_areas());
         }
         pages
     }
@@ -147,7 +192,7 @@ impl<P: Platform> Memory<P> {
     pub(in crate::memory) fn drain_ranges(&'static self) -> usize {
         let pages = self.vm_unmap_aliases();
         for (cpu, ranges) in self.ranges.iter().enumerate().filter(|(_, ranges)| ranges.holds_ranges()) {
-            while let Some(area) = self.pin_ranges_of(cpu).and_then(|(_pin, ranges)| ranges.take_any()) {
+            while let Some(area) = self.pin_ranges_of(cpu).and_then(|cpu| cpu.ranges.take_any()) {
                 self.forget(area);
             }
             if ranges.holds_ranges() {
@@ -167,8 +212,9 @@ impl<P: Platform> Memory<P> {
         self.ranges.iter().try_for_each(|ranges| ranges.validate(&self.map))
     }
 
-    pub(super) fn return_descriptor(&'static self, descriptor: VirtAddr) {
-        let freed = self.put_object(descriptor, Some(&self.boot_caches.areas));
+    /// Gives a descriptor back that is in no tree.
+    pub(super) fn return_descriptor(&'static self, descriptor: NonNull<u8>) {
+        let freed = self.put_object(VirtAddr::from_ptr(descriptor.as_ptr()), Some(&self.boot_caches.areas));
         debug_assert!(freed.is_ok());
     }
 }

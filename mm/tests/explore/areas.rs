@@ -1,0 +1,110 @@
+//! Areas that are freed on several CPUs at once: by plain stores on the CPU that they are biased to, else otherwise.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use mm::{PAGE_SIZE, VirtAddr};
+
+use super::platform::{INTERRUPT, run_on};
+use super::{Machine, explore, join, spawn};
+
+/// Frees an area if nobody has; counts it then.
+fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
+    freed.fetch_add(usize::from(machine.memory.free_empty_area(area).is_ok()), Relaxed);
+}
+
+fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
+    machine.memory.take_empty_area(pages).expect("addresses")
+}
+
+fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
+    Box::leak(Box::new([const { AtomicUsize::new(0) }; N]))
+}
+
+#[test]
+fn of_those_that_free_an_area_at_once_one_wins() {
+    explore(|machine| {
+        let memory = machine.memory;
+        // More than are remembered, so that they take places from each other.
+        let areas = [(); 3].map(|()| take(machine, 2));
+        // Where the next two will be, unless the thief has come to its end.
+        let guesses = [areas[2].add(3 * PAGE_SIZE), areas[2].add(7 * PAGE_SIZE)];
+        let [owners, thieves] = counters();
+        let owner = spawn(0, move || {
+            for area in areas {
+                try_free(machine, area, owners);
+            }
+            for _ in guesses {
+                try_free(machine, take(machine, 3), owners);
+            }
+            memory.drop_caches();
+        });
+        let thief = spawn(1, move || {
+            for area in guesses.into_iter().chain(areas).rev() {
+                try_free(machine, area, thieves);
+            }
+            memory.drop_caches();
+        });
+        join([owner, thief]);
+        assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
+        assert_eq!(memory.areas().count(), 0);
+    });
+}
+
+#[test]
+fn an_area_is_closed_once_whoever_it_is_biased_to() {
+    explore(|machine| {
+        // One that is biased to CPU 0, and one that is to none: whoever takes it has no CPU.
+        run_on(INTERRUPT);
+        let unbiased = take(machine, 2);
+        run_on(0);
+        let areas = [take(machine, 2), unbiased];
+        let [freed] = counters();
+        let free = |cpu, [first, second]: [VirtAddr; 2]| {
+            spawn(cpu, move || {
+                try_free(machine, first, freed);
+                try_free(machine, second, freed);
+            })
+        };
+        let [biased, unbiased] = areas;
+        join([free(0, areas), free(1, areas), free(1, [unbiased, biased]), free(INTERRUPT, areas)]);
+        assert_eq!(freed.load(Relaxed), 2, "each was freed once");
+        assert_eq!(machine.memory.areas().count(), 0);
+    });
+}
+
+#[test]
+fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
+    explore(|machine| {
+        let area = take(machine, 2);
+        let [taken, freed] = counters();
+        let owner = spawn(0, move || {
+            for _ in 0..2 {
+                try_free(machine, area, freed);
+                machine.memory.vm_unmap_aliases();
+                // The same range, unless it went to the other CPU.
+                taken.fetch_add(usize::from(take(machine, 2) == area), Relaxed);
+            }
+        });
+        let thief = spawn(1, move || (0..2).for_each(|_| try_free(machine, area, freed)));
+        join([owner, thief]);
+        let live = machine.memory.areas().filter(|live| live.start == area).count();
+        assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), live);
+        let live: Vec<_> = machine.memory.areas().map(|live| live.start).collect();
+        live.into_iter().for_each(|area| machine.memory.free_empty_area(area).expect("it is open"));
+    });
+}
+
+#[test]
+fn a_cpu_keeps_the_places_of_the_areas_that_are_biased_to_it() {
+    explore(|machine| {
+        // They have all places.
+        let areas = [(); 6].map(|()| take(machine, 2));
+        let free = |area| machine.memory.free_empty_area(area).expect("only its owner frees it");
+        let owner = spawn(0, move || areas[..2].iter().copied().for_each(free));
+        // Takes what places it can get, of ranges that are new.
+        let other = spawn(1, move || [3, 4].map(|pages| take(machine, pages)).into_iter().for_each(free));
+        join([owner, other]);
+        areas[2..].iter().copied().for_each(free);
+        assert_eq!(machine.memory.areas().count(), 0);
+    });
+}
