@@ -197,106 +197,6 @@ fn frames_are_free_only_after_the_flush() {
 }
 
 #[test]
-fn one_flush_does_for_many_areas() {
-    let memory = boot(64);
-    let flushes = || memory.platform().flushes();
-    let before = flushes();
-    for _ in 0..640 {
-        memory.vfree(memory.vmalloc(1).expect("memory")).expect("a right free");
-    }
-    assert_eq!(flushes() - before, 10, "one for 64 areas");
-    // Pages count too: at most one in 32 of the machine's waits.
-    let before = flushes();
-    for _ in 0..16 {
-        memory.vfree(memory.vmalloc(pages(200)).expect("memory")).expect("a right free");
-        assert!(memory.lazy_pages() <= 64 * 256 / 32);
-    }
-    assert_eq!(flushes() - before, 5, "one for three areas");
-    at_rest(*memory);
-}
-
-#[test]
-fn a_range_has_no_new_owner_before_the_flush() {
-    let memory = boot(64);
-    let first = memory.vmalloc(pages(16)).expect("memory");
-    memory.vfree(first).expect("a right free");
-    let second = memory.vmalloc(pages(16)).expect("memory");
-    assert_ne!(second, first, "TLBs still show it");
-    memory.vm_unmap_aliases();
-    assert_eq!(memory.vmalloc(pages(16)), Ok(first), "now it is free, and nearer than the tree");
-    at_rest(*memory);
-}
-
-#[test]
-fn ranges_that_are_used_again_ascend() {
-    // Shows: K12
-    let memory = boot(64);
-    let take = || [(); 20].map(|()| memory.vmalloc(pages(16)).expect("memory"));
-    let areas = take();
-    let ascend = |areas: &[VirtAddr]| areas.windows(2).all(|two| two[1] == two[0].add(pages(17)));
-    assert!(ascend(&areas));
-    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
-    memory.vm_unmap_aliases();
-    assert_eq!(take(), areas);
-}
-
-#[test]
-fn ranges_of_one_size_are_neighbours_although_other_sizes_come_between() {
-    // Shows: K12
-    let memory = boot(64);
-    let mut others = Vec::new();
-    // 15 ranges are got in rows of 1, 2, 4 and 8.
-    let areas: Vec<_> = (0..15)
-        .map(|_| {
-            let area = memory.vmalloc(pages(16)).expect("memory");
-            others.push(memory.vmalloc(pages(3)).expect("memory"));
-            area
-        })
-        .collect();
-    for row in [1..3, 3..7, 7..15] {
-        let row = &areas[row];
-        assert!(row.windows(2).all(|two| two[1] == two[0].add(pages(17))), "{row:?}");
-    }
-    // Where the lowest hole is too small for a row, there is none.
-    memory.vfree(areas[3]).expect("a right free");
-    memory.drop_caches();
-    let end = others[14].add(pages(4));
-    assert_eq!((memory.vmalloc(pages(16)), memory.try_area_at(end)), (Ok(areas[3]), None));
-    assert_eq!(memory.vmalloc(pages(16)), Ok(end));
-    memory.vfree(end).expect("a right free");
-    areas.into_iter().chain(others).for_each(|area| memory.vfree(area).expect("a right free"));
-    at_rest(*memory);
-}
-
-#[test]
-fn a_cpu_keeps_only_so_many_ranges_of_one_size() {
-    let memory = boot(64);
-    let areas: Vec<_> = (0..400).map(|_| memory.vmalloc(1).expect("memory")).collect();
-    for &area in &areas {
-        memory.vfree(area).expect("a right free");
-        memory.validate().expect("valid");
-    }
-    memory.vm_unmap_aliases();
-    // With a few neighbours that had no owner yet these are 256.
-    let kept = areas.iter().filter(|&&area| memory.try_area_at(area).is_some()).count();
-    assert!((240..=256).contains(&kept), "{kept}");
-    at_rest(*memory);
-}
-
-#[test]
-fn ranges_that_were_freed_ascending_ascend_over_many_flushes() {
-    // Shows: K12
-    let memory = boot(64);
-    let take = || [(); 200].map(|()| memory.vmalloc(pages(2)).expect("memory"));
-    let areas = take();
-    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
-    memory.vm_unmap_aliases();
-    assert_eq!(take(), areas);
-    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
-    at_rest(*memory);
-}
-
-#[test]
 fn lazy_pages_come_back_before_an_allocation_fails() {
     let memory = boot(64);
     let area = memory.vmalloc(pages(400)).expect("memory");
@@ -310,19 +210,6 @@ fn lazy_pages_come_back_before_an_allocation_fails() {
     let all = hoard(*memory, ATOMIC);
     assert_eq!(all.len(), memory.managed_pages() - slab_pages(*memory) - memory.page_tables());
     give(*memory, all);
-    at_rest(*memory);
-}
-
-#[test]
-fn lazy_ranges_come_back_before_the_addresses_run_out() {
-    let memory = boot_with_addresses(64, 64);
-    for _ in 0..3 {
-        let all = memory.vmalloc(pages(63)).expect("the whole range");
-        memory.vfree(all).expect("a right free");
-    }
-    let areas: Vec<_> = (0..32).map(|_| memory.vmalloc(1).expect("addresses")).collect();
-    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
-    assert!(memory.vmalloc(pages(63)).is_ok());
     at_rest(*memory);
 }
 

@@ -40,7 +40,7 @@ use crate::order::Order;
 use crate::page::{BlockKey, PageMap};
 use crate::platform::{Lock, Platform};
 use crate::slab::{BootCaches, Chain};
-use crate::vm::{AreaTree, Memo, RangeCache};
+use crate::vm::{AreaTree, Memo, RangeCache, RangeDepot};
 use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
 pub use caches::CacheSpec;
@@ -127,6 +127,8 @@ pub struct Memory<P: Platform> {
     kmap_depths: kmap::Depths,
     /// Free address ranges that each CPU has at hand.
     ranges: [RangeCache; MAX_CPUS],
+    /// Free address ranges that any CPU may take.
+    range_depot: P::Lock<RangeDepot>,
 }
 
 impl<P: Platform> Memory<P> {
@@ -160,6 +162,7 @@ impl<P: Platform> Memory<P> {
             kmaps: Lock::new(kmap::Windows::new()),
             kmap_depths: core::array::from_fn(|_| AtomicUsize::new(0)),
             ranges: [const { RangeCache::new() }; MAX_CPUS],
+            range_depot: Lock::new(RangeDepot::new()),
         }
     }
 

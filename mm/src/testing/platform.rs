@@ -74,6 +74,7 @@ pub struct HostPlatform {
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
     flushes: AtomicUsize,
+    outwaits: AtomicUsize,
     recording: AtomicBool,
     events: Mutex<Vec<Event>>,
 }
@@ -112,6 +113,7 @@ impl HostPlatform {
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
+            outwaits: AtomicUsize::new(0),
             recording: AtomicBool::new(false),
             events: Mutex::default(),
         }
@@ -198,6 +200,11 @@ impl HostPlatform {
     pub fn flushes(&self) -> usize {
         self.flushes.load(Relaxed)
     }
+
+    /// How often somebody outwaited those who were pinned to a CPU.
+    pub fn outwaits(&self) -> usize {
+        self.outwaits.load(Relaxed)
+    }
 }
 
 impl Pinned for HostPin {
@@ -225,6 +232,7 @@ impl Platform for HostPlatform {
     const OUTWAITS: bool = true;
 
     fn outwait(&self, cpu: usize) {
+        self.outwaits.fetch_add(1, Relaxed);
         self.cpus.outwait(cpu);
     }
 

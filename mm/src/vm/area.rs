@@ -178,13 +178,6 @@ impl AreaLink {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
-    /// That area, or none.
-    pub(crate) fn to(area: Option<AreaRef>) -> Self {
-        let link = Self::new();
-        link.set(area);
-        link
-    }
-
     #[inline]
     pub(crate) fn get(&self) -> Option<AreaRef> {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)

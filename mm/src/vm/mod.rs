@@ -1,7 +1,9 @@
 //! Address ranges for vmalloc and ioremap.
 
 pub(crate) mod area;
+pub(crate) mod bucket;
 mod chain;
+pub(crate) mod depot;
 pub(crate) mod memo;
 pub(crate) mod ranges;
 pub(crate) mod tree;
@@ -9,7 +11,9 @@ pub(crate) mod tree;
 pub use area::{AreaKind, AreaState};
 
 pub(crate) use area::{AreaRef, Bias, Purpose, VmArea};
+pub(crate) use bucket::AreaChain;
 pub(crate) use chain::FrameChain;
+pub(crate) use depot::RangeDepot;
 pub(crate) use memo::Memo;
-pub(crate) use ranges::{Chain, RangeCache, Settled};
+pub(crate) use ranges::{RangeCache, Settled};
 pub(crate) use tree::AreaTree;

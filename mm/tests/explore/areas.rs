@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use mm::{PAGE_SIZE, VirtAddr};
 
 use super::platform::{INTERRUPT, run_on};
-use super::{Machine, explore, join, spawn};
+use super::{Machine, SCHEDULES, explore, explore_by, join, spawn};
 
 /// Frees an area if nobody has; counts it then.
 fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
@@ -96,7 +96,8 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
 
 #[test]
 fn a_cpu_keeps_the_places_of_the_areas_that_are_biased_to_it() {
-    explore(|machine| {
+    // What could go wrong takes one step.
+    explore_by(5 * SCHEDULES, |machine| {
         // They have all places.
         let areas = [(); 6].map(|()| take(machine, 2));
         let free = |area| machine.memory.free_empty_area(area).expect("only its owner frees it");

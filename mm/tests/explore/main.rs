@@ -91,9 +91,14 @@ impl Machine {
 
 /// Runs `scenario` under schedules of two kinds: any thread at any step, and few changes at well-chosen steps.
 fn explore(scenario: fn(&'static Machine)) {
+    explore_by(SCHEDULES, scenario);
+}
+
+/// [`explore`] by so many schedules of each kind.
+fn explore_by(schedules: usize, scenario: fn(&'static Machine)) {
     let run = |scheduler: Box<dyn Scheduler + Send>| {
         let mut exploration = Exploration::new();
-        exploration.stack_size = 1 << 18;
+        exploration.stack_size = 1 << 19;
         exploration.silence_warnings = true;
         Runner::new(scheduler, exploration).run(move || {
             let machine = Machine::boot();
@@ -101,8 +106,8 @@ fn explore(scenario: fn(&'static Machine)) {
             machine.at_rest();
         });
     };
-    run(Box::new(RandomScheduler::new_from_seed(7, SCHEDULES)));
-    run(Box::new(PctScheduler::new_from_seed(11, 4, SCHEDULES)));
+    run(Box::new(RandomScheduler::new_from_seed(7, schedules)));
+    run(Box::new(PctScheduler::new_from_seed(11, 4, schedules)));
 }
 
 /// A thread of `cpu` that runs `f`.

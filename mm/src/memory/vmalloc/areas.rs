@@ -8,7 +8,7 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaKind, AreaRef, AreaState, Bias, Chain, Purpose, VmArea};
+use crate::vm::{AreaChain, AreaKind, AreaRef, AreaState, Bias, Purpose, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +81,7 @@ impl<P: Platform> Memory<P> {
         let (area, bias) = match at_hand {
             Some(taken) => taken,
             None => {
-                let area = self.insert_areas(call, (pages, align), caller)?;
+                let area = self.find_area(call, (pages, align), caller)?;
                 (area, self.pin_ranges().map_or(Bias::NONE, |here| here.bias()))
             }
         };
@@ -89,10 +89,33 @@ impl<P: Platform> Memory<P> {
         Ok(area)
     }
 
-    /// Takes a new range, and leaves some that follow it to this CPU.
+    /// Takes a range from the depot or a new one, and leaves some to this CPU for the next callers: what the depot has, or
+    /// ranges that follow the new one.
     #[cold]
     #[inline(never)]
-    fn insert_areas(
+    fn find_area(
+        &'static self,
+        call: &'static str,
+        (pages, align): (usize, usize),
+        caller: &'static Location<'static>,
+    ) -> Result<AreaRef, AllocError> {
+        let parcel = self.range_depot.with(|depot| depot.take(pages));
+        let (area, more) = match parcel.pop() {
+            Some(area) => (area, parcel),
+            None => {
+                let area = self.insert_first(call, (pages, align), caller)?;
+                (area, self.insert_neighbours(area))
+            }
+        };
+        // There may be no room on another CPU, to which the caller has come meanwhile.
+        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(pages, &more)) {
+            self.pass_on(&more);
+        }
+        Ok(area)
+    }
+
+    /// Takes a new range.
+    fn insert_first(
         &'static self,
         call: &'static str,
         (pages, align): (usize, usize),
@@ -104,20 +127,18 @@ impl<P: Platform> Memory<P> {
             self.drain_ranges();
             insert()
         };
-        let Some(area) = insert().or_else(retry) else {
+        insert().or_else(retry).ok_or_else(|| {
             self.return_descriptor(descriptor);
-            return Err(self.refuse(call, "no room in the address range", caller));
-        };
-        self.insert_neighbours(area);
-        Ok(area)
+            self.refuse(call, "no room in the address range", caller)
+        })
     }
 
-    /// Takes ranges as large as `area` that follow it, for the next callers on this CPU: as many as it is time for, as far
-    /// as they are the lowest ones, and descriptors are at hand.
-    fn insert_neighbours(&'static self, area: AreaRef) {
+    /// Takes ranges as large as `area` that follow it: as many as it is time for, as far as they are the lowest ones, and
+    /// descriptors are at hand.
+    fn insert_neighbours(&'static self, area: AreaRef) -> AreaChain {
         let wanted = self.pin_ranges().map_or(1, |here| here.ranges.plan_refill(area.pages));
-        let (neighbours, mut count, mut last) = (Chain::new(), 0, area);
-        while count + 1 < wanted
+        let (neighbours, mut last) = (AreaChain::new(), area);
+        while neighbours.len() + 1 < wanted
             && let Some(descriptor) = self.take_from_slab(&self.boot_caches.areas)
         {
             let next = self.insert_area(descriptor, (area.pages, PAGE_SIZE), |start| start == last.end());
@@ -126,12 +147,9 @@ impl<P: Platform> Memory<P> {
                 break;
             };
             neighbours.push(next);
-            (count, last) = (count + 1, next);
+            last = next;
         }
-        // There may be no room on another CPU, to which the caller has come meanwhile.
-        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(area.pages, &neighbours, count)) {
-            self.forget_all(&neighbours);
-        }
+        neighbours
     }
 
     /// Takes the lowest range that there is, if it is `right`, with `descriptor` as its descriptor.

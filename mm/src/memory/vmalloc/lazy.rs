@@ -10,7 +10,7 @@ use super::{BATCH, Memory};
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaRef, Bias, Chain, FrameChain, Purpose, RangeCache, Settled};
+use crate::vm::{AreaChain, AreaRef, Bias, FrameChain, Purpose, RangeCache, RangeDepot, Settled};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -129,7 +129,7 @@ impl<P: Platform> Memory<P> {
         let Some(Settled { frames, surplus }) = settled else { return 0 };
         let wanted = ranges.take_drain_wish();
         self.free_chain(frames);
-        self.forget_all(&surplus);
+        self.pass_on(&surplus);
         if wanted {
             self.drain_ranges();
         }
@@ -140,10 +140,11 @@ impl<P: Platform> Memory<P> {
         MustFlush::new(self.config.vmalloc_start, self.vmalloc_total() / PAGE_SIZE)
     }
 
-    /// Ends free areas.
-    pub(super) fn forget_all(&'static self, areas: &Chain) {
-        while let Some(area) = areas.pop() {
-            self.forget(area);
+    /// Leaves free ranges that no TLB knows to other CPUs, or to the tree.
+    pub(super) fn pass_on(&'static self, ranges: &AreaChain) {
+        if ranges.len() > 0 {
+            let rest = self.range_depot.with(|depot| depot.put(ranges));
+            core::iter::from_fn(|| rest.pop()).for_each(|area| self.forget(area));
         }
     }
 
@@ -199,6 +200,9 @@ impl<P: Platform> Memory<P> {
                 ranges.want_drain();
             }
         }
+        while let Some(area) = self.range_depot.with(RangeDepot::take_any) {
+            self.forget(area);
+        }
         pages
     }
 
@@ -209,6 +213,7 @@ impl<P: Platform> Memory<P> {
 
     /// Checks the free ranges at hand. Needs the CPUs at rest.
     pub(in crate::memory) fn validate_ranges(&self) -> Result<(), &'static str> {
+        self.range_depot.with(|depot| depot.validate())?;
         self.ranges.iter().try_for_each(|ranges| ranges.validate(&self.map))
     }
 

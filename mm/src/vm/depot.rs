@@ -1,0 +1,61 @@
+//! Free ranges on their way from a CPU that frees areas to one that takes them.
+//!
+//! Key types: [`RangeDepot`]. What a CPU has no room for is left here, and a CPU that has no range of a size looks here
+//! before it goes to the tree. So where one CPU takes what another one frees, descriptors and tree stay as they are.
+//!
+//! Invariants (checked by [`RangeDepot::validate`]): every area here is `Free`, and in the chain of its size; no TLB knows its
+//! range.
+
+use crate::vm::area::AreaRef;
+use crate::vm::bucket::{AreaChain, BUCKETS, bucket_of, size_bucket};
+
+/// Ranges of one size that may wait here.
+const RANGES: u32 = 256;
+/// Ranges that a CPU gets at once, at most.
+const PARCEL: u32 = 64;
+
+/// Free ranges that are no CPU's.
+pub(crate) struct RangeDepot {
+    chains: [AreaChain; BUCKETS],
+}
+
+impl RangeDepot {
+    /// Nothing here.
+    pub(crate) const fn new() -> Self {
+        Self { chains: [const { AreaChain::new() }; BUCKETS] }
+    }
+
+    /// Takes over what there is room for, and returns the rest.
+    pub(crate) fn put(&mut self, ranges: &AreaChain) -> AreaChain {
+        let rest = AreaChain::new();
+        while let Some(area) = ranges.pop() {
+            let chain = bucket_of(area).map(|index| &self.chains[index]).filter(|chain| chain.len() < RANGES);
+            chain.unwrap_or(&rest).push(area);
+        }
+        rest
+    }
+
+    /// Takes out some ranges of `pages` pages, those of 2 MiB at multiples of that.
+    pub(crate) fn take(&mut self, pages: usize) -> AreaChain {
+        let parcel = AreaChain::new();
+        if let Some(chain) = size_bucket(pages).map(|index| &self.chains[index]) {
+            core::iter::from_fn(|| chain.pop()).take(PARCEL as usize).for_each(|area| parcel.push(area));
+        }
+        parcel
+    }
+
+    /// Takes out a range, whichever.
+    pub(crate) fn take_any(&mut self) -> Option<AreaRef> {
+        self.chains.iter().find_map(AreaChain::pop)
+    }
+
+    /// Checks the invariants above, as far as they can be seen; returns the one that is broken.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        let sound = self.chains.iter().enumerate().all(|(index, chain)| chain.is_sound(index));
+        if sound {
+            Ok(())
+        } else {
+            Err("the depot of ranges holds one that is not free, not of its size or not counted")
+        }
+    }
+}

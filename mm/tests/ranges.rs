@@ -1,0 +1,170 @@
+//! Free address ranges: when they have a new owner, in what order, and how many a CPU keeps.
+
+mod common;
+
+use common::{at_rest, boot};
+use mm::testing::{Machine, TestKernel};
+use mm::{PAGE_SIZE, VirtAddr};
+
+fn pages(count: usize) -> usize {
+    count * PAGE_SIZE
+}
+
+#[test]
+fn one_flush_does_for_many_areas() {
+    let memory = boot(64);
+    let flushes = || memory.platform().flushes();
+    let before = flushes();
+    for _ in 0..640 {
+        memory.vfree(memory.vmalloc(1).expect("memory")).expect("a right free");
+    }
+    assert_eq!(flushes() - before, 10, "one for 64 areas");
+    // Pages count too: at most one in 32 of the machine's waits.
+    let before = flushes();
+    for _ in 0..16 {
+        memory.vfree(memory.vmalloc(pages(200)).expect("memory")).expect("a right free");
+        assert!(memory.lazy_pages() <= 64 * 256 / 32);
+    }
+    assert_eq!(flushes() - before, 5, "one for three areas");
+    at_rest(*memory);
+}
+
+#[test]
+fn a_range_has_no_new_owner_before_the_flush() {
+    let memory = boot(64);
+    let first = memory.vmalloc(pages(16)).expect("memory");
+    memory.vfree(first).expect("a right free");
+    let second = memory.vmalloc(pages(16)).expect("memory");
+    assert_ne!(second, first, "TLBs still show it");
+    memory.vm_unmap_aliases();
+    assert_eq!(memory.vmalloc(pages(16)), Ok(first), "now it is free, and nearer than the tree");
+    at_rest(*memory);
+}
+
+#[test]
+fn ranges_that_are_used_again_ascend() {
+    // Shows: K12
+    let memory = boot(64);
+    let take = || [(); 20].map(|()| memory.vmalloc(pages(16)).expect("memory"));
+    let areas = take();
+    let ascend = |areas: &[VirtAddr]| areas.windows(2).all(|two| two[1] == two[0].add(pages(17)));
+    assert!(ascend(&areas));
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    memory.vm_unmap_aliases();
+    assert_eq!(take(), areas);
+}
+
+#[test]
+fn ranges_of_one_size_are_neighbours_although_other_sizes_come_between() {
+    // Shows: K12
+    let memory = boot(64);
+    let mut others = Vec::new();
+    // 15 ranges are got in rows of 1, 2, 4 and 8.
+    let areas: Vec<_> = (0..15)
+        .map(|_| {
+            let area = memory.vmalloc(pages(16)).expect("memory");
+            others.push(memory.vmalloc(pages(3)).expect("memory"));
+            area
+        })
+        .collect();
+    for row in [1..3, 3..7, 7..15] {
+        let row = &areas[row];
+        assert!(row.windows(2).all(|two| two[1] == two[0].add(pages(17))), "{row:?}");
+    }
+    // Where the lowest hole is too small for a row, there is none.
+    memory.vfree(areas[3]).expect("a right free");
+    memory.drop_caches();
+    let end = others[14].add(pages(4));
+    assert_eq!((memory.vmalloc(pages(16)), memory.try_area_at(end)), (Ok(areas[3]), None));
+    assert_eq!(memory.vmalloc(pages(16)), Ok(end));
+    memory.vfree(end).expect("a right free");
+    areas.into_iter().chain(others).for_each(|area| memory.vfree(area).expect("a right free"));
+    at_rest(*memory);
+}
+
+#[test]
+fn a_cpu_keeps_only_so_many_ranges_of_one_size() {
+    let memory = boot(64);
+    let areas: Vec<_> = (0..600).map(|_| memory.vmalloc(1).expect("memory")).collect();
+    for &area in &areas {
+        memory.vfree(area).expect("a right free");
+        memory.validate().expect("valid");
+    }
+    memory.vm_unmap_aliases();
+    // The depot has room for as many. A few are neighbours that had no owner yet.
+    let kept = areas.iter().filter(|&&area| memory.try_area_at(area).is_some()).count();
+    assert!((490..=512).contains(&kept), "{kept}");
+    at_rest(*memory);
+}
+
+#[test]
+fn ranges_that_were_freed_ascending_ascend_over_many_flushes() {
+    // Shows: K12
+    let memory = boot(64);
+    let take = || [(); 200].map(|()| memory.vmalloc(pages(2)).expect("memory"));
+    let areas = take();
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    memory.vm_unmap_aliases();
+    assert_eq!(take(), areas);
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    at_rest(*memory);
+}
+
+#[test]
+fn lazy_ranges_come_back_before_the_addresses_run_out() {
+    let memory = TestKernel::boot(&Machine { vmalloc_pages: 64, ..Machine::with_mib(64) });
+    for _ in 0..3 {
+        let all = memory.vmalloc(pages(63)).expect("the whole range");
+        memory.vfree(all).expect("a right free");
+    }
+    let areas: Vec<_> = (0..32).map(|_| memory.vmalloc(1).expect("addresses")).collect();
+    areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    assert!(memory.vmalloc(pages(63)).is_ok());
+    at_rest(*memory);
+}
+
+#[test]
+fn a_cpu_whose_areas_are_freed_elsewhere_stops_biasing_them() {
+    let memory = boot(64);
+    let take = || (0..100).map(|_| memory.vmalloc(1).expect("memory")).collect::<Vec<_>>();
+    let free = |areas: Vec<VirtAddr>| areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    let free_elsewhere = |areas| {
+        let before = memory.platform().outwaits();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                TestKernel::enter(*memory);
+                free(areas);
+            });
+        });
+        memory.platform().outwaits() - before
+    };
+    assert_eq!((free_elsewhere(take()), free_elsewhere(take())), (100, 0));
+    // It frees so many itself after which it trusts itself again.
+    (0..1024).for_each(|_| free(take()));
+    assert_eq!(free_elsewhere(take()), 100);
+    at_rest(*memory);
+}
+
+#[test]
+fn ranges_that_another_cpu_frees_come_back() {
+    let memory = boot(64);
+    let take = |count| (0..count).map(|_| memory.vmalloc(1).expect("memory")).collect::<Vec<_>>();
+    let areas = take(600);
+    let other = areas.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            TestKernel::enter(*memory);
+            other.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+        });
+    });
+    memory.validate().expect("valid");
+    let descriptors =
+        || memory.caches().find(|cache| cache.name.as_str() == "vm_area").map(|cache| cache.active_objects);
+    let before = descriptors();
+    let again = take(250);
+    let from_there = again.iter().filter(|area| areas.contains(area)).count();
+    assert!(from_there > 240, "all but a few neighbours that were at hand: {from_there}");
+    assert_eq!(descriptors(), before, "they come with their descriptors");
+    again.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    at_rest(*memory);
+}
