@@ -7,7 +7,8 @@
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. `chain`: the list of caches and the reaper's clock hand;
 //! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto
-//!    high memory. None is taken under another of these;
+//!    high memory; `range_depot`: address ranges that no CPU has. None is taken under another of these, nor by somebody who is
+//!    pinned to a CPU; under `areas` a CPU may be pinned;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: magazines that wait there;
 //! 5. the pool of cleared pages: the chain through them; the window through which pages are cleared;

@@ -8,7 +8,7 @@ use core::sync::atomic::AtomicU64;
 
 use super::memo::Place;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
-use crate::atomic::{AtomicPtr, Ordering::Relaxed};
+use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::magazine::MAX_CPUS;
 
 /// What an area shows.
@@ -54,9 +54,9 @@ impl Purpose {
 /// Whose an area's addresses are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AreaState {
-    /// Somebody's who builds it or takes it apart: it cannot be freed.
+    /// Somebody's who builds it: it cannot be freed.
     Closed,
-    /// Its owner's.
+    /// Its owner's, or somebody's who frees it at this moment.
     Open,
     /// Nobody's: they wait for the flush that covers them, or for the next owner.
     Free,
@@ -183,6 +183,13 @@ impl AreaLink {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
     }
 
+    /// Sets it; what was there before.
+    pub(super) fn replace(&self, area: Option<AreaRef>) -> Option<AreaRef> {
+        let before = self.get();
+        self.set(area);
+        before
+    }
+
     #[inline]
     pub(crate) fn set(&self, area: Option<AreaRef>) {
         self.0.store(area.map_or(core::ptr::null_mut(), |area| area.0.as_ptr()), Relaxed);
@@ -190,12 +197,12 @@ impl AreaLink {
 }
 
 impl VmArea {
-    /// A descriptor that is in no tree yet, of a closed area without a purpose.
+    /// A descriptor that is in no tree yet, of a free area.
     pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
         Self {
             start,
             pages,
-            word: AtomicU64::new(CLOSED),
+            word: AtomicU64::new(FREE),
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
             place: Cell::new(Place::NONE),
@@ -220,7 +227,7 @@ impl VmArea {
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);
-        self.word.store(word | OPEN, Relaxed);
+        self.word.store(word | OPEN, Release);
         word as usize & (PURPOSE as usize | BIAS)
     }
 
@@ -261,7 +268,7 @@ impl VmArea {
     /// Whose it is.
     #[inline]
     pub(crate) fn state(&self) -> AreaState {
-        match self.word.load(Relaxed) & STATE {
+        match self.word.load(Acquire) & STATE {
             OPEN => AreaState::Open,
             FREE => AreaState::Free,
             _ => AreaState::Closed,

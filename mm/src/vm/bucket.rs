@@ -19,7 +19,7 @@ const REFILL_PAGES: usize = 256;
 
 /// The bucket of a size: 1 to 32, 64, 128, 256 and 512 pages have one.
 #[inline]
-pub(crate) fn size_bucket(pages: usize) -> Option<usize> {
+pub(super) fn size_bucket(pages: usize) -> Option<usize> {
     match pages {
         1..=32 => Some(pages - 1),
         64 | 128 | 256 | LARGE_PAGES => Some(26 + pages.ilog2() as usize),
@@ -67,9 +67,8 @@ impl AreaChain {
         self.count.store(self.len().wrapping_add(1), Relaxed);
     }
 
-    /// Adds an area at the end, which is free from here on.
+    /// Adds a free area at the end.
     pub(crate) fn push(&self, area: AreaRef) {
-        area.set_free();
         let one = Self::new();
         one.push_first(area);
         self.append(&one);
@@ -84,42 +83,36 @@ impl AreaChain {
         Some(area)
     }
 
-    /// Takes all areas of another chain over, behind the own ones.
-    pub(super) fn append(&self, others: &Self) {
-        let Some(first) = others.first.get() else { return };
-        match self.last.get().filter(|_| self.first.get().is_some()) {
-            Some(last) => last.next.set(Some(first)),
-            None => self.first.set(Some(first)),
+    fn last(&self) -> Option<AreaRef> {
+        self.last.get().filter(|_| self.first.get().is_some())
+    }
+
+    /// Takes all areas of another chain over: behind an own one, or before all.
+    fn splice(&self, behind: Option<AreaRef>, others: &Self) {
+        let (Some(first), Some(last)) = (others.first.get(), others.last()) else { return };
+        let next = match behind {
+            Some(own) => own.next.replace(Some(first)),
+            None => self.first.replace(Some(first)),
+        };
+        last.next.set(next);
+        if next.is_none() {
+            self.last.set(Some(last));
         }
-        self.last.set(others.last.get());
         self.count.store(self.len().wrapping_add(others.len()), Relaxed);
         others.first.set(None);
         others.count.store(0, Relaxed);
     }
 
-    /// Takes all areas of another chain over, before the own ones.
-    fn prepend(&self, others: &Self) {
-        others.append(self);
-        self.append(others);
+    /// Takes all areas of another chain over, behind the own ones.
+    fn append(&self, others: &Self) {
+        self.splice(self.last(), others);
     }
 
-    /// Takes all areas of another chain over, of which there is one, behind all that begin below the first of them.
+    /// Takes all areas of another chain over, behind all that begin below the first of them.
     fn sort_in(&self, others: &Self) {
         let below = |area: &AreaRef| others.first.get().is_some_and(|first| area.start < first.start);
-        let Some(last) = self.last.get().filter(|_| self.len() > 0) else { return self.append(others) };
-        if below(&last) {
-            return self.append(others);
-        }
-        match self.iter().take_while(below).last() {
-            None => self.prepend(others),
-            Some(before) => {
-                others.last.get().inspect(|end| end.next.set(before.next.get()));
-                before.next.set(others.first.get());
-                self.count.store(self.len().wrapping_add(others.len()), Relaxed);
-                others.first.set(None);
-                others.count.store(0, Relaxed);
-            }
-        }
+        let behind = self.last().filter(below).or_else(|| self.iter().take_while(below).last());
+        self.splice(behind, others);
     }
 
     fn iter(&self) -> impl Iterator<Item = AreaRef> + use<> {
@@ -130,7 +123,7 @@ impl AreaChain {
     pub(super) fn is_sound(&self, bucket: usize) -> bool {
         let right = |area: AreaRef| area.state() == AreaState::Free && bucket_of(area) == Some(bucket);
         let (count, last) = (self.iter().count(), self.iter().last());
-        self.iter().all(right) && count == self.len() as usize && last.is_none_or(|last| self.last.get() == Some(last))
+        self.iter().all(right) && count == self.len() as usize && last == self.last()
     }
 }
 
@@ -180,7 +173,7 @@ impl Bucket {
     pub(super) fn refill(&self, ranges: &AreaChain) -> bool {
         let room = self.has_room(ranges.len());
         if room {
-            self.ranges.prepend(ranges);
+            self.ranges.splice(None, ranges);
         }
         room
     }

@@ -5,10 +5,11 @@
 //! The entry is closed then, until the area is opened for its next owner. The state in the area's descriptor follows when
 //! the area is free: until then it says that the area is open.
 //!
-//! An open entry may be biased to a CPU: who is pinned there closes it by a plain store. Everybody else must revoke the
-//! bias first, by a mark in the word; then wait until nobody is pinned there any more who may have looked at the word
-//! before; and only then compare and exchange it. If the CPU was faster, the word is closed by now. (The idea is that of
-//! biased locks: K. Kawachiya, A. Koseki, T. Onodera, "Lock Reservation", 2002.)
+//! An open entry may be biased to a CPU: who is pinned there closes it by a plain store. Everybody else exchanges the open
+//! word for a ticket first, a number that no other call has; then waits until nobody is pinned there any more who may have
+//! seen the word open; and only then exchanges the ticket for the closed word. If the CPU was faster, the ticket is gone by
+//! now, and a word that is open again is another owner's. An entry with a ticket counts as closed for everybody else. (The
+//! idea is that of biased locks: K. Kawachiya, A. Koseki, T. Onodera, "Lock Reservation", 2002.)
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
 //! needed to give a place to another area, and only that of an open one is ever taken, by its CPU if it is biased: a closed
@@ -30,8 +31,6 @@ const _: () = assert!(SETS * WAYS < u16::MAX as usize);
 const NONE: usize = 0;
 /// Set in the word of an area that is closed.
 const CLOSED: usize = 1;
-/// Set in the word of an open area whose bias does not hold any more.
-const REVOKED: usize = 2;
 
 /// Where an area has its entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,15 +55,15 @@ impl Entry {
         free_to_go && self.word.compare_exchange(before, NONE, Acquire, Relaxed).is_ok()
     }
 
-    /// Closes an open entry, whatever its bias; says whether nobody else did. `outwait` returns when those have let go that
-    /// were pinned to a CPU.
-    fn close(&self, open: usize, outwait: impl FnOnce(usize)) -> bool {
-        let closed = open & !REVOKED | CLOSED;
+    /// Closes an entry whose word is `open`, whatever its bias; says whether nobody else did. `ticket` is a number that has
+    /// not been seen here, `outwait` returns when those have let go that were pinned to a CPU.
+    fn close(&self, open: usize, ticket: usize, outwait: impl FnOnce(usize)) -> bool {
+        let closed = open | CLOSED;
         let Some(cpu) = Bias::of(open).cpu() else {
             return self.word.compare_exchange(open, closed, Acquire, Relaxed).is_ok();
         };
-        let revoked = open | REVOKED;
-        if open != revoked && self.word.compare_exchange(open, revoked, SeqCst, Relaxed).is_err() {
+        let revoked = ticket << 1 | CLOSED;
+        if self.word.compare_exchange(open, revoked, SeqCst, Relaxed).is_err() {
             return false;
         }
         outwait(cpu);
@@ -75,6 +74,8 @@ impl Entry {
 /// Areas that can be found in a few steps.
 pub(crate) struct Memo {
     entries: [[Entry; WAYS]; SETS],
+    /// The next ticket. They are far below the address of any area.
+    ticket: AtomicUsize,
 }
 
 impl Memo {
@@ -82,6 +83,7 @@ impl Memo {
     pub(crate) const fn new() -> Self {
         Self {
             entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
+            ticket: AtomicUsize::new(1),
         }
     }
 
@@ -99,9 +101,10 @@ impl Memo {
     pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose, outwait: impl FnOnce(usize)) -> Option<AreaRef> {
         let wanted = addr.as_usize() | purpose.bits();
         let words = self.entries[self.set(addr)].iter().map(|entry| (entry, entry.word.load(Acquire)));
-        let (entry, open) = { words }.find(|(_, word)| word & !(REVOKED | BIAS) == wanted)?;
+        let (entry, open) = { words }.find(|(_, word)| word & !BIAS == wanted)?;
+        let ticket = self.ticket.fetch_add(1, Relaxed);
         // Nobody else changes the entry of a closed area.
-        if entry.close(open, outwait) { entry.area.get() } else { None }
+        if entry.close(open, ticket, outwait) { entry.area.get() } else { None }
     }
 
     /// Whether an area that is in the tree is remembered. Under the tree's lock.
@@ -112,9 +115,8 @@ impl Memo {
     /// Opens an area that was assigned and is the caller's alone, and its entry if it has one. Returns its address.
     #[inline]
     pub(crate) fn open(&self, area: AreaRef) -> VirtAddr {
-        // Once it is open, somebody else may close it, and only then get it an entry.
-        let entry = self.entry_of(area);
-        let start = area.start;
+        // Once it is open, somebody else may close it, only then get it an entry, and even forget it.
+        let (entry, start) = (self.entry_of(area), area.start);
         let bits = area.open();
         if let Some(entry) = entry {
             entry.word.store(start.as_usize() | bits, Release);
@@ -174,12 +176,67 @@ impl Memo {
                 is_there(area)
                     && area.place.get() == Place(place as u16)
                     && self.set(area.start) == place / WAYS
-                    && word & (CLOSED | REVOKED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
+                    && word & (CLOSED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
             };
             if !entry.area.get().is_none_or(right) {
                 return Err("a vm area is remembered that is not in the tree, or wrongly");
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::boxed::Box;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::vm::area::{AreaKind, VmArea};
+
+    const START: VirtAddr = VirtAddr::new(0xffff_c900_0000_0000);
+
+    /// An open area that is biased to CPU 0, in a memo.
+    fn biased() -> (&'static Memo, AreaRef) {
+        let memory = Box::leak(Box::new(core::mem::MaybeUninit::<VmArea>::uninit()));
+        // SAFETY: the memory is made for it and leaked.
+        let area = unsafe { AreaRef::init(core::ptr::NonNull::from(memory).cast(), VmArea::new(START, 1)) };
+        let memo: &Memo = Box::leak(Box::new(Memo::new()));
+        memo.remember(area, Bias::NONE);
+        reopen(memo, area);
+        (memo, area)
+    }
+
+    fn reopen(memo: &Memo, area: AreaRef) {
+        area.assign(AreaKind::Vmap, Bias::to(0), core::panic::Location::caller());
+        memo.open(area);
+    }
+
+    #[test]
+    fn a_ticket_is_not_taken_for_that_of_another_call() {
+        let (memo, area) = biased();
+        let (marked, is_marked) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let second = move || {
+            let outwait = |_| {
+                marked.send(()).expect("the first one listens");
+                may_go_on.recv().expect("the test goes on");
+            };
+            memo.close(START, Purpose::Vmap, outwait).is_some()
+        };
+        let mut thread = None;
+        // The CPU has seen the word open before. While the first one waits it frees the area and takes it again, and a
+        // second one revokes the new bias.
+        let open = memo.entry_of(area).map(|entry| entry.word.load(Relaxed)).expect("it is remembered");
+        let first = memo.close(START, Purpose::Vmap, |cpu| {
+            assert_eq!(cpu, 0);
+            memo.entry_of(area).expect("as before").word.store(open | CLOSED, Relaxed);
+            reopen(memo, area);
+            thread = Some(std::thread::spawn(second));
+            is_marked.recv().expect("the second one comes");
+        });
+        assert!(first.is_none(), "the area that it meant is freed");
+        go_on.send(()).expect("the second one waits");
+        assert!(thread.expect("it was started").join().expect("no panic"), "nobody else closed the new one");
     }
 }

@@ -1,9 +1,9 @@
 //! Address ranges for vmalloc and ioremap.
 
 pub(crate) mod area;
-pub(crate) mod bucket;
+mod bucket;
 mod chain;
-pub(crate) mod depot;
+mod depot;
 pub(crate) mod memo;
 pub(crate) mod ranges;
 pub(crate) mod tree;

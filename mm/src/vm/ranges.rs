@@ -25,8 +25,10 @@ use crate::vm::chain::FrameWords;
 
 /// Areas that wait for a flush, at most.
 const LAZY_AREAS: usize = 64;
-/// Areas that a CPU takes without a bias after one was revoked.
+/// Areas that a CPU takes without a bias for each that was revoked.
 const UNBIASED: usize = 1024;
+/// Areas that it takes so in a row, at most.
+const MOST_UNBIASED: usize = 1 << 18;
 
 /// What a flush sets free.
 #[must_use = "the frames and areas are nobody's until they are given back"]
@@ -75,7 +77,7 @@ impl RangeCache {
     pub(crate) fn biases(&self) -> bool {
         let unbiased = self.unbiased.load(Relaxed);
         if unbiased > 0 {
-            // If another CPU adds to them at this moment, that is lost: they need not be exact.
+            // What another CPU adds at this moment may be lost: the number need not be exact.
             self.unbiased.store(unbiased - 1, Relaxed);
         }
         unbiased == 0
@@ -83,7 +85,7 @@ impl RangeCache {
 
     /// Another CPU had to revoke a bias. That takes long: it pays only if the CPU frees nearly all of its areas itself.
     pub(crate) fn note_revoked(&self) {
-        self.unbiased.fetch_add(UNBIASED, Relaxed);
+        self.unbiased.store((self.unbiased.load(Relaxed) + UNBIASED).min(MOST_UNBIASED), Relaxed);
     }
 
     /// How many ranges of `pages` pages it is time to get at once: more, the more often there was none.

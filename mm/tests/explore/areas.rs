@@ -8,11 +8,11 @@ use super::platform::{INTERRUPT, run_on};
 use super::{Machine, SCHEDULES, explore, explore_by, join, spawn};
 
 /// Frees an area if nobody has; counts it then.
-fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
+fn try_free<const BIASED: bool>(machine: &'static Machine<BIASED>, area: VirtAddr, freed: &AtomicUsize) {
     freed.fetch_add(usize::from(machine.memory.free_empty_area(area).is_ok()), Relaxed);
 }
 
-fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
+fn take<const BIASED: bool>(machine: &'static Machine<BIASED>, pages: usize) -> VirtAddr {
     machine.memory.take_empty_area(pages).expect("addresses")
 }
 
@@ -22,7 +22,7 @@ fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
 
 #[test]
 fn of_those_that_free_an_area_at_once_one_wins() {
-    explore(|machine| {
+    fn scenario<const BIASED: bool>(machine: &'static Machine<BIASED>) {
         let memory = machine.memory;
         // More than are remembered, so that they take places from each other.
         let areas = [(); 3].map(|()| take(machine, 2));
@@ -47,25 +47,24 @@ fn of_those_that_free_an_area_at_once_one_wins() {
         join([owner, thief]);
         assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
         assert_eq!(memory.areas().count(), 0);
-    });
+    }
+    explore(scenario::<true>);
+    explore(scenario::<false>);
 }
 
 #[test]
 fn an_area_is_closed_once_whoever_it_is_biased_to() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         // One that is biased to CPU 0, and one that is to none: whoever takes it has no CPU.
         run_on(INTERRUPT);
         let unbiased = take(machine, 2);
         run_on(0);
-        let areas = [take(machine, 2), unbiased];
+        let biased = take(machine, 2);
         let [freed] = counters();
-        let free = |cpu, [first, second]: [VirtAddr; 2]| {
-            spawn(cpu, move || {
-                try_free(machine, first, freed);
-                try_free(machine, second, freed);
-            })
+        let free = |cpu, areas: [VirtAddr; 2]| {
+            spawn(cpu, move || areas.iter().for_each(|&area| try_free(machine, area, freed)))
         };
-        let [biased, unbiased] = areas;
+        let areas = [biased, unbiased];
         join([free(0, areas), free(1, areas), free(1, [unbiased, biased]), free(INTERRUPT, areas)]);
         assert_eq!(freed.load(Relaxed), 2, "each was freed once");
         assert_eq!(machine.memory.areas().count(), 0);
@@ -74,30 +73,31 @@ fn an_area_is_closed_once_whoever_it_is_biased_to() {
 
 #[test]
 fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
-    explore(|machine| {
+    fn scenario<const BIASED: bool>(machine: &'static Machine<BIASED>) {
         let area = take(machine, 2);
         let [taken, freed] = counters();
         let owner = spawn(0, move || {
-            for _ in 0..2 {
-                try_free(machine, area, freed);
-                machine.memory.vm_unmap_aliases();
-                // The same range, unless it went to the other CPU.
-                taken.fetch_add(usize::from(take(machine, 2) == area), Relaxed);
-            }
+            try_free(machine, area, freed);
+            machine.memory.vm_unmap_aliases();
+            // The same range, unless it went to another CPU.
+            taken.fetch_add(usize::from(take(machine, 2) == area), Relaxed);
+            try_free(machine, area, freed);
         });
-        let thief = spawn(1, move || (0..2).for_each(|_| try_free(machine, area, freed)));
-        join([owner, thief]);
-        let live = machine.memory.areas().filter(|live| live.start == area).count();
-        assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), live);
+        let thieves = [1, 1].map(|cpu| spawn(cpu, move || try_free(machine, area, freed)));
+        join([owner].into_iter().chain(thieves));
         let live: Vec<_> = machine.memory.areas().map(|live| live.start).collect();
+        let still_there = usize::from(live.contains(&area));
+        assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), still_there);
         live.into_iter().for_each(|area| machine.memory.free_empty_area(area).expect("it is open"));
-    });
+    }
+    explore_by(5 * SCHEDULES, scenario::<true>);
+    explore(scenario::<false>);
 }
 
 #[test]
 fn a_cpu_keeps_the_places_of_the_areas_that_are_biased_to_it() {
     // What could go wrong takes one step.
-    explore_by(5 * SCHEDULES, |machine| {
+    explore_by(5 * SCHEDULES, |machine: &'static Machine| {
         // They have all places.
         let areas = [(); 6].map(|()| take(machine, 2));
         let free = |area| machine.memory.free_empty_area(area).expect("only its owner frees it");

@@ -30,17 +30,17 @@ const SCHEDULES: usize = 60;
 const SPEC: CacheSpec<'static> =
     CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
 
-type Allocators = &'static Memory<Explored>;
+type Allocators<const BIASED: bool> = &'static Memory<Explored<BIASED>>;
 
 /// One machine, and who owns its blocks.
-struct Machine {
-    memory: Allocators,
+struct Machine<const BIASED: bool = true> {
+    memory: Allocators<BIASED>,
     owned: Vec<AtomicBool>,
     /// Free pages at the start.
     free: usize,
 }
 
-impl Machine {
+impl<const BIASED: bool> Machine<BIASED> {
     fn boot() -> &'static Self {
         let mut present = vec![0; PageMap::present_words(FRAMES)];
         let ram = PfnRange::new(Pfn::new(0), Pfn::new(FRAMES));
@@ -56,7 +56,7 @@ impl Machine {
             kmap_start: nowhere.add(addresses),
             atomic_floor: AtomicFloor::LastPage,
         };
-        let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
+        let memory: Allocators<BIASED> = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
         run_on(0);
         memory.release(ram);
         memory.init_caches().expect("there is memory");
@@ -90,12 +90,12 @@ impl Machine {
 }
 
 /// Runs `scenario` under schedules of two kinds: any thread at any step, and few changes at well-chosen steps.
-fn explore(scenario: fn(&'static Machine)) {
+fn explore<const BIASED: bool>(scenario: fn(&'static Machine<BIASED>)) {
     explore_by(SCHEDULES, scenario);
 }
 
 /// [`explore`] by so many schedules of each kind.
-fn explore_by(schedules: usize, scenario: fn(&'static Machine)) {
+fn explore_by<const BIASED: bool>(schedules: usize, scenario: fn(&'static Machine<BIASED>)) {
     let run = |scheduler: Box<dyn Scheduler + Send>| {
         let mut exploration = Exploration::new();
         exploration.stack_size = 1 << 19;
@@ -124,7 +124,7 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
 
 #[test]
 fn cpus_that_trade_magazines_share_no_block() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         // Two threads on one CPU, one on the other.
         join([0, 0, 1].map(|cpu| {
             spawn(cpu, move || {
@@ -139,7 +139,7 @@ fn cpus_that_trade_magazines_share_no_block() {
 
 #[test]
 fn blocks_that_another_cpu_frees_come_back() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let (sender, receiver) = mpsc::channel();
         let taker = spawn(0, move || {
             for _ in 0..12 {
@@ -157,7 +157,7 @@ fn blocks_that_another_cpu_frees_come_back() {
 
 #[test]
 fn magazines_may_be_emptied_while_their_cpu_works() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let mut threads: Vec<_> = (0..CPUS)
             .map(|cpu| {
                 spawn(cpu, move || {
@@ -179,7 +179,7 @@ fn magazines_may_be_emptied_while_their_cpu_works() {
 
 #[test]
 fn no_wake_up_of_a_sleeper_is_lost() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let mut held = Vec::new();
         for _ in 0..machine.free / BLOCK {
             held.push(machine.memory.alloc_pages(GfpFlags::ATOMIC, Order::MAX).expect("there is memory"));
@@ -196,7 +196,7 @@ fn no_wake_up_of_a_sleeper_is_lost() {
 
 #[test]
 fn objects_that_cpus_pass_around_have_one_owner() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let spec =
             CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
         let cache = machine.memory.kmem_cache_create(&spec).expect("there is memory");
@@ -230,7 +230,7 @@ fn objects_that_cpus_pass_around_have_one_owner() {
 
 #[test]
 fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let memory = machine.memory;
         let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");
         let mut threads: Vec<_> = [0, 1, INTERRUPT]
@@ -266,7 +266,7 @@ fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
 #[test]
 fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
     // Shows: K4
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let block = machine.memory.alloc_pages(GfpFlags::KERNEL, Order::MAX).expect("there is memory");
         let object = machine.memory.kmalloc(2000, GfpFlags::KERNEL).expect("there is memory").as_ptr() as usize;
         let (sender, receiver) = mpsc::channel();
@@ -289,7 +289,7 @@ fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
 #[test]
 fn of_two_cpus_that_free_the_same_debugged_object_one_is_refused() {
     // Shows: K4
-    explore(|machine| {
+    explore(|machine: &'static Machine| {
         let memory = machine.memory;
         memory.set_slab_debug(DebugChoice { all: DebugFlags::CONSISTENCY, ..DebugChoice::NONE });
         let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");

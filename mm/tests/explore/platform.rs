@@ -82,15 +82,15 @@ std::thread_local! {
     };
 }
 
-/// The machine beneath.
-pub struct Explored {
+/// The machine beneath; areas are biased to its CPUs, or not.
+pub struct Explored<const BIASED: bool = true> {
     cpus: &'static [Mutex<()>],
     memory: VirtAddr,
     sleepers: Mutex<()>,
     woken: Condvar,
 }
 
-impl Explored {
+impl<const BIASED: bool> Explored<BIASED> {
     pub fn new() -> Self {
         let cpus: Vec<_> = (0..CPUS).map(|_| Mutex::new(())).collect();
         Self {
@@ -102,7 +102,7 @@ impl Explored {
     }
 }
 
-impl Platform for Explored {
+impl<const BIASED: bool> Platform for Explored<BIASED> {
     type Lock<T: Send> = ExploredLock<T>;
     type Pin = ExploredPin;
 
@@ -119,7 +119,7 @@ impl Platform for Explored {
         Some(ExploredPin { cpu, held: Some(held), counted: false })
     }
 
-    const OUTWAITS: bool = true;
+    const OUTWAITS: bool = BIASED;
 
     fn outwait(&self, cpu: usize) {
         let pinned = self.cpus.get(cpu).map(|cpu| cpu.lock().expect("no thread fails while it is pinned"));

@@ -131,7 +131,10 @@ impl<P: Platform> Memory<P> {
         self.free_chain(frames);
         self.pass_on(&surplus);
         if wanted {
-            self.drain_ranges();
+            // All that is flushed by now, and nobody else's.
+            while let Some(area) = self.pin_ranges().and_then(|here| here.ranges.take_any()) {
+                self.forget(area);
+            }
         }
         frames.pages()
     }

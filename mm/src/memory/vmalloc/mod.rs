@@ -38,7 +38,8 @@ impl<P: Platform> Memory<P> {
     /// memory, a context that may not sleep. Useless for DMA. Free it with [`vfree`](Self::vfree).
     #[track_caller]
     pub fn vmalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
-        self.vmalloc_area(size).map(|area| area.start)
+        let gfp = GfpFlags::KERNEL | GfpFlags::HIGHMEM;
+        self.build_area("vmalloc", size, gfp, Location::caller()).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) for an owner that keeps the descriptor.
