@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{at_rest, boot};
-use mm::testing::{Machine, TestKernel};
+use std::sync::Mutex;
+
+use common::{Kernel, at_rest, boot};
+use mm::testing::{Machine, Rng, TestKernel};
 use mm::{PAGE_SIZE, VirtAddr};
 
 fn pages(count: usize) -> usize {
@@ -167,4 +169,43 @@ fn ranges_that_another_cpu_frees_come_back() {
     assert_eq!(descriptors(), before, "they come with their descriptors");
     again.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
     at_rest(*memory);
+}
+
+#[test]
+fn areas_that_go_round_between_cpus_stay_whole() {
+    let seed = 31;
+    println!("seed {seed}");
+    let booted = boot(64);
+    let memory: Kernel = *booted;
+    let pool = Mutex::new(Vec::new());
+    let lock = &|| pool.lock().expect("no thread fails");
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let mut rng = Rng::new(seed + thread);
+            scope.spawn(move || {
+                TestKernel::enter(memory);
+                for _ in 0..20_000 {
+                    // One that any thread took, with its address in its first word.
+                    let taken = if rng.one_in(2) { lock().pop() } else { None };
+                    if let Some(area) = taken {
+                        // SAFETY: the area is this thread's now.
+                        assert_eq!(unsafe { VirtAddr::as_mut_ptr::<usize>(area).read() }, area.as_usize());
+                        memory.vfree(area).expect("a right free");
+                    } else {
+                        let area = memory.vmalloc(pages(1 + rng.below(2))).expect("memory");
+                        // SAFETY: as above.
+                        unsafe { area.as_mut_ptr::<usize>().write(area.as_usize()) };
+                        let mut pool = lock();
+                        let at = rng.below(pool.len() + 1);
+                        pool.insert(at, area);
+                    }
+                    if rng.one_in(2000) {
+                        memory.drop_caches();
+                    }
+                }
+            });
+        }
+    });
+    lock().drain(..).for_each(|area| memory.vfree(area).expect("a right free"));
+    at_rest(memory);
 }
