@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex, mpsc};
 
 use common::{Kernel, at_rest, boot};
 use mm::testing::{Machine, Rng, TestKernel};
@@ -168,6 +168,47 @@ fn ranges_that_another_cpu_frees_come_back() {
     assert!(from_there > 240, "all but a few neighbours that were at hand: {from_there}");
     assert_eq!(descriptors(), before, "they come with their descriptors");
     again.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    at_rest(*memory);
+}
+
+#[test]
+fn a_busy_cpu_gives_its_ranges_back_when_it_is_asked_and_asks_nobody() {
+    let memory = boot(64);
+    let take = |count| memory.vmalloc(pages(count)).expect("memory");
+    let free = |area| memory.vfree(area).expect("a right free");
+    let is_kept = |area| memory.try_area_at(area).is_some();
+    let barrier = Barrier::new(2);
+    let (sender, receiver) = mpsc::channel();
+    let kept = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            TestKernel::enter(*memory);
+            let (theirs, trigger) = (take(3), take(4));
+            free(theirs);
+            memory.vm_unmap_aliases();
+            sender.send(theirs).expect("the test listens");
+            barrier.wait();
+            // It was asked meanwhile: its next free empties its cache.
+            barrier.wait();
+            free(trigger);
+            barrier.wait();
+            barrier.wait();
+        });
+        let theirs = receiver.recv().expect("sent");
+        barrier.wait();
+        memory.drop_caches();
+        let in_use = is_kept(theirs);
+        let (ours, trigger) = (take(1), take(2));
+        free(ours);
+        memory.vm_unmap_aliases();
+        barrier.wait();
+        barrier.wait();
+        let asked = is_kept(theirs);
+        free(trigger);
+        let not_asked = is_kept(ours);
+        barrier.wait();
+        (in_use, asked, not_asked)
+    });
+    assert_eq!(kept, (true, false, true));
     at_rest(*memory);
 }
 

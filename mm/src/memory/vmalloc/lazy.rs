@@ -129,12 +129,12 @@ impl<P: Platform> Memory<P> {
         let Some(Settled { frames, surplus }) = settled else { return 0 };
         let wanted = ranges.take_drain_wish();
         self.free_chain(frames);
-        self.pass_on(&surplus);
         if wanted {
-            // All that is flushed by now, and nobody else's.
-            while let Some(area) = self.pin_ranges().and_then(|here| here.ranges.take_any()) {
-                self.forget(area);
-            }
+            // All that is this CPU's, and nobody else's.
+            let next = || surplus.pop().or_else(|| self.pin_ranges()?.ranges.take_any());
+            core::iter::from_fn(next).for_each(|area| self.forget(area));
+        } else {
+            self.pass_on(&surplus);
         }
         frames.pages()
     }
