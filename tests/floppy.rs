@@ -20,7 +20,7 @@ use kernel::fs::{self, OpenFile};
 use kernel::mm::{Kernel, PageBlock, VmArea, hidden_ram, memory};
 use kernel::modules::{insmod, rmmod};
 use mm::PAGE_SIZE;
-use mm::isa::{DmaError, Transfer};
+use services::isa::{DmaError, Transfer};
 
 kernel::test_kernel!(test_main);
 

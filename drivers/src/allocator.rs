@@ -8,8 +8,8 @@
 use core::fmt;
 
 use kapi::mm::own::KVec;
-use kapi::mm::pool::{Block, FramePool, Use};
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
+use kapi::services::pool::{Block, FramePool, Use};
 use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
 
 use crate::single::Single;

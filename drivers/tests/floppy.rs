@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::{Host, fail_after, in_use, machine, params, pattern, read, stop_failing, take_log};
 use drivers::Floppy;
-use kapi::mm::isa::Transfer;
 use kapi::mm::{Global, Platform};
+use kapi::services::isa::Transfer;
 use kapi::{CharDriver, Errno, FloppyBus, FloppyController, FloppyRegister, Minor, Module, OpenFlags, SleepLock};
 
 const TRACK: usize = 18 * 512;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mm::isa::Transfer;
+use services::isa::Transfer;
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;

@@ -20,3 +20,4 @@ pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
 pub use mm;
+pub use services;

@@ -3,7 +3,7 @@
 //! An option that nobody knows, or a value that makes no sense, is warned of and ignored: boot goes on. The options about
 //! memory are mm's ([`MemoryOptions`]).
 
-use ::mm::options::{MemoryOptions, OptionError, Switch, switch};
+use services::options::{MemoryOptions, OptionError, Switch, switch};
 use spin::Once;
 
 use crate::klog;

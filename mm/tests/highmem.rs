@@ -5,7 +5,6 @@ mod common;
 use core::ptr::NonNull;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot_high};
-use mm::isa::{DmaError, Transfer};
 use mm::own::{KBox, KBytes, KString, KVec, PageBlock, UserPage};
 use mm::testing::TestKernel;
 use mm::{
@@ -116,7 +115,6 @@ fn a_high_page_has_no_address_to_free_or_transfer() {
         assert_eq!(memory.ioremap(frame.phys(), PAGE_SIZE), Err(AllocError), "it is the allocators'");
         assert_eq!(memory.platform().take_reports().len(), 7);
         assert_eq!(memory.ksize(addr.as_mut_ptr()), None);
-        assert_eq!(Transfer::of_buffer(*memory, addr, 512), Err(DmaError::NotDirect));
         assert_eq!(blocks(*memory), before);
     }
     // Wrong frees by frame name the page by its physical address.
@@ -137,7 +135,6 @@ fn the_window_of_a_high_page_is_no_direct_address() {
     assert_eq!(memory.free_page(shown), Err(FreeError::Wild));
     assert_eq!(memory.kfree(shown.as_mut_ptr()), Err(FreeError::Wild));
     assert!(memory.vfree(shown).is_err() && memory.vunmap(shown).is_err() && memory.iounmap(shown).is_err());
-    assert_eq!(Transfer::of_buffer(*memory, shown, 512), Err(DmaError::NotDirect));
     assert_eq!(memory.platform().take_reports().len(), 5);
     memory.kunmap(page).expect("shown");
     memory.free_frames(page, Order::ZERO).expect("ours");

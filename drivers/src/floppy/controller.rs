@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use kapi::mm::isa::Transfer;
+use kapi::services::isa::Transfer;
 use kapi::{Errno, FloppyController, FloppyRegister};
 
 use super::disk::{SECTORS, Track};

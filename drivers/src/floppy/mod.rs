@@ -10,9 +10,9 @@ mod disk;
 
 use core::fmt;
 
-use kapi::mm::isa::Transfer;
 use kapi::mm::own::{Buffer, KBytes, PageBlock, VmArea};
 use kapi::mm::{AllocError, GfpFlags, Order};
+use kapi::services::isa::Transfer;
 use kapi::{CharDriver, Errno, FloppyBus, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
 
 use crate::single::Single;

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use kapi::{Errno, FloppyBus, FloppyController, FloppyRegister};
-use mm::isa::Transfer;
+use services::isa::Transfer;
 use x86_64::instructions::port::Port;
 
 use super::irq::{self, Irq};

@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 
 use kapi::Errno;
-use mm::isa::Transfer;
+use services::isa::Transfer;
 use x86_64::instructions::port::PortWriteOnly;
 
 use crate::sync::SpinLock;

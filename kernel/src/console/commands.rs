@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use ::mm::options::Switch;
 use kapi::{Errno, Param};
+use services::options::Switch;
 use shell::io::write_all;
 use shell::options::Options;
 use shell::{Command, Failure, Job, Outcome, Status};

@@ -7,9 +7,9 @@
 use core::slice;
 
 use ::mm::own::Buffer;
-use ::mm::pool::{FramePool, PoolStats};
 use ::mm::{AllocError, BootmemError, FreeError, GfpFlags, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use kapi::{Errno, LockError};
+use services::pool::{FramePool, PoolStats};
 use spin::Once;
 
 use super::bootmem::{self, BootDriver};

@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use ::mm::Report;
-use ::mm::ratelimit::{Admission, RateLimit};
+use services::ratelimit::{Admission, RateLimit};
 
 use crate::klog;
 use crate::sync::SpinLock;

@@ -1,9 +1,9 @@
 //! Phase 2 of the bring-up: bootmem over the firmware's map, and what is not for everybody in it.
 
-use ::mm::options::KeptRam;
 use ::mm::region::RegionSet;
 use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 use bootloader_api::BootInfo;
+use services::options::KeptRam;
 
 use super::bootmem;
 use super::firmware::{Kind, Region};

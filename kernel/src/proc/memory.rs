@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use kapi::Errno;
 use mm::ZoneKind;
 use mm::memory::ZoneStats;
-use mm::options::Switch;
 use mm::proc::{self, FileCache, Statistics};
+use services::options::Switch;
 
 use crate::fs::tmpfs;
 use crate::mm::{bigphysarea, memory};
@@ -53,7 +53,7 @@ pub(super) fn vmallocinfo(out: &mut dyn Write) -> fmt::Result {
 
 pub(super) fn bigphysarea(out: &mut dyn Write) -> fmt::Result {
     let stats = bigphysarea::stats().map_err(|_| fmt::Error)?;
-    proc::bigphysarea(stats, out)
+    services::bigphysarea(stats, out)
 }
 
 pub(super) fn vmstat(out: &mut dyn Write) -> fmt::Result {

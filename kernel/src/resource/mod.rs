@@ -9,8 +9,8 @@ mod machine;
 use core::fmt::{self, Write};
 
 use kapi::Errno;
-use mm::resource::{Claim, ResourceError, ResourceTree};
 use mm::{GfpFlags, PhysAddr};
+use services::resource::{Claim, ResourceError, ResourceTree};
 
 use crate::klog;
 use crate::mm::Kernel;

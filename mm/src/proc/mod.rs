@@ -1,6 +1,5 @@
 //! The text of /proc files: pure writers over snapshots.
 
-mod bigphysarea;
 mod buddyinfo;
 mod meminfo;
 mod slabinfo;
@@ -8,7 +7,6 @@ mod vmallocinfo;
 mod vmstat;
 mod zoneinfo;
 
-pub use bigphysarea::bigphysarea;
 pub use buddyinfo::buddyinfo;
 pub use meminfo::{FileCache, meminfo};
 pub use slabinfo::{Statistics, parse_tuning, slabinfo};

@@ -5,9 +5,8 @@
 //! is no other way to make one. (Chapter: "The Flags Argument", `__GFP_DMA`; "get_free_page and Friends",
 //! `__get_dma_pages`.)
 
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::memory::{DMA_END, Memory};
-use crate::platform::Platform;
+use mm::memory::DMA_END;
+use mm::{Memory, PhysAddr, Platform, VirtAddr};
 
 /// Bytes that the controller's counter spans.
 const SPAN: u64 = 64 << 10;

@@ -1,8 +1,8 @@
 //! Trees of address ranges: what nests, what is refused, and how it is written.
 
 use mm::GfpFlags;
-use mm::resource::{Claim, ResourceError, ResourceTree};
 use mm::testing::{Booted, Machine, Rng, TestKernel};
+use services::resource::{Claim, ResourceError, ResourceTree};
 
 const GFP: GfpFlags = GfpFlags::KERNEL;
 

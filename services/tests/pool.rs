@@ -1,9 +1,9 @@
 //! Pools of frames, against a naive bitmap, and what /proc says of them.
 
-use mm::pool::{Block, BlockSums, FramePool, PoolStats, Use};
-use mm::proc::bigphysarea;
 use mm::testing::{Booted, Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Pfn, PfnRange};
+use services::bigphysarea;
+use services::pool::{Block, BlockSums, FramePool, PoolStats, Use};
 
 const GFP: GfpFlags = GfpFlags::KERNEL;
 

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::addr::kib;
+use mm::kib;
+
 use crate::pool::PoolStats;
 
 /// Writes the file; `None` when the kernel option was not given.

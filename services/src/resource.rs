@@ -8,9 +8,8 @@
 
 use core::fmt;
 
-use crate::error::AllocError;
-use crate::gfp::GfpFlags;
-use crate::own::{Global, KString, KVec};
+use mm::own::{Global, KString, KVec};
+use mm::{AllocError, GfpFlags};
 
 /// What a range is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

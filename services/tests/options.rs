@@ -1,9 +1,9 @@
 //! The command line's words about memory: what they mean, and that no word, however bad, does harm.
 
-use mm::options::{KeptRam, MAX_REGIONS, MemoryOptions, OptionError, Switch};
 use mm::testing::Rng;
 use mm::zone::AtomicFloor;
 use mm::{PAGE_SIZE, Pfn, PfnRange};
+use services::options::{KeptRam, MAX_REGIONS, MemoryOptions, OptionError, Switch};
 
 const PAGE: u128 = PAGE_SIZE as u128;
 

@@ -1,8 +1,8 @@
 //! Which buffers ISA DMA reaches.
 
-use mm::isa::{DmaError, Transfer};
 use mm::testing::{Machine, TestKernel};
-use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Platform, VirtAddr};
+use services::isa::{DmaError, Transfer};
 
 const DMA: GfpFlags = GfpFlags::KERNEL.union(GfpFlags::DMA);
 
@@ -67,4 +67,19 @@ fn other_memory_is_refused() {
     let local = 0;
     assert_eq!(refused(VirtAddr::from_ptr(&raw const local), 4), DmaError::NotDirect);
     assert_eq!(memory.vfree(area), Ok(()));
+}
+
+#[test]
+fn high_memory_is_refused_shown_or_not() {
+    // Shows: K5, S54
+    let machine = Machine { highmem_start: Pfn::new(32 * 256), ..Machine::with_mib(48) };
+    let memory = TestKernel::boot(&machine);
+    let page = memory.alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).expect("high memory");
+    let would_be = memory.platform().direct_map().add(page.phys().as_u64() as usize);
+    let shown = memory.kmap(page).expect("a window");
+    for addr in [would_be, shown] {
+        assert_eq!(Transfer::of_buffer(*memory, addr, 512), Err(DmaError::NotDirect));
+    }
+    memory.kunmap(page).expect("shown");
+    memory.free_frames(page, Order::ZERO).expect("ours");
 }

@@ -7,10 +7,8 @@
 //! Invariants: blocks are not empty, ascend and do not overlap; two free blocks never touch. (Chapter: "The bigphysarea
 //! Patch", "Reserving High RAM Addresses".)
 
-use crate::addr::{Pfn, PfnRange};
-use crate::error::{AllocError, FreeError};
-use crate::gfp::GfpFlags;
-use crate::own::{Global, KVec};
+use mm::own::{Global, KVec};
+use mm::{AllocError, FreeError, GfpFlags, Pfn, PfnRange};
 
 /// Whether a block has an owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,15 @@
+//! Kernel services that stand on the allocators, and that no allocator needs.
+//!
+//! [`pool`] hands out frames that the zones do not know, [`resource`] says who has which addresses, [`isa`] what the 8237
+//! reaches, [`options`] what the command line asks of memory, [`ratelimit`] how often a report may repeat.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod bigphysarea;
+pub mod isa;
+pub mod options;
+pub mod pool;
+pub mod ratelimit;
+pub mod resource;
+
+pub use bigphysarea::bigphysarea;
