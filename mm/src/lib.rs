@@ -80,9 +80,11 @@ extern crate std;
 pub mod addr;
 mod atomic;
 pub mod bootmem;
+#[path = "pages/buddy.rs"]
 mod buddy;
 pub mod error;
 pub mod gfp;
+#[path = "pages/pageset.rs"]
 mod magazine;
 pub mod mapper;
 pub mod memory;
@@ -92,10 +94,13 @@ pub mod page;
 pub mod platform;
 pub mod proc;
 pub mod region;
+#[path = "objects/mod.rs"]
 pub mod slab;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[path = "areas/mod.rs"]
 pub mod vm;
+#[path = "pages/zone.rs"]
 pub mod zone;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};

@@ -4,13 +4,20 @@
 //! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device
 //! memory, `rights.rs` what makes pages read-only.
 
+#[path = "reserve.rs"]
 mod areas;
 #[cfg(feature = "testing")]
+#[path = "empty.rs"]
 mod empty;
+#[path = "vmap.rs"]
 mod family;
+#[path = "ioremap.rs"]
 mod ioremap;
+#[path = "lazy.rs"]
 mod lazy;
+#[path = "rights.rs"]
 mod rights;
+#[path = "../tables.rs"]
 mod tables;
 
 use core::ops::Range;

@@ -6,10 +6,12 @@
 //! "Lookaside Caches".)
 
 pub(crate) mod cache;
+#[path = "list.rs"]
 pub(crate) mod chain;
 pub(crate) mod debug;
 pub(crate) mod depot;
 pub(crate) mod descriptor;
+#[path = "cpu_caches.rs"]
 pub(crate) mod front;
 pub(crate) mod geometry;
 pub(crate) mod magazine;

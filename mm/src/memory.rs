@@ -14,22 +14,39 @@
 //! 5. the pool of cleared pages: the chain through them; the window through which pages are cleared;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
+#[path = "objects/kmem_cache.rs"]
 mod caches;
+#[path = "pages/prezeroed.rs"]
 mod cleared;
+#[path = "objects/watch.rs"]
 mod debug;
+#[path = "pages/events.rs"]
 mod events;
+#[path = "objects/kmalloc.rs"]
 mod kmalloc;
+#[path = "kmap.rs"]
 mod kmap;
+#[path = "objects/krealloc.rs"]
 mod krealloc;
+#[path = "objects/alloc.rs"]
 mod objects;
+#[path = "pages/alloc.rs"]
 mod pages;
+#[path = "pages/percpu.rs"]
 mod percpu;
+#[path = "pages/reclaim.rs"]
 mod reclaim;
+#[path = "pages/refusals.rs"]
 mod refusals;
+#[path = "objects/grow.rs"]
 mod slabs;
+#[path = "pages/waiters.rs"]
 mod sleepers;
+#[path = "objects/supply.rs"]
 mod supply;
+#[path = "areas/vmalloc.rs"]
 mod vmalloc;
+#[path = "pages/zeroing.rs"]
 mod zeroing;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};

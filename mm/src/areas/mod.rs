@@ -1,9 +1,13 @@
 //! Address ranges for vmalloc and ioremap.
 
 pub(crate) mod area;
+#[path = "quantum.rs"]
 mod bucket;
+#[path = "../page/chain.rs"]
 mod chain;
+#[path = "pool.rs"]
 mod depot;
+#[path = "index.rs"]
 pub(crate) mod memo;
 pub(crate) mod ranges;
 pub(crate) mod tree;
