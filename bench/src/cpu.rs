@@ -48,7 +48,7 @@ impl Pin {
         let pins = MINE.get();
         let before = pins.load(Ordering::Relaxed);
         pins.store(before.wrapping_add(1), Ordering::Relaxed);
-        // What comes next comes after it; what the processor makes of that, `outwait` knows.
+        // What comes next comes after it.
         compiler_fence(Ordering::SeqCst);
         Self { pins, before }
     }
@@ -65,30 +65,4 @@ impl Drop for Pin {
 #[inline]
 pub fn is_pinned() -> bool {
     MINE.get().load(Ordering::Relaxed) != 0
-}
-
-/// Lets threads be [outwaited](outwait).
-///
-/// # Panics
-/// When the system has no expedited barriers (Linux has, from 4.14 on).
-pub fn prepare_outwait() {
-    membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-}
-
-/// Returns when those have let go who had CPU `number` pinned.
-///
-/// # Panics
-/// When nothing was [prepared](prepare_outwait).
-pub fn outwait(number: usize) {
-    // Every thread has passed a barrier: its pins can be seen, or it will see what the caller did before.
-    membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    while PINS[number].0.load(Ordering::Acquire) != 0 {
-        core::hint::spin_loop();
-    }
-}
-
-fn membarrier(command: i32) {
-    // SAFETY: the call takes two numbers and touches no memory.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, command, 0) };
-    assert!(result == 0, "the system has no expedited memory barriers");
 }

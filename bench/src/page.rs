@@ -55,8 +55,7 @@ wants its own handle back, so it has an array here that finds it by address.
 - Pair: an area of 4 pages is allocated and freed, again and again, while no others are live, or 1000 others of 1 to 16 pages
   that lie in a row.
 - Mixed sizes: one of the live areas, at random, is freed and another one of 1 to 16 pages allocated, again and again.
-- Two CPUs, each in a pair loop; then 500 areas at a time go from the one that allocates to the one that frees. Ours are biased
-  to the CPU that allocates, until it has seen that others free them.
+- Two CPUs, each in a pair loop; then 500 areas at a time go from the one that allocates to the one that frees.
 - First fit over a B-tree is the plain way, written for this comparison: all areas by address, and a walk to the first gap.
 ";
 

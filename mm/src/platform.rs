@@ -238,14 +238,6 @@ pub trait Platform: Sync + Sized + 'static {
         None
     }
 
-    /// Whether [`outwait`](Self::outwait) does what it says. Areas are then freed without a locked operation on the CPU that
-    /// took them; freeing them elsewhere waits for that CPU.
-    const OUTWAITS: bool = false;
-
-    /// Returns when all have let go who were pinned to `cpu` at the call, and shows the caller what they wrote; who is pinned
-    /// there later sees what the caller wrote before. Process context; the caller is not pinned.
-    fn outwait(&self, _cpu: usize) {}
-
     /// The context of the caller.
     fn context(&self) -> Context;
 

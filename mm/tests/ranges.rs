@@ -126,28 +126,6 @@ fn lazy_ranges_come_back_before_the_addresses_run_out() {
 }
 
 #[test]
-fn a_cpu_whose_areas_are_freed_elsewhere_stops_biasing_them() {
-    let memory = boot(64);
-    let take = || (0..100).map(|_| memory.vmalloc(1).expect("memory")).collect::<Vec<_>>();
-    let free = |areas: Vec<VirtAddr>| areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
-    let free_elsewhere = |areas| {
-        let before = memory.platform().outwaits();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                TestKernel::enter(*memory);
-                free(areas);
-            });
-        });
-        memory.platform().outwaits() - before
-    };
-    assert_eq!((free_elsewhere(take()), free_elsewhere(take())), (100, 0));
-    // It frees so many itself after which it trusts itself again.
-    (0..1024).for_each(|_| free(take()));
-    assert_eq!(free_elsewhere(take()), 100);
-    at_rest(*memory);
-}
-
-#[test]
 fn ranges_that_another_cpu_frees_come_back() {
     let memory = boot(64);
     let take = |count| (0..count).map(|_| memory.vmalloc(1).expect("memory")).collect::<Vec<_>>();

@@ -58,12 +58,6 @@ impl Platform for Bench {
         Some(cpu::Pin::new())
     }
 
-    const OUTWAITS: bool = true;
-
-    fn outwait(&self, cpu: usize) {
-        cpu::outwait(cpu);
-    }
-
     #[inline]
     fn context(&self) -> Context {
         if cpu::is_pinned() { Context::Atomic } else { Context::Process }
@@ -111,7 +105,6 @@ impl Platform for Bench {
 /// # Panics
 /// When the kmalloc caches cannot be made.
 pub fn boot() -> &'static Memory<Bench> {
-    cpu::prepare_outwait();
     let ram = PfnRange::new(DMA_END, DMA_END.add(FRAMES as u32));
     let frames = ram.end.as_u32().next_multiple_of(SECTION_FRAMES);
     let mut present = vec![0; PageMap::present_words(frames)];

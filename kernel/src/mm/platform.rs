@@ -46,9 +46,6 @@ impl Platform for KernelPlatform {
         Some(KernelPin(sched::preempt_disable()))
     }
 
-    /// One CPU runs. Who is pinned there keeps all others from running, so whoever calls has outwaited them.
-    const OUTWAITS: bool = true;
-
     #[inline]
     fn context(&self) -> Context {
         sched::context()

@@ -9,7 +9,6 @@ use core::sync::atomic::AtomicU64;
 use super::memo::Place;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use crate::magazine::MAX_CPUS;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,46 +68,6 @@ const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
-const BIAS_SHIFT: u32 = 4;
-/// The bits of a bias.
-pub(super) const BIAS: usize = 2 * BIASED - (1 << BIAS_SHIFT);
-/// Set in every bias but none.
-const BIASED: usize = MAX_CPUS << BIAS_SHIFT;
-
-/// The CPU that frees an area without a locked operation, if any does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Bias(usize);
-
-impl Bias {
-    /// No CPU.
-    pub(crate) const NONE: Self = Self(0);
-
-    /// That CPU, if it is one.
-    #[inline]
-    pub(crate) const fn to(cpu: usize) -> Self {
-        if cpu < MAX_CPUS { Self(BIASED | cpu << BIAS_SHIFT) } else { Self::NONE }
-    }
-
-    /// The bias as it stands in words beside a page's address.
-    #[inline]
-    pub(super) const fn bits(self) -> usize {
-        self.0
-    }
-
-    /// The bias that stands in a word.
-    #[inline]
-    pub(super) const fn of(word: usize) -> Self {
-        Self(word & BIAS)
-    }
-
-    /// Its CPU.
-    pub(super) const fn cpu(self) -> Option<usize> {
-        if self.0 == 0 { None } else { Some((self.0 & !BIASED) >> BIAS_SHIFT) }
-    }
-}
-
-const _: () = assert!(MAX_CPUS.is_power_of_two() && BIAS < PAGE_SIZE);
-
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
 ///
 /// What each owner needs comes first, and shares a cache line.
@@ -117,7 +76,8 @@ pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    /// The state and, of the last owner, purpose, bias and, above the page offset, the kind's address. In one word, so that nobody sees half of a change.
+    /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so that
+    /// no reader sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
@@ -217,18 +177,18 @@ impl VmArea {
 
     /// Gives an area that is the caller's alone a purpose. It is closed.
     #[inline]
-    pub(crate) fn assign(&self, kind: AreaKind, bias: Bias, caller: &'static Location<'static>) {
+    pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
-        self.word.store(CLOSED | kind.bits() | bias.bits() as u64, Relaxed);
+        self.word.store(CLOSED | kind.bits(), Relaxed);
     }
 
-    /// Opens an area that was assigned and is the caller's alone. Returns purpose and bias as they stand in words beside a
-    /// page's address.
+    /// Opens an area that was assigned and is the caller's alone. Returns the purpose as it stands in words beside a page's
+    /// address.
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);
         self.word.store(word | OPEN, Release);
-        word as usize & (PURPOSE as usize | BIAS)
+        word as usize & PURPOSE as usize
     }
 
     /// Closes an open area that is not in the memo. Under the tree's lock.

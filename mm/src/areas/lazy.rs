@@ -10,7 +10,7 @@ use super::{BATCH, Memory};
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::order::Order;
 use crate::platform::{Lock, MustFlush, Pinned, Platform};
-use crate::vm::{AreaChain, AreaRef, Bias, FrameChain, Purpose, RangeCache, RangeDepot, Settled};
+use crate::vm::{AreaChain, AreaRef, FrameChain, Purpose, RangeCache, RangeDepot, Settled};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -20,18 +20,8 @@ const LAZY_SHARE: usize = 32;
 /// The free ranges of a CPU.
 pub(super) struct CpuRanges<P: Platform> {
     pub(super) ranges: &'static RangeCache,
-    /// What its areas are biased to, if they are.
-    pub(super) cpu: Bias,
     /// What lets the caller touch them.
     pin: P::Pin,
-}
-
-impl<P: Platform> CpuRanges<P> {
-    /// What the next area is to be biased to.
-    #[inline]
-    pub(super) fn bias(&self) -> Bias {
-        if self.cpu != Bias::NONE && self.ranges.biases() { self.cpu } else { Bias::NONE }
-    }
 }
 
 impl<P: Platform> Memory<P> {
@@ -39,25 +29,15 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub(super) fn pin_ranges(&'static self) -> Option<CpuRanges<P>> {
         let pin = self.platform.pin()?;
-        let front = pin.front();
-        let ranges = self.ranges.get(front)?;
-        let cpu = if P::OUTWAITS { Bias::to(front) } else { Bias::NONE };
-        Some(CpuRanges { ranges, cpu, pin })
+        let ranges = self.ranges.get(pin.front())?;
+        Some(CpuRanges { ranges, pin })
     }
 
     /// The free ranges of `cpu`, if that is the caller's or nothing runs there.
     fn pin_ranges_of(&'static self, cpu: usize) -> Option<CpuRanges<P>> {
         let own = self.platform.pin().filter(|pin| pin.front() == cpu);
         let pin = own.or_else(|| self.platform.pin_idle(cpu))?;
-        Some(CpuRanges { ranges: self.ranges.get(cpu)?, cpu: Bias::NONE, pin })
-    }
-
-    /// Waits until nobody is pinned to `cpu` any more who may be about to free an area that is biased to it.
-    pub(super) fn revoke(&self, cpu: usize) {
-        self.platform.outwait(cpu);
-        if let Some(ranges) = self.ranges.get(cpu) {
-            ranges.note_revoked();
-        }
+        Some(CpuRanges { ranges: self.ranges.get(cpu)?, pin })
     }
 
     /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at once if
@@ -123,7 +103,7 @@ impl<P: Platform> Memory<P> {
     /// One flush for all that is lazy in a cache; then its frames and its ranges are free. Returns its pages.
     #[cold]
     #[inline(never)]
-    fn settle(&'static self, CpuRanges { ranges, pin, .. }: CpuRanges<P>) -> usize {
+    fn settle(&'static self, CpuRanges { ranges, pin }: CpuRanges<P>) -> usize {
         let settled = ranges.settle(|single| self.platform.flush(single.unwrap_or_else(|| self.all_areas())));
         drop(pin);
         let Some(Settled { frames, surplus }) = settled else { return 0 };

@@ -14,7 +14,7 @@ pub(crate) mod tree;
 
 pub use area::{AreaKind, AreaState};
 
-pub(crate) use area::{AreaRef, Bias, Purpose, VmArea};
+pub(crate) use area::{AreaRef, Purpose, VmArea};
 pub(crate) use bucket::AreaChain;
 pub(crate) use chain::FrameChain;
 pub(crate) use depot::RangeDepot;

@@ -25,10 +25,6 @@ use crate::vm::chain::FrameWords;
 
 /// Areas that wait for a flush, at most.
 const LAZY_AREAS: usize = 64;
-/// Areas that a CPU takes without a bias for each that was revoked.
-const UNBIASED: usize = 1024;
-/// Areas that it takes so in a row, at most.
-const MOST_UNBIASED: usize = 1 << 18;
 
 /// What a flush sets free.
 #[must_use = "the frames and areas are nobody's until they are given back"]
@@ -46,8 +42,6 @@ pub(crate) struct RangeCache {
     lazy_areas: AtomicUsize,
     /// Lazy areas from which on they are flushed; 0 when another CPU asks this one to empty its cache.
     limit: AtomicUsize,
-    /// Areas that the CPU is to take without a bias, after others had to revoke some.
-    unbiased: AtomicUsize,
     frames: FrameWords,
     buckets: [Bucket; BUCKETS],
 }
@@ -59,7 +53,6 @@ impl RangeCache {
             lazy: AreaLink::new(),
             lazy_areas: AtomicUsize::new(0),
             limit: AtomicUsize::new(LAZY_AREAS),
-            unbiased: AtomicUsize::new(0),
             frames: FrameWords::new(),
             buckets: [const { Bucket::new() }; BUCKETS],
         }
@@ -70,22 +63,6 @@ impl RangeCache {
     #[inline]
     pub(crate) fn take(&self, pages: usize) -> Option<AreaRef> {
         self.buckets[size_bucket(pages)?].take()
-    }
-
-    /// Whether the next area is to be biased to the CPU.
-    #[inline]
-    pub(crate) fn biases(&self) -> bool {
-        let unbiased = self.unbiased.load(Relaxed);
-        if unbiased > 0 {
-            // What another CPU adds at this moment may be lost: the number need not be exact.
-            self.unbiased.store(unbiased - 1, Relaxed);
-        }
-        unbiased == 0
-    }
-
-    /// Another CPU had to revoke a bias. That takes long: it pays only if the CPU frees nearly all of its areas itself.
-    pub(crate) fn note_revoked(&self) {
-        self.unbiased.store((self.unbiased.load(Relaxed) + UNBIASED).min(MOST_UNBIASED), Relaxed);
     }
 
     /// How many ranges of `pages` pages it is time to get at once: more, the more often there was none.

@@ -8,7 +8,7 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
-use crate::vm::{AreaChain, AreaKind, AreaRef, AreaState, Bias, Purpose, VmArea};
+use crate::vm::{AreaChain, AreaKind, AreaRef, AreaState, Purpose, VmArea};
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,15 +77,12 @@ impl<P: Platform> Memory<P> {
         kind: AreaKind,
         caller: &'static Location<'static>,
     ) -> Result<AreaRef, AllocError> {
-        let at_hand = self.pin_ranges().and_then(|here| Some((here.ranges.take(pages)?, here.bias())));
-        let (area, bias) = match at_hand {
-            Some(taken) => taken,
-            None => {
-                let area = self.find_area(call, (pages, align), caller)?;
-                (area, self.pin_ranges().map_or(Bias::NONE, |here| here.bias()))
-            }
+        let at_hand = self.pin_ranges().and_then(|here| here.ranges.take(pages));
+        let area = match at_hand {
+            Some(area) => area,
+            None => self.find_area(call, (pages, align), caller)?,
         };
-        area.assign(kind, bias, caller);
+        area.assign(kind, caller);
         Ok(area)
     }
 
@@ -164,17 +161,9 @@ impl<P: Platform> Memory<P> {
             // SAFETY: the object is the caller's, aligned to a cache line and as large as a descriptor.
             let write = |area| unsafe { AreaRef::init(descriptor, area) };
             let area = areas.insert(VmArea::new(start, pages), write);
-            self.remember(area);
+            self.memo.remember(area);
             Some(area)
         })
-    }
-
-    /// Puts a closed area into the memo. Under the tree's lock.
-    fn remember(&'static self, area: AreaRef) {
-        match self.pin_ranges() {
-            Some(here) => self.memo.remember(area, here.cpu),
-            None => self.memo.remember(area, Bias::NONE),
-        }
     }
 
     /// Lets an area that is complete be freed. Returns its address.
@@ -192,38 +181,27 @@ impl<P: Platform> Memory<P> {
         purpose: Purpose,
         caller: &'static Location<'static>,
     ) -> Result<(), FreeError> {
-        if P::OUTWAITS
-            && let Some(here) = self.pin_ranges()
-            && let Some(area) = self.memo.close_biased(addr, purpose, here.cpu)
-        {
-            self.take_apart_here(here, area, purpose);
-            return Ok(());
-        }
-        let Some(area) = self.close_area(addr, purpose) else {
+        let Some(area) = self.memo.close(addr, purpose).or_else(|| self.close_in_tree(addr, purpose)) else {
             return Err(self.bad_free(call, addr, FreeError::NoArea, caller));
         };
         self.take_apart(area, purpose);
         Ok(())
     }
 
-    /// Closes the area with this purpose that starts at `addr`, wherever it was taken. `None` too if somebody else is about
-    /// to close it.
+    /// Closes the area with this purpose that starts at `addr` and is not in the index.
     #[cold]
     #[inline(never)]
-    fn close_area(&'static self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
-        let remembered = self.memo.close(addr, purpose, |cpu| self.revoke(cpu));
-        remembered.or_else(|| {
-            self.areas.with(|areas| {
-                let right = |area: &AreaRef| {
-                    let open = area.start == addr && area.state() == AreaState::Open;
-                    open && area.purpose() == purpose && !self.memo.knows(*area)
-                };
-                let area = areas.find(addr).filter(right)?;
-                self.remember(area);
-                // At once: the next one to come this way must see it.
-                area.close();
-                Some(area)
-            })
+    fn close_in_tree(&'static self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+        self.areas.with(|areas| {
+            let right = |area: &AreaRef| {
+                let open = area.start == addr && area.state() == AreaState::Open;
+                open && area.purpose() == purpose && !self.memo.knows(*area)
+            };
+            let area = areas.find(addr).filter(right)?;
+            self.memo.remember(area);
+            // At once: the next one to come this way must see it.
+            area.close();
+            Some(area)
         })
     }
 

@@ -1,7 +1,7 @@
 //! CPUs for host threads: each thread is a CPU of the machine that it works on, for as long as it runs.
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::vec::Vec;
 
@@ -18,8 +18,6 @@ pub(super) struct Cpus(&'static State);
 struct State {
     /// A bit for each CPU that a thread has.
     taken: AtomicU64,
-    /// How often each is pinned.
-    pins: [AtomicUsize; MAX_CPUS],
 }
 
 /// A CPU; a borrowed one goes back when this is dropped.
@@ -35,13 +33,14 @@ struct Owned(RefCell<Vec<(Cpus, usize)>>);
 std::thread_local! {
     /// The machine that the thread asked of last (the address of its bits), and its CPU there.
     static LAST: Cell<(usize, usize)> = const { Cell::new((0, NONE)) };
+    /// How many pins the thread has.
+    static PINS: Cell<usize> = const { Cell::new(0) };
     static OWNED: Owned = const { Owned(RefCell::new(Vec::new())) };
 }
 
 impl HostPin {
     fn new(cpus: Cpus, number: usize, borrowed: bool) -> Self {
-        cpus.0.pins[number].fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        PINS.set(PINS.get() + 1);
         Self { number, cpus, borrowed }
     }
 
@@ -53,7 +52,7 @@ impl HostPin {
 impl Drop for HostPin {
     #[inline]
     fn drop(&mut self) {
-        self.cpus.0.pins[self.number].fetch_sub(1, Ordering::Release);
+        PINS.set(PINS.get() - 1);
         if self.borrowed {
             self.cpus.give_back(self.number);
         }
@@ -86,14 +85,6 @@ impl Cpus {
     /// CPU `number`, if no thread has it.
     pub(super) fn borrow(self, number: usize) -> Option<HostPin> {
         self.take(number).then(|| HostPin::new(self, number, true))
-    }
-
-    /// Waits until CPU `number` is not pinned at some moment.
-    pub(super) fn outwait(self, number: usize) {
-        fence(Ordering::SeqCst);
-        while self.0.pins[number].load(Ordering::Acquire) > 0 {
-            std::thread::yield_now();
-        }
     }
 
     fn address(self) -> usize {

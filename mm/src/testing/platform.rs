@@ -74,7 +74,6 @@ pub struct HostPlatform {
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
     flushes: AtomicUsize,
-    outwaits: AtomicUsize,
     recording: AtomicBool,
     events: Mutex<Vec<Event>>,
 }
@@ -113,7 +112,6 @@ impl HostPlatform {
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
-            outwaits: AtomicUsize::new(0),
             recording: AtomicBool::new(false),
             events: Mutex::default(),
         }
@@ -200,11 +198,6 @@ impl HostPlatform {
     pub fn flushes(&self) -> usize {
         self.flushes.load(Relaxed)
     }
-
-    /// How often somebody outwaited those who were pinned to a CPU.
-    pub fn outwaits(&self) -> usize {
-        self.outwaits.load(Relaxed)
-    }
 }
 
 impl Pinned for HostPin {
@@ -227,13 +220,6 @@ impl Platform for HostPlatform {
 
     fn pin_idle(&self, cpu: usize) -> Option<HostPin> {
         self.cpus.borrow(cpu)
-    }
-
-    const OUTWAITS: bool = true;
-
-    fn outwait(&self, cpu: usize) {
-        self.outwaits.fetch_add(1, Relaxed);
-        self.cpus.outwait(cpu);
     }
 
     fn context(&self) -> Context {

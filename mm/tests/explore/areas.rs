@@ -1,4 +1,4 @@
-//! Areas that are freed on several CPUs at once: by plain stores on the CPU that they are biased to, else otherwise.
+//! Areas that are freed on several CPUs at once: of all frees of an area one wins.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,11 +8,11 @@ use super::platform::{INTERRUPT, run_on};
 use super::{Machine, SCHEDULES, explore, explore_by, join, spawn};
 
 /// Frees an area if nobody has; counts it then.
-fn try_free<const BIASED: bool>(machine: &'static Machine<BIASED>, area: VirtAddr, freed: &AtomicUsize) {
+fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
     freed.fetch_add(usize::from(machine.memory.free_empty_area(area).is_ok()), Relaxed);
 }
 
-fn take<const BIASED: bool>(machine: &'static Machine<BIASED>, pages: usize) -> VirtAddr {
+fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
     machine.memory.take_empty_area(pages).expect("addresses")
 }
 
@@ -22,7 +22,7 @@ fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
 
 #[test]
 fn of_those_that_free_an_area_at_once_one_wins() {
-    fn scenario<const BIASED: bool>(machine: &'static Machine<BIASED>) {
+    fn scenario(machine: &'static Machine) {
         let memory = machine.memory;
         // More than are remembered, so that they take places from each other.
         let areas = [(); 3].map(|()| take(machine, 2));
@@ -48,24 +48,23 @@ fn of_those_that_free_an_area_at_once_one_wins() {
         assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
         assert_eq!(memory.areas().count(), 0);
     }
-    explore(scenario::<true>);
-    explore(scenario::<false>);
+    explore(scenario);
 }
 
 #[test]
-fn an_area_is_closed_once_whoever_it_is_biased_to() {
+fn an_area_is_closed_once_with_and_without_a_cpu() {
     explore(|machine: &'static Machine| {
-        // One that is biased to CPU 0, and one that is to none: whoever takes it has no CPU.
+        // One that is taken on CPU 0, and one by a caller that has no CPU.
         run_on(INTERRUPT);
-        let unbiased = take(machine, 2);
+        let without = take(machine, 2);
         run_on(0);
-        let biased = take(machine, 2);
+        let with = take(machine, 2);
         let [freed] = counters();
         let free = |cpu, areas: [VirtAddr; 2]| {
             spawn(cpu, move || areas.iter().for_each(|&area| try_free(machine, area, freed)))
         };
-        let areas = [biased, unbiased];
-        join([free(0, areas), free(1, areas), free(1, [unbiased, biased]), free(INTERRUPT, areas)]);
+        let areas = [with, without];
+        join([free(0, areas), free(1, areas), free(1, [without, with]), free(INTERRUPT, areas)]);
         assert_eq!(freed.load(Relaxed), 2, "each was freed once");
         assert_eq!(machine.memory.areas().count(), 0);
     });
@@ -73,7 +72,7 @@ fn an_area_is_closed_once_whoever_it_is_biased_to() {
 
 #[test]
 fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
-    fn scenario<const BIASED: bool>(machine: &'static Machine<BIASED>) {
+    fn scenario(machine: &'static Machine) {
         let area = take(machine, 2);
         let [taken, freed] = counters();
         let owner = spawn(0, move || {
@@ -90,12 +89,11 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
         assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), still_there);
         live.into_iter().for_each(|area| machine.memory.free_empty_area(area).expect("it is open"));
     }
-    explore_by(5 * SCHEDULES, scenario::<true>);
-    explore(scenario::<false>);
+    explore_by(5 * SCHEDULES, scenario);
 }
 
 #[test]
-fn a_cpu_keeps_the_places_of_the_areas_that_are_biased_to_it() {
+fn an_area_that_loses_its_place_in_the_index_is_still_freed_once() {
     // What could go wrong takes one step.
     explore_by(5 * SCHEDULES, |machine: &'static Machine| {
         // They have all places.

@@ -30,17 +30,17 @@ const SCHEDULES: usize = 60;
 const SPEC: CacheSpec<'static> =
     CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
 
-type Allocators<const BIASED: bool> = &'static Memory<Explored<BIASED>>;
+type Allocators = &'static Memory<Explored>;
 
 /// One machine, and who owns its blocks.
-struct Machine<const BIASED: bool = true> {
-    memory: Allocators<BIASED>,
+struct Machine {
+    memory: Allocators,
     owned: Vec<AtomicBool>,
     /// Free pages at the start.
     free: usize,
 }
 
-impl<const BIASED: bool> Machine<BIASED> {
+impl Machine {
     fn boot() -> &'static Self {
         let mut present = vec![0; PageMap::present_words(FRAMES)];
         let ram = PfnRange::new(Pfn::new(0), Pfn::new(FRAMES));
@@ -56,7 +56,7 @@ impl<const BIASED: bool> Machine<BIASED> {
             kmap_start: nowhere.add(addresses),
             atomic_floor: AtomicFloor::LastPage,
         };
-        let memory: Allocators<BIASED> = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
+        let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
         run_on(0);
         memory.release(ram);
         memory.init_caches().expect("there is memory");
@@ -90,12 +90,12 @@ impl<const BIASED: bool> Machine<BIASED> {
 }
 
 /// Runs `scenario` under schedules of two kinds: any thread at any step, and few changes at well-chosen steps.
-fn explore<const BIASED: bool>(scenario: fn(&'static Machine<BIASED>)) {
+fn explore(scenario: fn(&'static Machine)) {
     explore_by(SCHEDULES, scenario);
 }
 
 /// [`explore`] by so many schedules of each kind.
-fn explore_by<const BIASED: bool>(schedules: usize, scenario: fn(&'static Machine<BIASED>)) {
+fn explore_by(schedules: usize, scenario: fn(&'static Machine)) {
     let run = |scheduler: Box<dyn Scheduler + Send>| {
         let mut exploration = Exploration::new();
         exploration.stack_size = 1 << 19;

@@ -82,15 +82,15 @@ std::thread_local! {
     };
 }
 
-/// The machine beneath; areas are biased to its CPUs, or not.
-pub struct Explored<const BIASED: bool = true> {
+/// The machine beneath.
+pub struct Explored {
     cpus: &'static [Mutex<()>],
     memory: VirtAddr,
     sleepers: Mutex<()>,
     woken: Condvar,
 }
 
-impl<const BIASED: bool> Explored<BIASED> {
+impl Explored {
     pub fn new() -> Self {
         let cpus: Vec<_> = (0..CPUS).map(|_| Mutex::new(())).collect();
         Self {
@@ -102,7 +102,7 @@ impl<const BIASED: bool> Explored<BIASED> {
     }
 }
 
-impl<const BIASED: bool> Platform for Explored<BIASED> {
+impl Platform for Explored {
     type Lock<T: Send> = ExploredLock<T>;
     type Pin = ExploredPin;
 
@@ -117,13 +117,6 @@ impl<const BIASED: bool> Platform for Explored<BIASED> {
     fn pin_idle(&self, cpu: usize) -> Option<ExploredPin> {
         let held = self.cpus.get(cpu)?.try_lock().ok()?;
         Some(ExploredPin { cpu, held: Some(held), counted: false })
-    }
-
-    const OUTWAITS: bool = BIASED;
-
-    fn outwait(&self, cpu: usize) {
-        let pinned = self.cpus.get(cpu).map(|cpu| cpu.lock().expect("no thread fails while it is pinned"));
-        drop(pinned);
     }
 
     fn context(&self) -> Context {
