@@ -56,7 +56,7 @@ fn hidden_memory_is_ram_by_the_firmwares_map_and_not_the_kernels() {
                 region.kind == Kind::Usable && region.start <= frame.phys() && frame.add(1).phys() <= region.end
             };
             assert!(firmware::regions().any(usable), "{frame:?}");
-            assert!(memory().map().block_of(frame).is_none(), "{frame:?}");
+            assert!(memory().pages().map().block_of(frame).is_none(), "{frame:?}");
         }
     }
     // All else of the firmware's free RAM is hidden, and none of it is managed.
@@ -74,7 +74,7 @@ fn a_block_is_used_through_ioremap_as_a_device_would() {
         let block = ALLOCATOR.allocate_dma(BYTES, KERNEL).unwrap();
         let other = ALLOCATOR.allocate_dma(1, KERNEL).unwrap();
         assert!(block == first_hidden() && other.as_u64() == block.as_u64() + BYTES as u64);
-        let (free, tables) = (memory().free_pages_total(), memory().page_tables());
+        let (free, tables) = (memory().pages().free_pages_total(), memory().tables().count());
         let device = IoMem::map(block, BYTES).unwrap();
         let neighbour = IoMem::map(other, PAGE_SIZE).unwrap();
         neighbour.writeq(0, 77).unwrap();
@@ -83,7 +83,10 @@ fn a_block_is_used_through_ioremap_as_a_device_would() {
         let driver = IoMem::map(block, BYTES).unwrap();
         assert!((0..BYTES).step_by(8).all(|at| driver.readq(at) == Some(!(at as u64))));
         assert_eq!(neighbour.readq(0), Some(77));
-        assert!(free - memory().free_pages_total() <= memory().page_tables() - tables, "only tables were allocated");
+        assert!(
+            free - memory().pages().free_pages_total() <= memory().tables().count() - tables,
+            "only tables were allocated"
+        );
         drop((device, driver, neighbour));
         assert_eq!(ALLOCATOR.free_dma(block), Ok(()));
         assert_eq!(ALLOCATOR.free_dma(other), Ok(()));

@@ -45,7 +45,7 @@ fn the_whole_area_is_one_contiguous_block() {
         for page in 0..pages() {
             let at = all.addr().add(page * PAGE_SIZE);
             assert_eq!(paging::translate(at), Some(first.add(page as u32)));
-            assert!(memory().map().block_of(first.add(page as u32)).is_none(), "not in the pool of pages");
+            assert!(memory().pages().map().block_of(first.add(page as u32)).is_none(), "not in the pool of pages");
         }
         assert!(all.bytes().iter().all(|&byte| byte == 0));
         all.bytes_mut()[pages() * PAGE_SIZE - 1] = 1;
@@ -58,7 +58,7 @@ fn it_lies_at_the_beginning_of_memory() {
     // Shows: S73
     let first = BigBuffer::new(1).unwrap();
     let start = memory().frame_of(first.addr()).unwrap().as_u32();
-    assert!(start < memory().map().frames() / 2, "{start} of {}", memory().map().frames());
+    assert!(start < memory().pages().map().frames() / 2, "{start} of {}", memory().pages().map().frames());
 }
 
 #[test_case]

@@ -164,7 +164,7 @@ fn boot_time_memory_never_joins_the_pool() {
     let Buffers { large, low, .. } = buffers();
     for page in 0..LARGE_PAGES {
         let at = large.add(page * PAGE_SIZE);
-        assert!(memory().map().block_of(phys(at).frame().unwrap()).is_none());
+        assert!(memory().pages().map().block_of(phys(at).frame().unwrap()).is_none());
     }
     assert_eq!(memory().free_pages(large, Order::ZERO), Err(FreeError::Reserved));
     assert_eq!(memory().free_pages(low, Order::ZERO), Err(FreeError::Reserved));
@@ -183,7 +183,7 @@ fn boot_time_memory_never_joins_the_pool() {
 #[test_case]
 fn after_the_hand_over_every_call_is_refused() {
     // Shows: S66, K9
-    let free = memory().free_pages_total();
+    let free = memory().pages().free_pages_total();
     let log = Log::from_here();
     let over = Err(BootmemError::HandedOver);
     assert_eq!(alloc_bootmem(100), over);
@@ -196,6 +196,6 @@ fn after_the_hand_over_every_call_is_refused() {
     assert_eq!(reserve_bootmem(phys(page), PAGE_SIZE), Err(BootmemError::HandedOver));
     assert_eq!(free_bootmem(phys(buffers().large), PAGE_SIZE), Err(BootmemError::HandedOver));
     assert_eq!(memory().free_pages(page, Order::ZERO), Ok(()));
-    assert_eq!(memory().free_pages_total(), free);
+    assert_eq!(memory().pages().free_pages_total(), free);
     assert_eq!(direct(phys(page)), page);
 }

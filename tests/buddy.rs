@@ -125,7 +125,7 @@ fn dma_requests_are_served_below_sixteen_mib() {
                 let block = memory().get_dma_pages(gfp, order).unwrap();
                 let first = memory().frame_of(block).unwrap();
                 assert!(first.add(order.pages()).phys().as_u64() <= DMA_LIMIT, "{first:?}");
-                assert_eq!(memory().map().get(first).unwrap().zone(), ZoneKind::Dma);
+                assert_eq!(memory().pages().map().get(first).unwrap().zone(), ZoneKind::Dma);
                 assert_eq!(memory().free_pages(block, order), Ok(()));
             }
         }
@@ -138,8 +138,8 @@ fn dma_requests_fail_while_other_memory_is_free() {
     conserves(|| {
         let mut hoard = Hoard::new();
         hoard.fill(ATOMIC | DMA);
-        assert_eq!(memory().zone_stats(ZoneKind::Dma).free, 0);
-        assert!(memory().zone_stats(ZoneKind::Normal).free > 1000);
+        assert_eq!(memory().pages().zone_stats(ZoneKind::Dma).free, 0);
+        assert!(memory().pages().zone_stats(ZoneKind::Normal).free > 1000);
         assert!(hoard.pages().iter().all(|page| page.phys().as_u64() < DMA_LIMIT));
         // No zone named: Normal memory.
         let page = memory().alloc_pages(KERNEL, Order::ZERO).unwrap();
@@ -177,10 +177,10 @@ fn bad_frees_are_refused_and_change_nothing() {
             (VirtAddr::new(usize::MAX & !0xfff), Order::MAX, FreeError::Wild),
         ];
         for (addr, order, error) in cases {
-            let (log, before, refused) = (Log::from_here(), free_blocks(), memory().events().bad_frees);
+            let (log, before, refused) = (Log::from_here(), free_blocks(), memory().pages().events().bad_frees);
             assert_eq!(memory().free_pages(addr, order), Err(error), "{addr:?}");
             assert!(log.shows("free_pages: ") && log.shows(error.reason()) && log.shows("tests/buddy.rs"));
-            assert_eq!((free_blocks(), memory().events().bad_frees), (before, refused + 1));
+            assert_eq!((free_blocks(), memory().pages().events().bad_frees), (before, refused + 1));
             assert_eq!(memory().validate(), Ok(()));
         }
         // SAFETY: the block is still ours.
@@ -193,7 +193,7 @@ fn bad_frees_are_refused_and_change_nothing() {
 
 #[test_case]
 fn the_page_array_has_sixteen_bytes_a_frame() {
-    let map = memory().map();
+    let map = memory().pages().map();
     assert_eq!(size_of::<Page>(), 16);
     let page = memory().alloc_pages(KERNEL, Order::ZERO).unwrap();
     let entry = map.get(page).unwrap();

@@ -35,7 +35,7 @@ fn open(name: &str, minor: usize, flags: OpenFlags) -> OpenFile {
 /// Frames in use when nothing is cached.
 fn frames_in_use() -> usize {
     while memory().drop_caches() > 0 {}
-    memory().managed_pages() - memory().free_pages_total()
+    memory().pages().managed_pages() - memory().pages().free_pages_total()
 }
 
 /// Fills device 0 of a driver.

@@ -71,7 +71,7 @@ fn is_same(a: &OpenFile, b: &OpenFile) -> bool {
 /// Pages in use once all caches are empty; page tables stay once they are made.
 fn pages_in_use() -> usize {
     memory().drop_caches();
-    memory().managed_pages() - memory().free_pages_total() - memory().page_tables()
+    memory().pages().managed_pages() - memory().pages().free_pages_total() - memory().tables().count()
 }
 
 fn bigfile() -> OpenFile {
@@ -242,7 +242,8 @@ fn a_busy_module_stays() {
 #[test_case]
 fn scullc_has_its_cache_while_it_is_attached() {
     // Shows: S35, S32
-    let objects = || memory().caches().find(|cache| cache.name.as_str() == "scullc").map(|cache| cache.active_objects);
+    let objects =
+        || memory().objects().caches().find(|cache| cache.name.as_str() == "scullc").map(|cache| cache.active_objects);
     copy(&bigfile(), &open("scullc", 0, OpenFlags::WRITE).unwrap()).unwrap();
     assert_eq!(objects(), Some(263));
     drop(open("scullc", 0, OpenFlags::WRITE).unwrap());
@@ -264,7 +265,7 @@ fn a_hog_is_stopped_and_its_memory_comes_back() {
     };
     assert_eq!(hog(), Errno::ENOSPC, "at half of the RAM");
     let size = open("scull", 0, OpenFlags::READ).unwrap().llseek(0, Whence::End).unwrap();
-    let ram = memory().low_pages() as u64 * 4096;
+    let ram = memory().pages().low_pages() as u64 * 4096;
     assert!((ram / 2 - 4000..=ram / 2).contains(&size), "{size} of {ram}");
     drop(device);
     drop(open("scull", 0, OpenFlags::WRITE).unwrap());
@@ -291,6 +292,7 @@ fn without_the_limit_the_hog_gets_enomem() {
     module.release(Minor(0), OpenFlags::WRITE);
     assert_eq!(pages_in_use(), before);
     modules::rmmod("scull").unwrap();
-    let half = kernel::mm::KString::try_format(format_args!("{}", memory().managed_pages() as u64 * 2048)).unwrap();
+    let half =
+        kernel::mm::KString::try_format(format_args!("{}", memory().pages().managed_pages() as u64 * 2048)).unwrap();
     modules::insmod("scull", &[Param { name: "scull_limit", value: &half }]).unwrap();
 }

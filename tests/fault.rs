@@ -164,7 +164,7 @@ fn reports_name_the_thread_of_a_stack() {
     while STACK.load(SeqCst) == 0 {
         sched::sleep(Duration::from_millis(1)).unwrap();
     }
-    let area = memory().area_at(VirtAddr::new(STACK.load(SeqCst))).unwrap();
+    let area = memory().areas().area_at(VirtAddr::new(STACK.load(SeqCst))).unwrap();
     let texts = [area.start, area.guard()].map(described);
     STACK.store(0, SeqCst);
     assert_eq!(thread.join(), Ok(0));

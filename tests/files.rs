@@ -26,7 +26,7 @@ fn open(path: &str, flags: OpenFlags) -> OpenFile {
 /// Pages that are free once all caches are empty.
 fn free_pages() -> usize {
     memory().drop_caches();
-    memory().free_pages_total()
+    memory().pages().free_pages_total()
 }
 
 /// Whether the text of the file at `path` contains `text`.
@@ -122,7 +122,7 @@ fn tmp_ends_before_memory_does() {
         }
     };
     assert_eq!(error, Errno::ENOSPC);
-    assert!(free_pages() > memory().managed_pages() / 4);
+    assert!(free_pages() > memory().pages().managed_pages() / 4);
     drop(file);
     fs::unlink("/tmp/hog").unwrap();
     assert_eq!(free_pages(), free);

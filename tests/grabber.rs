@@ -93,14 +93,14 @@ fn without_bigphysarea_pages_serve_up_to_2_mib() {
 
 #[test_case]
 fn impossible_frames_are_refused() {
-    let before = memory().free_pages_total();
+    let before = memory().pages().free_pages_total();
     for (width, height) in [("0", "480"), ("640", "0"), ("4096", "4096"), ("1", "1"), ("-1", "5"), ("wide", "5")] {
         assert_eq!(insmod("grabber", &size(width, height)), Err(Errno::EINVAL), "{width}x{height}");
     }
     let huge = size("18446744073709551615", "18446744073709551615");
     assert_eq!(insmod("grabber", &huge), Err(Errno::EINVAL));
     assert_eq!(insmod("grabber", &[Param { name: "width", value: "640" }]), Err(Errno::EINVAL));
-    assert!(memory().free_pages_total() >= before);
+    assert!(memory().pages().free_pages_total() >= before);
 }
 
 #[test_case]

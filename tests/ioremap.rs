@@ -113,15 +113,15 @@ fn nothing_is_allocated_but_page_tables() {
     // Shows: S56
     conserves(|| {
         let first = IoMem::map(HPET, HPET_BYTES).unwrap();
-        let (free, tables) = (memory().free_pages_total(), memory().page_tables());
+        let (free, tables) = (memory().pages().free_pages_total(), memory().tables().count());
         // So long that tables are missing, and at no large page's boundary.
         let wide = IoMem::map(PhysAddr::new((1 << 40) + 4096), 4 << 20).unwrap();
-        let added = memory().page_tables() - tables;
+        let added = memory().tables().count() - tables;
         assert!(added >= 2);
-        assert_eq!(memory().free_pages_total(), free - added);
-        let (free, tables) = (memory().free_pages_total(), memory().page_tables());
+        assert_eq!(memory().pages().free_pages_total(), free - added);
+        let (free, tables) = (memory().pages().free_pages_total(), memory().tables().count());
         let small = IoMem::map(VIDEO, VIDEO_BYTES).unwrap();
-        assert_eq!((memory().free_pages_total(), memory().page_tables()), (free, tables));
+        assert_eq!((memory().pages().free_pages_total(), memory().tables().count()), (free, tables));
         drop((first, wide, small));
     });
 }
@@ -186,12 +186,12 @@ fn frames_that_the_kernel_lies_in_are_refused() {
 fn large_device_memory_is_mapped_by_large_pages() {
     // Shows: K16
     conserves(|| {
-        let tables = memory().page_tables();
+        let tables = memory().tables().count();
         let at = memory().ioremap(FRAME_BUFFER, 4 << 20).unwrap();
         assert!(at.is_aligned(2 << 20));
         let run = paging::next_run(at, at.add(4 << 20)).unwrap();
         assert_eq!((run.start, run.bytes, run.level), (at, 4 << 20, Level::Two));
-        assert!(memory().page_tables() <= tables + 1, "none of level one");
+        assert!(memory().tables().count() <= tables + 1, "none of level one");
         assert_eq!(probe_read(at.add(4 << 20)), Err(Fault));
         assert_eq!(memory().iounmap(at), Ok(()));
     });
@@ -222,7 +222,7 @@ fn blocks_are_copied_to_and_from_a_device() {
 #[test_case]
 fn the_last_frames_of_memory_are_refused_too() {
     conserves(|| {
-        let map = memory().map();
+        let map = memory().pages().map();
         let last = (0..map.frames()).rev().map(Pfn::new).find(|&frame| map.block_of(frame).is_some()).unwrap();
         assert!(memory().ioremap(last.phys(), 1).is_err());
         assert!(memory().ioremap(last.phys(), 64 << 20).is_err());

@@ -229,9 +229,9 @@ fn requests_that_may_sleep_are_refused_and_reported() {
             ("called in atomic context", || LOCK.with(|()| try_to_sleep())),
         ];
         for (context, attempt) in places {
-            let (log, before) = (Log::from_here(), memory().events().wrong_contexts);
+            let (log, before) = (Log::from_here(), memory().pages().events().wrong_contexts);
             attempt();
-            assert_eq!(memory().events().wrong_contexts, before + 16);
+            assert_eq!(memory().pages().events().wrong_contexts, before + 16);
             assert!(log.shows(context) && log.shows("tests/irqalloc.rs"));
             for call in ["kmalloc", "__get_free_pages", "alloc_pages", "vmalloc", "ioremap", "kmem_cache_create"] {
                 assert!(log.shows(call), "{call} was not reported");
@@ -254,12 +254,12 @@ fn frees_are_allowed_everywhere() {
             let piece = Piece::new(number, KERNEL);
             PIECES.with(|pieces| pieces[number] = piece);
         }
-        let refused = memory().events().wrong_contexts;
+        let refused = memory().pages().events().wrong_contexts;
         in_interrupt(|| {
             let pieces = PIECES.with(core::mem::take);
             assert!(pieces.into_iter().flatten().map(Piece::free).filter(|&intact| intact).count() == 12);
         });
-        assert_eq!(memory().events().wrong_contexts, refused);
+        assert_eq!(memory().pages().events().wrong_contexts, refused);
         end();
     });
 }

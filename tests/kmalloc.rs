@@ -145,12 +145,12 @@ fn wrong_frees_are_refused_reported_and_change_nothing() {
             (VirtAddr::new(usize::MAX), FreeError::Wild),
         ];
         for (wrong, error) in cases {
-            let (log, refused) = (Log::from_here(), memory().events().bad_frees);
-            let (free, before) = (memory().free_pages_total(), active_objects());
+            let (log, refused) = (Log::from_here(), memory().pages().events().bad_frees);
+            let (free, before) = (memory().pages().free_pages_total(), active_objects());
             assert_eq!(memory().kfree(wrong.as_mut_ptr()), Err(error), "{wrong:?}");
             assert!(log.shows("kfree: ") && log.shows(error.reason()) && log.shows("tests/kmalloc.rs"), "{wrong:?}");
-            assert_eq!(memory().events().bad_frees, refused + 1);
-            assert_eq!((memory().free_pages_total(), active_objects()), (free, before));
+            assert_eq!(memory().pages().events().bad_frees, refused + 1);
+            assert_eq!((memory().pages().free_pages_total(), active_objects()), (free, before));
         }
         assert_eq!(memory().kfree(core::ptr::null()), Ok(()));
         // SAFETY: the object is still ours.
@@ -163,7 +163,7 @@ fn wrong_frees_are_refused_reported_and_change_nothing() {
 }
 
 fn active_objects() -> usize {
-    memory().caches().map(|cache| cache.active_objects).sum()
+    memory().objects().caches().map(|cache| cache.active_objects).sum()
 }
 
 #[test_case]
@@ -195,7 +195,7 @@ static SEEN: AtomicUsize = AtomicUsize::new(0);
 #[test_case]
 fn the_global_allocator_serves_interrupt_context() {
     conserves(|| {
-        let refused = memory().events().wrong_contexts;
+        let refused = memory().pages().events().wrong_contexts;
         SHARED.with(|slot| *slot = Some(Arc::try_new(5).unwrap()));
         in_interrupt(|| {
             let fresh = Arc::try_new(SHARED.with(Option::take).map_or(0, |value| *value + 1)).unwrap();
@@ -205,6 +205,6 @@ fn the_global_allocator_serves_interrupt_context() {
         let fresh = SHARED.with(Option::take).unwrap();
         assert_eq!(*fresh, 6);
         assert_eq!(SEEN.load(SeqCst), &raw const *fresh as usize);
-        assert_eq!(memory().events().wrong_contexts, refused, "it asked for memory with GFP_ATOMIC");
+        assert_eq!(memory().pages().events().wrong_contexts, refused, "it asked for memory with GFP_ATOMIC");
     });
 }

@@ -26,7 +26,7 @@ fn a_page_of_high_memory_shows_in_a_window_only() {
     // Shows: K5
     conserves(|| {
         let page = memory().alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).unwrap();
-        assert_eq!(memory().zone_of(page), ZoneKind::HighMem);
+        assert_eq!(memory().pages().direct().zone_of(page), ZoneKind::HighMem);
         assert_eq!(probe_read(direct(page.phys())), Err(Fault));
         let at = memory().kmap(page).unwrap();
         assert!(KMAP_START <= at && at < KERNEL_IMAGE);
@@ -51,7 +51,7 @@ fn vmalloc_takes_high_memory_first() {
         let area = memory().vmalloc(20 * PAGE_SIZE).unwrap();
         let low = memory().vmalloc_32(20 * PAGE_SIZE).unwrap();
         for page in (0..20).map(|page| page * PAGE_SIZE) {
-            let zone = |at| memory().zone_of(memory().vmalloc_to_frame(at).unwrap());
+            let zone = |at| memory().pages().direct().zone_of(memory().areas().frame_at(at).unwrap());
             assert_eq!(zone(area.add(page)), ZoneKind::HighMem);
             assert_ne!(zone(low.add(page)), ZoneKind::HighMem);
         }
@@ -70,7 +70,9 @@ fn files_lie_in_high_memory() {
     drop(fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::CREATE).unwrap());
     fs::unlink("/tmp/high").unwrap();
     conserves(|| {
-        let free = |zone| memory().zone_stats(zone).blocks.iter().enumerate().map(|(log2, n)| n << log2).sum::<usize>();
+        let free = |zone| {
+            memory().pages().zone_stats(zone).blocks.iter().enumerate().map(|(log2, n)| n << log2).sum::<usize>()
+        };
         merged();
         let before = (free(ZoneKind::HighMem), free(ZoneKind::Normal));
         let file = fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::READ | OpenFlags::CREATE).unwrap();

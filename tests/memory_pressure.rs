@@ -19,7 +19,7 @@ use common::{ATOMIC, DMA, EVERYTHING, Hoard, KERNEL, Log, conserves, in_interrup
 use kernel::mm::{KernelPlatform, memory};
 use kernel::sched::{self, Thread, WaitQueue};
 use kernel::time;
-use mm::zone::Watermarks;
+use mm::pages::Watermarks;
 use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, ZoneKind};
 
 kernel::test_kernel!(test_main);
@@ -28,12 +28,12 @@ const HIGHMEM: GfpFlags = GfpFlags::HIGHMEM;
 
 /// Free pages of each zone.
 fn free() -> [usize; ZoneKind::COUNT] {
-    ZoneKind::ALL.map(|kind| memory().zone_stats(kind).free)
+    ZoneKind::ALL.map(|kind| memory().pages().zone_stats(kind).free)
 }
 
 /// One watermark of each zone.
 fn marks(which: impl Fn(Watermarks) -> usize) -> [usize; ZoneKind::COUNT] {
-    ZoneKind::ALL.map(|kind| which(memory().zone_stats(kind).marks))
+    ZoneKind::ALL.map(|kind| which(memory().pages().zone_stats(kind).marks))
 }
 
 /// A thread that allocates one page with GFP_KERNEL when it is told to, and frees it.
@@ -88,14 +88,14 @@ fn each_priority_stops_at_its_watermark() {
         let page = memory().alloc_pages(KERNEL | HIGHMEM, Order::ZERO);
         assert!(page.is_err(), "GFP_KERNEL stops where GFP_BUFFER does");
         // The reserve is for those that cannot wait, to the last page.
-        let sleeps = memory().events().sleeps;
+        let sleeps = memory().pages().events().sleeps;
         hoard.fill(ATOMIC | DMA);
         assert_eq!(free()[0], 0);
         hoard.fill(ATOMIC);
         assert_eq!(free()[..2], [0, 0]);
         hoard.fill(EVERYTHING);
         assert_eq!(free(), [0, 0, 0]);
-        assert_eq!(memory().events().sleeps, sleeps, "GFP_ATOMIC never sleeps");
+        assert_eq!(memory().pages().events().sleeps, sleeps, "GFP_ATOMIC never sleeps");
     });
 }
 
@@ -105,10 +105,10 @@ fn gfp_atomic_reaches_the_last_page_in_interrupt_context() {
     conserves(|| {
         let mut hoard = Hoard::new();
         hoard.fill(EVERYTHING);
-        hoard.release(1, |page| memory().zone_of(page) != ZoneKind::HighMem);
+        hoard.release(1, |page| memory().pages().direct().zone_of(page) != ZoneKind::HighMem);
         in_interrupt(|| {
             let last = memory().alloc_pages(ATOMIC, Order::ZERO).unwrap();
-            assert_eq!(memory().free_pages_total(), 0);
+            assert_eq!(memory().pages().free_pages_total(), 0);
             assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err());
             memory().free_frames(last, Order::ZERO).unwrap();
         });
@@ -122,10 +122,10 @@ fn a_request_that_may_sleep_fails_in_the_end() {
         let mut hoard = Hoard::new();
         hoard.fill(KERNEL);
         for order in [Order::ZERO, order(3), Order::MAX] {
-            let (log, events, start) = (Log::from_here(), memory().events(), time::uptime());
+            let (log, events, start) = (Log::from_here(), memory().pages().events(), time::uptime());
             assert!(memory().alloc_pages(KERNEL, order).is_err());
-            assert!(memory().events().sleeps > events.sleeps, "it slept before it gave up");
-            assert_eq!(memory().events().failures, events.failures + 1);
+            assert!(memory().pages().events().sleeps > events.sleeps, "it slept before it gave up");
+            assert_eq!(memory().pages().events().failures, events.failures + 1);
             assert!(time::uptime() - start < Duration::from_secs(5));
             assert!(log.shows("-order allocation failed."));
         }
@@ -139,10 +139,10 @@ fn a_flood_of_failures_is_counted_and_not_printed() {
         hoard.fill(EVERYTHING);
         // What came before is told of by then.
         nap(1100);
-        let (log, failures) = (Log::from_here(), memory().events().failures);
+        let (log, failures) = (Log::from_here(), memory().pages().events().failures);
         in_interrupt(|| (0..500).for_each(|_| assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err())));
         nap(1100);
-        assert_eq!(memory().events().failures, failures + 500);
+        assert_eq!(memory().pages().events().failures, failures + 500);
         assert_eq!(log.count("0-order allocation failed."), 10);
         assert!(log.shows("__alloc_pages: 490 more failures"));
         assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err());
@@ -157,10 +157,10 @@ fn a_sleeping_request_is_woken_by_a_free() {
         let customer = Customer::new();
         let mut hoard = Hoard::new();
         hoard.fill(KERNEL);
-        let sleeps = memory().events().sleeps;
+        let sleeps = memory().pages().events().sleeps;
         customer.go();
         assert_eq!(customer.served(), 0);
-        assert!(memory().events().sleeps > sleeps, "it sleeps");
+        assert!(memory().pages().events().sleeps > sleeps, "it sleeps");
         // Begin just behind a tick, so that no clock wakes it before the free does.
         let tick = time::ticks();
         while time::ticks() == tick {}
@@ -189,7 +189,7 @@ fn a_page_of_another_zone_does_not_serve_a_dma_request() {
     conserves(|| {
         let mut hoard = Hoard::new();
         hoard.fill(ATOMIC);
-        hoard.release(64, |page| memory().zone_of(page) == ZoneKind::Normal);
+        hoard.release(64, |page| memory().pages().direct().zone_of(page) == ZoneKind::Normal);
         assert!(memory().alloc_pages(KERNEL | DMA, Order::ZERO).is_err());
         let page = memory().alloc_pages(KERNEL, Order::ZERO).unwrap();
         memory().free_frames(page, Order::ZERO).unwrap();
@@ -228,7 +228,7 @@ fn cache_of_empty_slabs(name: &str, flags: CacheFlags) -> CacheRef<KernelPlatfor
 }
 
 fn slab_pages(name: &str) -> usize {
-    let stats = memory().caches().find(|cache| cache.name.as_str() == name).unwrap();
+    let stats = memory().objects().caches().find(|cache| cache.name.as_str() == name).unwrap();
     stats.slabs * stats.pages_per_slab
 }
 
@@ -241,13 +241,15 @@ fn kswapd_reaps_empty_slabs_when_memory_falls_below_low() {
         let (held, kept) = (slab_pages("reaped"), slab_pages("spared"));
         BY_KSWAPD.store(0, SeqCst);
         let mut hoard = Hoard::new();
-        let above_low = || memory().zone_stats(ZoneKind::Normal).free > memory().zone_stats(ZoneKind::Normal).marks.low;
+        let above_low = || {
+            memory().pages().zone_stats(ZoneKind::Normal).free > memory().pages().zone_stats(ZoneKind::Normal).marks.low
+        };
         // A request that never sleeps reclaims nothing by itself: it only says that memory is short.
         hoard.fill_while(ATOMIC, above_low);
-        let before = memory().free_pages_total();
+        let before = memory().pages().free_pages_total();
         nap(100);
         assert_eq!((slab_pages("reaped"), slab_pages("spared")), (0, kept));
-        assert!(memory().free_pages_total() >= before + held);
+        assert!(memory().pages().free_pages_total() >= before + held);
         assert!(BY_KSWAPD.load(SeqCst) > 0);
         drop(hoard);
         memory().kmem_cache_destroy(cache).unwrap();
@@ -267,10 +269,10 @@ fn a_request_that_may_sleep_reclaims_for_itself() {
         // kswapd has found nothing and sleeps; what comes free now is for the first that needs it.
         objects.iter().for_each(|&object| memory().kmem_cache_free(cache, object).unwrap());
         let (destroyed, by_kswapd) = (DESTROYED.load(SeqCst), BY_KSWAPD.load(SeqCst));
-        let sleeps = memory().events().sleeps;
+        let sleeps = memory().pages().events().sleeps;
         let page = memory().alloc_pages(KERNEL, Order::ZERO).unwrap();
         assert_eq!(DESTROYED.load(SeqCst), destroyed + SLABS as u32);
-        assert_eq!((BY_KSWAPD.load(SeqCst), memory().events().sleeps), (by_kswapd, sleeps));
+        assert_eq!((BY_KSWAPD.load(SeqCst), memory().pages().events().sleeps), (by_kswapd, sleeps));
         memory().free_frames(page, Order::ZERO).unwrap();
         drop(hoard);
         memory().kmem_cache_destroy(cache).unwrap();
@@ -286,9 +288,12 @@ fn flags_matter_only_when_a_cache_must_grow() {
         let first = memory().kmem_cache_alloc(cache, KERNEL).unwrap();
         let mut hoard = Hoard::new();
         hoard.fill(ATOMIC);
-        let events = memory().events();
+        let events = memory().pages().events();
         let second = memory().kmem_cache_alloc(cache, KERNEL | DMA).unwrap();
-        assert_eq!((memory().events().sleeps, memory().events().failures), (events.sleeps, events.failures));
+        assert_eq!(
+            (memory().pages().events().sleeps, memory().pages().events().failures),
+            (events.sleeps, events.failures)
+        );
         drop(hoard);
         memory().kmem_cache_free(cache, first).unwrap();
         memory().kmem_cache_free(cache, second).unwrap();
@@ -308,7 +313,7 @@ fn every_call_fails_cleanly_when_nothing_is_left() {
         assert!(memory().get_zeroed_page(ATOMIC).is_err());
         assert!(memory().vmalloc(100_000).is_err());
         assert!(sched::spawn("nobody", || 0).is_err());
-        assert_eq!(memory().free_pages_total(), 0);
+        assert_eq!(memory().pages().free_pages_total(), 0);
         assert_eq!(memory().validate(), Ok(()));
     });
 }

@@ -107,13 +107,13 @@ fn nobody_claims_what_another_has() {
         let bar = frame_buffer();
         let at = |offset: u64| PhysAddr::new(bar.start + offset);
         request_mem_region(at(0x1000), 0x1000, "the first").unwrap();
-        let before = memory().free_pages_total();
+        let before = memory().pages().free_pages_total();
         for (offset, len) in [(0x1000, 0x1000), (0x1fff, 1), (0, 0x1001), (0, bar.size), (0x1000, u64::MAX / 2)] {
             assert_eq!(request_mem_region(at(offset), len, "the second"), Err(Errno::EBUSY), "{offset:x}");
         }
         assert_eq!(request_mem_region(at(0), 0, "nothing"), Err(Errno::EINVAL));
         assert_eq!(request_mem_region(PhysAddr::new(u64::MAX), 2, "wraps"), Err(Errno::EINVAL));
-        assert_eq!(memory().free_pages_total(), before);
+        assert_eq!(memory().pages().free_pages_total(), before);
         let log = Log::from_here();
         assert_eq!(release_mem_region(PhysAddr::new(0x1000), 0x800), Err(Errno::EINVAL));
         assert!(log.shows("Trying to free nonexistent resource <00001000-000017ff>"));

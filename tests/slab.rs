@@ -70,7 +70,7 @@ fn counts() -> (u32, u32) {
 }
 
 fn stats(name: &str) -> Option<CacheStats> {
-    memory().caches().find(|cache| cache.name.as_str() == name)
+    memory().objects().caches().find(|cache| cache.name.as_str() == name)
 }
 
 /// Calls `f` with the text of a file.
@@ -157,7 +157,7 @@ fn sums_of_slabinfo_agree_with_meminfo() {
         });
         assert!(pages > 32);
         assert_eq!(number("/proc/meminfo", "Slab:"), pages * 4);
-        assert_eq!(memory().caches().map(|cache| cache.pages).sum::<usize>(), pages);
+        assert_eq!(memory().objects().caches().map(|cache| cache.pages).sum::<usize>(), pages);
         for object in objects {
             memory().kfree(object.as_ptr()).unwrap();
         }
@@ -311,7 +311,7 @@ fn reaping_spares_a_cache_that_asks_for_it() {
             let object = memory().kmem_cache_alloc(cache, KERNEL).unwrap();
             memory().kmem_cache_free(cache, object).unwrap();
         }
-        memory().reclaim(KERNEL);
+        memory().pages().reclaim(KERNEL);
         assert_eq!(stats("test-spared").unwrap().slabs, 1);
         assert_eq!(stats("test-plain").unwrap().slabs, 0);
         let pages = stats("test-spared").unwrap().pages_per_slab;

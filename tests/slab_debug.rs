@@ -46,15 +46,16 @@ fn writes_behind_and_before_a_buffer_are_reported() {
 fn a_slab_takes_no_page_that_it_does_not_need() {
     // Shows: K3
     conserves(|| {
-        let slab_pages = || memory().caches().map(|cache| cache.pages).sum::<usize>();
+        let slab_pages = || memory().objects().caches().map(|cache| cache.pages).sum::<usize>();
         for (size, pages) in [(4096, 3), (8192, 5), (16_384, 9), (131_072, 65)] {
             merged();
-            let before = (memory().free_pages_total(), slab_pages());
+            let before = (memory().pages().free_pages_total(), slab_pages());
             let object = memory().kmalloc(size, KERNEL).unwrap();
             merged();
-            let taken = before.0 - memory().free_pages_total();
+            let taken = before.0 - memory().pages().free_pages_total();
             assert_eq!(taken, slab_pages() - before.1, "{size}");
-            let class = memory().caches().find(|cache| cache.object_size == 2 * size && cache.slabs > 0).unwrap();
+            let class =
+                memory().objects().caches().find(|cache| cache.object_size == 2 * size && cache.slabs > 0).unwrap();
             assert_eq!(class.pages, pages * class.slabs, "{size}: the rest of the block went back");
             memory().kfree(object.as_ptr()).unwrap();
         }

@@ -87,7 +87,7 @@ fn join_returns_the_exit_code_and_frees_the_stack() {
 /// Free pages once nothing is cached.
 fn free_pages() -> usize {
     memory().drop_caches();
-    memory().free_pages_total()
+    memory().pages().free_pages_total()
 }
 
 #[test_case]

@@ -52,7 +52,7 @@ fn content_crosses_pages_that_are_not_neighbours() {
         assert!(memory().alloc_pages(ATOMIC, order(1)).is_err());
         let bytes = 50 * PAGE_SIZE;
         let area = memory().vmalloc(bytes).unwrap();
-        let frames = |page: VirtAddr| memory().vmalloc_to_frame(page).unwrap().as_u32();
+        let frames = |page: VirtAddr| memory().areas().frame_at(page).unwrap().as_u32();
         for page in pages(area, 49) {
             assert_ne!(frames(page) + 1, frames(page.add(PAGE_SIZE)));
         }
@@ -62,7 +62,7 @@ fn content_crosses_pages_that_are_not_neighbours() {
         assert!(unsafe { is_stamped(area, bytes, 4) });
         for page in pages(area, 50) {
             // The page itself has the same bytes.
-            assert_eq!(Ok(byte_of(memory().vmalloc_to_frame(page).unwrap(), 77)), probe_read(page.add(77)));
+            assert_eq!(Ok(byte_of(memory().areas().frame_at(page).unwrap(), 77)), probe_read(page.add(77)));
         }
         memory().vfree(area).unwrap();
     });
@@ -87,7 +87,7 @@ fn the_guard_page_faults_and_the_fault_is_survived() {
     conserves(|| {
         let (first, second) = (VmArea::new(3 * PAGE_SIZE).unwrap(), VmArea::new(PAGE_SIZE).unwrap());
         for area in [&first, &second] {
-            let guard = memory().area_at(area.addr()).unwrap().guard();
+            let guard = memory().areas().area_at(area.addr()).unwrap().guard();
             assert_eq!(guard, area.addr().add(area.bytes().len()));
             for offset in [0, 8, PAGE_SIZE - 1] {
                 assert_eq!(probe_read(guard.add(offset)), Err(Fault));
@@ -137,7 +137,7 @@ fn an_address_that_is_used_again_shows_its_new_pages() {
         // SAFETY: the area is ours.
         unsafe { stamp(second, 4 * PAGE_SIZE, 2) };
         for page in pages(second, 4) {
-            assert_eq!(Ok(byte_of(memory().vmalloc_to_frame(page).unwrap(), 9)), probe_read(page.add(9)));
+            assert_eq!(Ok(byte_of(memory().areas().frame_at(page).unwrap(), 9)), probe_read(page.add(9)));
         }
         for page in taken {
             memory().free_page(page).unwrap();
@@ -186,7 +186,7 @@ fn a_range_has_no_new_owner_before_its_flush() {
             for page in areas.into_iter().flat_map(|area| pages(area, 4)) {
                 // SAFETY: the area is ours.
                 assert_eq!(unsafe { probe_write(page, round) }, Ok(()));
-                assert_eq!(byte_of(memory().vmalloc_to_frame(page).unwrap(), 0), round);
+                assert_eq!(byte_of(memory().areas().frame_at(page).unwrap(), 0), round);
             }
             for area in areas {
                 memory().vfree(area).unwrap();
@@ -224,15 +224,15 @@ fn refused_where_the_caller_may_not_sleep() {
             ("atomic context", || LOCK.with(|()| try_everything())),
         ];
         for (context, attempt) in places {
-            let (log, refused) = (Log::from_here(), memory().events().wrong_contexts);
+            let (log, refused) = (Log::from_here(), memory().pages().events().wrong_contexts);
             attempt();
-            assert_eq!(memory().events().wrong_contexts, refused + 4);
+            assert_eq!(memory().pages().events().wrong_contexts, refused + 4);
             for call in ["vmalloc", "vfree", "ioremap", "iounmap"] {
                 let line = KString::try_format(format_args!("{call}: may sleep, called in {context}")).unwrap();
                 assert!(log.shows(&line), "{line}");
             }
         }
-        assert!(memory().area_at(area).is_some());
+        assert!(memory().areas().area_at(area).is_some());
         memory().vfree(area).unwrap();
     });
 }
@@ -242,7 +242,7 @@ fn more_than_the_machine_has_is_refused() {
     // Shows: S58
     conserves(|| {
         let log = Log::from_here();
-        let all = memory().managed_pages() * PAGE_SIZE;
+        let all = memory().pages().managed_pages() * PAGE_SIZE;
         for bytes in [0, all + 1, usize::MAX] {
             assert!(memory().vmalloc(bytes).is_err());
         }
@@ -256,13 +256,13 @@ fn more_than_the_machine_has_is_refused() {
 #[test_case]
 fn page_tables_that_map_nothing_are_pruned() {
     conserves(|| {
-        let tables = memory().page_tables();
+        let tables = memory().tables().count();
         // Three level-one tables at least.
         let area = memory().vmalloc(1100 * PAGE_SIZE).unwrap();
-        assert!(memory().page_tables() >= tables + 2);
+        assert!(memory().tables().count() >= tables + 2);
         memory().vfree(area).unwrap();
         memory().drop_caches();
-        assert_eq!(memory().page_tables(), tables);
+        assert_eq!(memory().tables().count(), tables);
     });
 }
 
@@ -308,7 +308,7 @@ fn wrong_frees_are_refused_and_reported() {
         let gone = memory().vmalloc(PAGE_SIZE).unwrap();
         let block = memory().get_free_pages(KERNEL, Order::ZERO).unwrap();
         memory().vfree(gone).unwrap();
-        let areas = memory().areas().count();
+        let areas = memory().areas().iter().count();
         let cases = [
             (area.add(PAGE_SIZE), FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
             (area.add(4 * PAGE_SIZE), FreeError::NoArea, "Trying to vfree() nonexistent vm area ("),
@@ -320,7 +320,7 @@ fn wrong_frees_are_refused_and_reported() {
             let log = Log::from_here();
             assert_eq!(memory().vfree(addr), Err(error));
             assert!(log.shows(text) && log.shows("tests/vmalloc.rs"));
-            assert_eq!(memory().areas().count(), areas);
+            assert_eq!(memory().areas().iter().count(), areas);
         }
         assert_eq!(probe_read(area).map(|_| ()), Ok(()));
         assert_eq!(memory().vfree(VirtAddr::new(0)), Ok(()));

@@ -14,7 +14,7 @@ mod common;
 use common::{ATOMIC, DMA, KERNEL, byte_of, conserves, is_stamped, order, stamp};
 use kernel::mm::memory;
 use kernel::options;
-use mm::slab::DebugFlags;
+use mm::objects::DebugFlags;
 use mm::{GfpFlags, Order, PAGE_SIZE, Pfn, VirtAddr};
 
 kernel::test_kernel!(test_main);
@@ -68,7 +68,7 @@ fn objects_and_areas_are_zero_when_they_have_a_new_owner() {
             memory().kfree(again.as_ptr()).unwrap();
         }
         let area = memory().vmalloc(8 * PAGE_SIZE).unwrap();
-        let frame = |area: VirtAddr, page| memory().vmalloc_to_frame(area.add(page * PAGE_SIZE)).unwrap();
+        let frame = |area: VirtAddr, page| memory().areas().frame_at(area.add(page * PAGE_SIZE)).unwrap();
         let frames: [Pfn; 8] = core::array::from_fn(|page| frame(area, page));
         // SAFETY: the area is ours.
         unsafe { stamp(area, 8 * PAGE_SIZE, 3) };

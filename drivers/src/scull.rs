@@ -100,7 +100,7 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
     fn set_limit(&self, limit: Option<u64>) {
         match limit {
             Some(bytes) => self.quota.set_limit(bytes),
-            None => self.quota.set_default_limit(K::memory().low_pages() as u64 * PAGE_SIZE as u64 / 2),
+            None => self.quota.set_default_limit(K::memory().pages().low_pages() as u64 * PAGE_SIZE as u64 / 2),
         }
     }
 }

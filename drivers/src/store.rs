@@ -269,6 +269,6 @@ impl<K: Kernel> QuantumStore<K> for Vmalloc {
     }
 
     fn frame(quantum: &VmArea<K>, offset: usize) -> Option<Pfn> {
-        K::memory().vmalloc_to_frame(quantum.addr().add(offset))
+        K::memory().areas().frame_at(quantum.addr().add(offset))
     }
 }

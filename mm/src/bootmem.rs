@@ -9,7 +9,7 @@
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 use crate::error::BootmemError;
-use crate::memory::DMA_END;
+use crate::gfp::DMA_END;
 use crate::region::RegionSet;
 
 /// Where a boot-time allocation may lie.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::tag::Tag;
+
 /// The request cannot be satisfied; nothing was allocated, nothing changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AllocError;
@@ -29,6 +31,8 @@ pub enum FreeError {
     Reserved,
     /// The page belongs to a slab: its objects are freed with `kfree` or `kmem_cache_free`.
     SlabPage,
+    /// The block belongs to somebody who frees it himself: an area, the page tables.
+    Owned(Tag),
     /// The page belongs to a page block, not to a slab: it is freed with `free_pages`.
     NotSlab,
     /// The object belongs to another cache.
@@ -50,6 +54,7 @@ impl FreeError {
             Self::DoubleFree => "memory is free already",
             Self::Reserved => "reserved page",
             Self::SlabPage => "page belongs to a slab",
+            Self::Owned(tag) => tag.refusal(),
             Self::NotSlab => "page belongs to no slab",
             Self::WrongCache => "object of another cache",
             Self::NoArea => "nonexistent vm area",

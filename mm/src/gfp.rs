@@ -6,6 +6,11 @@
 
 use bitflags::bitflags;
 
+use crate::addr::Pfn;
+
+/// First frame that ISA DMA does not reach: 16 MiB.
+pub const DMA_END: Pfn = Pfn::new(4096);
+
 bitflags! {
     /// What an allocation is allowed to do.
     ///

@@ -1,183 +1,168 @@
-//! kmap, kunmap, kmap_atomic: windows onto pages that the direct map does not show.
+//! kmap and kunmap: windows onto pages that the direct map does not show.
 //!
 //! (Chapter: "Memory zones"; the calls are 2.4's.) A page of low memory needs no window: its address is the direct map's.
-//! A window is unmapped and flushed when its last user leaves, so it never shows a page to anybody but its users.
+//!
+//! A window that its last user has left goes on showing its page: it is *stale*, and whoever wants the same page gets it
+//! back. When no clean window is left, all stale ones are unmapped, and one flush makes them clean. So kunmap, which any
+//! context may call, never flushes, and the flush, which may wait for other CPUs, is kmap's, in process context.
 
-use core::panic::Location;
-
-use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, FreeError};
-use crate::gfp::{GfpFlags, ZoneKind};
-use crate::magazine::MAX_CPUS;
+use crate::flush::MustFlush;
 use crate::mapper::Frames;
-use crate::order::Order;
-use crate::platform::{Lock, Mapping, Pinned, Platform};
+use crate::pages::{PageAllocator, WINDOW_PAGES};
+use crate::platform::{Lock, Mapping, Platform};
+use crate::report::Call;
+use crate::tables::PageTables;
 
-/// Windows of kmap, for all CPUs together.
-const WINDOWS: usize = 256;
-/// How deep kmap_atomic goes on one CPU.
-const DEPTH: usize = 4;
-/// The window through which pages are cleared, behind those of all CPUs.
-pub(super) const CLEARING: usize = WINDOWS + MAX_CPUS * DEPTH;
-/// Pages of the address range that the windows need; they lie in one aligned range of 2 MiB.
-pub const KMAP_PAGES: usize = CLEARING + 1;
+/// Windows, for all CPUs together.
+pub(crate) const WINDOWS: usize = 256;
+/// Pages of addresses that they and the CPUs' own windows behind them need; all lie in one aligned range of 2 MiB.
+pub const KMAP_PAGES: usize = WINDOWS + WINDOW_PAGES;
 
-/// No frame is shown.
-const NONE: u32 = u32::MAX;
+const _: () = assert!(KMAP_PAGES <= 512);
 
-/// The windows of kmap: which frame each shows, and to how many.
-pub(super) struct Windows {
-    frames: [u32; WINDOWS],
-    users: [u32; WINDOWS],
+/// What a window shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shown {
+    /// Nothing, and no TLB knows otherwise.
+    Clean,
+    /// Nothing; it waits for a flush.
+    Recycled,
+    /// This page, to so many users; stale when there are none.
+    Page { frame: Pfn, users: u32 },
 }
 
-impl Windows {
-    pub(super) const fn new() -> Self {
-        Self { frames: [NONE; WINDOWS], users: [0; WINDOWS] }
-    }
-
-    /// The window that shows `frame`, or else a free one.
-    fn place_for(&self, frame: Pfn) -> Option<usize> {
-        let showing = |wanted: u32| self.frames.iter().position(|&shown| shown == wanted);
-        showing(frame.as_u32()).or_else(|| showing(NONE))
-    }
-
-    fn find(&self, frame: Pfn) -> Option<usize> {
-        self.frames.iter().position(|&shown| shown == frame.as_u32())
-    }
+/// The windows of kmap.
+pub struct Kmap<P: Platform> {
+    pages: &'static PageAllocator<P>,
+    tables: &'static PageTables<P>,
+    start: VirtAddr,
+    windows: P::Lock<[Shown; WINDOWS]>,
 }
 
-/// A page that [`Memory::kmap_atomic`] shows. The caller stays on its CPU until this is dropped, last one first.
-#[must_use = "the page is shown until this is dropped"]
-pub struct KmapAtomic<P: Platform> {
-    memory: &'static Memory<P>,
-    addr: VirtAddr,
-    /// The CPU whose window it is; `None` for a page of low memory, which needs none.
-    pin: Option<P::Pin>,
-}
-
-impl<P: Platform> KmapAtomic<P> {
-    /// Where the page shows.
-    pub fn addr(&self) -> VirtAddr {
-        self.addr
+impl<P: Platform> Kmap<P> {
+    /// Windows whose addresses start at `start`.
+    pub(crate) fn new(pages: &'static PageAllocator<P>, tables: &'static PageTables<P>, start: VirtAddr) -> Self {
+        Self { pages, tables, start, windows: Lock::new([Shown::Clean; WINDOWS]) }
     }
-}
 
-impl<P: Platform> Drop for KmapAtomic<P> {
-    fn drop(&mut self) {
-        let Some(pin) = &self.pin else { return };
-        let must_flush = self.memory.platform.unmap(self.addr, 1, |_, _| ());
-        self.memory.platform.flush(must_flush);
-        self.memory.kmap_depths[pin.cpu()].fetch_sub(1, Relaxed);
+    /// Makes the page tables of the windows, the CPUs' own too, if there is high memory. Boot.
+    pub(crate) fn init(&self, call: Call) -> Result<(), AllocError> {
+        if self.pages.managed_pages() == self.pages.low_pages() {
+            return Ok(());
+        }
+        let frames = [self.pages.direct().highmem_start()];
+        let mapped = self.tables.map(self.start, Frames::Each(&frames), Mapping::Memory, call);
+        self.pages.platform().flush(self.pages.platform().unmap(self.start, 1, |_, _| ()));
+        if mapped == 1 { Ok(()) } else { Err(AllocError) }
     }
-}
 
-impl<P: Platform> Memory<P> {
     /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the same
     /// address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
-    #[track_caller]
-    pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
-        let caller = Location::caller();
-        self.check_may_sleep("kmap", caller)?;
-        if self.zone_of(frame) != ZoneKind::HighMem {
-            return Ok(self.virt(frame));
+    pub(crate) fn kmap(&'static self, frame: Pfn, call: Call) -> Result<VirtAddr, AllocError> {
+        self.pages.check_may_sleep(call)?;
+        if let Some(addr) = self.pages.direct().page_address(frame) {
+            return Ok(addr);
         }
-        if self.map.get(frame).is_none() {
-            return Err(self.refuse("kmap", "no such page", caller));
+        if self.pages.map().get(frame).is_none() {
+            return Err(self.pages.refuse(call, "no such page"));
         }
         loop {
-            if let Some(addr) = self.kmaps.with(|windows| self.show(windows, frame)) {
-                return addr.map_err(|AllocError| self.refuse("kmap", "the windows have no page table", caller));
+            if let Some(addr) = self.windows.with(|windows| self.show(windows, frame)) {
+                return addr.map_err(|AllocError| self.pages.refuse(call, "the windows have no page table"));
             }
-            self.platform.wait_for_memory(&mut || self.kmaps.with(|windows| windows.place_for(frame).is_some()));
+            if !self.recycle() {
+                let ready = |windows: &mut [Shown; WINDOWS]| {
+                    place_for(windows, frame).is_some() || windows.iter().any(Shown::is_stale)
+                };
+                self.pages.platform().wait_for_memory(&mut || self.windows.with(ready));
+            }
         }
-    }
-
-    /// Shows `frame` to one more; `None` when all windows are taken.
-    fn show(&self, windows: &mut Windows, frame: Pfn) -> Option<Result<VirtAddr, AllocError>> {
-        let place = windows.place_for(frame)?;
-        let addr = self.config.kmap_start.add(place * PAGE_SIZE);
-        if windows.users[place] == 0
-            && self.platform.map(addr, Frames::Each(&[frame]), Mapping::Memory, &mut None) != Ok(1)
-        {
-            return Some(Err(AllocError));
-        }
-        windows.frames[place] = frame.as_u32();
-        windows.users[place] += 1;
-        Some(Ok(addr))
     }
 
     /// Ends a [`kmap`](Self::kmap) of the page in `frame`. Never sleeps; any context. A page of high memory that is not
     /// shown is reported.
-    #[track_caller]
-    pub fn kunmap(&self, frame: Pfn) -> Result<(), FreeError> {
-        if self.zone_of(frame) != ZoneKind::HighMem {
+    pub(crate) fn kunmap(&self, frame: Pfn, call: Call) -> Result<(), FreeError> {
+        if self.pages.direct().page_address(frame).is_some() {
             return Ok(());
         }
-        let left = self.kmaps.with(|windows| {
-            let place = windows.find(frame)?;
-            windows.users[place] -= 1;
-            if windows.users[place] == 0 {
-                windows.frames[place] = NONE;
-                let addr = self.config.kmap_start.add(place * PAGE_SIZE);
-                self.platform.flush(self.platform.unmap(addr, 1, |_, _| ()));
-            }
-            Some(windows.users[place])
+        let left = self.windows.with(|windows| {
+            windows.iter_mut().find_map(|window| match window {
+                Shown::Page { frame: shown, users } if *shown == frame && *users > 0 => {
+                    *users -= 1;
+                    Some(*users)
+                }
+                _ => None,
+            })
         });
         match left {
-            Some(0) => self.platform.wake_waiters(),
+            Some(0) => self.pages.platform().wake_waiters(),
             Some(_) => {}
-            None => return Err(self.bad_frame("kunmap", frame, FreeError::DoubleFree, Location::caller())),
+            None => return Err(self.pages.bad_frame(call, frame, FreeError::DoubleFree)),
         }
         Ok(())
     }
 
-    /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped. Fails
-    /// beyond four at a time on a CPU.
-    pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
-        if self.zone_of(frame) != ZoneKind::HighMem {
-            return Ok(KmapAtomic { memory: self, addr: self.virt(frame), pin: None });
+    /// Shows `frame` to one more; `None` when there is no clean window.
+    fn show(&self, windows: &mut [Shown; WINDOWS], frame: Pfn) -> Option<Result<VirtAddr, AllocError>> {
+        let place = place_for(windows, frame)?;
+        let addr = self.address(place);
+        match &mut windows[place] {
+            Shown::Page { users, .. } => *users += 1,
+            window => {
+                let frames = [frame];
+                if self.pages.platform().map(addr, Frames::Each(&frames), Mapping::Memory, &mut None) != Ok(1) {
+                    return Some(Err(AllocError));
+                }
+                *window = Shown::Page { frame, users: 1 };
+            }
         }
-        let pin = self.platform.pin().ok_or(AllocError)?;
-        self.map.get(frame).ok_or(AllocError)?;
-        // Interrupts that come in between leave the depth as they found it.
-        let depth = self.kmap_depths.get(pin.cpu()).ok_or(AllocError)?;
-        let place = depth.fetch_add(1, Relaxed);
-        let addr = self.config.kmap_start.add((WINDOWS + pin.cpu() * DEPTH + place) * PAGE_SIZE);
-        let frames = [frame];
-        if place >= DEPTH || self.platform.map(addr, Frames::Each(&frames), Mapping::Memory, &mut None) != Ok(1) {
-            depth.fetch_sub(1, Relaxed);
-            return Err(AllocError);
-        }
-        Ok(KmapAtomic { memory: self, addr, pin: Some(pin) })
+        Some(Ok(addr))
     }
 
-    /// Allocates a page filled with zeros that the direct map need not show:
-    /// [`get_zeroed_page`](Self::get_zeroed_page) for every zone. Context as [`alloc_pages`](Self::alloc_pages).
-    #[track_caller]
-    pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
-        let caller = Location::caller();
-        self.check_context("alloc_zeroed_page", gfp, caller)?;
-        if let Some(frame) = self.take_cleared(gfp) {
-            return Ok(frame);
-        }
-        let frame = self.alloc_frames(gfp, Order::ZERO, caller)?;
-        self.zeroed(frame, Order::ZERO).ok_or(AllocError)
+    /// Makes all stale windows clean, by one flush; says whether there was one. Process context.
+    fn recycle(&self) -> bool {
+        let mut recycled = [false; WINDOWS];
+        let must_flush = self.windows.with(|windows| {
+            let mut must_flush: Option<MustFlush> = None;
+            for (place, window) in windows.iter_mut().enumerate().filter(|(_, window)| window.is_stale()) {
+                (*window, recycled[place]) = (Shown::Recycled, true);
+                let flush = self.pages.platform().unmap(self.address(place), 1, |_, _| ());
+                must_flush = Some(match must_flush {
+                    Some(before) => before.merge(flush),
+                    None => flush,
+                });
+            }
+            must_flush
+        });
+        let Some(must_flush) = must_flush else { return false };
+        self.pages.platform().flush(must_flush);
+        self.windows.with(|windows| {
+            windows
+                .iter_mut()
+                .zip(recycled)
+                .filter(|(_, recycled)| *recycled)
+                .for_each(|(window, _)| *window = Shown::Clean);
+        });
+        // Others may have waited for a clean one.
+        self.pages.platform().wake_waiters();
+        true
     }
 
-    /// Makes the page tables of the windows, if there is high memory. Boot.
-    pub(super) fn init_windows(&'static self, caller: &'static Location<'static>) -> Result<(), AllocError> {
-        if self.zone(ZoneKind::HighMem).with(|zone| zone.managed()) == 0 {
-            return Ok(());
-        }
-        let (start, frames) = (self.config.kmap_start, [self.config.highmem_start]);
-        let mapped = self.map_all("kmap", start, Frames::Each(&frames), Mapping::Memory, caller);
-        self.platform.flush(self.platform.unmap(start, 1, |_, _| ()));
-        if mapped == 1 { Ok(()) } else { Err(AllocError) }
+    fn address(&self, place: usize) -> VirtAddr {
+        self.start.add(place * PAGE_SIZE)
     }
 }
 
-/// How many windows of kmap_atomic each CPU has in use.
-pub(super) type Depths = [AtomicUsize; MAX_CPUS];
+impl Shown {
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Page { users: 0, .. })
+    }
+}
+
+/// The window that shows `frame`, or else a clean one.
+fn place_for(windows: &[Shown; WINDOWS], wanted: Pfn) -> Option<usize> {
+    let shows = |window: &Shown| matches!(window, Shown::Page { frame, .. } if *frame == wanted);
+    windows.iter().position(shows).or_else(|| windows.iter().position(|window| *window == Shown::Clean))
+}

@@ -6,9 +6,9 @@
 //! never sleeps, and no page tables of its own, so no vmalloc:
 //!
 //! ```
-//! # use core::{panic::Location, ptr::NonNull};
+//! # use core::ptr::NonNull;
 //! # use mm::page::{Page, mark_present};
-//! # use mm::zone::AtomicFloor;
+//! # use mm::pages::AtomicFloor;
 //! use mm::*;
 //!
 //! struct Spin<T>(std::sync::Mutex<T>); // Yours spins, with interrupts off.
@@ -38,12 +38,12 @@
 //!         Err(MapError::OutOfRange)
 //!     }
 //!     fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
-//!         MustFlush::new(at, pages)
+//!         MustFlush::new(AddressSpace::Kernel, at, pages)
 //!     }
 //!     fn translate(&self, _: VirtAddr) -> Option<Pfn> { None }
 //!     fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> { None }
-//!     fn flush(&self, _: MustFlush) {}
-//!     fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) { println!("{report} ({caller})"); }
+//!     fn flush(&self, must_flush: MustFlush) { must_flush.flushed() }
+//!     fn report(&self, report: &Report<'_>) { println!("{report} ({})", report.call.at()); }
 //! }
 //!
 //! const FRAMES: u32 = 2048;
@@ -64,7 +64,8 @@
 //!     kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
 //!     atomic_floor: AtomicFloor::LastPage,
 //! };
-//! let memory: &'static Memory<Machine> = Box::leak(Box::new(Memory::new(Machine { direct_map }, map, config)));
+//! let place = Box::leak(Box::new_uninit()); // A static, in a kernel.
+//! let memory = Memory::init(place, Machine { direct_map }, map, config);
 //! memory.release(free);
 //! memory.init_caches().expect("room for the kmalloc caches");
 //!
@@ -78,40 +79,44 @@
 extern crate std;
 
 pub mod addr;
+pub mod areas;
 mod atomic;
 pub mod bootmem;
-#[path = "pages/buddy.rs"]
-mod buddy;
 pub mod error;
+mod flush;
 pub mod gfp;
-#[path = "pages/pageset.rs"]
-mod magazine;
+pub mod kmap;
 pub mod mapper;
 pub mod memory;
+pub mod objects;
 pub mod order;
 pub mod own;
 pub mod page;
+pub mod pages;
+mod percpu;
 pub mod platform;
 pub mod proc;
+mod reclaim;
 pub mod region;
-#[path = "objects/mod.rs"]
-pub mod slab;
+pub mod report;
+pub mod tables;
+mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[path = "areas/mod.rs"]
-pub mod vm;
-#[path = "pages/zone.rs"]
-pub mod zone;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, TuneError};
-pub use gfp::{GfpFlags, Priority, ZoneKind};
-pub use magazine::MAX_CPUS;
+pub use flush::{AddressSpace, MustFlush};
+pub use gfp::{DMA_END, GfpFlags, Priority, ZoneKind};
 pub use mapper::{Frames, Spares, Unlinked};
-pub use memory::{CacheSpec, Config, Memory};
+pub use memory::{Config, Memory};
+pub use objects::{CacheFlags, CacheRef, CacheSpec, CacheStats, CtorFlags};
 pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
-pub use platform::{Access, Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
-pub use slab::{CacheFlags, CacheRef, CacheStats, CtorFlags};
+pub use percpu::MAX_CPUS;
+pub use platform::{Access, Context, Lock, Mapping, Pinned, Platform};
+pub use reclaim::Shrinker;
+pub use report::{Call, Report};
+pub use tag::Tag;

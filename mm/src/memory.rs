@@ -1,81 +1,37 @@
-//! The allocators put together: one [`Memory`] answers every call of the chapter.
+//! The allocators put together: the chapter's calls, by the chapter's names.
 //!
-//! The core types (zone, cache, area tree) take `&mut self` and know no lock. This module owns them, each behind the
-//! platform's lock, checks the caller's context and arguments (`refusals.rs`), and composes them into the calls:
-//! `pages.rs`, `reclaim.rs`, `caches.rs`, `kmalloc.rs`, `vmalloc/`.
+//! [`Memory`] owns four parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with the
+//! [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it on; what
+//! the parts know about themselves is asked of them ([`pages`](Memory::pages), [`objects`](Memory::objects),
+//! [`areas`](Memory::areas)).
+//!
+//! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or argument is
+//! reported, changes nothing, and returns what was wrong.
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
-//! 1. `chain`: the list of caches and the reaper's clock hand;
-//! 2. `areas`: the tree of vm areas; `shrinkers`: the list of those who can give memory back; `kmaps`: the windows onto
-//!    high memory; `range_depot`: address ranges that no CPU has. None is taken under another of these, nor by somebody who is
-//!    pinned to a CPU; under `areas` a CPU may be pinned;
+//! 1. the list of caches;
+//! 2. the tree of areas; the pool of ranges; the windows of kmap; the list of shrinkers. None is taken under another of
+//!    these, nor by somebody who is pinned to a CPU; under the tree a CPU may be pinned;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: magazines that wait there;
-//! 5. the pool of cleared pages: the chain through them; the window through which pages are cleared;
+//! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
-#[path = "objects/kmem_cache.rs"]
-mod caches;
-#[path = "pages/prezeroed.rs"]
-mod cleared;
-#[path = "objects/watch.rs"]
-mod debug;
-#[path = "pages/events.rs"]
-mod events;
-#[path = "objects/kmalloc.rs"]
-mod kmalloc;
-#[path = "kmap.rs"]
-mod kmap;
-#[path = "objects/krealloc.rs"]
-mod krealloc;
-#[path = "objects/alloc.rs"]
-mod objects;
-#[path = "pages/alloc.rs"]
-mod pages;
-#[path = "pages/percpu.rs"]
-mod percpu;
-#[path = "pages/reclaim.rs"]
-mod reclaim;
-#[path = "pages/refusals.rs"]
-mod refusals;
-#[path = "objects/grow.rs"]
-mod slabs;
-#[path = "pages/waiters.rs"]
-mod sleepers;
-#[path = "objects/supply.rs"]
-mod supply;
-#[path = "areas/vmalloc.rs"]
-mod vmalloc;
-#[path = "pages/zeroing.rs"]
-mod zeroing;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
-use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use crate::gfp::ZoneKind;
-pub use crate::magazine::CpuZoneCounts;
-use crate::magazine::{CpuCache, MAX_CPUS};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use crate::areas::AreaAllocator;
+use crate::error::{AllocError, CreateError, DestroyError, FreeError};
+use crate::gfp::GfpFlags;
+use crate::kmap::{Kmap, WINDOWS};
+use crate::objects::{CacheName, CacheRef, CacheSpec, DebugChoice, DebugFlags, ObjectAllocator};
 use crate::order::Order;
-use crate::page::{BlockKey, PageMap};
-use crate::platform::{Lock, Platform};
-use crate::slab::{BootCaches, Chain};
-use crate::vm::{AreaTree, Memo, RangeCache, RangeDepot};
-use crate::zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
-
-pub use caches::CacheSpec;
-use cleared::ClearedPool;
-use events::Events;
-pub use events::{CpuStats, EventCounts};
-use kmalloc::KmallocCaches;
-pub use kmalloc::{KMALLOC_CLASSES, KMALLOC_MAX};
-pub use kmap::{KMAP_PAGES, KmapAtomic};
-pub use reclaim::Shrinker;
-use reclaim::Shrinkers;
-use sleepers::Sleepers;
-pub use vmalloc::AreaInfo;
-use zeroing::Zeroing;
-
-/// First frame that ISA DMA does not reach: 16 MiB.
-pub const DMA_END: Pfn = Pfn::new(4096);
+use crate::page::{DirectMap, PageMap};
+use crate::pages::{AtomicFloor, KmapAtomic, PageAllocator, ZeroPages};
+use crate::platform::{Access, Platform};
+use crate::report::Call;
+use crate::tables::PageTables;
 
 /// What is fixed when the allocators start.
 #[derive(Clone, Copy, Debug)]
@@ -86,267 +42,487 @@ pub struct Config {
     pub vmalloc_start: VirtAddr,
     /// End of the addresses for vm areas, page-aligned.
     pub vmalloc_end: VirtAddr,
-    /// First of the [`KMAP_PAGES`] pages of addresses for windows onto high memory, aligned to 2 MiB.
+    /// First of the [`KMAP_PAGES`](crate::kmap::KMAP_PAGES) pages of addresses for windows onto high memory, aligned to
+    /// 2 MiB.
     pub kmap_start: VirtAddr,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
 }
 
-/// A snapshot of one zone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ZoneStats {
-    /// Which zone.
-    pub kind: ZoneKind,
-    /// Pages that were handed to it at boot.
-    pub managed: usize,
-    /// Free pages, wherever they wait.
-    pub free: usize,
-    /// Of these, pages in the depots.
-    pub depot: usize,
-    /// Of these, pages in the CPUs' magazines, which the watermarks do not count.
-    pub parked: usize,
-    /// Its watermarks, in pages.
-    pub marks: Watermarks,
-    /// Free blocks of each order.
-    pub blocks: [usize; Order::COUNT],
-    /// What has happened since boot.
-    pub counters: ZoneCounters,
-    /// What each CPU's magazines have done.
-    pub cpus: [CpuZoneCounts; MAX_CPUS],
-}
-
 /// The allocators of one machine.
 pub struct Memory<P: Platform> {
-    platform: P,
-    map: PageMap,
-    config: Config,
-    /// Bytes of the direct map from its start on whose pages all have entries.
-    gapless_bytes: usize,
-    cpus: [CpuCache; MAX_CPUS],
-    cleared: ClearedPool<P>,
-    zeroing: Zeroing<P>,
-    shrinkers: P::Lock<Shrinkers>,
-    zones: [P::Lock<Zone>; ZoneKind::COUNT],
-    /// The zone that a request tries first, by its [`zone_bits`](crate::GfpFlags::zone_bits).
-    first_zones: [ZoneKind; 4],
-    /// Whether no page of each zone may wait in a magazine: so little memory is left, or pages are [zeroed](Zeroing).
-    tight: [AtomicBool; BlockKey::ZONES],
-    managed: AtomicUsize,
-    tables: AtomicUsize,
-    sleepers: Sleepers,
-    events: Events,
-    boot_caches: BootCaches<P>,
-    chain: P::Lock<Chain<P>>,
-    kmalloc: KmallocCaches<P>,
-    areas: P::Lock<AreaTree>,
-    /// Some of them, to be found without the lock.
-    memo: Memo,
-    kmaps: P::Lock<kmap::Windows>,
-    kmap_depths: kmap::Depths,
-    /// Free address ranges that each CPU has at hand.
-    ranges: [RangeCache; MAX_CPUS],
-    /// Free address ranges that any CPU may take.
-    range_depot: P::Lock<RangeDepot>,
+    pages: PageAllocator<P>,
+    objects: ObjectAllocator<P>,
+    tables: PageTables<P>,
+    areas: AreaAllocator<P>,
+    kmap: Kmap<P>,
 }
 
 impl<P: Platform> Memory<P> {
-    /// Allocators without memory: call [`release`](Self::release) for each free range, then
+    /// Makes allocators without memory in `place`, where they stay: call [`release`](Self::release) for each free range, then
     /// [`init_caches`](Self::init_caches).
-    pub fn new(platform: P, map: PageMap, config: Config) -> Self {
-        let zones = ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, config.atomic_floor)));
-        let gapless_bytes = map.gapless().min(config.highmem_start.as_u32()) as usize * PAGE_SIZE;
-        let high = if config.highmem_start.as_u32() < map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal };
-        Self {
-            platform,
-            map,
-            config,
-            gapless_bytes,
-            cpus: [const { CpuCache::new() }; MAX_CPUS],
-            cleared: ClearedPool::new(),
-            zeroing: Zeroing::new(),
-            shrinkers: Lock::new(Shrinkers::new()),
-            zones,
-            first_zones: [ZoneKind::Normal, ZoneKind::Dma, high, ZoneKind::Dma],
-            tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
-            managed: AtomicUsize::new(0),
-            tables: AtomicUsize::new(0),
-            sleepers: Sleepers::new(),
-            events: Events::new(),
-            boot_caches: BootCaches::new(),
-            chain: Lock::new(Chain::new()),
-            kmalloc: KmallocCaches::new(),
-            areas: Lock::new(AreaTree::new(config.vmalloc_start, config.vmalloc_end)),
-            memo: Memo::new(),
-            kmaps: Lock::new(kmap::Windows::new()),
-            kmap_depths: core::array::from_fn(|_| AtomicUsize::new(0)),
-            ranges: [const { RangeCache::new() }; MAX_CPUS],
-            range_depot: Lock::new(RangeDepot::new()),
-        }
+    pub fn init(place: &'static mut MaybeUninit<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
+        let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
+        let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
+        let memory = place.as_mut_ptr();
+        // SAFETY: `place` is valid for a `Memory`, so the field lies in it, and nothing else uses it.
+        let pages = unsafe {
+            settle(&raw mut (*memory).pages, PageAllocator::new(platform, direct, config.atomic_floor, windows))
+        };
+        // SAFETY: as above.
+        let objects = unsafe { settle(&raw mut (*memory).objects, ObjectAllocator::new(pages)) };
+        // SAFETY: as above.
+        let tables = unsafe { settle(&raw mut (*memory).tables, PageTables::new(pages)) };
+        let range = (config.vmalloc_start, config.vmalloc_end);
+        let areas = AreaAllocator::new(objects, tables, range, const { CacheName::literal("vm_area") });
+        // SAFETY: as above.
+        unsafe { settle(&raw mut (*memory).areas, areas) };
+        // SAFETY: as above.
+        unsafe { settle(&raw mut (*memory).kmap, Kmap::new(pages, tables, config.kmap_start)) };
+        // SAFETY: every field was written, and from now on all of it is only shared.
+        unsafe { &*memory }
     }
 
     /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
     pub fn release(&self, range: PfnRange) {
-        let mut at = range.start;
-        while at < range.end {
-            let order = largest_block(at, range.end, self.config.highmem_start);
-            self.with_zone(self.zone_of(at), |zone| zone.release(&self.map, at, order));
-            at = at.add(order.pages());
-        }
-        self.managed.fetch_add(range.frames(), Relaxed);
+        self.pages.release(range);
     }
 
-    /// Keeps about `pages` pages free for urgent requests, shared out to the zones by their size, instead of what the
-    /// formula of [`Watermarks`] says. Boot, after the last [`release`](Self::release). (Kernel option `min_free_kbytes=`.)
-    pub fn set_min_free(&self, pages: usize) {
-        let total = self.managed_pages().max(1);
-        let pages = pages.min(total);
-        for kind in ZoneKind::ALL {
-            self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
-        }
+    /// Creates the caches of the allocators and kmalloc's classes. Once, after the zones have memory.
+    #[track_caller]
+    pub fn init_caches(&'static self) -> Result<(), CreateError> {
+        let call = Call::here(&"kmem_cache_init");
+        self.areas.init();
+        self.objects.init(call)?;
+        self.kmap.init(call)?;
+        // What can be had without a destructor or a search comes first.
+        self.pages.register_shrinker(&self.areas)?;
+        self.pages.register_shrinker(&self.objects)?;
+        Ok(())
+    }
+
+    /// Has caches that are created from now on debugged, and pages cleared as every cache's objects are. Boot, before
+    /// [`init_caches`](Self::init_caches), if kmalloc's are to be among them. (Kernel options `slab_debug=`,
+    /// `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
+    pub fn set_slab_debug(&self, choice: DebugChoice) {
+        self.objects.set_debug(choice);
+        let mut zeroed = ZeroPages::empty();
+        zeroed.set(ZeroPages::ON_ALLOC, choice.all.contains(DebugFlags::ZERO_ON_ALLOC));
+        zeroed.set(ZeroPages::ON_FREE, choice.all.contains(DebugFlags::ZERO_ON_FREE));
+        self.pages.set_zeroing(zeroed);
+    }
+
+    /// The page allocator: zones, watermarks, reclaim, events.
+    pub fn pages(&'static self) -> &'static PageAllocator<P> {
+        &self.pages
+    }
+
+    /// The object allocator: what the caches hold.
+    pub fn objects(&'static self) -> &'static ObjectAllocator<P> {
+        &self.objects
+    }
+
+    /// The area allocator: who has which synthetic addresses.
+    pub fn areas(&'static self) -> &'static AreaAllocator<P> {
+        &self.areas
+    }
+
+    /// The supply of page tables.
+    pub fn tables(&'static self) -> &'static PageTables<P> {
+        &self.tables
     }
 
     /// The kernel beneath.
     #[inline]
     pub fn platform(&self) -> &P {
-        &self.platform
-    }
-
-    /// The page map.
-    pub fn map(&self) -> &PageMap {
-        &self.map
-    }
-
-    /// What was fixed at the start.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Pages that all zones manage: the machine's memory less what boot reserved.
-    pub fn managed_pages(&self) -> usize {
-        self.managed.load(Relaxed)
-    }
-
-    /// Those of them that the direct map shows: all but high memory.
-    pub fn low_pages(&self) -> usize {
-        self.managed_pages() - self.zone(ZoneKind::HighMem).with(|zone| zone.managed())
-    }
-
-    /// Free pages in all zones.
-    pub fn free_pages_total(&self) -> usize {
-        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
-        ZoneKind::ALL.into_iter().map(free).sum()
-    }
-
-    /// The zone that `frame` belongs to.
-    #[inline]
-    pub fn zone_of(&self, frame: Pfn) -> ZoneKind {
-        if frame < DMA_END {
-            ZoneKind::Dma
-        } else if frame < self.config.highmem_start {
-            ZoneKind::Normal
-        } else {
-            ZoneKind::HighMem
-        }
+        self.pages.platform()
     }
 
     /// The direct map's address of `frame`; `None` for high memory, which has none but by [`kmap`](Self::kmap).
     #[inline]
     pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
-        (frame < self.config.highmem_start).then(|| self.virt(frame))
-    }
-
-    /// [`page_address`](Self::page_address) of a frame that is known to be of low memory.
-    #[inline]
-    pub(crate) fn virt(&self, frame: Pfn) -> VirtAddr {
-        debug_assert!(frame < self.config.highmem_start, "{frame:?} is high memory");
-        self.platform.direct_map().add(frame.phys().as_u64() as usize)
+        self.pages.direct().page_address(frame)
     }
 
     /// The frame whose direct-map address lies in the page of `addr`, if the page map knows it.
     #[inline]
     pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
-        self.direct_frame(addr).filter(|&frame| self.map.get(frame).is_some())
+        self.pages.direct().frame_of(addr)
     }
 
-    /// The frame whose direct-map address lies in the page of `addr`, whether or not there is one.
-    #[inline]
-    fn direct_frame(&self, addr: VirtAddr) -> Option<Pfn> {
-        let offset = addr.as_usize().checked_sub(self.platform.direct_map().as_usize())?;
-        let frame = crate::addr::PhysAddr::new(offset as u64).frame()?;
-        (frame < self.config.highmem_start).then_some(frame)
+    /// Gives back all memory that nobody holds. Process context. Returns the pages that came back.
+    /// (`echo 3 > /proc/sys/vm/drop_caches`)
+    pub fn drop_caches(&'static self) -> usize {
+        self.pages.drop_caches()
     }
 
-    /// A snapshot of one zone.
-    pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
-        let cpus = core::array::from_fn(|cpu| self.cpu_counts(cpu, kind));
-        let parked = self.parked_pages(kind);
-        let (allocs, frees) = cpus.iter().fold((0, 0), |sum, cpu| (sum.0 + cpu.allocs, sum.1 + cpu.frees));
-        self.zone(kind).with(|zone| {
-            let mut blocks = [0; Order::COUNT];
-            for order in Order::all() {
-                blocks[order.log2()] = zone.buddy().free_blocks(order);
-            }
-            ZoneStats {
-                kind,
-                managed: zone.managed(),
-                free: zone.free_pages() + parked,
-                depot: zone.depot_pages(),
-                parked,
-                marks: zone.watermarks(),
-                blocks,
-                counters: ZoneCounters {
-                    allocs: zone.counters().allocs + allocs,
-                    frees: zone.counters().frees + frees,
-                    ..zone.counters()
-                },
-                cpus,
-            }
-        })
-    }
-
-    /// Checks every invariant of every zone, cache and area; returns the first that is broken. Meant for tests: it
-    /// holds each lock for long, and needs the allocators at rest.
+    /// Checks every invariant of every part; returns the first that is broken. Meant for tests: it holds each lock for long,
+    /// and needs the allocators at rest.
     pub fn validate(&'static self) -> Result<(), &'static str> {
-        for kind in ZoneKind::ALL {
-            self.zone(kind).with(|zone| zone.validate(&self.map))?;
-        }
-        self.validate_magazines()?;
-        self.validate_caches()?;
-        self.validate_ranges()?;
-        self.areas.with(|areas| {
-            areas.validate()?;
-            self.memo.validate(|area| areas.find(area.start) == Some(area))
-        })
-    }
-
-    /// Runs `f` with a zone that it may change.
-    #[inline]
-    fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
-        self.zone(kind).with(|zone| {
-            let result = f(zone);
-            // Only a change is written: every call reads it, on all CPUs.
-            let (known, tight) = (&self.tight[kind as usize], zone.is_tight() || self.zeroing.is_wanted());
-            if known.load(Relaxed) != tight {
-                known.store(tight, Relaxed);
-            }
-            result
-        })
-    }
-
-    /// Whether none of the memory of the zone of `frame` may hide.
-    #[inline]
-    fn is_tight(&self, frame: Pfn) -> bool {
-        self.tight[self.zone_of(frame) as usize].load(Relaxed)
-    }
-
-    #[inline]
-    fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
-        &self.zones[kind as usize]
+        self.pages.validate()?;
+        self.objects.validate()?;
+        self.areas.validate()
     }
 }
 
-/// The largest block that starts at `at`, is aligned to its size, and crosses neither `end` nor the start of HighMem.
-fn largest_block(at: Pfn, end: Pfn, highmem_start: Pfn) -> Order {
-    let end = if at < highmem_start { end.min(highmem_start) } else { end };
-    Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32())
+/// The chapter's calls: "get_free_page and Friends".
+impl<P: Platform> Memory<P> {
+    /// Allocates 2^`order` physically contiguous pages; their content is undefined. Sleeps if `gfp` has
+    /// [`GfpFlags::WAIT`] and memory is short. Free it with [`free_frames`](Self::free_frames).
+    #[track_caller]
+    #[inline]
+    pub fn alloc_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<Pfn, AllocError> {
+        self.pages.alloc_pages(gfp, order, Call::here(&"alloc_pages"))
+    }
+
+    /// Allocates 2^`order` contiguous pages and returns the address of the first, aligned to the block's size: the chapter's
+    /// `__get_free_pages`. Context and content as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    #[inline]
+    pub fn get_free_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
+        self.pages.get_free_pages(gfp, order, Call::here(&"__get_free_pages"))
+    }
+
+    /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
+    #[track_caller]
+    #[inline]
+    pub fn get_dma_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
+        self.pages.get_free_pages(gfp | GfpFlags::DMA, order, Call::here(&"__get_free_pages"))
+    }
+
+    /// Allocates one page filled with zeros. Context as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    #[inline]
+    pub fn get_zeroed_page(&'static self, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
+        self.pages.get_zeroed_page(gfp, Call::here(&"get_zeroed_page"))
+    }
+
+    /// [`get_zeroed_page`](Self::get_zeroed_page) from every zone: the direct map need not show the page.
+    #[track_caller]
+    #[inline]
+    pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
+        self.pages.alloc_zeroed_page(gfp, Call::here(&"alloc_zeroed_page"))
+    }
+
+    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
+    /// Context as [`alloc_pages`](Self::alloc_pages).
+    #[track_caller]
+    #[inline]
+    pub fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn]) -> usize {
+        self.pages.alloc_pages_bulk(gfp, pages, Call::here(&"alloc_pages_bulk"))
+    }
+
+    /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block with
+    /// further references ([`get_page`](Self::get_page)) is freed when the last one goes.
+    #[track_caller]
+    #[inline]
+    pub fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
+        self.pages.free_frames(frame, order, Call::here(&"__free_pages"))
+    }
+
+    /// Frees a block from [`get_free_pages`](Self::get_free_pages) by its address. Never sleeps; any context. Address 0 is
+    /// accepted and ignored.
+    #[track_caller]
+    #[inline]
+    pub fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
+        self.pages.free_pages(addr, order, Call::here(&"free_pages"))
+    }
+
+    /// [`free_pages`](Self::free_pages) of a single page.
+    #[track_caller]
+    #[inline]
+    pub fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.pages.free_pages(addr, Order::ZERO, Call::here(&"free_pages"))
+    }
+
+    /// Frees single pages; returns how many were refused. Never sleeps; any context.
+    #[track_caller]
+    #[inline]
+    pub fn free_pages_bulk(&'static self, pages: &[Pfn]) -> usize {
+        self.pages.free_pages_bulk(pages, Call::here(&"__free_pages"))
+    }
+
+    /// Takes one more reference to the block that starts at `frame`, whoever owns it; each is given back with
+    /// [`free_frames`](Self::free_frames). Returns whether `frame` starts an allocated block.
+    pub fn get_page(&self, frame: Pfn) -> bool {
+        self.pages.get_page(frame)
+    }
+}
+
+/// The chapter's calls: "The Real Story of kmalloc" and "Lookaside Caches".
+impl<P: Platform> Memory<P> {
+    /// Allocates at least `size` bytes, 0 (which counts as 1) to 131072, physically contiguous and aligned to their class;
+    /// content undefined. Sleeps if `gfp` allows it and memory is short. Free it with [`kfree`](Self::kfree).
+    #[track_caller]
+    #[inline(always)]
+    pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kmalloc(size, gfp, Call::here(&"kmalloc"))
+    }
+
+    /// [`kmalloc`](Self::kmalloc), filled with zeros.
+    #[track_caller]
+    #[inline]
+    pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kzalloc(size, gfp, Call::here(&"kmalloc"))
+    }
+
+    /// [`kmalloc`](Self::kmalloc) of `count` times `size` bytes; fails when that is more than a number can say.
+    #[track_caller]
+    #[inline]
+    pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kmalloc_array(count, size, gfp, Call::here(&"kmalloc_array"))
+    }
+
+    /// [`kmalloc_array`](Self::kmalloc_array), filled with zeros.
+    #[track_caller]
+    #[inline]
+    pub fn kcalloc(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kcalloc(count, size, gfp, Call::here(&"kmalloc_array"))
+    }
+
+    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null. It
+    /// moves only if its class is too small; on failure it stays as it was. Context as kmalloc.
+    #[track_caller]
+    #[inline]
+    pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
+    }
+
+    /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored.
+    #[track_caller]
+    #[inline]
+    pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
+        self.objects.kfree(memory, Call::here(&"kfree"))
+    }
+
+    /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
+    pub fn ksize(&self, memory: *const u8) -> Option<usize> {
+        self.objects.ksize(memory)
+    }
+
+    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
+    /// Objects of it may be freed either way; it cannot be destroyed.
+    pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
+        self.objects.kmem_find_general_cachep(size, gfp)
+    }
+
+    /// Creates a cache. Process context only; may sleep.
+    #[track_caller]
+    pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
+        self.objects.kmem_cache_create(spec, Call::here(&"kmem_cache_create"))
+    }
+
+    /// Allocates an object; content is what the constructor or the last owner left. `gfp` matters only when the cache must
+    /// grow, except that a call that may sleep is refused where the caller may not.
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kmem_cache_alloc(cache, gfp, Call::here(&"kmem_cache_alloc"))
+    }
+
+    /// Allocates objects until `objects` is full and returns how many that were: fewer only when memory ran out or the
+    /// caller may not sleep. Context and content as [`kmem_cache_alloc`](Self::kmem_cache_alloc).
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_alloc_bulk(
+        &'static self,
+        cache: CacheRef<P>,
+        gfp: GfpFlags,
+        objects: &mut [NonNull<u8>],
+    ) -> usize {
+        self.objects.kmem_cache_alloc_bulk(cache, gfp, objects, Call::here(&"kmem_cache_alloc_bulk"))
+    }
+
+    /// Frees an object of `cache`. Never sleeps; any context.
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
+        self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
+    }
+
+    /// Frees objects of a cache; returns how many were refused. Never sleeps; any context.
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_free_bulk(&'static self, cache: CacheRef<P>, objects: &[NonNull<u8>]) -> usize {
+        self.objects.kmem_cache_free_bulk(cache, objects, Call::here(&"kmem_cache_free_bulk"))
+    }
+
+    /// Bytes of an object of `cache`, padding included.
+    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
+        self.objects.kmem_cache_size(cache)
+    }
+
+    /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
+    /// that were. Process context.
+    #[track_caller]
+    pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
+        self.objects.kmem_cache_shrink(cache, Call::here(&"kmem_cache_shrink"))
+    }
+
+    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
+    /// that were. Destructors run. A request that may not sleep gets nothing. (2.4 reaps one cache a call, and a part of it;
+    /// who calls this wants the memory.)
+    #[track_caller]
+    pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
+        self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
+    }
+
+    /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
+    /// Nobody may use the cache meanwhile. Process context; may sleep.
+    #[track_caller]
+    pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
+        self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))
+    }
+}
+
+/// The chapter's calls: "vmalloc and Friends". Process context only, all of them; they may sleep.
+impl<P: Platform> Memory<P> {
+    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself. Content undefined. The size is
+    /// rounded up to whole pages, and one unmapped page follows. Refused: 0 bytes, more than the machine's memory. Useless
+    /// for DMA. Free it with [`vfree`](Self::vfree).
+    #[track_caller]
+    #[inline]
+    pub fn vmalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc"))
+    }
+
+    /// [`vmalloc`](Self::vmalloc), filled with zeros.
+    #[track_caller]
+    #[inline]
+    pub fn vzalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.vzalloc(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vzalloc"))
+    }
+
+    /// [`vmalloc`](Self::vmalloc) of pages that ISA DMA reaches, each by itself: below 16 MiB.
+    #[track_caller]
+    #[inline]
+    pub fn vmalloc_dma(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc(size, GfpFlags::KERNEL | GfpFlags::DMA, Call::here(&"vmalloc_dma"))
+    }
+
+    /// [`vmalloc`](Self::vmalloc) of pages that the direct map shows too: none from HighMem.
+    #[track_caller]
+    #[inline]
+    pub fn vmalloc_32(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc(size, GfpFlags::KERNEL, Call::here(&"vmalloc_32"))
+    }
+
+    /// [`vmalloc`](Self::vmalloc) of pages taken with these flags. The descriptor and the page tables are taken with
+    /// GFP_KERNEL all the same.
+    #[track_caller]
+    #[inline]
+    pub fn __vmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc(size, gfp, Call::here(&"__vmalloc"))
+    }
+
+    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
+    /// by page.
+    #[track_caller]
+    #[inline]
+    pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc_huge(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc_huge"))
+    }
+
+    /// Frees an area from [`vmalloc`](Self::vmalloc) by its first address. Address 0 is accepted and ignored.
+    #[track_caller]
+    #[inline]
+    pub fn vfree(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.areas.vfree(addr, Call::here(&"vfree"))
+    }
+
+    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and aligned.
+    /// Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
+    #[track_caller]
+    #[inline]
+    pub fn vmap(&'static self, pages: &[Pfn]) -> Result<VirtAddr, AllocError> {
+        self.areas.vmap(pages, Call::here(&"vmap"))
+    }
+
+    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any more.
+    /// Errors as [`vfree`](Self::vfree).
+    #[track_caller]
+    #[inline]
+    pub fn vunmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.areas.vunmap(addr, Call::here(&"vunmap"))
+    }
+
+    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. vfree and iounmap
+    /// put the flush off: call this when no stale translation may be left at all.
+    pub fn vm_unmap_aliases(&'static self) -> usize {
+        self.areas.unmap_aliases()
+    }
+
+    /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables. The address need not be
+    /// page-aligned: the result points to the same offset in the first mapped page. Refused: 0 bytes, a range that wraps
+    /// around, memory that the allocators own or the kernel lies in. Undo it with [`iounmap`](Self::iounmap).
+    #[track_caller]
+    #[inline]
+    pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.ioremap(phys, size, Call::here(&"ioremap"))
+    }
+
+    /// [`ioremap`](Self::ioremap), whose mappings are uncached anyway.
+    #[track_caller]
+    #[inline]
+    pub fn ioremap_nocache(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
+        self.areas.ioremap(phys, size, Call::here(&"ioremap"))
+    }
+
+    /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned.
+    #[track_caller]
+    #[inline]
+    pub fn iounmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.areas.iounmap(addr, Call::here(&"iounmap"))
+    }
+
+    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever
+    /// writes to them there is told by a fault. Large pages of which they are a part are split, with tables from the
+    /// allocator. Make pages of the direct map writable again before you free them. Refused: an address inside a page, pages
+    /// that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it was.
+    #[track_caller]
+    pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
+        self.areas.set_access((at, pages), Access::Read, Call::here(&"set_memory_ro"))
+    }
+
+    /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so.
+    #[track_caller]
+    pub fn set_memory_rw(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
+        self.areas.set_access((at, pages), Access::ReadWrite, Call::here(&"set_memory_rw"))
+    }
+}
+
+/// The calls on high memory that the chapter's "Memory zones" needs.
+impl<P: Platform> Memory<P> {
+    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the same
+    /// address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
+    #[track_caller]
+    #[inline]
+    pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
+        self.kmap.kmap(frame, Call::here(&"kmap"))
+    }
+
+    /// Ends a [`kmap`](Self::kmap) of the page in `frame`. Never sleeps; any context. A page of high memory that is not
+    /// shown is reported.
+    #[track_caller]
+    #[inline]
+    pub fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
+        self.kmap.kunmap(frame, Call::here(&"kunmap"))
+    }
+
+    /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped. Fails
+    /// beyond four at a time on a CPU.
+    pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
+        self.pages.kmap_atomic(frame)
+    }
+}
+
+/// Writes a part to its place, where it stays.
+///
+/// # Safety
+/// `place` must be valid for a `T` for ever, and nothing else may use it.
+unsafe fn settle<T>(place: *mut T, part: T) -> &'static T {
+    // SAFETY: by the contract.
+    unsafe { place.write(part) };
+    // SAFETY: by the contract; it was written just now, and is only shared from now on.
+    unsafe { &*place }
 }

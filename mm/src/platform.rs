@@ -1,18 +1,18 @@
 //! What the allocators need from the kernel, or the test, that they run in.
 //!
-//! Key types: [`Platform`], [`Lock`], [`Context`], [`Report`]. A kernel implements [`Platform`] once; host tests and
+//! Key types: [`Platform`], [`Lock`], [`Context`]. A kernel implements [`Platform`] once; host tests and
 //! benchmarks implement it with threads (`testing::HostPlatform`). Nothing in this crate names an architecture: page
 //! tables, locks and sleeping come in through here.
 
 use core::fmt;
-use core::panic::Location;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::error::{FreeError, MapError};
-use crate::gfp::{GfpFlags, ZoneKind};
+use crate::error::MapError;
+use crate::flush::MustFlush;
+use crate::gfp::ZoneKind;
 use crate::mapper::{Frames, Spares, Unlinked};
 use crate::order::Order;
-use crate::slab::Damage;
+use crate::report::Report;
 
 /// A lock that protects a value in every context, interrupts included.
 ///
@@ -73,139 +73,6 @@ pub enum Access {
     Read,
     /// Reading and writing.
     ReadWrite,
-}
-
-/// Something that the kernel log should hear about: a refused call or a failure.
-#[derive(Clone, Copy, Debug)]
-pub enum Report<'a> {
-    /// A free that was refused.
-    BadFree {
-        /// The call, for example `kfree`.
-        call: &'static str,
-        /// The address that it was given.
-        addr: VirtAddr,
-        /// The name of the cache that the call named or that the page belongs to, if any.
-        cache: Option<&'a str>,
-        /// What was wrong.
-        error: FreeError,
-    },
-    /// A call that may sleep, made where it may not.
-    WrongContext {
-        /// The call, for example `kmalloc`.
-        call: &'static str,
-        /// Where it was made.
-        context: Context,
-    },
-    /// Arguments that no state of memory could satisfy.
-    BadArgument {
-        /// The call, for example `vmalloc`.
-        call: &'static str,
-        /// What was wrong with them.
-        reason: &'static str,
-    },
-    /// An allocation of pages failed.
-    OutOfMemory {
-        /// Block size.
-        order: Order,
-        /// The request's flags.
-        gfp: GfpFlags,
-    },
-    /// Somebody wrote where he must not, next to an object of a debugged cache or into a free one. It was repaired.
-    Damage {
-        /// The cache.
-        cache: &'a str,
-        /// The object.
-        addr: VirtAddr,
-        /// What happened.
-        damage: Damage,
-        /// The first byte that is wrong, counted from the object's start.
-        at: isize,
-        /// What stands there and behind it, and how many bytes of it are known.
-        bytes: ([u8; 8], usize),
-        /// Who allocated the object last, if that is remembered.
-        allocated: Option<&'static Location<'static>>,
-        /// Who freed it last.
-        freed: Option<&'static Location<'static>>,
-    },
-    /// A cache could not be destroyed: objects are still allocated.
-    ObjectsLeft {
-        /// The cache.
-        cache: &'a str,
-        /// Objects that were never freed.
-        objects: usize,
-    },
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, error: FreeError::Misaligned, .. } => {
-                write!(f, "Trying to vfree() bad address ({:016x})", addr.as_usize())
-            }
-            Self::BadFree { call: "vfree" | "vunmap" | "iounmap", addr, .. } => {
-                write!(f, "Trying to vfree() nonexistent vm area ({:016x})", addr.as_usize())
-            }
-            Self::BadFree { call, addr, cache, error } => {
-                write!(f, "{call}: {:016x}: {}", addr.as_usize(), error.reason())?;
-                cache.map_or(Ok(()), |name| write!(f, " (cache {name})"))
-            }
-            Self::WrongContext { call, context } => write!(f, "{call}: may sleep, called in {context}"),
-            Self::BadArgument { call, reason } => write!(f, "{call}: {reason}"),
-            Self::OutOfMemory { order, gfp } => {
-                write!(f, "__alloc_pages: {}-order allocation failed. (gfp={:#x})", order.log2(), gfp.bits())
-            }
-            Self::Damage { cache, addr, damage, at, bytes, allocated, freed } => {
-                write!(f, "slab {cache}: object {:016x} {}: byte {at}:", addr.as_usize(), damage.reason())?;
-                bytes.0.iter().take(bytes.1).try_for_each(|byte| write!(f, " {byte:02x}"))?;
-                for (what, user) in [("allocated", allocated), ("freed", freed)] {
-                    if let Some(user) = user {
-                        write!(f, "; {what} at {}:{}", user.file(), user.line())?;
-                    }
-                }
-                Ok(())
-            }
-            Self::ObjectsLeft { cache, objects } => {
-                write!(f, "kmem_cache_destroy: Can't free all objects of {cache}: {objects} left")
-            }
-        }
-    }
-}
-
-/// Pages whose mappings are gone, but may live on in TLBs. Their frames and addresses must have no new owner before
-/// [`Platform::flush`] has taken this.
-#[derive(PartialEq, Eq, Debug)]
-#[must_use = "TLBs may still show the old frames until this is flushed"]
-pub struct MustFlush {
-    start: VirtAddr,
-    pages: usize,
-}
-
-impl MustFlush {
-    /// The `pages` pages from `start` on must be flushed.
-    pub const fn new(start: VirtAddr, pages: usize) -> Self {
-        Self { start, pages }
-    }
-
-    /// One for both and what lies between them: a single flush does for many areas.
-    pub fn merge(self, other: Self) -> Self {
-        let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
-        Self { start, pages: (end.as_usize() - start.as_usize()) / PAGE_SIZE }
-    }
-
-    /// The first address concerned.
-    pub const fn start(&self) -> VirtAddr {
-        self.start
-    }
-
-    /// The end of the addresses concerned.
-    pub const fn end(&self) -> VirtAddr {
-        self.start.add(self.pages * PAGE_SIZE)
-    }
-
-    /// Pages from there to the end.
-    pub const fn pages(&self) -> usize {
-        self.pages
-    }
 }
 
 /// A promise that the caller stays on its CPU and that no other thread runs there meanwhile; interrupts may.
@@ -312,12 +179,23 @@ pub trait Platform: Sync + Sized + 'static {
     /// when every table maps something.
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)>;
 
-    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every CPU.
-    /// Any context.
+    /// Whether [`flush`](Self::flush) may be called in any context: true where one CPU runs. Then GFP_ATOMIC reaches what
+    /// freed areas left behind too, down to the last page.
+    const FLUSH_ANYWHERE: bool = false;
+
+    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every CPU;
+    /// ends with [`MustFlush::flushed`]. It may wait for other CPUs: process context, not pinned, without a lock held,
+    /// unless [`FLUSH_ANYWHERE`](Self::FLUSH_ANYWHERE).
     fn flush(&self, must_flush: MustFlush);
 
+    /// Drops every cached translation that `must_flush` tells of on this CPU; ends with [`MustFlush::flushed`]. Any context,
+    /// pinned: it is for addresses that no other CPU uses.
+    fn flush_local(&self, must_flush: MustFlush) {
+        self.flush(must_flush);
+    }
+
     /// Tells the kernel log. Called without locks held, in any context.
-    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>);
+    fn report(&self, report: &Report<'_>);
 
     /// Whether an allocation of 2^`order` pages may be tried at all; a place for fault injection.
     fn admits(&self, _order: Order) -> bool {

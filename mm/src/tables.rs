@@ -1,56 +1,65 @@
-//! Runs of pages and the tables that they need.
+//! Runs of pages in the kernel's page tables, and the tables that they need.
+//!
+//! [`PageTables`] stands on the page allocator: the platform writes entries, and where it lacks a table this part gets one.
+//! Areas, windows and whoever else maps pages share it.
 
-use core::panic::Location;
-
-use super::Memory;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use crate::atomic::Ordering::Relaxed;
+use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, MapError};
+use crate::flush::MustFlush;
 use crate::gfp::GfpFlags;
-use crate::mapper::Frames;
+use crate::mapper::{Frames, Spares};
 use crate::order::Order;
-use crate::platform::{Mapping, MustFlush, Platform};
-use crate::vm::FrameChain;
+use crate::page::BlockChain;
+use crate::pages::PageAllocator;
+use crate::platform::{Access, Mapping, Platform};
+use crate::report::Call;
+use crate::tag::Tag;
 
-impl<P: Platform> Memory<P> {
+/// The supply of page tables.
+pub struct PageTables<P: Platform> {
+    pages: &'static PageAllocator<P>,
+    count: AtomicUsize,
+}
+
+/// Why a run cannot go on.
+enum Blocked {
+    /// No memory for a table.
+    NoMemory,
+    /// Something else is mapped.
+    Mapped,
+}
+
+impl<P: Platform> PageTables<P> {
+    /// No tables yet.
+    pub(crate) fn new(pages: &'static PageAllocator<P>) -> Self {
+        Self { pages, count: AtomicUsize::new(0) }
+    }
+
     /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how
-    /// many that were. Fewer than all only after a failure, which has been reported.
+    /// many that were. Fewer than all only after a failure, which has been reported. Process context.
     #[inline]
-    pub(in crate::memory) fn map_all(
-        &'static self,
-        call: &'static str,
-        at: VirtAddr,
-        frames: Frames<'_>,
-        mapping: Mapping,
-        caller: &'static Location<'static>,
-    ) -> usize {
-        match self.platform.map(at, frames, mapping, &mut None) {
+    pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> usize {
+        match self.pages.platform().map(at, frames, mapping, &mut None) {
             Ok(pages) if pages == frames.len() => pages,
-            begun => self.map_rest(call, at, (frames, begun.unwrap_or(0)), mapping, caller),
+            begun => self.map_rest(at, (frames, begun.unwrap_or(0)), mapping, call),
         }
     }
 
-    /// [`map_all`](Self::map_all) where something is in the way, and the first pages are mapped already.
+    /// [`map`](Self::map) where something is in the way, and the first pages are mapped already.
     #[cold]
     #[inline(never)]
-    fn map_rest(
-        &'static self,
-        call: &'static str,
-        at: VirtAddr,
-        (frames, mut done): (Frames<'_>, usize),
-        mapping: Mapping,
-        caller: &'static Location<'static>,
-    ) -> usize {
+    fn map_rest(&self, at: VirtAddr, (frames, mut done): (Frames<'_>, usize), mapping: Mapping, call: Call) -> usize {
         let mut spare = None;
         while done < frames.len() {
             let here = at.add(done * PAGE_SIZE);
-            match self.platform.map(here, frames.after(done), mapping, &mut spare) {
+            match self.pages.platform().map(here, frames.after(done), mapping, &mut spare) {
                 Ok(pages) => done += pages,
-                Err(error) => match self.make_way(error, here, frames.len() - done, caller) {
+                Err(error) => match self.make_way(error, here, frames.len() - done, call) {
                     Ok(table) => spare = spare.or(table),
                     Err(Blocked::NoMemory) => break,
                     Err(Blocked::Mapped) => {
-                        self.refuse(call, "the page is mapped already", caller);
+                        self.pages.refuse(call, "the page is mapped already");
                         break;
                     }
                 },
@@ -65,40 +74,65 @@ impl<P: Platform> Memory<P> {
     /// Does what a run waits for that could not go on: a new table, or that an empty one goes.
     #[cold]
     #[inline(never)]
-    fn make_way(
-        &'static self,
-        error: MapError,
-        at: VirtAddr,
-        pages: usize,
-        caller: &'static Location<'static>,
-    ) -> Result<Option<Pfn>, Blocked> {
+    fn make_way(&self, error: MapError, at: VirtAddr, pages: usize, call: Call) -> Result<Option<Pfn>, Blocked> {
         match error {
-            MapError::TableMissing => self.new_table(caller).map(Some).map_err(|AllocError| Blocked::NoMemory),
-            MapError::TableInTheWay if self.unlink_tables(at, at.add(pages * PAGE_SIZE)) > 0 => Ok(None),
+            MapError::TableMissing => self.new_table(call).map(Some).map_err(|AllocError| Blocked::NoMemory),
+            MapError::TableInTheWay if self.unlink_empty(at, at.add(pages * PAGE_SIZE)) > 0 => Ok(None),
             MapError::TableInTheWay | MapError::AlreadyMapped | MapError::NotMapped | MapError::OutOfRange => {
                 Err(Blocked::Mapped)
             }
         }
     }
 
-    pub(super) fn new_table(&'static self, caller: &'static Location<'static>) -> Result<Pfn, AllocError> {
-        let table = self.alloc_frames(GfpFlags::KERNEL, Order::ZERO, caller)?;
-        self.platform.clear_page(self.virt(table));
-        self.tables.fetch_add(1, Relaxed);
+    /// Changes what may be done to mapped pages, with as many tables as it takes. Process context.
+    ///
+    /// # Errors
+    /// Nothing was changed. [`MapError::TableMissing`]: no memory, which has been reported.
+    pub(crate) fn protect(
+        &self,
+        (at, pages): (VirtAddr, usize),
+        access: Access,
+        call: Call,
+    ) -> Result<MustFlush, MapError> {
+        let mut spares = Spares::EMPTY;
+        let changed = loop {
+            match self.pages.platform().protect(at, pages, access, &mut spares) {
+                Err(MapError::TableMissing) => {
+                    let added = self
+                        .new_table(call)
+                        .is_ok_and(|table| spares.add(table).inspect_err(|&surplus| self.drop_table(surplus)).is_ok());
+                    if !added {
+                        break Err(MapError::TableMissing);
+                    }
+                }
+                result => break result,
+            }
+        };
+        while let Some(unused) = spares.take() {
+            self.drop_table(unused);
+        }
+        changed
+    }
+
+    fn new_table(&self, call: Call) -> Result<Pfn, AllocError> {
+        let table = self.pages.alloc_block(GfpFlags::KERNEL, Order::ZERO, Tag::PageTable, call)?;
+        self.pages.platform().clear_page(self.pages.direct().virt(table));
+        self.count.fetch_add(1, Relaxed);
         Ok(table)
     }
 
-    pub(super) fn drop_table(&self, table: Pfn) {
-        self.tables.fetch_sub(1, Relaxed);
-        self.give_frames(&[table]);
+    fn drop_table(&self, table: Pfn) {
+        self.count.fetch_sub(1, Relaxed);
+        let freed = self.pages.free_block(table, Order::ZERO, Tag::PageTable);
+        debug_assert!(freed.is_ok());
     }
 
     /// Frees the page tables that map part of `from..end` and are empty; returns how many. Process context.
-    fn unlink_tables(&self, from: VirtAddr, end: VirtAddr) -> usize {
-        let (mut at, mut tables) = (from, FrameChain::EMPTY);
+    pub(crate) fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> usize {
+        let (mut at, mut tables) = (from, BlockChain::EMPTY);
         let mut must_flush: Option<MustFlush> = None;
-        while let Some((unlinked, flush)) = self.platform.unlink_empty_table(at, end) {
-            tables.push(&self.map, unlinked.table, 1);
+        while let Some((unlinked, flush)) = self.pages.platform().unlink_empty_table(at, end) {
+            tables.push(self.pages.map(), unlinked.table);
             must_flush = Some(match must_flush {
                 Some(before) => before.merge(flush),
                 None => flush,
@@ -106,30 +140,17 @@ impl<P: Platform> Memory<P> {
             at = unlinked.next;
         }
         if let Some(must_flush) = must_flush {
-            self.platform.flush(must_flush);
+            self.pages.platform().flush(must_flush);
         }
-        let count = tables.blocks();
-        while let Some(table) = tables.pop(&self.map) {
+        let count = tables.len() as usize;
+        while let Some(table) = tables.pop(self.pages.map()) {
             self.drop_table(table);
         }
         count
     }
 
-    /// Frees the page tables of the vm range that map nothing; returns how many. Process context.
-    pub(in crate::memory) fn prune_tables(&self) -> usize {
-        self.unlink_tables(self.config.vmalloc_start, self.config.vmalloc_end)
+    /// Page tables from the allocator: those of areas and windows, and those of large pages that were split.
+    pub fn count(&self) -> usize {
+        self.count.load(Relaxed)
     }
-
-    /// Page tables from the allocator: those of the vm range, and those of large pages that were split.
-    pub fn page_tables(&self) -> usize {
-        self.tables.load(Relaxed)
-    }
-}
-
-/// Why a run cannot go on.
-enum Blocked {
-    /// No memory for a table.
-    NoMemory,
-    /// Something else is mapped.
-    Mapped,
 }

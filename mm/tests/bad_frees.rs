@@ -80,12 +80,12 @@ impl Targets {
     /// Performs a free that must be refused with `error`, reported once, and change nothing.
     fn refused(&self, error: FreeError, what: &str, free: impl FnOnce(Kernel) -> Result<(), FreeError>) {
         let before = state(*self.memory);
-        let counted = self.memory.events().bad_frees;
+        let counted = self.memory.pages().events().bad_frees;
         assert_eq!(free(*self.memory), Err(error), "{what}");
         let reports = self.memory.platform().take_reports();
         assert_eq!(reports.len(), 1, "{what}: {reports:?}");
         assert_eq!(state(*self.memory), before, "{what} changed something");
-        assert_eq!(self.memory.events().bad_frees, counted + 1, "{what}");
+        assert_eq!(self.memory.pages().events().bad_frees, counted + 1, "{what}");
         assert_eq!(self.memory.validate(), Ok(()), "{what}");
     }
 
@@ -181,9 +181,9 @@ fn a_wrong_order_with_references_is_refused() {
     let frame = t.memory.frame_of(t.block).expect("in the direct map");
     assert!(t.memory.get_page(frame));
     t.pages(FreeError::WrongOrder, "referenced", t.block, 0);
-    let free = t.memory.free_pages_total();
+    let free = t.memory.pages().free_pages_total();
     t.memory.free_pages(t.block, order(3)).expect("one of two references");
-    assert_eq!(t.memory.free_pages_total(), free);
+    assert_eq!(t.memory.pages().free_pages_total(), free);
     t.release();
 }
 
@@ -263,7 +263,7 @@ fn the_allocators_own_objects_cannot_be_freed() {
 }
 
 fn in_slab(memory: Kernel, frame: Pfn) -> bool {
-    memory.map().get(frame).is_some_and(|page| page.state() == PageState::Slab)
+    memory.pages().map().get(frame).is_some_and(|page| page.state() == PageState::Slab)
 }
 
 #[test]

@@ -15,13 +15,13 @@ fn order(log2: usize) -> Order {
 fn blocks_are_aligned_and_come_back() {
     // Shows: S38, S41
     let memory = TestKernel::boot(&Machine::with_mib(64));
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     for order in Order::all() {
         let block = memory.get_free_pages(KERNEL, order).expect("fresh memory has every order");
         assert!(block.is_aligned(order.bytes()));
         assert_eq!(memory.free_pages(block, order), Ok(()));
     }
-    assert_eq!(memory.free_pages_total(), free);
+    assert_eq!(memory.pages().free_pages_total(), free);
     memory.validate().expect("valid");
 }
 
@@ -71,7 +71,7 @@ fn the_cache_behind_kmalloc_can_be_found() {
 fn vmalloc_areas_are_seventeen_pages_apart() {
     // Shows: K12, S51, S52, S59
     let memory = TestKernel::boot(&Machine::with_mib(64));
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     let first = VmArea::<TestKernel>::new(16 * PAGE_SIZE).expect("memory");
     let mut second = VmArea::<TestKernel>::new(15 * PAGE_SIZE + 1).expect("memory");
     assert_eq!(second.addr().as_usize() - first.addr().as_usize(), 17 * PAGE_SIZE);
@@ -81,23 +81,23 @@ fn vmalloc_areas_are_seventeen_pages_apart() {
     assert!(memory.validate().is_ok());
     drop((first, second));
     memory.drop_caches();
-    assert_eq!(memory.free_pages_total(), free);
+    assert_eq!(memory.pages().free_pages_total(), free);
 }
 
 #[test]
 fn atomic_reaches_the_last_page_and_kernel_stops_at_min() {
     // Shows: S4, S5, K1, K17
     let memory = TestKernel::boot(&Machine::with_mib(8));
-    let min = memory.zone_stats(ZoneKind::Dma).marks.min;
+    let min = memory.pages().zone_stats(ZoneKind::Dma).marks.min;
     let mut held = KVec::<_, TestKernel>::with_capacity(4096, KERNEL).expect("memory");
     while let Ok(page) = memory.alloc_pages(KERNEL, Order::ZERO) {
         held.push(page, KERNEL).expect("room was reserved");
     }
-    assert_eq!(memory.zone_stats(ZoneKind::Dma).free, min);
+    assert_eq!(memory.pages().zone_stats(ZoneKind::Dma).free, min);
     while let Ok(page) = memory.alloc_pages(ATOMIC, Order::ZERO) {
         held.push(page, ATOMIC).expect("room was reserved");
     }
-    assert_eq!(memory.free_pages_total(), 0);
+    assert_eq!(memory.pages().free_pages_total(), 0);
     assert!(
         memory
             .platform()
@@ -131,7 +131,7 @@ fn a_call_that_may_sleep_is_refused_in_interrupt_context() {
 fn owned_values_free_what_they_hold() {
     let memory = TestKernel::boot(&Machine::with_mib(16));
     let cache = KmemCache::<TestKernel>::create("quanta", 4000, 0, CacheFlags::HWCACHE_ALIGN).expect("a cache");
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     {
         let text = KString::<TestKernel>::try_format(format_args!("{} {}", 1, "two")).expect("memory");
         assert_eq!(text.as_str(), "1 two");
@@ -149,7 +149,7 @@ fn owned_values_free_what_they_hold() {
     }
     cache.destroy().expect("all objects are back");
     memory.drop_caches();
-    assert_eq!(memory.free_pages_total(), free);
+    assert_eq!(memory.pages().free_pages_total(), free);
 }
 
 #[test]

@@ -51,7 +51,9 @@ fn numbers(vec: &[Value]) -> Vec<usize> {
 }
 
 fn nothing_is_held(memory: Kernel) {
-    assert!(memory.caches().all(|cache| !cache.name.as_str().starts_with("size-") || cache.active_objects == 0));
+    assert!(
+        memory.objects().caches().all(|cache| !cache.name.as_str().starts_with("size-") || cache.active_objects == 0)
+    );
     at_rest(memory);
 }
 

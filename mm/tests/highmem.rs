@@ -76,7 +76,7 @@ fn owned_memory_is_refused_too() {
     assert!(reports.len() == 6 && reports.iter().all(|line| line.ends_with(REFUSAL)), "{reports:?}");
     assert_eq!(blocks(*memory), before);
     let page = UserPage::<TestKernel>::zeroed(HIGHUSER).expect("shown by kmap");
-    assert_eq!(memory.zone_of(page.frame()), ZoneKind::HighMem);
+    assert_eq!(memory.pages().direct().zone_of(page.frame()), ZoneKind::HighMem);
 }
 
 #[test]
@@ -145,10 +145,10 @@ fn the_window_of_a_high_page_is_no_direct_address() {
 fn calls_that_need_no_address_take_high_memory_first() {
     // Shows: K5, S9
     let memory = boot_high(48, 32);
-    let zone_behind = |area| memory.zone_of(memory.vmalloc_to_frame(area).expect("mapped"));
+    let zone_behind = |area| memory.pages().direct().zone_of(memory.areas().frame_at(area).expect("mapped"));
     let mut pages = [Pfn::new(0); 4];
     assert_eq!(memory.alloc_pages_bulk(HIGHUSER, &mut pages), 4);
-    assert!(pages.iter().all(|&page| memory.zone_of(page) == ZoneKind::HighMem));
+    assert!(pages.iter().all(|&page| memory.pages().direct().zone_of(page) == ZoneKind::HighMem));
     let mapped = memory.vmap(&pages).expect("memory");
     assert_eq!(zone_behind(mapped), ZoneKind::HighMem);
     for area in [memory.vmalloc(1), memory.vzalloc(1), memory.vmalloc_huge(1), memory.__vmalloc(1, HIGHUSER)] {
@@ -164,7 +164,7 @@ fn calls_that_need_no_address_take_high_memory_first() {
     memory.vunmap(mapped).expect("a right call");
     assert_eq!(memory.free_pages_bulk(&pages), 0);
     let last = memory.alloc_pages(ATOMIC, Order::ZERO).expect("memory");
-    assert_ne!(memory.zone_of(last), ZoneKind::HighMem, "only who asks for it gets it");
+    assert_ne!(memory.pages().direct().zone_of(last), ZoneKind::HighMem, "only who asks for it gets it");
     memory.free_frames(last, Order::ZERO).expect("ours");
     at_rest(*memory);
 }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::{Barrier, mpsc};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
+use mm::objects::{DebugChoice, DebugFlags};
 use mm::own::Global;
-use mm::slab::{DebugChoice, DebugFlags};
 use mm::testing::{HostPlatform, Machine, Rng, TestKernel};
 use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, Context, DestroyError, FreeError, GfpFlags};
 
@@ -21,7 +21,7 @@ fn create(memory: Kernel, name: &str, size: usize) -> CacheRef<HostPlatform> {
 }
 
 fn stats(memory: Kernel, name: &str) -> CacheStats {
-    memory.caches().find(|cache| cache.name.as_str() == name).expect("listed")
+    memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed")
 }
 
 /// Takes two objects of the class that the interrupted thread uses, and of another, and gives them back.
@@ -120,7 +120,7 @@ fn a_cache_that_goes_takes_back_the_empty_magazines_of_other_cpus() {
     let spec = CacheSpec { name: "test", size: 4000, offset: 0, flags, ctor: None, dtor: None };
     let cache = memory.kmem_cache_create(&spec).expect("a cache");
     let magazines = || -> usize {
-        let own = memory.caches().filter(|cache| cache.name.as_str().starts_with("magazine-"));
+        let own = memory.objects().caches().filter(|cache| cache.name.as_str().starts_with("magazine-"));
         own.map(|cache| cache.active_objects).sum()
     };
     let before = magazines();
@@ -150,7 +150,7 @@ fn objects_that_only_wait_in_magazines_do_not_hold_their_cache() {
     // Shows: S31
     let memory = boot(16);
     let cache = create(*memory, "test", 64);
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     let barrier = Barrier::new(2);
     let (busy, idle) = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -183,7 +183,7 @@ fn objects_that_only_wait_in_magazines_do_not_hold_their_cache() {
     assert_eq!(idle.1, Ok(()));
     memory.platform().take_reports();
     memory.drop_caches();
-    assert_eq!(memory.free_pages_total(), free);
+    assert_eq!(memory.pages().free_pages_total(), free);
     at_rest(*memory);
 }
 
@@ -207,7 +207,7 @@ fn without_memory_for_magazines_objects_are_served_from_slabs() {
     let pages = common::hoard(*memory, ATOMIC);
     common::give(*memory, pages[..2].iter().copied());
     let objects: Vec<_> = (0..20).map(|_| memory.kmalloc(200, ATOMIC).expect("one page holds fifteen")).collect();
-    assert_eq!((memory.free_pages_total(), stats(*memory, "magazine-64").slabs), (0, 0));
+    assert_eq!((memory.pages().free_pages_total(), stats(*memory, "magazine-64").slabs), (0, 0));
     objects.iter().for_each(|object| memory.kfree(object.as_ptr()).expect("a right free"));
     assert_eq!(stats(*memory, "size-256").parked, 0);
     common::give(*memory, pages[2..].iter().copied());
@@ -305,7 +305,7 @@ fn run_object_model(seed: u64, steps: usize, debug: DebugFlags) {
         }
         if step % 500_000 == 0 {
             memory.validate().unwrap_or_else(|broken| panic!("seed {seed}, step {step}: {broken}"));
-            let active: usize = memory.caches().filter(is_public).map(|cache| cache.active_objects).sum();
+            let active: usize = memory.objects().caches().filter(is_public).map(|cache| cache.active_objects).sum();
             assert_eq!(active, held.len(), "seed {seed}, step {step}");
         }
     }
@@ -350,7 +350,7 @@ fn operations_on_debugged_caches_agree_with_the_model() {
 fn objects_freed_on_other_cpus_are_lost_to_nobody() {
     let memory = boot(48);
     let cache = create(*memory, "test", 100);
-    let start = memory.free_pages_total();
+    let start = memory.pages().free_pages_total();
     let senders: Vec<_> = std::thread::scope(|scope| {
         let (ends, inboxes): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::sync_channel::<Held>(300)).unzip();
         let workers: Vec<_> = inboxes
@@ -389,6 +389,6 @@ fn objects_freed_on_other_cpus_are_lost_to_nobody() {
     memory.validate().expect("valid");
     memory.kmem_cache_destroy(cache).expect("empty");
     memory.drop_caches();
-    assert_eq!(memory.free_pages_total(), start);
+    assert_eq!(memory.pages().free_pages_total(), start);
     at_rest(*memory);
 }

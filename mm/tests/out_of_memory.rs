@@ -36,10 +36,10 @@ fn fails_cleanly_at(
         memory.validate().expect(what);
         assert_eq!(blocks(*memory), start, "{what}, {granted} granted: pages leaked");
         assert!(
-            memory.caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"),
+            memory.objects().caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"),
             "{what}"
         );
-        assert_eq!(memory.areas().count(), 0, "{what}");
+        assert_eq!(memory.areas().iter().count(), 0, "{what}");
         if result.is_ok() {
             return granted;
         }
@@ -125,10 +125,10 @@ fn a_cache_without_memory_is_not_created() {
         }
     };
     assert_eq!(error, CreateError::NoMemory);
-    let before = memory.caches().count();
+    let before = memory.objects().caches().count();
     memory.platform().fail_never();
     let last = create("last").expect("memory");
-    assert_eq!(memory.caches().count(), before + 1);
+    assert_eq!(memory.objects().caches().count(), before + 1);
     memory.kmem_cache_destroy(last).expect("empty");
     assert!(caches.into_iter().all(|cache| memory.kmem_cache_destroy(cache).is_ok()));
     memory.validate().expect("valid");
@@ -175,7 +175,7 @@ fn a_cache_with_a_live_object_survives_its_handle() {
     let cache = KmemCache::<TestKernel>::create("owned", 100, 0, CacheFlags::empty()).expect("a cache");
     let mut object = cache.alloc(KERNEL).expect("memory");
     assert_eq!(cache.destroy(), Err(DestroyError::Busy(1)));
-    assert!(memory.caches().any(|cache| cache.name.as_str() == "owned"));
+    assert!(memory.objects().caches().any(|cache| cache.name.as_str() == "owned"));
     object.bytes_mut().fill(1);
     drop(object);
     let reports = memory.platform().take_reports();

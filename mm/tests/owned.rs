@@ -204,7 +204,11 @@ fn containers_compare_convert_and_iterate() {
     assert_eq!(again.into_inner(), 5);
     drop((other, values));
     assert!(
-        memory.caches().filter(|cache| cache.name.as_str().starts_with("size-")).all(|cache| cache.active_objects == 0)
+        memory
+            .objects()
+            .caches()
+            .filter(|cache| cache.name.as_str().starts_with("size-"))
+            .all(|cache| cache.active_objects == 0)
     );
     at_rest(*memory);
 }

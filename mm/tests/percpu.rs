@@ -5,7 +5,7 @@ mod common;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, order};
-use mm::memory::Shrinker;
+use mm::Shrinker;
 use mm::own::Global;
 use mm::testing::{Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
@@ -43,7 +43,7 @@ fn an_interrupt_at_any_step_neither_blocks_nor_breaks_the_caches() {
         for _ in 0..200 {
             held.push(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory"));
         }
-        assert!(held.iter().all(|page| memory.map().get(*page).is_some()));
+        assert!(held.iter().all(|page| memory.pages().map().get(*page).is_some()));
         held.sort_unstable();
         assert!(held.windows(2).all(|pair| pair[0] != pair[1]), "a page has two owners");
         for page in held.drain(..) {
@@ -70,15 +70,15 @@ fn a_page_in_a_magazine_cannot_be_freed_again() {
 #[test]
 fn freed_pages_wait_in_magazines_and_merge_when_asked() {
     let memory = boot(64);
-    let before = memory.zone_stats(ZoneKind::Normal);
+    let before = memory.pages().zone_stats(ZoneKind::Normal);
     let mut pages = [Pfn::new(0); 1000];
     assert_eq!(memory.alloc_pages_bulk(KERNEL, &mut pages), 1000);
     assert_eq!(memory.free_pages_bulk(&pages), 0);
-    let after = memory.zone_stats(ZoneKind::Normal);
+    let after = memory.pages().zone_stats(ZoneKind::Normal);
     assert_eq!(after.free, before.free);
     assert!(after.parked > 0 && after.depot > 0, "{after:?}");
     memory.drop_caches();
-    assert_eq!(memory.zone_stats(ZoneKind::Normal).blocks, before.blocks);
+    assert_eq!(memory.pages().zone_stats(ZoneKind::Normal).blocks, before.blocks);
     at_rest(*memory);
 }
 
@@ -96,11 +96,11 @@ fn a_whole_zone_of_single_pages_merges_again() {
             let page = pages.swap_remove(rng.below(pages.len()));
             memory.free_frames(page, Order::ZERO).expect("a right free");
         }
-        let normal = memory.zone_stats(ZoneKind::Normal);
+        let normal = memory.pages().zone_stats(ZoneKind::Normal);
         assert!(normal.depot > normal.managed / 2, "{normal:?}: too few wait in the depot to be merged by a walk");
         memory.drop_caches();
         memory.validate().expect("valid");
-        assert_eq!(memory.zone_stats(ZoneKind::Normal).depot, 0);
+        assert_eq!(memory.pages().zone_stats(ZoneKind::Normal).depot, 0);
         memory.free_frames(kept, Order::ZERO).expect("a right free");
         memory.drop_caches();
         assert_eq!(common::blocks(*memory), before);
@@ -113,7 +113,7 @@ fn bulk_stops_where_memory_ends_and_counts_what_it_refused() {
     let memory = boot(8);
     let mut pages = vec![Pfn::new(0); 4096];
     let got = memory.alloc_pages_bulk(ATOMIC, &mut pages);
-    assert!(got < 4096 && memory.free_pages_total() == 0);
+    assert!(got < 4096 && memory.pages().free_pages_total() == 0);
     assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
     assert_eq!(memory.free_pages_bulk(&pages[..3]), 3);
     memory.platform().take_reports();
@@ -132,16 +132,16 @@ fn want_cleared(memory: Kernel, count: usize) {
 fn pages_cleared_ahead_are_zero_and_still_free() {
     // Shows: S37
     let memory = boot(64);
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     let dirty = memory.get_free_pages(KERNEL, Order::ZERO).expect("memory");
     // SAFETY: the page is ours.
     unsafe { dirty.as_mut_ptr::<u8>().write_bytes(0xa5, PAGE_SIZE) };
     memory.free_page(dirty).expect("a right free");
-    assert!(!memory.clear_ahead(), "nobody has asked for one");
+    assert!(!memory.pages().clear_ahead(), "nobody has asked for one");
     want_cleared(*memory, 10);
-    let cleared = (0..1000).take_while(|_| memory.clear_ahead()).count();
+    let cleared = (0..1000).take_while(|_| memory.pages().clear_ahead()).count();
     assert_eq!(cleared, 10);
-    assert_eq!(memory.free_pages_total(), free);
+    assert_eq!(memory.pages().free_pages_total(), free);
     for _ in 0..2 * cleared {
         let page = memory.get_zeroed_page(KERNEL).expect("memory");
         // SAFETY: the page is ours.
@@ -160,9 +160,9 @@ fn the_last_page_may_be_a_cleared_one() {
     // Shows: S4, K1
     let memory = boot(48);
     want_cleared(*memory, 100);
-    assert_eq!((0..1000).take_while(|_| memory.clear_ahead()).count(), 64);
+    assert_eq!((0..1000).take_while(|_| memory.pages().clear_ahead()).count(), 64);
     let pages = common::hoard(*memory, ATOMIC);
-    assert_eq!(memory.free_pages_total(), 0);
+    assert_eq!(memory.pages().free_pages_total(), 0);
     common::give(*memory, pages);
     memory.platform().take_reports();
     at_rest(*memory);
@@ -173,16 +173,19 @@ fn a_shrinker_that_needs_io_is_no_help_to_gfp_buffer() {
     // Shows: S3, S7
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     static HELD: AtomicUsize = AtomicUsize::new(0);
-    fn flush(gfp: GfpFlags) -> usize {
-        ASKED.fetch_add(1, Relaxed);
-        if !gfp.contains(GfpFlags::IO) || HELD.load(Relaxed) == 0 {
-            return 0;
+    struct Buffers;
+    impl Shrinker for Buffers {
+        fn shrink(&'static self, gfp: GfpFlags) -> usize {
+            ASKED.fetch_add(1, Relaxed);
+            if !gfp.contains(GfpFlags::IO) || HELD.load(Relaxed) == 0 {
+                return 0;
+            }
+            let page = Pfn::new(HELD.swap(0, Relaxed) as u32);
+            TestKernel::memory().free_frames(page, Order::ZERO).map_or(0, |()| 1)
         }
-        let page = Pfn::new(HELD.swap(0, Relaxed) as u32);
-        TestKernel::memory().free_frames(page, Order::ZERO).map_or(0, |()| 1)
     }
     let memory = boot(8);
-    memory.register_shrinker(Shrinker { shrink: flush }).expect("room for one");
+    memory.pages().register_shrinker(&Buffers).expect("room for one");
     HELD.store(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory").index(), Relaxed);
     let mut pages = common::hoard(*memory, GfpFlags::BUFFER);
     assert!(ASKED.load(Relaxed) > 0, "the shrinker was not asked");
@@ -199,12 +202,12 @@ fn a_shrinker_that_needs_io_is_no_help_to_gfp_buffer() {
 fn min_free_moves_the_watermarks() {
     // Shows: K1
     let memory = boot(32);
-    memory.set_min_free(512);
-    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.zone_stats(kind).marks);
+    memory.pages().set_min_free(512);
+    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.pages().zone_stats(kind).marks);
     assert!((510..=512).contains(&(dma.min + normal.min)), "{dma:?} {normal:?}");
     assert_eq!((normal.low, normal.high), (2 * normal.min, 3 * normal.min));
     let pages = common::hoard(*memory, KERNEL);
-    assert_eq!(memory.zone_stats(ZoneKind::Normal).free, normal.min);
+    assert_eq!(memory.pages().zone_stats(ZoneKind::Normal).free, normal.min);
     common::give(*memory, pages);
     memory.platform().take_reports();
     at_rest(*memory);
@@ -213,9 +216,9 @@ fn min_free_moves_the_watermarks() {
 #[test]
 fn min_free_beyond_all_memory_leaves_some() {
     let memory = boot(32);
-    memory.set_min_free(usize::MAX);
+    memory.pages().set_min_free(usize::MAX);
     for kind in [ZoneKind::Dma, ZoneKind::Normal] {
-        let stats = memory.zone_stats(kind);
+        let stats = memory.pages().zone_stats(kind);
         assert!(stats.marks.min > 0 && stats.marks.high < stats.managed, "{kind:?} {stats:?}");
     }
     let pages = common::hoard(*memory, KERNEL);
@@ -274,8 +277,8 @@ fn bulk_and_back(memory: Kernel, owners: &mut Owners, count: usize) {
 /// `steps` random allocations and frees of all orders and priorities, with memory between empty and full.
 fn run_page_model(seed: u64, steps: usize) {
     let memory = TestKernel::boot(&Machine::with_mib(64));
-    let (total, blocks) = (memory.free_pages_total(), common::blocks(*memory));
-    let mut owners = Owners { of_frame: vec![0; memory.map().frames() as usize], blocks: Vec::new(), pages: 0 };
+    let (total, blocks) = (memory.pages().free_pages_total(), common::blocks(*memory));
+    let mut owners = Owners { of_frame: vec![0; memory.pages().map().frames() as usize], blocks: Vec::new(), pages: 0 };
     let mut rng = Rng::new(seed);
     let gfps = [KERNEL, ATOMIC, GfpFlags::USER, GfpFlags::BUFFER, ATOMIC | GfpFlags::DMA];
     for step in 0..steps {
@@ -301,7 +304,7 @@ fn run_page_model(seed: u64, steps: usize) {
         }
         if step % 500_000 == 0 {
             memory.validate().unwrap_or_else(|broken| panic!("seed {seed}, step {step}: {broken}"));
-            assert_eq!(memory.free_pages_total() + owners.pages, total, "seed {seed}, step {step}");
+            assert_eq!(memory.pages().free_pages_total() + owners.pages, total, "seed {seed}, step {step}");
         }
     }
     while !owners.blocks.is_empty() {

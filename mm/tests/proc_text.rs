@@ -3,7 +3,7 @@
 mod common;
 
 use common::{DMA, KERNEL, Kernel, boot, boot_high, order, slab_pages, zones};
-use mm::memory::EventCounts;
+use mm::pages::EventCounts;
 use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, vmstat, zoneinfo};
 use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr, ZoneKind};
 
@@ -14,7 +14,7 @@ fn text(write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
 }
 
 fn slabs(memory: Kernel, statistics: Statistics) -> String {
-    text(|out| slabinfo(memory.caches(), statistics, out))
+    text(|out| slabinfo(memory.objects().caches(), statistics, out))
 }
 
 /// The number behind `name` in a file of names and numbers.
@@ -102,7 +102,7 @@ Node 0, zone   Normal
 
 /// The text, with `N` for the number of the one CPU that has done something: it is whichever was free.
 fn on_cpu_n(memory: Kernel, write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
-    let cpus: Vec<_> = memory.cpu_stats().map(|stats| stats.cpu).collect();
+    let cpus: Vec<_> = memory.pages().cpu_stats().map(|stats| stats.cpu).collect();
     assert_eq!(cpus.len(), 1);
     let text = text(write);
     text.replace(&format!("cpu: {}\n", cpus[0]), "cpu: N\n").replace(&format!("cpu{}_", cpus[0]), "cpuN_")
@@ -113,12 +113,12 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
     // Shows: K14
     let memory = boot(24);
     let pages = common::hoard(*memory, GfpFlags::ATOMIC);
-    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.zone_stats(kind));
+    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.pages().zone_stats(kind));
     let min = dma.marks.min + normal.marks.min;
     assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_err());
-    let sleeps = memory.events().sleeps;
+    let sleeps = memory.pages().events().sleeps;
     assert!(sleeps > 0);
-    let EventCounts { direct, reclaims, reclaimed_pages, .. } = memory.events();
+    let EventCounts { direct, reclaims, reclaimed_pages, .. } = memory.pages().events();
     let from_magazines = pages.len() as u64 - direct;
     assert!((1500..2000).contains(&from_magazines), "{from_magazines}: much of Normal, nothing of DMA");
     // The caches' descriptors took thirteen pages at the start.
@@ -129,7 +129,7 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
          cpuN_alloc {allocs}\ncpuN_free 0\ncpuN_reserve {min}\ncpuN_fail 2\ncpuN_reclaim {reclaims}\ncpuN_sleep {sleeps}\n"
     );
     assert_eq!(on_cpu_n(*memory, |out| vmstat(*memory, out)), expected);
-    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.zone_stats(kind).counters);
+    let [dma, normal] = [ZoneKind::Dma, ZoneKind::Normal].map(|kind| memory.pages().zone_stats(kind).counters);
     assert_eq!((normal.sleeps, normal.failures), (sleeps, 2), "the zone that was asked first counts");
     assert_eq!((dma.sleeps, dma.failures), (0, 0));
     assert_eq!(dma.reserve_allocs + normal.reserve_allocs, min as u64);
@@ -163,7 +163,7 @@ fn meminfo_has_the_lines_of_2_4() {
     let memory = boot(16);
     memory.drop_caches();
     let slab = 4 * slab_pages(*memory);
-    let free = 4 * memory.free_pages_total();
+    let free = 4 * memory.pages().free_pages_total();
     assert_eq!(slab + free, 16 * 1024 - 4);
     let (used_bytes, free_bytes) = (slab * 1024, free * 1024);
     let expected = format!(
@@ -204,7 +204,7 @@ fn vmallocinfo_lists_areas_by_address() {
         line + 1,
         file = file!(),
     );
-    assert_eq!(text(|out| vmallocinfo(memory.areas(), out)), expected);
+    assert_eq!(text(|out| vmallocinfo(memory.areas().iter(), out)), expected);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn the_sums_of_all_files_agree() {
     for (all, high, low) in [("MemTotal:", "HighTotal:", "LowTotal:"), ("MemFree:", "HighFree:", "LowFree:")] {
         assert_eq!(number(&info, all), number(&info, high) + number(&info, low));
     }
-    assert_eq!(number(&info, "HighTotal:"), kib(memory.zone_stats(ZoneKind::HighMem).managed));
+    assert_eq!(number(&info, "HighTotal:"), kib(memory.pages().zone_stats(ZoneKind::HighMem).managed));
     let buddies = text(|out| buddyinfo(&zones(*memory), out));
     let pages = |line: &str| -> usize {
         let orders = line.split_whitespace().skip(4).enumerate();
@@ -233,9 +233,9 @@ fn the_sums_of_all_files_agree() {
     };
     let slabs = slabs(*memory, Statistics::Off);
     assert_eq!(kib(slabs.lines().skip(1).map(slab).sum()), number(&info, "Slab:"));
-    let areas: usize = memory.areas().map(|area| area.bytes / PAGE_SIZE - 1).sum();
+    let areas: usize = memory.areas().iter().map(|area| area.bytes / PAGE_SIZE - 1).sum();
     assert_eq!((kib(areas), 705), (number(&info, "VmallocUsed:"), areas));
-    let used = slab_pages(*memory) + memory.page_tables() + 700 + 16 + 128;
+    let used = slab_pages(*memory) + memory.tables().count() + 700 + 16 + 128;
     assert_eq!(number(&info, "MemTotal:"), number(&info, "MemFree:") + kib(used), "every page is accounted for");
-    assert_eq!(memory.area_at(VirtAddr::new(0)), None);
+    assert_eq!(memory.areas().area_at(VirtAddr::new(0)), None);
 }

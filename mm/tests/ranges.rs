@@ -25,7 +25,7 @@ fn one_flush_does_for_many_areas() {
     let before = flushes();
     for _ in 0..16 {
         memory.vfree(memory.vmalloc(pages(200)).expect("memory")).expect("a right free");
-        assert!(memory.lazy_pages() <= 64 * 256 / 32);
+        assert!(memory.areas().lazy_pages() <= 64 * 256 / 32);
     }
     assert_eq!(flushes() - before, 5, "one for three areas");
     at_rest(*memory);
@@ -77,7 +77,7 @@ fn ranges_of_one_size_are_neighbours_although_other_sizes_come_between() {
     memory.vfree(areas[3]).expect("a right free");
     memory.drop_caches();
     let end = others[14].add(pages(4));
-    assert_eq!((memory.vmalloc(pages(16)), memory.try_area_at(end)), (Ok(areas[3]), None));
+    assert_eq!((memory.vmalloc(pages(16)), memory.areas().try_area_at(end)), (Ok(areas[3]), None));
     assert_eq!(memory.vmalloc(pages(16)), Ok(end));
     memory.vfree(end).expect("a right free");
     areas.into_iter().chain(others).for_each(|area| memory.vfree(area).expect("a right free"));
@@ -94,7 +94,7 @@ fn a_cpu_keeps_only_so_many_ranges_of_one_size() {
     }
     memory.vm_unmap_aliases();
     // The depot has room for as many. A few are neighbours that had no owner yet.
-    let kept = areas.iter().filter(|&&area| memory.try_area_at(area).is_some()).count();
+    let kept = areas.iter().filter(|&&area| memory.areas().try_area_at(area).is_some()).count();
     assert!((490..=512).contains(&kept), "{kept}");
     at_rest(*memory);
 }
@@ -139,7 +139,7 @@ fn ranges_that_another_cpu_frees_come_back() {
     });
     memory.validate().expect("valid");
     let descriptors =
-        || memory.caches().find(|cache| cache.name.as_str() == "vm_area").map(|cache| cache.active_objects);
+        || memory.objects().caches().find(|cache| cache.name.as_str() == "vm_area").map(|cache| cache.active_objects);
     let before = descriptors();
     let again = take(250);
     let from_there = again.iter().filter(|area| areas.contains(area)).count();
@@ -154,7 +154,7 @@ fn a_busy_cpu_gives_its_ranges_back_when_it_is_asked_and_asks_nobody() {
     let memory = boot(64);
     let take = |count| memory.vmalloc(pages(count)).expect("memory");
     let free = |area| memory.vfree(area).expect("a right free");
-    let is_kept = |area| memory.try_area_at(area).is_some();
+    let is_kept = |area| memory.areas().try_area_at(area).is_some();
     let barrier = Barrier::new(2);
     let (sender, receiver) = mpsc::channel();
     let kept = std::thread::scope(|scope| {

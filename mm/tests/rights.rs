@@ -41,7 +41,7 @@ fn pages_of_an_area_are_read_only_until_they_are_writable_again() {
     assert_eq!(writable(), [true; 4]);
     assert_eq!(memory.vfree(next), Ok(()));
     memory.drop_caches();
-    assert_eq!((blocks(*memory), memory.page_tables()), (before, 0));
+    assert_eq!((blocks(*memory), memory.tables().count()), (before, 0));
     at_rest(*memory);
 }
 
@@ -50,17 +50,17 @@ fn a_large_page_of_a_device_is_split_and_its_table_comes_back() {
     let memory = boot(24);
     let before = blocks(*memory);
     let area = memory.ioremap(DEVICE, 4 << 20).expect("addresses");
-    let tables = memory.page_tables();
-    let frames = || [0, 511, 512, 700, 1023].map(|page| memory.vmalloc_to_frame(area.add(pages(page))));
+    let tables = memory.tables().count();
+    let frames = || [0, 511, 512, 700, 1023].map(|page| memory.areas().frame_at(area.add(pages(page))));
     let expected = frames();
     assert_eq!(memory.set_memory_ro(area.add(pages(700)), 1), Ok(()));
-    assert_eq!((frames(), memory.page_tables()), (expected, tables + 1));
+    assert_eq!((frames(), memory.tables().count()), (expected, tables + 1));
     // The first large page is still one.
     assert_eq!(memory.set_memory_ro(area, 512), Ok(()));
-    assert_eq!((frames(), memory.page_tables()), (expected, tables + 1));
+    assert_eq!((frames(), memory.tables().count()), (expected, tables + 1));
     assert_eq!(memory.iounmap(area), Ok(()));
     memory.drop_caches();
-    assert_eq!((blocks(*memory), memory.page_tables()), (before, 0));
+    assert_eq!((blocks(*memory), memory.tables().count()), (before, 0));
     at_rest(*memory);
 }
 
@@ -68,18 +68,18 @@ fn a_large_page_of_a_device_is_split_and_its_table_comes_back() {
 fn without_memory_for_a_table_nothing_changes() {
     let memory = boot(24);
     let area = memory.ioremap(DEVICE, 4 << 20).expect("addresses");
-    let tables = memory.page_tables();
+    let tables = memory.tables().count();
     // Two large pages are cut: two tables.
     for allowed in 0..2 {
         memory.platform().fail_after(allowed);
         assert_eq!(memory.set_memory_ro(area.add(pages(1)), 600), Err(AllocError));
         memory.platform().fail_never();
-        assert_eq!(memory.page_tables(), tables);
-        assert_eq!(memory.vmalloc_to_frame(area.add(pages(1))), DEVICE.frame().map(|frame: Pfn| frame.add(1)));
+        assert_eq!(memory.tables().count(), tables);
+        assert_eq!(memory.areas().frame_at(area.add(pages(1))), DEVICE.frame().map(|frame: Pfn| frame.add(1)));
         assert_eq!(memory.platform().take_reports().len(), 1);
     }
     assert_eq!(memory.set_memory_ro(area.add(pages(1)), 600), Ok(()));
-    assert_eq!(memory.page_tables(), tables + 2);
+    assert_eq!(memory.tables().count(), tables + 2);
     assert_eq!(memory.iounmap(area), Ok(()));
     at_rest(*memory);
 }

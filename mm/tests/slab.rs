@@ -6,7 +6,7 @@ use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, give, hoard};
-use mm::slab::{CacheName, Geometry};
+use mm::objects::{CacheName, Geometry};
 use mm::testing::HostPlatform;
 use mm::{
     AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, Context, CreateError, CtorFlags, DestroyError, PAGE_SIZE,
@@ -51,7 +51,7 @@ fn put(memory: Kernel, cache: CacheRef<HostPlatform>, objects: impl IntoIterator
 }
 
 fn stats(memory: Kernel, name: &str) -> CacheStats {
-    memory.caches().find(|cache| cache.name.as_str() == name).expect("listed")
+    memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed")
 }
 
 fn per_slab(spec: &CacheSpec<'_>) -> usize {
@@ -61,7 +61,7 @@ fn per_slab(spec: &CacheSpec<'_>) -> usize {
 #[test]
 fn a_constructor_runs_once_per_object_when_its_slab_is_made() {
     // Shows: S26, S27, S29
-    for (ctor, dtor) in [(construct as mm::slab::Ctor, destruct as mm::slab::Dtor), (both, both)] {
+    for (ctor, dtor) in [(construct as mm::objects::Ctor, destruct as mm::objects::Dtor), (both, both)] {
         let memory = boot(16);
         let spec = CacheSpec { ctor: Some(ctor), dtor: Some(dtor), ..PLAIN };
         let (cache, count) = (create(*memory, &spec), per_slab(&spec));
@@ -99,7 +99,7 @@ fn destructors_run_when_slabs_are_shrunk_or_reaped() {
     put(*memory, cache, objects.drain(..1));
     assert_eq!((memory.kmem_cache_shrink(cache), DESTROYED.take()), (0, 0), "a slab in use stays");
     put(*memory, cache, objects);
-    assert!(memory.reclaim(KERNEL) >= pages);
+    assert!(memory.pages().reclaim(KERNEL) >= pages);
     assert_eq!((DESTROYED.take(), stats(*memory, "test").slabs), (count, 0));
     memory.kmem_cache_destroy(cache).expect("empty");
 }
@@ -186,7 +186,7 @@ fn a_free_leaves_at_most_two_slabs_that_no_object_is_out_of() {
         let spec = CacheSpec { name, size, ..PLAIN };
         let (cache, count) = (create(*memory, &spec), per_slab(&spec));
         memory.drop_caches();
-        let free = memory.free_pages_total();
+        let free = memory.pages().free_pages_total();
         let objects = take(*memory, cache, 30 * count);
         assert_eq!(stats(*memory, name).active_objects, 30 * count);
         put(*memory, cache, objects);
@@ -196,7 +196,7 @@ fn a_free_leaves_at_most_two_slabs_that_no_object_is_out_of() {
         assert!(left.parked <= 1024 + 128 && left.parked * size <= 5 << 18, "{left:?}");
         assert_eq!(memory.kmem_cache_shrink(cache), left.slabs * left.pages_per_slab);
         memory.drop_caches();
-        assert_eq!(memory.free_pages_total(), free);
+        assert_eq!(memory.pages().free_pages_total(), free);
     }
 }
 
@@ -225,8 +225,7 @@ fn flags_place_objects() {
         memory.kmem_cache_destroy(cache).expect("empty");
         let spec = CacheSpec { name: "low", size, flags: CacheFlags::CACHE_DMA, ..PLAIN };
         let cache = create(*memory, &spec);
-        let low =
-            |object: &NonNull<u8>| memory.frame_of(VirtAddr::from_ptr(object.as_ptr())) < Some(mm::memory::DMA_END);
+        let low = |object: &NonNull<u8>| memory.frame_of(VirtAddr::from_ptr(object.as_ptr())) < Some(mm::DMA_END);
         let objects = take(*memory, cache, 3 * per_slab(&spec));
         assert!(objects.iter().all(low), "{size}");
         put(*memory, cache, objects);
@@ -246,7 +245,7 @@ fn a_cache_with_live_objects_is_not_destroyed() {
     objects.extend(take(*memory, cache, 100));
     put(*memory, cache, objects);
     assert_eq!(memory.kmem_cache_destroy(cache), Ok(()));
-    assert!(memory.caches().all(|cache| cache.name.as_str() != "test"));
+    assert!(memory.objects().caches().all(|cache| cache.name.as_str() != "test"));
     at_rest(*memory);
 }
 
@@ -275,11 +274,11 @@ fn illegal_caches_are_refused_and_reported() {
     ];
     let before = common::blocks(*memory);
     for (spec, error) in rows {
-        let count = memory.caches().count();
+        let count = memory.objects().caches().count();
         assert_eq!(memory.kmem_cache_create(&spec).err(), Some(error), "{}", spec.name);
         let expected = format!("kmem_cache_create: {}", error.reason());
         assert_eq!(memory.platform().take_reports(), [expected]);
-        assert_eq!((memory.caches().count(), common::blocks(*memory)), (count, before));
+        assert_eq!((memory.objects().caches().count(), common::blocks(*memory)), (count, before));
     }
     assert_eq!(memory.kmalloc(131_073, KERNEL), Err(AllocError));
     assert_eq!(memory.platform().take_reports().len(), 1);
@@ -291,7 +290,7 @@ fn caches_are_listed_newest_first_behind_their_own() {
     let memory = boot(16);
     create(*memory, &CacheSpec { name: "older", ..PLAIN });
     create(*memory, &CacheSpec { name: "newer", ..PLAIN });
-    let names: Vec<CacheName> = memory.caches().map(|cache| cache.name).collect();
+    let names: Vec<CacheName> = memory.objects().caches().map(|cache| cache.name).collect();
     let names: Vec<&str> = names.iter().map(CacheName::as_str).collect();
     assert_eq!(names[..5], ["kmem_cache", "newer", "older", "size-131072(DMA)", "size-131072"]);
     assert_eq!(names.len(), 1 + 2 + 26 + 4 + 2);
@@ -329,9 +328,9 @@ fn flags_matter_only_when_the_cache_grows() {
     let cache = create(*memory, &PLAIN);
     let object = take(*memory, cache, 1);
     let pages = hoard(*memory, ATOMIC);
-    let before = memory.events();
+    let before = memory.pages().events();
     let mut objects = take(*memory, cache, count - 1);
-    assert_eq!(memory.events(), before, "a slab with free objects needs no pages");
+    assert_eq!(memory.pages().events(), before, "a slab with free objects needs no pages");
     assert_eq!(memory.kmem_cache_alloc(cache, ATOMIC), Err(AllocError));
     assert_eq!(memory.kmem_cache_alloc(cache, KERNEL), Err(AllocError));
     assert_eq!((memory.platform().take_reports().len(), stats(*memory, "test").errors), (2, 2));
@@ -349,16 +348,16 @@ fn a_slab_may_be_a_run_of_pages_whose_rest_goes_back() {
         let spec = CacheSpec { name: "run", size, ..PLAIN };
         let cache = create(*memory, &spec);
         memory.drop_caches();
-        let start = (common::blocks(*memory), memory.free_pages_total());
+        let start = (common::blocks(*memory), memory.pages().free_pages_total());
         let objects = take(*memory, cache, 3);
         let made = stats(*memory, "run");
         assert_eq!(made.pages_per_slab, pages);
         memory.drop_caches();
-        let taken = start.1 - memory.free_pages_total();
+        let taken = start.1 - memory.pages().free_pages_total();
         assert!((made.slabs * pages..=made.slabs * pages + 3).contains(&taken), "{size}: {taken} pages, {made:?}");
         put(*memory, cache, objects);
         memory.drop_caches();
-        assert_eq!((common::blocks(*memory), memory.free_pages_total()), start, "{size}");
+        assert_eq!((common::blocks(*memory), memory.pages().free_pages_total()), start, "{size}");
         memory.kmem_cache_destroy(cache).expect("empty");
     }
     at_rest(*memory);
@@ -369,12 +368,12 @@ fn a_cache_packs_3000_bytes_denser_than_kmalloc() {
     // Shows: S36, K18
     let density = |g: Geometry| 3000 * g.objects * 100 / g.bytes();
     let cache = Geometry::for_cache(3000, 0, CacheFlags::HWCACHE_ALIGN).expect("a legal size");
-    assert!(density(cache) >= 91 && density(Geometry::for_class(4096, mm::slab::DebugFlags::empty())) == 73);
+    assert!(density(cache) >= 91 && density(Geometry::for_class(4096, mm::objects::DebugFlags::empty())) == 73);
     let memory = boot(32);
     let pages = |take: &dyn Fn()| {
-        let free = memory.free_pages_total();
+        let free = memory.pages().free_pages_total();
         (0..1000).for_each(|_| take());
-        (free - memory.free_pages_total()) * PAGE_SIZE
+        (free - memory.pages().free_pages_total()) * PAGE_SIZE
     };
     let handle = create(*memory, &CacheSpec { size: 3000, flags: CacheFlags::HWCACHE_ALIGN, ..PLAIN });
     let by_cache = pages(&|| assert!(memory.kmem_cache_alloc(handle, KERNEL).is_ok()));

@@ -5,7 +5,7 @@ mod common;
 use core::ptr::NonNull;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
-use mm::slab::{CacheName, DebugChoice, DebugFlags};
+use mm::objects::{CacheName, DebugChoice, DebugFlags};
 use mm::testing::HostPlatform;
 use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, FreeError};
 
@@ -22,7 +22,7 @@ fn choose(memory: Kernel, chosen: DebugFlags, only: Option<&str>) {
 }
 
 fn stats(memory: Kernel, name: &str) -> CacheStats {
-    memory.caches().find(|cache| cache.name.as_str() == name).expect("listed")
+    memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed")
 }
 
 /// Writes one byte, counted from the object's start.

@@ -121,9 +121,10 @@ impl Worker {
             match self.rng.below(400) {
                 0 => _ = self.memory.drop_caches(),
                 1 => _ = self.memory.kmem_cache_shrink(self.cache),
-                2 => self.memory.balance(),
+                2 => self.memory.pages().balance(),
                 3 => assert!(
-                    self.memory.caches().count() >= 29 && self.memory.areas().all(|area| area.bytes > PAGE_SIZE)
+                    self.memory.objects().caches().count() >= 29
+                        && self.memory.areas().iter().all(|area| area.bytes > PAGE_SIZE)
                 ),
                 4 => self.create_and_destroy(),
                 _ if count == 0 || count < 300 && self.rng.one_in(2) => self.take(),
@@ -179,7 +180,9 @@ fn threads_that_hammer_all_calls_lose_and_share_nothing() {
         memory.kmem_cache_shrink(cache);
         memory.drop_caches();
         assert_eq!(blocks(memory), start);
-        assert!(memory.caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache"));
+        assert!(
+            memory.objects().caches().all(|cache| cache.active_objects == 0 || cache.name.as_str() == "kmem_cache")
+        );
         memory.kmem_cache_destroy(cache).expect("empty");
         at_rest(memory);
     }
@@ -193,7 +196,7 @@ fn wrong_frees_from_other_threads_harm_nobody() {
     // What the wrong frees are aimed at is held all the time; the pages around it come and go.
     let block = memory.alloc_pages(KERNEL, order(3)).expect("memory");
     let object = memory.kmalloc(64, KERNEL).expect("memory").as_ptr() as usize;
-    let start = (memory.free_pages_total(), memory.zone_stats(mm::ZoneKind::Normal).free);
+    let start = (memory.pages().free_pages_total(), memory.pages().zone_stats(mm::ZoneKind::Normal).free);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -215,7 +218,7 @@ fn wrong_frees_from_other_threads_harm_nobody() {
         });
     });
     memory.platform().take_reports();
-    assert_eq!(start, (memory.free_pages_total(), memory.zone_stats(mm::ZoneKind::Normal).free));
+    assert_eq!(start, (memory.pages().free_pages_total(), memory.pages().zone_stats(mm::ZoneKind::Normal).free));
     memory.free_frames(block, order(3)).expect("still allocated");
     memory.kfree(object as *const u8).expect("still allocated");
     at_rest(memory);
@@ -234,7 +237,7 @@ fn destroying_a_cache_while_its_last_objects_come_back_ends() {
         let objects: Vec<usize> = (0..1 + round % 30).map(take).collect();
         std::thread::scope(|scope| {
             scope.spawn(|| objects.iter().for_each(|&object| memory.kfree(object as *const u8).expect("a right free")));
-            scope.spawn(|| _ = memory.reclaim(GfpFlags::KERNEL));
+            scope.spawn(|| _ = memory.pages().reclaim(GfpFlags::KERNEL));
             while let Err(error) = memory.kmem_cache_destroy(cache) {
                 assert!(matches!(error, DestroyError::Busy(left) if (1..=objects.len()).contains(&left)));
                 std::thread::yield_now();
@@ -262,7 +265,7 @@ fn interrupts_and_threads_share_one_cache() {
             });
         }
     });
-    assert_eq!(memory.events().wrong_contexts, 0);
+    assert_eq!(memory.pages().events().wrong_contexts, 0);
     at_rest(memory);
 }
 
@@ -273,7 +276,7 @@ fn of_several_frees_of_an_area_one_wins() {
     let memory: Kernel = *memory;
     let start = blocks(memory);
     // The areas are all made at the lowest address, so that a thread can guess it while one is still being filled.
-    let lowest = memory.config().vmalloc_start;
+    let lowest = memory.areas().start();
     let (stop, stolen, own) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let thief = scope.spawn(|| {

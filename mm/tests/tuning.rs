@@ -12,7 +12,7 @@ fn create(memory: Kernel, name: &str, size: usize) -> CacheRef<HostPlatform> {
 }
 
 fn stats(memory: Kernel, name: &str) -> CacheStats {
-    memory.caches().find(|cache| cache.name.as_str() == name).expect("listed")
+    memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed")
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn magazines_can_be_made_smaller_larger_and_none() {
     };
     assert_eq!(turn(100).magazine, 32);
     for (limit, batch, magazine) in [(8, 4, 4), (99, 64, 50), (128, 64, 64), (1, 1, 1), (0, 0, 0), (64, 32, 32)] {
-        assert_eq!(memory.tune_cache("test", limit, batch), Ok(()));
+        assert_eq!(memory.objects().tune_cache("test", limit, batch), Ok(()));
         let after = turn(if magazine == 0 { 20 } else { magazine });
         assert_eq!((after.magazine, after.batch), (magazine, batch), "{limit}");
         assert!(after.parked <= 2 * magazine && (magazine == 0 || after.parked + 1 >= magazine), "{after:?}");
@@ -41,7 +41,7 @@ fn magazines_can_be_made_smaller_larger_and_none() {
         ("kmem_cache", 4, 2, TuneError::NoSuchCache),
     ];
     for (name, limit, batch, error) in wrong {
-        assert_eq!(memory.tune_cache(name, limit, batch), Err(error));
+        assert_eq!(memory.objects().tune_cache(name, limit, batch), Err(error));
         assert_eq!(memory.platform().take_reports(), [format!("slabinfo: {}", error.reason())]);
         assert_eq!((stats(*memory, "test").magazine, stats(*memory, "test").batch), (32, 32), "as it was");
     }
@@ -55,7 +55,7 @@ fn a_refill_takes_as_many_objects_as_the_batch_says() {
     let memory = boot(16);
     let cache = create(*memory, "test", 64);
     for (limit, batch) in [(64, 1), (64, 5), (64, 32), (64, 50), (64, 64), (7, 3), (2, 2)] {
-        assert_eq!(memory.tune_cache("test", limit, batch), Ok(()));
+        assert_eq!(memory.objects().tune_cache("test", limit, batch), Ok(()));
         let take = || memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
         let first = take();
         let parked = stats(*memory, "test").parked;

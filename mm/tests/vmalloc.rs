@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot, give, hoard, order, slab_pages};
+use mm::areas::AreaState;
 use mm::testing::{Booted, Event, Machine, Rng, TestKernel};
-use mm::vm::AreaState;
 use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 const DEVICE: PhysAddr = PhysAddr::new(0xfe00_0000);
@@ -21,7 +21,7 @@ fn boot_with_addresses(mib: u32, pages: usize) -> Booted {
 }
 
 fn start(memory: Kernel) -> VirtAddr {
-    memory.config().vmalloc_start
+    memory.areas().start()
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn vmalloc_works_when_no_two_free_frames_are_adjacent() {
     assert_eq!(memory.get_free_pages(ATOMIC, order(1)), Err(AllocError));
     let area = memory.vmalloc(pages(1000)).expect("single pages are there");
     let frames: Vec<_> =
-        (0..1000).map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped")).collect();
+        (0..1000).map(|page| memory.areas().frame_at(area.add(pages(page))).expect("mapped")).collect();
     assert!(frames.windows(2).all(|two| two[0].add(1) != two[1]));
     // SAFETY: the area is ours.
     unsafe { core::ptr::write_bytes(area.as_mut_ptr::<u8>(), 0x5a, pages(1000)) };
@@ -57,13 +57,13 @@ fn an_area_ends_with_an_unmapped_page() {
     let third = memory.ioremap(DEVICE, pages(2)).expect("addresses");
     assert_eq!((first, second, third), (start(*memory), first.add(pages(2)), second.add(pages(4))));
     for (area, count) in [(first, 1), (second, 3), (third, 2)] {
-        let info = memory.area_at(area).expect("an area");
+        let info = memory.areas().area_at(area).expect("an area");
         assert_eq!((info.start, info.bytes, info.guard()), (area, pages(count + 1), area.add(pages(count))));
-        assert!((0..count).all(|page| memory.vmalloc_to_frame(area.add(pages(page))).is_some()));
-        assert_eq!(memory.vmalloc_to_frame(info.guard()), None);
+        assert!((0..count).all(|page| memory.areas().frame_at(area.add(pages(page))).is_some()));
+        assert_eq!(memory.areas().frame_at(info.guard()), None);
         assert_eq!(memory.frame_of(area), None, "not an address for DMA");
     }
-    assert_eq!(memory.areas().map(|area| area.start).collect::<Vec<_>>(), [first, second, third]);
+    assert_eq!(memory.areas().iter().map(|area| area.start).collect::<Vec<_>>(), [first, second, third]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn impossible_sizes_are_refused() {
     // Shows: S58
     let memory = boot(8);
     let before = blocks(*memory);
-    let ram = memory.managed_pages();
+    let ram = memory.pages().managed_pages();
     for size in [0, pages(ram) + 1, usize::MAX] {
         assert_eq!(memory.vmalloc(size), Err(AllocError));
         let expected = "vmalloc: size is zero or exceeds the machine's memory";
@@ -80,7 +80,7 @@ fn impossible_sizes_are_refused() {
     assert_eq!(memory.vmalloc(pages(ram - 1)), Err(AllocError), "memory, but not all of it is free");
     assert_eq!(memory.platform().take_reports().len(), 1);
     memory.drop_caches();
-    assert_eq!((blocks(*memory), memory.areas().count(), memory.page_tables()), (before, 0, 0));
+    assert_eq!((blocks(*memory), memory.areas().iter().count(), memory.tables().count()), (before, 0, 0));
     at_rest(*memory);
 }
 
@@ -122,7 +122,7 @@ fn many_areas_agree_with_a_naive_first_fit() {
     let seed = 21;
     println!("seed {seed}");
     let (memory, mut rng) = (boot_with_addresses(72, 40_000), Rng::new(seed));
-    let (start, end) = (start(*memory).as_usize(), memory.config().vmalloc_end.as_usize());
+    let (start, end) = (start(*memory).as_usize(), memory.areas().start().as_usize() + memory.areas().total_bytes());
     let before = blocks(*memory);
     let mut naive: BTreeMap<usize, usize> = BTreeMap::new();
     let take = |naive: &mut BTreeMap<usize, usize>, count: usize, hint: usize| {
@@ -154,10 +154,12 @@ fn many_areas_agree_with_a_naive_first_fit() {
         // Sound and in balance after each step.
         memory.validate().expect("valid");
     }
-    assert!(memory.areas().map(|area| (area.start.as_usize(), area.bytes)).eq(naive.iter().map(|(&a, &b)| (a, b))));
+    assert!(
+        memory.areas().iter().map(|area| (area.start.as_usize(), area.bytes)).eq(naive.iter().map(|(&a, &b)| (a, b)))
+    );
     naive.keys().for_each(|&area| memory.vfree(VirtAddr::new(area)).expect("a right free"));
     memory.drop_caches();
-    assert_eq!((blocks(*memory), memory.page_tables()), (before, 0));
+    assert_eq!((blocks(*memory), memory.tables().count()), (before, 0));
     at_rest(*memory);
 }
 
@@ -165,14 +167,14 @@ fn many_areas_agree_with_a_naive_first_fit() {
 fn page_tables_go_when_they_map_nothing() {
     let memory = boot(16);
     let (low, high) = (memory.vmalloc(pages(511)).expect("memory"), memory.vmalloc(pages(10)).expect("memory"));
-    assert_eq!(memory.page_tables(), 3, "two, and the one that leads to them");
+    assert_eq!(memory.tables().count(), 3, "two, and the one that leads to them");
     memory.vfree(low).expect("a right free");
     memory.drop_caches();
-    assert_eq!(memory.page_tables(), 2, "the second table still maps pages");
+    assert_eq!(memory.tables().count(), 2, "the second table still maps pages");
     memory.vfree(high).expect("a right free");
-    assert_eq!(memory.page_tables(), 2, "kept for the next area");
+    assert_eq!(memory.tables().count(), 2, "kept for the next area");
     memory.drop_caches();
-    assert_eq!(memory.page_tables(), 0);
+    assert_eq!(memory.tables().count(), 0);
     assert!(memory.vmalloc(pages(600)).is_ok());
 }
 
@@ -180,11 +182,11 @@ fn page_tables_go_when_they_map_nothing() {
 fn frames_are_free_only_after_the_flush() {
     let memory = boot(16);
     let area = memory.vmalloc(pages(3)).expect("memory");
-    let frames = [0, 1, 2].map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped"));
+    let frames = [0, 1, 2].map(|page| memory.areas().frame_at(area.add(pages(page))).expect("mapped"));
     memory.platform().record();
     memory.vfree(area).expect("a right free");
-    assert_eq!(memory.lazy_pages(), 3);
-    assert_eq!((memory.vm_unmap_aliases(), memory.lazy_pages()), (3, 0));
+    assert_eq!(memory.areas().lazy_pages(), 3);
+    assert_eq!((memory.vm_unmap_aliases(), memory.areas().lazy_pages()), (3, 0));
     let events = memory.platform().take_events();
     let unmapped = [0, 1, 2].map(|page| Event::Unmapped(area.add(pages(page))));
     assert_eq!(events[..3], unmapped);
@@ -202,13 +204,13 @@ fn lazy_pages_come_back_before_an_allocation_fails() {
     let area = memory.vmalloc(pages(400)).expect("memory");
     let taken = hoard(*memory, ATOMIC);
     memory.vfree(area).expect("a right free");
-    assert_eq!(memory.lazy_pages(), 0, "memory is short: they are freed at once");
+    assert_eq!(memory.areas().lazy_pages(), 0, "memory is short: they are freed at once");
     give(*memory, taken);
     let area = memory.vmalloc(pages(400)).expect("memory");
     memory.vfree(area).expect("a right free");
-    assert_eq!(memory.lazy_pages(), 400);
+    assert_eq!(memory.areas().lazy_pages(), 400);
     let all = hoard(*memory, ATOMIC);
-    assert_eq!(all.len(), memory.managed_pages() - slab_pages(*memory) - memory.page_tables());
+    assert_eq!(all.len(), memory.pages().managed_pages() - slab_pages(*memory) - memory.tables().count());
     give(*memory, all);
     at_rest(*memory);
 }
@@ -220,14 +222,17 @@ fn a_freed_area_is_not_found() {
     let area = memory.vmalloc(pages(2)).expect("memory");
     memory.vfree(area).expect("a right free");
     for _ in 0..2 {
-        assert_eq!((memory.area_at(area), memory.areas().count(), memory.vmalloc_to_frame(area)), (None, 0, None));
-        assert_eq!(memory.try_area_at(area).map(|area| area.state), Some(AreaState::Free));
+        assert_eq!(
+            (memory.areas().area_at(area), memory.areas().iter().count(), memory.areas().frame_at(area)),
+            (None, 0, None)
+        );
+        assert_eq!(memory.areas().try_area_at(area).map(|area| area.state), Some(AreaState::Free));
         assert_eq!(memory.vfree(area), Err(FreeError::NoArea));
         assert_eq!(memory.platform().take_reports().len(), 1);
         memory.vm_unmap_aliases();
     }
     memory.drop_caches();
-    assert_eq!(memory.try_area_at(area), None);
+    assert_eq!(memory.areas().try_area_at(area), None);
     at_rest(*memory);
 }
 
@@ -239,17 +244,17 @@ fn large_device_memory_is_mapped_by_large_pages() {
     let small = memory.ioremap(DEVICE, pages(600)).expect("addresses");
     memory.iounmap(small).expect("a right free");
     memory.vm_unmap_aliases();
-    let tables = memory.page_tables();
+    let tables = memory.tables().count();
     let large = memory.ioremap(DEVICE, pages(1024)).expect("addresses");
     assert!(large.is_aligned(2 << 20));
-    assert!(memory.page_tables() <= tables, "no table below the large pages");
+    assert!(memory.tables().count() <= tables, "no table below the large pages");
     for page in [0, 1, 511, 512, 1023] {
-        assert_eq!(memory.vmalloc_to_frame(large.add(pages(page))), Some(Pfn::new(0xfe000 + page as u32)));
+        assert_eq!(memory.areas().frame_at(large.add(pages(page))), Some(Pfn::new(0xfe000 + page as u32)));
     }
-    assert_eq!(memory.vmalloc_to_frame(large.add(pages(1024))), None);
+    assert_eq!(memory.areas().frame_at(large.add(pages(1024))), None);
     memory.iounmap(large).expect("a right free");
     memory.drop_caches();
-    assert_eq!(memory.page_tables(), 0);
+    assert_eq!(memory.tables().count(), 0);
     at_rest(*memory);
 }
 
@@ -257,11 +262,11 @@ fn large_device_memory_is_mapped_by_large_pages() {
 fn a_page_with_a_further_reference_outlives_its_area() {
     let memory = boot(16);
     let area = memory.vmalloc(pages(1)).expect("memory");
-    let frame = memory.vmalloc_to_frame(area).expect("mapped");
+    let frame = memory.areas().frame_at(area).expect("mapped");
     assert!(memory.get_page(frame));
     memory.vfree(area).expect("a right free");
     assert_eq!(memory.vm_unmap_aliases(), 1);
-    assert_eq!(memory.map().get(frame).map(mm::page::Page::count), Some(1));
+    assert_eq!(memory.pages().map().get(frame).map(mm::page::Page::count), Some(1));
     memory.free_frames(frame, Order::ZERO).expect("the last reference");
     at_rest(*memory);
 }
@@ -271,14 +276,14 @@ fn ioremap_takes_no_memory_but_tables() {
     // Shows: S56, S60
     let memory = boot(16);
     let device = memory.ioremap(DEVICE, 1).expect("addresses");
-    let free = memory.free_pages_total();
+    let free = memory.pages().free_pages_total();
     for (offset, len, count) in [(0, 1, 1), (0x123, 1, 1), (0xfff, 2, 2), (0, 4097, 2), (0xabc, 3 * 4096, 4)] {
         let at = memory.ioremap(PhysAddr::new(0xfe00_0000 + offset as u64), len).expect("addresses");
         assert_eq!(at.page_offset(), offset);
-        assert_eq!(memory.free_pages_total(), free, "no page was needed");
-        let frame = |page| memory.vmalloc_to_frame(at.add(pages(page)));
+        assert_eq!(memory.pages().free_pages_total(), free, "no page was needed");
+        let frame = |page| memory.areas().frame_at(at.add(pages(page)));
         assert!((0..count).all(|page| frame(page) == Pfn::new(0xfe000).add(page as u32).into()));
-        assert_eq!(memory.area_at(at).map(|area| area.bytes), Some(pages(count + 1)));
+        assert_eq!(memory.areas().area_at(at).map(|area| area.bytes), Some(pages(count + 1)));
         memory.iounmap(at).expect("a right free");
     }
     memory.iounmap(device).expect("a right free");

@@ -11,7 +11,7 @@ fn pages(count: usize) -> usize {
 
 /// The pages of an area.
 fn frames_of(memory: Kernel, area: VirtAddr, count: usize) -> Vec<Pfn> {
-    (0..count).map(|page| memory.vmalloc_to_frame(area.add(pages(page))).expect("mapped")).collect()
+    (0..count).map(|page| memory.areas().frame_at(area.add(pages(page))).expect("mapped")).collect()
 }
 
 /// Whether a frame is where a call may take it from, given where Normal memory starts and ends.
@@ -20,7 +20,7 @@ type Fits = fn(Pfn, Pfn, Pfn) -> bool;
 #[test]
 fn kin_of_vmalloc_take_pages_from_the_zones_they_name() {
     let memory = common::boot_high(64, 48);
-    let (dma_end, high) = (Pfn::new(4096), memory.config().highmem_start);
+    let (dma_end, high) = (Pfn::new(4096), memory.pages().direct().highmem_start());
     type Call = fn(Kernel) -> Result<VirtAddr, AllocError>;
     let rows: [(Call, Fits); 5] = [
         (|memory| memory.vmalloc(pages(3)), |frame, _, high| frame >= high),
@@ -78,7 +78,7 @@ fn vmalloc_huge_takes_blocks_and_falls_back_to_pages() {
     // SAFETY: the area is ours.
     unsafe { core::ptr::write_bytes(area.as_mut_ptr::<u8>(), 0x77, pages(count)) };
     memory.vfree(area).expect("a right free");
-    assert_eq!(memory.lazy_pages(), 0, "more than may wait");
+    assert_eq!(memory.areas().lazy_pages(), 0, "more than may wait");
     // No block is left, but pages are.
     let (even, odd): (Vec<Pfn>, Vec<Pfn>) = hoard(*memory, ATOMIC).into_iter().partition(|page| page.is_aligned(2));
     give(*memory, odd);
@@ -87,7 +87,7 @@ fn vmalloc_huge_takes_blocks_and_falls_back_to_pages() {
     memory.vfree(area).expect("a right free");
     give(*memory, even);
     memory.drop_caches();
-    assert_eq!((blocks(*memory), memory.page_tables()), (before, 0));
+    assert_eq!((blocks(*memory), memory.tables().count()), (before, 0));
     at_rest(*memory);
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot_high, order};
-use mm::slab::{DebugChoice, DebugFlags};
+use mm::objects::{DebugChoice, DebugFlags};
 use mm::{FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, VirtAddr, ZoneKind};
 
 /// 32 MiB, of which 16 are high memory.
@@ -51,7 +51,7 @@ fn pages_are_zeroed_when_they_are_allocated() {
         for gfp in [KERNEL, ATOMIC, GfpFlags::HIGHUSER, GfpFlags::DMA] {
             let block = memory.alloc_pages(gfp, order).expect("memory");
             assert!(is_clean(*memory, block, order), "{order:?} {gfp:?}");
-            zones[memory.zone_of(block) as usize] = true;
+            zones[memory.pages().direct().zone_of(block) as usize] = true;
             soil(*memory, block, order);
             memory.free_frames(block, order).expect("a right free");
             assert!(is_soiled(*memory, block, order), "a free leaves it");
@@ -87,7 +87,7 @@ fn pages_are_zeroed_when_they_are_freed() {
     }
     let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
     let frames: Vec<_> =
-        (0..20).map(|page| memory.vmalloc_to_frame(area.add(page * PAGE_SIZE)).expect("mapped")).collect();
+        (0..20).map(|page| memory.areas().frame_at(area.add(page * PAGE_SIZE)).expect("mapped")).collect();
     frames.iter().for_each(|&frame| soil(*memory, frame, Order::ZERO));
     memory.vfree(area).expect("a right free");
     assert!(frames.iter().all(|&frame| is_clean(*memory, frame, Order::ZERO)), "at once, with its own flush");
@@ -129,11 +129,11 @@ fn no_page_passes_by_its_zone_while_pages_are_zeroed() {
             pages.into_iter().for_each(|page| memory.free_page(page).expect("a right free"));
             let page = memory.get_zeroed_page(KERNEL).expect("memory");
             memory.free_page(page).expect("a right free");
-            assert!(!memory.clear_ahead() && waiting() == 0, "{flags:?}");
+            assert!(!memory.pages().clear_ahead() && waiting() == 0, "{flags:?}");
         }
         assert_eq!(blocks(*memory), start, "{flags:?}");
         let pages = common::hoard(*memory, ATOMIC | GfpFlags::HIGHMEM);
-        assert_eq!(memory.free_pages_total(), 0, "GFP_ATOMIC reaches the last page all the same");
+        assert_eq!(memory.pages().free_pages_total(), 0, "GFP_ATOMIC reaches the last page all the same");
         common::give(*memory, pages);
         memory.set_slab_debug(DebugChoice::NONE);
         let page = memory.alloc_pages(KERNEL, Order::ZERO).expect("memory");

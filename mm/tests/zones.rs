@@ -9,8 +9,8 @@ use core::time::Duration;
 use std::time::Instant;
 
 use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, hoard, order};
+use mm::pages::AtomicFloor;
 use mm::testing::{Machine, TestKernel};
-use mm::zone::AtomicFloor;
 use mm::{AllocError, CacheFlags, CacheRef, CacheSpec, Context, CtorFlags, GfpFlags, Order, Pfn, Platform, ZoneKind};
 
 const BUFFER: GfpFlags = GfpFlags::BUFFER;
@@ -20,9 +20,9 @@ const HIGHUSER: GfpFlags = GfpFlags::HIGHUSER;
 /// The zones that serve `gfp` until it gets no more, in turn, and the pages left free in each zone.
 fn drain(memory: Kernel, gfp: GfpFlags) -> (Vec<ZoneKind>, [usize; ZoneKind::COUNT]) {
     let pages = hoard(memory, gfp);
-    let mut turns: Vec<_> = pages.iter().map(|&page| memory.zone_of(page)).collect();
+    let mut turns: Vec<_> = pages.iter().map(|&page| memory.pages().direct().zone_of(page)).collect();
     turns.dedup();
-    let free = ZoneKind::ALL.map(|kind| memory.zone_stats(kind).free);
+    let free = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind).free);
     give(memory, pages);
     (turns, free)
 }
@@ -32,7 +32,7 @@ fn each_collection_drains_its_zones_down_to_its_floor() {
     // Shows: S4, S5, S8, S9, S10, S12, S13, K1, K5
     use ZoneKind::{Dma, HighMem, Normal};
     let memory = boot_high(48, 32);
-    let stats = ZoneKind::ALL.map(|kind| memory.zone_stats(kind));
+    let stats = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind));
     let [full, min, low] =
         [stats.map(|zone| zone.free), stats.map(|zone| zone.marks.min), stats.map(|zone| zone.marks.low)];
     assert!(full.iter().zip(low).all(|(&full, low)| full > low));
@@ -59,7 +59,7 @@ fn dma_requests_fail_while_normal_memory_is_free() {
     // Shows: S13, S10
     let memory = boot(32);
     let pages = hoard(*memory, ATOMIC | DMA);
-    assert!(memory.zone_stats(ZoneKind::Normal).free > 1000);
+    assert!(memory.pages().zone_stats(ZoneKind::Normal).free > 1000);
     assert_eq!(memory.alloc_pages(ATOMIC | DMA, Order::ZERO), Err(AllocError));
     assert_eq!(memory.get_dma_pages(KERNEL, Order::ZERO), Err(AllocError));
     assert_eq!(memory.kmalloc(100, ATOMIC | DMA), Err(AllocError));
@@ -67,18 +67,18 @@ fn dma_requests_fail_while_normal_memory_is_free() {
     assert_eq!(memory.platform().take_reports().len(), 3);
     give(*memory, pages);
     let page = memory.get_dma_pages(KERNEL, order(4)).expect("memory");
-    assert!(memory.frame_of(page).is_some_and(|frame| memory.zone_of(frame) == ZoneKind::Dma));
+    assert!(memory.frame_of(page).is_some_and(|frame| memory.pages().direct().zone_of(frame) == ZoneKind::Dma));
 }
 
 #[test]
 fn plain_requests_fall_back_to_dma_memory() {
     // Shows: S13
     let memory = boot(20);
-    while memory.zone_stats(ZoneKind::Normal).free > memory.zone_stats(ZoneKind::Normal).marks.min {
+    while memory.pages().zone_stats(ZoneKind::Normal).free > memory.pages().zone_stats(ZoneKind::Normal).marks.min {
         memory.alloc_pages(KERNEL, Order::ZERO).expect("memory");
     }
     let frame = memory.alloc_pages(KERNEL, Order::ZERO).expect("there is DMA memory");
-    assert!(frame < mm::memory::DMA_END);
+    assert!(frame < mm::DMA_END);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn without_high_memory_its_flag_changes_nothing() {
 fn the_atomic_floor_of_2_4_ends_below_a_quarter_of_min() {
     // Shows: K1
     let memory = TestKernel::boot(&Machine { atomic_floor: AtomicFloor::QuarterOfMin, ..Machine::with_mib(128) });
-    let expected = [memory.zone_stats(ZoneKind::Dma).marks.min / 4 - 1, 55, 0];
+    let expected = [memory.pages().zone_stats(ZoneKind::Dma).marks.min / 4 - 1, 55, 0];
     assert_eq!(drain(*memory, ATOMIC).1, expected);
 }
 
@@ -107,12 +107,12 @@ fn the_atomic_floor_of_2_4_ends_below_a_quarter_of_min() {
 fn a_block_is_granted_only_if_the_floor_remains() {
     // Shows: K1
     let memory = boot(8);
-    let min = memory.zone_stats(ZoneKind::Dma).marks.min;
+    let min = memory.pages().zone_stats(ZoneKind::Dma).marks.min;
     let mut held = Vec::new();
-    while memory.zone_stats(ZoneKind::Dma).free > min + 512 + 100 {
+    while memory.pages().zone_stats(ZoneKind::Dma).free > min + 512 + 100 {
         held.push(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory"));
     }
-    assert!(memory.zone_stats(ZoneKind::Dma).blocks[9] > 0);
+    assert!(memory.pages().zone_stats(ZoneKind::Dma).blocks[9] > 0);
     let block = memory.alloc_pages(KERNEL, Order::MAX).expect("the floor remains");
     assert_eq!(memory.alloc_pages(KERNEL, order(7)), Err(AllocError), "128 pages would break the floor");
     assert!(memory.alloc_pages(ATOMIC, order(6)).is_ok());
@@ -126,13 +126,13 @@ fn a_request_without_hope_ends() {
     let memory = boot(8);
     let pages = hoard(*memory, ATOMIC);
     for gfp in [KERNEL, BUFFER, USER] {
-        let sleeps = memory.events().sleeps;
+        let sleeps = memory.pages().events().sleeps;
         assert_eq!(memory.alloc_pages(gfp, Order::ZERO), Err(AllocError));
-        assert!(memory.events().sleeps > sleeps, "it has waited");
+        assert!(memory.pages().events().sleeps > sleeps, "it has waited");
         let expected = format!("__alloc_pages: 0-order allocation failed. (gfp={:#x})", gfp.bits());
         assert_eq!(memory.platform().take_reports(), [expected]);
     }
-    assert_eq!(memory.events().failures, 4);
+    assert_eq!(memory.pages().events().failures, 4);
     give(*memory, pages);
     assert!(memory.alloc_pages(KERNEL, Order::ZERO).is_ok());
 }
@@ -145,14 +145,14 @@ fn a_sleeper_is_woken_by_a_free_in_another_thread() {
     let mut pages = hoard(memory, KERNEL);
     let nap = Duration::from_secs(20);
     memory.platform().set_nap(nap);
-    let sleeps = memory.events().sleeps;
+    let sleeps = memory.pages().events().sleeps;
     let start = Instant::now();
     std::thread::scope(|scope| {
         let sleeper = scope.spawn(|| {
             TestKernel::enter(memory);
             memory.alloc_pages(KERNEL, Order::ZERO)
         });
-        while memory.events().sleeps == sleeps {
+        while memory.pages().events().sleeps == sleeps {
             std::thread::yield_now();
         }
         give(memory, pages.pop());
@@ -175,12 +175,12 @@ fn sleepers_are_served_in_the_order_in_which_they_came() {
     std::thread::scope(|scope| {
         let sleepers: Vec<_> = (0..SLEEPERS)
             .map(|_| {
-                let sleeps = memory.events().sleeps;
+                let sleeps = memory.pages().events().sleeps;
                 let sleeper = scope.spawn(|| {
                     TestKernel::enter(memory);
                     memory.alloc_pages(KERNEL, Order::ZERO)
                 });
-                wait_for(|| memory.events().sleeps > sleeps);
+                wait_for(|| memory.pages().events().sleeps > sleeps);
                 sleeper
             })
             .collect();
@@ -202,17 +202,17 @@ fn a_sleeper_that_nothing_would_help_holds_nobody_up() {
     let memory = boot(20);
     let memory: Kernel = *memory;
     let mut pages = hoard(memory, KERNEL);
-    let of = |kind| move |page: &Pfn| memory.zone_of(*page) == kind;
+    let of = |kind| move |page: &Pfn| memory.pages().direct().zone_of(*page) == kind;
     let normal = pages.iter().position(of(ZoneKind::Normal)).map(|at| pages.swap_remove(at)).expect("normal memory");
     memory.platform().set_nap(Duration::from_secs(20));
     std::thread::scope(|scope| {
         let [dma, any] = [KERNEL | DMA, KERNEL].map(|gfp| {
-            let sleeps = memory.events().sleeps;
+            let sleeps = memory.pages().events().sleeps;
             let sleeper = scope.spawn(move || {
                 TestKernel::enter(memory);
                 memory.alloc_pages(gfp, Order::ZERO)
             });
-            wait_for(|| memory.events().sleeps > sleeps);
+            wait_for(|| memory.pages().events().sleeps > sleeps);
             sleeper
         });
         give(memory, [normal]);
@@ -248,7 +248,7 @@ fn memory_far_beyond_64_gib_with_holes_and_odd_ends_is_managed_whole() {
     ];
     let memory = TestKernel::boot(&common::with_ram(&ranges));
     let total: u32 = ranges.iter().map(|(start, end)| end - start).sum();
-    assert_eq!(memory.managed_pages(), total as usize);
+    assert_eq!(memory.pages().managed_pages(), total as usize);
     let before = blocks(*memory);
     memory.validate().expect("valid");
     // Block by block from the largest order down, every frame is handed out once.
@@ -301,16 +301,16 @@ fn kernel_requests_reclaim_empty_slabs_and_atomic_ones_do_not() {
     let cache = hollow_cache(*memory, CacheFlags::empty());
     assert_eq!(DESTROYED.get(), 0);
     let pages = hoard(*memory, ATOMIC);
-    let before = memory.events();
+    let before = memory.pages().events();
     memory
         .platform()
         .in_context(Context::Interrupt, || assert_eq!(memory.alloc_pages(ATOMIC, Order::ZERO), Err(AllocError)));
-    let after = memory.events();
+    let after = memory.pages().events();
     assert_eq!((after.reclaims, after.sleeps), (before.reclaims, before.sleeps));
-    assert_eq!(memory.reclaim(ATOMIC), 0);
+    assert_eq!(memory.pages().reclaim(ATOMIC), 0);
     let page = memory.alloc_pages(KERNEL, Order::ZERO).expect("400 empty slabs can go");
-    assert_eq!(memory.events().sleeps, before.sleeps, "it need not wait");
-    assert!(memory.events().reclaimed_pages >= 400 && DESTROYED.get() == 400);
+    assert_eq!(memory.pages().events().sleeps, before.sleeps, "it need not wait");
+    assert!(memory.pages().events().reclaimed_pages >= 400 && DESTROYED.get() == 400);
     give(*memory, pages.into_iter().chain([page]));
     memory.kmem_cache_destroy(cache).expect("empty");
 }
@@ -331,16 +331,16 @@ fn caches_that_are_not_to_be_reaped_keep_their_slabs_when_memory_is_short() {
 #[test]
 fn kswapd_is_woken_at_low_and_works_to_high() {
     let memory = boot(8);
-    let marks = memory.zone_stats(ZoneKind::Dma).marks;
+    let marks = memory.pages().zone_stats(ZoneKind::Dma).marks;
     let cache = hollow_cache(*memory, CacheFlags::empty());
-    assert!(!memory.platform().take_reclaimer_woken() && !memory.is_unbalanced());
+    assert!(!memory.platform().take_reclaimer_woken() && !memory.pages().is_unbalanced());
     let mut pages: Vec<Pfn> = Vec::new();
     while !memory.platform().take_reclaimer_woken() {
         pages.push(memory.alloc_pages(KERNEL, Order::ZERO).expect("memory"));
     }
-    assert_eq!(memory.zone_stats(ZoneKind::Dma).free, marks.low);
-    memory.balance();
-    assert!(!memory.is_unbalanced() && memory.zone_stats(ZoneKind::Dma).free >= marks.high);
+    assert_eq!(memory.pages().zone_stats(ZoneKind::Dma).free, marks.low);
+    memory.pages().balance();
+    assert!(!memory.pages().is_unbalanced() && memory.pages().zone_stats(ZoneKind::Dma).free >= marks.high);
     give(*memory, pages);
     memory.kmem_cache_destroy(cache).expect("empty");
 }
@@ -349,8 +349,8 @@ fn kswapd_is_woken_at_low_and_works_to_high() {
 fn balance_ends_when_there_is_nothing_to_reclaim() {
     let memory = boot(8);
     let pages = hoard(*memory, KERNEL);
-    memory.balance();
-    assert!(memory.is_unbalanced());
+    memory.pages().balance();
+    assert!(memory.pages().is_unbalanced());
     give(*memory, pages);
 }
 

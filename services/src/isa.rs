@@ -5,7 +5,7 @@
 //! is no other way to make one. (Chapter: "The Flags Argument", `__GFP_DMA`; "get_free_page and Friends",
 //! `__get_dma_pages`.)
 
-use mm::memory::DMA_END;
+use mm::DMA_END;
 use mm::{Memory, PhysAddr, Platform, VirtAddr};
 
 /// Bytes that the controller's counter spans.

@@ -4,9 +4,9 @@
 //! `mem=SIZE` everything below that address, `mem=SIZE@ADDR` (up to eight times) regions given by hand. Given by hand or
 //! not, only what the firmware calls RAM is used. (Chapter: "Reserving High RAM Addresses".)
 
+use mm::objects::{CacheName, DebugChoice, DebugFlags};
+use mm::pages::AtomicFloor;
 use mm::region::RegionSet;
-use mm::slab::{CacheName, DebugChoice, DebugFlags};
-use mm::zone::AtomicFloor;
 use mm::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 
 /// Regions that `mem=SIZE@ADDR` may name.

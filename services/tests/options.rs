@@ -1,7 +1,7 @@
 //! The command line's words about memory: what they mean, and that no word, however bad, does harm.
 
+use mm::pages::AtomicFloor;
 use mm::testing::Rng;
-use mm::zone::AtomicFloor;
 use mm::{PAGE_SIZE, Pfn, PfnRange};
 use services::options::{KeptRam, MAX_REGIONS, MemoryOptions, OptionError, Switch};
 

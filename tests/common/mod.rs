@@ -42,7 +42,7 @@ pub fn merged() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
 
 /// Free blocks of each order of each zone.
 pub fn free_blocks() -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
-    ZoneKind::ALL.map(|kind| memory().zone_stats(kind).blocks)
+    ZoneKind::ALL.map(|kind| memory().pages().zone_stats(kind).blocks)
 }
 
 /// Makes room for the caches that a test makes at once: the memory of caches never goes back.
@@ -110,7 +110,7 @@ pub struct Hoard(KVec<Pfn>);
 impl Hoard {
     /// An empty hoard with room for all of memory: filling it allocates nothing else.
     pub fn new() -> Self {
-        Self(KVec::with_capacity(memory().managed_pages(), KERNEL).unwrap())
+        Self(KVec::with_capacity(memory().pages().managed_pages(), KERNEL).unwrap())
     }
 
     /// Takes pages until none is to be had with these flags.

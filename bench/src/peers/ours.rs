@@ -122,11 +122,11 @@ impl Peer<Pages> for Areas {
     }
 
     fn alloc(&self, pages: Pages) -> Option<Block> {
-        Block::new(self.0.take_empty_area(pages.0).ok()?.as_usize())
+        Block::new(self.0.areas().take_empty(pages.0).ok()?.as_usize())
     }
 
     fn free(&self, block: Block, _pages: Pages) {
-        let result = self.0.free_empty_area(VirtAddr::new(block.number()));
+        let result = self.0.areas().free_empty(VirtAddr::new(block.number()));
         assert!(result.is_ok(), "{REFUSED}");
     }
 }

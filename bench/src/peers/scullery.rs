@@ -1,14 +1,13 @@
 //! Ours: [`mm::Memory`] on a platform as lean as a kernel's, with every check on.
 
-use core::panic::Location;
 use core::ptr::NonNull;
 
-use mm::memory::DMA_END;
+use mm::DMA_END;
 use mm::page::{Page, SECTION_FRAMES, mark_present};
-use mm::zone::AtomicFloor;
+use mm::pages::AtomicFloor;
 use mm::{
-    Config, Context, Frames, Lock, MapError, Mapping, Memory, MustFlush, PAGE_SIZE, PageMap, Pfn, PfnRange, Pinned,
-    Platform, Report, Unlinked, VirtAddr,
+    AddressSpace, Config, Context, Frames, Lock, MapError, Mapping, Memory, MustFlush, PAGE_SIZE, PageMap, Pfn,
+    PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
 };
 
 use super::Pages;
@@ -84,7 +83,7 @@ impl Platform for Bench {
     }
 
     fn unmap(&self, at: VirtAddr, pages: usize, _each: impl FnMut(Pfn, usize)) -> MustFlush {
-        MustFlush::new(at, pages)
+        MustFlush::new(AddressSpace::Kernel, at, pages)
     }
 
     fn translate(&self, _at: VirtAddr) -> Option<Pfn> {
@@ -95,9 +94,11 @@ impl Platform for Bench {
         None
     }
 
-    fn flush(&self, _must_flush: MustFlush) {}
+    fn flush(&self, must_flush: MustFlush) {
+        must_flush.flushed();
+    }
 
-    fn report(&self, _report: &Report<'_>, _caller: &'static Location<'static>) {}
+    fn report(&self, _report: &Report<'_>) {}
 }
 
 /// Fresh allocators with all memory in the zone Normal. They are never taken down: what they own is `'static`.
@@ -115,7 +116,7 @@ pub fn boot() -> &'static Memory<Bench> {
     let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
     let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
     let direct_map = VirtAddr::new(arena.address() - DMA_END.index() * PAGE_SIZE);
-    let memory: &'static Memory<Bench> = Box::leak(Box::new(Memory::new(Bench { direct_map }, map, CONFIG)));
+    let memory: &'static Memory<Bench> = Memory::init(Box::leak(Box::new_uninit()), Bench { direct_map }, map, CONFIG);
     memory.release(ram);
     let made = memory.init_caches();
     assert!(made.is_ok(), "no room for the kmalloc caches");

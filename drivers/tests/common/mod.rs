@@ -167,10 +167,10 @@ pub fn stop_failing() {
 pub fn in_use() -> (usize, usize) {
     let memory = Host::memory();
     memory.drop_caches();
-    let objects = memory.caches().map(|cache| cache.active_objects).sum();
+    let objects = memory.objects().caches().map(|cache| cache.active_objects).sum();
     // What describes caches never goes back.
-    let caches: usize = memory.caches().take(1).map(|cache| cache.pages).sum();
-    (memory.managed_pages() - memory.free_pages_total() - caches, objects)
+    let caches: usize = memory.objects().caches().take(1).map(|cache| cache.pages).sum();
+    (memory.pages().managed_pages() - memory.pages().free_pages_total() - caches, objects)
 }
 
 /// Refused calls and failures that the allocators have reported.
@@ -180,5 +180,5 @@ pub fn reports() -> Vec<String> {
 
 /// The size of the kernel's memory.
 pub fn ram_bytes() -> u64 {
-    Host::memory().managed_pages() as u64 * mm::PAGE_SIZE as u64
+    Host::memory().pages().managed_pages() as u64 * mm::PAGE_SIZE as u64
 }

@@ -5,7 +5,7 @@
 
 use core::ptr::NonNull;
 
-use mm::slab::{DebugChoice, DebugFlags};
+use mm::objects::{DebugChoice, DebugFlags};
 use mm::{AllocError, CacheRef, CacheSpec, GfpFlags, Order, Pfn, PhysAddr, VirtAddr};
 
 use super::probe::Call;

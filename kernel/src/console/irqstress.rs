@@ -132,8 +132,8 @@ fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
     module.release(DEVICE, OpenFlags::WRITE);
     let memory = memory();
     memory.drop_caches();
-    let in_use = memory.managed_pages() as i64 - memory.free_pages_total() as i64;
-    Ok(FramesInUse(in_use - memory.page_tables() as i64))
+    let in_use = memory.pages().managed_pages() as i64 - memory.pages().free_pages_total() as i64;
+    Ok(FramesInUse(in_use - memory.tables().count() as i64))
 }
 
 /// Lets the callback write for `rounds` ticks, and writes from this thread as long; the thread's count.

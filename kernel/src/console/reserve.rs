@@ -24,7 +24,7 @@ pub fn fill() {
         if RESERVE.with(|pages| pages[index].is_some()) {
             continue;
         }
-        if memory().free_pages_total() < memory().managed_pages() / COMFORT {
+        if memory().pages().free_pages_total() < memory().pages().managed_pages() / COMFORT {
             return;
         }
         let Ok(page) = PageBlock::new(Order::ZERO, GfpFlags::KERNEL) else { return };

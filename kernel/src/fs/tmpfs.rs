@@ -132,7 +132,7 @@ fn write_pages(content: &mut Pages, position: u64, buf: &mut IoBuf<'_>) -> Resul
 
 /// Whether files may take one more page. (Two writers at once may go one page too far.)
 fn admit_page() -> Result<(), Errno> {
-    if USED.load(Relaxed) < crate::mm::memory().managed_pages() / 2 { Ok(()) } else { Err(Errno::ENOSPC) }
+    if USED.load(Relaxed) < crate::mm::memory().pages().managed_pages() / 2 { Ok(()) } else { Err(Errno::ENOSPC) }
 }
 
 impl File for Inode {

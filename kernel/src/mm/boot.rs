@@ -12,7 +12,7 @@
 
 use core::ptr::NonNull;
 
-use ::mm::memory::DMA_END;
+use ::mm::DMA_END;
 use ::mm::page::{Page, SECTION_FRAMES, mark_present};
 use ::mm::region::RegionSet;
 use ::mm::{
@@ -209,7 +209,7 @@ pub fn take_over() {
         atomic_floor: options::get().memory.atomic_floor,
     };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.
-    unsafe { MEMORY.set(Memory::new(KernelPlatform, map, config)) };
+    unsafe { MEMORY.set(|place| Memory::init(place, KernelPlatform, map, config)) };
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }
@@ -217,7 +217,11 @@ pub fn take_over() {
     if let Err(error) = memory().init_caches() {
         panic!("memory bring-up: the kmalloc caches: {error:?}");
     }
-    klog!("slab: {} caches, kmalloc from 32 to {} bytes", memory().caches().count(), ::mm::memory::KMALLOC_MAX);
+    klog!(
+        "slab: {} caches, kmalloc from 32 to {} bytes",
+        memory().objects().caches().count(),
+        ::mm::objects::KMALLOC_MAX
+    );
     klog!("vmalloc: {:016x} .. {:016x}", VMALLOC_START.as_usize(), VMALLOC_END.as_usize());
     heap::move_to_kmalloc();
     protect_ramdisk();
@@ -252,13 +256,13 @@ fn hand_over() -> Result<(), BootmemError> {
         memory().release(range);
     }
     if let Some(wanted) = options::get().memory.min_free_kib {
-        memory().set_min_free(wanted / kib(1));
+        memory().pages().set_min_free(wanted / kib(1));
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {
-        klog!("zone({}): {} pages.", kind as usize, memory().zone_stats(kind).managed);
+        klog!("zone({}): {} pages.", kind as usize, memory().pages().zone_stats(kind).managed);
     }
-    let managed = memory().managed_pages();
+    let managed = memory().pages().managed_pages();
     klog!("Memory: {}k/{}k available ({}k reserved)", kib(managed), kib(ram), kib(ram - managed));
     Ok(())
 }

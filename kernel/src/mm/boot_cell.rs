@@ -20,13 +20,13 @@ impl<T> BootCell<T> {
         Self { set: UnsafeCell::new(false), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
-    /// Puts the value in.
+    /// Has `init` make the value where it stays: it is too large to be handed over.
     ///
     /// # Safety
     /// Once, and while nobody else can look: before other CPUs and interrupts are started.
-    pub(super) unsafe fn set(&self, value: T) {
+    pub(super) unsafe fn set(&'static self, init: impl FnOnce(&'static mut MaybeUninit<T>) -> &'static T) {
         // SAFETY: by the contract nobody else has a reference.
-        unsafe { &mut *self.value.get() }.write(value);
+        init(unsafe { &mut *self.value.get() });
         // SAFETY: as above.
         unsafe { *self.set.get() = true };
     }

@@ -28,7 +28,7 @@ pub fn start() -> Result<(), AllocError> {
 
 fn run() -> i32 {
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
-        memory().balance();
+        memory().pages().balance();
         if sched::sleep(PAUSE).is_err() {
             return 1;
         }

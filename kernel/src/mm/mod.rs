@@ -19,7 +19,7 @@ mod reserve;
 
 use core::fmt;
 
-use ::mm::vm::{AreaKind, AreaState};
+use ::mm::areas::{AreaKind, AreaState};
 use ::mm::{AllocError, Global, Memory, VirtAddr};
 
 pub use boot::{leave_bootloader, take_over};
@@ -96,7 +96,7 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     if Area::of(addr) != Area::Vmalloc {
         return Ok(());
     }
-    let Some(area) = MEMORY.get().and_then(|memory| memory.try_area_at(addr)) else { return Ok(()) };
+    let Some(area) = MEMORY.get().and_then(|memory| memory.areas().try_area_at(addr)) else { return Ok(()) };
     let what = match area.kind {
         _ if area.state == AreaState::Free => "freed area",
         _ if addr >= area.guard() => "guard page of an area",
@@ -112,7 +112,7 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.
 pub fn start_threads() -> Result<(), AllocError> {
     fault::set_describe(describe);
-    sched::set_idle_work(|| memory().clear_ahead());
+    sched::set_idle_work(|| memory().pages().clear_ahead());
     sched::start_threads(StackSource { allocate: || memory().vmalloc(STACK_BYTES), free: free_stack })?;
     kswapd::start()
 }

@@ -1,6 +1,5 @@
 //! The kernel as the allocators see it: [`mm::Platform`] for this machine.
 
-use core::panic::Location;
 use core::time::Duration;
 
 use ::mm::{
@@ -106,6 +105,9 @@ impl Platform for KernelPlatform {
         paging::unlink_empty(from, end)
     }
 
+    /// One CPU runs: a flush waits for none.
+    const FLUSH_ANYWHERE: bool = true;
+
     fn flush(&self, must_flush: MustFlush) {
         paging::flush(must_flush);
     }
@@ -115,7 +117,7 @@ impl Platform for KernelPlatform {
     }
 
     #[cold]
-    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
-        report::show(report, caller);
+    fn report(&self, report: &Report<'_>) {
+        report::show(report);
     }
 }

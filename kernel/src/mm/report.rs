@@ -1,8 +1,7 @@
 //! What the allocators have to report, in the log: failures of allocations only so fast.
 
-use core::panic::Location;
-
 use ::mm::Report;
+use ::mm::report::Incident;
 use services::ratelimit::{Admission, RateLimit};
 
 use crate::klog;
@@ -25,13 +24,13 @@ static TELLER: Timer = Timer::new(|_| {
 });
 
 /// Writes one report to the log. Any context, under no lock of the allocators.
-pub(super) fn show(report: &Report<'_>, caller: &'static Location<'static>) {
-    if matches!(report, Report::OutOfMemory { .. }) {
+pub(super) fn show(report: &Report<'_>) {
+    if matches!(report.incident, Incident::OutOfMemory { .. }) {
         match FAILURES.with(|limit| limit.admit(time::ticks().0)) {
             Admission::Print => {}
             Admission::First(end) => return TELLER.add_at(Ticks(end), 0),
             Admission::Leave => return,
         }
     }
-    klog!("{report}, called from {}:{}", caller.file(), caller.line());
+    klog!("{report}, called from {}:{}", report.call.at().file(), report.call.at().line());
 }

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use kapi::Errno;
 use mm::ZoneKind;
-use mm::memory::ZoneStats;
+use mm::pages::ZoneStats;
 use mm::proc::{self, FileCache, Statistics};
 use services::options::Switch;
 
@@ -14,7 +14,7 @@ use crate::options;
 use crate::{klog, resource};
 
 fn zones() -> [ZoneStats; ZoneKind::COUNT] {
-    ZoneKind::ALL.map(|kind| memory().zone_stats(kind))
+    ZoneKind::ALL.map(|kind| memory().pages().zone_stats(kind))
 }
 
 pub(super) fn buddyinfo(out: &mut dyn Write) -> fmt::Result {
@@ -34,7 +34,7 @@ pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
         Switch::Off => Statistics::Off,
         Switch::On => Statistics::On,
     };
-    proc::slabinfo(memory().caches(), statistics, out)
+    proc::slabinfo(memory().objects().caches(), statistics, out)
 }
 
 /// `name limit batch`: how many objects of a cache a CPU keeps, and how many a refill takes from slabs.
@@ -44,11 +44,11 @@ pub(super) fn tune_slabs(line: &str) -> Result<(), Errno> {
         klog!("slabinfo: expects the name of a cache, a limit and a batch");
     }
     let (name, limit, batch) = tuning.ok_or(Errno::EINVAL)?;
-    memory().tune_cache(name, limit, batch).map_err(|_| Errno::EINVAL)
+    memory().objects().tune_cache(name, limit, batch).map_err(|_| Errno::EINVAL)
 }
 
 pub(super) fn vmallocinfo(out: &mut dyn Write) -> fmt::Result {
-    proc::vmallocinfo(memory().areas(), out)
+    proc::vmallocinfo(memory().areas().iter(), out)
 }
 
 pub(super) fn bigphysarea(out: &mut dyn Write) -> fmt::Result {

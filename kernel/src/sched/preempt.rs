@@ -12,7 +12,7 @@
 use core::marker::PhantomData;
 
 use kapi::WrongContext;
-use mm::{Context, Report};
+use mm::Context;
 
 use crate::arch::percpu::{self, CURRENT, Front, PREEMPT_COUNT, leave_preempt_section};
 use crate::klog;
@@ -170,6 +170,6 @@ pub fn may_sleep(call: &'static str) -> Result<(), WrongContext> {
         return Ok(());
     }
     let caller = core::panic::Location::caller();
-    klog!("{} at {}:{}", Report::WrongContext { call, context }, caller.file(), caller.line());
+    klog!("{call}: may sleep, called in {context} at {}:{}", caller.file(), caller.line());
     Err(WrongContext)
 }

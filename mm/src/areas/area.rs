@@ -6,7 +6,6 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
-use super::memo::Place;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
@@ -68,6 +67,25 @@ const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
+/// Where an area has its entry in the index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct IndexSlot(u16);
+
+impl IndexSlot {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self(u16::MAX);
+
+    /// The slot with this number, below 65535.
+    pub(super) const fn new(number: usize) -> Self {
+        Self(number as u16)
+    }
+
+    /// Its number; beyond every index for none.
+    pub(super) const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
 ///
 /// What each owner needs comes first, and shares a cache line.
@@ -82,8 +100,8 @@ pub(crate) struct VmArea {
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// Its place in the memo: of whoever closed the area; while it is open, of who has the tree's lock.
-    pub(super) place: Cell<Place>,
+    /// Its place in the index: of whoever closed the area; while it is open, of who has the tree's lock.
+    pub(super) slot: Cell<IndexSlot>,
     /// The level in the tree: 1 for a leaf.
     pub(super) level: Cell<u8>,
     pub(super) left: Cell<Option<AreaRef>>,
@@ -165,7 +183,7 @@ impl VmArea {
             word: AtomicU64::new(FREE),
             caller: AtomicPtr::new(core::ptr::null_mut()),
             next: Cell::new(None),
-            place: Cell::new(Place::NONE),
+            slot: Cell::new(IndexSlot::NONE),
             level: Cell::new(1),
             left: Cell::new(None),
             right: Cell::new(None),
@@ -177,7 +195,7 @@ impl VmArea {
 
     /// Gives an area that is the caller's alone a purpose. It is closed.
     #[inline]
-    pub(crate) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
+    pub(super) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
         self.word.store(CLOSED | kind.bits(), Relaxed);
     }
@@ -191,7 +209,7 @@ impl VmArea {
         word as usize & PURPOSE as usize
     }
 
-    /// Closes an open area that is not in the memo. Under the tree's lock.
+    /// Closes an open area that is not in the index. Under the tree's lock.
     pub(crate) fn close(&self) {
         self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
     }

@@ -1,26 +1,24 @@
 //! Areas in which nothing is mapped: what vmalloc does to addresses alone, for benchmarks.
 
-use core::panic::Location;
-
-use super::Memory;
+use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::areas::area::{AreaKind, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::platform::Platform;
-use crate::vm::{AreaKind, Purpose};
+use crate::report::Call;
 
-impl<P: Platform> Memory<P> {
+impl<P: Platform> AreaAllocator<P> {
     /// Takes a range of `pages` pages, which is not 0, and a guard page. Process context only.
     #[doc(hidden)]
     #[track_caller]
-    pub fn take_empty_area(&'static self, pages: usize) -> Result<VirtAddr, AllocError> {
-        let area = self.reserve_area("take_empty_area", (pages, PAGE_SIZE), AreaKind::Vmap, Location::caller())?;
-        Ok(self.open(area))
+    pub fn take_empty(&'static self, pages: usize) -> Result<VirtAddr, AllocError> {
+        self.reserve_area((pages, PAGE_SIZE), AreaKind::Vmap, Call::here(&"take_empty")).map(|area| self.open(area))
     }
 
-    /// Gives a range from [`take_empty_area`](Self::take_empty_area) back. Process context only.
+    /// Gives a range from [`take_empty`](Self::take_empty) back. Process context only.
     #[doc(hidden)]
     #[track_caller]
-    pub fn free_empty_area(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
-        self.free_area("free_empty_area", addr, Purpose::Vmap, Location::caller())
+    pub fn free_empty(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.free_area(addr, Purpose::Vmap, Call::here(&"free_empty"))
     }
 }

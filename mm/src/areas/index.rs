@@ -1,6 +1,6 @@
 //! Areas by their first address: how most frees find theirs, without the tree and its lock.
 //!
-//! Key types: [`Memo`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
+//! Key types: [`AreaIndex`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
 //! area it has and whether that is open, in one word: of all who free an area at once, the one wins that closes this word.
 //! The entry is closed then, until the area is opened for its next owner. The state in the area's descriptor follows when
 //! the area is free: until then it says that the area is open.
@@ -11,8 +11,8 @@
 //! area has left before its descriptor goes.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Purpose};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use crate::vm::area::{AreaLink, AreaRef, Purpose};
 
 /// log2 of the number of sets. Few where schedules are explored, so that places are fought for.
 const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
@@ -25,15 +25,6 @@ const _: () = assert!(SETS * WAYS < u16::MAX as usize);
 const NONE: usize = 0;
 /// Set in the word of an area that is closed.
 const CLOSED: usize = 1;
-
-/// Where an area has its entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(u16);
-
-impl Place {
-    /// Nowhere.
-    pub(super) const NONE: Self = Self(u16::MAX);
-}
 
 struct Entry {
     word: AtomicUsize,
@@ -49,12 +40,12 @@ impl Entry {
 }
 
 /// Areas that can be found in a few steps.
-pub(crate) struct Memo {
+pub(crate) struct AreaIndex {
     entries: [[Entry; WAYS]; SETS],
 }
 
-impl Memo {
-    /// Nothing remembered.
+impl AreaIndex {
+    /// No areas.
     pub(crate) const fn new() -> Self {
         Self {
             entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
@@ -71,7 +62,7 @@ impl Memo {
         entry.area.get()
     }
 
-    /// Whether an area that is in the tree is remembered. Under the tree's lock.
+    /// Whether an area that is in the tree is here too. Under the tree's lock.
     pub(crate) fn knows(&self, area: AreaRef) -> bool {
         self.entry_of(area).is_some()
     }
@@ -88,23 +79,23 @@ impl Memo {
         start
     }
 
-    /// Remembers a closed area, if a place for it can be had. Under the tree's lock.
-    pub(crate) fn remember(&self, area: AreaRef) {
+    /// Adds a closed area, if a place for it can be had. Under the tree's lock.
+    pub(crate) fn add(&self, area: AreaRef) {
         let set = self.set(area.start);
         let places = || set * WAYS..(set + 1) * WAYS;
         let empty = places().find(|&place| self.entry(place).word.load(Relaxed) == NONE);
         let Some(place) = empty.or_else(|| places().find(|&place| self.entry(place).clear())) else { return };
         let entry = self.entry(place);
         if let Some(before) = entry.area.get() {
-            before.place.set(Place::NONE);
+            before.slot.set(IndexSlot::NONE);
         }
         entry.area.set(Some(area));
-        area.place.set(Place(place as u16));
+        area.slot.set(IndexSlot::new(place));
         entry.word.store(area.start.as_usize() | CLOSED, Release);
     }
 
-    /// Forgets a closed area that the caller takes out of the tree. Under the tree's lock.
-    pub(crate) fn forget(&self, area: AreaRef) {
+    /// Takes a closed area out that the caller takes out of the tree. Under the tree's lock.
+    pub(crate) fn remove(&self, area: AreaRef) {
         if let Some(entry) = self.entry_of(area) {
             entry.area.set(None);
             entry.word.store(NONE, Release);
@@ -127,22 +118,22 @@ impl Memo {
     /// The entry of an area, if it has one.
     #[inline]
     fn entry_of(&self, area: AreaRef) -> Option<&Entry> {
-        let place = usize::from(area.place.get().0);
+        let place = area.slot.get().number();
         self.entries.as_flattened().get(place)
     }
 
-    /// Checks that every area that is remembered `is_there`, knows its place, and is open or closed as its entry says.
+    /// Checks that every area here `is_there`, knows its place, and is open or closed as its entry says.
     pub(crate) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
         for (place, entry) in self.entries.iter().flatten().enumerate() {
             let right = |area: AreaRef| {
                 let (word, closed) = (entry.word.load(Relaxed), if area.is_open() { 0 } else { CLOSED });
                 is_there(area)
-                    && area.place.get() == Place(place as u16)
+                    && area.slot.get() == IndexSlot::new(place)
                     && self.set(area.start) == place / WAYS
                     && word & (CLOSED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
             };
             if !entry.area.get().is_none_or(right) {
-                return Err("a vm area is remembered that is not in the tree, or wrongly");
+                return Err("the index has a vm area that is not in the tree, or has it wrongly");
             }
         }
         Ok(())

@@ -1,23 +1,113 @@
-//! Address ranges for vmalloc and ioremap.
+//! The area allocator: ranges of synthetic addresses for vmalloc, vmap and ioremap.
+//!
+//! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be several, each
+//! with addresses of its own.
+//!
+//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` strings free ones together, `tree.rs` has all of them
+//! by address, `index.rs` finds most of them by their first address without the tree, `quantum.rs` and `cpu_ranges.rs` are
+//! what a CPU keeps, `pool.rs` what no CPU has room for. Above them: `lookup.rs`; `lazy.rs` (areas go, and when they are
+//! flushed); `reserve.rs` (areas come); and the calls: `vmalloc.rs`, `vmap.rs`, `ioremap.rs`, `rights.rs`.
+//! (Chapter: "vmalloc and Friends".)
 
-pub(crate) mod area;
-#[path = "quantum.rs"]
-mod bucket;
-#[path = "../page/chain.rs"]
-mod chain;
-#[path = "pool.rs"]
-mod depot;
-#[path = "index.rs"]
-pub(crate) mod memo;
-pub(crate) mod ranges;
-pub(crate) mod tree;
+mod area;
+mod area_chain;
+mod cpu_ranges;
+#[cfg(feature = "testing")]
+mod empty;
+mod index;
+mod ioremap;
+mod lazy;
+mod lookup;
+mod pool;
+mod quantum;
+mod reserve;
+mod rights;
+mod tree;
+mod vmalloc;
+mod vmap;
+
+use crate::addr::VirtAddr;
+use crate::objects::{Cache, CacheName, ObjectAllocator};
+use crate::page::DirectMap;
+use crate::pages::PageAllocator;
+use crate::percpu::{DrainRequests, MAX_CPUS};
+use crate::platform::{Lock, Platform};
+use crate::tables::PageTables;
 
 pub use area::{AreaKind, AreaState};
+pub use lookup::AreaInfo;
 
-pub(crate) use area::{AreaRef, Purpose, VmArea};
-pub(crate) use bucket::AreaChain;
-pub(crate) use chain::FrameChain;
-pub(crate) use depot::RangeDepot;
-pub(crate) use memo::Memo;
-pub(crate) use ranges::{RangeCache, Settled};
-pub(crate) use tree::AreaTree;
+pub(crate) use area::AreaRef;
+
+use area::VmArea;
+use cpu_ranges::CpuRanges;
+use index::AreaIndex;
+use pool::RangePool;
+use tree::AreaTree;
+
+/// The areas of one range of addresses.
+pub struct AreaAllocator<P: Platform> {
+    pages: &'static PageAllocator<P>,
+    objects: &'static ObjectAllocator<P>,
+    tables: &'static PageTables<P>,
+    direct: DirectMap,
+    start: VirtAddr,
+    end: VirtAddr,
+    /// Objects: descriptors of areas.
+    descriptors: Cache<P>,
+    tree: P::Lock<AreaTree>,
+    /// Some of them, to be found without the lock.
+    index: AreaIndex,
+    /// Free ranges that each CPU has at hand.
+    cpus: [CpuRanges; MAX_CPUS],
+    drain_requests: DrainRequests,
+    /// Free ranges that any CPU may take.
+    pool: P::Lock<RangePool>,
+}
+
+impl<P: Platform> AreaAllocator<P> {
+    /// No areas yet in the addresses `start..end`, which are page-aligned; their descriptors come from a cache that slabinfo
+    /// shows as `name`.
+    pub(crate) fn new(
+        objects: &'static ObjectAllocator<P>,
+        tables: &'static PageTables<P>,
+        (start, end): (VirtAddr, VirtAddr),
+        name: CacheName,
+    ) -> Self {
+        Self {
+            pages: objects.pages(),
+            objects,
+            tables,
+            direct: *objects.pages().direct(),
+            start,
+            end,
+            descriptors: objects.new_own(name, size_of::<VmArea>()),
+            tree: Lock::new(AreaTree::new(start, end)),
+            index: AreaIndex::new(),
+            cpus: [const { CpuRanges::new() }; MAX_CPUS],
+            drain_requests: DrainRequests::new(),
+            pool: Lock::new(RangePool::new()),
+        }
+    }
+
+    /// Makes its cache known. Once, before the first area.
+    pub(crate) fn init(&'static self) {
+        self.objects.adopt(&self.descriptors);
+    }
+
+    /// The kernel beneath.
+    #[inline]
+    fn platform(&self) -> &'static P {
+        self.pages.platform()
+    }
+
+    /// First address of the range that areas come from.
+    pub fn start(&self) -> VirtAddr {
+        self.start
+    }
+
+    /// Bytes of the range that areas come from.
+    pub fn total_bytes(&self) -> usize {
+        self.end.as_usize() - self.start.as_usize()
+    }
+}

@@ -1,13 +1,13 @@
 //! Free ranges on their way from a CPU that frees areas to one that takes them.
 //!
-//! Key types: [`RangeDepot`]. What a CPU has no room for is left here, and a CPU that has no range of a size looks here
+//! Key types: [`RangePool`]. What a CPU has no room for is left here, and a CPU that has no range of a size looks here
 //! before it goes to the tree. So where one CPU takes what another one frees, descriptors and tree stay as they are.
 //!
-//! Invariants (checked by [`RangeDepot::validate`]): every area here is `Free`, and in the chain of its size; no TLB knows its
+//! Invariants (checked by [`RangePool::validate`]): every area here is `Free`, and in the chain of its size; no TLB knows its
 //! range.
 
-use crate::vm::area::AreaRef;
-use crate::vm::bucket::{AreaChain, BUCKETS, bucket_of, size_bucket};
+use crate::areas::area_chain::AreaChain;
+use crate::areas::quantum::{QUANTA, quantum_of, size_quantum};
 
 /// Ranges of one size that may wait here.
 const RANGES: u32 = 256;
@@ -15,21 +15,21 @@ const RANGES: u32 = 256;
 const PARCEL: u32 = 64;
 
 /// Free ranges that are no CPU's.
-pub(crate) struct RangeDepot {
-    chains: [AreaChain; BUCKETS],
+pub(crate) struct RangePool {
+    chains: [AreaChain; QUANTA],
 }
 
-impl RangeDepot {
+impl RangePool {
     /// Nothing here.
     pub(crate) const fn new() -> Self {
-        Self { chains: [const { AreaChain::new() }; BUCKETS] }
+        Self { chains: [const { AreaChain::new() }; QUANTA] }
     }
 
     /// Takes over what there is room for, and returns the rest.
     pub(crate) fn put(&mut self, ranges: &AreaChain) -> AreaChain {
         let rest = AreaChain::new();
         while let Some(area) = ranges.pop() {
-            let chain = bucket_of(area).map(|index| &self.chains[index]).filter(|chain| chain.len() < RANGES);
+            let chain = quantum_of(area).map(|index| &self.chains[index]).filter(|chain| chain.len() < RANGES);
             chain.unwrap_or(&rest).push(area);
         }
         rest
@@ -38,24 +38,27 @@ impl RangeDepot {
     /// Takes out some ranges of `pages` pages, those of 2 MiB at multiples of that.
     pub(crate) fn take(&mut self, pages: usize) -> AreaChain {
         let parcel = AreaChain::new();
-        if let Some(chain) = size_bucket(pages).map(|index| &self.chains[index]) {
+        if let Some(chain) = size_quantum(pages).map(|index| &self.chains[index]) {
             core::iter::from_fn(|| chain.pop()).take(PARCEL as usize).for_each(|area| parcel.push(area));
         }
         parcel
     }
 
-    /// Takes out a range, whichever.
-    pub(crate) fn take_any(&mut self) -> Option<AreaRef> {
-        self.chains.iter().find_map(AreaChain::pop)
+    /// Takes all ranges out.
+    pub(crate) fn take_all(&mut self) -> AreaChain {
+        let all = AreaChain::new();
+        self.chains.iter().for_each(|chain| all.append(chain));
+        all
     }
 
     /// Checks the invariants above, as far as they can be seen; returns the one that is broken.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        let sound = self.chains.iter().enumerate().all(|(index, chain)| chain.is_sound(index));
+        let sound =
+            self.chains.iter().enumerate().all(|(index, chain)| chain.is_sound(|area| quantum_of(area) == Some(index)));
         if sound {
             Ok(())
         } else {
-            Err("the depot of ranges holds one that is not free, not of its size or not counted")
+            Err("the pool of ranges holds one that is not free, not of its size or not counted")
         }
     }
 }

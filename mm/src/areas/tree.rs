@@ -10,7 +10,7 @@
 //! areas lie in the tree's range.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::vm::area::{AreaRef, AreaState, VmArea};
+use crate::areas::area::{AreaRef, AreaState, VmArea};
 
 /// All areas of a range of addresses.
 pub(crate) struct AreaTree {

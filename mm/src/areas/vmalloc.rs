@@ -1,91 +1,87 @@
-//! vmalloc and vfree: memory whose addresses are neighbours and whose pages need not be.
-//!
-//! (Chapter: "vmalloc and Friends".) `areas.rs` has what all calls on vm areas share, `tables.rs` what they do to page
-//! tables, `lazy.rs` when they flush; `family.rs` has vmalloc's kin, `ioremap.rs` the calls for device
-//! memory, `rights.rs` what makes pages read-only.
-
-#[path = "reserve.rs"]
-mod areas;
-#[cfg(feature = "testing")]
-#[path = "empty.rs"]
-mod empty;
-#[path = "vmap.rs"]
-mod family;
-#[path = "ioremap.rs"]
-mod ioremap;
-#[path = "lazy.rs"]
-mod lazy;
-#[path = "rights.rs"]
-mod rights;
-#[path = "../tables.rs"]
-mod tables;
+//! vmalloc, vfree and their kin: memory whose addresses are neighbours and whose pages need not be.
 
 use core::ops::Range;
-use core::panic::Location;
 
-pub use areas::AreaInfo;
-
-use super::Memory;
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use super::AreaAllocator;
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::areas::area::{AreaKind, AreaRef, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::mapper::Frames;
+use crate::mapper::{Frames, Level};
+use crate::order::Order;
 use crate::platform::{Mapping, Platform};
-use crate::vm::{AreaKind, AreaRef, Purpose};
+use crate::report::Call;
+use crate::tag::Tag;
 
-/// Frames that are taken or given back at once: an array on the stack.
+/// Frames that are taken at once: an array on the stack.
 const BATCH: usize = 64;
-/// Why a size is refused.
-const NO_SIZE: &str = "size is zero or exceeds the machine's memory";
+/// Pages of a block of the largest order, which a large page maps.
+const LARGE: usize = Order::MAX.pages() as usize;
 
-impl<P: Platform> Memory<P> {
-    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself. Content undefined.
-    ///
-    /// The size is rounded up to whole pages, and one unmapped page follows. Refused: 0 bytes, more than the machine's
-    /// memory, a context that may not sleep. Useless for DMA. Free it with [`vfree`](Self::vfree).
-    #[track_caller]
-    pub fn vmalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
-        let gfp = GfpFlags::KERNEL | GfpFlags::HIGHMEM;
-        self.build_area("vmalloc", size, gfp, Location::caller()).map(|area| self.open(area))
+impl<P: Platform> AreaAllocator<P> {
+    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself, with these flags. Descriptor
+    /// and page tables are taken with GFP_KERNEL all the same: process context only. Content undefined.
+    #[inline]
+    pub(crate) fn vmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
+        self.build_area(size, gfp, call).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) for an owner that keeps the descriptor.
-    #[track_caller]
-    pub(crate) fn vmalloc_area(&'static self, size: usize) -> Result<AreaRef, AllocError> {
-        let area = self.build_area("vmalloc", size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Location::caller())?;
+    pub(crate) fn vmalloc_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
+        let area = self.build_area(size, gfp, call)?;
         self.open(area);
         Ok(area)
     }
 
-    /// Takes a range for `size` bytes and gives each page of it a frame of its own. Nobody can free it before it is opened.
-    #[inline]
-    fn build_area(
-        &'static self,
-        call: &'static str,
-        size: usize,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<AreaRef, AllocError> {
-        self.check_may_sleep(call, caller)?;
-        let pages = self.check_pages(call, size, caller)?;
-        let area = self.reserve_area(call, (pages, PAGE_SIZE), AreaKind::Vmalloc, caller)?;
-        self.populate(area, 0..pages, gfp, caller).inspect_err(|_| self.dissolve(area))?;
-        Ok(area)
+    /// [`vmalloc`](Self::vmalloc), filled with zeros.
+    pub(crate) fn vzalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
+        let area = self.build_area(size, gfp, call)?;
+        (0..area.pages).for_each(|page| self.platform().clear_page(area.start.add(page * PAGE_SIZE)));
+        Ok(self.open(area))
+    }
+
+    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
+    /// by page.
+    pub(crate) fn vmalloc_huge(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
+        let pages = self.check_size(size, call)?;
+        let align = if pages < LARGE { PAGE_SIZE } else { Level::Two.bytes() };
+        let area = self.reserve_area((pages, align), AreaKind::Vmalloc, call)?;
+        let whole = pages / LARGE;
+        let filled = (0..whole).try_for_each(|nth| {
+            if self.place_block(area.start.add(nth * LARGE * PAGE_SIZE), gfp, call) {
+                return Ok(());
+            }
+            self.populate(area, nth * LARGE..(nth + 1) * LARGE, gfp, call)
+        });
+        filled.and_then(|()| self.populate(area, whole * LARGE..pages, gfp, call)).inspect_err(|_| self.undo(area))?;
+        Ok(self.open(area))
     }
 
     /// Frees an area from [`vmalloc`](Self::vmalloc). May sleep: process context only. Address 0 is accepted and
-    /// ignored; anything but the first address of such an area is reported and left as it was.
-    #[track_caller]
-    pub fn vfree(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
-        let caller = Location::caller();
-        if addr.as_usize() == 0 {
-            return Ok(());
+    /// ignored; a wrong free is reported.
+    #[inline]
+    pub(crate) fn vfree(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
+        self.free_at(addr, addr, Purpose::Vmalloc, call)
+    }
+
+    /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is opened.
+    #[inline]
+    fn build_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
+        let pages = self.check_size(size, call)?;
+        let area = self.reserve_area((pages, PAGE_SIZE), AreaKind::Vmalloc, call)?;
+        self.populate(area, 0..pages, gfp, call).inspect_err(|_| self.undo(area))?;
+        Ok(area)
+    }
+
+    /// The pages that `size` bytes take, if the machine has so many and the caller may sleep.
+    #[inline]
+    fn check_size(&self, size: usize, call: Call) -> Result<usize, AllocError> {
+        self.pages.check_may_sleep(call)?;
+        let pages = size.div_ceil(PAGE_SIZE);
+        if pages > 0 && pages <= self.pages.managed_pages() {
+            return Ok(pages);
         }
-        self.check_may_sleep("vfree", caller).map_err(|_| FreeError::WrongContext)?;
-        if addr.page_offset() != 0 {
-            return Err(self.bad_free("vfree", addr, FreeError::Misaligned, caller));
-        }
-        self.free_area("vfree", addr, Purpose::Vmalloc, caller)
+        Err(self.pages.refuse(call, "size is zero or exceeds the machine's memory"))
     }
 
     /// Gives some pages of an area frames of their own. After a failure some have one.
@@ -94,18 +90,20 @@ impl<P: Platform> Memory<P> {
         area: AreaRef,
         pages: Range<usize>,
         gfp: GfpFlags,
-        caller: &'static Location<'static>,
+        call: Call,
     ) -> Result<(), AllocError> {
         let mut frames = [Pfn::new(0); BATCH];
         let mut done = pages.start;
         while done < pages.end {
             let wanted = (pages.end - done).min(BATCH);
-            let taken = self.alloc_bulk(gfp, &mut frames[..wanted], caller);
-            let at = area.start.add(done * PAGE_SIZE);
-            let all = Frames::Each(&frames[..taken]);
-            let mapped = if taken == wanted { self.map_all("vmalloc", at, all, Mapping::Memory, caller) } else { 0 };
+            let taken = self.pages.alloc_bulk(gfp, Tag::Vmalloc, &mut frames[..wanted], call);
+            let (at, all) = (area.start.add(done * PAGE_SIZE), Frames::Each(&frames[..taken]));
+            let mapped = if taken == wanted { self.tables.map(at, all, Mapping::Memory, call) } else { 0 };
             if mapped < wanted {
-                self.give_frames(&frames[mapped..taken]);
+                for &frame in &frames[mapped..taken] {
+                    let freed = self.pages.free_block(frame, Order::ZERO, Tag::Vmalloc);
+                    debug_assert!(freed.is_ok());
+                }
                 return Err(AllocError);
             }
             done += mapped;
@@ -113,9 +111,17 @@ impl<P: Platform> Memory<P> {
         Ok(())
     }
 
-    /// Gives single frames back.
-    fn give_frames(&self, frames: &[Pfn]) {
-        let refused = self.free_pages_bulk(frames);
-        debug_assert_eq!(refused, 0);
+    /// Maps a block of 2 MiB to `at`, if there is one at once.
+    fn place_block(&'static self, at: VirtAddr, gfp: GfpFlags, call: Call) -> bool {
+        let admitted = self.platform().admits(Order::MAX);
+        let block = admitted.then(|| self.pages.alloc_admitted(gfp, Order::MAX, Tag::Vmalloc)).flatten();
+        let Some(block) = block else { return false };
+        let range = PfnRange::new(block, block.add(Order::MAX.pages()));
+        let mapped = self.tables.map(at, Frames::Run(range), Mapping::Memory, call) == LARGE;
+        if !mapped {
+            let freed = self.pages.free_block(block, Order::MAX, Tag::Vmalloc);
+            debug_assert!(freed.is_ok());
+        }
+        mapped
     }
 }

@@ -1,23 +1,22 @@
 //! The way of an object: through this CPU's magazines, or else through the slabs, under the cache's lock.
 //!
-//! The first halves, `alloc_from_front` and `free_to_front`, call nothing and take no lock. What they
+//! The first halves, `alloc_from_magazine` and `free_to_magazine`, call nothing and take no lock. What they
 //! cannot do is done out of line: magazines are made, traded with the depot, filled from a slab, or, where there are
 //! none, passed by.
 
-use core::panic::Location;
 use core::ptr::NonNull;
 
-use super::Memory;
-use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
+use super::ObjectAllocator;
+use crate::addr::VirtAddr;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::page::PageState;
+use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cpu_caches::Reach;
+use crate::objects::depot::Lack;
+use crate::objects::descriptor::{SlabRef, State};
+use crate::objects::magazine::Parked;
 use crate::platform::{Lock, Pinned, Platform};
-use crate::slab::depot::Lack;
-use crate::slab::descriptor::{SlabRef, State, StatePlace};
-use crate::slab::front::Reach;
-use crate::slab::magazine::Parked;
-use crate::slab::{Cache, CacheRef};
+use crate::report::Call;
 
 /// Whose an object is that is to be freed.
 pub(super) enum Owner<P: Platform> {
@@ -48,37 +47,37 @@ enum Put {
     Nowhere,
 }
 
-impl<P: Platform> Memory<P> {
+impl<P: Platform> ObjectAllocator<P> {
     /// Takes an object, growing the cache if it must. The context has been checked.
     #[inline]
     pub(super) fn alloc_object(
         &'static self,
         cache: &Cache<P>,
         gfp: GfpFlags,
-        caller: &'static Location<'static>,
+        call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        match self.alloc_from_front(cache) {
+        match self.alloc_from_magazine(cache) {
             Some(object) => Ok(object),
-            None => self.alloc_slowly(cache, gfp, caller),
+            None => self.alloc_slowly(cache, gfp, call),
         }
     }
 
     /// An object from this CPU's loaded magazine.
     #[inline]
-    fn alloc_from_front(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let pin = self.platform.pin()?;
-        let parked = cache.front.loaded(pin.front())?.pop(|| self.platform.step())?;
-        self.platform.step();
+    fn alloc_from_magazine(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let pin = self.platform().pin()?;
+        let parked = cache.cpus.loaded(pin.front())?.pop(|| self.platform().step())?;
+        self.platform().step();
         parked.place.state().set(State::LIVE);
         Some(parked.object)
     }
 
     /// Fills `objects` from this CPU's loaded magazine, as far as that goes; returns how many it were.
-    pub(super) fn alloc_many_from_front(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(magazine) = cache.front.loaded(pin.front()) else { return 0 };
+    pub(super) fn alloc_many_from_magazine(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
+        let Some(pin) = self.platform().pin() else { return 0 };
+        let Some(magazine) = cache.cpus.loaded(pin.front()) else { return 0 };
         let pop = |place: &mut NonNull<u8>| {
-            let parked = magazine.pop(|| self.platform.step())?;
+            let parked = magazine.pop(|| self.platform().step())?;
             parked.place.state().set(State::LIVE);
             *place = parked.object;
             Some(())
@@ -88,28 +87,19 @@ impl<P: Platform> Memory<P> {
 
     /// Frees the object at `object` of `owner`, or reports what is wrong with it. Null is accepted and ignored.
     #[inline]
-    pub(super) fn free_object(
-        &'static self,
-        call: &'static str,
-        object: *const u8,
-        owner: Owner<P>,
-        caller: &'static Location<'static>,
-    ) -> Result<(), FreeError> {
-        if self.free_to_front(object, &owner) { Ok(()) } else { self.free_slowly(call, object, owner, caller) }
+    pub(super) fn free_object(&'static self, object: *const u8, owner: Owner<P>, call: Call) -> Result<(), FreeError> {
+        if self.free_to_magazine(object, &owner) { Ok(()) } else { self.free_slowly(object, owner, call) }
     }
 
     /// Puts what is at `object` into this CPU's loaded magazine, if it is a live object, its page's word is that of
     /// `owner`, and there is room. Null is no object.
     #[inline]
-    fn free_to_front(&self, object: *const u8, owner: &Owner<P>) -> bool {
+    fn free_to_magazine(&self, object: *const u8, owner: &Owner<P>) -> bool {
         // Before the checks: of two threads of a CPU that free one object, the second finds it parked.
-        let Some(pin) = self.platform.pin() else { return false };
+        let Some(pin) = self.platform().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
-        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
-        if offset >= self.gapless_bytes {
-            return false;
-        }
-        let page = self.map.at_offset(offset);
+        let Some(offset) = self.direct.gapless_offset(addr) else { return false };
+        let page = self.direct.map().at_offset(offset);
         let (word, link) = (page.word(), page.link());
         let fits = match owner {
             Owner::This(cache) => word == cache.tag(),
@@ -129,11 +119,11 @@ impl<P: Platform> Memory<P> {
             Owner::This(cache) => cache,
             Owner::Any => self.owner(slab),
         };
-        let Some(magazine) = cache.front.loaded(pin.front()) else { return false };
+        let Some(magazine) = cache.cpus.loaded(pin.front()) else { return false };
         // SAFETY: it lies in the direct map, which null does not.
         let object = unsafe { NonNull::new_unchecked(object.cast_mut()) };
-        magazine.push(Parked { object, place }, || self.platform.step()) && {
-            self.platform.step();
+        magazine.push(Parked { object, place }, || self.platform().step()) && {
+            self.platform().step();
             place.state().set(State::PARKED);
             true
         }
@@ -142,13 +132,8 @@ impl<P: Platform> Memory<P> {
     /// An object from wherever there is one: magazines, depot, slabs, a new slab.
     #[cold]
     #[inline(never)]
-    fn alloc_slowly(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<NonNull<u8>, AllocError> {
-        self.take_or_grow(cache, gfp, caller, || {
+    fn alloc_slowly(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
+        self.take_or_grow(cache, gfp, call, || {
             match self.alloc_from_depot(cache) {
                 Found::Object(object) => return Some(object),
                 Found::Nothing => return None,
@@ -156,58 +141,36 @@ impl<P: Platform> Memory<P> {
             }
             let object = self.take_from_slab(cache)?;
             if !cache.debug.is_empty() {
-                self.watch_alloc(cache, object, caller);
+                self.watch_alloc(cache, object, call);
             }
             Some(object)
         })
     }
 
-    /// What `take` takes from a cache, which is grown until there is something.
-    fn take_or_grow<R>(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-        take: impl Fn() -> Option<R>,
-    ) -> Result<R, AllocError> {
-        loop {
-            if let Some(taken) = take() {
-                return Ok(taken);
-            }
-            self.grow(cache, gfp, caller).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
-        }
-    }
-
-    /// An object out of a slab.
-    pub(super) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
-        NonNull::new(cache.address_of(slab, object).as_mut_ptr())
-    }
-
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
     fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Found {
-        let Some(pin) = self.platform.pin() else { return Found::NoMagazines };
-        let (front, cpu) = (&cache.front, pin.front());
-        if front.is_drain_wanted(cpu) {
-            self.strip(cache, cpu);
+        let Some(pin) = self.platform().pin() else { return Found::NoMagazines };
+        let (cpus, cpu) = (&cache.cpus, pin.front());
+        if cpus.drain_requests().take(cpu) {
+            self.detach_magazines(cache, cpu);
         }
-        if !front.is_equipped(cpu) {
+        if !cpus.has_magazines(cpu) {
             // Before its first object: taken singly, that one might stand beside another CPU's.
-            self.equip(cache);
-            if !front.is_equipped(cpu) {
+            self.attach_magazines(cache);
+            if !cpus.has_magazines(cpu) {
                 return Found::NoMagazines;
             }
         }
-        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Found::NoMagazines };
+        let (Some(loaded), Some(spare)) = (cpus.loaded(cpu), cpus.spare(cpu)) else { return Found::NoMagazines };
         if loaded.is_empty() && !spare.is_empty() {
-            front.swap(cpu);
-        } else if loaded.is_empty() && !front.trade(cpu, &cache.stock) {
+            cpus.swap(cpu);
+        } else if loaded.is_empty() && !cpus.trade(cpu, &cache.sizes) {
             let reach = || if self.is_short(cache) { Reach::All } else { Reach::Surplus };
-            if !front.trade_with_others(cpu, &cache.stock, reach) {
-                cache.slabs.with(|slabs| slabs.refill([loaded, spare], cache.stock.batch(), cache.geometry.stride));
+            if !cpus.trade_with_others(cpu, &cache.sizes, reach) {
+                cache.slabs.with(|slabs| slabs.refill([loaded, spare], cache.sizes.batch(), cache.geometry.stride));
             }
         }
-        let parked = front.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform.step()));
+        let parked = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
         parked.map_or(Found::Nothing, |parked| {
             parked.place.state().set(State::LIVE);
             Found::Object(parked.object)
@@ -217,15 +180,9 @@ impl<P: Platform> Memory<P> {
     /// Frees an object that the fast way did not take, or says what is wrong with it. Null is accepted and ignored.
     #[cold]
     #[inline(never)]
-    fn free_slowly(
-        &'static self,
-        call: &'static str,
-        object: *const u8,
-        owner: Owner<P>,
-        caller: &'static Location<'static>,
-    ) -> Result<(), FreeError> {
+    fn free_slowly(&'static self, object: *const u8, owner: Owner<P>, call: Call) -> Result<(), FreeError> {
         let Some(object) = NonNull::new(object.cast_mut()) else { return Ok(()) };
-        let _pin = self.platform.pin();
+        let _pin = self.platform().pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {
             Owner::This(cache) => cache.alive().ok_or(FreeError::WrongCache).map(Some),
@@ -236,32 +193,12 @@ impl<P: Platform> Memory<P> {
             .and_then(|(slab, place)| {
                 let (cache, parked) = (self.owner(slab), Parked { object, place });
                 if !cache.debug.is_empty() {
-                    self.watch_free(cache, parked, caller)?;
+                    self.watch_free(cache, parked, call)?;
                 }
                 self.park(slab, parked);
                 Ok(())
             })
-            .map_err(|error| self.bad_object(call, addr, error, caller))
-    }
-
-    /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not the
-    /// allocators' own.
-    pub(super) fn live_object(
-        &self,
-        addr: VirtAddr,
-        expected: Option<&Cache<P>>,
-    ) -> Result<(SlabRef, StatePlace), FreeError> {
-        let slab = self.slab_of(addr)?;
-        let cache = self.owner(slab);
-        let fits = match expected {
-            Some(expected) => core::ptr::eq(expected, cache),
-            None => !self.boot_caches.contains(cache),
-        };
-        if !fits {
-            return Err(FreeError::WrongCache);
-        }
-        let place = slab.state_at(addr).ok_or(FreeError::Interior)?;
-        if place.state().is_live() { Ok((slab, place)) } else { Err(FreeError::DoubleFree) }
+            .map_err(|error| self.bad_object(call, addr, error))
     }
 
     /// Puts a live object away: into a magazine, or, where there is none, into its slab.
@@ -272,10 +209,10 @@ impl<P: Platform> Memory<P> {
             Put::Flushed => return self.trim(cache),
             Put::NeedsMagazine(cpu) => {
                 if let Some(empty) = self.new_magazine(cache) {
-                    cache.front.add(cpu, empty);
+                    cache.cpus.add(cpu, empty);
                 }
             }
-            Put::Nowhere => self.equip(cache),
+            Put::Nowhere => self.attach_magazines(cache),
         }
         if !matches!(self.put_into_magazine(cache, parked, Full::Flush), Put::Done | Put::Flushed) {
             cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
@@ -285,21 +222,21 @@ impl<P: Platform> Memory<P> {
 
     /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.
     fn put_into_magazine(&'static self, cache: &Cache<P>, parked: Parked, when_full: Full) -> Put {
-        let Some(pin) = self.platform.pin() else { return Put::Nowhere };
-        let (front, cpu) = (&cache.front, pin.front());
-        if front.is_drain_wanted(cpu) {
-            self.strip(cache, cpu);
+        let Some(pin) = self.platform().pin() else { return Put::Nowhere };
+        let (cpus, cpu) = (&cache.cpus, pin.front());
+        if cpus.drain_requests().take(cpu) {
+            self.detach_magazines(cache, cpu);
         }
-        let (Some(loaded), Some(spare)) = (front.loaded(cpu), front.spare(cpu)) else { return Put::Nowhere };
-        if !front.is_equipped(cpu) {
+        let (Some(loaded), Some(spare)) = (cpus.loaded(cpu), cpus.spare(cpu)) else { return Put::Nowhere };
+        if !cpus.has_magazines(cpu) {
             return Put::Nowhere;
         }
         let mut put = Put::Done;
         if loaded.is_full() && !spare.is_full() {
-            front.swap(cpu);
+            cpus.swap(cpu);
         } else if loaded.is_full() {
-            let limit = if self.is_short(cache) { 0 } else { cache.stock.depot() };
-            match front.trade_in(cpu, &cache.stock, limit) {
+            let limit = if self.is_short(cache) { 0 } else { cache.sizes.depot() };
+            match cpus.trade_in(cpu, &cache.sizes, limit) {
                 Ok(()) => {}
                 Err(Lack::Magazine) if matches!(when_full, Full::Keep) => return Put::NeedsMagazine(cpu),
                 Err(_) => {
@@ -308,71 +245,12 @@ impl<P: Platform> Memory<P> {
                 }
             }
         }
-        let pushed = front.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform.step()));
+        let pushed = cpus.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform().step()));
         if !pushed {
             return Put::Nowhere;
         }
         parked.place.state().set(State::PARKED);
         put
-    }
-
-    /// Takes an object of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
-    pub(super) fn take_object(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<NonNull<u8>, AllocError> {
-        self.take_or_grow(cache, gfp, caller, || self.take_from_slab(cache))
-    }
-
-    /// Puts an object back into its slab, past all magazines. It must be one of `expected`, or of any cache that is not
-    /// the allocators' own.
-    pub(super) fn put_object(&'static self, addr: VirtAddr, expected: Option<&Cache<P>>) -> Result<(), FreeError> {
-        let (slab, place) = self.live_object(addr, expected)?;
-        let cache = self.owner(slab);
-        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(place)));
-        self.trim(cache);
-        Ok(())
-    }
-
-    /// Gives back the slabs that are too many.
-    pub(super) fn trim(&'static self, cache: &Cache<P>) {
-        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
-            self.give_back(cache, slab);
-        }
-    }
-
-    /// The slab whose pages `addr` lies in.
-    pub(super) fn slab_of(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
-        let frame = self.frame_of(addr).ok_or(FreeError::Wild)?;
-        let page = self.map.get(frame).ok_or(FreeError::Wild)?;
-        match page.state() {
-            // SAFETY: a page that reads Slab carries the link of its slab, which exists until that state goes.
-            PageState::Slab => Ok(unsafe { SlabRef::from_link(page.link()) }),
-            PageState::Allocated(_) => Err(FreeError::NotSlab),
-            PageState::Free(_) | PageState::Parked(_) => Err(FreeError::DoubleFree),
-            PageState::Inner => match self.map.block_of(frame) {
-                Some((_, PageState::Free(_) | PageState::Parked(_))) => Err(FreeError::DoubleFree),
-                Some(_) => Err(FreeError::NotSlab),
-                None => Err(FreeError::Reserved),
-            },
-        }
-    }
-
-    /// The slab around an address that is known to lie in one.
-    pub(super) fn slab_around(&self, addr: VirtAddr) -> SlabRef {
-        let offset = addr.as_usize().wrapping_sub(self.platform.direct_map().as_usize());
-        let page = self.map.at(Pfn::new((offset >> PAGE_SHIFT) as u32));
-        // SAFETY: the page belongs to a slab, which exists as long as one of its objects is out.
-        unsafe { SlabRef::from_link(page.link()) }
-    }
-
-    /// The cache of a slab.
-    #[inline]
-    pub(super) fn owner(&self, slab: SlabRef) -> &Cache<P> {
-        // SAFETY: a slab's owner is the cache that made it, and a cache outlives its slabs.
-        unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
     }
 }
 

@@ -9,14 +9,14 @@ use bitflags::bitflags;
 use crate::addr::VirtAddr;
 use crate::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::gfp::GfpFlags;
+use crate::objects::cpu_caches::{CpuCaches, MagazineSizes};
+use crate::objects::debug::DebugFlags;
+use crate::objects::descriptor::SlabRef;
+use crate::objects::geometry::{CacheFlags, Geometry};
+use crate::objects::name::CacheName;
+use crate::objects::slabs::Slabs;
 use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
-use crate::slab::debug::DebugFlags;
-use crate::slab::descriptor::SlabRef;
-use crate::slab::front::{Front, Stock};
-use crate::slab::geometry::{CacheFlags, Geometry};
-use crate::slab::name::CacheName;
-use crate::slab::slabs::Slabs;
 
 bitflags! {
     /// What a constructor or destructor is told.
@@ -82,18 +82,18 @@ pub struct CacheStats {
 pub struct Cache<P: Platform> {
     /// The word of this cache's pages, as a number; 0 when the cache is dead.
     tag: AtomicU64,
-    pub(crate) front: Front<P>,
-    pub(crate) name: CacheName,
-    pub(crate) geometry: Geometry,
-    pub(crate) stock: Stock,
-    pub(crate) flags: CacheFlags,
+    pub(super) cpus: CpuCaches<P>,
+    pub(super) name: CacheName,
+    pub(super) geometry: Geometry,
+    pub(super) sizes: MagazineSizes,
+    pub(super) flags: CacheFlags,
     /// What is done beyond what always is; if anything, the cache has no magazines.
-    pub(crate) debug: DebugFlags,
-    pub(crate) ctor: Option<Ctor>,
-    pub(crate) dtor: Option<Dtor>,
+    pub(super) debug: DebugFlags,
+    pub(super) ctor: Option<Ctor>,
+    pub(super) dtor: Option<Dtor>,
     /// The next older cache; used under the chain's lock.
-    pub(crate) next: Cell<Option<CacheRef<P>>>,
-    pub(crate) slabs: P::Lock<Slabs>,
+    pub(super) next: Cell<Option<CacheRef<P>>>,
+    pub(super) slabs: P::Lock<Slabs>,
 }
 
 /// A handle to a cache. It can be copied and outlive its cache: every call checks it.
@@ -175,10 +175,10 @@ impl<P: Platform> Cache<P> {
     ) -> Self {
         Self {
             tag: AtomicU64::new(tag.bits()),
-            front: Front::new(),
+            cpus: CpuCaches::new(),
             name,
             geometry,
-            stock: if debug.is_empty() { Stock::for_objects(geometry.stride) } else { Stock::none() },
+            sizes: if debug.is_empty() { MagazineSizes::for_objects(geometry.stride) } else { MagazineSizes::none() },
             flags,
             debug,
             ctor,
@@ -198,6 +198,11 @@ impl<P: Platform> Cache<P> {
     #[inline]
     pub(crate) fn tag(&self) -> Word {
         Word::from_bits(self.tag.load(Relaxed))
+    }
+
+    /// Whether what comes from the cache belongs to the allocators alone.
+    pub(super) fn is_own(&self) -> bool {
+        !self.tag().is_slab()
     }
 
     /// Makes every handle to the cache useless.
@@ -230,7 +235,7 @@ impl<P: Platform> Cache<P> {
         if slabs.out() == 0 {
             return (0, 0);
         }
-        let parked = self.front.parked();
+        let parked = self.cpus.parked();
         (slabs.out().saturating_sub(parked), parked)
     }
 
@@ -241,8 +246,8 @@ impl<P: Platform> Cache<P> {
                 name: self.name,
                 active_objects,
                 parked,
-                magazine: self.stock.capacity(),
-                batch: self.stock.batch(),
+                magazine: self.sizes.capacity(),
+                batch: self.sizes.batch(),
                 objects: slabs.objects(),
                 object_size: self.geometry.stride,
                 active_slabs: slabs.active(),
@@ -260,6 +265,6 @@ impl<P: Platform> Cache<P> {
 
     /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        self.slabs.with(|slabs| slabs.validate(self.front.validate()?))
+        self.slabs.with(|slabs| slabs.validate(self.cpus.validate()?))
     }
 }

@@ -1,4 +1,4 @@
-//! What stands before a cache on each CPU: two magazines and a depot.
+//! What each CPU has of a cache: two magazines and a depot.
 //!
 //! Allocation pops from the loaded magazine and a free pushes onto it. When that does not do, the two change places;
 //! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
@@ -6,20 +6,20 @@
 //!
 //! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::front`](crate::Pinned::front).
 //! A depot has a lock, which others take only for a surplus, when memory is short, to drain and to count. A magazine leaves
-//! a front or a depot under the lock of the cache, before it is given back: who holds that lock may look at the counts of
+//! a CPU or a depot under the lock of the cache, before it is given back: who holds that lock may look at the counts of
 //! all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-use crate::magazine::MAX_CPUS;
+use crate::objects::depot::{Depot, Lack};
+use crate::objects::descriptor::State;
+use crate::objects::magazine::{CAPACITIES, Magazine, MagazineRef, Parked};
+use crate::percpu::{DrainRequests, MAX_CPUS};
 use crate::platform::{Lock, Platform};
-use crate::slab::depot::{Depot, Lack};
-use crate::slab::descriptor::State;
-use crate::slab::magazine::{CAPACITIES, Magazine, MagazineRef, Parked};
 
 /// How many objects the magazines of a cache and a CPU's depot hold.
 #[derive(Debug)]
-pub(crate) struct Stock {
+pub(crate) struct MagazineSizes {
     /// Objects of the largest depot.
     objects: usize,
     capacity: AtomicUsize,
@@ -27,7 +27,7 @@ pub(crate) struct Stock {
     batch: AtomicUsize,
 }
 
-impl Stock {
+impl MagazineSizes {
     /// Objects that a depot holds at most, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 1 << 20;
@@ -93,13 +93,13 @@ impl Stock {
 }
 
 /// What the CPUs have of a cache: magazines and a depot each.
-pub(crate) struct Front<P: Platform> {
+pub(crate) struct CpuCaches<P: Platform> {
     /// The loaded magazines: close together, where an index finds them at once. The last place is of those who have no
     /// magazines to themselves.
     loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
-    cpus: [CpuFront<P>; MAX_CPUS],
-    /// A bit for each CPU that another one asks to empty its magazines.
-    drain_wanted: AtomicU32,
+    cpus: [CpuCache<P>; MAX_CPUS],
+    /// The CPUs that are asked to empty their magazines.
+    drain_requests: DrainRequests,
     /// A bit for each CPU whose depot has magazines, and for each whose depot has more full ones than it keeps.
     stocked: AtomicU32,
     surplus: AtomicU32,
@@ -108,7 +108,7 @@ pub(crate) struct Front<P: Platform> {
 
 /// What else one CPU has, in a cache line of its own: beside another CPU's it would be lost whenever that one trades.
 #[repr(align(64))]
-struct CpuFront<P: Platform> {
+struct CpuCache<P: Platform> {
     spare: AtomicPtr<Magazine>,
     /// How many full magazines the depot has. Written under its lock.
     depth: AtomicUsize,
@@ -124,23 +124,23 @@ pub(crate) enum Reach {
     All,
 }
 
-impl<P: Platform> Front<P> {
-    /// Must be [attached](Self::attach) before anything else is done with it.
+impl<P: Platform> CpuCaches<P> {
+    /// [`init_in_place`](Self::init_in_place) must come before anything else.
     pub(crate) fn new() -> Self {
         let none = || AtomicPtr::new(core::ptr::null_mut());
-        let nothing = |_| CpuFront { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
+        let nothing = |_| CpuCache { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
         Self {
             loaded: core::array::from_fn(|_| none()),
             cpus: core::array::from_fn(nothing),
-            drain_wanted: AtomicU32::new(0),
+            drain_requests: DrainRequests::new(),
             stocked: AtomicU32::new(0),
             surplus: AtomicU32::new(0),
             absent: Magazine::absent(),
         }
     }
 
-    /// Makes every CPU's magazines absent ones. The front must not move any more.
-    pub(crate) fn attach(&self) {
+    /// Makes every CPU's magazines absent ones. The caches must not move any more.
+    pub(crate) fn init_in_place(&self) {
         for place in self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare)) {
             place.store(self.absent(), Relaxed);
         }
@@ -154,7 +154,7 @@ impl<P: Platform> Front<P> {
     #[inline]
     pub(crate) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.loaded.get(cpu)?.load(Relaxed);
-        // SAFETY: an attached front has a magazine in every place, and takes it out before it is given back.
+        // SAFETY: every place has a magazine, and takes it out before it is given back.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
     }
 
@@ -167,7 +167,7 @@ impl<P: Platform> Front<P> {
 
     /// Whether a CPU has magazines.
     #[inline]
-    pub(crate) fn is_equipped(&self, cpu: usize) -> bool {
+    pub(crate) fn has_magazines(&self, cpu: usize) -> bool {
         self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
     }
 
@@ -185,13 +185,13 @@ impl<P: Platform> Front<P> {
     }
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was one.
-    pub(crate) fn trade(&self, cpu: usize, stock: &Stock) -> bool {
-        self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, stock)
+    pub(crate) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
+        self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, sizes)
     }
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there was
     /// one within reach.
-    pub(crate) fn trade_with_others(&self, cpu: usize, stock: &Stock, reach: impl FnOnce() -> Reach) -> bool {
+    pub(crate) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
         let others = self.stocked.load(Relaxed) & !(1 << cpu);
         if others == 0 {
             return false;
@@ -200,34 +200,34 @@ impl<P: Platform> Front<P> {
             Reach::Surplus => others & self.surplus.load(Relaxed),
             Reach::All => others,
         };
-        bits(within).any(|other| self.trade_with(other, cpu, stock))
+        bits(within).any(|other| self.trade_with(other, cpu, sizes))
     }
 
-    fn trade_with(&self, owner: usize, cpu: usize, stock: &Stock) -> bool {
+    fn trade_with(&self, owner: usize, cpu: usize, sizes: &MagazineSizes) -> bool {
         let Some(empty) = self.loaded(cpu) else { return false };
         self.cpus[owner].depot.with(|depot| {
             let Some(full) = depot.take_full(empty) else { return false };
             // Before the depot is unlocked: what waits there is nobody's.
             self.load(cpu, full);
-            self.note_depth(owner, depot, stock);
+            self.note_depth(owner, depot, sizes);
             true
         })
     }
 
     /// Trades the loaded magazine of a CPU, a full one, for an empty one from its depot, which takes `limit` full ones.
-    pub(crate) fn trade_in(&self, cpu: usize, stock: &Stock, limit: usize) -> Result<(), Lack> {
+    pub(crate) fn trade_in(&self, cpu: usize, sizes: &MagazineSizes, limit: usize) -> Result<(), Lack> {
         let full = self.loaded(cpu).ok_or(Lack::Room)?;
         self.cpus[cpu].depot.with(|depot| {
             self.load(cpu, depot.take_empty(full, limit)?);
-            self.note_depth(cpu, depot, stock);
+            self.note_depth(cpu, depot, sizes);
             Ok(())
         })
     }
 
     /// Notes how much a depot has, whose lock is held, and whether that is more than it keeps.
-    fn note_depth(&self, cpu: usize, depot: &Depot, stock: &Stock) {
+    fn note_depth(&self, cpu: usize, depot: &Depot, sizes: &MagazineSizes) {
         self.cpus[cpu].depth.store(depot.depth(), Relaxed);
-        let (bit, is_surplus) = (1 << cpu, depot.depth() > stock.kept());
+        let (bit, is_surplus) = (1 << cpu, depot.depth() > sizes.kept());
         if is_surplus != (self.surplus.load(Relaxed) & bit != 0) {
             self.surplus.fetch_xor(bit, Relaxed);
         }
@@ -257,15 +257,15 @@ impl<P: Platform> Front<P> {
     }
 
     /// Gives a CPU its magazines.
-    pub(crate) fn equip(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
+    pub(crate) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
         self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Relaxed);
         self.load(cpu, loaded);
     }
 
     /// Takes a CPU's magazines away, if it has any. Under the cache's lock.
-    pub(crate) fn strip(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
-        self.drain_wanted.fetch_and(!(1 << cpu), Relaxed);
-        if !self.is_equipped(cpu) {
+    pub(crate) fn detach(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
+        self.drain_requests.take(cpu);
+        if !self.has_magazines(cpu) {
             return None;
         }
         let magazines = [self.loaded(cpu)?, self.spare(cpu)?];
@@ -274,14 +274,9 @@ impl<P: Platform> Front<P> {
         Some(magazines)
     }
 
-    /// Asks a CPU to empty its magazines the next time that they do not do.
-    pub(crate) fn want_drain(&self, cpu: usize) {
-        self.drain_wanted.fetch_or(1 << cpu, Relaxed);
-    }
-
-    /// Whether a CPU was asked to.
-    pub(crate) fn is_drain_wanted(&self, cpu: usize) -> bool {
-        self.drain_wanted.load(Relaxed) >> cpu & 1 == 1
+    /// The CPUs that are asked to empty their magazines, which they do the next time that these do not serve them.
+    pub(crate) fn drain_requests(&self) -> &DrainRequests {
+        &self.drain_requests
     }
 
     /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
@@ -318,20 +313,18 @@ fn bits(mask: u32) -> impl Iterator<Item = usize> {
         .map(|mask| mask.trailing_zeros() as usize)
 }
 
-const _: () = assert!(MAX_CPUS <= u32::BITS as usize);
-
 #[cfg(test)]
 mod tests {
-    use super::Stock;
+    use super::MagazineSizes;
 
     #[test]
     fn magazines_of_large_objects_are_small() {
         for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 32), (4096, 16, 16), (8192, 8, 16)] {
-            let stock = Stock::for_objects(stride);
+            let stock = MagazineSizes::for_objects(stride);
             assert_eq!((stock.capacity(), stock.depot()), (capacity, depot), "{stride}");
         }
         for stride in (8..=131_072).step_by(4) {
-            let stock = Stock::for_objects(stride);
+            let stock = MagazineSizes::for_objects(stride);
             assert!(stock.depot() * stock.capacity() * stride <= 1 << 20, "{stride}: {stock:?}");
             assert!(stock.capacity() > 0);
         }

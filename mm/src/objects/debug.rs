@@ -14,7 +14,8 @@ use core::ptr::NonNull;
 use bitflags::bitflags;
 
 use crate::addr::VirtAddr;
-use crate::slab::name::CacheName;
+use crate::objects::name::CacheName;
+use crate::report::{Damage, Dump};
 
 bitflags! {
     /// What is done for a cache beyond what always is. Any of it sends all of its calls the slow way.
@@ -100,31 +101,6 @@ const LIVE_ZONE: [u8; ZONE] = 0x170f_c2a5_170f_c2a5_u64.to_ne_bytes();
 /// What a free object is full of, and its last byte.
 const POISON: u8 = 0x5a;
 const POISON_END: u8 = 0xa5;
-
-/// What was found at an object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Damage {
-    /// Somebody wrote before it.
-    Before,
-    /// Somebody wrote behind it.
-    Behind,
-    /// Somebody wrote into it after it was freed.
-    AfterFree,
-    /// The descriptor of its slab is damaged.
-    Slab,
-}
-
-impl Damage {
-    /// What happened, as the kernel log shows it.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Before => "written before its start",
-            Self::Behind => "written behind its end",
-            Self::AfterFree => "written after free",
-            Self::Slab => "its slab's descriptor is damaged",
-        }
-    }
-}
 
 /// Who called.
 pub(crate) type User = &'static Location<'static>;
@@ -236,13 +212,13 @@ impl Watched {
         }
     }
 
-    /// Up to eight bytes from a place on, counted from the object's start: what a report shows, and how many they are.
-    pub(crate) fn dump(&mut self, at: isize) -> ([u8; 8], usize) {
+    /// Up to eight bytes from a place on, counted from the object's start: what a report shows.
+    pub(crate) fn dump(&mut self, at: isize) -> Dump {
         let zone = if self.flags.contains(DebugFlags::RED_ZONE) { ZONE as isize } else { 0 };
         let len = (self.size as isize + zone - at).clamp(0, 8);
-        let mut dump = [0; 8];
-        dump[..len as usize].copy_from_slice(self.bytes(at..at + len));
-        (dump, len as usize)
+        let mut bytes = [0; 8];
+        bytes[..len as usize].copy_from_slice(self.bytes(at..at + len));
+        Dump { at, bytes, len: len as usize }
     }
 
     fn user_place(&self, event: Event) -> *mut Option<User> {

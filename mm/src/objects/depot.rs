@@ -4,7 +4,7 @@
 //! their states beside states, that no other CPU uses. What two CPUs have mixed once stays mixed, and each write then
 //! takes a cache line away from the other.
 
-use crate::slab::magazine::{MagazineRef, Pile};
+use crate::objects::magazine::{MagazineRef, Pile};
 
 /// Magazines of one CPU, full and empty ones, under the depot's lock.
 pub(crate) struct Depot {

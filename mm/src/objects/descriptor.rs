@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::addr::VirtAddr;
-use crate::slab::places::Places;
+use crate::objects::places::Places;
 
 /// Where an object is.
 #[repr(transparent)]

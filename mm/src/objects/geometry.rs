@@ -13,9 +13,9 @@ use bitflags::bitflags;
 
 use crate::addr::PAGE_SIZE;
 use crate::error::CreateError;
+use crate::objects::debug::{DebugFlags, ZONE, behind};
+use crate::objects::descriptor::Slab;
 use crate::order::Order;
-use crate::slab::debug::{DebugFlags, ZONE, behind};
-use crate::slab::descriptor::Slab;
 
 bitflags! {
     /// How a cache treats its objects. (Chapter: "Lookaside Caches".)
@@ -273,7 +273,7 @@ const _: () = assert!(MAX_SLAB_PAGES as usize == 131_072 / PAGE_SIZE);
 mod tests {
     use super::{CacheFlags, DebugFlags, Geometry, OBJECT_SIZES};
     use crate::error::CreateError;
-    use crate::slab::descriptor::Slab;
+    use crate::objects::descriptor::Slab;
 
     fn stride(size: usize) -> usize {
         Geometry::for_cache(size, 0, CacheFlags::HWCACHE_ALIGN).expect("a legal size").stride

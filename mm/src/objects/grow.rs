@@ -1,40 +1,81 @@
 //! How a slab comes and goes: pages, descriptor, page-map entries, constructors and destructors.
 
-use core::panic::Location;
 use core::ptr::NonNull;
 
-use super::events::Event;
-use super::{Memory, largest_block};
-use crate::addr::{Pfn, PfnRange};
-use crate::error::AllocError;
-use crate::gfp::{GfpFlags, ZoneKind};
-use crate::order::Order;
-use crate::page::{BlockKey, Page, PageState, Word};
+use super::ObjectAllocator;
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::error::{AllocError, FreeError};
+use crate::gfp::GfpFlags;
+use crate::objects::cache::{Cache, Ctor, CtorFlags};
+use crate::objects::descriptor::SlabRef;
+use crate::objects::geometry::{Geometry, OFF_SLAB_OBJECTS};
+use crate::page::{Page, Word};
 use crate::platform::{Lock, Platform};
-use crate::slab::descriptor::SlabRef;
-use crate::slab::geometry::OFF_SLAB_OBJECTS;
-use crate::slab::{Cache, Ctor, CtorFlags, Geometry};
+use crate::report::Call;
+use crate::tag::Tag;
 
 /// The flags that choose a zone: they concern a cache's objects, not what describes them.
 const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 
-impl<P: Platform> Memory<P> {
-    /// Makes a slab and hands it to the cache. Constructors run.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn grow(
+impl<P: Platform> ObjectAllocator<P> {
+    /// What `take` takes from a cache, which is grown until there is something.
+    pub(super) fn take_or_grow<R>(
         &'static self,
         cache: &Cache<P>,
         gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<(), AllocError> {
-        self.check_addressable("kmem_cache_grow", cache.page_gfp(gfp), caller)?;
-        let (frame, geometry) = self.alloc_block(cache, gfp, caller)?;
+        call: Call,
+        take: impl Fn() -> Option<R>,
+    ) -> Result<R, AllocError> {
+        loop {
+            if let Some(taken) = take() {
+                return Ok(taken);
+            }
+            self.grow(cache, gfp, call).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
+        }
+    }
+
+    /// An object out of a slab that is there, past all magazines.
+    pub(crate) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
+        NonNull::new(cache.address_of(slab, object).as_mut_ptr())
+    }
+
+    /// Takes an object of a cache of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
+    pub(crate) fn take_own(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        self.take_or_grow(cache, gfp, call, || self.take_from_slab(cache))
+    }
+
+    /// Puts an object of a cache of the allocators' own back into its slab, past all magazines.
+    pub(crate) fn put_own(&'static self, cache: &Cache<P>, addr: VirtAddr) -> Result<(), FreeError> {
+        let (slab, place) = self.live_object(addr, Some(cache))?;
+        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(place)));
+        self.trim(cache);
+        Ok(())
+    }
+
+    /// Gives back the slabs that are too many.
+    pub(super) fn trim(&'static self, cache: &Cache<P>) {
+        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
+            self.give_back(cache, slab);
+        }
+    }
+
+    /// Makes a slab and hands it to the cache. Constructors run.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+        self.pages.check_addressable(cache.page_gfp(gfp), call)?;
+        let (frame, geometry) = self.alloc_block(cache, gfp, call)?;
         self.give_tail_back(frame, &geometry);
-        let block = self.virt(frame);
+        let block = self.direct.virt(frame);
         let descriptor = match geometry.descriptor_offset {
             Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
-            None => self.take_object(&self.boot_caches.descriptors, gfp.difference(ZONES), caller),
+            None => self.take_own(&self.own.descriptors, gfp.difference(ZONES), call),
         };
         let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, &geometry))?;
         let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
@@ -44,47 +85,24 @@ impl<P: Platform> Memory<P> {
 
     /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if it
     /// is there, without reserves: nobody reclaims or waits for it.
-    fn alloc_block(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        caller: &'static Location<'static>,
-    ) -> Result<(Pfn, Geometry), AllocError> {
+    fn alloc_block(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(Pfn, Geometry), AllocError> {
         let (gfp, geometry) = (cache.page_gfp(gfp), cache.geometry);
         let Some(fallback) = geometry.fallback() else {
-            return self.alloc_frames(gfp, geometry.order, caller).map(|frame| (frame, geometry));
+            return self.pages.alloc_block(gfp, geometry.order, Tag::None, call).map(|frame| (frame, geometry));
         };
-        if let Some(frame) = self.alloc_frames_at_hand(gfp, geometry.order) {
+        if let Some(frame) = self.pages.alloc_at_hand(gfp, geometry.order, Tag::None) {
             return Ok((frame, geometry));
         }
-        self.alloc_frames(gfp, fallback.order, caller).map(|frame| (frame, fallback))
+        self.pages.alloc_block(gfp, fallback.order, Tag::None, call).map(|frame| (frame, fallback))
     }
 
     /// Makes a slab of a cache of the allocators' own from pages that are there: sleeps not and reports nothing.
     pub(super) fn grow_quietly(&'static self, cache: &Cache<P>) -> Option<()> {
         let offset = cache.geometry.descriptor_offset?;
-        let frame = self.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order)?;
-        let descriptor = NonNull::new(self.virt(frame).add(offset).as_mut_ptr())?;
+        let frame = self.pages.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order, Tag::None)?;
+        let descriptor = NonNull::new(self.direct.virt(frame).add(offset).as_mut_ptr())?;
         self.make_slab(cache, (frame, &cache.geometry), descriptor, CtorFlags::empty());
         Some(())
-    }
-
-    /// A block from this CPU's magazines or from a zone that has plenty.
-    fn alloc_frames_at_hand(&'static self, gfp: GfpFlags, order: Order) -> Option<Pfn> {
-        if !self.platform.admits(order) {
-            return None;
-        }
-        let key = BlockKey::new(self.first_zone(gfp), order);
-        let mut frame = [Pfn::new(0)];
-        if self.alloc_cached(key, frame.iter_mut()) == 1 {
-            self.platform.on_alloc(frame[0], order, key.zone());
-            return Some(frame[0]);
-        }
-        let plenty = |&kind: &ZoneKind| Some((self.with_zone(kind, |zone| zone.alloc_plenty(&self.map, order))?, kind));
-        let (frame, kind) = gfp.zones().iter().find_map(plenty)?;
-        self.count(Event::Direct, 1);
-        self.platform.on_alloc(frame, order, kind);
-        self.zeroed_if_wanted(frame, order)
     }
 
     fn make_slab(
@@ -96,7 +114,7 @@ impl<P: Platform> Memory<P> {
     ) {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
-        let first = self.virt(frame).add(geometry.lead + colour * geometry.colour_step);
+        let first = self.direct.virt(frame).add(geometry.lead + colour * geometry.colour_step);
         let layout = (geometry.objects, geometry.stride);
         // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
         // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
@@ -119,10 +137,10 @@ impl<P: Platform> Memory<P> {
         self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
         let geometry = &cache.layout_of(slab);
         let pages = geometry.pages as usize;
-        if let Some(frame) = self.frame_of(slab.first()) {
+        if let Some(frame) = self.direct.frame_of(slab.first()) {
             let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
             if geometry.descriptor_offset.is_none() {
-                let freed = self.put_object(slab.addr(), Some(&self.boot_caches.descriptors));
+                let freed = self.put_own(&self.own.descriptors, slab.addr());
                 debug_assert!(freed.is_ok());
             }
             self.give_pages(head, geometry);
@@ -134,31 +152,18 @@ impl<P: Platform> Memory<P> {
     /// Frees the part of a slab's block that the slab does not need.
     fn give_tail_back(&self, head: Pfn, geometry: &Geometry) {
         if geometry.pages < geometry.order.pages() {
-            self.free_run(PfnRange::new(head.add(geometry.pages), head.add(geometry.order.pages())));
+            self.pages.free_run(PfnRange::new(head.add(geometry.pages), head.add(geometry.order.pages())));
         }
     }
 
     /// Frees a slab's pages.
     fn give_pages(&self, head: Pfn, geometry: &Geometry) {
-        let zone = self.zone_of(head);
-        self.each_page(head, geometry, |page| page.set_word(Word::new(PageState::Inner, zone)));
-        self.free_run(PfnRange::new(head, head.add(geometry.pages)));
-    }
-
-    /// Frees a run of pages, a part of an allocated block, in blocks that are aligned to their size.
-    fn free_run(&self, run: PfnRange) {
-        let mut at = run.start;
-        while at < run.end {
-            let order = largest_block(at, run.end, run.end);
-            self.map.at(at).set_word(Word::new(PageState::Allocated(order), self.zone_of(at)));
-            let freed = self.release_frames(at, order);
-            debug_assert!(freed.is_ok());
-            at = at.add(order.pages());
-        }
+        self.each_page(head, geometry, |page| page.set_word(Word::INNER));
+        self.pages.free_run(PfnRange::new(head, head.add(geometry.pages)));
     }
 
     fn each_page(&self, head: Pfn, geometry: &Geometry, f: impl Fn(&Page)) {
-        (0..geometry.pages).for_each(|page| f(self.map.at(head.add(page))));
+        (0..geometry.pages).for_each(|page| f(self.direct.map().at(head.add(page))));
     }
 
     fn call_each(&self, cache: &Cache<P>, slab: SlabRef, callee: Option<Ctor>, flags: CtorFlags) {
@@ -168,15 +173,5 @@ impl<P: Platform> Memory<P> {
                 callee(addr, cache.name.as_str(), flags);
             }
         }
-    }
-
-    /// Gives all slabs of a cache back that no live object is in; returns how many pages that was.
-    pub(super) fn shrink(&'static self, cache: &Cache<P>) -> usize {
-        self.drain_objects(cache);
-        let mut pages = 0;
-        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
-            pages += self.give_back(cache, slab);
-        }
-        pages
     }
 }

@@ -1,19 +1,25 @@
 //! kmem_cache_create, alloc, free, shrink, destroy. (Chapter: "Lookaside Caches".)
 
-use core::panic::Location;
 use core::ptr::NonNull;
 
-use super::Memory;
-use super::objects::Owner;
+use super::ObjectAllocator;
+use super::alloc::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::platform::{Lock, Platform, Report};
-use crate::slab::descriptor::Slab;
-use crate::slab::geometry::OFF_SLAB_OBJECTS;
-use crate::slab::{Cache, CacheFlags, CacheName, CacheRef, CacheStats, Ctor, DebugFlags, Dtor, Geometry};
+use crate::objects::cache::{Cache, CacheRef, CacheStats, Ctor, Dtor};
+use crate::objects::debug::{DebugChoice, DebugFlags};
+use crate::objects::descriptor::Slab;
+use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::objects::name::CacheName;
+use crate::page::SlabUser;
+use crate::platform::{Lock, Platform};
+use crate::report::{Call, Incident};
 
-/// What the arguments of [`Memory::kmem_cache_create`] ask for.
+/// What a call is told that names a cache which was destroyed.
+const NO_CACHE: &str = "no such cache";
+
+/// What the arguments of [`kmem_cache_create`](crate::Memory::kmem_cache_create) ask for.
 #[derive(Clone, Copy)]
 pub struct CacheSpec<'a> {
     /// 1 to 19 visible characters, unlike any other cache's.
@@ -30,145 +36,208 @@ pub struct CacheSpec<'a> {
     pub dtor: Option<Dtor>,
 }
 
-impl<P: Platform> Memory<P> {
+impl<P: Platform> ObjectAllocator<P> {
     /// Creates a cache. Process context only; may sleep.
-    #[track_caller]
-    pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
-        let caller = Location::caller();
-        self.check_may_sleep("kmem_cache_create", caller).map_err(|_| CreateError::WrongContext)?;
+    pub(crate) fn kmem_cache_create(
+        &'static self,
+        spec: &CacheSpec<'_>,
+        call: Call,
+    ) -> Result<CacheRef<P>, CreateError> {
+        self.pages.check_may_sleep(call).map_err(|_| CreateError::WrongContext)?;
         let name = check_spec(spec).inspect_err(|error| {
-            self.refuse("kmem_cache_create", error.reason(), caller);
+            self.pages.refuse(call, error.reason());
         })?;
         let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
-        self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), caller)
+        self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), call)
     }
 
-    /// Makes a cache and puts it into the chain, unless the name is taken.
+    /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must be
+    /// [adopted](Self::adopt) before it is used.
+    pub(crate) fn new_own(&self, name: CacheName, bytes: usize) -> Cache<P> {
+        let tag = self.list.with(|list| list.next_tag(SlabUser::Allocators));
+        let layout = (Geometry::for_descriptors(bytes), DebugFlags::empty());
+        Cache::new(name, layout, CacheFlags::NO_REAP, (None, None), tag)
+    }
+
+    /// Lists a cache from [`new_own`](Self::new_own), which has come to its place. Once.
+    pub(crate) fn adopt(&self, cache: &'static Cache<P>) {
+        cache.cpus.init_in_place();
+        self.list.with(|list| list.push(CacheRef::new(NonNull::from(cache))));
+    }
+
+    /// Makes a cache and lists it, unless its name is taken.
     pub(super) fn add_cache(
         &'static self,
         name: CacheName,
         geometry: &dyn Fn(DebugFlags) -> Result<Geometry, CreateError>,
         flags: CacheFlags,
         callees: (Option<Ctor>, Option<Dtor>),
-        caller: &'static Location<'static>,
+        call: Call,
     ) -> Result<CacheRef<P>, CreateError> {
-        let (chosen, tag) = self.chain.with(|chain| (chain.debug.for_cache(name), chain.next_tag()));
+        let (chosen, tag) = self.list.with(|list| (list.debug.for_cache(name), list.next_tag(SlabUser::Anyone)));
         let mut debug = chosen | flags.debug();
         if callees.0.is_some() {
             if flags.contains(CacheFlags::POISON) {
-                self.refuse("kmem_cache_create", "no poison for what a constructor made", caller);
+                self.pages.refuse(call, "no poison for what a constructor made");
             }
             // A constructed object must stay as it is while it is free.
             debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
         }
         let geometry = geometry(debug).inspect_err(|error| {
-            self.refuse("kmem_cache_create", error.reason(), caller);
+            self.pages.refuse(call, error.reason());
         })?;
-        let memory = self.take_object(&self.boot_caches.caches, GfpFlags::KERNEL, caller)?.cast::<Cache<P>>();
+        self.list_cache(Cache::new(name, (geometry, debug), flags, callees, tag), call)
+    }
+
+    /// Gives a cache its place in memory and in the list, unless its name is taken.
+    fn list_cache(&'static self, cache: Cache<P>, call: Call) -> Result<CacheRef<P>, CreateError> {
+        let name = cache.name;
+        let memory = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?.cast::<Cache<P>>();
         // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
-        unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
+        unsafe { memory.write(cache) };
         let cache = CacheRef::new(memory);
-        cache.front.attach();
-        let listed = self.chain.with(|chain| {
-            let free = chain.iter().all(|other| other.name != name) && !self.boot_caches.has(name);
+        cache.cpus.init_in_place();
+        let listed = self.list.with(|list| {
+            let free = list.iter().all(|other| other.name != name) && !self.own.has(name);
             if free {
-                chain.push(cache);
+                list.push(cache);
             }
             free
         });
         if listed {
             return Ok(cache);
         }
-        self.bury(cache, caller);
-        self.refuse("kmem_cache_create", CreateError::DuplicateName.reason(), caller);
+        self.release(cache, call);
+        self.pages.refuse(call, CreateError::DuplicateName.reason());
         Err(CreateError::DuplicateName)
     }
 
-    /// Ends a cache that is in no list and has no slabs.
-    fn bury(&'static self, cache: CacheRef<P>, caller: &'static Location<'static>) {
+    /// Gives the memory of a cache back that is in no list and has no slabs.
+    fn release(&'static self, cache: CacheRef<P>, call: Call) {
         cache.kill();
-        let freed = self.put_object(VirtAddr::from_ptr(cache.ptr().as_ptr()), Some(&self.boot_caches.caches));
-        if let Err(error) = freed {
-            self.bad_free("kmem_cache_destroy", VirtAddr::from_ptr(cache.ptr().as_ptr()), error, caller);
+        let addr = VirtAddr::from_ptr(cache.ptr().as_ptr());
+        if let Err(error) = self.put_own(&self.own.caches, addr) {
+            self.pages.bad_free(call, addr, None, error);
         }
     }
 
     /// Allocates an object. `gfp` matters only when the cache must grow, except that a call that may sleep is refused
-    /// where the caller may not. Content is what the constructor or the last owner left.
-    #[track_caller]
+    /// where the caller may not.
     #[inline]
-    pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
-        let caller = Location::caller();
-        let Some(cache) = cache.alive() else { return Err(self.refuse("kmem_cache_alloc", "no such cache", caller)) };
-        self.check_context("kmem_cache_alloc", gfp, caller)?;
-        self.alloc_object(&cache, gfp, caller)
+    pub(crate) fn kmem_cache_alloc(
+        &'static self,
+        cache: CacheRef<P>,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let Some(cache) = cache.alive() else { return Err(self.pages.refuse(call, NO_CACHE)) };
+        self.pages.check_context(gfp, call)?;
+        self.alloc_object(&cache, gfp, call)
     }
 
-    /// Frees an object of `cache`. Never sleeps; any context. Anything but a live object of this cache is reported and
-    /// left as it was.
-    #[track_caller]
+    /// Frees an object of `cache`. Never sleeps; any context. A wrong free is reported.
     #[inline]
-    pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
-        self.free_object("kmem_cache_free", object.as_ptr(), Owner::This(cache), Location::caller())
+    pub(crate) fn kmem_cache_free(
+        &'static self,
+        cache: CacheRef<P>,
+        object: NonNull<u8>,
+        call: Call,
+    ) -> Result<(), FreeError> {
+        self.free_object(object.as_ptr(), Owner::This(cache), call)
     }
 
-    /// Bytes of an object of `cache`, padding included.
-    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
-        cache.geometry.usable
+    /// Allocates objects until `objects` is full and returns how many that were: fewer only when memory ran out or the
+    /// caller may not sleep.
+    pub(crate) fn kmem_cache_alloc_bulk(
+        &'static self,
+        cache: CacheRef<P>,
+        gfp: GfpFlags,
+        objects: &mut [NonNull<u8>],
+        call: Call,
+    ) -> usize {
+        let Some(cache) = cache.alive() else {
+            self.pages.refuse(call, NO_CACHE);
+            return 0;
+        };
+        if self.pages.check_context(gfp, call).is_err() {
+            return 0;
+        }
+        let mut filled = self.alloc_many_from_magazine(&cache, objects);
+        while filled < objects.len() {
+            match self.alloc_object(&cache, gfp, call) {
+                Ok(object) => objects[filled] = object,
+                Err(AllocError) => break,
+            }
+            filled += 1;
+            filled += self.alloc_many_from_magazine(&cache, &mut objects[filled..]);
+        }
+        filled
+    }
+
+    /// Frees objects of a cache; returns how many were refused, each with a report. Never sleeps; any context.
+    pub(crate) fn kmem_cache_free_bulk(
+        &'static self,
+        cache: CacheRef<P>,
+        objects: &[NonNull<u8>],
+        call: Call,
+    ) -> usize {
+        let free = |object: NonNull<u8>| self.free_object(object.as_ptr(), Owner::This(cache), call);
+        objects.iter().filter(|&&object| free(object).is_err()).count()
     }
 
     /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
     /// that were. Process context.
-    #[track_caller]
-    pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
-        let caller = Location::caller();
-        if self.check_may_sleep("kmem_cache_shrink", caller).is_err() {
+    pub(crate) fn kmem_cache_shrink(&'static self, cache: CacheRef<P>, call: Call) -> usize {
+        if self.pages.check_may_sleep(call).is_err() {
             return 0;
         }
-        cache.alive().map_or(0, |cache| self.shrink(&cache))
+        cache.alive().map_or(0, |cache| self.shrink_cache(&cache))
+    }
+
+    /// Bytes of an object of `cache`, padding included.
+    pub(crate) fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
+        cache.geometry.usable
     }
 
     /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
     /// Nobody may use the cache meanwhile. Process context; may sleep.
-    #[track_caller]
-    pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
-        let caller = Location::caller();
-        self.check_may_sleep("kmem_cache_destroy", caller).map_err(|_| DestroyError::WrongContext)?;
+    pub(crate) fn kmem_cache_destroy(&'static self, cache: CacheRef<P>, call: Call) -> Result<(), DestroyError> {
+        self.pages.check_may_sleep(call).map_err(|_| DestroyError::WrongContext)?;
         loop {
             match self.try_unlist(cache) {
                 Some(Ok(())) => {
-                    self.bury(cache, caller);
+                    self.release(cache, call);
                     return Ok(());
                 }
                 Some(Err(DestroyError::Busy(objects))) => {
-                    self.platform.report(&Report::ObjectsLeft { cache: cache.name.as_str(), objects }, caller);
+                    self.pages.report(call, Incident::ObjectsLeft { cache: cache.name.as_str(), objects });
                     return Err(DestroyError::Busy(objects));
                 }
                 Some(Err(error)) => {
-                    self.refuse("kmem_cache_destroy", "no such cache", caller);
+                    self.pages.refuse(call, NO_CACHE);
                     return Err(error);
                 }
                 // Another thread is giving a slab of this cache back at this moment.
-                None => self.platform.wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.len() == 0)),
+                None => self.platform().wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.len() == 0)),
             }
         }
     }
 
-    /// Shrinks a cache and takes it out of the chain, if nothing is left of it. `None`: a slab is on its way out.
+    /// Shrinks a cache and takes it out of the list, if nothing is left of it. `None`: a slab is on its way out.
     fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
-        let Some(cache) = cache.alive().filter(|cache| !self.kmalloc.contains(cache)) else {
+        let Some(cache) = cache.alive().filter(|cache| !cache.is_own() && !self.classes.contains(cache)) else {
             return Some(Err(DestroyError::NoSuchCache));
         };
-        self.shrink(&cache);
+        self.shrink_cache(&cache);
         if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0) {
             // CPUs that are busy elsewhere may still have magazines, and nobody uses the cache.
-            self.strip_all(&cache);
-            self.shrink(&cache);
+            self.detach_all(&cache);
+            self.shrink_cache(&cache);
         }
-        self.chain.with(|chain| {
+        self.list.with(|list| {
             let (live, slabs) = cache.slabs.with(|slabs| (cache.usage(slabs).0, slabs.len()));
             match (live, slabs) {
-                (0, 0) if chain.remove(cache) => Some(Ok(())),
+                (0, 0) if list.remove(cache) => Some(Ok(())),
                 (0, 0) => Some(Err(DestroyError::NoSuchCache)),
                 (0, _) => None,
                 (live, _) => Some(Err(DestroyError::Busy(live))),
@@ -179,15 +248,22 @@ impl<P: Platform> Memory<P> {
     /// A snapshot of each cache: `kmem_cache`, then the others, newest first. Nothing is locked between two of them, so
     /// the caller may allocate and print; a cache that comes or goes meanwhile may be missed.
     pub fn caches(&self) -> impl Iterator<Item = CacheStats> {
-        let listed = (0..).map_while(|nth| self.chain.with(|chain| chain.iter().nth(nth).map(|cache| cache.stats())));
-        let last = self.boot_caches.shrinkable().map(Cache::stats);
-        core::iter::once(self.boot_caches.caches.stats()).chain(listed).chain(last)
+        let listed = (0..).map_while(|nth| self.list.with(|list| list.iter().nth(nth).map(|cache| cache.stats())));
+        let last = self.own.shrinkable().map(Cache::stats);
+        core::iter::once(self.own.caches.stats()).chain(listed).chain(last)
     }
 
-    pub(super) fn validate_caches(&self) -> Result<(), &'static str> {
-        self.boot_caches.caches.validate()?;
-        self.boot_caches.shrinkable().try_for_each(Cache::validate)?;
-        self.chain.with(|chain| chain.iter().try_for_each(|cache| cache.validate()))
+    /// Checks every cache; returns the first invariant that is broken. Needs them at rest.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        self.own.caches.validate()?;
+        self.own.shrinkable().try_for_each(Cache::validate)?;
+        self.list.with(|list| list.iter().try_for_each(|cache| cache.validate()))
+    }
+
+    /// Has caches that are created from now on debugged. Boot, before [`init`](Self::init), if kmalloc's are to be among
+    /// them.
+    pub(crate) fn set_debug(&self, choice: DebugChoice) {
+        self.list.with(|list| list.debug = choice);
     }
 
     /// Bytes of a descriptor that stands outside of its slab; the size of one object of the cache `slab`.

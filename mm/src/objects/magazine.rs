@@ -9,7 +9,7 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use crate::slab::descriptor::StatePlace;
+use crate::objects::descriptor::StatePlace;
 
 /// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
 #[derive(Clone, Copy)]

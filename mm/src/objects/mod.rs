@@ -1,28 +1,85 @@
-//! Slab caches: named pools of equal objects, carved from blocks of pages.
+//! The object allocator: named caches of equal objects, carved from blocks of pages, and kmalloc on top of them.
 //!
-//! `geometry.rs` decides how a slab is laid out, `descriptor.rs` is one slab, `slabs.rs` all slabs of a cache, `front.rs`
-//! the magazines of each CPU before them, `depot.rs` those that wait to be traded, `cache.rs` one cache, `chain.rs` the
-//! list of all caches. The calls (`kmem_cache_alloc` and the rest) are in `memory/caches.rs`. (Bonwick 1994; chapter:
-//! "Lookaside Caches".)
+//! [`ObjectAllocator`] is the part; it stands on the page allocator and knows nobody above.
+//!
+//! Core types: `geometry.rs` decides how a slab is laid out, `places.rs` which object an address is, `descriptor.rs` is one
+//! slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it, `debug.rs` what surrounds an
+//! object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs` is one cache with its
+//! locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs` kmalloc's.
+//!
+//! The way of an object, bottom up: `find.rs` (from an address to its slab and cache), `watch.rs` (checks of debugged
+//! caches), `grow.rs` (slabs come and go), `supply.rs` (magazines come and go), `alloc.rs` (the way in and out), and the
+//! calls: `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
 
-pub(crate) mod cache;
-#[path = "list.rs"]
-pub(crate) mod chain;
-pub(crate) mod debug;
-pub(crate) mod depot;
-pub(crate) mod descriptor;
-#[path = "cpu_caches.rs"]
-pub(crate) mod front;
-pub(crate) mod geometry;
-pub(crate) mod magazine;
+mod alloc;
+mod cache;
+mod classes;
+mod cpu_caches;
+mod debug;
+mod depot;
+mod descriptor;
+mod find;
+mod geometry;
+mod grow;
+mod kmalloc;
+mod kmem_cache;
+mod list;
+mod magazine;
 mod name;
+mod own_caches;
 mod places;
-pub(crate) mod slabs;
+mod reap;
+mod slabs;
+mod supply;
+mod tune;
+mod watch;
 
-pub use cache::{CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
-pub use debug::{Damage, DebugChoice, DebugFlags};
+use crate::page::DirectMap;
+use crate::pages::PageAllocator;
+use crate::platform::{Lock, Platform};
+
+pub use cache::{Cache, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
+pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX};
+pub use debug::{DebugChoice, DebugFlags};
 pub use geometry::{CacheFlags, Geometry};
+pub use kmem_cache::CacheSpec;
 pub use name::CacheName;
 
-pub(crate) use cache::Cache;
-pub(crate) use chain::{BootCaches, Chain};
+use classes::SizeClasses;
+use list::CacheList;
+use own_caches::OwnCaches;
+
+/// The object allocator of one machine.
+pub struct ObjectAllocator<P: Platform> {
+    pages: &'static PageAllocator<P>,
+    /// What the page allocator has too: a free finds its page without a further step.
+    direct: DirectMap,
+    classes: SizeClasses<P>,
+    own: OwnCaches<P>,
+    list: P::Lock<CacheList<P>>,
+}
+
+impl<P: Platform> ObjectAllocator<P> {
+    /// An object allocator without caches: [`init`](Self::init) makes kmalloc's.
+    pub(crate) fn new(pages: &'static PageAllocator<P>) -> Self {
+        Self {
+            pages,
+            direct: *pages.direct(),
+            classes: SizeClasses::new(),
+            own: OwnCaches::new(),
+            list: Lock::new(CacheList::new()),
+        }
+    }
+
+    /// The page allocator below.
+    #[inline]
+    pub(crate) fn pages(&self) -> &'static PageAllocator<P> {
+        self.pages
+    }
+
+    /// The kernel beneath.
+    #[inline]
+    fn platform(&self) -> &'static P {
+        self.pages.platform()
+    }
+}

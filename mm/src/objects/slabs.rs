@@ -4,8 +4,8 @@ use core::cmp::Ordering;
 use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
-use crate::slab::descriptor::{SlabList, SlabRef, State};
-use crate::slab::magazine::{MagazineRef, Parked};
+use crate::objects::descriptor::{SlabList, SlabRef, State};
+use crate::objects::magazine::{MagazineRef, Parked};
 
 /// The slabs, by how many of their objects are out.
 pub struct Slabs {

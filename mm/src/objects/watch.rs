@@ -1,27 +1,18 @@
 //! What is done for the objects of debugged caches: checks, reports, repairs.
 
-use core::panic::Location;
 use core::ptr::NonNull;
 
-use super::Memory;
+use super::ObjectAllocator;
 use crate::addr::VirtAddr;
 use crate::error::FreeError;
-use crate::platform::{Lock, Platform, Report};
-use crate::slab::debug::{Damage, DebugChoice, Event, Life, Watched};
-use crate::slab::descriptor::SlabRef;
-use crate::slab::magazine::Parked;
-use crate::slab::{Cache, DebugFlags};
+use crate::objects::cache::Cache;
+use crate::objects::debug::{DebugFlags, Event, Life, Watched};
+use crate::objects::descriptor::SlabRef;
+use crate::objects::magazine::Parked;
+use crate::platform::{Lock, Platform};
+use crate::report::{Call, Damage, Incident};
 
-impl<P: Platform> Memory<P> {
-    /// Has caches that are created from now on debugged. Boot, before [`init_caches`](Self::init_caches), if kmalloc's are
-    /// to be among them. (Kernel options `slab_debug=`, `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
-    ///
-    /// What is zeroed for every cache is zeroed for every page too.
-    pub fn set_slab_debug(&self, choice: DebugChoice) {
-        self.chain.with(|chain| chain.debug = choice);
-        self.set_zeroing(choice.all);
-    }
-
+impl<P: Platform> ObjectAllocator<P> {
     /// An object of a debugged cache. The caller has it to itself.
     fn watched(&self, cache: &Cache<P>, object: NonNull<u8>) -> Watched {
         // SAFETY: the geometry of a debugged cache leaves the room around its objects, and `watch_new` came first.
@@ -38,7 +29,9 @@ impl<P: Platform> Memory<P> {
 
     /// A slab goes: looks for writes after free.
     pub(super) fn watch_last(&self, cache: &Cache<P>, slab: SlabRef) {
-        self.watch_each(cache, slab, |watched| self.inspect(cache, watched, Life::Free, Location::caller()));
+        self.watch_each(cache, slab, |watched| {
+            self.inspect(cache, watched, Life::Free, Call::here(&"kmem_cache_shrink"))
+        });
     }
 
     fn watch_each(&self, cache: &Cache<P>, slab: SlabRef, mut f: impl FnMut(Watched)) {
@@ -53,12 +46,12 @@ impl<P: Platform> Memory<P> {
     }
 
     /// An object was taken out of its slab.
-    pub(super) fn watch_alloc(&self, cache: &Cache<P>, object: NonNull<u8>, caller: &'static Location<'static>) {
+    pub(super) fn watch_alloc(&self, cache: &Cache<P>, object: NonNull<u8>, call: Call) {
         let mut watched = self.watched(cache, object);
-        self.inspect_slab(cache, object, caller);
-        self.inspect(cache, watched, Life::Free, caller);
+        self.inspect_slab(cache, object, call);
+        self.inspect(cache, watched, Life::Free, call);
         watched.mark(Life::Live);
-        watched.remember(Event::Alloc, caller);
+        watched.remember(Event::Alloc, call.at());
     }
 
     /// An object is about to be freed that was live a moment ago. Two CPUs may be here with the same one: the second is
@@ -67,53 +60,46 @@ impl<P: Platform> Memory<P> {
         &self,
         cache: &Cache<P>,
         Parked { object, place }: Parked,
-        caller: &'static Location<'static>,
+        call: Call,
     ) -> Result<(), FreeError> {
         if !place.state().claim() {
             return Err(FreeError::DoubleFree);
         }
         let mut watched = self.watched(cache, object);
-        self.inspect_slab(cache, object, caller);
-        self.inspect(cache, watched, Life::Live, caller);
+        self.inspect_slab(cache, object, call);
+        self.inspect(cache, watched, Life::Live, call);
         watched.mark(Life::Free);
-        watched.remember(Event::Free, caller);
+        watched.remember(Event::Free, call.at());
         Ok(())
     }
 
     /// Reports damage to an object and what repairs it.
-    fn inspect(&self, cache: &Cache<P>, mut watched: Watched, life: Life, caller: &'static Location<'static>) {
+    fn inspect(&self, cache: &Cache<P>, mut watched: Watched, life: Life, call: Call) {
         while let Some((damage, at)) = watched.damage(life) {
-            self.report_damage(cache, (&mut watched, at), damage, caller);
+            self.report_damage(cache, (&mut watched, at), damage, call);
             watched.repair(damage, life);
         }
     }
 
-    fn inspect_slab(&self, cache: &Cache<P>, object: NonNull<u8>, caller: &'static Location<'static>) {
+    fn inspect_slab(&self, cache: &Cache<P>, object: NonNull<u8>, call: Call) {
         if !cache.debug.contains(DebugFlags::CONSISTENCY) {
             return;
         }
         let slab = self.slab_around(VirtAddr::from_ptr(object.as_ptr()));
         if cache.slabs.with(|_| slab.validate()).is_err() {
-            self.report_damage(cache, (&mut self.watched(cache, object), 0), Damage::Slab, caller);
+            self.report_damage(cache, (&mut self.watched(cache, object), 0), Damage::Slab, call);
         }
     }
 
-    fn report_damage(
-        &self,
-        cache: &Cache<P>,
-        (watched, at): (&mut Watched, isize),
-        damage: Damage,
-        caller: &'static Location<'static>,
-    ) {
-        let report = Report::Damage {
+    fn report_damage(&self, cache: &Cache<P>, (watched, at): (&mut Watched, isize), damage: Damage, call: Call) {
+        let incident = Incident::Damage {
             cache: cache.name.as_str(),
             addr: watched.addr(),
             damage,
-            at,
-            bytes: watched.dump(at),
+            dump: watched.dump(at),
             allocated: watched.user(Event::Alloc),
             freed: watched.user(Event::Free),
         };
-        self.platform.report(&report, caller);
+        self.pages.report(call, incident);
     }
 }

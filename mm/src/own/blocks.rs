@@ -5,10 +5,11 @@ use core::ptr::NonNull;
 
 use super::{Buffer, Global};
 use crate::addr::{Pfn, VirtAddr};
+use crate::areas::AreaRef;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::vm::AreaRef;
+use crate::report::Call;
 
 /// Bytes from kmalloc. They may be more than were asked for: as many as the size class has.
 ///
@@ -125,7 +126,7 @@ impl<K: Global> PageBlock<K> {
 
     /// The block's size.
     pub fn order(&self) -> Order {
-        K::memory().frame_of(self.addr()).and_then(|frame| K::memory().block_order(frame)).unwrap_or(Order::ZERO)
+        self.frame().and_then(|frame| K::memory().pages().block_order(frame)).unwrap_or(Order::ZERO)
     }
 
     /// The block's first frame.
@@ -138,7 +139,8 @@ impl<K: Global> VmArea<K> {
     /// Allocates at least `len` bytes of contiguous addresses, page by page; content undefined. Process context.
     #[track_caller]
     pub fn new(len: usize) -> Result<Self, AllocError> {
-        let area = K::memory().vmalloc_area(len)?;
+        let area =
+            K::memory().areas().vmalloc_area(len, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc"))?;
         Ok(Self { area, kernel: PhantomData })
     }
 }
@@ -166,7 +168,7 @@ macro_rules! buffer {
     };
 }
 
-buffer!(KBytes, |this| VirtAddr::from_ptr(this.memory.as_ptr()), K::memory().object_bytes(this.addr()));
+buffer!(KBytes, |this| VirtAddr::from_ptr(this.memory.as_ptr()), K::memory().objects().object_bytes(this.addr()));
 buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes());
 buffer!(VmArea, |this| this.area.start, this.area.bytes());
 

@@ -9,8 +9,7 @@ use super::{Buffer, Global};
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
-use crate::memory::CacheSpec;
-use crate::slab::{CacheFlags, CacheName, CacheRef};
+use crate::objects::{CacheFlags, CacheName, CacheRef, CacheSpec};
 
 /// A cache of equal pieces of plain memory. Dropping it destroys it, as far as its objects are back.
 ///
@@ -149,12 +148,14 @@ as_bytes!(CacheObject);
 impl<K: Global> Buffer for CacheObject<K> {
     fn bytes(&self) -> &[u8] {
         // SAFETY: the handle owns one object, whose cache knows its size, for as long as it lives.
-        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), K::memory().object_bytes(self.addr())) }
+        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), K::memory().objects().object_bytes(self.addr())) }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and nobody else holds the handle.
-        unsafe { core::slice::from_raw_parts_mut(self.memory.as_ptr(), K::memory().object_bytes(self.addr())) }
+        unsafe {
+            core::slice::from_raw_parts_mut(self.memory.as_ptr(), K::memory().objects().object_bytes(self.addr()))
+        }
     }
 
     fn addr(&self) -> VirtAddr {

@@ -20,7 +20,7 @@ use crate::order::Order;
 ///
 /// # let machine = TestKernel::boot(&Machine { highmem_start: mm::Pfn::new(5120), ..Machine::with_mib(24) });
 /// let mut page = UserPage::<TestKernel>::zeroed(GfpFlags::HIGHUSER)?;
-/// assert_eq!(machine.zone_of(page.frame()), mm::ZoneKind::HighMem);
+/// assert_eq!(machine.pages().direct().zone_of(page.frame()), mm::ZoneKind::HighMem);
 /// page.show_mut(|bytes| bytes[0] = 1)?;
 /// assert_eq!(page.show(|bytes| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>())?, 1);
 /// # Ok::<(), mm::AllocError>(())

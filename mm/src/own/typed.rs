@@ -9,8 +9,7 @@ use core::ptr::NonNull;
 use super::Global;
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
-use crate::memory::CacheSpec;
-use crate::slab::{CacheFlags, CacheName, CacheRef, CtorFlags};
+use crate::objects::{CacheFlags, CacheName, CacheRef, CacheSpec, CtorFlags};
 
 /// A value that a [`TypedCache`] can hold.
 ///

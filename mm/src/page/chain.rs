@@ -1,103 +1,121 @@
-//! Blocks of frames on their way back to the allocator.
+//! Blocks strung together by their entries: last one in, first one out.
+//!
+//! Key types: [`BlockChain`], [`ChainCell`]. A chain has no memory of its own: the link of a block's first entry leads to the
+//! next block. Magazines of pages are chains, and so are the frames of freed areas.
 
+use super::entry::Word;
+use super::map::PageMap;
 use crate::addr::Pfn;
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::page::{PageMap, PageState};
 
-/// Blocks chained by the links of their first page-map entries, which are their owner's; last one in, first one out.
+/// No block: the end of a chain.
+pub(crate) const NIL: u32 = u32::MAX;
+
+/// A chain of blocks that its owner has to himself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FrameChain {
-    first: u32,
-    blocks: u32,
-    /// Pages beyond the first of each block.
-    more: u32,
+pub(crate) struct BlockChain {
+    head: u32,
+    len: u32,
 }
 
-impl FrameChain {
-    pub(crate) const EMPTY: Self = Self { first: 0, blocks: 0, more: 0 };
+impl BlockChain {
+    /// No blocks.
+    pub(crate) const EMPTY: Self = Self { head: NIL, len: 0 };
 
-    /// Blocks in the chain.
-    pub(crate) const fn blocks(self) -> usize {
-        self.blocks as usize
+    /// The chain of `len` blocks that starts at a block.
+    pub(crate) const fn from_head(head: u32, len: u32) -> Self {
+        Self { head, len }
     }
 
-    /// Pages of its blocks, until the first is taken.
-    pub(crate) const fn pages(self) -> usize {
-        self.blocks as usize + self.more as usize
+    /// The number of the block that came last; [`NIL`] in an empty chain.
+    #[inline]
+    pub(crate) const fn head(self) -> u32 {
+        self.head
+    }
+
+    /// Blocks in it.
+    #[inline]
+    pub(crate) const fn len(self) -> u32 {
+        self.len
     }
 
     /// The block that came last.
     #[inline]
-    pub(crate) const fn last(self) -> Option<Pfn> {
-        if self.blocks == 0 { None } else { Some(Pfn::new(self.first)) }
+    pub(crate) const fn first(self) -> Option<Pfn> {
+        if self.len == 0 { None } else { Some(Pfn::new(self.head)) }
     }
 
-    /// Adds a block that the caller owns.
+    /// Adds a block.
     #[inline(always)]
-    pub(crate) fn push(&mut self, map: &PageMap, block: Pfn, pages: usize) {
-        map.at(block).set_link(self.first.into());
-        self.first = block.as_u32();
-        // No machine has 2^32 pages in areas.
-        self.blocks = self.blocks.wrapping_add(1);
-        self.more = self.more.wrapping_add(pages as u32 - 1);
+    pub(crate) fn push(&mut self, map: &PageMap, block: Pfn) {
+        map.at(block).set_link(self.head.into());
+        self.head = block.as_u32();
+        // There are fewer blocks than numbers.
+        self.len = self.len.wrapping_add(1);
     }
 
     /// Takes the block that came last.
     #[inline(always)]
     pub(crate) fn pop(&mut self, map: &PageMap) -> Option<Pfn> {
-        let block = self.last()?;
-        self.first = map.at(block).link() as u32;
-        self.blocks = self.blocks.wrapping_sub(1);
+        let block = self.first()?;
+        self.head = map.at(block).link() as u32;
+        self.len = self.len.wrapping_sub(1);
         Some(block)
     }
-}
 
-impl FrameChain {
-    /// Whether it leads through as many allocated blocks and pages as it counts.
-    pub(crate) fn is_sound(mut self, map: &PageMap) -> bool {
-        let (blocks, pages) = (self.blocks(), self.pages());
-        let order = |block| match map.get(block)?.state() {
-            PageState::Allocated(order) => Some(order.pages() as usize),
-            _ => None,
-        };
-        let sizes = (0..blocks).map_while(|_| {
-            let size = order(self.last()?)?;
+    /// Gives every block this word.
+    pub(crate) fn set_words(mut self, map: &PageMap, word: Word) {
+        while let Some(block) = self.pop(map) {
+            map.at(block).set_word(word);
+        }
+    }
+
+    /// Checks that it leads through as many blocks as it counts, each of which `is_right`.
+    pub(crate) fn is_sound(mut self, map: &PageMap, is_right: impl Fn(Word) -> bool) -> bool {
+        while let Some(block) = self.first() {
+            if !map.get(block).is_some_and(|page| is_right(page.word())) {
+                return false;
+            }
             self.pop(map);
-            Some(size)
-        });
-        let found = sizes.fold((0, 0), |(blocks, pages), size| (blocks + 1, pages + size));
-        found == (blocks, pages)
+        }
+        true
     }
 }
 
-/// A place for a chain, written by one CPU.
-pub(super) struct FrameWords {
-    first: AtomicU32,
-    blocks: AtomicU32,
-    more: AtomicU32,
+/// A place for a chain, written by one CPU at a time. Head and length are words of their own: neither waits for the other in
+/// a processor that passes a store on to the next load.
+pub(crate) struct ChainCell {
+    head: AtomicU32,
+    len: AtomicU32,
 }
 
-impl FrameWords {
-    pub(super) const fn new() -> Self {
-        Self { first: AtomicU32::new(0), blocks: AtomicU32::new(0), more: AtomicU32::new(0) }
+impl ChainCell {
+    /// A place with an empty chain.
+    pub(crate) const fn new() -> Self {
+        Self { head: AtomicU32::new(NIL), len: AtomicU32::new(0) }
+    }
+
+    /// Blocks in the chain. From another CPU a moment old.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.len.load(Relaxed)
     }
 
     #[inline]
-    pub(super) fn get(&self) -> FrameChain {
-        FrameChain { first: self.first.load(Relaxed), blocks: self.blocks.load(Relaxed), more: self.more.load(Relaxed) }
+    pub(crate) fn get(&self) -> BlockChain {
+        BlockChain { head: self.head.load(Relaxed), len: self.len.load(Relaxed) }
     }
 
     #[inline]
-    pub(super) fn set(&self, chain: FrameChain) {
-        self.first.store(chain.first, Relaxed);
-        self.blocks.store(chain.blocks, Relaxed);
-        self.more.store(chain.more, Relaxed);
+    pub(crate) fn set(&self, chain: BlockChain) {
+        self.head.store(chain.head, Relaxed);
+        self.len.store(chain.len, Relaxed);
     }
 
     /// Takes the chain out.
-    pub(super) fn take(&self) -> FrameChain {
+    pub(crate) fn take(&self) -> BlockChain {
         let chain = self.get();
-        self.set(FrameChain::EMPTY);
+        self.set(BlockChain::EMPTY);
         chain
     }
 }

@@ -2,14 +2,18 @@
 
 use core::ptr::NonNull;
 
-use super::{Page, PageState};
+use super::entry::{Page, PageState};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
+use crate::error::FreeError;
 use crate::order::Order;
+use crate::tag::Tag;
 
 /// Frames of one bit of [`PageMap`]'s presence map: 2 MiB, the largest block.
 pub const SECTION_FRAMES: u32 = Order::MAX.pages();
 
-/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist.
+/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist. A handle: copies lead to
+/// the same entries.
+#[derive(Clone, Copy)]
 pub struct PageMap {
     pages: NonNull<Page>,
     frames: u32,
@@ -91,6 +95,25 @@ impl PageMap {
         let entry = unsafe { self.pages.add(offset / PAGE_SIZE) };
         // SAFETY: as in `at`.
         unsafe { entry.as_ref() }
+    }
+
+    /// Why `frame` is not the start of a block that anybody may free by the order that was given.
+    #[cold]
+    pub(crate) fn explain(&self, frame: Pfn) -> FreeError {
+        let Some(page) = self.get(frame) else { return FreeError::Wild };
+        match page.state() {
+            PageState::Allocated(_) => match page.tag() {
+                Tag::None => FreeError::WrongOrder,
+                tag => FreeError::Owned(tag),
+            },
+            PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
+            PageState::Slab => FreeError::SlabPage,
+            PageState::Inner => match self.block_of(frame) {
+                Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
+                Some(_) => FreeError::Interior,
+                None => FreeError::Reserved,
+            },
+        }
     }
 
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`

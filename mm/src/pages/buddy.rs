@@ -15,10 +15,8 @@
 use crate::addr::{Pfn, PfnRange};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::page::{PageMap, PageState, SECTION_FRAMES, Word};
-
-/// No block: the end of a list.
-const NIL: u32 = u32::MAX;
+use crate::page::{BlockKey, NIL, PageMap, SECTION_FRAMES, Word};
+use crate::tag::Tag;
 
 /// Head and length of one list of free blocks.
 #[derive(Clone, Copy)]
@@ -64,7 +62,7 @@ impl Buddy {
             self.link(map, block.add(1 << half), half);
         }
         self.pages -= 1 << order.log2();
-        map.at(block).set_word(Word::new(PageState::Allocated(order), self.zone));
+        map.at(block).set_word(Word::allocated(BlockKey::new(self.zone, order), Tag::None));
         Some(block)
     }
 
@@ -73,14 +71,14 @@ impl Buddy {
         let mut block = block;
         let mut log2 = order.log2();
         self.pages += 1 << log2;
-        map.at(block).set_word(Word::new(PageState::Inner, self.zone));
+        map.at(block).set_word(Word::INNER);
         while log2 < Order::MAX.log2() {
             let buddy = Pfn::new(block.as_u32() ^ (1 << log2));
             if map.at(buddy).word() != self.free_word(log2) {
                 break;
             }
             self.unlink(map, buddy, log2);
-            map.at(buddy).set_word(Word::new(PageState::Inner, self.zone));
+            map.at(buddy).set_word(Word::INNER);
             block = Pfn::new(block.as_u32() & !(1 << log2));
             log2 += 1;
         }
@@ -102,7 +100,7 @@ impl Buddy {
             let start = (at..end).find(|&frame| map.at(Pfn::new(frame)).word() == loose).unwrap_or(end);
             let stop = (start..end).find(|&frame| map.at(Pfn::new(frame)).word() != loose).unwrap_or(end);
             for frame in start..stop {
-                map.at(Pfn::new(frame)).set_word(Word::new(PageState::Inner, self.zone));
+                map.at(Pfn::new(frame)).set_word(Word::INNER);
             }
             self.free_run(map, start, stop);
             at = stop.max(at + 1);
@@ -121,7 +119,7 @@ impl Buddy {
 
     #[inline]
     fn free_word(&self, log2: usize) -> Word {
-        Word::free(self.zone, log2)
+        Word::free(BlockKey::from_log2(self.zone, log2))
     }
 
     /// Puts a block at the head of its list.

@@ -1,14 +1,11 @@
 //! What has happened since boot, counted on the CPU where it happened.
 //!
 //! Key types: [`EventCounts`], [`CpuStats`]. All of it is off the fast path; what the fast path does is counted beside the
-//! magazines (`magazine.rs`).
+//! magazines (`pageset.rs`).
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Memory;
-use crate::gfp::ZoneKind;
-use crate::magazine::MAX_CPUS;
-use crate::platform::{Pinned, Platform};
+use crate::percpu::MAX_CPUS;
 
 /// Something to count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +32,22 @@ pub(super) struct Events {
 impl Events {
     pub(super) const fn new() -> Self {
         Self { cpus: [const { [const { AtomicU64::new(0) }; Event::COUNT] }; MAX_CPUS + 1] }
+    }
+
+    /// Counts `times` events on a CPU; `None` for a caller that has none.
+    pub(super) fn count(&self, cpu: Option<usize>, event: Event, times: u64) {
+        let cpu = cpu.unwrap_or(MAX_CPUS).min(MAX_CPUS);
+        self.cpus[cpu][event as usize].fetch_add(times, Relaxed);
+    }
+
+    /// The events of all CPUs.
+    pub(super) fn total(&self) -> EventCounts {
+        sum(&self.cpus)
+    }
+
+    /// The events of one CPU.
+    pub(super) fn of_cpu(&self, cpu: usize) -> EventCounts {
+        sum(&self.cpus[cpu..=cpu])
     }
 }
 
@@ -79,43 +92,16 @@ impl CpuStats {
     }
 }
 
-impl<P: Platform> Memory<P> {
-    /// Counts `times` events on this CPU.
-    pub(super) fn count(&self, event: Event, times: u64) {
-        let pin = self.platform.pin();
-        let cpu = pin.map_or(MAX_CPUS, |pin| pin.cpu().min(MAX_CPUS));
-        self.events.cpus[cpu][event as usize].fetch_add(times, Relaxed);
-    }
-
-    /// A snapshot of the events since boot, over all CPUs.
-    pub fn events(&self) -> EventCounts {
-        self.sum_events(&self.events.cpus)
-    }
-
-    fn sum_events(&self, cpus: &[[AtomicU64; Event::COUNT]]) -> EventCounts {
-        let sum = |event: Event| cpus.iter().map(|cpu| cpu[event as usize].load(Relaxed)).sum();
-        EventCounts {
-            direct: sum(Event::Direct),
-            reserve: sum(Event::Reserve),
-            failures: sum(Event::Failure),
-            reclaims: sum(Event::Reclaim),
-            reclaimed_pages: sum(Event::ReclaimedPages),
-            sleeps: sum(Event::Sleep),
-            bad_frees: sum(Event::BadFree),
-            wrong_contexts: sum(Event::WrongContext),
-        }
-    }
-
-    /// A snapshot of each CPU that has done anything.
-    pub fn cpu_stats(&self) -> impl Iterator<Item = CpuStats> {
-        let of = |cpu: usize| {
-            let events = self.sum_events(&self.events.cpus[cpu..=cpu]);
-            let (allocs, frees) = ZoneKind::ALL
-                .map(|zone| self.cpu_counts(cpu, zone))
-                .iter()
-                .fold((0, 0), |sum, zone| (sum.0 + zone.allocs, sum.1 + zone.frees));
-            CpuStats { cpu, allocs: allocs + events.direct, frees, events }
-        };
-        (0..MAX_CPUS).map(of).filter(|stats| !stats.is_idle())
+fn sum(cpus: &[[AtomicU64; Event::COUNT]]) -> EventCounts {
+    let sum = |event: Event| cpus.iter().map(|cpu| cpu[event as usize].load(Relaxed)).sum();
+    EventCounts {
+        direct: sum(Event::Direct),
+        reserve: sum(Event::Reserve),
+        failures: sum(Event::Failure),
+        reclaims: sum(Event::Reclaim),
+        reclaimed_pages: sum(Event::ReclaimedPages),
+        sleeps: sum(Event::Sleep),
+        bad_frees: sum(Event::BadFree),
+        wrong_contexts: sum(Event::WrongContext),
     }
 }

@@ -1,46 +1,44 @@
 //! The way through a CPU's magazines: what most page allocations and frees take.
 
-use super::Memory;
+use super::PageAllocator;
+use super::pageset::{PageSets, cached_orders, key_capacity};
 use crate::addr::Pfn;
 use crate::atomic::Ordering::Relaxed;
-use crate::gfp::{GfpFlags, ZoneKind};
-use crate::magazine::{Class, CpuCache, CpuZoneCounts, capacity};
+use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::page::{BlockKey, Page, Word};
+use crate::page::{BlockChain, BlockKey, Page, Word};
+use crate::percpu::drain;
 use crate::platform::{Pinned, Platform};
-use crate::vm::FrameChain;
+use crate::tag::Tag;
 
-impl<P: Platform> Memory<P> {
-    /// The zone that a request tries first.
-    #[inline]
-    pub(super) fn first_zone(&self, gfp: GfpFlags) -> ZoneKind {
-        self.first_zones[gfp.zone_bits()]
-    }
+/// Single pages that a bulk call takes from the magazines, or gives to them, in one go.
+pub(super) const BULK_RUN: usize = 64;
 
+impl<P: Platform> PageAllocator<P> {
     /// A block from this CPU's magazines as they are. It calls nothing, so that it needs no stack.
     #[inline]
-    pub(super) fn pop_cached(&self, key: BlockKey) -> Option<Pfn> {
+    pub(super) fn pop_cached(&self, key: BlockKey, tag: Tag) -> Option<Pfn> {
         let pin = self.platform.pin()?;
-        let cache = self.cpus.get(pin.front())?;
+        let sets = self.cpus.get(pin.front())?;
         self.platform.step();
-        let frame = cache.slot(key).pop(&self.map, Word::allocated(key));
+        let frame = sets.set_of(key).pop(self.map(), Word::allocated(key, tag));
         self.platform.step();
         frame
     }
 
     /// Blocks from this CPU's magazines, traded with the zone's depot when both are empty; returns how many of `frames` it
     /// filled.
-    pub(super) fn alloc_cached<'a>(&self, key: BlockKey, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
+    pub(super) fn alloc_cached<'a>(&self, key: BlockKey, tag: Tag, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
-        let slot = cache.slot(key);
-        let pop = || slot.pop(&self.map, Word::allocated(key));
+        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
+        let (set, word) = (sets.set_of(key), Word::allocated(key, tag));
+        let pop = || set.pop(self.map(), word);
         let take = |frame: &mut Pfn| {
             self.platform.step();
             *frame = pop().or_else(|| {
-                slot.swap();
+                set.swap();
                 self.platform.step();
-                pop().or_else(|| self.refill(cache, pin.cpu(), key))
+                pop().or_else(|| self.refill(sets, pin.cpu(), key, word))
             })?;
             self.platform.step();
             Some(())
@@ -50,83 +48,86 @@ impl<P: Platform> Memory<P> {
 
     /// Trades for a full magazine, unless the zone has little left, and takes a block from that.
     #[cold]
-    fn refill(&self, cache: &CpuCache, cpu: usize, key: BlockKey) -> Option<Pfn> {
-        let class = Class::of(key.order())?;
-        if cache.take_drain_wish() {
-            self.empty_cache(cache);
+    fn refill(&self, sets: &PageSets, cpu: usize, key: BlockKey, word: Word) -> Option<Pfn> {
+        if key_capacity(key) == 0 {
+            return None;
+        }
+        if self.drain_requests.take(cpu) {
+            self.empty_sets(sets);
         }
         if self.tight[key.zone_index()].load(Relaxed) {
             return None;
         }
         self.platform.step();
-        let slot = cache.slot(key);
-        slot.load(self.with_zone(key.zone(), |zone| zone.take_magazine(&self.map, class, cpu))?);
+        let set = sets.set_of(key);
+        set.load(self.with_zone(key.zone(), |zone| zone.take_magazine(self.map(), key.order(), cpu))?);
         self.platform.step();
-        slot.pop(&self.map, Word::allocated(key))
+        set.pop(self.map(), word)
     }
 
-    /// Puts an allocated block of this order into this CPU's magazines as they are; says whether it is one and there was
-    /// room. It calls nothing.
+    /// Puts an allocated block of this order that anybody may free into this CPU's magazines as they are; says whether it is
+    /// one and there was room. It calls nothing.
     ///
     /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it parked.
     #[inline]
     pub(super) fn push_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(cache) = self.cpus.get(pin.front()) else { return false };
-        let Some(key) = self.parkable(page, order) else { return false };
+        let Some(sets) = self.cpus.get(pin.front()) else { return false };
+        let Some(key) = self.cacheable(page, order, Tag::None) else { return false };
         self.platform.step();
-        let pushed = cache.slot(key).push((frame, page), Word::parked(key), capacity(key));
+        let pushed = sets.set_of(key).push(self.map(), frame, Word::parked(key), key_capacity(key));
         self.platform.step();
         if pushed {
-            // Nobody can have taken it before the pin is dropped.
+            // The block stays in the magazine until the pin is dropped.
             self.platform.on_free(frame, order, key.zone());
         }
         pushed
     }
 
-    /// Puts an allocated block of this order into this CPU's magazines, one of which is traded in when both are full; says
-    /// whether that was possible.
-    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
+    /// Puts an allocated block of this order and tag into this CPU's magazines, one of which is traded in when both are
+    /// full; says whether that was possible.
+    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(cache) = self.cpus.get(pin.front()) else { return false };
-        let Some(key) = self.parkable(page, order).filter(|&key| capacity(key) > 0) else { return false };
-        self.put_or_trade(cache, pin.cpu(), (frame, page), key);
+        let Some(sets) = self.cpus.get(pin.front()) else { return false };
+        let key = self.cacheable(page, order, tag).filter(|&key| key_capacity(key) > 0);
+        let Some(key) = key else { return false };
+        self.put_or_trade(sets, pin.cpu(), frame, key);
         true
     }
 
-    /// The key of an allocated block with one reference, unless its zone has so little left that it must go there.
+    /// The key of an allocated block with this tag and one reference, unless its zone has so little left that the block must
+    /// go there.
     #[inline]
-    fn parkable(&self, page: &Page, order: Order) -> Option<BlockKey> {
-        let key = page.word().allocated_key(order)?;
+    fn cacheable(&self, page: &Page, order: Order, tag: Tag) -> Option<BlockKey> {
+        let key = page.word().allocated_key(order, tag)?;
         (!self.tight[key.zone_index()].load(Relaxed)).then_some(key)
     }
 
-    /// Puts allocated single pages into this CPU's magazines, as far as that is possible; returns how many.
+    /// Puts allocated single pages that anybody may free into this CPU's magazines, as far as that is possible; returns how
+    /// many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
+        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
         let put = |&frame: &Pfn| {
-            let page = self.map.get(frame)?;
-            let key = self.parkable(page, Order::ZERO)?;
-            self.put_or_trade(cache, pin.cpu(), (frame, page), key);
+            let key = self.cacheable(self.map().get(frame)?, Order::ZERO, Tag::None)?;
+            self.put_or_trade(sets, pin.cpu(), frame, key);
             Some(())
         };
         frames.iter().map_while(put).count()
     }
 
-    /// Puts allocated single pages of a chain, which the caller owns, into this CPU's magazines, up to `most` and as far as
-    /// that is possible; returns how many.
-    pub(super) fn free_cached_chain(&self, chain: &mut FrameChain, most: usize) -> usize {
+    /// Puts allocated single pages of a chain, which the caller owns by `tag`, into this CPU's magazines, up to `most` and as
+    /// far as that is possible; returns how many.
+    pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, tag: Tag, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(cache) = self.cpus.get(pin.front()) else { return 0 };
+        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
         // In registers, as long as nothing takes their address.
         let (mut rest, mut freed) = (*chain, 0);
         while freed < most {
             let mut after = rest;
-            let Some(frame) = after.pop(&self.map) else { break };
-            let page = self.map.at(frame);
-            let Some(key) = self.parkable(page, Order::ZERO) else { break };
-            self.put_or_trade(cache, pin.cpu(), (frame, page), key);
+            let Some(frame) = after.pop(self.map()) else { break };
+            let Some(key) = self.cacheable(self.map().at(frame), Order::ZERO, tag) else { break };
+            self.put_or_trade(sets, pin.cpu(), frame, key);
             rest = after;
             freed += 1;
         }
@@ -136,17 +137,17 @@ impl<P: Platform> Memory<P> {
 
     /// Frees a block into a magazine, after trading a full one in if neither has room.
     #[inline]
-    fn put_or_trade(&self, cache: &CpuCache, cpu: usize, block: (Pfn, &Page), key: BlockKey) {
+    fn put_or_trade(&self, sets: &PageSets, cpu: usize, frame: Pfn, key: BlockKey) {
         self.platform.step();
-        self.platform.on_free(block.0, key.order(), key.zone());
-        let slot = cache.slot(key);
-        let push = || slot.push(block, Word::parked(key), capacity(key));
+        self.platform.on_free(frame, key.order(), key.zone());
+        let set = sets.set_of(key);
+        let push = || set.push(self.map(), frame, Word::parked(key), key_capacity(key));
         if !push() {
-            slot.swap();
+            set.swap();
             self.platform.step();
             if !push() {
-                self.hand_in(cache, cpu, key);
-                slot.swap();
+                self.hand_in(sets, cpu, key);
+                set.swap();
                 let pushed = push();
                 debug_assert!(pushed, "an empty magazine has room");
             }
@@ -155,26 +156,25 @@ impl<P: Platform> Memory<P> {
 
     /// Trades a full magazine in, so that there is room.
     #[cold]
-    fn hand_in(&self, cache: &CpuCache, cpu: usize, key: BlockKey) {
-        let Some(class) = Class::of(key.order()) else { return };
+    fn hand_in(&self, sets: &PageSets, cpu: usize, key: BlockKey) {
         self.platform.step();
-        let full = cache.slot(key).take_spare();
+        let full = sets.set_of(key).take_spare();
         self.platform.step();
-        self.with_zone(key.zone(), |zone| zone.put_magazine(&self.map, class, full, cpu));
-        if cache.take_drain_wish() {
-            self.empty_cache(cache);
+        self.with_zone(key.zone(), |zone| zone.put_magazine(self.map(), key.order(), full, cpu));
+        if self.drain_requests.take(cpu) {
+            self.empty_sets(sets);
         }
     }
 
     /// Gives all blocks of a CPU to the buddy lists; returns how many pages that were.
-    fn empty_cache(&self, cache: &CpuCache) -> usize {
+    fn empty_sets(&self, sets: &PageSets) -> usize {
         let mut pages = 0;
         for kind in ZoneKind::ALL {
-            for class in Class::all() {
-                for magazine in cache.slot(class.key(kind)).take_all() {
-                    pages += (magazine.len() as usize) << class.order().log2();
+            for order in cached_orders() {
+                for magazine in sets.set_of(BlockKey::new(kind, order)).take_all() {
+                    pages += (magazine.len() as usize) << order.log2();
                     if magazine.len() > 0 {
-                        self.with_zone(kind, |zone| zone.empty(&self.map, class, magazine));
+                        self.with_zone(kind, |zone| zone.free_all(self.map(), order, magazine));
                     }
                 }
             }
@@ -182,54 +182,31 @@ impl<P: Platform> Memory<P> {
         pages
     }
 
-    /// Empties this CPU's magazines and the pool of cleared pages into the buddy lists; returns how many pages that were.
-    /// Any context.
-    pub(super) fn drain_own_magazines(&self) -> usize {
-        let cleared = self.drain_cleared();
-        let Some(pin) = self.platform.pin() else { return cleared };
-        let cache = self.cpus.get(pin.front());
-        cleared + cache.map_or(0, |cache| self.empty_cache(cache))
+    /// Empties this CPU's magazines into the buddy lists; returns how many pages that were. Any context.
+    pub(super) fn drain_this_cpu(&self) -> usize {
+        let Some(pin) = self.platform.pin() else { return 0 };
+        self.cpus.get(pin.front()).map_or(0, |sets| self.empty_sets(sets))
     }
 
     /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns how
     /// many pages that were.
-    pub(super) fn drain_magazines(&self) -> usize {
-        let mut pages = self.drain_own_magazines();
-        for (cpu, cache) in self.cpus.iter().enumerate() {
-            match self.platform.pin_idle(cpu) {
-                Some(_pin) => pages += self.empty_cache(cache),
-                None if has_blocks(cache) => cache.want_drain(),
-                None => {}
-            }
-        }
+    pub(super) fn drain_all_cpus(&self) -> usize {
+        let mut pages = 0;
+        let holds = |cpu: usize| ZoneKind::ALL.into_iter().any(|kind| self.cpus[cpu].counts(kind).pages > 0);
+        drain(&self.platform, &self.drain_requests, holds, |cpu| pages += self.empty_sets(&self.cpus[cpu]));
         pages
-    }
-
-    /// Free pages of a zone that wait in magazines.
-    pub(super) fn parked_pages(&self, zone: ZoneKind) -> usize {
-        let parked: usize = self.cpus.iter().map(|cache| cache.counts(zone).pages).sum();
-        parked + self.cleared_pages(zone)
-    }
-
-    /// What the magazines of `cpu` hold of a zone, and what they have done.
-    pub(super) fn cpu_counts(&self, cpu: usize, zone: ZoneKind) -> CpuZoneCounts {
-        self.cpus.get(cpu).map_or(CpuZoneCounts::default(), |cache| cache.counts(zone))
     }
 
     /// Checks that magazines hold parked blocks of their zone and order only. Needs the CPUs at rest.
     pub(super) fn validate_magazines(&self) -> Result<(), &'static str> {
-        for cache in &self.cpus {
+        for sets in &self.cpus {
             for kind in ZoneKind::ALL {
-                for class in Class::all() {
-                    let key = class.key(kind);
-                    cache.slot(key).validate(&self.map, Word::parked(key))?;
+                for order in cached_orders() {
+                    let key = BlockKey::new(kind, order);
+                    sets.set_of(key).validate(self.map(), Word::parked(key))?;
                 }
             }
         }
-        self.validate_cleared()
+        Ok(())
     }
-}
-
-fn has_blocks(cache: &CpuCache) -> bool {
-    ZoneKind::ALL.into_iter().any(|kind| cache.counts(kind).pages > 0)
 }

@@ -8,7 +8,7 @@ use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Orderi
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 
-/// Sleepers whose order is kept; more than these come last, in any order.
+/// Waiters whose order is kept; more than these come last, in any order.
 const PLACES: usize = 64;
 
 /// Set in the word of a place that is taken.
@@ -17,20 +17,20 @@ const GFP_SHIFT: u32 = 8;
 const TICKET_SHIFT: u32 = 32;
 
 /// The line.
-pub(super) struct Sleepers {
+pub(super) struct Waiters {
     next_ticket: AtomicU32,
     /// Ticket, flags and order of each sleeper; 0 in a free place.
     places: [AtomicU64; PLACES],
     count: AtomicUsize,
 }
 
-/// A place in the line, given back with [`Sleepers::leave`].
+/// A place in the line, given back with [`Waiters::leave`].
 pub(super) struct Place {
     ticket: u32,
     index: Option<usize>,
 }
 
-impl Sleepers {
+impl Waiters {
     pub(super) const fn new() -> Self {
         Self {
             next_ticket: AtomicU32::new(0),
@@ -82,13 +82,13 @@ fn order_of(word: u64) -> Order {
 
 #[cfg(test)]
 mod tests {
-    use super::{PLACES, Sleepers};
+    use super::{PLACES, Waiters};
     use crate::gfp::GfpFlags;
     use crate::order::Order;
 
     #[test]
     fn only_those_who_came_earlier_are_before() {
-        let line = Sleepers::new();
+        let line = Waiters::new();
         let first = line.join(GfpFlags::KERNEL, Order::ZERO);
         let second = line.join(GfpFlags::HIGHUSER, Order::MAX);
         assert_eq!(line.before(&first).count(), 0);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn tickets_may_wrap_around() {
-        let line = Sleepers::new();
+        let line = Waiters::new();
         line.next_ticket.store(u32::MAX, super::SeqCst);
         let last = line.join(GfpFlags::KERNEL, Order::ZERO);
         let wrapped = line.join(GfpFlags::KERNEL, Order::ZERO);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn those_without_a_place_come_last() {
-        let line = Sleepers::new();
+        let line = Waiters::new();
         for _ in 0..PLACES {
             line.join(GfpFlags::KERNEL, Order::ZERO);
         }

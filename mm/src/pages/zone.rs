@@ -3,12 +3,13 @@
 //! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255 pages,
 //! `low` twice and `high` three times that.)
 
+use super::buddy::Buddy;
+use super::pageset::{cached_orders, capacity};
+use super::zone_depot::Depot;
 use crate::addr::{Pfn, PfnRange};
-use crate::buddy::Buddy;
 use crate::gfp::{Priority, ZoneKind};
-use crate::magazine::{Class, Depot, Magazine};
 use crate::order::Order;
-use crate::page::{PageMap, PageState, Word};
+use crate::page::{BlockChain, BlockKey, PageMap, Word};
 
 /// Free pages at which a zone changes its behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,11 +63,11 @@ pub struct ZoneCounters {
 
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
 const TIGHT_MARGIN: usize = 64;
-/// Full magazines of each class that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
-const DEPOT_MAGAZINES: [u32; Class::COUNT] = [512, 32, 32, 64, 4];
-/// A depot's magazines of one class hold at most this share of the zone. Single pages may be all of it: they merge fast
-/// when they are many ([`Buddy::free_loose`]).
-const DEPOT_SHARE: [usize; Class::COUNT] = [1, 4, 4, 4, 4];
+/// Full magazines of each order that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
+const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 0, 0, 0, 0, 0, 4];
+/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may be all of it: they merge fast when
+/// they are many ([`Buddy::free_loose`]).
+const DEPOT_SHARE: usize = 4;
 /// Single pages in the depot are merged by one walk over the zone if they are at least this share of it: one in 4.
 const SWEEP_SHARE: usize = 4;
 
@@ -77,7 +78,7 @@ const ANY_CPU: usize = 0;
 pub struct Zone {
     kind: ZoneKind,
     buddy: Buddy,
-    depots: [Depot; Class::COUNT],
+    depots: [Depot; Order::COUNT],
     depot_pages: usize,
     managed: usize,
     /// From the zone's first frame to its last, holes included.
@@ -106,7 +107,7 @@ impl Zone {
         Self {
             kind,
             buddy: Buddy::new(kind),
-            depots: [const { Depot::EMPTY }; Class::COUNT],
+            depots: [const { Depot::EMPTY }; Order::COUNT],
             depot_pages: 0,
             managed: 0,
             span: PfnRange::new(Pfn::new(0), Pfn::new(0)),
@@ -163,21 +164,25 @@ impl Zone {
         self.free_pages() < self.marks.low + TIGHT_MARGIN
     }
 
-    /// Trades in the other direction: a full magazine for `cpu`, unless memory is tight.
-    pub(crate) fn take_magazine(&mut self, map: &PageMap, class: Class, cpu: usize) -> Option<Magazine> {
-        let pages = (class.capacity() as usize) << class.order().log2();
+    /// The key of this zone's blocks of `order`.
+    fn key(&self, order: Order) -> BlockKey {
+        BlockKey::new(self.kind, order)
+    }
+
+    /// Takes a magazine for `cpu`, full if there are enough blocks, unless memory is tight.
+    pub(super) fn take_magazine(&mut self, map: &PageMap, order: Order, cpu: usize) -> Option<BlockChain> {
+        let pages = magazine_pages(order);
         if self.free_pages() < self.marks.low + TIGHT_MARGIN + pages {
             return None;
         }
-        if let Some(magazine) = self.depots[class.index()].pop(map, class, cpu) {
+        if let Some(magazine) = self.depots[order.log2()].pop(map, order, cpu) {
             self.depot_pages -= pages;
             return Some(magazine);
         }
-        let mut magazine = Magazine::EMPTY;
-        let parked = Word::new(PageState::Parked(class.order()), self.kind);
-        while magazine.len() < class.capacity() {
-            let Some(block) = self.buddy.alloc(map, class.order()) else { break };
-            map.at(block).set_word(parked);
+        let mut magazine = BlockChain::EMPTY;
+        while magazine.len() < capacity(order) {
+            let Some(block) = self.buddy.alloc(map, order) else { break };
+            map.at(block).set_word(Word::parked(self.key(order)));
             magazine.push(map, block);
         }
         (magazine.len() > 0).then_some(magazine)
@@ -185,37 +190,38 @@ impl Zone {
 
     /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the
     /// lists.
-    pub(crate) fn put_magazine(&mut self, map: &PageMap, class: Class, magazine: Magazine, cpu: usize) {
-        let pages = (class.capacity() as usize) << class.order().log2();
-        let depot = &mut self.depots[class.index()];
-        let room = depot.magazines() < DEPOT_MAGAZINES[class.index()]
-            && (depot.magazines() as usize + 1) * pages * DEPOT_SHARE[class.index()] <= self.managed;
-        if room && magazine.len() == class.capacity() {
+    pub(super) fn put_magazine(&mut self, map: &PageMap, order: Order, magazine: BlockChain, cpu: usize) {
+        let pages = magazine_pages(order);
+        let share = if order == Order::ZERO { 1 } else { DEPOT_SHARE };
+        let depot = &mut self.depots[order.log2()];
+        let room = depot.magazines() < DEPOT_MAGAZINES[order.log2()]
+            && (depot.magazines() as usize + 1) * pages * share <= self.managed;
+        if room && magazine.len() == capacity(order) {
             depot.push(map, magazine, cpu);
             self.depot_pages += pages;
         } else {
-            self.empty(map, class, magazine);
+            self.free_all(map, order, magazine);
         }
     }
 
     /// Gives the blocks of a magazine to the buddy lists, where they merge.
-    pub(crate) fn empty(&mut self, map: &PageMap, class: Class, mut magazine: Magazine) {
+    pub(super) fn free_all(&mut self, map: &PageMap, order: Order, mut magazine: BlockChain) {
         while let Some(block) = magazine.pop(map) {
-            self.buddy.free(map, block, class.order());
+            self.buddy.free(map, block, order);
         }
     }
 
     /// Gives the depots' blocks to the buddy lists; returns how many pages that were.
-    pub(crate) fn drain(&mut self, map: &PageMap) -> usize {
+    pub(super) fn drain(&mut self, map: &PageMap) -> usize {
         let pages = core::mem::take(&mut self.depot_pages);
-        for class in Class::all() {
-            let blocks = (self.depots[class.index()].magazines() * class.capacity()) as usize;
-            let sweep = class.order() == Order::ZERO && blocks * SWEEP_SHARE >= self.span.frames();
-            while let Some(magazine) = self.depots[class.index()].pop(map, class, ANY_CPU) {
+        for order in cached_orders() {
+            let blocks = (self.depots[order.log2()].magazines() * capacity(order)) as usize;
+            let sweep = order == Order::ZERO && blocks * SWEEP_SHARE >= self.span.frames();
+            while let Some(magazine) = self.depots[order.log2()].pop(map, order, ANY_CPU) {
                 if sweep {
-                    magazine.loosen(map, self.kind);
+                    magazine.set_words(map, Word::loose(self.kind));
                 } else {
-                    self.empty(map, class, magazine);
+                    self.free_all(map, order, magazine);
                 }
             }
             if sweep {
@@ -227,15 +233,12 @@ impl Zone {
 
     /// Checks the buddy lists and the depots; returns the first invariant that is broken.
     pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
-        let full = |class: Class| {
-            let magazines = self.depots[class.index()].magazines() as usize;
-            (magazines * class.capacity() as usize) << class.order().log2()
-        };
-        if Class::all().map(full).sum::<usize>() != self.depot_pages {
+        let full = |order: Order| self.depots[order.log2()].magazines() as usize * magazine_pages(order);
+        if cached_orders().map(full).sum::<usize>() != self.depot_pages {
             return Err("depot pages are not the sum of the depots");
         }
-        for class in Class::all() {
-            self.depots[class.index()].validate(map, class, Word::new(PageState::Parked(class.order()), self.kind))?;
+        for order in cached_orders() {
+            self.depots[order.log2()].validate(map, order, Word::parked(self.key(order)))?;
         }
         if self.buddy.free_pages() + self.depot_pages > self.managed {
             return Err("more pages are free than the zone has");
@@ -311,6 +314,11 @@ impl Zone {
     pub const fn counters(&self) -> ZoneCounters {
         self.counters
     }
+}
+
+/// Pages of a full magazine.
+const fn magazine_pages(order: Order) -> usize {
+    (capacity(order) as usize) << order.log2()
 }
 
 #[cfg(test)]

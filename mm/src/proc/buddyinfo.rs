@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::memory::ZoneStats;
+use crate::pages::ZoneStats;
 
 /// Writes one line for each zone that has memory.
 pub fn buddyinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {

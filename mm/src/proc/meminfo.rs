@@ -15,13 +15,13 @@ pub struct FileCache {
 }
 
 /// Writes the file.
-pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn fmt::Write) -> fmt::Result {
-    let zones = ZoneKind::ALL.map(|kind| memory.zone_stats(kind));
+pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &mut dyn fmt::Write) -> fmt::Result {
+    let zones = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind));
     let high = &zones[ZoneKind::HighMem as usize];
     let total: usize = zones.iter().map(|zone| zone.managed).sum();
     let free: usize = zones.iter().map(|zone| zone.free).sum();
-    let slab: usize = memory.caches().map(|cache| cache.pages).sum();
-    let areas: usize = memory.areas().map(|area| area.bytes - PAGE_SIZE).sum();
+    let slab: usize = memory.objects().caches().map(|cache| cache.pages).sum();
+    let areas: usize = memory.areas().iter().map(|area| area.bytes - PAGE_SIZE).sum();
     writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
     let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);
     write!(out, "Mem: ")?;
@@ -40,10 +40,10 @@ pub fn meminfo<P: Platform>(memory: &Memory<P>, files: FileCache, out: &mut dyn 
         ("SwapTotal:", 0),
         ("SwapFree:", 0),
         ("Slab:", kib(slab)),
-        ("PageTables:", kib(memory.page_tables())),
-        ("VmallocTotal:", memory.vmalloc_total() / 1024),
+        ("PageTables:", kib(memory.tables().count())),
+        ("VmallocTotal:", memory.areas().total_bytes() / 1024),
         ("VmallocUsed:", areas / 1024),
-        ("VmallocLazy:", kib(memory.lazy_pages())),
+        ("VmallocLazy:", kib(memory.areas().lazy_pages())),
     ];
     lines.iter().try_for_each(|(name, value)| writeln!(out, "{name:<14}{value:>8} kB"))
 }

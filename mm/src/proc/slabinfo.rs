@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::slab::cache::CacheStats;
+use crate::objects::CacheStats;
 
 /// Whether the columns of the kernel option `slab_stats=1` are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

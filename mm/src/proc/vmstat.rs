@@ -6,10 +6,10 @@ use crate::memory::Memory;
 use crate::platform::Platform;
 
 /// Writes a line for each count, `name value`; a CPU's have its number in front.
-pub fn vmstat<P: Platform>(memory: &Memory<P>, out: &mut dyn fmt::Write) -> fmt::Result {
-    let events = memory.events();
+pub fn vmstat<P: Platform>(memory: &'static Memory<P>, out: &mut dyn fmt::Write) -> fmt::Result {
+    let events = memory.pages().events();
     let lines = [
-        ("nr_free_pages", memory.free_pages_total() as u64),
+        ("nr_free_pages", memory.pages().free_pages_total() as u64),
         ("pgalloc_direct", events.direct),
         ("pgalloc_reserve", events.reserve),
         ("pgalloc_fail", events.failures),
@@ -20,7 +20,7 @@ pub fn vmstat<P: Platform>(memory: &Memory<P>, out: &mut dyn fmt::Write) -> fmt:
         ("wrong_contexts", events.wrong_contexts),
     ];
     lines.iter().try_for_each(|(name, value)| writeln!(out, "{name} {value}"))?;
-    for stats in memory.cpu_stats() {
+    for stats in memory.pages().cpu_stats() {
         let lines = [
             ("alloc", stats.allocs),
             ("free", stats.frees),

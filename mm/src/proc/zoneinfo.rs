@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use crate::magazine::CpuZoneCounts;
-use crate::memory::ZoneStats;
+use crate::pages::{CpuZoneCounts, ZoneStats};
 
 /// Writes a paragraph for each zone that has memory: pages, then blocks, then what each CPU's magazines hold (pages) and
 /// have done (blocks).

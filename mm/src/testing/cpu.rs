@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::vec::Vec;
 
-use crate::magazine::MAX_CPUS;
+use crate::percpu::MAX_CPUS;
 
 /// All CPUs were taken when this thread asked.
 const NONE: usize = usize::MAX;
@@ -36,6 +36,11 @@ std::thread_local! {
     /// How many pins the thread has.
     static PINS: Cell<usize> = const { Cell::new(0) };
     static OWNED: Owned = const { Owned(RefCell::new(Vec::new())) };
+}
+
+/// Whether this thread is pinned.
+pub(super) fn is_pinned() -> bool {
+    PINS.get() > 0
 }
 
 impl HostPin {

@@ -21,10 +21,10 @@ use std::vec::Vec;
 
 use crate::addr::{Pfn, PfnRange};
 use crate::memory::{Config, Memory};
+use crate::objects::DebugChoice;
 use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
-use crate::slab::DebugChoice;
-use crate::zone::AtomicFloor;
+use crate::pages::AtomicFloor;
 
 pub use platform::{Event, HostLock, HostPlatform};
 pub use rng::Rng;
@@ -140,7 +140,7 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
         kmap_start: platform.kmap_start(),
         atomic_floor: machine.atomic_floor,
     };
-    let memory: &'static Memory<HostPlatform> = Box::leak(Box::new(Memory::new(platform, map, config)));
+    let memory: &'static Memory<HostPlatform> = Memory::init(Box::leak(Box::new_uninit()), platform, map, config);
     for &range in &machine.ram {
         memory.release(range);
     }

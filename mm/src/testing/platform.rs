@@ -1,7 +1,6 @@
 //! [`Platform`] on the host: mutexes for spinlocks, a condition variable for sleeping, real mappings for vm areas.
 
 use core::cell::Cell;
-use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use core::time::Duration;
 use std::string::{String, ToString};
@@ -9,17 +8,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
-use super::cpu::{Cpus, HostPin};
+use super::cpu::{Cpus, HostPin, is_pinned};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
+use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
-use crate::magazine::MAX_CPUS;
+use crate::kmap::KMAP_PAGES;
 use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
-use crate::memory::KMAP_PAGES;
 use crate::order::Order;
-use crate::platform::{Access, Context, Lock, Mapping, MustFlush, Pinned, Platform, Report};
+use crate::percpu::MAX_CPUS;
+use crate::platform::{Access, Context, Lock, Mapping, Pinned, Platform};
+use crate::report::Report;
 
 /// Pages that one page table maps.
 const TABLE_PAGES: usize = 512;
@@ -35,16 +36,38 @@ impl<T: Send> Lock<T> for HostLock<T> {
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut hold(&self.0))
+        let mut value = hold(&self.0);
+        let _held = Held::new();
+        f(&mut value)
     }
 
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        self.0.try_lock().ok().map(|mut value| f(&mut value))
+        let mut value = self.0.try_lock().ok()?;
+        let _held = Held::new();
+        Some(f(&mut value))
+    }
+}
+
+/// One lock of the allocators that this thread holds, counted.
+struct Held;
+
+impl Held {
+    fn new() -> Self {
+        LOCKS.set(LOCKS.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        LOCKS.set(LOCKS.get() - 1);
     }
 }
 
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
+    /// How many locks of allocators the thread holds.
+    static LOCKS: Cell<usize> = const { Cell::new(0) };
     static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
     /// Whether a handler runs that has interrupted somebody on the way through a CPU's caches.
     static INTRUDING: Cell<bool> = const { Cell::new(false) };
@@ -121,7 +144,8 @@ impl HostPlatform {
         self.areas.start()
     }
 
-    pub(super) fn kmap_start(&self) -> VirtAddr {
+    /// First address of the windows onto high memory.
+    pub fn kmap_start(&self) -> VirtAddr {
         self.areas.start().add(self.vmalloc_pages.next_multiple_of(TABLE_PAGES) * PAGE_SIZE)
     }
 
@@ -194,6 +218,15 @@ impl HostPlatform {
         }
     }
 
+    fn drop_translations(&self, must_flush: MustFlush) {
+        self.flushes.fetch_add(1, Relaxed);
+        self.note(Event::Flushed(must_flush.start(), must_flush.pages()));
+        let mut tlb = hold(&self.tlb);
+        tlb.flush(&must_flush).into_iter().for_each(|page| self.areas.clear(page));
+        self.stale.store(tlb.len(), Relaxed);
+        must_flush.flushed();
+    }
+
     /// How often translations were flushed.
     pub fn flushes(&self) -> usize {
         self.flushes.load(Relaxed)
@@ -223,7 +256,10 @@ impl Platform for HostPlatform {
     }
 
     fn context(&self) -> Context {
-        CONTEXT.get()
+        match CONTEXT.get() {
+            Context::Process if is_pinned() || LOCKS.get() > 0 => Context::Atomic,
+            context => context,
+        }
     }
 
     fn direct_map(&self) -> VirtAddr {
@@ -296,13 +332,13 @@ impl Platform for HostPlatform {
         }
         self.stale.store(tlb.len(), Relaxed);
         tables.unmap(at, pages, each);
-        MustFlush::new(at, pages)
+        MustFlush::new(AddressSpace::Kernel, at, pages)
     }
 
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
         hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares)?;
         self.areas.protect(at, pages, access);
-        Ok(MustFlush::new(at, pages))
+        Ok(MustFlush::new(AddressSpace::Kernel, at, pages))
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
@@ -311,15 +347,21 @@ impl Platform for HostPlatform {
 
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         let unlinked = hold(&self.tables).unlink_empty(from, end)?;
-        Some((unlinked, MustFlush::new(unlinked.next, 1)))
+        Some((unlinked, MustFlush::new(AddressSpace::Kernel, unlinked.next, 1)))
     }
 
     fn flush(&self, must_flush: MustFlush) {
-        self.flushes.fetch_add(1, Relaxed);
-        self.note(Event::Flushed(must_flush.start(), must_flush.pages()));
-        let mut tlb = hold(&self.tlb);
-        tlb.flush(&must_flush).into_iter().for_each(|page| self.areas.clear(page));
-        self.stale.store(tlb.len(), Relaxed);
+        if !self.may_sleep() {
+            self.complain("flushed the TLBs of other CPUs where that cannot be waited for");
+        }
+        self.drop_translations(must_flush);
+    }
+
+    fn flush_local(&self, must_flush: MustFlush) {
+        if !is_pinned() {
+            self.complain("flushed the TLB of a CPU without being pinned to it");
+        }
+        self.drop_translations(must_flush);
     }
 
     fn on_free(&self, frame: Pfn, order: Order, _zone: ZoneKind) {
@@ -329,7 +371,7 @@ impl Platform for HostPlatform {
         }
     }
 
-    fn report(&self, report: &Report<'_>, _caller: &'static Location<'static>) {
+    fn report(&self, report: &Report<'_>) {
         hold(&self.reports).push(report.to_string());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use crate::platform::MustFlush;
+use crate::flush::MustFlush;
 
 /// Translations that the tables have no more, but that memory accesses still go by.
 #[derive(Default)]

@@ -34,8 +34,8 @@ pub fn with_ram(ranges: &[(u32, u32)]) -> Machine {
     Machine { ram, ..Machine::with_mib(64) }
 }
 
-pub fn zones(memory: Kernel) -> [mm::memory::ZoneStats; ZoneKind::COUNT] {
-    ZoneKind::ALL.map(|kind| memory.zone_stats(kind))
+pub fn zones(memory: Kernel) -> [mm::pages::ZoneStats; ZoneKind::COUNT] {
+    ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind))
 }
 
 /// Free blocks of each zone and order: the same again when all memory is back.
@@ -48,16 +48,16 @@ pub fn state(memory: Kernel) -> String {
     let mut text = String::new();
     buddyinfo(&zones(memory), &mut text).expect("strings grow");
     zoneinfo(&zones(memory), &mut text).expect("strings grow");
-    slabinfo(memory.caches(), Statistics::On, &mut text).expect("strings grow");
-    vmallocinfo(memory.areas(), &mut text).expect("strings grow");
+    slabinfo(memory.objects().caches(), Statistics::On, &mut text).expect("strings grow");
+    vmallocinfo(memory.areas().iter(), &mut text).expect("strings grow");
     meminfo(memory, FileCache::default(), &mut text).expect("strings grow");
-    write!(text, "{}", memory.page_tables()).expect("strings grow");
+    write!(text, "{}", memory.tables().count()).expect("strings grow");
     text
 }
 
 /// Pages that slabs are made of.
 pub fn slab_pages(memory: Kernel) -> usize {
-    memory.caches().map(|cache| cache.pages).sum()
+    memory.objects().caches().map(|cache| cache.pages).sum()
 }
 
 /// Takes single pages until `gfp` gets no more, and forgets the report of the last one.

@@ -9,11 +9,11 @@ use super::{Machine, SCHEDULES, explore, explore_by, join, spawn};
 
 /// Frees an area if nobody has; counts it then.
 fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
-    freed.fetch_add(usize::from(machine.memory.free_empty_area(area).is_ok()), Relaxed);
+    freed.fetch_add(usize::from(machine.memory.areas().free_empty(area).is_ok()), Relaxed);
 }
 
 fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
-    machine.memory.take_empty_area(pages).expect("addresses")
+    machine.memory.areas().take_empty(pages).expect("addresses")
 }
 
 fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
@@ -46,7 +46,7 @@ fn of_those_that_free_an_area_at_once_one_wins() {
         });
         join([owner, thief]);
         assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
-        assert_eq!(memory.areas().count(), 0);
+        assert_eq!(memory.areas().iter().count(), 0);
     }
     explore(scenario);
 }
@@ -66,7 +66,7 @@ fn an_area_is_closed_once_with_and_without_a_cpu() {
         let areas = [with, without];
         join([free(0, areas), free(1, areas), free(1, [without, with]), free(INTERRUPT, areas)]);
         assert_eq!(freed.load(Relaxed), 2, "each was freed once");
-        assert_eq!(machine.memory.areas().count(), 0);
+        assert_eq!(machine.memory.areas().iter().count(), 0);
     });
 }
 
@@ -84,10 +84,10 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
         });
         let thieves = [1, 1].map(|cpu| spawn(cpu, move || try_free(machine, area, freed)));
         join([owner].into_iter().chain(thieves));
-        let live: Vec<_> = machine.memory.areas().map(|live| live.start).collect();
+        let live: Vec<_> = machine.memory.areas().iter().map(|live| live.start).collect();
         let still_there = usize::from(live.contains(&area));
         assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), still_there);
-        live.into_iter().for_each(|area| machine.memory.free_empty_area(area).expect("it is open"));
+        live.into_iter().for_each(|area| machine.memory.areas().free_empty(area).expect("it is open"));
     }
     explore_by(5 * SCHEDULES, scenario);
 }
@@ -98,12 +98,12 @@ fn an_area_that_loses_its_place_in_the_index_is_still_freed_once() {
     explore_by(5 * SCHEDULES, |machine: &'static Machine| {
         // They have all places.
         let areas = [(); 6].map(|()| take(machine, 2));
-        let free = |area| machine.memory.free_empty_area(area).expect("only its owner frees it");
+        let free = |area| machine.memory.areas().free_empty(area).expect("only its owner frees it");
         let owner = spawn(0, move || areas[..2].iter().copied().for_each(free));
         // Takes what places it can get, of ranges that are new.
         let other = spawn(1, move || [3, 4].map(|pages| take(machine, pages)).into_iter().for_each(free));
         join([owner, other]);
         areas[2..].iter().copied().for_each(free);
-        assert_eq!(machine.memory.areas().count(), 0);
+        assert_eq!(machine.memory.areas().iter().count(), 0);
     });
 }

@@ -10,9 +10,9 @@ mod platform;
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use mm::objects::{DebugChoice, DebugFlags};
 use mm::page::{Page, mark_present};
-use mm::slab::{DebugChoice, DebugFlags};
-use mm::zone::AtomicFloor;
+use mm::pages::AtomicFloor;
 use mm::{CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
 use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -56,7 +56,7 @@ impl Machine {
             kmap_start: nowhere.add(addresses),
             atomic_floor: AtomicFloor::LastPage,
         };
-        let memory: Allocators = Box::leak(Box::new(Memory::new(Explored::new(), map, config)));
+        let memory: Allocators = Memory::init(Box::leak(Box::new_uninit()), Explored::new(), map, config);
         run_on(0);
         memory.release(ram);
         memory.init_caches().expect("there is memory");
@@ -65,7 +65,7 @@ impl Machine {
         memory.kmem_cache_destroy(first).expect("no object is left");
         memory.drop_caches();
         let owned = (0..FRAMES as usize / BLOCK).map(|_| AtomicBool::new(false)).collect();
-        Box::leak(Box::new(Self { memory, owned, free: memory.free_pages_total() }))
+        Box::leak(Box::new(Self { memory, owned, free: memory.pages().free_pages_total() }))
     }
 
     fn take(&self) -> Pfn {
@@ -83,8 +83,8 @@ impl Machine {
     fn at_rest(&self) {
         self.memory.validate().expect("valid");
         self.memory.drop_caches();
-        assert_eq!(self.memory.free_pages_total(), self.free);
-        assert_eq!(self.memory.zone_stats(mm::ZoneKind::Normal).parked, 0);
+        assert_eq!(self.memory.pages().free_pages_total(), self.free);
+        assert_eq!(self.memory.pages().zone_stats(mm::ZoneKind::Normal).parked, 0);
         self.memory.validate().expect("valid");
     }
 }
@@ -254,7 +254,7 @@ fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
             .into();
         threads.push(spawn(1, move || {
             for (limit, batch) in [(2, 1), (0, 0), (8, 4)] {
-                memory.tune_cache(SPEC.name, limit, batch).expect("right numbers");
+                memory.objects().tune_cache(SPEC.name, limit, batch).expect("right numbers");
                 memory.drop_caches();
             }
         }));

@@ -1,12 +1,12 @@
 //! [`Platform`] whose every lock is a place where the explorer may let another thread run.
 
 use core::alloc::Layout;
-use core::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use mm::report::Incident;
 use mm::{
-    Context, Frames, Lock, MAX_CPUS, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned, Platform, Report,
-    Unlinked, VirtAddr,
+    AddressSpace, Context, Frames, Lock, MAX_CPUS, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned,
+    Platform, Report, Unlinked, VirtAddr,
 };
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
@@ -147,7 +147,7 @@ impl Platform for Explored {
     }
 
     fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
-        MustFlush::new(at, pages)
+        MustFlush::new(AddressSpace::Kernel, at, pages)
     }
 
     fn translate(&self, _: VirtAddr) -> Option<Pfn> {
@@ -158,10 +158,12 @@ impl Platform for Explored {
         None
     }
 
-    fn flush(&self, _: MustFlush) {}
+    fn flush(&self, must_flush: MustFlush) {
+        must_flush.flushed();
+    }
 
-    fn report(&self, report: &Report<'_>, caller: &'static Location<'static>) {
+    fn report(&self, report: &Report<'_>) {
         // A scenario of wrong frees looks at what they return.
-        assert!(matches!(report, Report::BadFree { .. }), "{report}, called from {caller}");
+        assert!(matches!(report.incident, Incident::BadFree { .. }), "{report}, called from {}", report.call.at());
     }
 }

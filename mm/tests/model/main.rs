@@ -9,9 +9,9 @@ mod model;
 
 use common::with_ram;
 use mm::Pfn;
-use mm::slab::{DebugChoice, DebugFlags};
+use mm::objects::{DebugChoice, DebugFlags};
+use mm::pages::AtomicFloor;
 use mm::testing::{Machine, TestKernel};
-use mm::zone::AtomicFloor;
 use model::Model;
 
 /// Operations of one seed.
@@ -20,7 +20,7 @@ const STEPS: usize = 80_000;
 fn run(machine: &Machine, seed: u64) {
     let soak = std::env::var("SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     let memory = TestKernel::boot(machine);
-    let mut model = Model::new(*memory, seed);
+    let mut model = Model::new(*memory, machine.atomic_floor, seed);
     for step in 0..STEPS * soak {
         model.step(step);
     }

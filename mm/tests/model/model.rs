@@ -2,8 +2,8 @@
 
 use core::ptr::NonNull;
 
+use mm::pages::AtomicFloor;
 use mm::testing::{HostPlatform, Rng};
-use mm::zone::AtomicFloor;
 use mm::{
     CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Platform, Priority,
     VirtAddr, ZoneKind,
@@ -35,6 +35,7 @@ fn destruct(object: NonNull<u8>, _: &str, _: CtorFlags) {
 
 pub struct Model {
     memory: Kernel,
+    atomic_floor: AtomicFloor,
     seed: u64,
     now: usize,
     rng: Rng,
@@ -47,13 +48,13 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(memory: Kernel, seed: u64) -> Self {
+    pub fn new(memory: Kernel, atomic_floor: AtomicFloor, seed: u64) -> Self {
         let caches: Vec<_> = (0..CACHES.len()).map(|nth| create(memory, nth)).collect();
         memory.drop_caches();
         let start = blocks(memory);
         let (physical, addresses) = (Ranges::default(), Ranges::default());
         let (rng, held) = (Rng::new(seed), Vec::new());
-        Self { memory, seed, now: 0, rng, held, physical, addresses, caches, start, failures: 0 }
+        Self { memory, atomic_floor, seed, now: 0, rng, held, physical, addresses, caches, start, failures: 0 }
     }
 
     pub fn step(&mut self, step: usize) {
@@ -65,8 +66,8 @@ impl Model {
         let odds = if step / 10_000 % 4 == 3 { 4 } else { 6 };
         match self.rng.below(2000) {
             0 => _ = self.memory.drop_caches(),
-            1 => self.memory.balance(),
-            2 => _ = self.memory.reclaim(GfpFlags::BUFFER),
+            1 => self.memory.pages().balance(),
+            2 => _ = self.memory.pages().reclaim(GfpFlags::BUFFER),
             3..8 => self.recreate(),
             8..12 => {
                 let nth = self.rng.below(CACHES.len());
@@ -91,7 +92,7 @@ impl Model {
     /// Flags of a request; mostly urgent ones when memory is short, for the others wait then.
     fn gfp(&mut self) -> GfpFlags {
         let all = [KERNEL, ATOMIC, GfpFlags::BUFFER, GfpFlags::USER, GfpFlags::HIGHUSER];
-        let short = self.memory.is_unbalanced() && !self.rng.one_in(200);
+        let short = self.memory.pages().is_unbalanced() && !self.rng.one_in(200);
         let gfp = if short { ATOMIC } else { all[self.rng.below(all.len())] };
         if self.rng.one_in(8) { gfp | DMA } else { gfp }
     }
@@ -108,15 +109,15 @@ impl Model {
 
     /// The block that a slab of this cache is made of.
     fn slab_order(&self, name: &str) -> Order {
-        let cache = self.memory.caches().find(|cache| cache.name.as_str() == name).expect("listed");
+        let cache = self.memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed");
         Order::for_bytes(cache.pages_per_slab * PAGE_SIZE).expect("no slab is larger than a block")
     }
 
     /// The first zone of the list that may serve a request and has `spare` more pages.
     fn zone_with(&self, gfp: GfpFlags, order: Order, spare: usize) -> Option<ZoneKind> {
         let may = |kind: &ZoneKind| {
-            let zone = self.memory.zone_stats(*kind);
-            let floor = match (gfp.priority(), self.memory.config().atomic_floor) {
+            let zone = self.memory.pages().zone_stats(*kind);
+            let floor = match (gfp.priority(), self.atomic_floor) {
                 (Priority::Atomic, AtomicFloor::LastPage) => 0,
                 (Priority::Atomic, AtomicFloor::QuarterOfMin) => (zone.marks.min / 4).saturating_sub(1),
                 (Priority::Kernel, _) => zone.marks.min,
@@ -141,7 +142,7 @@ impl Model {
         let order = Order::new(self.rng.below(10).min(self.rng.below(10))).expect("below 10");
         let expected = self.serving_zone(gfp, order);
         // What magazines and depots hold may merge to a block that the lists do not show.
-        let hidden = ZoneKind::ALL.map(|kind| memory.zone_stats(kind)).map(|zone| zone.depot + zone.parked > 0);
+        let hidden = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind)).map(|zone| zone.depot + zone.parked > 0);
         let (frame, addressed) = match self.rng.below(4) {
             0 => (memory.alloc_pages(gfp, order), false),
             1 if order == Order::ZERO => (self.zeroed(gfp), true),
@@ -153,7 +154,7 @@ impl Model {
             let rightly = self.serving_zone(gfp, order).is_none();
             return self.failed(rightly);
         };
-        let zone = memory.zone_of(frame);
+        let zone = memory.pages().direct().zone_of(frame);
         assert!(gfp.zones().contains(&zone) && frame.is_aligned(order.pages()));
         if !addressed || !gfp.contains(GfpFlags::HIGHMEM) {
             assert!(
@@ -214,7 +215,7 @@ impl Model {
 
     fn hold_object(&mut self, kind: Kind, object: NonNull<u8>, len: usize, low: bool) -> Held {
         let frame = self.memory.frame_of(VirtAddr::from_ptr(object.as_ptr())).expect("in the direct map");
-        assert!(!low || self.memory.zone_of(frame) == ZoneKind::Dma);
+        assert!(!low || self.memory.pages().direct().zone_of(frame) == ZoneKind::Dma);
         self.physical.insert(self.phys(object.as_ptr() as usize), len as u64);
         self.hold(kind, object.as_ptr() as usize, len)
     }
@@ -225,7 +226,7 @@ impl Model {
 
     fn take_area(&mut self) {
         let pages = 1 + self.rng.below(8).min(self.rng.below(40));
-        let above = |zone: mm::memory::ZoneStats| zone.free.saturating_sub(zone.marks.min);
+        let above = |zone: mm::pages::ZoneStats| zone.free.saturating_sub(zone.marks.min);
         let [dma, normal, high] = zones(self.memory).map(above);
         let Ok(area) = self.memory.vmalloc(pages * PAGE_SIZE - self.rng.below(PAGE_SIZE)) else {
             // Descriptor and page tables need memory with an address.
@@ -233,10 +234,10 @@ impl Model {
         };
         self.addresses.insert(area.as_usize() as u64, ((pages + 1) * PAGE_SIZE) as u64);
         for page in 0..pages {
-            let frame = self.memory.vmalloc_to_frame(area.add(page * PAGE_SIZE)).expect("mapped");
+            let frame = self.memory.areas().frame_at(area.add(page * PAGE_SIZE)).expect("mapped");
             self.physical.insert(frame.phys().as_u64(), PAGE_SIZE as u64);
         }
-        assert_eq!(self.memory.vmalloc_to_frame(area.add(pages * PAGE_SIZE)), None, "the guard page is mapped");
+        assert_eq!(self.memory.areas().frame_at(area.add(pages * PAGE_SIZE)), None, "the guard page is mapped");
         self.hold(Kind::Area, area.as_usize(), pages * PAGE_SIZE);
     }
 
@@ -306,7 +307,7 @@ impl Model {
             }
             Kind::Area => {
                 for at in (0..held.len).step_by(PAGE_SIZE) {
-                    self.physical.remove(memory.vmalloc_to_frame(addr.add(at)).expect("mapped").phys().as_u64());
+                    self.physical.remove(memory.areas().frame_at(addr.add(at)).expect("mapped").phys().as_u64());
                 }
                 self.addresses.remove(held.addr as u64);
                 memory.vfree(addr)
@@ -345,12 +346,17 @@ impl Model {
         };
         let held: usize = self.held.iter().map(pages).sum();
         let memory = self.memory;
-        let used = held + slab_pages(memory) + memory.page_tables() + memory.lazy_pages();
-        assert_eq!(memory.free_pages_total() + used, memory.managed_pages());
+        let used = held + slab_pages(memory) + memory.tables().count() + memory.areas().lazy_pages();
+        assert_eq!(memory.pages().free_pages_total() + used, memory.pages().managed_pages());
         let objects = self.held.iter().filter(|held| matches!(held.kind, Kind::Object)).count();
-        let classes = memory.caches().filter(|cache| cache.name.as_str().starts_with("size-"));
+        let classes = memory.objects().caches().filter(|cache| cache.name.as_str().starts_with("size-"));
         assert_eq!(classes.map(|cache| cache.active_objects).sum::<usize>(), objects);
-        assert!(memory.caches().all(|cache| cache.active_slabs <= cache.slabs && cache.high >= cache.active_objects));
+        assert!(
+            memory
+                .objects()
+                .caches()
+                .all(|cache| cache.active_slabs <= cache.slabs && cache.high >= cache.active_objects)
+        );
     }
 
     /// Frees everything; all memory must be back as it was.

@@ -142,18 +142,19 @@ mod tests {
         }
         for statistics in [Statistics::Off, Statistics::On] {
             let (mut info, mut sums) = (String::new(), String::new());
-            slabinfo(memory.caches(), statistics, &mut info).expect("strings grow");
+            slabinfo(memory.objects().caches(), statistics, &mut info).expect("strings grow");
             meminfo(*memory, FileCache::default(), &mut sums).expect("strings grow");
             let world = World::new();
             world.put("/proc/slabinfo", &info);
             let out = world.run("slabtop 100").out;
             let total: Vec<_> = sums.lines().filter(|line| line.starts_with("Slab:")).collect();
             let total = total[0].split_whitespace().nth(1).expect("a number");
-            let slabs: usize = memory.caches().map(|cache| cache.slabs).sum();
-            let caches = memory.caches().count();
+            let slabs: usize = memory.objects().caches().map(|cache| cache.slabs).sum();
+            let caches = memory.objects().caches().count();
             assert_eq!(out.lines().next(), Some(&*std::format!("{caches} caches, {slabs} slabs, {total} kB")));
             let mut shown: Vec<_> = out.lines().skip(2).map(ToString::to_string).collect();
             let mut expected: Vec<_> = memory
+                .objects()
                 .caches()
                 .map(|cache| {
                     let (name, kib) = (cache.name, cache.pages * 4);

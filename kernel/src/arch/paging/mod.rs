@@ -10,7 +10,7 @@ mod format;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mm::mapper::{LeafRun, PageMapper};
-use mm::{Access, Frames, MapError, Mapping, MustFlush, PAGE_SIZE, Pfn, Spares, Unlinked, VirtAddr};
+use mm::{Access, AddressSpace, Frames, MapError, Mapping, MustFlush, PAGE_SIZE, Pfn, Spares, Unlinked, VirtAddr};
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -60,7 +60,7 @@ pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Optio
 #[inline(always)]
 pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
     with_kernel(|kernel| kernel.unmap(at, pages, each));
-    MustFlush::new(at, pages)
+    MustFlush::new(AddressSpace::Kernel, at, pages)
 }
 
 /// Lets mapped pages be accessed in this way alone; see `mm::Platform::protect`. Never sleeps; any context.
@@ -74,7 +74,7 @@ pub fn protect(at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) 
         Access::ReadWrite => flags.union(Flags::WRITABLE),
     };
     with_kernel(|kernel| kernel.protect(at, pages, change, spares))?;
-    Ok(MustFlush::new(at, pages))
+    Ok(MustFlush::new(AddressSpace::Kernel, at, pages))
 }
 
 /// The frame that the page at `at` is mapped to.
@@ -90,7 +90,7 @@ pub fn next_run(from: VirtAddr, end: VirtAddr) -> Option<LeafRun<Flags>> {
 /// Takes an empty table out that maps part of `from..end`.
 pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
     let unlinked = with_kernel(|kernel| kernel.unlink_empty(from, end))?;
-    Some((unlinked, MustFlush::new(unlinked.next.page_down(), 1)))
+    Some((unlinked, MustFlush::new(AddressSpace::Kernel, unlinked.next.page_down(), 1)))
 }
 
 /// Drops what the TLB knows of the pages that `must_flush` tells of, and all that it knows of the ways to them.
@@ -105,13 +105,14 @@ pub fn flush(must_flush: MustFlush) {
             Area::Vmalloc | Area::Kmap => tlb::flush_all(),
             _ => cpu::reset_global_pages(),
         }
-        return;
+        return must_flush.flushed();
     }
     // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address they
     // were used for.
     for page in (start..end).step_by(PAGE_SIZE) {
         tlb::flush(x86_64::VirtAddr::new_truncate(page as u64));
     }
+    must_flush.flushed();
 }
 
 /// How often translations were flushed since boot.

@@ -1,0 +1,85 @@
+//! Areas by their addresses: who has what.
+
+use core::panic::Location;
+
+use super::AreaAllocator;
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::areas::area::{AreaKind, AreaRef, AreaState};
+use crate::areas::cpu_ranges::CpuRanges;
+use crate::page::{PageState, Word};
+use crate::platform::{Lock, Platform};
+
+/// A snapshot of one vm area.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AreaInfo {
+    /// First address.
+    pub start: VirtAddr,
+    /// Bytes, guard page included.
+    pub bytes: usize,
+    /// What it shows.
+    pub kind: AreaKind,
+    /// Who asked for it.
+    pub caller: &'static Location<'static>,
+    /// Whose it is.
+    pub state: AreaState,
+}
+
+impl AreaInfo {
+    /// Address of the area's guard page.
+    pub fn guard(&self) -> VirtAddr {
+        self.start.add(self.bytes - PAGE_SIZE)
+    }
+}
+
+impl From<AreaRef> for AreaInfo {
+    fn from(area: AreaRef) -> Self {
+        Self {
+            start: area.start,
+            bytes: area.bytes() + PAGE_SIZE,
+            kind: area.kind(),
+            caller: area.caller(),
+            state: area.state(),
+        }
+    }
+}
+
+impl<P: Platform> AreaAllocator<P> {
+    /// The area that holds `addr`, guard page included.
+    pub fn area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
+        self.tree.with(|tree| tree.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
+    }
+
+    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also when the tree is in use at this
+    /// moment.
+    pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
+        self.tree.try_with(|tree| tree.find(addr).map(AreaInfo::from))?
+    }
+
+    /// The frame behind an address of an area.
+    pub fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
+        self.area_at(addr).and_then(|_| self.platform().translate(addr.page_down()))
+    }
+
+    /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
+    /// and print.
+    pub fn iter(&self) -> impl Iterator<Item = AreaInfo> {
+        let next = |from: VirtAddr| self.tree.with(|tree| tree.first_from(from).map(AreaInfo::from));
+        core::iter::successors(next(self.start), move |area| next(area.start.add(area.bytes)))
+    }
+
+    /// Pages of freed areas that wait for a flush.
+    pub fn lazy_pages(&self) -> usize {
+        self.cpus.iter().map(CpuRanges::lazy_pages).sum()
+    }
+
+    /// Checks every area, and the free ranges at hand; returns the first invariant that is broken. Needs the CPUs at rest.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        self.pool.with(|pool| pool.validate())?;
+        let allocated = |word: Word| matches!(word.state(), PageState::Allocated(_));
+        self.cpus.iter().try_for_each(|ranges| ranges.validate(self.direct.map(), allocated))?;
+        self.tree.with(|tree| {
+            tree.validate()?;
+            self.index.validate(|area| tree.find(area.start) == Some(area))
+        })
+    }
+}

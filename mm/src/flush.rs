@@ -1,0 +1,79 @@
+//! What TLBs must forget: the token between taking a mapping away and giving its frame a new owner.
+
+use crate::addr::{PAGE_SIZE, VirtAddr};
+
+/// Whose translations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddressSpace {
+    /// The kernel's, which every address space has a part of.
+    Kernel,
+}
+
+/// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no new
+/// owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
+/// [`flush_local`](crate::Platform::flush_local), has taken this.
+///
+/// Dropping one is a bug, and fails where the feature `testing` is on; whoever has flushed it says so with
+/// [`flushed`](Self::flushed).
+#[derive(PartialEq, Eq, Debug)]
+#[must_use = "TLBs may still show the old frames until this is flushed"]
+pub struct MustFlush {
+    space: AddressSpace,
+    start: VirtAddr,
+    pages: usize,
+}
+
+impl MustFlush {
+    /// The `pages` pages from `start` on must be flushed.
+    #[inline]
+    pub const fn new(space: AddressSpace, start: VirtAddr, pages: usize) -> Self {
+        Self { space, start, pages }
+    }
+
+    /// One for both and what lies between them, which are of one address space: a single flush does for many areas.
+    pub fn merge(self, other: Self) -> Self {
+        debug_assert!(self.space == other.space);
+        let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
+        let merged = Self { space: self.space, start, pages: (end.as_usize() - start.as_usize()) / PAGE_SIZE };
+        self.flushed();
+        other.flushed();
+        merged
+    }
+
+    /// Whose translations they are.
+    #[inline]
+    pub const fn space(&self) -> AddressSpace {
+        self.space
+    }
+
+    /// The first address concerned.
+    #[inline]
+    pub const fn start(&self) -> VirtAddr {
+        self.start
+    }
+
+    /// The end of the addresses concerned.
+    #[inline]
+    pub const fn end(&self) -> VirtAddr {
+        self.start.add(self.pages * PAGE_SIZE)
+    }
+
+    /// Pages from there to the end.
+    #[inline]
+    pub const fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// The TLBs have forgotten all of it, or a larger flush will see to that.
+    #[inline]
+    pub const fn flushed(self) {
+        core::mem::forget(self);
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Drop for MustFlush {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped without a flush: {self:?}");
+    }
+}

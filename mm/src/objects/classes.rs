@@ -1,0 +1,98 @@
+//! kmalloc's thirteen size classes, each with a twin in DMA memory: which cache serves which size.
+
+use crate::atomic::{AtomicPtr, Ordering::Relaxed};
+use crate::objects::cache::Cache;
+use crate::objects::name::CacheName;
+use crate::platform::Platform;
+
+/// How many size classes there are: 32, 64, ... 131072 bytes.
+pub const KMALLOC_CLASSES: usize = 13;
+/// Largest request, in bytes.
+pub const KMALLOC_MAX: usize = 131_072;
+/// log2 of the smallest class.
+pub(super) const SMALLEST_SHIFT: u32 = 5;
+
+/// The names of the classes, each with its DMA twin.
+pub(super) const NAMES: [[CacheName; 2]; KMALLOC_CLASSES] = [
+    names("size-32", "size-32(DMA)"),
+    names("size-64", "size-64(DMA)"),
+    names("size-128", "size-128(DMA)"),
+    names("size-256", "size-256(DMA)"),
+    names("size-512", "size-512(DMA)"),
+    names("size-1024", "size-1024(DMA)"),
+    names("size-2048", "size-2048(DMA)"),
+    names("size-4096", "size-4096(DMA)"),
+    names("size-8192", "size-8192(DMA)"),
+    names("size-16384", "size-16384(DMA)"),
+    names("size-32768", "size-32768(DMA)"),
+    names("size-65536", "size-65536(DMA)"),
+    names("size-131072", "size-131072(DMA)"),
+];
+
+const fn names(normal: &str, dma: &str) -> [CacheName; 2] {
+    [CacheName::literal(normal), CacheName::literal(dma)]
+}
+
+/// The caches behind kmalloc: normal memory first, DMA memory second. They are made once and never destroyed.
+pub(super) struct SizeClasses<P: Platform> {
+    caches: [[AtomicPtr<Cache<P>>; u32::BITS as usize]; 2],
+}
+
+/// Which of the two caches of a class.
+#[derive(Clone, Copy)]
+pub(super) enum Twin {
+    Normal = 0,
+    Dma = 1,
+}
+
+impl<P: Platform> SizeClasses<P> {
+    pub(super) fn new() -> Self {
+        let none = || core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut()));
+        Self { caches: [none(), none()] }
+    }
+
+    /// The cache for `size` bytes, 0 to [`KMALLOC_MAX`], once it is made.
+    #[inline]
+    pub(super) fn cache_for(&self, size: usize, twin: Twin) -> Option<&Cache<P>> {
+        let cache = self.caches[twin as usize][place_of(size)].load(Relaxed);
+        // SAFETY: null, or a cache that `init` made and nothing destroys.
+        unsafe { cache.as_ref() }
+    }
+
+    /// Whether a cache is one of these.
+    pub(super) fn contains(&self, cache: &Cache<P>) -> bool {
+        self.caches.iter().flatten().any(|place| core::ptr::eq(place.load(Relaxed), cache))
+    }
+
+    /// Has `cache` serve sizes up to `size`, down to the next smaller class.
+    pub(super) fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
+        self.caches[twin][place_of(size)].store(cache, Relaxed);
+        if place_of(size) == place_of(1) {
+            self.caches[twin][place_of(0)].store(cache, Relaxed);
+        }
+    }
+}
+
+/// The place of the cache for `size` bytes: the highest bit of the largest number in its class, which is a power of two
+/// less one. 0 has a place of its own, the last.
+#[inline]
+const fn place_of(size: usize) -> usize {
+    let least = (1 << SMALLEST_SHIFT) - 1;
+    (size.wrapping_sub(1) as u32 | least).ilog2() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place_of;
+
+    #[test]
+    fn classes_are_powers_of_two_from_32_to_131072() {
+        // Shows: S14, S15, S16, K3
+        for size in 1..=131_072usize {
+            let class = size.next_power_of_two().max(32);
+            assert_eq!(place_of(size), place_of(class), "{size}");
+            assert_eq!(1 << (place_of(size) + 1), class, "{size}");
+        }
+        assert!(place_of(0) > place_of(131_072), "0 has a place of its own");
+    }
+}

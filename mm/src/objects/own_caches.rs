@@ -1,0 +1,66 @@
+//! The caches that must exist before any other: for caches, slabs and magazines themselves.
+
+use crate::objects::cache::Cache;
+use crate::objects::debug::DebugFlags;
+use crate::objects::descriptor::Slab;
+use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::objects::magazine::{CAPACITIES, Magazine};
+use crate::objects::name::CacheName;
+use crate::page::{SlabUser, Word};
+use crate::platform::Platform;
+
+/// The caches that every other cache needs.
+pub(crate) struct OwnCaches<P: Platform> {
+    /// Objects: caches. Its slabs are never given back, so a stale handle always leads to a cache.
+    pub(crate) caches: Cache<P>,
+    /// Objects: descriptors of slabs whose objects are large.
+    pub(crate) descriptors: Cache<P>,
+    /// Objects: magazines, small ones first.
+    pub(crate) magazines: [Cache<P>; CAPACITIES.len()],
+}
+
+const MAGAZINE_NAMES: [CacheName; CAPACITIES.len()] = [
+    CacheName::literal("magazine-8"),
+    CacheName::literal("magazine-16"),
+    CacheName::literal("magazine-32"),
+    CacheName::literal("magazine-64"),
+];
+
+impl<P: Platform> OwnCaches<P> {
+    /// All of them; the first keeps its slabs for ever.
+    fn all(&self) -> impl Iterator<Item = &Cache<P>> {
+        core::iter::once(&self.caches).chain(self.shrinkable())
+    }
+
+    /// Whether one of these caches has this name.
+    pub(crate) fn has(&self, name: CacheName) -> bool {
+        self.all().any(|cache| cache.name == name)
+    }
+
+    /// Those whose whole slabs may be given back; what others need to be given back comes last.
+    pub(crate) fn shrinkable(&self) -> impl Iterator<Item = &Cache<P>> {
+        self.magazines.iter().chain([&self.descriptors])
+    }
+
+    /// Prepares their CPUs' caches. Once, when they do not move any more.
+    pub(crate) fn init_in_place(&self) {
+        self.all().for_each(|cache| cache.cpus.init_in_place());
+    }
+
+    pub(crate) fn new() -> Self {
+        const CACHES: CacheName = CacheName::literal("kmem_cache");
+        const DESCRIPTORS: CacheName = CacheName::literal("slab");
+        let own_cache = |name, bytes: usize, number| {
+            let tag = Word::slab(number, SlabUser::Allocators);
+            let geometry = Geometry::for_descriptors(bytes);
+            Cache::new(name, (geometry, DebugFlags::empty()), CacheFlags::NO_REAP, (None, None), tag)
+        };
+        Self {
+            caches: own_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
+            descriptors: own_cache(DESCRIPTORS, Slab::bytes(OFF_SLAB_OBJECTS), 2),
+            magazines: core::array::from_fn(|kind| {
+                own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32)
+            }),
+        }
+    }
+}

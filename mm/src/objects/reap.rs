@@ -1,0 +1,75 @@
+//! Slabs that no object is out of go back to the page allocator: shrink, reap, purge.
+
+use super::ObjectAllocator;
+use crate::gfp::GfpFlags;
+use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::geometry::CacheFlags;
+use crate::platform::{Lock, Platform};
+use crate::reclaim::Shrinker;
+use crate::report::Call;
+
+impl<P: Platform> ObjectAllocator<P> {
+    /// Gives all slabs of a cache back that no live object is in; returns how many pages that was.
+    pub(super) fn shrink_cache(&'static self, cache: &Cache<P>) -> usize {
+        self.drain_objects(cache);
+        let mut pages = 0;
+        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
+            pages += self.give_back(cache, slab);
+        }
+        pages
+    }
+
+    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
+    /// that were. A request that may not sleep gets nothing.
+    pub(crate) fn kmem_cache_reap(&'static self, gfp: GfpFlags, call: Call) -> usize {
+        if !gfp.may_sleep() || self.pages.check_may_sleep(call).is_err() {
+            return 0;
+        }
+        self.reap_caches()
+    }
+
+    /// Reaps every cache that may be reaped.
+    fn reap_caches(&'static self) -> usize {
+        let caches = self.list.with(|list| list.iter().count());
+        (0..caches).map(|_| self.reap_next()).sum()
+    }
+
+    /// Reaps the cache at the clock hand.
+    fn reap_next(&'static self) -> usize {
+        let mut pages = 0;
+        let mut cache = None;
+        // One slab at a time is taken out under the list's lock, so that the cache cannot be destroyed before
+        // `kmem_cache_destroy` sees the slab leaving.
+        while let Some((from, slab)) = self.list.with(|list| {
+            let from = match cache {
+                Some(cache) => cache,
+                None => list.turn()?,
+            };
+            let reapable = list.iter().any(|listed| listed == from) && !from.flags.contains(CacheFlags::NO_REAP);
+            if reapable && cache.is_none() {
+                self.drain_objects(&from);
+            }
+            reapable.then(|| from.slabs.with(|slabs| slabs.take_whole())).flatten().map(|slab| (from, slab))
+        }) {
+            cache = Some(from);
+            pages += self.give_back(&from, slab);
+        }
+        pages
+    }
+}
+
+impl<P: Platform> Shrinker for ObjectAllocator<P> {
+    fn shrink(&'static self, _gfp: GfpFlags) -> usize {
+        self.reap_caches()
+    }
+
+    fn purge(&'static self) -> usize {
+        let drain = |nth| self.list.with(|list| list.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
+        (0..).map_while(drain).for_each(drop);
+        let mut pages = self.reap_caches();
+        // The allocators' own are reaped by nobody else, and never destroyed.
+        let own = |nth| self.list.with(|list| list.iter().filter(|cache: &CacheRef<P>| cache.is_own()).nth(nth));
+        pages += (0..).map_while(own).map(|cache| self.shrink_cache(&cache)).sum::<usize>();
+        pages + self.own.shrinkable().map(|cache| self.shrink_cache(cache)).sum::<usize>()
+    }
+}

@@ -1,0 +1,43 @@
+//! How many objects of a cache the CPUs keep: a write to /proc/slabinfo.
+
+use super::ObjectAllocator;
+use crate::error::TuneError;
+use crate::objects::cache::CacheRef;
+use crate::objects::cpu_caches::MagazineSizes;
+use crate::objects::name::CacheName;
+use crate::platform::{Lock, Platform};
+use crate::report::Call;
+
+impl<P: Platform> ObjectAllocator<P> {
+    /// Sets how many objects each CPU may keep in its magazines of the cache `name`, up to 128, and how many of them a
+    /// refill takes from slabs; what depots hold stays the same. A CPU's two magazines hold half of `limit` each, rounded
+    /// up; between magazines and depot, objects move by whole magazines as always. A limit of 0 does without magazines.
+    /// What is refused is reported. Process context. (Chapter's kernel: a write to /proc/slabinfo.)
+    #[track_caller]
+    pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
+        let call = Call::here(&"slabinfo");
+        self.try_tune(name, limit, batch).inspect_err(|error| {
+            self.pages.refuse(call, error.reason());
+        })
+    }
+
+    fn try_tune(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
+        if batch > limit || (limit > 0 && batch == 0) {
+            return Err(TuneError::BadNumbers);
+        }
+        if limit > 2 * MagazineSizes::MOST {
+            return Err(TuneError::TooMany);
+        }
+        let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
+        self.list.with(|list| {
+            let ours = |cache: &CacheRef<P>| cache.name == name && !cache.is_own();
+            let cache = list.iter().find(ours).ok_or(TuneError::NoSuchCache)?;
+            if !cache.debug.is_empty() {
+                return Err(TuneError::Debugged);
+            }
+            cache.sizes.tune(limit.div_ceil(2), batch);
+            self.drain_objects(&cache);
+            Ok(())
+        })
+    }
+}

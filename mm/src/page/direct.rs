@@ -1,0 +1,88 @@
+//! The direct map: from a frame to its address, its entry and its zone, and back.
+
+use super::map::PageMap;
+use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use crate::gfp::{DMA_END, ZoneKind};
+
+/// The page map, and where the direct map shows its frames. A handle: each part of the allocators has one.
+#[derive(Clone, Copy)]
+pub struct DirectMap {
+    map: PageMap,
+    /// Where physical address 0 shows.
+    start: VirtAddr,
+    /// First frame that does not show: of high memory, or the end.
+    end: Pfn,
+    /// Bytes from the start on whose pages all have entries.
+    gapless: usize,
+}
+
+impl DirectMap {
+    /// The frames below `highmem_start` show from `start` on.
+    pub fn new(map: PageMap, start: VirtAddr, highmem_start: Pfn) -> Self {
+        let gapless = map.gapless().min(highmem_start.as_u32()) as usize * PAGE_SIZE;
+        Self { map, start, end: highmem_start, gapless }
+    }
+
+    /// The page map.
+    #[inline]
+    pub const fn map(&self) -> &PageMap {
+        &self.map
+    }
+
+    /// The zone that `frame` belongs to.
+    #[inline]
+    pub fn zone_of(&self, frame: Pfn) -> ZoneKind {
+        if frame < DMA_END {
+            ZoneKind::Dma
+        } else if frame < self.end {
+            ZoneKind::Normal
+        } else {
+            ZoneKind::HighMem
+        }
+    }
+
+    /// The zone that a request which allows high memory tries first.
+    pub(crate) fn highest_zone(&self) -> ZoneKind {
+        if self.end.as_u32() < self.map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal }
+    }
+
+    /// First frame of high memory.
+    pub const fn highmem_start(&self) -> Pfn {
+        self.end
+    }
+
+    /// The address of `frame`; `None` for high memory, which has none but by a window.
+    #[inline]
+    pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
+        (frame < self.end).then(|| self.virt(frame))
+    }
+
+    /// [`page_address`](Self::page_address) of a frame that is known to be of low memory.
+    #[inline]
+    pub(crate) fn virt(&self, frame: Pfn) -> VirtAddr {
+        debug_assert!(frame < self.end, "{frame:?} is high memory");
+        self.start.add(frame.phys().as_u64() as usize)
+    }
+
+    /// The frame that shows in the page of `addr`, if the page map knows it.
+    #[inline]
+    pub fn frame_of(&self, addr: VirtAddr) -> Option<Pfn> {
+        self.frame_at(addr).filter(|&frame| self.map.get(frame).is_some())
+    }
+
+    /// The frame that would show in the page of `addr`, whether or not there is one.
+    #[inline]
+    pub(crate) fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
+        let offset = addr.as_usize().checked_sub(self.start.as_usize())?;
+        let frame = PhysAddr::new(offset as u64).frame()?;
+        (frame < self.end).then_some(frame)
+    }
+
+    /// The offset of `addr`, if every page up to it has an entry, so that
+    /// [`PageMap::at_offset`] may be asked.
+    #[inline]
+    pub(crate) fn gapless_offset(&self, addr: VirtAddr) -> Option<usize> {
+        let offset = addr.as_usize().wrapping_sub(self.start.as_usize());
+        (offset < self.gapless).then_some(offset)
+    }
+}

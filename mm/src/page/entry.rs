@@ -1,0 +1,308 @@
+//! The entry of one page frame, and the words that it may bear.
+//!
+//! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
+//! - `Inner`, `Free`: the lock of the page's zone.
+//! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock. What others may
+//!   change meanwhile, the count of references, changes under the zone's lock too.
+//! - `Parked`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
+//! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
+//!
+//! ```text
+//!   63        32 31      24 23      16 15     10 9  8 7    4 3   0
+//!   references   unused     page flags  tag      zone  order  kind
+//!   cache's number                                            kind     a page of a slab
+//! ```
+//!
+//! The owner's [`Tag`] is set when the block is taken, before anybody else knows of the block, and goes when it is freed. The
+//! page flags are for owners whose pages others change at the same time (dirty, locked, referenced): they change by
+//! atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an untagged block with
+//! one reference, so tags and flags cost it nothing: whatever has any is judged on the slow way.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::gfp::ZoneKind;
+use crate::order::Order;
+use crate::tag::Tag;
+
+/// What is known of one page frame. 16 bytes, for ever.
+#[repr(C)]
+pub struct Page {
+    /// Free: next and previous block of the list. Slab: the slab's descriptor. Otherwise the owner's.
+    link: AtomicU64,
+    /// References (high half) and tag, zone, order and state (low half).
+    word: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Page>() == 16);
+
+/// What a page frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageState {
+    /// Not the first page of a block: inside one, or never handed to the allocator.
+    Inner,
+    /// First page of a free block.
+    Free(Order),
+    /// First page of a free block that waits in a magazine.
+    Parked(Order),
+    /// First page of an allocated block.
+    Allocated(Order),
+    /// A page of a slab, first or not.
+    Slab,
+}
+
+/// Who frees the objects of a slab.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SlabUser {
+    /// Whoever was given them.
+    Anyone,
+    /// The allocators alone: their descriptors live there.
+    Allocators,
+}
+
+/// Zone and order of a block as one small number: what magazines are kept by. It stands in a page's word as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockKey(u32);
+
+impl BlockKey {
+    /// One more than the largest key: for tables.
+    pub(crate) const COUNT: usize = 64;
+    /// Room for the zone in a key: not all of it is used.
+    pub(crate) const ZONES: usize = 4;
+
+    #[inline]
+    pub(crate) const fn new(zone: ZoneKind, order: Order) -> Self {
+        Self::from_log2(zone, order.log2())
+    }
+
+    /// [`new`](Self::new) by log2 of the order's pages, below 10.
+    #[inline]
+    pub(crate) const fn from_log2(zone: ZoneKind, log2: usize) -> Self {
+        Self((zone as u32) << (ZONE_SHIFT - ORDER_SHIFT) | log2 as u32)
+    }
+
+    /// The key as it stands in a page's word.
+    #[inline]
+    const fn bits(self) -> u64 {
+        (self.0 as u64) << ORDER_SHIFT
+    }
+
+    /// The key's place in a table of [`COUNT`](Self::COUNT).
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize % Self::COUNT
+    }
+
+    #[inline]
+    pub(crate) fn order(self) -> Order {
+        Order::new((self.0 & 0xf) as usize).unwrap_or(Order::MAX)
+    }
+
+    #[inline]
+    pub(crate) fn zone(self) -> ZoneKind {
+        ZoneKind::ALL[self.zone_index().min(ZoneKind::COUNT - 1)]
+    }
+
+    /// The zone's place in a table of [`ZONES`](Self::ZONES).
+    #[inline]
+    pub(crate) const fn zone_index(self) -> usize {
+        (self.0 >> (ZONE_SHIFT - ORDER_SHIFT)) as usize % Self::ZONES
+    }
+}
+
+/// State, order, zone and tag of a page, as one comparable word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+const KIND_FREE: u64 = 1;
+const KIND_ALLOCATED: u64 = 2;
+const KIND_OWN_SLAB: u64 = 4;
+const KIND_PARKED: u64 = 5;
+/// The only kind with this bit.
+const KIND_SLAB: u64 = 8;
+const KIND_MASK: u64 = 0xf;
+const ORDER_SHIFT: u32 = 4;
+const ZONE_SHIFT: u32 = 8;
+const TAG_SHIFT: u32 = 10;
+const TAG_MAX: u64 = 0x3f;
+const COUNT_SHIFT: u32 = 32;
+const ZONE_MASK: u64 = 0x3 << ZONE_SHIFT;
+/// References that one page can count.
+const COUNT_MAX: u64 = u32::MAX as u64;
+
+impl Word {
+    /// The word of a page that starts no block.
+    pub(crate) const INNER: Self = Self(0);
+
+    /// The word that all pages of a cache's slabs have and no others: `number` tells caches apart.
+    #[inline]
+    pub(crate) const fn slab(number: u32, user: SlabUser) -> Self {
+        let kind = match user {
+            SlabUser::Anyone => KIND_SLAB,
+            SlabUser::Allocators => KIND_OWN_SLAB,
+        };
+        Self(kind | (number as u64) << COUNT_SHIFT)
+    }
+
+    /// Whether the page belongs to a slab whose objects anyone may free.
+    #[inline]
+    pub(crate) const fn is_slab(self) -> bool {
+        self.0 & KIND_SLAB != 0
+    }
+
+    /// The word that [`bits`](Self::bits) gave.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The word as a number, 0 for no slab's.
+    #[inline]
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The word of an allocated block with one reference.
+    #[inline]
+    pub(crate) const fn allocated(key: BlockKey, tag: Tag) -> Self {
+        Self(KIND_ALLOCATED | key.bits() | (tag as u64) << TAG_SHIFT | 1 << COUNT_SHIFT)
+    }
+
+    /// The word of a free block in the buddy lists.
+    #[inline]
+    pub(crate) const fn free(key: BlockKey) -> Self {
+        Self(KIND_FREE | key.bits())
+    }
+
+    /// The word of a block in a magazine.
+    #[inline]
+    pub(crate) const fn parked(key: BlockKey) -> Self {
+        Self(KIND_PARKED | key.bits())
+    }
+
+    /// The word of a single page that has left its magazine and is about to be merged.
+    #[inline]
+    pub(crate) const fn loose(zone: ZoneKind) -> Self {
+        Self(Self::parked(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
+    }
+
+    /// The key of an allocated block of this order and tag with one reference; `None` when the word says anything else.
+    #[inline]
+    pub(crate) fn allocated_key(self, order: Order, tag: Tag) -> Option<BlockKey> {
+        let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), tag).0;
+        (self.0 & !ZONE_MASK == expected)
+            .then_some(BlockKey(self.0 as u32 >> ORDER_SHIFT & (BlockKey::COUNT as u32 - 1)))
+    }
+
+    #[inline]
+    pub(crate) fn state(self) -> PageState {
+        let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
+        match self.0 & KIND_MASK {
+            KIND_FREE => PageState::Free(order),
+            KIND_PARKED => PageState::Parked(order),
+            KIND_ALLOCATED => PageState::Allocated(order),
+            KIND_SLAB | KIND_OWN_SLAB => PageState::Slab,
+            _ => PageState::Inner,
+        }
+    }
+
+    #[inline]
+    fn zone(self) -> ZoneKind {
+        ZoneKind::ALL[((self.0 >> ZONE_SHIFT & 0x3) as usize).min(ZoneKind::COUNT - 1)]
+    }
+
+    #[inline]
+    fn tag(self) -> Tag {
+        Tag::ALL.get((self.0 >> TAG_SHIFT & TAG_MAX) as usize).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    const fn count(self) -> u32 {
+        (self.0 >> COUNT_SHIFT) as u32
+    }
+}
+
+impl Page {
+    /// An entry for a frame that nobody owns.
+    #[inline]
+    pub const fn new() -> Self {
+        Self { link: AtomicU64::new(0), word: AtomicU64::new(0) }
+    }
+
+    /// The frame's state.
+    #[inline]
+    pub fn state(&self) -> PageState {
+        self.word().state()
+    }
+
+    /// The zone of a page whose state is neither [`PageState::Inner`] nor [`PageState::Slab`].
+    #[inline]
+    pub fn zone(&self) -> ZoneKind {
+        self.word().zone()
+    }
+
+    /// The owner's tag of an allocated block.
+    #[inline]
+    pub fn tag(&self) -> Tag {
+        self.word().tag()
+    }
+
+    /// References to an allocated block.
+    #[inline]
+    pub fn count(&self) -> u32 {
+        self.word().count()
+    }
+
+    /// Takes one more reference to an allocated block; the block is freed when all are given back.
+    /// Returns whether that was possible: not for a page that is not the first of an allocated block.
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        let word = self.word();
+        let allocated = matches!(word.state(), PageState::Allocated(_)) && u64::from(word.count()) < COUNT_MAX;
+        allocated && {
+            self.set_word(Word(word.0 + (1 << COUNT_SHIFT)));
+            true
+        }
+    }
+
+    /// Gives back one of several references; returns `false` when there is only one left.
+    #[inline]
+    pub(crate) fn put_shared(&self) -> bool {
+        let word = self.word();
+        word.count() > 1 && {
+            self.set_word(Word(word.0 - (1 << COUNT_SHIFT)));
+            true
+        }
+    }
+
+    /// Takes the owner's tag from an allocated block. Under the zone's lock.
+    #[inline]
+    pub(crate) fn clear_tag(&self) {
+        self.set_word(Word(self.word().0 & !(TAG_MAX << TAG_SHIFT)));
+    }
+
+    #[inline]
+    pub(crate) fn word(&self) -> Word {
+        Word(self.word.load(Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn set_word(&self, word: Word) {
+        self.word.store(word.0, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn link(&self) -> u64 {
+        self.link.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set_link(&self, link: u64) {
+        self.link.store(link, Relaxed);
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self::new()
+    }
+}

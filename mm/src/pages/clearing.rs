@@ -1,0 +1,78 @@
+//! Pages filled with zeros: one block, and ahead of time while nobody needs the processor.
+
+use super::PageAllocator;
+use super::prezeroed::Prezeroed;
+use super::window::WINDOWS;
+use crate::addr::Pfn;
+use crate::atomic::Ordering::Relaxed;
+use crate::error::AllocError;
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::Word;
+use crate::platform::Platform;
+use crate::tag::Tag;
+
+impl<P: Platform> PageAllocator<P> {
+    /// Fills a block that nobody else uses with zeros, in whatever zone it is. Any context, no lock held. Fails while high
+    /// memory has no windows yet, and for a caller without a CPU.
+    pub(super) fn clear_block(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
+        (0..order.pages()).try_for_each(|page| self.clear_frame(block.add(page)))
+    }
+
+    fn clear_frame(&self, frame: Pfn) -> Result<(), AllocError> {
+        if let Some(page) = self.direct.page_address(frame) {
+            self.platform.clear_page(page);
+            return Ok(());
+        }
+        let window = self.windows.open(&self.platform, frame, WINDOWS)?;
+        self.platform.clear_page(window.addr());
+        self.windows.close(&self.platform, &window);
+        Ok(())
+    }
+
+    /// Clears one page for each zeroed page that was asked for, up to 64 ahead; `false` when there is nothing to do. The
+    /// idle thread calls it until it says no. Any context.
+    pub fn clear_ahead(&self) -> bool {
+        if !self.prezeroed.is_wanting() || self.tight[Prezeroed::<P>::ZONE as usize].load(Relaxed) {
+            return false;
+        }
+        // The pin keeps every other caller away from this CPU, so that the page is not seen on its way.
+        let _pin = self.platform.pin();
+        let mut frame = [Pfn::new(0)];
+        if self.alloc_cached(Prezeroed::<P>::KEY, Tag::None, frame.iter_mut()) == 0 {
+            return false;
+        }
+        self.platform.clear_page(self.direct.virt(frame[0]));
+        self.prezeroed.add(self.map(), frame[0]);
+        true
+    }
+
+    /// A cleared page, if the request may have one from their zone and there is one.
+    pub(super) fn take_prezeroed(&self, gfp: GfpFlags) -> Option<Pfn> {
+        if self.first_zone(gfp) != Prezeroed::<P>::ZONE {
+            return None;
+        }
+        self.prezeroed.note_request();
+        if self.prezeroed.len() == 0 || !self.platform.admits(Order::ZERO) {
+            return None;
+        }
+        let frame = self.prezeroed.take(self.map())?;
+        self.map().at(frame).set_word(Word::allocated(Prezeroed::<P>::KEY, Tag::None));
+        self.platform.on_alloc(frame, Order::ZERO, Prezeroed::<P>::ZONE);
+        Some(frame)
+    }
+
+    /// Gives all cleared pages to the zone; returns how many that were. Any context.
+    pub(super) fn drain_prezeroed(&self) -> usize {
+        let all = self.prezeroed.take_all();
+        if all.len() > 0 {
+            self.with_zone(Prezeroed::<P>::ZONE, |zone| zone.free_all(self.map(), Order::ZERO, all));
+        }
+        all.len() as usize
+    }
+
+    /// Cleared pages of `zone`.
+    pub(super) fn prezeroed_pages(&self, zone: ZoneKind) -> usize {
+        if zone == Prezeroed::<P>::ZONE { self.prezeroed.len() } else { 0 }
+    }
+}

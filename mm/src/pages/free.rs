@@ -1,0 +1,174 @@
+//! Pages on their way back: into this CPU's magazines, or else to their zone.
+
+use super::PageAllocator;
+use super::percpu::BULK_RUN;
+use super::zeroing::ZeroPages;
+use super::zone::Zone;
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::error::{AllocError, FreeError};
+use crate::order::Order;
+use crate::page::{BlockChain, BlockKey, Page, PageState, Word};
+use crate::platform::{Lock, Platform};
+use crate::report::Call;
+use crate::tag::Tag;
+
+impl<P: Platform> PageAllocator<P> {
+    /// Frees a block by its first frame. Never sleeps; any context. A wrong free is reported.
+    #[inline]
+    pub(crate) fn free_frames(&self, frame: Pfn, order: Order, call: Call) -> Result<(), FreeError> {
+        self.free_block(frame, order, Tag::None).map_err(|error| self.bad_frame(call, frame, error))
+    }
+
+    /// Frees a block by its address, unless that is 0. Never sleeps; any context. A wrong free is reported.
+    #[inline]
+    pub(crate) fn free_pages(&self, addr: VirtAddr, order: Order, call: Call) -> Result<(), FreeError> {
+        if addr.as_usize() == 0 {
+            return Ok(());
+        }
+        let freed = match self.direct.frame_at(addr) {
+            Some(frame) if addr.page_offset() == 0 => self.free_block(frame, order, Tag::None),
+            Some(frame) if self.map().get(frame).is_some() => Err(FreeError::Misaligned),
+            _ => Err(FreeError::Wild),
+        };
+        freed.map_err(|error| self.bad_free(call, addr, None, error))
+    }
+
+    /// Frees single pages; returns how many were refused, each with a report. Never sleeps; any context.
+    pub(crate) fn free_pages_bulk(&self, pages: &[Pfn], call: Call) -> usize {
+        let (mut rest, mut refused) = (pages, 0);
+        while !rest.is_empty() {
+            let cached = self.free_cached_run(&rest[..rest.len().min(BULK_RUN)]);
+            rest = &rest[cached..];
+            if cached == 0 {
+                refused += usize::from(self.free_frames(rest[0], Order::ZERO, call).is_err());
+                rest = &rest[1..];
+            }
+        }
+        refused
+    }
+
+    /// Frees blocks that the caller owns by `tag` and that no TLB shows any more, single pages most of them.
+    pub(crate) fn free_chain(&self, mut chain: BlockChain, tag: Tag) {
+        while chain.len() > 0 {
+            if self.free_cached_chain(&mut chain, tag, BULK_RUN) == 0
+                && let Some(block) = chain.pop(self.map())
+            {
+                // A large block, a page with further references, or memory is short.
+                let order = self.block_order(block).unwrap_or(Order::ZERO);
+                let freed = self.free_block(block, order, tag);
+                debug_assert!(freed.is_ok());
+            }
+        }
+    }
+
+    /// Frees a run of pages, a part of an allocated block that is the caller's, in blocks that are aligned to their size.
+    pub(crate) fn free_run(&self, run: PfnRange) {
+        let mut at = run.start;
+        while at < run.end {
+            let order = Order::largest_at(at.as_u32(), run.end.as_u32() - at.as_u32());
+            let key = BlockKey::new(self.direct.zone_of(at), order);
+            self.map().at(at).set_word(Word::allocated(key, Tag::None));
+            let freed = self.free_block(at, order, Tag::None);
+            debug_assert!(freed.is_ok());
+            at = at.add(order.pages());
+        }
+    }
+
+    /// Takes one more reference to the block that starts at `frame`, whoever owns it. Returns whether there is one.
+    pub(crate) fn get_page(&self, frame: Pfn) -> bool {
+        self.map().get(frame).is_some_and(|page| match page.state() {
+            PageState::Allocated(_) => self.zone(self.direct.zone_of(frame)).with(|_| page.get()),
+            _ => false,
+        })
+    }
+
+    /// The order of the allocated block that starts at `frame`.
+    pub(crate) fn block_order(&self, frame: Pfn) -> Option<Order> {
+        match self.map().get(frame)?.state() {
+            PageState::Allocated(order) => Some(order),
+            _ => None,
+        }
+    }
+
+    /// Checks a block with this tag and gives it back: a leaf of the call tree, if the tag is none and this CPU's magazines
+    /// have room.
+    #[inline]
+    pub(crate) fn free_block(&self, frame: Pfn, order: Order, tag: Tag) -> Result<(), FreeError> {
+        let page = self.map().get(frame).ok_or(FreeError::Wild)?;
+        if tag == Tag::None && self.push_cached(frame, page, order) {
+            return Ok(());
+        }
+        self.free_uncached(frame, page, order, tag)
+    }
+
+    /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone, or explains why it is none.
+    #[cold]
+    #[inline(never)]
+    fn free_uncached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
+        if self.free_cached(frame, page, order, tag) { Ok(()) } else { self.free_to_zone(frame, page, order, tag) }
+    }
+
+    /// Gives one reference to a block back, and with the last one the block to its zone.
+    fn free_to_zone(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
+        if self.zeroing.is_wanted_at(ZeroPages::ON_FREE) {
+            self.free_cleared(frame, page, order, tag)?;
+        } else {
+            self.drop_reference((frame, page), order, tag, |zone| zone.free(self.map(), frame, order))?;
+        }
+        self.wake_waiters();
+        Ok(())
+    }
+
+    /// Gives one reference to a block back, and with the last one clears the block before its zone gets it.
+    #[cold]
+    #[inline(never)]
+    fn free_cleared(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
+        let kind = self.direct.zone_of(frame);
+        // Until it is cleared, no allocation finds it.
+        let hide = |_: &mut Zone| page.set_word(Word::parked(BlockKey::new(kind, order)));
+        if self.drop_reference((frame, page), order, tag, hide)? {
+            // High memory that has no windows yet was not handed out either.
+            let _: Result<(), AllocError> = self.clear_block(frame, order);
+            self.with_zone(kind, |zone| zone.free(self.map(), frame, order));
+        }
+        Ok(())
+    }
+
+    /// Gives one reference to a block back; when it was the last one, the zone `put`s the block away. Says whether it was.
+    ///
+    /// A reference beside the owner's may be given back by anybody. With the owner's own one its tag goes.
+    #[inline]
+    fn drop_reference(
+        &self,
+        (frame, page): (Pfn, &Page),
+        order: Order,
+        tag: Tag,
+        put: impl FnOnce(&mut Zone),
+    ) -> Result<bool, FreeError> {
+        let kind = self.direct.zone_of(frame);
+        self.with_zone(kind, |zone| {
+            if page.state() != PageState::Allocated(order) {
+                return Err(self.map().explain(frame));
+            }
+            if tag == page.tag() {
+                page.clear_tag();
+            }
+            if page.put_shared() {
+                return Ok(false);
+            }
+            if page.tag() != Tag::None {
+                return Err(self.map().explain(frame));
+            }
+            self.platform.on_free(frame, order, kind);
+            put(zone);
+            Ok(true)
+        })
+    }
+
+    /// Lets sleepers look again whether there is memory for them.
+    pub(super) fn wake_waiters(&self) {
+        if self.waiters.any() {
+            self.platform.wake_waiters();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The page allocator: zones of page frames, and a cache of free blocks on every CPU before them.
+//!
+//! [`PageAllocator`] is the part; it knows nobody above. What stands below `alloc.rs` and `free.rs`, bottom up:
+//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (what a CPU keeps) and `percpu.rs` (the
+//! way through it); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`), `window.rs` (a CPU's
+//! windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists), `free.rs`, `zonelist.rs` (one walk over the
+//! zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up), `alloc.rs` (the calls). Beside them `events.rs`
+//! and `stats.rs` count, `waiters.rs` keeps the line of sleepers, `refusals.rs` says what is refused.
+//!
+//! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in an
+//! entry as a word.
+
+mod alloc;
+mod balance;
+mod buddy;
+mod clearing;
+mod drain;
+mod events;
+mod free;
+mod pageset;
+mod percpu;
+mod prezeroed;
+mod refusals;
+mod slow;
+mod stats;
+mod waiters;
+mod window;
+mod zeroing;
+mod zone;
+mod zone_depot;
+mod zonelist;
+
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::error::AllocError;
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::{BlockKey, DirectMap, PageMap};
+use crate::percpu::{DrainRequests, MAX_CPUS};
+use crate::platform::{Lock, Platform};
+use crate::reclaim::{Shrinker, Shrinkers};
+
+pub use buddy::Buddy;
+pub use events::{CpuStats, EventCounts};
+pub use pageset::CpuZoneCounts;
+pub use stats::ZoneStats;
+pub use window::KmapAtomic;
+pub use zeroing::ZeroPages;
+pub use zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
+
+pub(crate) use window::WINDOW_PAGES;
+
+use events::Events;
+use pageset::PageSets;
+use prezeroed::Prezeroed;
+use waiters::Waiters;
+use window::Windows;
+use zeroing::Zeroing;
+
+/// The page allocator of one machine, and the kernel beneath it.
+pub struct PageAllocator<P: Platform> {
+    platform: P,
+    direct: DirectMap,
+    /// Each CPU's free blocks.
+    cpus: [PageSets; MAX_CPUS],
+    drain_requests: DrainRequests,
+    prezeroed: Prezeroed<P>,
+    zeroing: Zeroing,
+    windows: Windows,
+    shrinkers: P::Lock<Shrinkers>,
+    zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    /// The zone that a request tries first, by its [`zone_bits`](GfpFlags::zone_bits).
+    first_zones: [ZoneKind; 4],
+    /// Whether no page of each zone may wait in a magazine: so little memory is left, or pages are [zeroed](Zeroing).
+    tight: [AtomicBool; BlockKey::ZONES],
+    managed: AtomicUsize,
+    waiters: Waiters,
+    events: Events,
+}
+
+impl<P: Platform> PageAllocator<P> {
+    /// A page allocator without memory: call [`release`](Self::release) for each free range. `windows` is the first of the
+    /// [`WINDOW_PAGES`] pages of addresses for windows onto high memory.
+    pub(crate) fn new(platform: P, direct: DirectMap, atomic_floor: AtomicFloor, windows: VirtAddr) -> Self {
+        Self {
+            platform,
+            direct,
+            cpus: [const { PageSets::new() }; MAX_CPUS],
+            drain_requests: DrainRequests::new(),
+            prezeroed: Prezeroed::new(),
+            zeroing: Zeroing::new(),
+            windows: Windows::new(windows),
+            shrinkers: Lock::new(Shrinkers::new()),
+            zones: ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, atomic_floor))),
+            first_zones: [ZoneKind::Normal, ZoneKind::Dma, direct.highest_zone(), ZoneKind::Dma],
+            tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
+            managed: AtomicUsize::new(0),
+            waiters: Waiters::new(),
+            events: Events::new(),
+        }
+    }
+
+    /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
+    pub(crate) fn release(&self, range: PfnRange) {
+        let mut at = range.start;
+        while at < range.end {
+            let end =
+                if at < self.direct.highmem_start() { range.end.min(self.direct.highmem_start()) } else { range.end };
+            let order = Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32());
+            self.with_zone(self.direct.zone_of(at), |zone| zone.release(self.map(), at, order));
+            at = at.add(order.pages());
+        }
+        self.managed.fetch_add(range.frames(), Relaxed);
+    }
+
+    /// Keeps about `pages` pages free for urgent requests, shared out to the zones by their size, instead of what the
+    /// formula of [`Watermarks`] says. Boot, after the last release. (Kernel option `min_free_kbytes=`.)
+    pub fn set_min_free(&self, pages: usize) {
+        let total = self.managed_pages().max(1);
+        let pages = pages.min(total);
+        for kind in ZoneKind::ALL {
+            self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
+        }
+    }
+
+    /// Has reclaim ask `shrinker` too, from now on. Fails when there are eight already.
+    pub fn register_shrinker(&self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
+        self.shrinkers.with(|shrinkers| shrinkers.add(shrinker))
+    }
+
+    /// The kernel beneath.
+    #[inline]
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// Where frames have their addresses.
+    #[inline]
+    pub fn direct(&self) -> &DirectMap {
+        &self.direct
+    }
+
+    /// The page map.
+    #[inline]
+    pub fn map(&self) -> &PageMap {
+        self.direct.map()
+    }
+
+    /// Pages that all zones manage: the machine's memory less what boot reserved.
+    pub fn managed_pages(&self) -> usize {
+        self.managed.load(Relaxed)
+    }
+
+    /// Shows a page on this CPU for a moment. Any context; fails beyond four at a time, and for a caller without a CPU.
+    pub(crate) fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
+        match self.direct.page_address(frame) {
+            Some(addr) => Ok(KmapAtomic::shown(addr)),
+            None if self.map().get(frame).is_none() => Err(AllocError),
+            None => self.windows.show(&self.platform, frame),
+        }
+    }
+
+    /// The shrinkers of this moment: they are asked without a lock.
+    fn shrinkers(&self) -> Shrinkers {
+        self.shrinkers.with(|shrinkers| *shrinkers)
+    }
+
+    /// The zone that a request tries first.
+    #[inline]
+    fn first_zone(&self, gfp: GfpFlags) -> ZoneKind {
+        self.first_zones[gfp.zone_bits()]
+    }
+
+    /// Runs `f` with a zone that it may change.
+    #[inline]
+    fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
+        self.zone(kind).with(|zone| {
+            let result = f(zone);
+            // Only a change is written: every call reads it, on all CPUs.
+            let (known, tight) = (&self.tight[kind as usize], zone.is_tight() || self.zeroing.is_wanted());
+            if known.load(Relaxed) != tight {
+                known.store(tight, Relaxed);
+            }
+            result
+        })
+    }
+
+    #[inline]
+    fn zone(&self, kind: ZoneKind) -> &P::Lock<Zone> {
+        &self.zones[kind as usize]
+    }
+
+    /// Whether none of the memory of the zone of `frame` may hide.
+    #[inline]
+    pub(crate) fn is_tight(&self, frame: Pfn) -> bool {
+        self.tight[self.direct.zone_of(frame) as usize].load(Relaxed)
+    }
+
+    /// Whether that is so for all zones that serve a request.
+    pub(crate) fn is_tight_for(&self, gfp: GfpFlags) -> bool {
+        gfp.zones().iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
+    }
+}

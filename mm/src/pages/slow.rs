@@ -1,0 +1,94 @@
+//! Memory is short: a request reclaims, sleeps and tries again, or fails.
+
+use super::PageAllocator;
+use super::events::Event;
+use super::waiters::Place;
+use super::zone::Zone;
+use crate::addr::Pfn;
+use crate::error::AllocError;
+use crate::gfp::GfpFlags;
+use crate::order::Order;
+use crate::platform::{Lock, Platform};
+use crate::report::{Call, Incident};
+use crate::tag::Tag;
+
+/// How often a request that may sleep tries again although nothing could be reclaimed.
+const RETRIES: usize = 16;
+/// The same for blocks of several pages, where waiting helps less.
+const RETRIES_LARGE: usize = 2;
+
+impl<P: Platform> PageAllocator<P> {
+    /// Memory is short: reclaim and wait if the caller may, else fail. (Spec: the 2.4 decision table, bounded.)
+    #[cold]
+    #[inline(never)]
+    pub(super) fn alloc_slow(
+        &'static self,
+        gfp: GfpFlags,
+        order: Order,
+        tag: Tag,
+        call: Call,
+    ) -> Result<Pfn, AllocError> {
+        self.platform.wake_reclaimer();
+        if gfp.may_sleep() {
+            let place = self.waiters.join(gfp, order);
+            let frame = self.alloc_in_turn(gfp, order, tag, &place);
+            self.waiters.leave(place);
+            // There may be memory for the next in line too.
+            self.wake_waiters();
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+        }
+        self.count(Event::Failure, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_failure);
+        self.report(call, Incident::OutOfMemory { order, gfp });
+        Err(AllocError)
+    }
+
+    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
+    fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, tag: Tag, place: &Place) -> Option<Pfn> {
+        let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
+        let mut stood_back = false;
+        while patience > 0 {
+            if self.reclaim(gfp) == 0 || stood_back {
+                patience -= 1;
+                self.sleep_for_memory(gfp, order, place);
+            }
+            let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order, tag)).flatten();
+            let Some(frame) = frame else { continue };
+            stood_back = patience > 0 && self.is_wanted_before(place, frame, order, gfp);
+            if !stood_back {
+                return Some(frame);
+            }
+            let freed = self.free_block(frame, order, tag);
+            debug_assert!(freed.is_ok());
+        }
+        None
+    }
+
+    /// Sleeps until a zone might serve the request and nobody is before it, or a short while.
+    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, place: &Place) {
+        self.count(Event::Sleep, 1);
+        self.with_zone(self.first_zone(gfp), Zone::count_sleep);
+        self.platform.wait_for_memory(&mut || self.would_grant(gfp, order) && self.is_next(place));
+    }
+
+    /// Whether some zone would serve the request now.
+    fn would_grant(&self, gfp: GfpFlags, order: Order) -> bool {
+        gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
+    }
+
+    /// Whether nobody who came earlier could be served now.
+    fn is_next(&self, place: &Place) -> bool {
+        !self.waiters.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    }
+
+    /// Whether a block that was got would do for somebody who came earlier: it is that one's then.
+    fn is_wanted_before(&self, place: &Place, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
+        let zone = self.direct.zone_of(frame);
+        let would_do = |(other, wanted): (GfpFlags, Order)| {
+            wanted <= order && other.priority() <= gfp.priority() && other.zones().contains(&zone)
+        };
+        self.waiters.before(place).any(would_do)
+    }
+}

@@ -1,0 +1,107 @@
+//! Snapshots of zones, CPUs and events; what `validate` checks of pages.
+
+use super::PageAllocator;
+use super::events::{CpuStats, EventCounts};
+use super::pageset::CpuZoneCounts;
+use super::zone::{Watermarks, ZoneCounters};
+use crate::gfp::ZoneKind;
+use crate::order::Order;
+use crate::percpu::MAX_CPUS;
+use crate::platform::{Lock, Platform};
+
+/// A snapshot of one zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ZoneStats {
+    /// Which zone.
+    pub kind: ZoneKind,
+    /// Pages that were handed to it at boot.
+    pub managed: usize,
+    /// Free pages, wherever they wait.
+    pub free: usize,
+    /// Of these, pages in the depots.
+    pub depot: usize,
+    /// Of these, pages in the CPUs' magazines, which the watermarks do not count.
+    pub parked: usize,
+    /// Its watermarks, in pages.
+    pub marks: Watermarks,
+    /// Free blocks of each order.
+    pub blocks: [usize; Order::COUNT],
+    /// What has happened since boot.
+    pub counters: ZoneCounters,
+    /// What each CPU's magazines have done.
+    pub cpus: [CpuZoneCounts; MAX_CPUS],
+}
+
+impl<P: Platform> PageAllocator<P> {
+    /// A snapshot of one zone.
+    pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
+        let cpus = core::array::from_fn(|cpu| self.cpus[cpu].counts(kind));
+        let parked = self.parked_pages(kind);
+        let (allocs, frees) = cpus.iter().fold((0, 0), |sum, cpu| (sum.0 + cpu.allocs, sum.1 + cpu.frees));
+        self.zone(kind).with(|zone| {
+            let mut blocks = [0; Order::COUNT];
+            for order in Order::all() {
+                blocks[order.log2()] = zone.buddy().free_blocks(order);
+            }
+            ZoneStats {
+                kind,
+                managed: zone.managed(),
+                free: zone.free_pages() + parked,
+                depot: zone.depot_pages(),
+                parked,
+                marks: zone.watermarks(),
+                blocks,
+                counters: ZoneCounters {
+                    allocs: zone.counters().allocs + allocs,
+                    frees: zone.counters().frees + frees,
+                    ..zone.counters()
+                },
+                cpus,
+            }
+        })
+    }
+
+    /// Pages that the direct map shows: all but high memory.
+    pub fn low_pages(&self) -> usize {
+        self.managed_pages() - self.zone(ZoneKind::HighMem).with(|zone| zone.managed())
+    }
+
+    /// Free pages in all zones.
+    pub fn free_pages_total(&self) -> usize {
+        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
+        ZoneKind::ALL.into_iter().map(free).sum()
+    }
+
+    /// Free pages of a zone that wait in magazines, or cleared.
+    fn parked_pages(&self, zone: ZoneKind) -> usize {
+        let parked: usize = self.cpus.iter().map(|sets| sets.counts(zone).pages).sum();
+        parked + self.prezeroed_pages(zone)
+    }
+
+    /// A snapshot of the events since boot, over all CPUs.
+    pub fn events(&self) -> EventCounts {
+        self.events.total()
+    }
+
+    /// A snapshot of each CPU that has done anything.
+    pub fn cpu_stats(&self) -> impl Iterator<Item = CpuStats> {
+        let of = |cpu: usize| {
+            let events = self.events.of_cpu(cpu);
+            let (allocs, frees) = ZoneKind::ALL
+                .map(|zone| self.cpus[cpu].counts(zone))
+                .iter()
+                .fold((0, 0), |sum, zone| (sum.0 + zone.allocs, sum.1 + zone.frees));
+            CpuStats { cpu, allocs: allocs + events.direct, frees, events }
+        };
+        (0..MAX_CPUS).map(of).filter(|stats| !stats.is_idle())
+    }
+
+    /// Checks every zone and every CPU's magazines; returns the first invariant that is broken. Needs the CPUs at rest.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        for kind in ZoneKind::ALL {
+            self.zone(kind).with(|zone| zone.validate(self.map()))?;
+        }
+        self.validate_magazines()?;
+        self.prezeroed.validate(self.map())
+    }
+}

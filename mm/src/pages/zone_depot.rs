@@ -1,0 +1,67 @@
+//! The depot of a zone: full magazines of blocks, traded whole.
+//!
+//! A magazine is a chain through the entries of its blocks; the upper half of the first block's link leads to the depot's
+//! next magazine.
+
+use super::pageset::capacity;
+use crate::addr::Pfn;
+use crate::order::Order;
+use crate::page::{BlockChain, NIL, PageMap, Word};
+use crate::percpu::MAX_CPUS;
+
+/// Full magazines of one zone and order, in a pile for each CPU that handed them in.
+///
+/// A CPU gets its own back first: their entries in the page map are still in its cache, and to follow a chain through
+/// another CPU's cache is slow.
+pub(super) struct Depot {
+    piles: [u32; MAX_CPUS],
+    magazines: u32,
+}
+
+impl Depot {
+    pub(super) const EMPTY: Self = Self { piles: [NIL; MAX_CPUS], magazines: 0 };
+
+    pub(super) const fn magazines(&self) -> u32 {
+        self.magazines
+    }
+
+    /// Takes a full magazine, from the pile of `cpu` if that has one.
+    pub(super) fn pop(&mut self, map: &PageMap, order: Order, cpu: usize) -> Option<BlockChain> {
+        if self.magazines == 0 {
+            return None;
+        }
+        let own = self.piles.get(cpu).is_some_and(|&head| head != NIL);
+        let pile = if own { cpu } else { self.piles.iter().position(|&head| head != NIL)? };
+        let magazine = BlockChain::from_head(self.piles[pile], capacity(order));
+        self.piles[pile] = (map.at(Pfn::new(magazine.head())).link() >> 32) as u32;
+        self.magazines -= 1;
+        Some(magazine)
+    }
+
+    /// Checks that the magazines are full and every block in them reads `parked`.
+    pub(super) fn validate(&self, map: &PageMap, order: Order, parked: Word) -> Result<(), &'static str> {
+        let mut magazines = 0;
+        for mut head in self.piles {
+            while head != NIL && magazines < self.magazines {
+                if !BlockChain::from_head(head, capacity(order)).is_sound(map, |word| word == parked) {
+                    return Err("a depot holds a block that is not parked");
+                }
+                head = (map.at(Pfn::new(head)).link() >> 32) as u32;
+                magazines += 1;
+            }
+            if head != NIL {
+                return Err("a depot has more magazines than it counts");
+            }
+        }
+        if magazines == self.magazines { Ok(()) } else { Err("a depot has fewer magazines than it counts") }
+    }
+
+    /// Adds a full magazine to the pile of `cpu`.
+    pub(super) fn push(&mut self, map: &PageMap, magazine: BlockChain, cpu: usize) {
+        let first = map.at(Pfn::new(magazine.head()));
+        let pile = &mut self.piles[cpu];
+        first.set_link(u64::from(first.link() as u32) | u64::from(*pile) << 32);
+        *pile = magazine.head();
+        self.magazines += 1;
+    }
+}

@@ -1,0 +1,99 @@
+//! One walk over the zones that may serve a request, behind this CPU's magazines.
+
+use super::PageAllocator;
+use super::events::Event;
+use super::zeroing::ZeroPages;
+use super::zone::Granted;
+use crate::addr::Pfn;
+use crate::gfp::{GfpFlags, ZoneKind};
+use crate::order::Order;
+use crate::page::{BlockKey, Word};
+use crate::platform::Platform;
+use crate::tag::Tag;
+
+impl<P: Platform> PageAllocator<P> {
+    /// From this CPU's magazines, filled if need be, or else from the zones.
+    pub(crate) fn alloc_admitted(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        self.alloc_one_cached(gfp, order, tag).or_else(|| self.alloc_from_zones(gfp, order, tag))
+    }
+
+    /// A block from this CPU's magazines or from a zone that has plenty. It asks nobody to make room.
+    pub(crate) fn alloc_at_hand(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        if !self.platform.admits(order) {
+            return None;
+        }
+        if let Some(frame) = self.alloc_one_cached(gfp, order, tag) {
+            return Some(frame);
+        }
+        let plenty =
+            |&kind: &ZoneKind| Some((self.with_zone(kind, |zone| zone.alloc_plenty(self.map(), order))?, kind));
+        let (frame, kind) = gfp.zones().iter().find_map(plenty)?;
+        self.count(Event::Direct, 1);
+        self.hand_out(frame, BlockKey::new(kind, order), tag)
+    }
+
+    /// A block from this CPU's magazines, filled if need be.
+    fn alloc_one_cached(&self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        let key = BlockKey::new(self.first_zone(gfp), order);
+        let mut frame = [Pfn::new(0)];
+        if self.alloc_cached(key, tag, frame.iter_mut()) == 0 {
+            return None;
+        }
+        self.platform.on_alloc(frame[0], order, key.zone());
+        Some(frame[0])
+    }
+
+    /// One walk over the zonelist.
+    #[cold]
+    fn alloc_from_zones(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        for &kind in gfp.zones() {
+            let alloc = || self.with_zone(kind, |zone| zone.alloc(self.map(), order, gfp.priority()));
+            let granted = match alloc() {
+                // What lacks a last step to be free, and what this CPU has set aside, is free memory too.
+                Granted::Refused if self.settle_shrinkers() + self.drain_own() > 0 => alloc(),
+                granted => granted,
+            };
+            let (Granted::Plenty(frame) | Granted::Scarce(frame) | Granted::Reserve(frame)) = granted else { continue };
+            self.count(Event::Direct, 1);
+            if matches!(granted, Granted::Reserve(_)) {
+                self.count(Event::Reserve, 1);
+            }
+            if !matches!(granted, Granted::Plenty(_)) {
+                self.drain_own();
+                self.platform.wake_reclaimer();
+            }
+            return self.hand_out(frame, BlockKey::new(kind, order), tag);
+        }
+        None
+    }
+
+    /// A block that a zone has granted, tagged, and cleared if that is wanted; it is given back when it cannot be.
+    fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
+        if tag != Tag::None {
+            self.map().at(frame).set_word(Word::allocated(key, tag));
+        }
+        self.platform.on_alloc(frame, key.order(), key.zone());
+        if !self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC) {
+            Some(frame)
+        } else {
+            self.cleared(frame, key.order(), tag)
+        }
+    }
+
+    /// A block that was just allocated, cleared; it is given back when it cannot be.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn cleared(&self, frame: Pfn, order: Order, tag: Tag) -> Option<Pfn> {
+        if self.clear_block(frame, order).is_err() {
+            let freed = self.free_block(frame, order, tag);
+            debug_assert!(freed.is_ok());
+            return None;
+        }
+        Some(frame)
+    }
+
+    /// Asks the shrinkers for what is free but for a last step; returns how many pages they gave.
+    fn settle_shrinkers(&self) -> usize {
+        self.shrinkers().sum(|shrinker| shrinker.settle())
+    }
+}

@@ -1,0 +1,60 @@
+//! What every cache of a CPU has in common: how many CPUs, and how their caches are emptied.
+//!
+//! Pages, objects and address ranges each keep a cache on every CPU. A caller that has pinned a CPU may touch its cache;
+//! no other CPU may. So whoever wants the caches of all CPUs emptied ([`drain`]) empties its own and those of CPUs where
+//! nothing runs, and asks the others, which look at their [`DrainRequests`] whenever they leave their fast way.
+
+use crate::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::platform::{Pinned, Platform};
+
+/// CPUs that can have caches of their own; others do without.
+pub const MAX_CPUS: usize = 16;
+
+const _: () = assert!(MAX_CPUS <= u32::BITS as usize);
+
+/// The CPUs that are asked to empty a cache: a bit for each.
+pub(crate) struct DrainRequests(AtomicU32);
+
+impl DrainRequests {
+    /// No CPU is asked.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Asks a CPU.
+    fn ask(&self, cpu: usize) {
+        self.0.fetch_or(1 << cpu, Relaxed);
+    }
+
+    /// Whether a CPU is asked, which stays so until it [takes](Self::take) the request.
+    #[inline]
+    pub(crate) fn is_asked(&self, cpu: usize) -> bool {
+        self.0.load(Relaxed) >> cpu & 1 == 1
+    }
+
+    /// Whether a CPU was asked since the last time that it looked.
+    #[inline]
+    pub(crate) fn take(&self, cpu: usize) -> bool {
+        let bit = 1 << cpu;
+        self.is_asked(cpu) && self.0.fetch_and(!bit, Relaxed) & bit != 0
+    }
+}
+
+/// Empties the caches of all CPUs that `hold` something: `empty` is called for this CPU and for those where nothing runs,
+/// which the caller is pinned to meanwhile; the others are asked. Any context.
+pub(crate) fn drain<P: Platform>(
+    platform: &P,
+    requests: &DrainRequests,
+    holds: impl Fn(usize) -> bool,
+    mut empty: impl FnMut(usize),
+) {
+    if let Some(pin) = platform.pin().filter(|pin| pin.front() < MAX_CPUS) {
+        empty(pin.front());
+    }
+    for cpu in (0..MAX_CPUS).filter(|&cpu| holds(cpu)) {
+        match platform.pin_idle(cpu) {
+            Some(_pin) => empty(cpu),
+            None => requests.ask(cpu),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the kernel log should hear about: refused calls, wrong frees, damage.
+//!
+//! Key types: [`Call`], which call it was and who made it; [`Report`], what happened in it.
+
+use core::fmt;
+use core::panic::Location;
+
+use crate::addr::VirtAddr;
+use crate::error::FreeError;
+use crate::gfp::GfpFlags;
+use crate::order::Order;
+use crate::platform::Context;
+
+/// A call of the allocators: its name, and where it was made. Two words, so that it travels in registers.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    name: &'static &'static str,
+    at: &'static Location<'static>,
+}
+
+impl Call {
+    /// The call with this name that the function's caller makes: `Call::here(&"kmalloc")`.
+    #[inline(always)]
+    #[track_caller]
+    pub const fn here(name: &'static &'static str) -> Self {
+        Self { name, at: Location::caller() }
+    }
+
+    /// The call's name, for example `kmalloc`.
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Where it was made.
+    #[inline]
+    pub const fn at(self) -> &'static Location<'static> {
+        self.at
+    }
+}
+
+/// What was found at an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Damage {
+    /// Somebody wrote before it.
+    Before,
+    /// Somebody wrote behind it.
+    Behind,
+    /// Somebody wrote into it after it was freed.
+    AfterFree,
+    /// The descriptor of its slab is damaged.
+    Slab,
+}
+
+impl Damage {
+    /// What happened, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Before => "written before its start",
+            Self::Behind => "written behind its end",
+            Self::AfterFree => "written after free",
+            Self::Slab => "its slab's descriptor is damaged",
+        }
+    }
+}
+
+/// Bytes that a report of damage shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dump {
+    /// The first byte that is wrong, counted from the object's start.
+    pub at: isize,
+    /// What stands there and behind it.
+    pub bytes: [u8; 8],
+    /// How many of these bytes are known.
+    pub len: usize,
+}
+
+/// What happened in a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Incident<'a> {
+    /// A free was refused.
+    BadFree {
+        /// The address that it was given.
+        addr: VirtAddr,
+        /// The name of the cache that the call named or that the page belongs to, if any.
+        cache: Option<&'a str>,
+        /// What was wrong.
+        error: FreeError,
+    },
+    /// The call may sleep, and was made where it may not.
+    WrongContext(Context),
+    /// No state of memory could satisfy the call's arguments, for this reason.
+    BadArgument(&'static str),
+    /// An allocation of pages failed.
+    OutOfMemory {
+        /// Block size.
+        order: Order,
+        /// The request's flags.
+        gfp: GfpFlags,
+    },
+    /// Somebody wrote where he must not, next to an object of a debugged cache or into a free one. It was repaired.
+    Damage {
+        /// The cache.
+        cache: &'a str,
+        /// The object.
+        addr: VirtAddr,
+        /// What happened.
+        damage: Damage,
+        /// The bytes that say so.
+        dump: Dump,
+        /// Who allocated the object last, if that is remembered.
+        allocated: Option<&'static Location<'static>>,
+        /// Who freed it last.
+        freed: Option<&'static Location<'static>>,
+    },
+    /// A cache could not be destroyed: objects are still allocated.
+    ObjectsLeft {
+        /// The cache.
+        cache: &'a str,
+        /// Objects that were never freed.
+        objects: usize,
+    },
+}
+
+/// One entry for the kernel log.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The call in which it happened.
+    pub call: Call,
+    /// What happened.
+    pub incident: Incident<'a>,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = self.call.name();
+        match self.incident {
+            Incident::BadFree { addr, error, .. } if matches!(call, "vfree" | "vunmap" | "iounmap") => {
+                let what = if error == FreeError::Misaligned { "bad address" } else { "nonexistent vm area" };
+                write!(f, "Trying to vfree() {what} ({:016x})", addr.as_usize())
+            }
+            Incident::BadFree { addr, cache, error } => {
+                write!(f, "{call}: {:016x}: {}", addr.as_usize(), error.reason())?;
+                cache.map_or(Ok(()), |name| write!(f, " (cache {name})"))
+            }
+            Incident::WrongContext(context) => write!(f, "{call}: may sleep, called in {context}"),
+            Incident::BadArgument(reason) => write!(f, "{call}: {reason}"),
+            Incident::OutOfMemory { order, gfp } => {
+                write!(f, "__alloc_pages: {}-order allocation failed. (gfp={:#x})", order.log2(), gfp.bits())
+            }
+            Incident::Damage { cache, addr, damage, dump, allocated, freed } => {
+                write!(f, "slab {cache}: object {:016x} {}: byte {}:", addr.as_usize(), damage.reason(), dump.at)?;
+                dump.bytes.iter().take(dump.len).try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                for (what, user) in [("allocated", allocated), ("freed", freed)] {
+                    if let Some(user) = user {
+                        write!(f, "; {what} at {}:{}", user.file(), user.line())?;
+                    }
+                }
+                Ok(())
+            }
+            Incident::ObjectsLeft { cache, objects } => {
+                write!(f, "kmem_cache_destroy: Can't free all objects of {cache}: {objects} left")
+            }
+        }
+    }
+}

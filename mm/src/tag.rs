@@ -1,0 +1,53 @@
+//! Who owns an allocated block, where that must not be anybody.
+
+/// The owner's tag of an allocated block: bits 10 to 15 of its page's word. Only its owner frees a tagged block.
+///
+/// The owner has the tag set while the block is allocated, before anybody else knows of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tag {
+    /// Whoever has the address or the frame.
+    #[default]
+    None = 0,
+    /// A vmalloc'ed area.
+    Vmalloc = 1,
+    /// A page table.
+    PageTable = 2,
+    /// The stack of a kernel thread.
+    KernelStack = 3,
+    /// The content of a file.
+    PageCache = 4,
+    /// The memory of a process.
+    Anonymous = 5,
+    /// A loaded module.
+    Module = 6,
+    /// A driver that shares it with a device or a process.
+    Driver = 7,
+}
+
+impl Tag {
+    /// All tags, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Vmalloc,
+        Self::PageTable,
+        Self::KernelStack,
+        Self::PageCache,
+        Self::Anonymous,
+        Self::Module,
+        Self::Driver,
+    ];
+
+    /// Why nobody else frees such a block, in a few words, as the kernel log shows it.
+    pub const fn refusal(self) -> &'static str {
+        match self {
+            Self::None => "wrong owner",
+            Self::Vmalloc => "page belongs to an area of vmalloc",
+            Self::PageTable => "page is a page table",
+            Self::KernelStack => "page belongs to a thread's stack",
+            Self::PageCache => "page belongs to a file",
+            Self::Anonymous => "page belongs to a process",
+            Self::Module => "page belongs to a module",
+            Self::Driver => "page belongs to a driver",
+        }
+    }
+}
