@@ -45,7 +45,7 @@ fn classes_are_powers_of_two_contiguous_and_aligned() {
             for size in [class / 2 + 1, class] {
                 let object = memory().kmalloc(size, KERNEL).unwrap();
                 let addr = VirtAddr::from_ptr(object.as_ptr());
-                assert_eq!(memory().ksize(object.as_ptr()), Some(class));
+                assert_eq!(memory().objects().ksize(object.as_ptr()), Some(class));
                 assert!(addr.is_aligned(class.min(PAGE_SIZE)), "{size}: {addr:?}");
                 let first = paging::translate(addr.page_down()).unwrap();
                 for page in 0..class.div_ceil(PAGE_SIZE) {
@@ -60,7 +60,7 @@ fn classes_are_powers_of_two_contiguous_and_aligned() {
             }
         }
         let smallest = memory().kmalloc(0, KERNEL).unwrap();
-        assert_eq!(memory().ksize(smallest.as_ptr()), Some(32));
+        assert_eq!(memory().objects().ksize(smallest.as_ptr()), Some(32));
         memory().kfree(smallest.as_ptr()).unwrap();
     });
 }
@@ -173,7 +173,7 @@ fn the_global_allocator_is_kmalloc() {
         let (addr, log) = (VirtAddr::from_ptr(&raw const *shared), Log::from_here());
         assert!(!heap::is_early(addr));
         // The reference counts stand before the value.
-        assert_eq!(memory().ksize(addr.as_mut_ptr::<u8>().wrapping_sub(16)), Some(128));
+        assert_eq!(memory().objects().ksize(addr.as_mut_ptr::<u8>().wrapping_sub(16)), Some(128));
         let second = Arc::clone(&shared);
         drop(shared);
         assert_eq!(*second, [7; 100]);

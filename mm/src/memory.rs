@@ -22,32 +22,17 @@ use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::areas::AreaAllocator;
+use crate::config::Config;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::kmap::{Kmap, WINDOWS};
 use crate::objects::{CacheName, CacheRef, CacheSpec, DebugChoice, DebugFlags, ObjectAllocator};
 use crate::order::Order;
 use crate::page::{DirectMap, PageMap};
-use crate::pages::{AtomicFloor, KmapAtomic, PageAllocator, ZeroPages};
-use crate::platform::{Access, Platform};
+use crate::pages::{KmapAtomic, PageAllocator, ZeroPages};
+use crate::platform::Platform;
 use crate::report::Call;
 use crate::tables::PageTables;
-
-/// What is fixed when the allocators start.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// First frame outside of the direct map, or the end of memory when there is none.
-    pub highmem_start: Pfn,
-    /// First address for vm areas, page-aligned.
-    pub vmalloc_start: VirtAddr,
-    /// End of the addresses for vm areas, page-aligned.
-    pub vmalloc_end: VirtAddr,
-    /// First of the [`KMAP_PAGES`](crate::kmap::KMAP_PAGES) pages of addresses for windows onto high memory, aligned to
-    /// 2 MiB.
-    pub kmap_start: VirtAddr,
-    /// Where GFP_ATOMIC stops.
-    pub atomic_floor: AtomicFloor,
-}
 
 /// The allocators of one machine.
 pub struct Memory<P: Platform> {
@@ -150,14 +135,12 @@ impl<P: Platform> Memory<P> {
         self.pages.direct().frame_of(addr)
     }
 
-    /// Gives back all memory that nobody holds. Process context. Returns the pages that came back.
-    /// (`echo 3 > /proc/sys/vm/drop_caches`)
+    /// Gives back all memory that is not in use; returns how many pages that were. Process context.
     pub fn drop_caches(&'static self) -> usize {
         self.pages.drop_caches()
     }
 
-    /// Checks every invariant of every part; returns the first that is broken. Meant for tests: it holds each lock for long,
-    /// and needs the allocators at rest.
+    /// Checks every invariant; returns the first that is broken. For tests: it holds locks long, and needs all at rest.
     pub fn validate(&'static self) -> Result<(), &'static str> {
         self.pages.validate()?;
         self.objects.validate()?;
@@ -185,7 +168,6 @@ impl<P: Platform> Memory<P> {
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
     #[track_caller]
-    #[inline]
     pub fn get_dma_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
         self.pages.get_free_pages(gfp | GfpFlags::DMA, order, Call::here(&"__get_free_pages"))
     }
@@ -197,21 +179,6 @@ impl<P: Platform> Memory<P> {
         self.pages.get_zeroed_page(gfp, Call::here(&"get_zeroed_page"))
     }
 
-    /// [`get_zeroed_page`](Self::get_zeroed_page) from every zone: the direct map need not show the page.
-    #[track_caller]
-    #[inline]
-    pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
-        self.pages.alloc_zeroed_page(gfp, Call::here(&"alloc_zeroed_page"))
-    }
-
-    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
-    /// Context as [`alloc_pages`](Self::alloc_pages).
-    #[track_caller]
-    #[inline]
-    pub fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn]) -> usize {
-        self.pages.alloc_pages_bulk(gfp, pages, Call::here(&"alloc_pages_bulk"))
-    }
-
     /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block with
     /// further references ([`get_page`](Self::get_page)) is freed when the last one goes.
     #[track_caller]
@@ -220,8 +187,7 @@ impl<P: Platform> Memory<P> {
         self.pages.free_frames(frame, order, Call::here(&"__free_pages"))
     }
 
-    /// Frees a block from [`get_free_pages`](Self::get_free_pages) by its address. Never sleeps; any context. Address 0 is
-    /// accepted and ignored.
+    /// [`free_frames`](Self::free_frames) by the block's address. Address 0 is accepted and ignored.
     #[track_caller]
     #[inline]
     pub fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
@@ -233,13 +199,6 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.pages.free_pages(addr, Order::ZERO, Call::here(&"free_pages"))
-    }
-
-    /// Frees single pages; returns how many were refused. Never sleeps; any context.
-    #[track_caller]
-    #[inline]
-    pub fn free_pages_bulk(&'static self, pages: &[Pfn]) -> usize {
-        self.pages.free_pages_bulk(pages, Call::here(&"__free_pages"))
     }
 
     /// Takes one more reference to the block that starts at `frame`, whoever owns it; each is given back with
@@ -261,29 +220,13 @@ impl<P: Platform> Memory<P> {
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
     #[track_caller]
-    #[inline]
     pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.kzalloc(size, gfp, Call::here(&"kmalloc"))
-    }
-
-    /// [`kmalloc`](Self::kmalloc) of `count` times `size` bytes; fails when that is more than a number can say.
-    #[track_caller]
-    #[inline]
-    pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
-        self.objects.kmalloc_array(count, size, gfp, Call::here(&"kmalloc_array"))
-    }
-
-    /// [`kmalloc_array`](Self::kmalloc_array), filled with zeros.
-    #[track_caller]
-    #[inline]
-    pub fn kcalloc(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
-        self.objects.kcalloc(count, size, gfp, Call::here(&"kmalloc_array"))
     }
 
     /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null. It
     /// moves only if its class is too small; on failure it stays as it was. Context as kmalloc.
     #[track_caller]
-    #[inline]
     pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
     }
@@ -293,17 +236,6 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
         self.objects.kfree(memory, Call::here(&"kfree"))
-    }
-
-    /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
-    pub fn ksize(&self, memory: *const u8) -> Option<usize> {
-        self.objects.ksize(memory)
-    }
-
-    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
-    /// Objects of it may be freed either way; it cannot be destroyed.
-    pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
-        self.objects.kmem_find_general_cachep(size, gfp)
     }
 
     /// Creates a cache. Process context only; may sleep.
@@ -320,36 +252,11 @@ impl<P: Platform> Memory<P> {
         self.objects.kmem_cache_alloc(cache, gfp, Call::here(&"kmem_cache_alloc"))
     }
 
-    /// Allocates objects until `objects` is full and returns how many that were: fewer only when memory ran out or the
-    /// caller may not sleep. Context and content as [`kmem_cache_alloc`](Self::kmem_cache_alloc).
-    #[track_caller]
-    #[inline]
-    pub fn kmem_cache_alloc_bulk(
-        &'static self,
-        cache: CacheRef<P>,
-        gfp: GfpFlags,
-        objects: &mut [NonNull<u8>],
-    ) -> usize {
-        self.objects.kmem_cache_alloc_bulk(cache, gfp, objects, Call::here(&"kmem_cache_alloc_bulk"))
-    }
-
     /// Frees an object of `cache`. Never sleeps; any context.
     #[track_caller]
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
         self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
-    }
-
-    /// Frees objects of a cache; returns how many were refused. Never sleeps; any context.
-    #[track_caller]
-    #[inline]
-    pub fn kmem_cache_free_bulk(&'static self, cache: CacheRef<P>, objects: &[NonNull<u8>]) -> usize {
-        self.objects.kmem_cache_free_bulk(cache, objects, Call::here(&"kmem_cache_free_bulk"))
-    }
-
-    /// Bytes of an object of `cache`, padding included.
-    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
-        self.objects.kmem_cache_size(cache)
     }
 
     /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
@@ -360,8 +267,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
-    /// that were. Destructors run. A request that may not sleep gets nothing. (2.4 reaps one cache a call, and a part of it;
-    /// who calls this wants the memory.)
+    /// that were. Destructors run. A request that may not sleep gets nothing.
     #[track_caller]
     pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
         self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
@@ -377,9 +283,8 @@ impl<P: Platform> Memory<P> {
 
 /// The chapter's calls: "vmalloc and Friends". Process context only, all of them; they may sleep.
 impl<P: Platform> Memory<P> {
-    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself. Content undefined. The size is
-    /// rounded up to whole pages, and one unmapped page follows. Refused: 0 bytes, more than the machine's memory. Useless
-    /// for DMA. Free it with [`vfree`](Self::vfree).
+    /// Allocates at least `size` bytes of contiguous addresses, in whole pages, each taken by itself; one unmapped page
+    /// follows. Content undefined. Refused: 0 bytes, more than the machine's memory. Free it with [`vfree`](Self::vfree).
     #[track_caller]
     #[inline]
     pub fn vmalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
@@ -388,39 +293,26 @@ impl<P: Platform> Memory<P> {
 
     /// [`vmalloc`](Self::vmalloc), filled with zeros.
     #[track_caller]
-    #[inline]
     pub fn vzalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         self.areas.vzalloc(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vzalloc"))
     }
 
     /// [`vmalloc`](Self::vmalloc) of pages that ISA DMA reaches, each by itself: below 16 MiB.
     #[track_caller]
-    #[inline]
     pub fn vmalloc_dma(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         self.areas.vmalloc(size, GfpFlags::KERNEL | GfpFlags::DMA, Call::here(&"vmalloc_dma"))
     }
 
     /// [`vmalloc`](Self::vmalloc) of pages that the direct map shows too: none from HighMem.
     #[track_caller]
-    #[inline]
     pub fn vmalloc_32(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         self.areas.vmalloc(size, GfpFlags::KERNEL, Call::here(&"vmalloc_32"))
     }
 
-    /// [`vmalloc`](Self::vmalloc) of pages taken with these flags. The descriptor and the page tables are taken with
-    /// GFP_KERNEL all the same.
+    /// [`vmalloc`](Self::vmalloc) of pages taken with these flags; descriptor and tables with GFP_KERNEL all the same.
     #[track_caller]
-    #[inline]
     pub fn __vmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
         self.areas.vmalloc(size, gfp, Call::here(&"__vmalloc"))
-    }
-
-    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
-    /// by page.
-    #[track_caller]
-    #[inline]
-    pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
-        self.areas.vmalloc_huge(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc_huge"))
     }
 
     /// Frees an area from [`vmalloc`](Self::vmalloc) by its first address. Address 0 is accepted and ignored.
@@ -433,7 +325,6 @@ impl<P: Platform> Memory<P> {
     /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and aligned.
     /// Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
     #[track_caller]
-    #[inline]
     pub fn vmap(&'static self, pages: &[Pfn]) -> Result<VirtAddr, AllocError> {
         self.areas.vmap(pages, Call::here(&"vmap"))
     }
@@ -441,7 +332,6 @@ impl<P: Platform> Memory<P> {
     /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any more.
     /// Errors as [`vfree`](Self::vfree).
     #[track_caller]
-    #[inline]
     pub fn vunmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.areas.vunmap(addr, Call::here(&"vunmap"))
     }
@@ -452,9 +342,8 @@ impl<P: Platform> Memory<P> {
         self.areas.unmap_aliases()
     }
 
-    /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables. The address need not be
-    /// page-aligned: the result points to the same offset in the first mapped page. Refused: 0 bytes, a range that wraps
-    /// around, memory that the allocators own or the kernel lies in. Undo it with [`iounmap`](Self::iounmap).
+    /// Maps the device memory at `phys`, `size` bytes, uncached; the result points to the same offset in the first page.
+    /// Refused: 0 bytes, a range that wraps around, memory of the allocators or the kernel. Undo: [`iounmap`](Self::iounmap).
     #[track_caller]
     #[inline]
     pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
@@ -463,7 +352,6 @@ impl<P: Platform> Memory<P> {
 
     /// [`ioremap`](Self::ioremap), whose mappings are uncached anyway.
     #[track_caller]
-    #[inline]
     pub fn ioremap_nocache(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
         self.areas.ioremap(phys, size, Call::here(&"ioremap"))
     }
@@ -474,21 +362,6 @@ impl<P: Platform> Memory<P> {
     pub fn iounmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.areas.iounmap(addr, Call::here(&"iounmap"))
     }
-
-    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever
-    /// writes to them there is told by a fault. Large pages of which they are a part are split, with tables from the
-    /// allocator. Make pages of the direct map writable again before you free them. Refused: an address inside a page, pages
-    /// that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it was.
-    #[track_caller]
-    pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
-        self.areas.set_access((at, pages), Access::Read, Call::here(&"set_memory_ro"))
-    }
-
-    /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so.
-    #[track_caller]
-    pub fn set_memory_rw(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
-        self.areas.set_access((at, pages), Access::ReadWrite, Call::here(&"set_memory_rw"))
-    }
 }
 
 /// The calls on high memory that the chapter's "Memory zones" needs.
@@ -496,7 +369,6 @@ impl<P: Platform> Memory<P> {
     /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the same
     /// address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
     #[track_caller]
-    #[inline]
     pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
         self.kmap.kmap(frame, Call::here(&"kmap"))
     }
@@ -504,7 +376,6 @@ impl<P: Platform> Memory<P> {
     /// Ends a [`kmap`](Self::kmap) of the page in `frame`. Never sleeps; any context. A page of high memory that is not
     /// shown is reported.
     #[track_caller]
-    #[inline]
     pub fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
         self.kmap.kunmap(frame, Call::here(&"kunmap"))
     }

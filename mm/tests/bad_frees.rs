@@ -253,7 +253,7 @@ fn the_allocators_own_objects_cannot_be_freed() {
     let slabs = (1..32 * 256).map(Pfn::new).filter(|&frame| in_slab(*t.memory, frame));
     let addresses = slabs.flat_map(|frame| (0..PAGE_SIZE).step_by(8).map(move |offset| (frame, offset)));
     for addr in addresses.map(|(frame, offset)| t.memory.page_address(frame).expect("low memory").add(offset)) {
-        if t.memory.ksize(addr.as_mut_ptr()).is_some() && ![t.small, t.large, t.object].contains(&addr) {
+        if t.memory.objects().ksize(addr.as_mut_ptr()).is_some() && ![t.small, t.large, t.object].contains(&addr) {
             t.kfree(FreeError::WrongCache, "a descriptor", addr);
             own += 1;
         }

@@ -31,7 +31,7 @@ fn kmalloc_is_rounded_aligned_and_not_cleared() {
     let memory = TestKernel::boot(&Machine::with_mib(64));
     for size in [1, 32, 33, 4000, 4096, 131_072] {
         let object = memory.kmalloc(size, KERNEL).expect("memory");
-        let real = memory.ksize(object.as_ptr()).expect("a live object");
+        let real = memory.objects().ksize(object.as_ptr()).expect("a live object");
         assert!(real >= size && (size < 33 || real < 2 * size));
         assert_eq!(object.as_ptr() as usize % real, 0, "natural alignment");
         // SAFETY: the object is ours and `real` bytes long.
@@ -54,14 +54,14 @@ fn the_cache_behind_kmalloc_can_be_found() {
     for (size, gfp, name) in
         [(0, KERNEL, "size-32"), (33, ATOMIC, "size-64"), (4097, KERNEL | GfpFlags::DMA, "size-8192(DMA)")]
     {
-        let cache = memory.kmem_find_general_cachep(size, gfp).expect("a class");
+        let cache = memory.objects().kmem_find_general_cachep(size, gfp).expect("a class");
         assert_eq!(cache.name().as_str(), name);
         let (own, other) = (memory.kmem_cache_alloc(cache, KERNEL), memory.kmalloc(size, gfp));
         memory.kfree(own.expect("memory").as_ptr()).expect("a right free");
         memory.kmem_cache_free(cache, other.expect("memory")).expect("a right free");
     }
-    assert!(memory.kmem_find_general_cachep(131_073, KERNEL).is_none());
-    let class = memory.kmem_find_general_cachep(131_072, KERNEL).expect("a class");
+    assert!(memory.objects().kmem_find_general_cachep(131_073, KERNEL).is_none());
+    let class = memory.objects().kmem_find_general_cachep(131_072, KERNEL).expect("a class");
     assert_eq!(memory.kmem_cache_destroy(class), Err(DestroyError::NoSuchCache), "kmalloc's own stay");
     assert_eq!(memory.platform().take_reports().len(), 1);
     memory.validate().expect("valid");

@@ -42,11 +42,11 @@ fn requests_for_an_address_are_refused() {
             memory.kmalloc(1, gfp).is_err(),
             memory.kmalloc(131_072, gfp).is_err(),
             memory.kzalloc(64, gfp).is_err(),
-            memory.kmalloc_array(3, 5, gfp).is_err(),
-            memory.kcalloc(3, 5, gfp).is_err(),
+            memory.objects().kmalloc_array(3, 5, gfp).is_err(),
+            memory.objects().kcalloc(3, 5, gfp).is_err(),
             memory.krealloc(core::ptr::null_mut(), 64, gfp).is_err(),
             memory.kmem_cache_alloc(cache, gfp).is_err(),
-            memory.kmem_cache_alloc_bulk(cache, gfp, &mut objects) == 0,
+            memory.objects().kmem_cache_alloc_bulk(cache, gfp, &mut objects) == 0,
         ];
         assert_eq!(refused, [true; 11], "{gfp:?}");
         let reports = memory.platform().take_reports();
@@ -110,11 +110,11 @@ fn a_high_page_has_no_address_to_free_or_transfer() {
         assert_eq!(memory.free_pages(addr, Order::MAX), Err(FreeError::Wild));
         assert_eq!(memory.kfree(addr.as_mut_ptr()), Err(FreeError::Wild));
         assert_eq!(memory.kmem_cache_free(cache, object), Err(FreeError::Wild));
-        assert_eq!(memory.kmem_cache_free_bulk(cache, &[object]), 1);
+        assert_eq!(memory.objects().kmem_cache_free_bulk(cache, &[object]), 1);
         assert_eq!(memory.krealloc(addr.as_mut_ptr(), 8, KERNEL), Err(AllocError));
         assert_eq!(memory.ioremap(frame.phys(), PAGE_SIZE), Err(AllocError), "it is the allocators'");
         assert_eq!(memory.platform().take_reports().len(), 7);
-        assert_eq!(memory.ksize(addr.as_mut_ptr()), None);
+        assert_eq!(memory.objects().ksize(addr.as_mut_ptr()), None);
         assert_eq!(blocks(*memory), before);
     }
     // Wrong frees by frame name the page by its physical address.
@@ -147,11 +147,11 @@ fn calls_that_need_no_address_take_high_memory_first() {
     let memory = boot_high(48, 32);
     let zone_behind = |area| memory.pages().direct().zone_of(memory.areas().frame_at(area).expect("mapped"));
     let mut pages = [Pfn::new(0); 4];
-    assert_eq!(memory.alloc_pages_bulk(HIGHUSER, &mut pages), 4);
+    assert_eq!(memory.pages().alloc_pages_bulk(HIGHUSER, &mut pages), 4);
     assert!(pages.iter().all(|&page| memory.pages().direct().zone_of(page) == ZoneKind::HighMem));
     let mapped = memory.vmap(&pages).expect("memory");
     assert_eq!(zone_behind(mapped), ZoneKind::HighMem);
-    for area in [memory.vmalloc(1), memory.vzalloc(1), memory.vmalloc_huge(1), memory.__vmalloc(1, HIGHUSER)] {
+    for area in [memory.vmalloc(1), memory.vzalloc(1), memory.areas().vmalloc_huge(1), memory.__vmalloc(1, HIGHUSER)] {
         let area = area.expect("memory");
         assert_eq!(zone_behind(area), ZoneKind::HighMem);
         memory.vfree(area).expect("a right free");
@@ -162,7 +162,7 @@ fn calls_that_need_no_address_take_high_memory_first() {
         memory.vfree(area).expect("a right free");
     }
     memory.vunmap(mapped).expect("a right call");
-    assert_eq!(memory.free_pages_bulk(&pages), 0);
+    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
     let last = memory.alloc_pages(ATOMIC, Order::ZERO).expect("memory");
     assert_ne!(memory.pages().direct().zone_of(last), ZoneKind::HighMem, "only who asks for it gets it");
     memory.free_frames(last, Order::ZERO).expect("ours");

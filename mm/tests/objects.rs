@@ -282,7 +282,7 @@ fn run_object_model(seed: u64, steps: usize, debug: DebugFlags) {
                     None => memory.kmalloc(size, gfp),
                 };
                 let object = object.expect("memory is plenty");
-                assert!(memory.ksize(object.as_ptr()) >= Some(size));
+                assert!(memory.objects().ksize(object.as_ptr()) >= Some(size));
                 held.push(Held::new(object, size, cache, step as u32));
             } else {
                 let last = held.swap_remove(rng.below(held.len()));

@@ -85,7 +85,7 @@ fn a_bulk_call_is_granted_as_many_pages_as_it_gets() {
     for granted in [0, 1, 63, 64, 65, 130, 255, 256, 257, 299] {
         let mut pages = [Pfn::new(0); 300];
         memory.platform().fail_after(granted);
-        let got = memory.alloc_pages_bulk(ATOMIC | GfpFlags::HIGHMEM, &mut pages);
+        let got = memory.pages().alloc_pages_bulk(ATOMIC | GfpFlags::HIGHMEM, &mut pages);
         memory.platform().fail_never();
         assert_eq!((got as i64, memory.platform().take_reports().len()), (granted, 1));
         give(*memory, pages.into_iter().take(got));

@@ -25,12 +25,12 @@ fn arrays_that_overflow_are_refused() {
     // Shows: S18, K4
     let memory = boot(16);
     for (count, size) in [(usize::MAX, 2), (1 << 33, 1 << 33), (131_073, 1), (2, 65_537)] {
-        assert_eq!(memory.kmalloc_array(count, size, KERNEL), Err(AllocError));
-        assert_eq!(memory.kcalloc(count, size, KERNEL), Err(AllocError));
+        assert_eq!(memory.objects().kmalloc_array(count, size, KERNEL), Err(AllocError));
+        assert_eq!(memory.objects().kcalloc(count, size, KERNEL), Err(AllocError));
         assert_eq!(memory.platform().take_reports().len(), 2, "{count} {size}");
     }
-    let array = memory.kcalloc(100, 40, KERNEL).expect("memory");
-    assert_eq!(memory.ksize(array.as_ptr()), Some(4096));
+    let array = memory.objects().kcalloc(100, 40, KERNEL).expect("memory");
+    assert_eq!(memory.objects().ksize(array.as_ptr()), Some(4096));
     assert!(content(array, 4000).iter().all(|&byte| byte == 0));
     memory.kfree(array.as_ptr()).expect("a right free");
     at_rest(*memory);
@@ -42,13 +42,13 @@ fn krealloc_moves_only_when_it_must_and_keeps_the_content() {
     let mut held = memory.krealloc(core::ptr::null_mut(), 10, KERNEL).expect("null is fresh memory");
     fill(held, 0, 32);
     for (size, byte) in [(32, 1), (33, 2), (64, 3), (5000, 4), (131_072, 5), (1, 6)] {
-        let before = memory.ksize(held.as_ptr()).expect("live");
+        let before = memory.objects().ksize(held.as_ptr()).expect("live");
         let moved = memory.krealloc(held.as_ptr(), size, KERNEL).expect("memory");
         assert_eq!(moved == held, size <= before, "{size}");
         assert!(content(moved, before).iter().all(|&old| old == byte - 1), "{size}");
-        assert!(moved == held || memory.ksize(held.as_ptr()).is_none(), "the old memory is free");
+        assert!(moved == held || memory.objects().ksize(held.as_ptr()).is_none(), "the old memory is free");
         held = moved;
-        fill(held, byte, memory.ksize(held.as_ptr()).expect("live"));
+        fill(held, byte, memory.objects().ksize(held.as_ptr()).expect("live"));
     }
     assert_eq!(memory.krealloc(held.as_ptr(), 131_073, KERNEL), Err(AllocError));
     assert_eq!(memory.krealloc(held.as_ptr().wrapping_add(8), 10, KERNEL), Err(AllocError));
@@ -70,26 +70,26 @@ fn bulk_calls_take_and_give_as_single_ones_do() {
     let spec = CacheSpec { name: "bulk", size: 100, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
     let cache = memory.kmem_cache_create(&spec).expect("a cache");
     let mut objects = vec![NonNull::dangling(); 500];
-    assert_eq!(memory.kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 500);
+    assert_eq!(memory.objects().kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 500);
     let mut sorted = objects.clone();
     sorted.sort_unstable();
     sorted.dedup();
     assert_eq!(sorted.len(), 500, "an object has two owners");
-    assert_eq!(memory.kmem_cache_free_bulk(cache, &objects), 0);
-    assert_eq!(memory.kmem_cache_free_bulk(cache, &objects[..7]), 7, "they are free already");
+    assert_eq!(memory.objects().kmem_cache_free_bulk(cache, &objects), 0);
+    assert_eq!(memory.objects().kmem_cache_free_bulk(cache, &objects[..7]), 7, "they are free already");
     memory.platform().take_reports();
     memory.platform().in_context(Context::Atomic, || {
-        assert_eq!(memory.kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 0);
-        assert_eq!(memory.kmem_cache_alloc_bulk(cache, ATOMIC, &mut objects[..10]), 10);
+        assert_eq!(memory.objects().kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 0);
+        assert_eq!(memory.objects().kmem_cache_alloc_bulk(cache, ATOMIC, &mut objects[..10]), 10);
     });
-    assert_eq!(memory.kmem_cache_free_bulk(cache, &objects[..10]), 0);
+    assert_eq!(memory.objects().kmem_cache_free_bulk(cache, &objects[..10]), 0);
     let mut all = vec![NonNull::dangling(); 100_000];
-    let got = memory.kmem_cache_alloc_bulk(cache, ATOMIC, &mut all);
+    let got = memory.objects().kmem_cache_alloc_bulk(cache, ATOMIC, &mut all);
     assert!(got > 10_000 && got < 100_000, "{got}: memory ended");
-    assert_eq!(memory.kmem_cache_free_bulk(cache, &all[..got]), 0);
+    assert_eq!(memory.objects().kmem_cache_free_bulk(cache, &all[..got]), 0);
     memory.platform().take_reports();
     memory.kmem_cache_destroy(cache).expect("empty");
-    assert_eq!(memory.kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 0);
+    assert_eq!(memory.objects().kmem_cache_alloc_bulk(cache, KERNEL, &mut objects), 0);
     assert_eq!(memory.kmem_cache_free(cache, all[0]), Err(FreeError::WrongCache));
     memory.platform().take_reports();
     at_rest(*memory);

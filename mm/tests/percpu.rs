@@ -72,8 +72,8 @@ fn freed_pages_wait_in_magazines_and_merge_when_asked() {
     let memory = boot(64);
     let before = memory.pages().zone_stats(ZoneKind::Normal);
     let mut pages = [Pfn::new(0); 1000];
-    assert_eq!(memory.alloc_pages_bulk(KERNEL, &mut pages), 1000);
-    assert_eq!(memory.free_pages_bulk(&pages), 0);
+    assert_eq!(memory.pages().alloc_pages_bulk(KERNEL, &mut pages), 1000);
+    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
     let after = memory.pages().zone_stats(ZoneKind::Normal);
     assert_eq!(after.free, before.free);
     assert!(after.parked > 0 && after.depot > 0, "{after:?}");
@@ -112,10 +112,10 @@ fn a_whole_zone_of_single_pages_merges_again() {
 fn bulk_stops_where_memory_ends_and_counts_what_it_refused() {
     let memory = boot(8);
     let mut pages = vec![Pfn::new(0); 4096];
-    let got = memory.alloc_pages_bulk(ATOMIC, &mut pages);
+    let got = memory.pages().alloc_pages_bulk(ATOMIC, &mut pages);
     assert!(got < 4096 && memory.pages().free_pages_total() == 0);
-    assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
-    assert_eq!(memory.free_pages_bulk(&pages[..3]), 3);
+    assert_eq!(memory.pages().free_pages_bulk(&pages[..got]), 0);
+    assert_eq!(memory.pages().free_pages_bulk(&pages[..3]), 3);
     memory.platform().take_reports();
     at_rest(*memory);
 }
@@ -266,12 +266,12 @@ fn alloc_somehow(memory: Kernel, gfp: GfpFlags, order: Order, way: usize) -> Opt
 /// Takes `count` single pages at once and gives them back at once.
 fn bulk_and_back(memory: Kernel, owners: &mut Owners, count: usize) {
     let mut pages = vec![Pfn::new(0); count];
-    let got = memory.alloc_pages_bulk(ATOMIC, &mut pages);
+    let got = memory.pages().alloc_pages_bulk(ATOMIC, &mut pages);
     pages[..got].iter().for_each(|&page| owners.take(page, Order::ZERO));
     pages[..got].iter().for_each(|_| {
         owners.give(owners.blocks.len() - 1);
     });
-    assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
+    assert_eq!(memory.pages().free_pages_bulk(&pages[..got]), 0);
 }
 
 /// `steps` random allocations and frees of all orders and priorities, with memory between empty and full.

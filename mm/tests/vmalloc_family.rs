@@ -37,7 +37,7 @@ fn kin_of_vmalloc_take_pages_from_the_zones_they_name() {
     for (call, name) in [
         ((|memory| memory.vzalloc(0)) as Call, "vzalloc"),
         (|memory| memory.vmalloc_dma(usize::MAX), "vmalloc_dma"),
-        (|memory| memory.vmalloc_huge(1 << 40), "vmalloc_huge"),
+        (|memory| memory.areas().vmalloc_huge(1 << 40), "vmalloc_huge"),
     ] {
         assert_eq!(call(*memory), Err(AllocError));
         let expected = format!("{name}: size is zero or exceeds the machine's memory");
@@ -69,7 +69,7 @@ fn vmalloc_huge_takes_blocks_and_falls_back_to_pages() {
     let memory = boot(64);
     let before = blocks(*memory);
     let count = 2 * 512 + 3;
-    let area = memory.vmalloc_huge(pages(count)).expect("memory");
+    let area = memory.areas().vmalloc_huge(pages(count)).expect("memory");
     let frames = frames_of(*memory, area, count);
     assert!(area.is_aligned(2 << 20));
     for block in frames[..1024].chunks(512) {
@@ -82,7 +82,7 @@ fn vmalloc_huge_takes_blocks_and_falls_back_to_pages() {
     // No block is left, but pages are.
     let (even, odd): (Vec<Pfn>, Vec<Pfn>) = hoard(*memory, ATOMIC).into_iter().partition(|page| page.is_aligned(2));
     give(*memory, odd);
-    let area = memory.vmalloc_huge(pages(600)).expect("single pages");
+    let area = memory.areas().vmalloc_huge(pages(600)).expect("single pages");
     assert!(frames_of(*memory, area, 600).windows(2).all(|two| two[0].add(1) != two[1]));
     memory.vfree(area).expect("a right free");
     give(*memory, even);

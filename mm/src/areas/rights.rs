@@ -9,14 +9,23 @@ use crate::platform::{Access, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Lets the `pages` pages from `at` on, in the direct map or an area, be accessed in this way alone. Process context; on
-    /// any failure everything is as it was.
-    pub(crate) fn set_access(
-        &'static self,
-        (at, pages): (VirtAddr, usize),
-        access: Access,
-        call: Call,
-    ) -> Result<(), AllocError> {
+    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever
+    /// writes to them there is told by a fault. Large pages of which they are a part are split, with tables from the
+    /// allocator. Make pages of the direct map writable again before you free them. Refused: an address inside a page, pages
+    /// that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it was.
+    #[track_caller]
+    pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
+        self.set_access((at, pages), Access::Read, Call::here(&"set_memory_ro"))
+    }
+
+    /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so.
+    #[track_caller]
+    pub fn set_memory_rw(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
+        self.set_access((at, pages), Access::ReadWrite, Call::here(&"set_memory_rw"))
+    }
+
+    /// Lets the `pages` pages from `at` on be accessed in this way alone. Process context.
+    fn set_access(&'static self, (at, pages): (VirtAddr, usize), access: Access, call: Call) -> Result<(), AllocError> {
         self.pages.check_may_sleep(call)?;
         if at.page_offset() != 0 {
             return Err(self.pages.refuse(call, "the address lies inside a page"));

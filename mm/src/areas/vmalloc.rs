@@ -40,9 +40,11 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(self.open(area))
     }
 
-    /// [`vmalloc`](Self::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
+    /// [`vmalloc`](crate::Memory::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
     /// by page.
-    pub(crate) fn vmalloc_huge(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
+    #[track_caller]
+    pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
+        let (call, gfp) = (Call::here(&"vmalloc_huge"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
         let pages = self.check_size(size, call)?;
         let align = if pages < LARGE { PAGE_SIZE } else { Level::Two.bytes() };
         let area = self.reserve_area((pages, align), AreaKind::Vmalloc, call)?;

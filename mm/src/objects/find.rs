@@ -63,7 +63,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
-    pub(crate) fn ksize(&self, memory: *const u8) -> Option<usize> {
+    pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
         slab.state_at(addr).filter(|place| place.state().is_live())?;

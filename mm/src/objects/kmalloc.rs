@@ -58,9 +58,9 @@ impl<P: Platform> ObjectAllocator<P> {
         self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), call)
     }
 
-    /// The cache that [`kmalloc`](Self::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
+    /// The cache that [`kmalloc`](crate::Memory::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
     /// Objects of it may be freed either way; it cannot be destroyed.
-    pub(crate) fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
+    pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;
         self.classes.cache_for(size, twin).map(|cache| CacheRef::new(NonNull::from(cache)))
@@ -74,14 +74,10 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(memory)
     }
 
-    /// [`kmalloc`](Self::kmalloc) of `count` times `size` bytes; fails when that is more than a number can say.
-    pub(crate) fn kmalloc_array(
-        &'static self,
-        count: usize,
-        size: usize,
-        gfp: GfpFlags,
-        call: Call,
-    ) -> Result<NonNull<u8>, AllocError> {
+    /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when that is more than a number can say.
+    #[track_caller]
+    pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        let call = Call::here(&"kmalloc_array");
         match count.checked_mul(size) {
             Some(bytes) => self.kmalloc(bytes, gfp, call),
             None => Err(self.pages.refuse(call, TOO_LARGE)),
@@ -89,14 +85,9 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// [`kmalloc_array`](Self::kmalloc_array), filled with zeros.
-    pub(crate) fn kcalloc(
-        &'static self,
-        count: usize,
-        size: usize,
-        gfp: GfpFlags,
-        call: Call,
-    ) -> Result<NonNull<u8>, AllocError> {
-        let memory = self.kmalloc_array(count, size, gfp, call)?;
+    #[track_caller]
+    pub fn kcalloc(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        let memory = self.kmalloc_array(count, size, gfp)?;
         // SAFETY: kmalloc gave us at least `count * size` bytes, a product that does not overflow.
         unsafe { memory.write_bytes(0, count * size) };
         Ok(memory)

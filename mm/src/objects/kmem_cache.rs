@@ -147,14 +147,15 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Allocates objects until `objects` is full and returns how many that were: fewer only when memory ran out or the
-    /// caller may not sleep.
-    pub(crate) fn kmem_cache_alloc_bulk(
+    /// caller may not sleep. Context and content as [`kmem_cache_alloc`](crate::Memory::kmem_cache_alloc).
+    #[track_caller]
+    pub fn kmem_cache_alloc_bulk(
         &'static self,
         cache: CacheRef<P>,
         gfp: GfpFlags,
         objects: &mut [NonNull<u8>],
-        call: Call,
     ) -> usize {
+        let call = Call::here(&"kmem_cache_alloc_bulk");
         let Some(cache) = cache.alive() else {
             self.pages.refuse(call, NO_CACHE);
             return 0;
@@ -175,12 +176,9 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Frees objects of a cache; returns how many were refused, each with a report. Never sleeps; any context.
-    pub(crate) fn kmem_cache_free_bulk(
-        &'static self,
-        cache: CacheRef<P>,
-        objects: &[NonNull<u8>],
-        call: Call,
-    ) -> usize {
+    #[track_caller]
+    pub fn kmem_cache_free_bulk(&'static self, cache: CacheRef<P>, objects: &[NonNull<u8>]) -> usize {
+        let call = Call::here(&"kmem_cache_free_bulk");
         let free = |object: NonNull<u8>| self.free_object(object.as_ptr(), Owner::This(cache), call);
         objects.iter().filter(|&&object| free(object).is_err()).count()
     }
@@ -195,7 +193,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Bytes of an object of `cache`, padding included.
-    pub(crate) fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
+    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
         cache.geometry.usable
     }
 

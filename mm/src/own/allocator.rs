@@ -105,7 +105,7 @@ unsafe impl<K: Global> Allocator for Kmalloc<K> {
     #[track_caller]
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError> {
         let memory = K::memory().kmalloc(layout.size().max(layout.align()), gfp)?;
-        let len = K::memory().ksize(memory.as_ptr()).unwrap_or(layout.size());
+        let len = K::memory().objects().ksize(memory.as_ptr()).unwrap_or(layout.size());
         Ok(NonNull::slice_from_raw_parts(memory, len))
     }
 

@@ -111,7 +111,7 @@ impl<K: Global> KmemCache<K> {
 
     /// Bytes of an object, padding included.
     pub fn object_size(&self) -> usize {
-        K::memory().kmem_cache_size(self.cache)
+        K::memory().objects().kmem_cache_size(self.cache)
     }
 
     /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.

@@ -34,7 +34,7 @@ impl<K: Global> UserPage<K> {
     /// Allocates one page filled with zeros, such as [`GfpFlags::HIGHUSER`] asks for. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
-        let frame = K::memory().alloc_zeroed_page(gfp)?;
+        let frame = K::memory().pages().alloc_zeroed_page(gfp)?;
         NonZeroU32::new(frame.as_u32()).map(|frame| Self { frame, kernel: PhantomData }).ok_or(AllocError)
     }
 

@@ -46,8 +46,11 @@ impl<P: Platform> PageAllocator<P> {
         Ok(page)
     }
 
-    /// Allocates a page filled with zeros that the direct map need not show.
-    pub(crate) fn alloc_zeroed_page(&'static self, gfp: GfpFlags, call: Call) -> Result<Pfn, AllocError> {
+    /// Allocates one page filled with zeros from every zone: the direct map need not show it. Context as
+    /// [`alloc_pages`](crate::Memory::alloc_pages).
+    #[track_caller]
+    pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
+        let call = Call::here(&"alloc_zeroed_page");
         self.check_context(gfp, call)?;
         if let Some(frame) = self.take_prezeroed(gfp) {
             return Ok(frame);
@@ -56,8 +59,11 @@ impl<P: Platform> PageAllocator<P> {
         self.cleared(frame, Order::ZERO, Tag::None).ok_or(AllocError)
     }
 
-    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
-    pub(crate) fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn], call: Call) -> usize {
+    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out. Context as
+    /// [`alloc_pages`](crate::Memory::alloc_pages).
+    #[track_caller]
+    pub fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn]) -> usize {
+        let call = Call::here(&"alloc_pages_bulk");
         if self.check_context(gfp, call).is_ok() { self.alloc_bulk(gfp, Tag::None, pages, call) } else { 0 }
     }
 

@@ -34,7 +34,9 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Frees single pages; returns how many were refused, each with a report. Never sleeps; any context.
-    pub(crate) fn free_pages_bulk(&self, pages: &[Pfn], call: Call) -> usize {
+    #[track_caller]
+    pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
+        let call = Call::here(&"__free_pages");
         let (mut rest, mut refused) = (pages, 0);
         while !rest.is_empty() {
             let cached = self.free_cached_run(&rest[..rest.len().min(BULK_RUN)]);

@@ -20,7 +20,8 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::addr::{Pfn, PfnRange};
-use crate::memory::{Config, Memory};
+use crate::config::Config;
+use crate::memory::Memory;
 use crate::objects::DebugChoice;
 use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};

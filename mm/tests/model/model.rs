@@ -191,7 +191,7 @@ impl Model {
             let rightly = !self.can_grow(gfp, self.slab_order(&format!("size-{class}")));
             return self.failed(rightly);
         };
-        assert_eq!(self.memory.ksize(object.as_ptr()), Some(class));
+        assert_eq!(self.memory.objects().ksize(object.as_ptr()), Some(class));
         assert_eq!(object.as_ptr() as usize % class, 0);
         // SAFETY: the object is ours and at least this long.
         let bytes = unsafe { core::slice::from_raw_parts(object.as_ptr(), size) };
