@@ -1,12 +1,11 @@
 //! What the allocators need from the kernel, or the test, that they run in.
 //!
-//! Key types: [`Platform`], [`Lock`], [`Context`]. A kernel implements [`Platform`] once; host tests and
+//! Key types: [`Platform`], [`Lock`]. A kernel implements [`Platform`] once; host tests and
 //! benchmarks implement it with threads (`testing::HostPlatform`). Nothing in this crate names an architecture: page
 //! tables, locks and sleeping come in through here.
 
-use core::fmt;
-
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::context::Context;
 use crate::error::MapError;
 use crate::flush::MustFlush;
 use crate::gfp::ZoneKind;
@@ -27,34 +26,6 @@ pub trait Lock<T>: Sync {
 
     /// Runs `f` with the value if the lock is free at once: for reports of faults, which may come from under it.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
-}
-
-/// The context that a call was made from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Context {
-    /// A thread that holds no spinlock: it may sleep.
-    Process,
-    /// A thread that holds a spinlock or has switched preemption or interrupts off.
-    Atomic,
-    /// An interrupt handler, a soft interrupt or a timer callback.
-    Interrupt,
-}
-
-impl Context {
-    /// Whether a call may sleep here.
-    pub const fn may_sleep(self) -> bool {
-        matches!(self, Self::Process)
-    }
-}
-
-impl fmt::Display for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Process => "process context",
-            Self::Atomic => "atomic context",
-            Self::Interrupt => "interrupt context",
-        })
-    }
 }
 
 /// What a mapped page may be used for.

@@ -6,10 +6,10 @@ use core::fmt;
 use core::panic::Location;
 
 use crate::addr::VirtAddr;
+use crate::context::Context;
 use crate::error::FreeError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::platform::Context;
 
 /// A call of the allocators: its name, and where it was made. Two words, so that it travels in registers.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,7 @@ use super::cpu::{Cpus, HostPin, is_pinned};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::context::Context;
 use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
@@ -19,7 +20,7 @@ use crate::kmap::KMAP_PAGES;
 use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
 use crate::order::Order;
 use crate::percpu::MAX_CPUS;
-use crate::platform::{Access, Context, Lock, Mapping, Pinned, Platform};
+use crate::platform::{Access, Lock, Mapping, Pinned, Platform};
 use crate::report::Report;
 
 /// Pages that one page table maps.
