@@ -21,7 +21,7 @@
 //! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
 //! impl Pinned for OnlyCpu {
 //!     fn cpu(&self) -> usize { 0 }
-//!     fn front(&self) -> usize { 0 } // No interrupts here.
+//!     fn cache_index(&self) -> usize { 0 } // No interrupts here.
 //! }
 //!
 //! struct Machine { direct_map: VirtAddr }

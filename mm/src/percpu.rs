@@ -48,8 +48,8 @@ pub(crate) fn drain<P: Platform>(
     holds: impl Fn(usize) -> bool,
     mut empty: impl FnMut(usize),
 ) {
-    if let Some(pin) = platform.pin().filter(|pin| pin.front() < MAX_CPUS) {
-        empty(pin.front());
+    if let Some(pin) = platform.pin().filter(|pin| pin.cache_index() < MAX_CPUS) {
+        empty(pin.cache_index());
     }
     for cpu in (0..MAX_CPUS).filter(|&cpu| holds(cpu)) {
         match platform.pin_idle(cpu) {

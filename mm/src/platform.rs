@@ -56,7 +56,7 @@ pub trait Pinned {
     ///
     /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
     /// interrupt changes that comes while somebody is pinned.
-    fn front(&self) -> usize;
+    fn cache_index(&self) -> usize;
 }
 
 /// The kernel beneath the allocators.

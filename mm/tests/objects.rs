@@ -70,14 +70,14 @@ fn a_second_free_is_refused_wherever_the_object_waits() {
         assert_eq!(memory.kmem_cache_free(cache, object), Err(FreeError::DoubleFree), "at once");
     }
     let waiting = stats(*memory, "test");
-    assert!(waiting.parked > 128 && waiting.slabs * 20 < 2000, "in magazines, depot and slabs: {waiting:?}");
+    assert!(waiting.cached > 128 && waiting.slabs * 20 < 2000, "in magazines, depot and slabs: {waiting:?}");
     memory.platform().take_reports();
     for &object in &objects {
         // Those that were alone in a slab too many went back with it.
         assert_eq!(memory.kmem_cache_free(cache, object), Err(FreeError::DoubleFree), "after all others");
         assert!(memory.kfree(object.as_ptr()).is_err());
     }
-    assert_eq!(stats(*memory, "test").parked, waiting.parked);
+    assert_eq!(stats(*memory, "test").cached, waiting.cached);
     assert_eq!(memory.platform().take_reports().len(), 2 * objects.len());
     memory.kmem_cache_destroy(cache).expect("empty");
     at_rest(*memory);
@@ -179,7 +179,7 @@ fn objects_that_only_wait_in_magazines_do_not_hold_their_cache() {
         (busy, idle)
     });
     assert_eq!((busy.0, busy.1.active_objects), (Err(DestroyError::Busy(1)), 1));
-    assert!(idle.0.active_objects == 0 && idle.0.parked >= 10, "{:?}", idle.0);
+    assert!(idle.0.active_objects == 0 && idle.0.cached >= 10, "{:?}", idle.0);
     assert_eq!(idle.1, Ok(()));
     memory.platform().take_reports();
     memory.drop_caches();
@@ -193,9 +193,9 @@ fn what_magazines_hold_comes_back_before_an_allocation_fails() {
     let cache = create(*memory, "test", 4096);
     let objects: Vec<_> = (0..200).map(|_| memory.kmem_cache_alloc(cache, KERNEL).expect("memory")).collect();
     objects.into_iter().for_each(|object| memory.kmem_cache_free(cache, object).expect("a right free"));
-    assert!(stats(*memory, "test").parked >= 32);
+    assert!(stats(*memory, "test").cached >= 32);
     let pages = common::hoard(*memory, KERNEL);
-    assert_eq!((stats(*memory, "test").parked, stats(*memory, "test").slabs), (0, 0));
+    assert_eq!((stats(*memory, "test").cached, stats(*memory, "test").slabs), (0, 0));
     common::give(*memory, pages);
     at_rest(*memory);
 }
@@ -209,7 +209,7 @@ fn without_memory_for_magazines_objects_are_served_from_slabs() {
     let objects: Vec<_> = (0..20).map(|_| memory.kmalloc(200, ATOMIC).expect("one page holds fifteen")).collect();
     assert_eq!((memory.pages().free_pages_total(), stats(*memory, "magazine-64").slabs), (0, 0));
     objects.iter().for_each(|object| memory.kfree(object.as_ptr()).expect("a right free"));
-    assert_eq!(stats(*memory, "size-256").parked, 0);
+    assert_eq!(stats(*memory, "size-256").cached, 0);
     common::give(*memory, pages[2..].iter().copied());
     at_rest(*memory);
 }

@@ -67,7 +67,7 @@ Node 0, zone      DMA
         high     381
         managed  4095
         depot    0
-        parked   0
+        cached   0
     nr_alloc     0
     nr_free      0
     nr_reserve   0
@@ -84,7 +84,7 @@ Node 0, zone   Normal
         high     30
         managed  1024
         depot    0
-        parked   124
+        cached   124
     nr_alloc     15
     nr_free      1
     nr_reserve   0

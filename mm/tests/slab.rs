@@ -192,8 +192,8 @@ fn a_free_leaves_at_most_two_slabs_that_no_object_is_out_of() {
         put(*memory, cache, objects);
         let left = stats(*memory, name);
         assert_eq!(left.active_objects, 0);
-        assert!(left.slabs <= 2 + left.active_slabs && left.active_slabs <= left.parked, "{left:?}");
-        assert!(left.parked <= 1024 + 128 && left.parked * size <= 5 << 18, "{left:?}");
+        assert!(left.slabs <= 2 + left.active_slabs && left.active_slabs <= left.cached, "{left:?}");
+        assert!(left.cached <= 1024 + 128 && left.cached * size <= 5 << 18, "{left:?}");
         assert_eq!(memory.kmem_cache_shrink(cache), left.slabs * left.pages_per_slab);
         memory.drop_caches();
         assert_eq!(memory.pages().free_pages_total(), free);

@@ -108,7 +108,7 @@ fn flags_ask_for_the_same_as_options() {
     let object = memory.kmem_cache_alloc(plain, KERNEL).expect("memory");
     scribble(object, 63, 1);
     memory.kmem_cache_free(plain, object).expect("a right free");
-    assert_eq!((stats(*memory, "plain").parked > 0, stats(*memory, "zoned").parked), (true, 0));
+    assert_eq!((stats(*memory, "plain").cached > 0, stats(*memory, "zoned").cached), (true, 0));
     at_rest(*memory);
 }
 
@@ -179,6 +179,6 @@ fn counting_is_exact_when_asked_for() {
         memory.kmem_cache_free(cache, object).expect("a right free");
     }
     let counted = stats(*memory, "counted");
-    assert_eq!((counted.high, counted.allocs, counted.active_objects, counted.parked), (30, 130, 0, 0));
+    assert_eq!((counted.high, counted.allocs, counted.active_objects, counted.cached), (30, 130, 0, 0));
     at_rest(*memory);
 }

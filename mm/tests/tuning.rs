@@ -30,7 +30,7 @@ fn magazines_can_be_made_smaller_larger_and_none() {
         assert_eq!(memory.objects().tune_cache("test", limit, batch), Ok(()));
         let after = turn(if magazine == 0 { 20 } else { magazine });
         assert_eq!((after.magazine, after.batch), (magazine, batch), "{limit}");
-        assert!(after.parked <= 2 * magazine && (magazine == 0 || after.parked + 1 >= magazine), "{after:?}");
+        assert!(after.cached <= 2 * magazine && (magazine == 0 || after.cached + 1 >= magazine), "{after:?}");
         memory.validate().expect("valid");
     }
     let wrong = [
@@ -58,12 +58,12 @@ fn a_refill_takes_as_many_objects_as_the_batch_says() {
         assert_eq!(memory.objects().tune_cache("test", limit, batch), Ok(()));
         let take = || memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
         let first = take();
-        let parked = stats(*memory, "test").parked;
-        assert_eq!(parked, batch - 1, "{limit} {batch}: one was handed out");
-        let rest: Vec<_> = (0..parked).map(|_| take()).collect();
-        assert_eq!(stats(*memory, "test").parked, 0);
+        let cached = stats(*memory, "test").cached;
+        assert_eq!(cached, batch - 1, "{limit} {batch}: one was handed out");
+        let rest: Vec<_> = (0..cached).map(|_| take()).collect();
+        assert_eq!(stats(*memory, "test").cached, 0);
         let next = take();
-        assert_eq!(stats(*memory, "test").parked, batch - 1, "and each time anew");
+        assert_eq!(stats(*memory, "test").cached, batch - 1, "and each time anew");
         for object in rest.into_iter().chain([first, next]) {
             memory.kmem_cache_free(cache, object).expect("a right free");
         }

@@ -120,10 +120,10 @@ fn no_page_passes_by_its_zone_while_pages_are_zeroed() {
         let memory = boot_high(32, 16);
         let warm: Vec<_> = (0..200).map(|_| memory.alloc_pages(KERNEL, Order::ZERO).expect("memory")).collect();
         common::give(*memory, warm);
-        assert!(common::zones(*memory).iter().any(|zone| zone.parked > 0));
+        assert!(common::zones(*memory).iter().any(|zone| zone.cached > 0));
         memory.set_slab_debug(DebugChoice { all: flags, ..DebugChoice::NONE });
         let start = blocks(*memory);
-        let waiting = || common::zones(*memory).iter().map(|zone| zone.depot + zone.parked).sum::<usize>();
+        let waiting = || common::zones(*memory).iter().map(|zone| zone.depot + zone.cached).sum::<usize>();
         for _ in 0..3 {
             let pages: Vec<_> = (0..200).map(|_| memory.get_free_pages(KERNEL, Order::ZERO).expect("memory")).collect();
             pages.into_iter().for_each(|page| memory.free_page(page).expect("a right free"));

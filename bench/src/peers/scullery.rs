@@ -38,7 +38,7 @@ impl Pinned for cpu::Pin {
     }
 
     #[inline]
-    fn front(&self) -> usize {
+    fn cache_index(&self) -> usize {
         cpu::number()
     }
 }

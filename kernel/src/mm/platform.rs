@@ -31,7 +31,7 @@ impl Pinned for KernelPin {
     }
 
     #[inline]
-    fn front(&self) -> usize {
+    fn cache_index(&self) -> usize {
         percpu::front()
     }
 }

@@ -9,7 +9,7 @@
 //! flushed; after that each goes to its quantum cache. Who frees ascending addresses gets them back ascending.
 //!
 //! Who may touch a CPU's ranges: the thread that is pinned to the CPU, and an interrupt only if it did not come in between
-//! ([`front`](crate::platform::Pinned::front)). Its words are atomics, read and written Relaxed, so that others may look at
+//! ([`cache_index`](crate::platform::Pinned::cache_index)). Its words are atomics, read and written Relaxed, so that others may look at
 //! the counts.
 //!
 //! Invariants (checked by [`CpuRanges::validate`]): every area here is `Free`; each is lazy or in the cache of its size;

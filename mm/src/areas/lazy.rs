@@ -39,7 +39,7 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline]
     pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
         let pin = self.platform().pin()?;
-        let cpu = pin.front();
+        let cpu = pin.cache_index();
         Some(PinnedRanges { ranges: self.cpus.get(cpu)?, cpu, pin })
     }
 
@@ -158,7 +158,7 @@ impl<P: Platform> AreaAllocator<P> {
         }
         let (mut pages, mut busy) = (0, false);
         for (cpu, ranges) in self.cpus.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {
-            let own = self.platform().pin().filter(|pin| pin.front() == cpu);
+            let own = self.platform().pin().filter(|pin| pin.cache_index() == cpu);
             match own.or_else(|| self.platform().pin_idle(cpu)).map(|pin| (ranges.take_lazy(), pin)) {
                 Some((lazy, pin)) => {
                     drop(pin);

@@ -17,7 +17,7 @@ impl<P: Platform> AreaAllocator<P> {
         let map = self.direct.map();
         let free = |&frame: &Pfn| {
             let block = map.block_of(frame);
-            map.get(frame).is_none() || matches!(block, Some((_, PageState::Free(_) | PageState::Parked(_))))
+            map.get(frame).is_none() || matches!(block, Some((_, PageState::Free(_) | PageState::Cached(_))))
         };
         let Some(&first) = pages.first() else { return Err(self.pages.refuse(call, "no pages")) };
         if pages.iter().any(free) {

@@ -14,7 +14,7 @@ use crate::objects::cache::{Cache, CacheRef};
 use crate::objects::cpu_caches::Reach;
 use crate::objects::depot::Lack;
 use crate::objects::descriptor::{SlabRef, State};
-use crate::objects::magazine::Parked;
+use crate::objects::magazine::CachedObject;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::report::Call;
 
@@ -66,20 +66,20 @@ impl<P: Platform> ObjectAllocator<P> {
     #[inline]
     fn alloc_from_magazine(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
         let pin = self.platform().pin()?;
-        let parked = cache.cpus.loaded(pin.front())?.pop(|| self.platform().step())?;
+        let cached = cache.cpus.loaded(pin.cache_index())?.pop(|| self.platform().step())?;
         self.platform().step();
-        parked.place.state().set(State::LIVE);
-        Some(parked.object)
+        cached.place.state().set(State::LIVE);
+        Some(cached.object)
     }
 
     /// Fills `objects` from this CPU's loaded magazine, as far as that goes; returns how many it were.
     pub(super) fn alloc_many_from_magazine(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
         let Some(pin) = self.platform().pin() else { return 0 };
-        let Some(magazine) = cache.cpus.loaded(pin.front()) else { return 0 };
+        let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return 0 };
         let pop = |place: &mut NonNull<u8>| {
-            let parked = magazine.pop(|| self.platform().step())?;
-            parked.place.state().set(State::LIVE);
-            *place = parked.object;
+            let cached = magazine.pop(|| self.platform().step())?;
+            cached.place.state().set(State::LIVE);
+            *place = cached.object;
             Some(())
         };
         objects.iter_mut().map_while(pop).count()
@@ -95,7 +95,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// `owner`, and there is room. Null is no object.
     #[inline]
     fn free_to_magazine(&self, object: *const u8, owner: &Owner<P>) -> bool {
-        // Before the checks: of two threads of a CPU that free one object, the second finds it parked.
+        // Before the checks: of two threads of a CPU that free one object, the second finds it cached.
         let Some(pin) = self.platform().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
         let Some(offset) = self.direct.gapless_offset(addr) else { return false };
@@ -119,12 +119,12 @@ impl<P: Platform> ObjectAllocator<P> {
             Owner::This(cache) => cache,
             Owner::Any => self.owner(slab),
         };
-        let Some(magazine) = cache.cpus.loaded(pin.front()) else { return false };
+        let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return false };
         // SAFETY: it lies in the direct map, which null does not.
         let object = unsafe { NonNull::new_unchecked(object.cast_mut()) };
-        magazine.push(Parked { object, place }, || self.platform().step()) && {
+        magazine.push(CachedObject { object, place }, || self.platform().step()) && {
             self.platform().step();
-            place.state().set(State::PARKED);
+            place.state().set(State::CACHED);
             true
         }
     }
@@ -150,7 +150,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
     fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Found {
         let Some(pin) = self.platform().pin() else { return Found::NoMagazines };
-        let (cpus, cpu) = (&cache.cpus, pin.front());
+        let (cpus, cpu) = (&cache.cpus, pin.cache_index());
         if cpus.drain_requests().take(cpu) {
             self.detach_magazines(cache, cpu);
         }
@@ -170,10 +170,10 @@ impl<P: Platform> ObjectAllocator<P> {
                 cache.slabs.with(|slabs| slabs.refill([loaded, spare], cache.sizes.batch(), cache.geometry.stride));
             }
         }
-        let parked = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
-        parked.map_or(Found::Nothing, |parked| {
-            parked.place.state().set(State::LIVE);
-            Found::Object(parked.object)
+        let cached = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
+        cached.map_or(Found::Nothing, |cached| {
+            cached.place.state().set(State::LIVE);
+            Found::Object(cached.object)
         })
     }
 
@@ -191,20 +191,20 @@ impl<P: Platform> ObjectAllocator<P> {
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
             .and_then(|(slab, place)| {
-                let (cache, parked) = (self.owner(slab), Parked { object, place });
+                let (cache, cached) = (self.owner(slab), CachedObject { object, place });
                 if !cache.debug.is_empty() {
-                    self.watch_free(cache, parked, call)?;
+                    self.watch_free(cache, cached, call)?;
                 }
-                self.park(slab, parked);
+                self.put_away(slab, cached);
                 Ok(())
             })
             .map_err(|error| self.bad_object(call, addr, error))
     }
 
     /// Puts a live object away: into a magazine, or, where there is none, into its slab.
-    fn park(&'static self, slab: SlabRef, parked: Parked) {
+    fn put_away(&'static self, slab: SlabRef, cached: CachedObject) {
         let cache = self.owner(slab);
-        match self.put_into_magazine(cache, parked, Full::Keep) {
+        match self.put_into_magazine(cache, cached, Full::Keep) {
             Put::Done => return,
             Put::Flushed => return self.trim(cache),
             Put::NeedsMagazine(cpu) => {
@@ -214,16 +214,16 @@ impl<P: Platform> ObjectAllocator<P> {
             }
             Put::Nowhere => self.attach_magazines(cache),
         }
-        if !matches!(self.put_into_magazine(cache, parked, Full::Flush), Put::Done | Put::Flushed) {
-            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(parked.place)));
+        if !matches!(self.put_into_magazine(cache, cached, Full::Flush), Put::Done | Put::Flushed) {
+            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(cached.place)));
         }
         self.trim(cache);
     }
 
     /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.
-    fn put_into_magazine(&'static self, cache: &Cache<P>, parked: Parked, when_full: Full) -> Put {
+    fn put_into_magazine(&'static self, cache: &Cache<P>, cached: CachedObject, when_full: Full) -> Put {
         let Some(pin) = self.platform().pin() else { return Put::Nowhere };
-        let (cpus, cpu) = (&cache.cpus, pin.front());
+        let (cpus, cpu) = (&cache.cpus, pin.cache_index());
         if cpus.drain_requests().take(cpu) {
             self.detach_magazines(cache, cpu);
         }
@@ -245,11 +245,11 @@ impl<P: Platform> ObjectAllocator<P> {
                 }
             }
         }
-        let pushed = cpus.loaded(cpu).is_some_and(|magazine| magazine.push(parked, || self.platform().step()));
+        let pushed = cpus.loaded(cpu).is_some_and(|magazine| magazine.push(cached, || self.platform().step()));
         if !pushed {
             return Put::Nowhere;
         }
-        parked.place.state().set(State::PARKED);
+        cached.place.state().set(State::CACHED);
         put
     }
 }

@@ -53,7 +53,7 @@ pub struct CacheStats {
     /// Bytes from one object to the next.
     pub object_size: usize,
     /// Free objects that wait in magazines.
-    pub parked: usize,
+    pub cached: usize,
     /// Objects of a full magazine; 0 when the cache has none. A CPU has two.
     pub magazine: usize,
     /// Objects that a refill of magazines takes from slabs.
@@ -66,7 +66,7 @@ pub struct CacheStats {
     pub pages_per_slab: usize,
     /// Pages of all slabs.
     pub pages: usize,
-    /// Most objects that were ever out of their slabs at once, live or parked.
+    /// Most objects that were ever out of their slabs at once, live or cached.
     pub high: usize,
     /// Objects that left their slabs since the cache was made.
     pub allocs: u64,
@@ -230,22 +230,22 @@ impl<P: Platform> Cache<P> {
         slab.first().add(object * self.geometry.stride)
     }
 
-    /// Objects that are live and objects that are parked. Exact while nobody allocates or frees.
+    /// Objects that are live and objects that are cached. Exact while nobody allocates or frees.
     pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
         if slabs.out() == 0 {
             return (0, 0);
         }
-        let parked = self.cpus.parked();
-        (slabs.out().saturating_sub(parked), parked)
+        let cached = self.cpus.cached();
+        (slabs.out().saturating_sub(cached), cached)
     }
 
     pub(crate) fn stats(&self) -> CacheStats {
         self.slabs.with(|slabs| {
-            let (active_objects, parked) = self.usage(slabs);
+            let (active_objects, cached) = self.usage(slabs);
             CacheStats {
                 name: self.name,
                 active_objects,
-                parked,
+                cached,
                 magazine: self.sizes.capacity(),
                 batch: self.sizes.batch(),
                 objects: slabs.objects(),

@@ -4,7 +4,7 @@
 //! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
 //! it keeps, or is filled from a slab.
 //!
-//! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::front`](crate::Pinned::front).
+//! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::cache_index`](crate::Pinned::cache_index).
 //! A depot has a lock, which others take only for a surplus, when memory is short, to drain and to count. A magazine leaves
 //! a CPU or a depot under the lock of the cache, before it is given back: who holds that lock may look at the counts of
 //! all CPUs.
@@ -13,7 +13,7 @@ use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::objects::depot::{Depot, Lack};
 use crate::objects::descriptor::State;
-use crate::objects::magazine::{CAPACITIES, Magazine, MagazineRef, Parked};
+use crate::objects::magazine::{CAPACITIES, CachedObject, Magazine, MagazineRef};
 use crate::percpu::{DrainRequests, MAX_CPUS};
 use crate::platform::{Lock, Platform};
 
@@ -280,20 +280,20 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
-    pub(crate) fn parked(&self) -> usize {
+    pub(crate) fn cached(&self) -> usize {
         self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
 
-    /// Checks that all objects in magazines are parked and returns how many there are. Under the cache's lock, with the
+    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock, with the
     /// cache at rest.
     pub(crate) fn validate(&self) -> Result<usize, &'static str> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
         }
-        let is_parked = |object: Parked| object.place.state().get() == State::PARKED;
-        self.try_sum(|magazine| match magazine.iter().all(is_parked) {
+        let is_cached = |object: CachedObject| object.place.state().get() == State::CACHED;
+        self.try_sum(|magazine| match magazine.iter().all(is_cached) {
             true => Ok(magazine.len()),
-            false => Err("a magazine holds an object that is not parked"),
+            false => Err("a magazine holds an object that is not cached"),
         })
     }
 

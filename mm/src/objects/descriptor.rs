@@ -3,8 +3,8 @@
 //! The descriptor is followed by one byte per object, its [`State`]. Objects themselves are never touched: what a caller
 //! left in one is there when the next caller gets it.
 //!
-//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `Parked`, who
-//! frees the object; `Parked` to `Live`, the CPU whose magazine the object is in.
+//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`, who
+//! frees the object; `CachedObject` to `Live`, the CPU whose magazine the object is in.
 
 use core::cell::Cell;
 use core::ops::Deref;
@@ -36,7 +36,7 @@ impl State {
     /// In its slab.
     pub(crate) const FREE: u8 = 0;
     /// In a magazine.
-    pub(crate) const PARKED: u8 = 1;
+    pub(crate) const CACHED: u8 = 1;
     /// With whoever allocated it.
     pub(crate) const LIVE: u8 = 2;
 
@@ -55,9 +55,9 @@ impl State {
         self.get() == Self::LIVE
     }
 
-    /// Takes a live object away from its owner: of several that try, on whatever CPUs, one succeeds. It is parked then.
+    /// Takes a live object away from its owner: of several that try, on whatever CPUs, one succeeds. It is cached then.
     pub(crate) fn claim(&self) -> bool {
-        self.0.compare_exchange(Self::LIVE, Self::PARKED, Relaxed, Relaxed).is_ok()
+        self.0.compare_exchange(Self::LIVE, Self::CACHED, Relaxed, Relaxed).is_ok()
     }
 }
 
@@ -117,7 +117,7 @@ impl Slab {
         self.objects
     }
 
-    /// Objects that are not in the slab: live or parked.
+    /// Objects that are not in the slab: live or cached.
     #[inline]
     pub(crate) fn out(&self) -> usize {
         self.objects - usize::from(self.free.get())
@@ -184,9 +184,9 @@ impl SlabRef {
         place.0.as_ptr().addr() - self.0.as_ptr().addr()
     }
 
-    /// Objects that are parked.
-    pub(crate) fn parked(&self) -> usize {
-        self.states().iter().filter(|object| object.get() == State::PARKED).count()
+    /// Objects that are cached.
+    pub(crate) fn cached(&self) -> usize {
+        self.states().iter().filter(|object| object.get() == State::CACHED).count()
     }
 
     /// Checks that counts and states agree.

@@ -18,9 +18,9 @@ impl<P: Platform> ObjectAllocator<P> {
             // SAFETY: a page that reads Slab carries the link of its slab, which exists until that state goes.
             PageState::Slab => Ok(unsafe { SlabRef::from_link(page.link()) }),
             PageState::Allocated(_) => Err(FreeError::NotSlab),
-            PageState::Free(_) | PageState::Parked(_) => Err(FreeError::DoubleFree),
+            PageState::Free(_) | PageState::Cached(_) => Err(FreeError::DoubleFree),
             PageState::Inner => match self.direct.map().block_of(frame) {
-                Some((_, PageState::Free(_) | PageState::Parked(_))) => Err(FreeError::DoubleFree),
+                Some((_, PageState::Free(_) | PageState::Cached(_))) => Err(FreeError::DoubleFree),
                 Some(_) => Err(FreeError::NotSlab),
                 None => Err(FreeError::Reserved),
             },

@@ -1,6 +1,6 @@
 //! Magazines of objects: what a CPU allocates from and frees to without a lock.
 //!
-//! A magazine is an array of [`Parked`] objects behind a small header, in memory from a boot cache of the allocators. It
+//! A magazine is an array of [`CachedObject`] objects behind a small header, in memory from a boot cache of the allocators. It
 //! belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
 //! (Bonwick and Adams, "Magazines and Vmem", 2001.)
 
@@ -13,12 +13,12 @@ use crate::objects::descriptor::StatePlace;
 
 /// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
 #[derive(Clone, Copy)]
-pub(crate) struct Parked {
+pub(crate) struct CachedObject {
     pub(crate) object: NonNull<u8>,
     pub(crate) place: StatePlace,
 }
 
-const ENTRY: u32 = size_of::<Parked>() as u32;
+const ENTRY: u32 = size_of::<CachedObject>() as u32;
 
 /// Objects that the kinds of magazines hold at most.
 pub(crate) const CAPACITIES: [usize; 4] = [8, 16, 32, 64];
@@ -51,7 +51,7 @@ impl Deref for MagazineRef {
 impl Magazine {
     /// Bytes of a magazine for `capacity` objects.
     pub(crate) const fn bytes(capacity: usize) -> usize {
-        size_of::<Self>() + capacity * size_of::<Parked>()
+        size_of::<Self>() + capacity * size_of::<CachedObject>()
     }
 
     /// A magazine without room: it stands where there is none, being both empty and full.
@@ -112,7 +112,7 @@ impl MagazineRef {
 
     /// Takes the object that was put in last. Calls `step` on the way, where an interrupt may come.
     #[inline]
-    pub(crate) fn pop(self, step: impl Fn()) -> Option<Parked> {
+    pub(crate) fn pop(self, step: impl Fn()) -> Option<CachedObject> {
         let used = self.used.load(Relaxed);
         if used == 0 {
             return None;
@@ -121,50 +121,50 @@ impl MagazineRef {
         // The one before the first that is not used.
         let last = self.entry(used).as_ptr().wrapping_sub(1);
         // SAFETY: what lies below `used` was written by `push` or `fill`.
-        let parked = unsafe { last.read() };
+        let cached = unsafe { last.read() };
         step();
         // Loaded once more, the count is changed by one instruction.
         self.used.store(self.used.load(Relaxed).wrapping_sub(ENTRY), Relaxed);
-        Some(parked)
+        Some(cached)
     }
 
     /// Puts an object in, if there is room. Calls `step` as [`pop`](Self::pop) does.
     #[inline]
-    pub(crate) fn push(self, parked: Parked, step: impl Fn()) -> bool {
+    pub(crate) fn push(self, cached: CachedObject, step: impl Fn()) -> bool {
         let used = self.used.load(Relaxed);
         if used >= self.room.get() {
             return false;
         }
         step();
         // SAFETY: there is room for one more.
-        unsafe { self.entry(used).write(parked) };
+        unsafe { self.entry(used).write(cached) };
         step();
         self.used.store(self.used.load(Relaxed).wrapping_add(ENTRY), Relaxed);
         true
     }
 
     /// Fills an empty magazine with `count` objects, no more than it has room for; the first is taken out first.
-    pub(crate) fn fill(self, count: usize, mut next: impl FnMut() -> Option<Parked>) {
+    pub(crate) fn fill(self, count: usize, mut next: impl FnMut() -> Option<CachedObject>) {
         debug_assert!(self.is_empty() && count <= self.capacity());
         for place in (0..count as u32).rev() {
-            let Some(parked) = next() else { return };
+            let Some(cached) = next() else { return };
             // SAFETY: `place` is below the capacity.
-            unsafe { self.entry(place * ENTRY).write(parked) };
+            unsafe { self.entry(place * ENTRY).write(cached) };
         }
         self.used.store(count as u32 * ENTRY, Relaxed);
     }
 
     /// The objects in it, for validation.
-    pub(crate) fn iter(self) -> impl Iterator<Item = Parked> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = CachedObject> {
         // SAFETY: as in `pop`.
         (0..self.len() as u32).map(move |place| unsafe { self.entry(place * ENTRY).read() })
     }
 
     /// The entry at a byte offset.
     #[inline]
-    fn entry(self, offset: u32) -> NonNull<Parked> {
+    fn entry(self, offset: u32) -> NonNull<CachedObject> {
         // Not a reference to the header: the entries lie behind it.
-        let first = self.0.as_ptr().wrapping_add(1).cast::<Parked>().wrapping_byte_add(offset as usize);
+        let first = self.0.as_ptr().wrapping_add(1).cast::<CachedObject>().wrapping_byte_add(offset as usize);
         // SAFETY: behind a header lies no null.
         unsafe { NonNull::new_unchecked(first) }
     }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
 use crate::objects::descriptor::{SlabList, SlabRef, State};
-use crate::objects::magazine::{MagazineRef, Parked};
+use crate::objects::magazine::{CachedObject, MagazineRef};
 
 /// The slabs, by how many of their objects are out.
 pub struct Slabs {
@@ -20,7 +20,7 @@ pub struct Slabs {
     objects: usize,
     pages: usize,
     next_colour: usize,
-    /// Objects that are live or parked.
+    /// Objects that are live or cached.
     out: usize,
     pub(crate) counts: Counts,
 }
@@ -91,9 +91,10 @@ impl Slabs {
         for magazine in magazines {
             let count = left.min(magazine.capacity());
             magazine.fill(count, || {
-                let object = slab.take(State::PARKED)?;
+                let object = slab.take(State::CACHED)?;
                 let place = slab.place(object);
-                NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| Parked { object, place })
+                NonNull::new(slab.first().add(object * stride).as_mut_ptr())
+                    .map(|object| CachedObject { object, place })
             });
             left -= count;
         }
@@ -117,9 +118,9 @@ impl Slabs {
 
     /// Puts every object of a magazine back; `slab_at` finds the slab around an address.
     pub(crate) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
-        while let Some(parked) = magazine.pop(|| ()) {
-            let slab = slab_at(VirtAddr::from_ptr(parked.object.as_ptr()));
-            self.put(slab, slab.object_of(parked.place));
+        while let Some(cached) = magazine.pop(|| ()) {
+            let slab = slab_at(VirtAddr::from_ptr(cached.object.as_ptr()));
+            self.put(slab, slab.object_of(cached.place));
         }
     }
 
@@ -169,7 +170,7 @@ impl Slabs {
         self.counts.errors += 1;
     }
 
-    /// Objects that are live or parked.
+    /// Objects that are live or cached.
     pub(crate) fn out(&self) -> usize {
         self.out
     }
@@ -194,13 +195,13 @@ impl Slabs {
         self.pages
     }
 
-    /// Checks the lists, each slab, and that as many objects are parked as the magazines hold.
+    /// Checks the lists, each slab, and that as many objects are cached as the magazines hold.
     pub(crate) fn validate(&self, in_magazines: usize) -> Result<(), &'static str> {
-        let (mut out, mut parked) = (0, 0);
+        let (mut out, mut cached) = (0, 0);
         for slab in self.partial.iter().chain(self.exhausted.iter()).chain(self.whole.iter()) {
             slab.validate()?;
             out += slab.out();
-            parked += slab.parked();
+            cached += slab.cached();
         }
         if self.exhausted.iter().any(|slab| slab.free() > 0) || self.whole.iter().any(|slab| !slab.is_whole()) {
             return Err("a slab hangs in the wrong list");
@@ -211,10 +212,10 @@ impl Slabs {
         if out != self.out {
             return Err("a cache's count of objects out is wrong");
         }
-        match parked.cmp(&in_magazines) {
+        match cached.cmp(&in_magazines) {
             Ordering::Less => Err("an object is in two magazines"),
             Ordering::Equal => Ok(()),
-            Ordering::Greater => Err("a parked object is in no magazine"),
+            Ordering::Greater => Err("a cached object is in no magazine"),
         }
     }
 }

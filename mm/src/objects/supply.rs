@@ -13,8 +13,8 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
     pub(super) fn attach_magazines(&'static self, cache: &Cache<P>) {
         let lacks = || {
-            let pin = self.platform().pin().filter(|pin| pin.front() < MAX_CPUS)?;
-            (!cache.cpus.has_magazines(pin.front())).then_some(pin)
+            let pin = self.platform().pin().filter(|pin| pin.cache_index() < MAX_CPUS)?;
+            (!cache.cpus.has_magazines(pin.cache_index())).then_some(pin)
         };
         if cache.sizes.capacity() == 0 || lacks().is_none() || self.is_short(cache) {
             return;
@@ -22,7 +22,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let Some(loaded) = self.new_magazine(cache) else { return };
         let Some(spare) = self.new_magazine(cache) else { return self.free_magazine(loaded) };
         match lacks() {
-            Some(pin) => cache.cpus.attach(pin.front(), [loaded, spare]),
+            Some(pin) => cache.cpus.attach(pin.cache_index(), [loaded, spare]),
             None => [loaded, spare].into_iter().for_each(|magazine| self.free_magazine(magazine)),
         }
     }

@@ -8,7 +8,7 @@ use crate::error::FreeError;
 use crate::objects::cache::Cache;
 use crate::objects::debug::{DebugFlags, Event, Life, Watched};
 use crate::objects::descriptor::SlabRef;
-use crate::objects::magazine::Parked;
+use crate::objects::magazine::CachedObject;
 use crate::platform::{Lock, Platform};
 use crate::report::{Call, Damage, Incident};
 
@@ -59,7 +59,7 @@ impl<P: Platform> ObjectAllocator<P> {
     pub(super) fn watch_free(
         &self,
         cache: &Cache<P>,
-        Parked { object, place }: Parked,
+        CachedObject { object, place }: CachedObject,
         call: Call,
     ) -> Result<(), FreeError> {
         if !place.state().claim() {

@@ -4,7 +4,7 @@
 //! - `Inner`, `Free`: the lock of the page's zone.
 //! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock. What others may
 //!   change meanwhile, the count of references, changes under the zone's lock too.
-//! - `Parked`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
+//! - `Cached`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
 //!
 //! ```text
@@ -43,7 +43,7 @@ pub enum PageState {
     /// First page of a free block.
     Free(Order),
     /// First page of a free block that waits in a magazine.
-    Parked(Order),
+    Cached(Order),
     /// First page of an allocated block.
     Allocated(Order),
     /// A page of a slab, first or not.
@@ -116,7 +116,7 @@ pub(crate) struct Word(u64);
 const KIND_FREE: u64 = 1;
 const KIND_ALLOCATED: u64 = 2;
 const KIND_OWN_SLAB: u64 = 4;
-const KIND_PARKED: u64 = 5;
+const KIND_CACHED: u64 = 5;
 /// The only kind with this bit.
 const KIND_SLAB: u64 = 8;
 const KIND_MASK: u64 = 0xf;
@@ -175,14 +175,14 @@ impl Word {
 
     /// The word of a block in a magazine.
     #[inline]
-    pub(crate) const fn parked(key: BlockKey) -> Self {
-        Self(KIND_PARKED | key.bits())
+    pub(crate) const fn cached(key: BlockKey) -> Self {
+        Self(KIND_CACHED | key.bits())
     }
 
     /// The word of a single page that has left its magazine and is about to be merged.
     #[inline]
     pub(crate) const fn loose(zone: ZoneKind) -> Self {
-        Self(Self::parked(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
+        Self(Self::cached(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
     }
 
     /// The key of an allocated block of this order and tag with one reference; `None` when the word says anything else.
@@ -198,7 +198,7 @@ impl Word {
         let order = Order::new((self.0 >> ORDER_SHIFT & 0xf) as usize).unwrap_or(Order::MAX);
         match self.0 & KIND_MASK {
             KIND_FREE => PageState::Free(order),
-            KIND_PARKED => PageState::Parked(order),
+            KIND_CACHED => PageState::Cached(order),
             KIND_ALLOCATED => PageState::Allocated(order),
             KIND_SLAB | KIND_OWN_SLAB => PageState::Slab,
             _ => PageState::Inner,

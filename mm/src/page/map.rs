@@ -106,10 +106,10 @@ impl PageMap {
                 Tag::None => FreeError::WrongOrder,
                 tag => FreeError::Owned(tag),
             },
-            PageState::Free(_) | PageState::Parked(_) => FreeError::DoubleFree,
+            PageState::Free(_) | PageState::Cached(_) => FreeError::DoubleFree,
             PageState::Slab => FreeError::SlabPage,
             PageState::Inner => match self.block_of(frame) {
-                Some((_, PageState::Free(_) | PageState::Parked(_))) => FreeError::DoubleFree,
+                Some((_, PageState::Free(_) | PageState::Cached(_))) => FreeError::DoubleFree,
                 Some(_) => FreeError::Interior,
                 None => FreeError::Reserved,
             },
@@ -126,7 +126,7 @@ impl PageMap {
             let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));
             let state = self.at(head).state();
             match state {
-                PageState::Free(order) | PageState::Parked(order) | PageState::Allocated(order)
+                PageState::Free(order) | PageState::Cached(order) | PageState::Allocated(order)
                     if frame.as_u32() - head.as_u32() < order.pages() =>
                 {
                     Some((head, state))

@@ -127,7 +127,7 @@ impl<P: Platform> PageAllocator<P> {
     fn free_cleared(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
         let kind = self.direct.zone_of(frame);
         // Until it is cleared, no allocation finds it.
-        let hide = |_: &mut Zone| page.set_word(Word::parked(BlockKey::new(kind, order)));
+        let hide = |_: &mut Zone| page.set_word(Word::cached(BlockKey::new(kind, order)));
         if self.drop_reference((frame, page), order, tag, hide)? {
             // High memory that has no windows yet was not handed out either.
             let _: Result<(), AllocError> = self.clear_block(frame, order);

@@ -9,7 +9,7 @@
 //! to write anyway.
 //!
 //! Who may touch a CPU's [`PageSets`]: the thread that is pinned to the CPU, and of what runs there only one at a time:
-//! an interrupt that may have come in between goes to the zone ([`front`](crate::Pinned::front)). Its words are atomics,
+//! an interrupt that may have come in between goes to the zone ([`cache_index`](crate::Pinned::cache_index)). Its words are atomics,
 //! read and written Relaxed, so that others may look at the counts.
 
 use core::sync::atomic::AtomicU64;
@@ -115,9 +115,9 @@ impl PageSet {
     }
 
     /// Checks both magazines.
-    pub(super) fn validate(&self, map: &PageMap, parked: Word) -> Result<(), &'static str> {
-        let sound = [&self.loaded, &self.spare].into_iter().all(|cell| cell.get().is_sound(map, |word| word == parked));
-        if sound { Ok(()) } else { Err("a magazine holds a block that is not parked, or leads out of memory") }
+    pub(super) fn validate(&self, map: &PageMap, cached: Word) -> Result<(), &'static str> {
+        let sound = [&self.loaded, &self.spare].into_iter().all(|cell| cell.get().is_sound(map, |word| word == cached));
+        if sound { Ok(()) } else { Err("a magazine holds a block that is not cached, or leads out of memory") }
     }
 
     /// Blocks in both magazines.

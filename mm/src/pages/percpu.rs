@@ -19,7 +19,7 @@ impl<P: Platform> PageAllocator<P> {
     #[inline]
     pub(super) fn pop_cached(&self, key: BlockKey, tag: Tag) -> Option<Pfn> {
         let pin = self.platform.pin()?;
-        let sets = self.cpus.get(pin.front())?;
+        let sets = self.cpus.get(pin.cache_index())?;
         self.platform.step();
         let frame = sets.set_of(key).pop(self.map(), Word::allocated(key, tag));
         self.platform.step();
@@ -30,7 +30,7 @@ impl<P: Platform> PageAllocator<P> {
     /// filled.
     pub(super) fn alloc_cached<'a>(&self, key: BlockKey, tag: Tag, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         let (set, word) = (sets.set_of(key), Word::allocated(key, tag));
         let pop = || set.pop(self.map(), word);
         let take = |frame: &mut Pfn| {
@@ -68,14 +68,14 @@ impl<P: Platform> PageAllocator<P> {
     /// Puts an allocated block of this order that anybody may free into this CPU's magazines as they are; says whether it is
     /// one and there was room. It calls nothing.
     ///
-    /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it parked.
+    /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it cached.
     #[inline]
     pub(super) fn push_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(sets) = self.cpus.get(pin.front()) else { return false };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
         let Some(key) = self.cacheable(page, order, Tag::None) else { return false };
         self.platform.step();
-        let pushed = sets.set_of(key).push(self.map(), frame, Word::parked(key), key_capacity(key));
+        let pushed = sets.set_of(key).push(self.map(), frame, Word::cached(key), key_capacity(key));
         self.platform.step();
         if pushed {
             // The block stays in the magazine until the pin is dropped.
@@ -88,7 +88,7 @@ impl<P: Platform> PageAllocator<P> {
     /// full; says whether that was possible.
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
-        let Some(sets) = self.cpus.get(pin.front()) else { return false };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
         let key = self.cacheable(page, order, tag).filter(|&key| key_capacity(key) > 0);
         let Some(key) = key else { return false };
         self.put_or_trade(sets, pin.cpu(), frame, key);
@@ -107,7 +107,7 @@ impl<P: Platform> PageAllocator<P> {
     /// many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         let put = |&frame: &Pfn| {
             let key = self.cacheable(self.map().get(frame)?, Order::ZERO, Tag::None)?;
             self.put_or_trade(sets, pin.cpu(), frame, key);
@@ -120,7 +120,7 @@ impl<P: Platform> PageAllocator<P> {
     /// far as that is possible; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, tag: Tag, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        let Some(sets) = self.cpus.get(pin.front()) else { return 0 };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         // In registers, as long as nothing takes their address.
         let (mut rest, mut freed) = (*chain, 0);
         while freed < most {
@@ -141,7 +141,7 @@ impl<P: Platform> PageAllocator<P> {
         self.platform.step();
         self.platform.on_free(frame, key.order(), key.zone());
         let set = sets.set_of(key);
-        let push = || set.push(self.map(), frame, Word::parked(key), key_capacity(key));
+        let push = || set.push(self.map(), frame, Word::cached(key), key_capacity(key));
         if !push() {
             set.swap();
             self.platform.step();
@@ -185,7 +185,7 @@ impl<P: Platform> PageAllocator<P> {
     /// Empties this CPU's magazines into the buddy lists; returns how many pages that were. Any context.
     pub(super) fn drain_this_cpu(&self) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
-        self.cpus.get(pin.front()).map_or(0, |sets| self.empty_sets(sets))
+        self.cpus.get(pin.cache_index()).map_or(0, |sets| self.empty_sets(sets))
     }
 
     /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns how
@@ -197,13 +197,13 @@ impl<P: Platform> PageAllocator<P> {
         pages
     }
 
-    /// Checks that magazines hold parked blocks of their zone and order only. Needs the CPUs at rest.
+    /// Checks that magazines hold cached blocks of their zone and order only. Needs the CPUs at rest.
     pub(super) fn validate_magazines(&self) -> Result<(), &'static str> {
         for sets in &self.cpus {
             for kind in ZoneKind::ALL {
                 for order in cached_orders() {
                     let key = BlockKey::new(kind, order);
-                    sets.set_of(key).validate(self.map(), Word::parked(key))?;
+                    sets.set_of(key).validate(self.map(), Word::cached(key))?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A pool of pages that were cleared ahead.
 //!
-//! Its pages are parked: free, but outside of the zone's count.
+//! Its pages are cached: free, but outside of the zone's count.
 
 use crate::addr::Pfn;
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -49,7 +49,7 @@ impl<P: Platform> Prezeroed<P> {
 
     /// Adds a cleared page, which is the caller's, for one that was asked for.
     pub(super) fn add(&self, map: &PageMap, frame: Pfn) {
-        map.at(frame).set_word(Word::parked(Self::KEY));
+        map.at(frame).set_word(Word::cached(Self::KEY));
         self.wanted.store(self.wanted.load(Relaxed).saturating_sub(1), Relaxed);
         self.with(|pages| pages.push(map, frame));
     }
@@ -68,10 +68,10 @@ impl<P: Platform> Prezeroed<P> {
         self.with(|pages| core::mem::replace(pages, BlockChain::EMPTY))
     }
 
-    /// Checks that the pool holds parked pages only.
+    /// Checks that the pool holds cached pages only.
     pub(super) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
-        let sound = self.with(|pages| pages.is_sound(map, |word| word == Word::parked(Self::KEY)));
-        if sound { Ok(()) } else { Err("the pool of cleared pages holds one that is not parked") }
+        let sound = self.with(|pages| pages.is_sound(map, |word| word == Word::cached(Self::KEY)));
+        if sound { Ok(()) } else { Err("the pool of cleared pages holds one that is not cached") }
     }
 
     /// Runs `f` with the pages, and counts them after it.

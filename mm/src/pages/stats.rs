@@ -21,7 +21,7 @@ pub struct ZoneStats {
     /// Of these, pages in the depots.
     pub depot: usize,
     /// Of these, pages in the CPUs' magazines, which the watermarks do not count.
-    pub parked: usize,
+    pub cached: usize,
     /// Its watermarks, in pages.
     pub marks: Watermarks,
     /// Free blocks of each order.
@@ -36,7 +36,7 @@ impl<P: Platform> PageAllocator<P> {
     /// A snapshot of one zone.
     pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
         let cpus = core::array::from_fn(|cpu| self.cpus[cpu].counts(kind));
-        let parked = self.parked_pages(kind);
+        let cached = self.cached_pages(kind);
         let (allocs, frees) = cpus.iter().fold((0, 0), |sum, cpu| (sum.0 + cpu.allocs, sum.1 + cpu.frees));
         self.zone(kind).with(|zone| {
             let mut blocks = [0; Order::COUNT];
@@ -46,9 +46,9 @@ impl<P: Platform> PageAllocator<P> {
             ZoneStats {
                 kind,
                 managed: zone.managed(),
-                free: zone.free_pages() + parked,
+                free: zone.free_pages() + cached,
                 depot: zone.depot_pages(),
-                parked,
+                cached,
                 marks: zone.watermarks(),
                 blocks,
                 counters: ZoneCounters {
@@ -68,14 +68,14 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
-        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.parked_pages(kind);
+        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.cached_pages(kind);
         ZoneKind::ALL.into_iter().map(free).sum()
     }
 
     /// Free pages of a zone that wait in magazines, or cleared.
-    fn parked_pages(&self, zone: ZoneKind) -> usize {
-        let parked: usize = self.cpus.iter().map(|sets| sets.counts(zone).pages).sum();
-        parked + self.prezeroed_pages(zone)
+    fn cached_pages(&self, zone: ZoneKind) -> usize {
+        let cached: usize = self.cpus.iter().map(|sets| sets.counts(zone).pages).sum();
+        cached + self.prezeroed_pages(zone)
     }
 
     /// A snapshot of the events since boot, over all CPUs.

@@ -182,7 +182,7 @@ impl Zone {
         let mut magazine = BlockChain::EMPTY;
         while magazine.len() < capacity(order) {
             let Some(block) = self.buddy.alloc(map, order) else { break };
-            map.at(block).set_word(Word::parked(self.key(order)));
+            map.at(block).set_word(Word::cached(self.key(order)));
             magazine.push(map, block);
         }
         (magazine.len() > 0).then_some(magazine)
@@ -238,7 +238,7 @@ impl Zone {
             return Err("depot pages are not the sum of the depots");
         }
         for order in cached_orders() {
-            self.depots[order.log2()].validate(map, order, Word::parked(self.key(order)))?;
+            self.depots[order.log2()].validate(map, order, Word::cached(self.key(order)))?;
         }
         if self.buddy.free_pages() + self.depot_pages > self.managed {
             return Err("more pages are free than the zone has");

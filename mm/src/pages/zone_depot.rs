@@ -38,13 +38,13 @@ impl Depot {
         Some(magazine)
     }
 
-    /// Checks that the magazines are full and every block in them reads `parked`.
-    pub(super) fn validate(&self, map: &PageMap, order: Order, parked: Word) -> Result<(), &'static str> {
+    /// Checks that the magazines are full and every block in them reads `cached`.
+    pub(super) fn validate(&self, map: &PageMap, order: Order, cached: Word) -> Result<(), &'static str> {
         let mut magazines = 0;
         for mut head in self.piles {
             while head != NIL && magazines < self.magazines {
-                if !BlockChain::from_head(head, capacity(order)).is_sound(map, |word| word == parked) {
-                    return Err("a depot holds a block that is not parked");
+                if !BlockChain::from_head(head, capacity(order)).is_sound(map, |word| word == cached) {
+                    return Err("a depot holds a block that is not cached");
                 }
                 head = (map.at(Pfn::new(head)).link() >> 32) as u32;
                 magazines += 1;

@@ -16,7 +16,7 @@ pub fn zoneinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
             ("high", zone.marks.high as u64),
             ("managed", zone.managed as u64),
             ("depot", zone.depot as u64),
-            ("parked", zone.parked as u64),
+            ("cached", zone.cached as u64),
         ];
         lines.iter().try_for_each(|(name, value)| writeln!(out, "        {name:<8} {value}"))?;
         let events = [

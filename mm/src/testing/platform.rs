@@ -239,7 +239,7 @@ impl Pinned for HostPin {
         self.number()
     }
 
-    fn front(&self) -> usize {
+    fn cache_index(&self) -> usize {
         if INTRUDING.get() { MAX_CPUS } else { self.number() }
     }
 }

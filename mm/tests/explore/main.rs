@@ -84,7 +84,7 @@ impl Machine {
         self.memory.validate().expect("valid");
         self.memory.drop_caches();
         assert_eq!(self.memory.pages().free_pages_total(), self.free);
-        assert_eq!(self.memory.pages().zone_stats(mm::ZoneKind::Normal).parked, 0);
+        assert_eq!(self.memory.pages().zone_stats(mm::ZoneKind::Normal).cached, 0);
         self.memory.validate().expect("valid");
     }
 }

@@ -59,7 +59,7 @@ impl Pinned for ExploredPin {
         self.cpu
     }
 
-    fn front(&self) -> usize {
+    fn cache_index(&self) -> usize {
         self.cpu
     }
 }

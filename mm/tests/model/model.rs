@@ -142,7 +142,7 @@ impl Model {
         let order = Order::new(self.rng.below(10).min(self.rng.below(10))).expect("below 10");
         let expected = self.serving_zone(gfp, order);
         // What magazines and depots hold may merge to a block that the lists do not show.
-        let hidden = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind)).map(|zone| zone.depot + zone.parked > 0);
+        let hidden = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind)).map(|zone| zone.depot + zone.cached > 0);
         let (frame, addressed) = match self.rng.below(4) {
             0 => (memory.alloc_pages(gfp, order), false),
             1 if order == Order::ZERO => (self.zeroed(gfp), true),
