@@ -98,7 +98,11 @@ impl<P: Platform> ObjectAllocator<P> {
         // Before the checks: of two threads of a CPU that free one object, the second finds it cached.
         let Some(pin) = self.platform().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
-        let Some(offset) = self.direct.gapless_offset(addr) else { return false };
+        // The platform's own word, not a copy: it is a constant where the kernel has one.
+        let offset = addr.as_usize().wrapping_sub(self.platform().direct_map().as_usize());
+        if !self.direct.is_gapless(offset) {
+            return false;
+        }
         let page = self.direct.map().at_offset(offset);
         let (word, link) = (page.word(), page.link());
         let fits = match owner {

@@ -37,12 +37,12 @@ impl<P: Platform> ObjectAllocator<P> {
     #[inline(always)]
     pub(crate) fn kmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
         if size > KMALLOC_MAX {
-            return Err(self.pages.refuse(call, TOO_LARGE));
+            return Err(self.refuse(call, TOO_LARGE));
         }
         if gfp.intersects(ZONES) {
             return self.kmalloc_from_zone(size, gfp, call);
         }
-        self.pages.check_context(gfp, call)?;
+        self.check_context(gfp, call)?;
         let cache = self.classes.cache_for(size, Twin::Normal).ok_or(AllocError)?;
         self.alloc_object(cache, gfp, call)
     }
@@ -52,7 +52,7 @@ impl<P: Platform> ObjectAllocator<P> {
     #[inline(never)]
     fn kmalloc_from_zone(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
         self.pages.check_addressable(gfp, call)?;
-        self.pages.check_context(gfp, call)?;
+        self.check_context(gfp, call)?;
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let cache = self.classes.cache_for(size, twin).ok_or(AllocError)?;
         self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), call)
@@ -80,7 +80,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let call = Call::here(&"kmalloc_array");
         match count.checked_mul(size) {
             Some(bytes) => self.kmalloc(bytes, gfp, call),
-            None => Err(self.pages.refuse(call, TOO_LARGE)),
+            None => Err(self.refuse(call, TOO_LARGE)),
         }
     }
 
@@ -115,7 +115,7 @@ impl<P: Platform> ObjectAllocator<P> {
             self.bad_object(call, addr, error);
             AllocError
         })?;
-        self.pages.check_context(gfp, call)?;
+        self.check_context(gfp, call)?;
         let held = self.owner(slab).geometry.usable;
         if size <= held {
             return Ok(old);

@@ -45,7 +45,7 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> Result<CacheRef<P>, CreateError> {
         self.pages.check_may_sleep(call).map_err(|_| CreateError::WrongContext)?;
         let name = check_spec(spec).inspect_err(|error| {
-            self.pages.refuse(call, error.reason());
+            self.refuse(call, error.reason());
         })?;
         let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
         self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), call)
@@ -78,23 +78,17 @@ impl<P: Platform> ObjectAllocator<P> {
         let mut debug = chosen | flags.debug();
         if callees.0.is_some() {
             if flags.contains(CacheFlags::POISON) {
-                self.pages.refuse(call, "no poison for what a constructor made");
+                self.refuse(call, "no poison for what a constructor made");
             }
             // A constructed object must stay as it is while it is free.
             debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
         }
         let geometry = geometry(debug).inspect_err(|error| {
-            self.pages.refuse(call, error.reason());
+            self.refuse(call, error.reason());
         })?;
-        self.list_cache(Cache::new(name, (geometry, debug), flags, callees, tag), call)
-    }
-
-    /// Gives a cache its place in memory and in the list, unless its name is taken.
-    fn list_cache(&'static self, cache: Cache<P>, call: Call) -> Result<CacheRef<P>, CreateError> {
-        let name = cache.name;
         let memory = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?.cast::<Cache<P>>();
         // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
-        unsafe { memory.write(cache) };
+        unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.cpus.init_in_place();
         let listed = self.list.with(|list| {
@@ -108,7 +102,7 @@ impl<P: Platform> ObjectAllocator<P> {
             return Ok(cache);
         }
         self.release(cache, call);
-        self.pages.refuse(call, CreateError::DuplicateName.reason());
+        self.refuse(call, CreateError::DuplicateName.reason());
         Err(CreateError::DuplicateName)
     }
 
@@ -130,8 +124,8 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(cache) = cache.alive() else { return Err(self.pages.refuse(call, NO_CACHE)) };
-        self.pages.check_context(gfp, call)?;
+        let Some(cache) = cache.alive() else { return Err(self.refuse(call, NO_CACHE)) };
+        self.check_context(gfp, call)?;
         self.alloc_object(&cache, gfp, call)
     }
 
@@ -157,10 +151,10 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> usize {
         let call = Call::here(&"kmem_cache_alloc_bulk");
         let Some(cache) = cache.alive() else {
-            self.pages.refuse(call, NO_CACHE);
+            self.refuse(call, NO_CACHE);
             return 0;
         };
-        if self.pages.check_context(gfp, call).is_err() {
+        if self.check_context(gfp, call).is_err() {
             return 0;
         }
         let mut filled = self.alloc_many_from_magazine(&cache, objects);
@@ -212,7 +206,7 @@ impl<P: Platform> ObjectAllocator<P> {
                     return Err(DestroyError::Busy(objects));
                 }
                 Some(Err(error)) => {
-                    self.pages.refuse(call, NO_CACHE);
+                    self.refuse(call, NO_CACHE);
                     return Err(error);
                 }
                 // Another thread is giving a slab of this cache back at this moment.

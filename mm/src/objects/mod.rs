@@ -29,6 +29,7 @@ mod name;
 mod own_caches;
 mod places;
 mod reap;
+mod refusals;
 mod slabs;
 mod supply;
 mod tune;

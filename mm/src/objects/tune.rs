@@ -17,7 +17,7 @@ impl<P: Platform> ObjectAllocator<P> {
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         let call = Call::here(&"slabinfo");
         self.try_tune(name, limit, batch).inspect_err(|error| {
-            self.pages.refuse(call, error.reason());
+            self.refuse(call, error.reason());
         })
     }
 

@@ -78,11 +78,9 @@ impl DirectMap {
         (frame < self.end).then_some(frame)
     }
 
-    /// The offset of `addr`, if every page up to it has an entry, so that
-    /// [`PageMap::at_offset`] may be asked.
+    /// Whether every page up to this offset from the start has an entry, so that [`PageMap::at_offset`] may be asked.
     #[inline]
-    pub(crate) fn gapless_offset(&self, addr: VirtAddr) -> Option<usize> {
-        let offset = addr.as_usize().wrapping_sub(self.start.as_usize());
-        (offset < self.gapless).then_some(offset)
+    pub(crate) fn is_gapless(&self, offset: usize) -> bool {
+        offset < self.gapless
     }
 }

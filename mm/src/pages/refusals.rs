@@ -27,9 +27,10 @@ impl<P: Platform> PageAllocator<P> {
         if self.platform.may_sleep() { Ok(()) } else { Err(self.wrong_context(call)) }
     }
 
+    /// Reports a call that may sleep, made where it may not.
     #[cold]
     #[inline(never)]
-    fn wrong_context(&self, call: Call) -> AllocError {
+    pub(crate) fn wrong_context(&self, call: Call) -> AllocError {
         self.count(Event::WrongContext, 1);
         self.report(call, Incident::WrongContext(self.platform.context()));
         AllocError

@@ -1,0 +1,34 @@
+//! What this part refuses, told by the page allocator.
+//!
+//! The fast ways name only their own part: where they refuse something, they come here first.
+
+use super::ObjectAllocator;
+use crate::error::AllocError;
+use crate::gfp::GfpFlags;
+use crate::platform::Platform;
+use crate::report::Call;
+
+impl<P: Platform> ObjectAllocator<P> {
+    /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
+    #[inline]
+    pub(super) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+        // In this order: where everybody may sleep, the flags need not be looked at.
+        if !self.platform().may_sleep() && gfp.may_sleep() {
+            return Err(self.wrong_context(call));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong_context(&self, call: Call) -> AllocError {
+        self.pages.wrong_context(call)
+    }
+
+    /// Refuses a call whose arguments no state of memory could satisfy.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuse(&self, call: Call, reason: &'static str) -> AllocError {
+        self.pages.refuse(call, reason)
+    }
+}
