@@ -17,8 +17,8 @@ pub mod arch;
 pub mod bench;
 pub mod chrdev;
 pub mod console;
+mod driver_api;
 pub mod fs;
-mod hardware;
 pub mod log;
 pub mod mm;
 pub mod modules;
@@ -103,7 +103,8 @@ extern "C" fn on_own_tables() -> ! {
 
 /// Files, /proc, what the machine has, and the drivers with their default parameters.
 fn start_services() -> Result<(), Errno> {
-    fs::init(mm::ramdisk())?;
+    fs::tarfs::init(mm::ramdisk())?;
+    chrdev::memdev::register()?;
     proc::init()?;
     mm::bigphysarea::init()?;
     arch::pci::init()?;

@@ -9,7 +9,7 @@ use shell::options::Options;
 use shell::{Command, Failure, Job, Outcome, Status};
 
 use super::process::Process;
-use super::{crew, irqstress};
+use super::{irqstress, workers};
 use crate::arch::pci;
 use crate::options;
 use crate::{arch, bench, log, modules, sched};
@@ -88,7 +88,7 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
         }
         let (id, letter, name) = (thread.id, thread.state.letter(), thread.name);
         result = write!(out, "{id:>5} {letter} {:>9} {:>6} {name}", thread.ticks, thread.stack_bytes);
-        let command = crew::command_of(id);
+        let command = workers::command_of(id);
         result = result.and_then(|()| match &command {
             Some(command) => writeln!(out, ": {}", command.as_str()),
             None => writeln!(out),

@@ -11,8 +11,8 @@ use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
 use shell::options::number;
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use super::crew::Alone;
 use super::process::Process;
+use super::workers::Alone;
 use crate::mm::memory;
 use crate::sync::{Mutex, SpinLock};
 use crate::time::TICK;

@@ -1,31 +1,31 @@
 //! The console: the shell of crate `shell` on this kernel.
 //!
-//! [`tty`] turns the serial line, or a script, into bytes and lines. [`crew`] holds the threads that commands run on.
-//! [`process`] is what a command sees of the kernel, [`machine`] connects commands to pipelines, [`commands`] and
+//! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run on.
+//! [`process`] is what a command sees of the kernel, [`pipeline`] connects commands to pipelines, [`commands`] and
 //! [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
-mod block;
+mod buffer;
 mod commands;
-pub mod crew;
 mod device;
 mod irqstress;
-mod machine;
 mod names;
+mod pipeline;
 pub mod process;
 mod reserve;
 pub mod tty;
+pub mod workers;
 
 use shell::{Status, run_line};
 
 use crate::arch::qemu::{self, ExitCode};
 use crate::klog;
-use machine::Front;
+use pipeline::Front;
 use tty::Line;
 
 /// Runs the shell until its input ends or a command powers off. The last call of the boot thread.
 pub fn run() -> ! {
-    if let Err(error) = crew::start() {
+    if let Err(error) = workers::start() {
         klog!("console: no thread for commands: {error}");
     }
     if let Err(error) = device::register() {

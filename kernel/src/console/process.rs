@@ -5,7 +5,7 @@ use core::time::Duration;
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use shell::{Command, Env, File, Kind, Stat, Stream};
 
-use super::block::Block;
+use super::buffer::Block;
 use super::{commands, reserve, tty};
 use crate::fs::{self, OpenFile};
 use crate::{sched, time};

@@ -11,8 +11,8 @@ use shell::editor::{Editor, Event, LINE, Screen};
 use shell::plain::PlainReader;
 use shell::text::Text;
 
-use super::crew;
 use super::names::KernelNames;
+use super::workers;
 use crate::arch::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
 use crate::arch::serial::{self, Received};
 use crate::klog;
@@ -57,7 +57,7 @@ pub fn is_terminal() -> bool {
 
 /// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
 fn on_byte(byte: u8) -> Received {
-    if byte == INTERRUPT && is_terminal() && crew::interrupt_foreground() {
+    if byte == INTERRUPT && is_terminal() && workers::interrupt_foreground() {
         serial::write(b"^C\n");
         return Received::Consumed;
     }

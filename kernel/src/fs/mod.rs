@@ -13,9 +13,8 @@
 
 pub mod bigfile;
 pub mod devfs;
-pub mod file;
-pub mod memdev;
 mod names;
+pub mod open_file;
 mod pages;
 mod path;
 pub mod pipe;
@@ -31,7 +30,7 @@ use mm::GfpFlags;
 use crate::mm::{KString, KVec};
 use path::Path;
 
-pub use file::{File, OpenFile};
+pub use open_file::{File, OpenFile};
 pub use pipe::pipe;
 
 /// What a name stands for.
@@ -104,12 +103,6 @@ pub trait FileSystem: Sync {
 /// The file systems beneath the root, by directory.
 static MOUNTS: [(&str, &dyn FileSystem); 3] =
     [("tmp", &tmpfs::TMPFS), ("dev", &devfs::DevFs), ("proc", &procfs::ProcFs)];
-
-/// Brings files up: the initial files from `archive`, the tar that came with the kernel, and the memory devices.
-pub fn init(archive: &'static [u8]) -> Result<(), Errno> {
-    tarfs::init(archive)?;
-    memdev::register()
-}
 
 /// The file system that `path` lies in, and the path there.
 fn resolve(path: &str) -> (&'static dyn FileSystem, &str) {

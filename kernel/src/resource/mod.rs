@@ -1,10 +1,10 @@
 //! Who has which physical addresses and which ports: /proc/iomem, /proc/ioports, and the claims of drivers.
 //!
 //! A driver claims its device's range with [`request_mem_region`] or [`request_region`] before it touches it, so that no two
-//! of them drive one device. What is there at all, `machine.rs` enters at boot. Process context.
+//! of them drive one device. What is there at all, `inventory.rs` enters at boot. Process context.
 #![forbid(unsafe_code)]
 
-mod machine;
+mod inventory;
 
 use core::fmt::{self, Write};
 
@@ -16,7 +16,7 @@ use crate::klog;
 use crate::mm::Kernel;
 use crate::sync::Mutex;
 
-pub use machine::init;
+pub use inventory::init;
 
 /// A whole address space.
 pub struct Space {

@@ -14,7 +14,7 @@ const FULL: Minor = Minor(7);
 struct MemoryDevices;
 
 /// Registers the devices.
-pub(super) fn register() -> Result<(), Errno> {
+pub fn register() -> Result<(), Errno> {
     let nodes = Nodes::Named(&[("null", NULL), ("zero", ZERO), ("full", FULL)]);
     chrdev::register("mem", Major::Fixed(MAJOR), nodes, &MemoryDevices).map(|_| ())
 }

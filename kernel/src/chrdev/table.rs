@@ -1,5 +1,4 @@
 //! The table of character devices: which driver is behind a name in /dev, and under which numbers.
-#![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 

@@ -13,7 +13,7 @@ use shell::editor::LINE;
 use shell::text::Text;
 use shell::{Env, Status};
 
-use super::machine::Back;
+use super::pipeline::Back;
 use super::process::{Process, Streams};
 use crate::sched::{self, Thread};
 use crate::sync::{SpinLock, WaitQueue};

@@ -1,5 +1,4 @@
 //! The machine, as drivers see it: [`kapi::Hardware`] for this kernel.
-#![forbid(unsafe_code)]
 
 use kapi::Errno;
 use mm::{AllocError, PfnRange, PhysAddr};

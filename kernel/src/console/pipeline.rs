@@ -4,9 +4,9 @@ use core::fmt;
 
 use shell::{Machine, Status, parser};
 
-use super::crew::{self, Attendance, Claim, Running, Work};
 use super::process::{Handle, Streams};
 use super::reserve;
+use super::workers::{self, Attendance, Claim, Running, Work};
 use crate::fs;
 
 /// Most commands of one pipeline.
@@ -47,7 +47,7 @@ impl Machine for Back {
 }
 
 fn start_list(list: &str, last: Status) -> Status {
-    let Some(claim) = crew::claim() else { return no_thread() };
+    let Some(claim) = workers::claim() else { return no_thread() };
     claim.assign(list, last, Work::List, Attendance::Detached).leave();
     Status::OK
 }
@@ -86,7 +86,7 @@ fn prepare(commands: &mut [Option<(Claim, Streams)>], attendance: Attendance) ->
         Attendance::Background | Attendance::Detached => Handle::Empty,
     };
     for (index, command) in commands.iter_mut().enumerate() {
-        let claim = crew::claim().ok_or_else(no_thread)?;
+        let claim = workers::claim().ok_or_else(no_thread)?;
         let (reader, output) = if index == last { (Handle::Empty, Handle::Console) } else { pipe()? };
         let own_input = core::mem::replace(&mut input, reader);
         *command = Some((claim, Streams { input: own_input, output, error: Handle::Console }));

@@ -1,0 +1,7 @@
+//! Character devices: the table of their drivers, and the drivers that need no hardware.
+#![forbid(unsafe_code)]
+
+pub mod memdev;
+mod table;
+
+pub use table::{Device, Major, Nodes, find, list, register, unregister, write_devices};
