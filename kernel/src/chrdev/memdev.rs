@@ -2,7 +2,7 @@
 
 use kapi::{CharDriver, Errno, IoBuf, Minor, OpenFlags};
 
-use crate::chrdev::{self, Major, Nodes};
+use super::table::{self, Major, Nodes};
 
 /// Their usual numbers.
 const MAJOR: u16 = 1;
@@ -16,7 +16,7 @@ struct MemoryDevices;
 /// Registers the devices.
 pub fn register() -> Result<(), Errno> {
     let nodes = Nodes::Named(&[("null", NULL), ("zero", ZERO), ("full", FULL)]);
-    chrdev::register("mem", Major::Fixed(MAJOR), nodes, &MemoryDevices).map(|_| ())
+    table::register("mem", Major::Fixed(MAJOR), nodes, &MemoryDevices).map(|_| ())
 }
 
 impl CharDriver for MemoryDevices {

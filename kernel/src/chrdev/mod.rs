@@ -4,4 +4,4 @@
 pub mod memdev;
 mod table;
 
-pub use table::{Device, Major, Nodes, find, list, register, unregister, write_devices};
+pub use table::{Device, Major, Nodes, find, register, unregister, visit, write_devices};

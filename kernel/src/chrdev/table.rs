@@ -1,11 +1,10 @@
-//! The table of character devices: which driver is behind a name in /dev, and under which numbers.
+//! The table of character drivers: who is behind a name in /dev, by number.
 
 use core::fmt::{self, Write};
 
 use kapi::{CharDriver, Errno, Minor};
 use mm::GfpFlags;
 
-use crate::fs::{Entry, Kind, Stat};
 use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 
@@ -50,13 +49,6 @@ pub struct Device {
     pub minor: Minor,
 }
 
-impl Device {
-    /// What the device's name stands for.
-    pub const fn stat(&self) -> Stat {
-        Stat { kind: Kind::Device { major: self.major, minor: self.minor.0 }, size: 0 }
-    }
-}
-
 /// All drivers, by major number.
 static TABLE: Mutex<KVec<Registration>> = Mutex::new(KVec::new());
 
@@ -69,8 +61,8 @@ pub fn register(name: &'static str, major: Major, nodes: Nodes, driver: &'static
         Major::Any => (1..=LAST_MAJOR).rev().find(is_free),
     };
     let major = major.ok_or(Errno::EBUSY)?;
-    let place = table.partition_point(|other| other.major < major);
-    table.insert(place, Registration { name, major, nodes, driver }, GfpFlags::KERNEL)?;
+    let index = table.partition_point(|other| other.major < major);
+    table.insert(index, Registration { name, major, nodes, driver }, GfpFlags::KERNEL)?;
     Ok(major)
 }
 
@@ -102,22 +94,15 @@ impl Registration {
         Some(self.device(minor))
     }
 
-    /// Adds the driver's names to `entries`.
-    fn list(&self, entries: &mut KVec<Entry>) -> Result<(), Errno> {
+    /// Calls `visit` with each of the driver's names.
+    fn visit(&self, visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
         match self.nodes {
-            Nodes::Named(names) => {
-                for (name, minor) in names {
-                    entries.push(Entry::new(name, self.device(*minor).stat())?, GfpFlags::KERNEL)?;
-                }
-            }
-            Nodes::Numbered(count) => {
-                for minor in 0..count {
-                    let name = KString::try_format(format_args!("{}{minor}", self.name))?;
-                    entries.push(Entry { name, stat: self.device(Minor(minor)).stat() }, GfpFlags::KERNEL)?;
-                }
-            }
+            Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, self.device(*minor))),
+            Nodes::Numbered(count) => (0..count).try_for_each(|minor| {
+                let name = KString::try_format(format_args!("{}{minor}", self.name))?;
+                visit(&name, self.device(Minor(minor)))
+            }),
         }
-        Ok(())
     }
 }
 
@@ -126,13 +111,9 @@ pub fn find(node: &str) -> Result<Option<Device>, Errno> {
     Ok(TABLE.lock()?.iter().find_map(|registration| registration.find(node)))
 }
 
-/// The names of all devices.
-pub fn list() -> Result<KVec<Entry>, Errno> {
-    let mut entries = KVec::new();
-    for registration in TABLE.lock()?.iter() {
-        registration.list(&mut entries)?;
-    }
-    Ok(entries)
+/// Calls `visit` with the name of each device, under the table's lock, and stops at its first error.
+pub fn visit(visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
+    TABLE.lock()?.iter().try_for_each(|registration| registration.visit(visit))
 }
 
 /// Writes /proc/devices.

@@ -8,7 +8,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use mm::{Buffer, GfpFlags, Order, PAGE_SIZE};
 
-use super::{File, Kind, OpenFile, Stat, share};
+use super::filesystem::{File, share};
+use super::node::{Kind, Stat};
+use super::open_file::OpenFile;
 use crate::mm::PageBlock;
 use crate::sync::{Mutex, WaitQueue};
 

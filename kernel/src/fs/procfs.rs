@@ -9,9 +9,10 @@ use core::fmt;
 use kapi::{Errno, IoBuf, Module, OpenFlags};
 use mm::GfpFlags;
 
+use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
+use super::node::{Entry, Stat};
 use super::pages::Pages;
-use super::{Entry, File, FileSystem, Stat, share};
 use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 

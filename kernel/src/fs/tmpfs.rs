@@ -11,8 +11,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use kapi::{Errno, IoBuf, OpenFlags};
 use mm::GfpFlags;
 
+use super::filesystem::{File, FileSystem, share};
+use super::node::{Entry, Stat};
 use super::pages::Pages;
-use super::{Entry, File, FileSystem, Stat, share};
 use crate::mm::{KString, KVec};
 use crate::sync::Mutex;
 
