@@ -30,9 +30,7 @@ use boot_cell::BootCell;
 
 use crate::arch::fault;
 use crate::arch::layout::Area;
-use crate::klog;
 use crate::sched::{self, STACK_BYTES, StackSource};
-use crate::sync::Mutex;
 
 static MEMORY: BootCell<Memory<KernelPlatform>> = BootCell::new();
 
@@ -62,14 +60,6 @@ impl Global for Kernel {
     #[inline]
     fn memory() -> &'static Memory<KernelPlatform> {
         memory()
-    }
-}
-
-impl kapi::Kernel for Kernel {
-    type Mutex<T: Send> = Mutex<T>;
-
-    fn log(line: fmt::Arguments<'_>) {
-        klog!("{line}");
     }
 }
 

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kapi::{LockError, SleepLock, WrongContext};
+use kapi::{LockError, WrongContext};
 
 use super::wait::WaitQueue;
 use crate::sched::preempt::may_sleep;
@@ -55,26 +55,6 @@ impl<T> Mutex<T> {
 
     fn acquire(&self) -> bool {
         !self.locked.swap(true, Ordering::Acquire)
-    }
-}
-
-impl<T: Send> SleepLock<T> for Mutex<T> {
-    fn new(value: T) -> Self {
-        Self::new(value)
-    }
-
-    #[track_caller]
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
-        Ok(f(&mut *self.lock()?))
-    }
-
-    #[track_caller]
-    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
-        Ok(f(&mut *self.lock_uninterruptible()?))
-    }
-
-    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        Some(f(&mut *self.try_lock()?))
     }
 }
 
