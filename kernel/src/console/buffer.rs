@@ -6,14 +6,14 @@ use mm::{AllocError, GfpFlags, PAGE_SIZE};
 use crate::mm::Kernel;
 
 /// Memory for a command: from kmalloc, or from vmalloc where kmalloc has no piece so large.
-pub enum Block {
+pub enum CommandBuffer {
     /// At most a page.
     Small(KBytes<Kernel>),
     /// Whole pages, wherever they are.
     Large(VmArea<Kernel>),
 }
 
-impl Block {
+impl CommandBuffer {
     /// `bytes` of memory, at least. May sleep.
     pub fn new(bytes: usize) -> Result<Self, AllocError> {
         if bytes <= PAGE_SIZE {
@@ -24,7 +24,7 @@ impl Block {
     }
 }
 
-impl AsRef<[u8]> for Block {
+impl AsRef<[u8]> for CommandBuffer {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Small(bytes) => bytes.bytes(),
@@ -33,7 +33,7 @@ impl AsRef<[u8]> for Block {
     }
 }
 
-impl AsMut<[u8]> for Block {
+impl AsMut<[u8]> for CommandBuffer {
     fn as_mut(&mut self) -> &mut [u8] {
         match self {
             Self::Small(bytes) => bytes.bytes_mut(),

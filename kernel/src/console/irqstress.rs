@@ -11,7 +11,6 @@ use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
 use shell::options::number;
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use super::process::Process;
 use super::workers::Alone;
 use crate::mm::memory;
 use crate::sync::{Mutex, SpinLock};
@@ -52,7 +51,7 @@ static TIMER: Timer = Timer::new(on_tick);
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// `irqstress [MODULE...] [rounds=N]`: N is the number of ticks; without names, all modules that are attached.
-pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let _alone = ALONE.lock().map_err(|error| Failure::Plain(error.into()))?;
     let mut rounds = ROUNDS;
     for value in job.args.iter().filter_map(|word| word.strip_prefix("rounds=")) {
@@ -79,7 +78,7 @@ fn worse(before: Status, now: Status) -> Status {
 }
 
 /// Stresses one driver and prints its line.
-fn stress<'a>(job: &Job<'a, Process>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
+fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
     let named = |errno| Failure::Named(module.name(), errno);
     let alone = Alone::since_now();
     let before = settled(module).map_err(named)?;
@@ -137,7 +136,7 @@ fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
 }
 
 /// Lets the callback write for `rounds` ticks, and writes from this thread as long; the thread's count.
-fn write_both(job: &Job<'_, Process>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
+fn write_both(job: &Job<'_, impl Env>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
     IRQ_SIDE.with(|side| *side = IrqSide { module: Some(module), ticks_left: rounds, writes: 0, refused: 0 });
     TIMER.add(TICK, 0);
     let result = write_from_thread(job, module, rounds);
@@ -148,7 +147,7 @@ fn write_both(job: &Job<'_, Process>, module: &'static dyn Module, rounds: u64) 
 
 /// Writes until the callback is done. Every other tick it sleeps, so that the callback finds the device busy at one
 /// tick and free at the next.
-fn write_from_thread(job: &Job<'_, Process>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
+fn write_from_thread(job: &Job<'_, impl Env>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
     let mut writes = 0;
     let mut shown = job.env.uptime();
     loop {

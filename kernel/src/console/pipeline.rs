@@ -1,11 +1,12 @@
-//! Pipelines: threads of the crew, connected by pipes.
+//! Pipelines: workers that run a command each, connected by pipes.
 
 use core::fmt;
 
-use shell::{Machine, Status, parser};
+use shell::{Env, Machine, Status, parser};
 
-use super::process::{Handle, Streams};
+use super::process::Process;
 use super::reserve;
+use super::streams::{Handle, Streams};
 use super::workers::{self, Attendance, Claim, Running, Work};
 use crate::fs;
 
@@ -13,14 +14,14 @@ use crate::fs;
 const MAX_COMMANDS: usize = 16;
 
 /// The shell at the console.
-pub struct Front;
+pub struct ForegroundShell;
 
 /// A shell that runs a list in the background.
-pub struct Back;
+struct BackgroundShell;
 
-impl Machine for Front {
+impl Machine for ForegroundShell {
     fn pipeline(&mut self, pipeline: &str, last: Status) -> Status {
-        run(pipeline, last, Attendance::Foreground)
+        run_pipeline(pipeline, last, Attendance::Foreground)
     }
 
     fn background(&mut self, list: &str, last: Status) -> Status {
@@ -32,9 +33,9 @@ impl Machine for Front {
     }
 }
 
-impl Machine for Back {
+impl Machine for BackgroundShell {
     fn pipeline(&mut self, pipeline: &str, last: Status) -> Status {
-        run(pipeline, last, Attendance::Background)
+        run_pipeline(pipeline, last, Attendance::Background)
     }
 
     fn background(&mut self, list: &str, last: Status) -> Status {
@@ -42,43 +43,43 @@ impl Machine for Back {
     }
 
     fn complain(&mut self, message: fmt::Arguments<'_>) {
-        Front.complain(message);
+        ForegroundShell.complain(message);
     }
 }
 
 fn start_list(list: &str, last: Status) -> Status {
     let Some(claim) = workers::claim() else { return no_thread() };
-    claim.assign(list, last, Work::List, Attendance::Detached).leave();
+    claim.assign(list, last, Work::List { run: run_list }, Attendance::Detached).leave();
     Status::OK
 }
 
 fn no_thread() -> Status {
-    Front.complain(format_args!("sh: cannot start a command: {}", kapi::Errno::ENOMEM));
+    ForegroundShell.complain(format_args!("sh: cannot start a command: {}", kapi::Errno::ENOMEM));
     Status::CANNOT_RUN
 }
 
 /// Runs the commands of a pipeline and waits for all of them; the status of the last one.
-fn run(pipeline: &str, last: Status, attendance: Attendance) -> Status {
+fn run_pipeline(pipeline: &str, last: Status, attendance: Attendance) -> Status {
     let count = parser::commands(pipeline).count();
-    // All places are claimed and all pipes made before the first command starts: it is all or nothing.
+    // All workers are claimed and all pipes made before the first command starts: it is all or nothing.
     let mut prepared = [const { None }; MAX_COMMANDS];
     if count > MAX_COMMANDS {
-        Front.complain(format_args!("sh: more than {MAX_COMMANDS} commands in a pipeline"));
+        ForegroundShell.complain(format_args!("sh: more than {MAX_COMMANDS} commands in a pipeline"));
         return Status::CANNOT_RUN;
     }
     if let Err(status) = prepare(&mut prepared[..count], attendance) {
         return status;
     }
     let mut running = [const { None::<Running> }; MAX_COMMANDS];
-    for ((place, slot), text) in prepared.iter_mut().zip(&mut running).zip(parser::commands(pipeline)) {
-        if let Some((claim, streams)) = place.take() {
-            *slot = Some(claim.assign(text, last, Work::Command(streams), attendance));
+    for ((claimed, slot), text) in prepared.iter_mut().zip(&mut running).zip(parser::commands(pipeline)) {
+        if let Some((claim, streams)) = claimed.take() {
+            *slot = Some(claim.assign(text, last, Work::Command { streams, run: run_command }, attendance));
         }
     }
     running.into_iter().flatten().fold(last, |_, command| command.wait())
 }
 
-/// Claims a place for each command and connects them.
+/// Claims a worker for each command and connects them.
 fn prepare(commands: &mut [Option<(Claim, Streams)>], attendance: Attendance) -> Result<(), Status> {
     let last = commands.len().saturating_sub(1);
     let mut input = match attendance {
@@ -99,8 +100,20 @@ fn pipe() -> Result<(Handle, Handle), Status> {
     match reserve::spent_if_needed(fs::pipe) {
         Ok((reader, writer)) => Ok((Handle::File(reader), Handle::File(writer))),
         Err(errno) => {
-            Front.complain(format_args!("sh: cannot make a pipe: {errno}"));
+            ForegroundShell.complain(format_args!("sh: cannot make a pipe: {errno}"));
             Err(Status::CANNOT_RUN)
         }
     }
+}
+
+/// Runs a command in the current thread. All files that came with it are closed when this returns.
+fn run_command(streams: Streams, text: &str, last: Status) -> Status {
+    let mut process = Process::new(streams);
+    let status = shell::run_command(&mut process, text, last);
+    if process.interrupted() { Status::INTERRUPTED } else { status }
+}
+
+/// Runs an and-or list in the current thread.
+fn run_list(text: &str, last: Status) -> Status {
+    shell::exec::run_list(&mut BackgroundShell, text, last)
 }
