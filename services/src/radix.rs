@@ -66,11 +66,11 @@ impl<T, K: Global> RadixTree<T, K> {
 
     /// The root, if the tree is high enough for `index`.
     fn root_for(&self, index: u64) -> Option<&Entry<T, K>> {
-        self.root.as_ref().filter(|_| Height::of(index) <= self.height)
+        self.root.as_ref().filter(|_| self.height.reaches(index))
     }
 
     fn root_for_mut(&mut self, index: u64) -> Option<&mut Entry<T, K>> {
-        self.root.as_mut().filter(|_| Height::of(index) <= self.height)
+        self.root.as_mut().filter(|_| self.height.reaches(index))
     }
 
     /// The value at `index`.

@@ -20,6 +20,11 @@ impl Height {
         Self((u64::BITS - index.leading_zeros()).div_ceil(BITS) as u8)
     }
 
+    /// Whether a tree of this height has a slot for `index`.
+    pub(super) fn reaches(self, index: u64) -> bool {
+        index.checked_shr(BITS * u32::from(self.0)).unwrap_or(0) == 0
+    }
+
     /// The height of a node above this one.
     pub(super) const fn above(self) -> Self {
         Self(self.0 + 1)
@@ -65,6 +70,9 @@ mod tests {
             assert_eq!(Height::of(index), Height(height), "{index}");
         }
         assert_eq!(Height::of(u64::MAX), Height(11));
+        for index in [0, 1, 63, 64, 4095, 4096, u64::MAX >> 4, u64::MAX] {
+            assert!((0..=11).all(|height| Height(height).reaches(index) == (Height::of(index) <= Height(height))));
+        }
         assert_eq!((Height(11).slot(u64::MAX), Height(11).rest(u64::MAX)), (15, u64::MAX >> 4));
         assert_eq!((Height(2).slot(0x1083), Height(2).rest(0x1083), Height(2).index(2, 3)), (2, 3, 0x83));
     }
