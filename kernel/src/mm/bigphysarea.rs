@@ -13,8 +13,8 @@ use services::pool::{FramePool, PoolStats};
 use spin::Once;
 
 use super::bootmem::{self, BootDriver};
+use super::global::{Kernel, memory};
 use super::reserve::LEAST_FREE;
-use super::{Kernel, memory};
 use crate::sync::Mutex;
 use crate::{klog, options};
 

@@ -22,9 +22,11 @@ use ::mm::{
 use bootloader_api::BootInfo;
 
 use super::firmware;
+use super::global::{MEMORY, memory};
 use super::handover::HANDOVER;
+use super::platform::KernelPlatform;
 use super::reserve::{LEAST_FREE, start_bootmem, touched};
-use super::{KernelPlatform, MEMORY, bootmem, heap, memory, own};
+use super::{bootmem, heap, own};
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::boot_space;
 use crate::arch::paging::{Builder, Rights, Space};

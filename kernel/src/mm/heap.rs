@@ -11,7 +11,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use ::mm::{Global, VirtAddr};
 use linked_list_allocator::Heap;
 
-use super::{Kernel, bootmem, memory};
+use super::bootmem;
+use super::global::{Kernel, memory};
 use crate::klog;
 use crate::sync::SpinLock;
 

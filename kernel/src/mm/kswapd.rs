@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use ::mm::AllocError;
 
-use super::memory;
 use crate::sched::{self, WaitQueue};
 
 /// Shortest pause between two rounds: with nothing to reclaim, further calls for memory cost no more than a flag.
@@ -21,14 +20,14 @@ pub fn wake() {
     }
 }
 
-/// Starts the thread.
-pub fn start() -> Result<(), AllocError> {
-    sched::spawn("kswapd", run).map(|_| ())
+/// Starts the thread, which calls `balance` each time that it is woken.
+pub fn start(balance: fn()) -> Result<(), AllocError> {
+    sched::spawn("kswapd", move || run(balance)).map(|_| ())
 }
 
-fn run() -> i32 {
+fn run(balance: fn()) -> i32 {
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
-        memory().balance();
+        balance();
         if sched::sleep(PAUSE).is_err() {
             return 1;
         }
