@@ -1,8 +1,9 @@
-//! A pool of frames that the page allocator does not know: blocks of any length, first fit, freed by their first frame.
+//! A pool of frames that the page allocator does not know, in blocks.
 //!
-//! What `bigphysarea` and the `allocator` module share. Key types: [`FramePool`], [`PoolStats`]. The caller locks. One list
-//! holds free and used blocks in the order of their addresses; its memory comes from kmalloc, and only
-//! [`add`](FramePool::add) and [`alloc`](FramePool::alloc) take any: freeing always works.
+//! Blocks have any length, are taken first fit, and freed by their first frame. What `bigphysarea` and the `allocator`
+//! module share. Key types: [`FramePool`], [`PoolStats`]. The caller locks. One list holds free and used blocks in the
+//! order of their addresses; its memory comes from kmalloc, and only [`add`](FramePool::add) and
+//! [`alloc`](FramePool::alloc) take any: freeing always works.
 //!
 //! Invariants: blocks are not empty, ascend and do not overlap; two free blocks never touch. (Chapter: "The bigphysarea
 //! Patch", "Reserving High RAM Addresses".)
@@ -71,8 +72,8 @@ impl<K: Global> FramePool<K> {
         Ok(())
     }
 
-    /// Allocates `frames` adjacent frames from the lowest place that begins at a multiple of `align` frames (0 counts as 1)
-    /// and has room. The list grows by kmalloc with `gfp`.
+    /// Allocates `frames` adjacent frames from the lowest place that begins at a multiple of `align` frames (0 counts
+    /// as 1) and has room. The list grows by kmalloc with `gfp`.
     pub fn alloc(&mut self, frames: u32, align: u32, gfp: GfpFlags) -> Result<PfnRange, AllocError> {
         let fitting = |block: &Block| {
             let start = block.range.start.as_u32().checked_next_multiple_of(align.max(1))?;

@@ -1,11 +1,11 @@
-//! A radix tree: values by a sparse 64-bit index, such as a file's pages by their offset.
+//! A radix tree: values by a sparse 64-bit index, such as a file's pages.
 //!
 //! The radix tree of Linux (lib/radix-tree.c): nodes of 64 slots, each of which decides six bits of the index, as many
 //! levels as the largest index needs, and tags that are searched for without a look at other values. Key types:
 //! [`RadixTree`], [`Tag`]. Below: `node.rs` does the work of one level, `height.rs` the arithmetic.
 //!
-//! Only [`insert`](RadixTree::insert) takes memory, a node at a time from kmalloc; everything else works when there is none.
-//! A tree with a value at index 0 alone has no node. No call goes deeper than 11 levels. The caller locks.
+//! Only [`insert`](RadixTree::insert) takes memory, a node at a time from kmalloc; everything else works when there is
+//! none. A tree with a value at index 0 alone has no node. No call goes deeper than 11 levels. The caller locks.
 //!
 //! Invariants, which [`validate`](RadixTree::validate) checks:
 //!  (a) no node is empty, and the tree is no higher than its largest index needs;
@@ -90,8 +90,8 @@ impl<T, K: Global> RadixTree<T, K> {
         }
     }
 
-    /// Puts `value` at `index` and returns the value that was there, whose tags stay. Nodes come from kmalloc with `gfp`;
-    /// without memory `value` is dropped and the tree is as it was.
+    /// Puts `value` at `index` and returns the value that was there, whose tags stay. Nodes come from kmalloc with
+    /// `gfp`; without memory `value` is dropped and the tree is as it was.
     pub fn insert(&mut self, index: u64, value: T, gfp: GfpFlags) -> Result<Option<T>, AllocError> {
         let inserted = self.grow(Height::of(index), gfp).and_then(|()| self.put(index, value, gfp));
         match inserted {

@@ -1,4 +1,4 @@
-//! Radix trees, against a `BTreeMap` as the naive model, without memory, and with indices far apart.
+//! Radix trees: against a naive model, without memory, with indices far apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;

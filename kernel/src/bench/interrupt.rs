@@ -1,4 +1,4 @@
-//! Probes in interrupt context: a timer's callback runs them, and the thread waits.
+//! Probes in interrupt context: a timer's callback runs them, a thread waits.
 
 use core::time::Duration;
 

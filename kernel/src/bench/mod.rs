@@ -2,8 +2,8 @@
 //!
 //! A line a row, `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS`: ticks of the time-stamp counter for one operation, over
 //! ROUNDS rounds of OPS operations (fewer rounds where they take long). A pair of one allocation and its free counts as
-//! one operation; of a batch, the allocating and the freeing half are told apart. Under icount a tick is an instruction.
-//! The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
+//! one operation; of a batch, the allocating and the freeing half are told apart. Under icount a tick is an
+//! instruction. The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
 //!
 //! [`probe`] has the loops that are timed, [`calls`] the calls in them, [`suites`] the list of rows, [`interrupt`] runs
 //! probes in interrupt context, [`report`] does the statistics.

@@ -1,4 +1,4 @@
-//! Character devices: the table of their drivers, and the drivers that need no hardware.
+//! Character devices: the table of drivers, and drivers without hardware.
 #![forbid(unsafe_code)]
 
 pub mod memdev;

@@ -1,4 +1,4 @@
-//! `irqstress`: a driver written from a thread and from interrupt context at the same time.
+//! `irqstress`: writes to a driver from a thread and from interrupt context.
 //!
 //! A timer fires at each tick. Its callback runs in interrupt context and writes records with GFP_ATOMIC, never waiting
 //! for the device; meanwhile a thread writes records of its own. Both write to the driver's first device, to separate
@@ -122,7 +122,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// Page frames that are in use and would not be if nobody held them.
+/// Page frames that are in use although all caches are empty.
 struct FramesInUse(i64);
 
 /// Empties the device and all caches, and counts what is in use then. Page tables stay once they are made.
@@ -245,7 +245,7 @@ const fn irq_position(number: u64) -> u64 {
 enum Leaked {
     /// So many.
     Pages(i64),
-    /// Other commands ran meanwhile, and nobody can tell whose frames they are.
+    /// Other commands ran meanwhile, and the frames may be theirs.
     Unknown,
 }
 

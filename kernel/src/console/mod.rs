@@ -1,8 +1,8 @@
 //! The console: the shell of crate `shell` on this kernel.
 //!
-//! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run on.
-//! [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands, [`commands`] and
-//! [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
+//! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
+//! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
+//! [`commands`] and [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;

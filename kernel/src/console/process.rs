@@ -1,4 +1,4 @@
-//! What a command sees of the kernel: its environment, as the crate `shell` asks for one.
+//! What a command sees of the kernel: an environment as `shell` asks for one.
 
 use core::time::Duration;
 

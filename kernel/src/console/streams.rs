@@ -1,4 +1,4 @@
-//! A command's standard streams, and what it has open: files, pipes, the console.
+//! A command's standard streams and open files: files, pipes, the console.
 
 use kapi::{Errno, IoBuf, Whence};
 use shell::File;

@@ -3,8 +3,9 @@
 //! The first ones are started with the console, so that a command can be run when no memory is left; each has its stack
 //! and a place for the text of its command. A pipeline longer than that starts more threads, as far as there is memory.
 //!
-//! A worker goes from idle to claimed (the command's files are being prepared), assigned, running, finished, and back to
-//! idle. Detached work skips finished. Each worker's state has a lock of its own, the only one held here at any time.
+//! A worker goes from idle to claimed (the command's files are being prepared), assigned, running, finished, and back
+//! to idle. Detached work skips finished. Each worker's state has a lock of its own, the only one held here at any
+//! time.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -122,7 +123,8 @@ pub struct Claim(usize);
 #[must_use = "a worker whose end is not waited for stays taken"]
 pub struct Running(usize);
 
-/// Claims an idle worker, and starts its thread if it has none yet. `None` when all are taken or no thread can be started.
+/// Claims an idle worker, and starts its thread if it has none yet. `None` when all are taken or no thread can be
+/// started.
 pub fn claim() -> Option<Claim> {
     for (index, worker) in WORKERS.iter().enumerate() {
         let claimed = worker.state.with(|state| {

@@ -1,4 +1,4 @@
-//! The floppy controller as its driver holds it: claimed as a whole, with an interrupt to sleep for.
+//! The floppy controller, claimed: registers, DMA, an interrupt to sleep for.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! The kernel that drivers name: its memory is `mm`'s, its log and its sleeping lock are here.
+//! The kernel that drivers name: its log and its sleeping lock.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! What a file system does, and what an open file does: the traits that each one implements.
+//! What a file system does and what an open file does: traits of all of them.
 
 use alloc::sync::Arc;
 
@@ -19,7 +19,7 @@ pub trait FileSystem: Sync {
     /// What the directory `path` holds, in no particular order.
     fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno>;
 
-    /// Removes the name `path`. The file itself goes when nobody has it open any more.
+    /// Removes the name `path`. The file itself goes when it is not open any more.
     fn unlink(&self, path: &str) -> Result<(), Errno>;
 }
 

@@ -7,9 +7,9 @@
 //! | `/dev` | [`devfs`] | registered character devices |
 //! | `/proc` | [`procfs`] | texts written when they are opened |
 //!
-//! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`FileSystem`]; [`Kind`], [`Stat`] and
-//! [`Entry`], what is known of a name. Each file system names these and no other file system; [`mount`] names all of them.
-//! Errors are the usual numbers. Everything here runs in process context and may sleep.
+//! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`FileSystem`]; [`Kind`], [`Stat`]
+//! and [`Entry`], what is known of a name. Each file system names these and no other file system; [`mount`] names all
+//! of them. Errors are the usual numbers. Everything here runs in process context and may sleep.
 #![forbid(unsafe_code)]
 
 pub mod bigfile;

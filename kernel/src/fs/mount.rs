@@ -1,4 +1,4 @@
-//! The tree of names: which file system is at which directory, and the calls that take a path.
+//! The tree of names: where each file system is, and the calls by path.
 
 use kapi::{Errno, OpenFlags};
 use mm::GfpFlags;

@@ -1,4 +1,4 @@
-//! What a name in the tree of files stands for: the words that all file systems use.
+//! What a name in the tree of files stands for, in words of all file systems.
 
 use kapi::Errno;
 use mm::GfpFlags;

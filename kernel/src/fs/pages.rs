@@ -1,4 +1,4 @@
-//! Bytes in single pages: the content of a file in /tmp, the text of an open file in /proc.
+//! Bytes in single pages: a file in /tmp, the text of an open file in /proc.
 //!
 //! A radix tree leads to the pages. They exist where something was written; what lies between them reads as zeros. They
 //! may be of high memory: each is shown for the moment of a copy.

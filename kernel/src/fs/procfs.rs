@@ -1,4 +1,4 @@
-//! /proc: texts about the kernel, and a few files that are written to change it.
+//! /proc: texts about the kernel, and some files that are written to change it.
 //!
 //! A text is written when its file is opened, into pages: a reader sees one state of things however slowly it reads,
 //! and nothing is cut off. A write is taken as a whole, as one command.

@@ -1,7 +1,7 @@
 //! /tmp: files in memory, in pages of the page allocator, of high memory first.
 //!
-//! One directory without others in it. A file's pages go when its name is gone and nobody has it open. All files together
-//! may take half of the RAM: beyond that `ENOSPC`.
+//! One directory without others in it. A file's pages go when its name is gone and it is not open any more. All files
+//! together may take half of the RAM: beyond that `ENOSPC`.
 //!
 //! Lock order: the directory, then a file's content.
 
@@ -56,7 +56,7 @@ impl TmpFs {
         let name = KString::from_str(path, GfpFlags::KERNEL)?;
         let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::HIGHUSER)) })?;
         let mut names = self.names.lock()?;
-        // Somebody else may have made it meanwhile.
+        // Another thread may have made it meanwhile.
         if let Some((_, inode)) = names.iter().find(|(name, _)| name.as_str() == path) {
             return Ok(inode.clone());
         }

@@ -6,8 +6,8 @@
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
-//!    of it, and bootmem hands the rest to the zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they
+//!    want of it, and bootmem hands the rest to the zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc; the initial files become read-only.
 
 use core::ptr::NonNull;
@@ -120,8 +120,8 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         entries >> 10,
         PAGE_ARRAY.as_usize()
     );
-    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what is
-    // needed of the bootloader's information was copied.
+    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what
+    // is needed of the bootloader's information was copied.
     unsafe { builder.activate(main) }
 }
 

@@ -1,4 +1,4 @@
-//! The allocators of this kernel, and its name for the types that are generic over one.
+//! The allocators of this kernel, and its name for generic types.
 
 use ::mm::{Global, Memory};
 

@@ -1,5 +1,6 @@
-//! What the bring-up of memory finds out and keeps: the initial files, the RAM that `mem=` hid, and what one half of it
-//! leaves to the other.
+//! What the bring-up of memory finds out and keeps.
+//!
+//! The initial files, the RAM that `mem=` hid, and what one half of the bring-up leaves to the other.
 
 use ::mm::region::RegionSet;
 use ::mm::{Pfn, PfnRange, PhysAddr};
@@ -49,7 +50,8 @@ pub fn ramdisk() -> &'static [u8] {
     if bytes == 0 {
         return &[];
     }
-    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: nobody writes to them.
+    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: nobody writes to
+    // them.
     unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
 }
 

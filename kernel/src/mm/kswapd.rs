@@ -1,4 +1,4 @@
-//! kswapd: the thread that gets memory back when a zone falls below its `low` watermark.
+//! kswapd: the thread that reclaims when a zone falls below `low`.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;

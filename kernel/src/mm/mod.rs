@@ -1,4 +1,4 @@
-//! Memory of this kernel: the allocators of the crate `mm` on this machine, and the types that the kernel uses.
+//! Memory of this kernel: the allocators of `mm` on this machine.
 //!
 //! [`memory`] has the raw calls of the chapter (`kmalloc`, `get_free_pages`, `vmalloc`, ...); [`KBox`], [`KVec`],
 //! [`PageBlock`] and the others own what they allocate. `boot.rs` brings everything up, in the order that it lists;

@@ -1,4 +1,4 @@
-//! What threads need of memory: their stacks, kswapd, work for idle times, and a name for where they fault.
+//! What threads need of memory: stacks, kswapd, idle work, names of faults.
 
 use core::fmt;
 
@@ -11,8 +11,8 @@ use crate::arch::fault;
 use crate::arch::layout::Area;
 use crate::sched::{self, STACK_BYTES, StackSource};
 
-/// Names an address of the vmalloc range for a fault report: the thread whose stack it is, or the area and who asked for
-/// it. Any context, also from under the allocators' locks.
+/// Names an address of the vmalloc range for a fault report: the thread whose stack it is, or the area and who asked
+/// for it. Any context, also from under the allocators' locks.
 fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     if Area::of(addr) != Area::Vmalloc {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The files of /proc that tell about the kernel itself; drivers register their own.
+//! The files of /proc about the kernel itself; drivers register their own.
 #![forbid(unsafe_code)]
 
 mod memory;

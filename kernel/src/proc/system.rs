@@ -26,7 +26,7 @@ pub(super) fn interrupts(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "ERR: {:10}", irq::spurious())
 }
 
-/// Seconds since boot, and how many of them nobody wanted the processor.
+/// Seconds since boot, and for how many of them the processor was idle.
 pub(super) fn uptime(out: &mut dyn Write) -> fmt::Result {
     let mut idle = 0;
     sched::threads(|thread| {

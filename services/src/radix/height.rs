@@ -50,7 +50,8 @@ impl Height {
         (slot as u64) << self.shift() | rest
     }
 
-    /// How many slots of a node of this height, not 0, lead to an index: all, but for the node at the top of the highest.
+    /// How many slots of a node of this height, not 0, lead to an index: all, but for the node at the top of the
+    /// highest.
     pub(super) fn slots(self) -> usize {
         1 << (u64::BITS - self.shift()).min(BITS)
     }

@@ -1,4 +1,4 @@
-//! Nodes: 64 slots, all for values or all for nodes below; each call goes down one level a step.
+//! Nodes: 64 slots, all for values or all for nodes; each call goes one down.
 //!
 //! A node that is reached from above is never empty; `used` and `tags` say what its slots hold and lead to.
 
@@ -25,6 +25,10 @@ pub(super) struct Node<T, K: Global> {
     slots: Slots<T, K>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nodes are in boxes, and handles of values are as large as those of nodes"
+)]
 enum Slots<T, K: Global> {
     Values([Option<T>; SLOTS]),
     Nodes([Option<KBox<Node<T, K>, K>>; SLOTS]),
@@ -205,8 +209,8 @@ impl<T, K: Global> Node<T, K> {
         }
     }
 
-    /// The first wanted value that is not before `from`, and its index. On each level at most two slots are looked into:
-    /// the one that leads to `from`, in vain, and the next one that leads to a wanted value.
+    /// The first wanted value that is not before `from`, and its index. On each level at most two slots are looked
+    /// into: the one that leads to `from`, in vain, and the next one that leads to a wanted value.
     pub(super) fn find(&self, from: u64, height: Height, wanted: Wanted) -> Option<(u64, &T)> {
         let candidates = match wanted {
             Wanted::Any => self.used,
