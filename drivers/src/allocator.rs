@@ -9,7 +9,7 @@ use core::fmt;
 
 use kapi::mm::own::KVec;
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
-use kapi::services::pool::{Block, FramePool, Use};
+use kapi::services::pool::{FramePool, PoolBlock, Use};
 use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
 
 use crate::single::Single;
@@ -86,7 +86,7 @@ impl<K: Hardware> Attached<K> {
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        for Block { range, state } in self.pool.blocks() {
+        for PoolBlock { range, state } in self.pool.blocks() {
             let word = if *state == Use::Free { "free" } else { "used" };
             let (first, end) = (range.start.phys().as_u64(), range.end.phys().as_u64());
             writeln!(out, "{first:08x}-{:08x} {:8} kB {word}", end - 1, kib(range.frames()))?;

@@ -28,7 +28,7 @@ mod store;
 pub use allocator::Allocator;
 pub use device::ScullDevice;
 pub use floppy::Floppy;
-pub use geometry::{Geometry, MAX_QSET, Place, Unit};
+pub use geometry::{ByteLocation, Geometry, MAX_QSET, Unit};
 pub use grabber::Grabber;
 pub use quota::Quota;
 pub use scull::{Scull, Slot};

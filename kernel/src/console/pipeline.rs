@@ -7,7 +7,7 @@ use shell::{Env, Machine, Status, parser};
 use super::process::Process;
 use super::reserve;
 use super::streams::{Handle, Streams};
-use super::workers::{self, Attendance, Claim, Running, Work};
+use super::workers::{self, Assignment, Attendance, ClaimedWorker, RunningWorker};
 use crate::fs;
 
 /// Most commands of one pipeline.
@@ -49,7 +49,7 @@ impl Machine for BackgroundShell {
 
 fn start_list(list: &str, last: Status) -> Status {
     let Some(claim) = workers::claim() else { return no_thread() };
-    claim.assign(list, last, Work::List { run: run_list }, Attendance::Detached).leave();
+    claim.assign(list, last, Assignment::List { run: run_list }, Attendance::Detached).leave();
     Status::OK
 }
 
@@ -70,17 +70,17 @@ fn run_pipeline(pipeline: &str, last: Status, attendance: Attendance) -> Status 
     if let Err(status) = prepare(&mut prepared[..count], attendance) {
         return status;
     }
-    let mut running = [const { None::<Running> }; MAX_COMMANDS];
+    let mut running = [const { None::<RunningWorker> }; MAX_COMMANDS];
     for ((claimed, slot), text) in prepared.iter_mut().zip(&mut running).zip(parser::commands(pipeline)) {
         if let Some((claim, streams)) = claimed.take() {
-            *slot = Some(claim.assign(text, last, Work::Command { streams, run: run_command }, attendance));
+            *slot = Some(claim.assign(text, last, Assignment::Command { streams, run: run_command }, attendance));
         }
     }
     running.into_iter().flatten().fold(last, |_, command| command.wait())
 }
 
 /// Claims a worker for each command and connects them.
-fn prepare(commands: &mut [Option<(Claim, Streams)>], attendance: Attendance) -> Result<(), Status> {
+fn prepare(commands: &mut [Option<(ClaimedWorker, Streams)>], attendance: Attendance) -> Result<(), Status> {
     let last = commands.len().saturating_sub(1);
     let mut input = match attendance {
         Attendance::Foreground => Handle::Console,

@@ -24,7 +24,7 @@ const COUNT: usize = 24;
 const STARTED: usize = 8;
 
 /// What a worker is to do with its text.
-pub enum Work {
+pub enum Assignment {
     /// Run one command.
     Command {
         /// The command's standard streams.
@@ -39,7 +39,7 @@ pub enum Work {
     },
 }
 
-impl Work {
+impl Assignment {
     /// Does the work in the current thread. `last` is what `$?` means in it.
     fn run(self, text: &str, last: Status) -> Status {
         match self {
@@ -63,7 +63,7 @@ pub enum Attendance {
 enum Progress {
     Idle,
     Claimed,
-    Assigned(Work),
+    Assigned(Assignment),
     Running,
     Finished(Status),
 }
@@ -117,15 +117,15 @@ pub fn start() -> Result<(), AllocError> {
 }
 
 /// A worker that was claimed for a command. Dropping it without assigning work gives it back.
-pub struct Claim(usize);
+pub struct ClaimedWorker(usize);
 
-/// Work that was assigned, to be waited for.
+/// A worker with an assignment, to be waited for.
 #[must_use = "a worker whose end is not waited for stays taken"]
-pub struct Running(usize);
+pub struct RunningWorker(usize);
 
 /// Claims an idle worker, and starts its thread if it has none yet. `None` when all are taken or no thread can be
 /// started.
-pub fn claim() -> Option<Claim> {
+pub fn claim() -> Option<ClaimedWorker> {
     for (index, worker) in WORKERS.iter().enumerate() {
         let claimed = worker.state.with(|state| {
             let idle = matches!(state.progress, Progress::Idle);
@@ -136,15 +136,15 @@ pub fn claim() -> Option<Claim> {
         });
         let Some(has_thread) = claimed else { continue };
         CLAIMS.fetch_add(1, Relaxed);
-        let claim = Claim(index);
+        let claim = ClaimedWorker(index);
         return (has_thread || worker.start_thread(index).is_ok()).then_some(claim);
     }
     None
 }
 
-impl Claim {
+impl ClaimedWorker {
     /// Has the worker do `work` on the command or list `text`. `last` is what `$?` means in it.
-    pub fn assign(self, text: &str, last: Status, work: Work, attendance: Attendance) -> Running {
+    pub fn assign(self, text: &str, last: Status, work: Assignment, attendance: Attendance) -> RunningWorker {
         let worker = &WORKERS[self.0];
         worker.state.with(|state| {
             state.text.set(text.as_bytes());
@@ -155,17 +155,17 @@ impl Claim {
         worker.changed.wake_all();
         let index = self.0;
         core::mem::forget(self);
-        Running(index)
+        RunningWorker(index)
     }
 }
 
-impl Drop for Claim {
+impl Drop for ClaimedWorker {
     fn drop(&mut self) {
         WORKERS[self.0].state.with(|state| state.progress = Progress::Idle);
     }
 }
 
-impl Running {
+impl RunningWorker {
     /// Sleeps until the work is done; its status.
     pub fn wait(self) -> Status {
         let worker = &WORKERS[self.0];
@@ -234,7 +234,7 @@ impl Worker {
     }
 
     /// The work that was assigned, if any was.
-    fn take_work(&self, text: &mut Text<LINE>) -> Option<(Work, Status)> {
+    fn take_work(&self, text: &mut Text<LINE>) -> Option<(Assignment, Status)> {
         self.state.with(|state| {
             if !matches!(state.progress, Progress::Assigned(_)) {
                 return None;
