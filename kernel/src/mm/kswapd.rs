@@ -21,11 +21,11 @@ pub fn wake() {
 }
 
 /// Starts the thread, which calls `balance` each time that it is woken.
-pub fn start(balance: fn()) -> Result<(), AllocError> {
-    sched::spawn("kswapd", move || run(balance)).map(|_| ())
+pub fn start(balance: impl Fn() + Send + 'static) -> Result<(), AllocError> {
+    sched::spawn("kswapd", move || run(&balance)).map(|_| ())
 }
 
-fn run(balance: fn()) -> i32 {
+fn run(balance: &impl Fn()) -> i32 {
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
         balance();
         if sched::sleep(PAUSE).is_err() {
