@@ -13,11 +13,11 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use core::time::Duration;
 
-use kernel::arch::fault::Described;
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::paging;
-use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
+use kernel::debug::probe::{Fault, probe_read, probe_write};
+use kernel::fault::Described;
 use kernel::mm::{KString, memory};
 use kernel::{log, sched};
 use mm::{Frames, GfpFlags, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};

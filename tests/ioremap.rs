@@ -14,7 +14,7 @@ mod common;
 use common::{KERNEL, Log, conserves};
 use kernel::arch::layout::PAGE_ARRAY;
 use kernel::arch::paging;
-use kernel::arch::probe::{Fault, probe_read};
+use kernel::debug::probe::{Fault, probe_read};
 use kernel::mm::{IoMem, memory};
 use mm::mapper::Level;
 use mm::{FreeError, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};

@@ -15,7 +15,7 @@ mod common;
 use common::{Log, conserves};
 use core::fmt::{self, Write};
 use kapi::Errno;
-use kernel::arch::pci::{self, Bar, Kind, VGA};
+use kernel::board::pci::{self, Bar, Kind, VGA};
 use kernel::mm::{IoMem, memory};
 use kernel::resource::{
     self, MEMORY, MemRegion, release_mem_region, release_region, request_mem_region, request_region,

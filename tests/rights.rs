@@ -18,7 +18,7 @@ use kernel::arch::cpu;
 use kernel::arch::layout::direct;
 use kernel::arch::paging;
 use kernel::arch::paging::builder::image_parts;
-use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fs;
 use kernel::mm::{KString, KVec, memory, ramdisk};
 use mm::mapper::Level;

@@ -15,10 +15,14 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod bench;
+pub mod board;
 pub mod chrdev;
 pub mod console;
+pub mod debug;
 mod driver_api;
+pub mod fault;
 pub mod fs;
+pub mod irq;
 pub mod log;
 pub mod mm;
 pub mod modules;
@@ -34,8 +38,8 @@ pub mod testing;
 pub mod time;
 pub mod timer;
 
-use arch::backtrace::StackRange;
-use arch::fw_cfg::{self, FwCfg};
+use board::fw_cfg::{self, FwCfg};
+use debug::backtrace::StackRange;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -53,7 +57,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     ENTRY.call_once(|| entry);
     sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
-    arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
+    debug::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; options::MAX_LINE];
     let given = FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer));
@@ -107,7 +111,7 @@ fn start_services() -> Result<(), Errno> {
     chrdev::memdev::register()?;
     proc::init()?;
     mm::bigphysarea::init()?;
-    arch::pci::init()?;
+    board::pci::init()?;
     resource::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()

@@ -5,7 +5,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::arch::serial;
+use crate::board::serial;
 use crate::sync::SpinLock;
 
 /// Bytes that the log keeps.

@@ -12,7 +12,7 @@ use crate::chrdev::{self, Major, Nodes};
 use crate::fs::procfs::{self, Source};
 use crate::mm::bootmem::BootDriver;
 use crate::mm::{KString, Kernel, bigphysarea};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The memory that all scull devices hold together.
 static QUOTA: Quota = Quota::new();

@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mm::Context;
 
-use crate::arch::backtrace::{self, Frames};
-use crate::arch::irq;
-use crate::arch::qemu::{self, ExitCode};
+use crate::board::qemu::{self, ExitCode};
+use crate::debug::backtrace::{self, Frames};
+use crate::irq;
 use crate::sched::{self, task};
 use crate::{klog, testing};
 

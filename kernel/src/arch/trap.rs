@@ -11,7 +11,8 @@ use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use super::{fault, gdt, irq};
+use super::gdt;
+use crate::{fault, irq};
 
 /// The first vector that is not an exception.
 pub const FIRST_INTERRUPT: u8 = 32;

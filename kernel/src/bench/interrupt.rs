@@ -6,7 +6,8 @@ use mm::AllocError;
 
 use super::calls::{CacheCall, Kmalloc, Pages};
 use super::probe::{Batch, Ticks, pairs};
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sched::WaitQueue;
+use crate::sync::SpinLock;
 use crate::timer::Timer;
 
 /// What can be run there.

@@ -19,7 +19,7 @@ use core::fmt;
 
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 use report::Reporter;
 
 /// One run at a time: the numbers would be of no use otherwise.

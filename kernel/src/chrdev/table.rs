@@ -6,7 +6,7 @@ use kapi::{CharDriver, Errno, Minor};
 use mm::GfpFlags;
 
 use crate::mm::{KString, KVec};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The first number that is given to a driver that asks for any; the next ones go down from here.
 const LAST_MAJOR: u16 = 254;

@@ -10,10 +10,10 @@ use shell::options::Options;
 use shell::{Command, Env, Failure, Job, Outcome, Status};
 
 use super::{irqstress, workers};
-use crate::arch::pci;
-use crate::arch::qemu::{self, ExitCode};
+use crate::board::pci;
+use crate::board::qemu::{self, ExitCode};
 use crate::options;
-use crate::{arch, bench, log, modules, sched};
+use crate::{bench, debug, log, modules, sched};
 
 /// Most parameters of one insmod line.
 const MAX_PARAMS: usize = 8;
@@ -65,9 +65,9 @@ fn crash<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     }
     match job.args.get(0) {
         Some("panic") => panic!("crash: asked for"),
-        Some("fault") => arch::crash::fault(),
-        Some("hang") => arch::crash::hang(),
-        Some("reset") => arch::crash::reset(),
+        Some("fault") => debug::crash::fault(),
+        Some("hang") => debug::crash::hang(),
+        Some("reset") => debug::crash::reset(),
         other => Err(Failure::Argument("panic, fault, hang or reset, not", other.unwrap_or(""))),
     }
 }
@@ -82,7 +82,7 @@ fn poweroff<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
 }
 
 fn reboot<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
-    arch::crash::reset()
+    debug::crash::reset()
 }
 
 fn dmesg<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {

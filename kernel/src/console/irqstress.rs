@@ -13,7 +13,8 @@ use shell::{Env, Failure, Job, Outcome, Status};
 
 use super::workers::Alone;
 use crate::mm::memory;
-use crate::sync::{Mutex, SpinLock};
+use crate::sched::Mutex;
+use crate::sync::SpinLock;
 use crate::time::TICK;
 use crate::timer::Timer;
 use crate::{modules, sched};

@@ -19,7 +19,7 @@ pub mod workers;
 
 use shell::{Status, run_line};
 
-use crate::arch::serial::{self, Received};
+use crate::board::serial::{self, Received};
 use crate::klog;
 use names::KernelNames;
 use pipeline::ForegroundShell;

@@ -12,10 +12,11 @@ use shell::editor::{Editor, Event, LINE, Screen};
 use shell::plain::PlainReader;
 use shell::text::Text;
 
-use crate::arch::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
-use crate::arch::serial::{self, Hook};
+use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
+use crate::board::serial::{self, Hook};
 use crate::klog;
-use crate::sync::{Mutex, SpinLock};
+use crate::sched::Mutex;
+use crate::sync::SpinLock;
 
 const PROMPT: &str = "# ";
 

@@ -15,8 +15,8 @@ use shell::editor::LINE;
 use shell::text::Text;
 
 use super::streams::Streams;
-use crate::sched::{self, Thread};
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sched::{self, Thread, WaitQueue};
+use crate::sync::SpinLock;
 
 /// The most commands that can run at a time.
 const COUNT: usize = 24;

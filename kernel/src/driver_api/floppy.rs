@@ -6,13 +6,12 @@ use core::time::Duration;
 use kapi::{Errno, FloppyBus, FloppyController, FloppyRegister};
 use services::isa::Transfer;
 
-use crate::arch::floppy::{self as registers, PORTS};
-use crate::arch::irq::{self, Irq};
-use crate::arch::isa_dma::{self, Channel};
+use crate::board::floppy::{self as registers, PORTS};
+use crate::board::isa_dma::{self, Channel};
+use crate::irq::{self, Irq};
 use crate::mm::Kernel;
 use crate::resource::{release_region, request_region};
-use crate::sched;
-use crate::sync::WaitQueue;
+use crate::sched::{self, WaitQueue};
 
 const NAME: &str = "floppy";
 

@@ -3,7 +3,7 @@
 use kapi::Errno;
 use mm::{AllocError, PfnRange, PhysAddr};
 
-use crate::arch::pci;
+use crate::board::pci;
 use crate::mm::Kernel;
 use crate::mm::bigphysarea::BigBuffer;
 use crate::resource::MemRegion;

@@ -6,7 +6,7 @@ use kapi::{LockError, SleepLock, WrongContext};
 
 use crate::klog;
 use crate::mm::Kernel;
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 impl kapi::Kernel for Kernel {
     type Mutex<T: Send> = Mutex<T>;

@@ -7,8 +7,7 @@ use mm::Pfn;
 
 use super::filesystem::{File, share};
 use super::node::{Kind, Stat};
-use crate::sched;
-use crate::sync::Mutex;
+use crate::sched::{self, Mutex};
 
 /// A file that a program has open. Clones share the position; the last one to go releases the file.
 #[derive(Clone)]

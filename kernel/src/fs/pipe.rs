@@ -12,7 +12,7 @@ use super::filesystem::{File, share};
 use super::node::{Kind, Stat};
 use super::open_file::OpenFile;
 use crate::mm::PageBlock;
-use crate::sync::{Mutex, WaitQueue};
+use crate::sched::{Mutex, WaitQueue};
 
 /// The bytes on their way.
 struct Ring {

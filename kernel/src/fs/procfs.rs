@@ -14,7 +14,7 @@ use super::names::{self, Found};
 use super::node::{Entry, Stat};
 use super::pages::Pages;
 use crate::mm::{KString, KVec};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The file system at /proc.
 pub struct ProcFs;

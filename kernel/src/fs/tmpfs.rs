@@ -15,7 +15,7 @@ use super::filesystem::{File, FileSystem, share};
 use super::node::{Entry, Stat};
 use super::pages::Pages;
 use crate::mm::{KString, KVec};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };

@@ -16,7 +16,7 @@ use spin::Once;
 use super::bootmem::{self, BootDriver};
 use super::global::{Kernel, memory};
 use super::reserve::LEAST_FREE;
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 use crate::{klog, options};
 
 /// What takes the area at boot.

@@ -7,8 +7,8 @@ use ::mm::{AllocError, VirtAddr};
 
 use super::global::{MEMORY, memory};
 use super::kswapd;
-use crate::arch::fault;
 use crate::arch::layout::Area;
+use crate::fault;
 use crate::sched::{self, STACK_BYTES, StackSource};
 
 /// Names an address of the vmalloc range for a fault report: the thread whose stack it is, or the area and who asked

@@ -7,7 +7,7 @@ mod system;
 
 use kapi::Errno;
 
-use crate::arch::{isa_dma, pci};
+use crate::board::{isa_dma, pci};
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use crate::arch::irq::{self, Irq};
+use crate::irq::{self, Irq};
 use crate::sched;
 use crate::{options, time};
 

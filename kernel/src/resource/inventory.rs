@@ -5,7 +5,7 @@ use mm::{PAGE_SIZE, PhysAddr, VirtAddr};
 
 use super::{MEMORY, PORTS};
 use crate::arch::paging::{self, builder};
-use crate::arch::pci;
+use crate::board::pci;
 use crate::mm::firmware::{self, Kind, Region};
 use crate::mm::{IoMem, bigphysarea};
 

@@ -14,7 +14,7 @@ use services::resource::{Claim, ResourceError, ResourceTree};
 
 use crate::klog;
 use crate::mm::Kernel;
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 pub use inventory::init;
 

@@ -2,13 +2,16 @@
 //!
 //! Key types: [`Thread`], [`ThreadInfo`]. A thread runs a closure on a stack of its own, with an unmapped page below it,
 //! and ends when the closure returns. Neighbours: [`preempt`] knows the context, [`run_queue`] picks who runs,
-//! [`crate::sync`] has the locks and the wait queues.
+//! [`mutex`] and [`wait`] are what threads
+//! sleep on, and [`crate::sync`] has the lock that interrupts share.
 
+pub mod mutex;
 pub mod preempt;
 pub mod run_queue;
 pub mod stack;
 pub mod task;
 pub mod thread;
+pub mod wait;
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -20,13 +23,14 @@ use spin::Once;
 use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::stacks;
 use crate::arch::switch;
-pub use crate::sync::WaitQueue;
+pub use mutex::{Mutex, MutexGuard};
 use preempt::may_sleep;
 pub use preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
 use run_queue::SCHEDULER;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 use task::{Name, State, Task};
 pub use thread::{Thread, ThreadInfo, owner_of_stack, spawn, threads};
+pub use wait::WaitQueue;
 
 static BOOT: Task = Task::new(1, Name::new("boot"));
 static IDLE_TASK: Task = Task::new(0, Name::new("idle"));

@@ -14,8 +14,9 @@ use super::preempt::in_interrupt;
 use super::run_queue;
 use super::stack::KernelStack;
 use crate::arch::percpu::CURRENT;
+use crate::sched::WaitQueue;
+use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
-use crate::sync::{SpinLock, WaitQueue};
 use crate::time::Ticks;
 use crate::timer::Timer;
 

@@ -1,10 +1,10 @@
-//! Locks and waiting: which one to use where.
+//! The lock that interrupts share, and lists through their members.
 //!
 //! | need | use | contexts |
 //! |---|---|---|
 //! | data that interrupts share | [`SpinLock`] | any; never sleeps |
-//! | data that only threads share | [`Mutex`] | process; sleeps |
-//! | wait for something to happen | [`WaitQueue`] | process sleeps, any wakes |
+//! | data that only threads share | [`Mutex`](crate::sched::Mutex) | process; sleeps |
+//! | wait for something to happen | [`WaitQueue`](crate::sched::WaitQueue) | process sleeps, any wakes |
 //!
 //! Each call that may sleep returns a `Result` and is refused, with a report, where it may not: see
 //! [`may_sleep`](crate::sched::preempt::may_sleep).
@@ -15,10 +15,6 @@
 //! The allocators' own order is stated in `mm::memory`; none of these is held when they are called.
 
 pub mod list;
-pub mod mutex;
 pub mod spin;
-pub mod wait;
 
-pub use mutex::{Mutex, MutexGuard};
 pub use spin::{SpinGuard, SpinLock, without_interrupts};
-pub use wait::WaitQueue;

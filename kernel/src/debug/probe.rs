@@ -7,7 +7,7 @@ use core::arch::asm;
 
 use mm::VirtAddr;
 
-use super::trap::TrapFrame;
+use crate::arch::trap::TrapFrame;
 
 /// The access faulted: nothing was read or written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ pub unsafe fn probe_write(addr: VirtAddr, value: u8) -> Result<(), Fault> {
 }
 
 /// Sends an instruction that was allowed to fault on its way; false if it was not allowed to.
-pub(super) fn fixup(frame: &mut TrapFrame) -> bool {
+pub(crate) fn fixup(frame: &mut TrapFrame) -> bool {
     let found = table().iter().find(|entry| entry.at == frame.rip);
     if let Some(entry) = found {
         frame.rip = entry.go_on;

@@ -9,7 +9,8 @@ use core::fmt;
 use spin::Once;
 use x86_64::VirtAddr;
 
-use super::{stacks, symbols};
+use super::symbols;
+use crate::arch::stacks;
 use crate::sched::task::{self, Task};
 
 /// Bytes of a frame: the saved frame pointer and the return address.

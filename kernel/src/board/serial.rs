@@ -12,9 +12,10 @@ use uart_16550::spec::registers::IER;
 use uart_16550::{Config, Uart16550};
 use x86_64::instructions::port::Port;
 
-use super::irq::{self, Irq, IrqBusy};
+use crate::irq::{self, Irq, IrqBusy};
 use crate::panic::is_panicking;
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sched::WaitQueue;
+use crate::sync::SpinLock;
 
 /// The port's I/O base on every PC.
 const BASE: u16 = 0x3f8;
@@ -229,7 +230,7 @@ pub fn print(args: fmt::Arguments<'_>) {
 /// Prints to the console without a line end.
 #[macro_export]
 macro_rules! print {
-    ($($arg:tt)*) => { $crate::arch::serial::print(format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::board::serial::print(format_args!($($arg)*)) };
 }
 
 /// Prints one line to the console.

@@ -2,7 +2,7 @@
 
 use x86_64::instructions::port::Port;
 
-use super::irq::{self, Irq, IrqBusy};
+use crate::irq::{self, Irq, IrqBusy};
 use crate::sched;
 use crate::softirq::{self, Softirq};
 use crate::time::{self, HZ};

@@ -5,8 +5,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::percpu::HANDLED_IRQ;
-use super::pic;
+use crate::arch::percpu::HANDLED_IRQ;
+use crate::board::pic;
 use crate::sched::preempt;
 use crate::softirq;
 use crate::sync::SpinLock;
@@ -120,7 +120,7 @@ pub fn handled_now() -> Option<Irq> {
 }
 
 /// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then, maybe, another thread runs.
-pub(super) fn interrupt(vector: u8) {
+pub(crate) fn interrupt(vector: u8) {
     match chip().accept(vector) {
         Some(irq) => handle(irq),
         None => {

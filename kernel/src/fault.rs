@@ -9,10 +9,10 @@ use mm::{PAGE_SIZE, VirtAddr};
 use spin::Once;
 use x86_64::registers::control::Cr2;
 
-use super::backtrace::{self, Frames, StackRange};
-use super::layout::Area;
-use super::probe;
-use super::trap::{self, TrapFrame};
+use crate::arch::layout::Area;
+use crate::arch::trap::{self, TrapFrame};
+use crate::debug::backtrace::{self, Frames, StackRange};
+use crate::debug::probe;
 use crate::sched::{self, preempt, task};
 use crate::{klog, panic};
 
@@ -45,7 +45,7 @@ impl fmt::Display for Described {
 }
 
 /// Handles an exception. Interrupts are off.
-pub(super) fn exception(frame: &mut TrapFrame) {
+pub(crate) fn exception(frame: &mut TrapFrame) {
     let may_be_fixed = matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
     if may_be_fixed && probe::fixup(frame) {
         return;

@@ -9,11 +9,11 @@ use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
 
-use super::list::List;
-use super::spin::SpinLock;
 use crate::sched::preempt::may_sleep;
 use crate::sched::run_queue;
 use crate::sched::task::{self, State, Task, WAIT};
+use crate::sync::SpinLock;
+use crate::sync::list::List;
 use crate::time::{self, Ticks};
 
 /// Threads that wait for one kind of event.

@@ -1,0 +1,10 @@
+//! The devices of the machine: ports and registers, no policy.
+
+pub mod floppy;
+pub mod fw_cfg;
+pub mod isa_dma;
+pub mod pci;
+pub mod pic;
+pub mod pit;
+pub mod qemu;
+pub mod serial;
