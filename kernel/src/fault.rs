@@ -13,7 +13,8 @@ use crate::arch::layout::Area;
 use crate::arch::trap::{self, TrapFrame};
 use crate::debug::backtrace::{self, Frames, StackRange};
 use crate::debug::probe;
-use crate::sched::{self, preempt, task};
+use crate::sched::{self, task};
+use crate::sync::preempt;
 use crate::{klog, panic};
 
 /// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing if
@@ -44,8 +45,10 @@ impl fmt::Display for Described {
     }
 }
 
-/// Handles an exception. Interrupts are off.
-pub(crate) fn exception(frame: &mut TrapFrame) {
+/// Handles an exception; see [`crate::arch::upcalls`].
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_exception(frame: &mut TrapFrame) {
     let may_be_fixed = matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
     if may_be_fixed && probe::fixup(frame) {
         return;

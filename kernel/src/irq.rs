@@ -6,10 +6,10 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arch::percpu::HANDLED_IRQ;
+use crate::arch::preempt::preempt_point;
 use crate::board::pic;
-use crate::sched::preempt;
 use crate::softirq;
-use crate::sync::SpinLock;
+use crate::sync::{SpinLock, preempt};
 
 /// An interrupt line, 0 to 15.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -119,8 +119,11 @@ pub fn handled_now() -> Option<Irq> {
     HANDLED_IRQ.get().checked_sub(1).and_then(|number| Irq::new(number as u8))
 }
 
-/// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then, maybe, another thread runs.
-pub(crate) fn interrupt(vector: u8) {
+/// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then another thread runs, if one should. See
+/// [`crate::arch::upcalls`].
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_interrupt(vector: u8) {
     match chip().accept(vector) {
         Some(irq) => handle(irq),
         None => {
@@ -128,7 +131,8 @@ pub(crate) fn interrupt(vector: u8) {
         }
     }
     softirq::run_pending();
-    preempt::preempt_at_interrupt_end();
+    // `iretq` waits on the interrupted thread's stack until that thread runs again.
+    preempt_point();
 }
 
 fn handle(irq: Irq) {

@@ -6,8 +6,7 @@
 use x86_64::instructions::interrupts;
 
 use crate::arch::percpu::SOFTIRQS;
-use crate::sched::preempt;
-use crate::sync::without_interrupts;
+use crate::sync::{preempt, without_interrupts};
 use crate::{taskqueue, timer};
 
 /// The soft interrupts, most urgent first.

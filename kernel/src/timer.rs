@@ -8,9 +8,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use crate::sched::in_interrupt;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked, List};
+use crate::sync::preempt::in_interrupt;
 use crate::time::{self, Ticks};
 
 /// A call that is made later.

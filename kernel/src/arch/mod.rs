@@ -7,9 +7,11 @@ pub mod hide;
 pub mod layout;
 pub mod paging;
 pub mod percpu;
+pub mod preempt;
 pub mod stacks;
 pub mod switch;
 pub mod trap;
+pub mod upcalls;
 
 use crate::board::{pit, serial};
 use crate::irq::{self, IrqBusy};

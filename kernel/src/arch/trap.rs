@@ -1,18 +1,19 @@
 //! The way into the kernel by exception or interrupt, and the table that leads there.
 //!
 //! Key types: [`TrapFrame`]. Each of the 256 vectors has a stub of 16 bytes that pushes its number and goes on to
-//! `trap_entry`, which saves all registers and calls `dispatch`. A frame record made there lets backtraces run through
-//! to what was interrupted. Interrupts are off until the handler says otherwise.
+//! `trap_entry`, which saves all registers and calls the kernel above ([`upcalls`](super::upcalls)). A frame record made
+//! there lets backtraces run through to what was interrupted. Interrupts are off until the handler says otherwise.
 
 use core::arch::global_asm;
 use core::fmt;
+use core::mem::offset_of;
 
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::gdt;
-use crate::{fault, irq};
+use super::upcalls::{kernel_exception, kernel_interrupt};
 
 /// The first vector that is not an exception.
 pub const FIRST_INTERRUPT: u8 = 32;
@@ -112,7 +113,15 @@ global_asm!(
     "push qword ptr [rsp + 17*8]",
     "push rbp",
     "mov rbp, rsp",
-    "call {dispatch}",
+    "mov eax, dword ptr [rdi + {vector}]",
+    "cmp eax, {first_interrupt}",
+    "jb 2f",
+    "mov edi, eax",
+    "call {interrupt}",
+    "jmp 3f",
+    "2:",
+    "call {exception}",
+    "3:",
     "add rsp, 16",
     "pop r15",
     "pop r14",
@@ -134,7 +143,10 @@ global_asm!(
     ".size trap_stubs, trap_entry - trap_stubs",
     ".size trap_entry, . - trap_entry",
     ".popsection",
-    dispatch = sym dispatch,
+    vector = const offset_of!(TrapFrame, vector),
+    first_interrupt = const FIRST_INTERRUPT,
+    interrupt = sym kernel_interrupt,
+    exception = sym kernel_exception,
 );
 
 unsafe extern "C" {
@@ -198,13 +210,4 @@ fn new_idt() -> InterruptDescriptorTable {
         unsafe { idt[vector].set_handler_addr(stub(vector)) };
     }
     idt
-}
-
-/// Where every exception and interrupt arrives, with interrupts off.
-extern "C" fn dispatch(frame: &mut TrapFrame) {
-    if frame.vector < u64::from(FIRST_INTERRUPT) {
-        fault::exception(frame);
-    } else {
-        irq::interrupt(frame.vector as u8);
-    }
 }

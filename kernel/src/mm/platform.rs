@@ -10,8 +10,9 @@ use ::mm::{
 
 use super::{kswapd, own, report};
 use crate::arch::{clear, layout, paging, percpu};
-use crate::sched::{self, PreemptGuard, WaitQueue, preempt};
+use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
+use crate::sync::preempt::{self, PreemptGuard};
 
 /// Longest sleep of an allocation before it looks again, although nobody has woken it.
 const NAP: Duration = Duration::from_millis(20);
@@ -33,7 +34,7 @@ impl Pinned for KernelPin {
 
     #[inline]
     fn front(&self) -> usize {
-        percpu::front()
+        percpu::cache_index()
     }
 }
 
@@ -43,7 +44,7 @@ impl Platform for KernelPlatform {
 
     #[inline]
     fn pin(&self) -> Option<KernelPin> {
-        Some(KernelPin(sched::preempt_disable()))
+        Some(KernelPin(preempt::preempt_disable()))
     }
 
     /// One CPU runs. Who is pinned there keeps all others from running, so whoever calls has outwaited them.
@@ -51,7 +52,7 @@ impl Platform for KernelPlatform {
 
     #[inline]
     fn context(&self) -> Context {
-        sched::context()
+        preempt::context()
     }
 
     #[inline]

@@ -1,12 +1,12 @@
 //! Kernel threads: preemptive, round robin, one timer tick each.
 //!
 //! Key types: [`Thread`], [`ThreadInfo`]. A thread runs a closure on a stack of its own, with an unmapped page below it,
-//! and ends when the closure returns. Neighbours: [`preempt`] knows the context, [`run_queue`] picks who runs,
+//! and ends when the closure returns. Neighbours: [`crate::sync::preempt`] knows the context, [`run_queue`] picks who runs,
 //! [`mutex`] and [`wait`] are what threads
 //! sleep on, and [`crate::sync`] has the lock that interrupts share.
 
+pub mod may_sleep;
 pub mod mutex;
-pub mod preempt;
 pub mod run_queue;
 pub mod stack;
 pub mod task;
@@ -23,9 +23,9 @@ use spin::Once;
 use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::stacks;
 use crate::arch::switch;
+pub use crate::sync::preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
+pub use may_sleep::may_sleep;
 pub use mutex::{Mutex, MutexGuard};
-use preempt::may_sleep;
-pub use preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
 use run_queue::SCHEDULER;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 use task::{Name, State, Task};
@@ -68,7 +68,7 @@ pub fn start_threads(source: StackSource) -> Result<(), AllocError> {
 pub(crate) fn tick() {
     if let Some(task) = task::try_current() {
         task.ticks.fetch_add(1, Ordering::Relaxed);
-        preempt::set_need_resched();
+        crate::sync::preempt::set_need_resched();
     }
 }
 

@@ -10,9 +10,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use kapi::{LockError, WrongContext};
 
+use super::may_sleep::may_sleep;
+use super::task;
 use super::wait::WaitQueue;
-use crate::sched::preempt::may_sleep;
-use crate::sched::task;
 
 /// A value that one thread at a time may touch.
 pub struct Mutex<T: ?Sized> {

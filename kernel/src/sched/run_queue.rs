@@ -11,12 +11,11 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use super::preempt;
 use super::task::{self, ALL, RUN, State, Task};
 use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::switch::switch;
-use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked, List};
+use crate::sync::{SpinLock, preempt};
 
 /// The scheduler's lists.
 pub(super) struct Scheduler {
@@ -116,9 +115,15 @@ pub(crate) fn schedule() {
     leave(Leave::Voluntarily);
 }
 
-/// Takes the CPU from the current thread for as long as others are ready.
-pub(crate) fn preempt() {
-    leave(Leave::Preempted);
+/// Takes the CPU from the current thread for as long as others are ready; see [`crate::arch::upcalls`].
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+#[cold]
+#[inline(never)]
+extern "C" fn kernel_preempt() {
+    if CURRENT.get() != 0 {
+        leave(Leave::Preempted);
+    }
 }
 
 /// Makes a sleeping thread ready. Any context.

@@ -10,13 +10,13 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, 
 
 use mm::VirtAddr;
 
-use super::preempt::in_interrupt;
 use super::run_queue;
 use super::stack::KernelStack;
 use crate::arch::percpu::CURRENT;
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
+use crate::sync::preempt::in_interrupt;
 use crate::time::Ticks;
 use crate::timer::Timer;
 

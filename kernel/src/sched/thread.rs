@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use kapi::LockError;
 use mm::{AllocError, VirtAddr};
 
-use super::preempt::may_sleep;
+use super::may_sleep::may_sleep;
 use super::run_queue::{self, SCHEDULER};
 use super::stack::KernelStack;
 use super::task::{Name, State, Task};

@@ -9,9 +9,9 @@ use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
 
-use crate::sched::preempt::may_sleep;
-use crate::sched::run_queue;
-use crate::sched::task::{self, State, Task, WAIT};
+use super::may_sleep::may_sleep;
+use super::run_queue;
+use super::task::{self, State, Task, WAIT};
 use crate::sync::SpinLock;
 use crate::sync::list::List;
 use crate::time::{self, Ticks};

@@ -10,7 +10,8 @@ use core::ops::{Deref, DerefMut};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 use x86_64::instructions::interrupts;
 
-use crate::sched::preempt;
+use super::preempt;
+use crate::arch::preempt::preempt_point;
 
 /// A value that one CPU at a time may touch, in any context, interrupts included.
 pub struct SpinLock<T: ?Sized> {
@@ -128,7 +129,7 @@ impl Drop for Section {
         preempt::leave_section();
         if self.interrupts_were_on {
             interrupts::enable();
-            preempt::preempt_point();
+            preempt_point();
         }
     }
 }

@@ -11,11 +11,10 @@
 
 use core::marker::PhantomData;
 
-use kapi::WrongContext;
-use mm::{Context, Report};
+use mm::Context;
 
-use crate::arch::percpu::{self, CURRENT, Front, PREEMPT_COUNT, leave_preempt_section};
-use crate::klog;
+use crate::arch::percpu::{self, CURRENT, CacheIndex, NO_RESCHED, PREEMPT_COUNT};
+use crate::arch::preempt;
 
 /// One soft interrupt.
 const SOFTIRQ: u32 = 1 << 8;
@@ -23,9 +22,6 @@ const SOFTIRQ: u32 = 1 << 8;
 const HARDIRQ: u32 = 1 << 16;
 /// One interrupt, soft or hard, that came into a section.
 const INTRUSION: u32 = 1 << 24;
-/// No other thread should run now.
-pub(crate) const NO_RESCHED: u32 = 1 << 31;
-
 /// How deep this CPU is in sections and interrupts.
 #[inline]
 fn depth() -> u32 {
@@ -53,13 +49,14 @@ pub(crate) fn in_process() -> bool {
     PREEMPT_COUNT.has_none::<{ !NO_RESCHED }>()
 }
 
-/// Enters an interrupt. One that came into a section finds the allocators' caches in use, perhaps.
+/// Enters an interrupt. One that came into a section may find this CPU's caches of the allocators
+/// in use, and gets none.
 fn enter(interrupt: u32) {
     if depth().is_multiple_of(SOFTIRQ) {
         PREEMPT_COUNT.add(interrupt);
     } else {
         PREEMPT_COUNT.add(interrupt + INTRUSION);
-        percpu::set_front(Front::Nobodys);
+        percpu::set_cache_index(CacheIndex::None);
     }
 }
 
@@ -70,7 +67,7 @@ fn leave(interrupt: u32) {
     } else {
         PREEMPT_COUNT.sub(interrupt + INTRUSION);
         if depth() < INTRUSION {
-            percpu::set_front(Front::Own);
+            percpu::set_cache_index(CacheIndex::ThisCpu);
         }
     }
 }
@@ -99,24 +96,7 @@ pub fn preempt_disable() -> PreemptGuard {
 impl Drop for PreemptGuard {
     #[inline]
     fn drop(&mut self) {
-        leave_preempt_section();
-    }
-}
-
-/// Lets another thread run if one should and may.
-#[inline]
-pub(crate) fn preempt_point() {
-    if PREEMPT_COUNT.get() == 0 {
-        preempt_slow();
-    }
-}
-
-/// Another thread should run, and may.
-#[cold]
-#[inline(never)]
-pub(crate) extern "C" fn preempt_slow() {
-    if CURRENT.get() != 0 {
-        super::run_queue::preempt();
+        preempt::leave_section();
     }
 }
 
@@ -152,24 +132,4 @@ pub(crate) fn as_softirq(f: impl FnOnce()) {
 /// Whether what an interrupt or exception interrupted is a thread that is in no section.
 pub(crate) fn is_preemptible() -> bool {
     depth() == 0 && CURRENT.get() != 0
-}
-
-/// Switches threads, if need be, at the end of an interrupt, whose `iretq` waits on the interrupted thread's stack.
-pub(crate) fn preempt_at_interrupt_end() {
-    preempt_point();
-}
-
-/// Refuses a call that may sleep where it may not, with a report in the log.
-///
-/// Every call that may sleep begins with this, so that a call in the wrong place is found even when it would not have
-/// slept. (Spec: K11.)
-#[track_caller]
-pub fn may_sleep(call: &'static str) -> Result<(), WrongContext> {
-    let context = context();
-    if context.may_sleep() {
-        return Ok(());
-    }
-    let caller = core::panic::Location::caller();
-    klog!("{} at {}:{}", Report::WrongContext { call, context }, caller.file(), caller.line());
-    Err(WrongContext)
 }
