@@ -12,10 +12,10 @@ use x86_64::registers::control::Cr2;
 use crate::arch::layout::Area;
 use crate::arch::trap::{self, TrapFrame};
 use crate::debug::backtrace::{self, Frames, StackRange};
-use crate::debug::probe;
+use crate::debug::{panicking, probe};
+use crate::klog;
 use crate::sched::{self, task};
 use crate::sync::preempt;
-use crate::{klog, panic};
 
 /// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing if
 /// it cannot.
@@ -111,7 +111,7 @@ fn is_below_current_stack(addr: VirtAddr) -> bool {
 
 /// Begins the report of an exception that ends the machine. It may have come anywhere, a lock's section included.
 fn begin_fatal_report(frame: &TrapFrame) {
-    panic::begin();
+    panicking::begin();
     klog!("{frame}");
 }
 

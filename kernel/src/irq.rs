@@ -1,60 +1,17 @@
-//! Hardware interrupts: who handles which line, and the chip that delivers them.
+//! Hardware interrupts: which handler serves which line, and what happens when one comes.
 //!
-//! Key types: [`Irq`], [`IrqChip`]. An IRQ is a line of the machine; the vector by which the CPU sees it is the chip's
-//! affair. A handler runs with interrupts off, in interrupt context.
+//! Key types: [`Irq`], [`IrqChip`]. An IRQ is a line of the machine; the chip knows the vector by which the CPU sees it. A
+//! handler runs with interrupts off, in interrupt context. After it come soft interrupts, and then, if one should run,
+//! another thread.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arch::percpu::HANDLED_IRQ;
 use crate::arch::preempt::preempt_point;
+pub use crate::board::irq::{Irq, IrqChip};
 use crate::board::pic;
 use crate::softirq;
 use crate::sync::{SpinLock, preempt};
-
-/// An interrupt line, 0 to 15.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Irq(u8);
-
-impl Irq {
-    /// How many lines there are.
-    pub const COUNT: usize = 16;
-    /// The interval timer.
-    pub const TIMER: Self = Self(0);
-    /// The first serial port.
-    pub const SERIAL: Self = Self(4);
-    /// The floppy controller.
-    pub const FLOPPY: Self = Self(6);
-
-    /// The line `number`, or `None` above 15.
-    pub const fn new(number: u8) -> Option<Self> {
-        if (number as usize) < Self::COUNT { Some(Self(number)) } else { None }
-    }
-
-    /// The line's number.
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-
-    const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// An interrupt controller.
-pub trait IrqChip: Sync {
-    /// The chip's name, as /proc/interrupts shows it.
-    fn name(&self) -> &'static str;
-    /// Sets the chip up, with all lines masked.
-    fn init(&self);
-    /// Lets `irq` through.
-    fn unmask(&self, irq: Irq);
-    /// Holds `irq` back.
-    fn mask(&self, irq: Irq);
-    /// The line that the CPU sees as `vector`; `None` for an interrupt that turns out not to be one.
-    fn accept(&self, vector: u8) -> Option<Irq>;
-    /// Tells the chip that `irq` has been handled.
-    fn end(&self, irq: Irq);
-}
 
 /// The line has a handler already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +33,11 @@ static SPURIOUS: AtomicU64 = AtomicU64::new(0);
 /// The machine's interrupt controller.
 pub fn chip() -> &'static dyn IrqChip {
     &pic::PIC
+}
+
+/// Sets the controller up, with all lines masked. Once, before interrupts are let in.
+pub fn init() {
+    chip().init();
 }
 
 /// Has `handler` called for each interrupt on `irq`, and lets the line through. Any context.

@@ -9,6 +9,7 @@ use bootloader_api::config::{BootloaderConfig, Mapping};
 use kapi::Errno;
 use spin::Once;
 use x86_64::VirtAddr;
+use x86_64::instructions::interrupts;
 
 #[doc(hidden)]
 pub use bootloader_api;
@@ -22,11 +23,13 @@ pub mod debug;
 mod driver_api;
 pub mod fault;
 pub mod fs;
+pub mod input;
 pub mod irq;
 pub mod log;
 pub mod mm;
 pub mod modules;
 pub mod options;
+pub mod output;
 pub mod panic;
 pub mod proc;
 pub mod resource;
@@ -35,6 +38,7 @@ pub mod softirq;
 pub mod sync;
 pub mod taskqueue;
 pub mod testing;
+pub mod tick;
 pub mod time;
 pub mod timer;
 
@@ -54,6 +58,7 @@ pub const BOOTLOADER_CONFIG: BootloaderConfig = {
 pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! {
     let entry = arch::cpu::cycles();
     arch::init();
+    output::init();
     ENTRY.call_once(|| entry);
     sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
@@ -90,9 +95,11 @@ static MAIN: Once<extern "C" fn() -> !> = Once::new();
 
 extern "C" fn on_own_tables() -> ! {
     mm::take_over();
-    if arch::start_interrupts().is_err() {
+    irq::init();
+    if tick::start().is_err() {
         klog!("no timer interrupt: its line is taken");
     }
+    interrupts::enable();
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }

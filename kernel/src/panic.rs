@@ -2,29 +2,19 @@
 
 use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use mm::Context;
 
 use crate::board::qemu::{self, ExitCode};
 use crate::debug::backtrace::{self, Frames};
+use crate::debug::panicking;
 use crate::irq;
 use crate::sched::{self, task};
 use crate::{klog, testing};
 
 /// How many panics have begun: the second is one in the handler of the first.
 static PANICS: AtomicU32 = AtomicU32::new(0);
-static PANICKING: AtomicBool = AtomicBool::new(false);
-
-/// Whether the machine's end is being reported: locks may be held by what was interrupted, and are not waited for.
-pub fn is_panicking() -> bool {
-    PANICKING.load(Ordering::Relaxed)
-}
-
-/// Says that the machine's end is being reported from here on.
-pub fn begin() {
-    PANICKING.store(true, Ordering::Relaxed);
-}
 
 /// Reports the panic, then ends QEMU with the status of a failure, or halts a real machine.
 #[panic_handler]
@@ -32,7 +22,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // What follows changes the context: look at it first.
     let context = CurrentContext::now();
     x86_64::instructions::interrupts::disable();
-    begin();
+    panicking::begin();
     match PANICS.fetch_add(1, Ordering::Relaxed) {
         0 => {
             klog!("panic: {info}");

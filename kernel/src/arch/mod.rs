@@ -13,22 +13,10 @@ pub mod switch;
 pub mod trap;
 pub mod upcalls;
 
-use crate::board::{pit, serial};
-use crate::irq::{self, IrqBusy};
-
-/// Brings up the CPU, the console and the exceptions: the kernel's first call. Interrupts stay off.
+/// Brings up the CPU, its segments and its exceptions: the kernel's first call. Interrupts stay off.
 pub fn init() {
     percpu::init();
-    serial::init();
     gdt::init();
     trap::init();
     cpu::init();
-}
-
-/// Starts the interrupt controller and the tick, and lets interrupts in. Comes after `sched::init`.
-pub fn start_interrupts() -> Result<(), IrqBusy> {
-    irq::chip().init();
-    pit::init()?;
-    x86_64::instructions::interrupts::enable();
-    Ok(())
 }

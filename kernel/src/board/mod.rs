@@ -2,6 +2,7 @@
 
 pub mod floppy;
 pub mod fw_cfg;
+pub mod irq;
 pub mod isa_dma;
 pub mod pci;
 pub mod pic;

@@ -3,8 +3,8 @@
 use pic8259::ChainedPics;
 use x86_64::instructions::port::Port;
 
+use super::irq::{Irq, IrqChip};
 use crate::arch::trap::FIRST_INTERRUPT;
-use crate::irq::{Irq, IrqChip};
 use crate::sync::SpinLock;
 
 /// The two chips, their vectors right behind the exceptions'.

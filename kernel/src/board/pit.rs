@@ -1,36 +1,23 @@
-//! The interval timer: an interrupt a hundred times a second.
+//! The interval timer: interrupts at a fixed rate.
 
 use x86_64::instructions::port::Port;
 
-use crate::irq::{self, Irq, IrqBusy};
-use crate::sched;
-use crate::softirq::{self, Softirq};
-use crate::time::{self, HZ};
-
 /// What the timer counts down with, in Hz.
 const FREQUENCY: u32 = 1_193_182;
-/// Counts between two ticks.
-const DIVISOR: u16 = ((FREQUENCY + HZ / 2) / HZ) as u16;
 /// Command: counter 0, both bytes, rate generator, binary.
 const RATE_GENERATOR: u8 = 0x34;
 
-/// Starts the tick.
-pub fn init() -> Result<(), IrqBusy> {
+/// Has the timer interrupt `HZ` times a second, from 19 on.
+pub fn start<const HZ: u32>() {
+    const { assert!(FREQUENCY / HZ <= u16::MAX as u32, "the counter has 16 bits") };
+    let divisor = const { (FREQUENCY + HZ / 2) / HZ } as u16;
     let mut command = Port::<u8>::new(0x43);
     let mut counter = Port::<u8>::new(0x40);
-    let [low, high] = DIVISOR.to_le_bytes();
-    // SAFETY: the ports are the interval timer's; counter 0 is nobody else's.
+    let [low, high] = divisor.to_le_bytes();
+    // SAFETY: the ports are the interval timer's, and only this function uses counter 0.
     unsafe { command.write(RATE_GENERATOR) };
     // SAFETY: as above; the timer expects the low byte first.
     unsafe { counter.write(low) };
     // SAFETY: as above.
     unsafe { counter.write(high) };
-    irq::request_irq(Irq::TIMER, "timer", tick)
-}
-
-fn tick(_irq: Irq) {
-    time::tick();
-    sched::tick();
-    softirq::raise(Softirq::Timer);
-    softirq::raise(Softirq::TaskTimer);
 }

@@ -19,8 +19,9 @@ pub mod workers;
 
 use shell::{Status, run_line};
 
-use crate::board::serial::{self, Received};
+use crate::input::Received;
 use crate::klog;
+use crate::output;
 use names::KernelNames;
 use pipeline::ForegroundShell;
 use tty::Line;
@@ -58,7 +59,7 @@ pub fn run() -> ! {
 /// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
 fn on_byte(byte: u8) -> Received {
     if byte == INTERRUPT && tty::is_terminal() && workers::interrupt_foreground() {
-        serial::write(b"^C\n");
+        output::write(b"^C\n");
         return Received::Consumed;
     }
     Received::Queue

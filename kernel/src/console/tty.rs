@@ -13,10 +13,10 @@ use shell::plain::PlainReader;
 use shell::text::Text;
 
 use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
-use crate::board::serial::{self, Hook};
-use crate::klog;
+use crate::input::{self, Hook};
 use crate::sched::Mutex;
 use crate::sync::SpinLock;
+use crate::{klog, output};
 
 const PROMPT: &str = "# ";
 
@@ -44,8 +44,8 @@ pub fn start(hook: Hook) {
         TERMINAL.store(found == Some(3) && &kind == b"tty" && script.is_none(), Ordering::Relaxed);
         SCRIPT_FILE.with(|place| *place = script);
     }
-    serial::set_hook(hook);
-    if serial::ready_for_input().is_err() {
+    input::set_hook(hook);
+    if input::ready_for_input().is_err() {
         klog!("console: no input, the serial port's interrupt line is taken");
     }
 }
@@ -57,7 +57,7 @@ pub fn is_terminal() -> bool {
 
 /// Shows bytes. Any context.
 pub fn write(bytes: &[u8]) {
-    serial::write(bytes);
+    output::write(bytes);
 }
 
 /// The next byte; `None` at the end of a pipe or script. Sleeps; ^C ends the wait with `EINTR`.
@@ -72,9 +72,9 @@ fn next_byte() -> Result<Option<u8>, Errno> {
         return Ok(byte);
     }
     let mut byte = None;
-    serial::INPUT_ARRIVED.wait_until_interruptible(|| {
+    input::INPUT_ARRIVED.wait_until_interruptible(|| {
         // Asked again after a yes, it must not take another byte.
-        byte = byte.or_else(serial::read_byte);
+        byte = byte.or_else(input::read_byte);
         byte.is_some()
     })?;
     Ok(byte)

@@ -2,5 +2,6 @@
 
 pub mod backtrace;
 pub mod crash;
+pub mod panicking;
 pub mod probe;
 pub mod symbols;
