@@ -26,11 +26,12 @@ use super::global::{MEMORY, memory};
 use super::handover::HANDOVER;
 use super::platform::KernelPlatform;
 use super::reserve::{LEAST_FREE, start_bootmem, touched};
-use super::{bootmem, heap, own};
+use super::{bootmem, heap, own, tables};
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::boot_space;
-use crate::arch::paging::{Builder, Rights, Space};
-use crate::{klog, options};
+use crate::arch::paging::{self, Builder, Rights, Space};
+use crate::arch::stacks;
+use crate::{klog, options, sched};
 
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
 const SECTIONS_AT_ONCE: usize = 256;
@@ -120,9 +121,14 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         entries >> 10,
         PAGE_ARRAY.as_usize()
     );
-    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what
-    // is needed of the bootloader's information was copied.
-    unsafe { builder.activate(main) }
+    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from.
+    let space = unsafe { builder.finish() };
+    let root = space.root();
+    tables::set(space);
+    let (bottom, top) = stacks::BOOT.range();
+    sched::set_boot_stack(bottom, top);
+    // SAFETY: the image was mapped above; what is needed of the bootloader's information was copied.
+    unsafe { paging::enter(root, main) }
 }
 
 /// Takes what `highmem=` asks for off the end of the memory that the direct map will show.

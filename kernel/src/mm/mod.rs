@@ -17,6 +17,7 @@ mod own;
 mod platform;
 mod report;
 mod reserve;
+pub mod tables;
 mod threads;
 
 pub use boot::{leave_bootloader, take_over};

@@ -8,7 +8,7 @@ use ::mm::{
     VirtAddr,
 };
 
-use super::{kswapd, own, report};
+use super::{kswapd, own, report, tables};
 use crate::arch::{clear, layout, paging, percpu};
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
@@ -86,16 +86,16 @@ impl Platform for KernelPlatform {
         mapping: Mapping,
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError> {
-        paging::map(at, frames, mapping, spare)
+        tables::map(at, frames, mapping, spare)
     }
 
     #[inline(always)]
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-        paging::unmap(at, pages, each)
+        tables::unmap(at, pages, each)
     }
 
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
-        paging::protect(at, pages, access, spares)
+        tables::protect(at, pages, access, spares)
     }
 
     fn is_own(&self, range: PfnRange) -> bool {
@@ -103,11 +103,11 @@ impl Platform for KernelPlatform {
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
-        paging::translate(at)
+        tables::translate(at)
     }
 
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        paging::unlink_empty(from, end)
+        tables::unlink_empty(from, end)
     }
 
     fn flush(&self, must_flush: MustFlush) {

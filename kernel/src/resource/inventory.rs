@@ -4,9 +4,10 @@ use kapi::Errno;
 use mm::{PAGE_SIZE, PhysAddr, VirtAddr};
 
 use super::{MEMORY, PORTS};
-use crate::arch::paging::{self, builder};
+use crate::arch::paging::builder;
 use crate::board::pci;
 use crate::mm::firmware::{self, Kind, Region};
+use crate::mm::tables;
 use crate::mm::{IoMem, bigphysarea};
 
 /// Where the chips on the board begin, above all memory and PCI devices below 4 GiB.
@@ -72,7 +73,7 @@ fn enter_image() -> Result<(), Errno> {
     for (name, start, end) in builder::image_parts() {
         let mut run = None;
         for page in (start.as_usize()..end.as_usize()).step_by(PAGE_SIZE).map(VirtAddr::new) {
-            let Some(frame) = paging::translate(page) else { continue };
+            let Some(frame) = tables::translate(page) else { continue };
             let (page, phys) = (page.as_usize() as u64, frame.phys().as_u64());
             run = match run {
                 Some(Run { first, offset, .. }) if offset == page.wrapping_sub(phys) => {
