@@ -118,7 +118,7 @@ fn start_services() -> Result<(), Errno> {
     chrdev::memdev::register()?;
     proc::init()?;
     mm::bigphysarea::init()?;
-    board::pci::init()?;
+    resource::pci::init()?;
     resource::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()

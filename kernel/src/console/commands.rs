@@ -10,9 +10,9 @@ use shell::options::Options;
 use shell::{Command, Env, Failure, Job, Outcome, Status};
 
 use super::{irqstress, workers};
-use crate::board::pci;
 use crate::board::qemu::{self, ExitCode};
 use crate::options;
+use crate::resource::pci;
 use crate::{bench, debug, log, modules, sched};
 
 /// Most parameters of one insmod line.

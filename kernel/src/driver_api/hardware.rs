@@ -3,10 +3,9 @@
 use kapi::Errno;
 use mm::{AllocError, PfnRange, PhysAddr};
 
-use crate::board::pci;
 use crate::mm::Kernel;
 use crate::mm::bigphysarea::BigBuffer;
-use crate::resource::MemRegion;
+use crate::resource::{MemRegion, pci};
 
 impl kapi::Hardware for Kernel {
     type BigBuffer = BigBuffer;

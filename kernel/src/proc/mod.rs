@@ -7,10 +7,11 @@ mod system;
 
 use kapi::Errno;
 
-use crate::board::{isa_dma, pci};
+use crate::board::isa_dma;
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;
+use crate::resource::pci;
 
 /// Every file, by its path below /proc.
 const FILES: [(&str, Source); 19] = [

@@ -3,9 +3,9 @@
 use kapi::Errno;
 use mm::{PAGE_SIZE, PhysAddr, VirtAddr};
 
-use super::{MEMORY, PORTS};
+use super::claims::{MEMORY, PORTS};
+use super::pci;
 use crate::arch::paging::builder;
-use crate::board::pci;
 use crate::mm::firmware::{self, Kind, Region};
 use crate::mm::tables;
 use crate::mm::{IoMem, bigphysarea};

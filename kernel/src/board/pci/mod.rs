@@ -1,4 +1,4 @@
-//! The PCI bus: the functions that answer there, found once at boot, with their memory and ports.
+//! The PCI bus: the functions that answer there, with their memory and ports.
 //!
 //! Key types: [`Function`], [`Bar`]. Buses are followed through their bridges from bus 0 on.
 
@@ -6,20 +6,13 @@ mod bar;
 mod config;
 mod names;
 
-use core::fmt::{self, Write};
-
-use kapi::Errno;
-use mm::GfpFlags;
 use pci_types::{ConfigRegionAccess, HeaderType, PciAddress, PciHeader, PciPciBridgeHeader};
-use spin::Once;
-
-use crate::mm::KVec;
 
 pub use bar::{Bar, Kind};
 use config::ConfigSpace;
 
 /// What a function that does not exist answers as its vendor.
-const NOBODY: u16 = 0xffff;
+const NO_FUNCTION: u16 = 0xffff;
 /// Base class of bridges.
 const BRIDGE: u8 = 0x06;
 /// Base class and subclass of a display that has a frame buffer and the registers of VGA.
@@ -58,32 +51,17 @@ impl Function {
     }
 }
 
-static FUNCTIONS: Once<KVec<Function>> = Once::new();
-
-/// Finds all functions. Once, after kmalloc stands and before drivers.
-pub fn init() -> Result<(), Errno> {
-    let mut found = KVec::new();
-    scan(0, &mut found)?;
-    FUNCTIONS.call_once(|| found);
-    Ok(())
+/// Calls `found` with each function, and ends with its first error. Once, before drivers.
+pub fn scan<E>(found: &mut impl FnMut(Function) -> Result<(), E>) -> Result<(), E> {
+    scan_bus(0, found)
 }
 
-/// All functions, in the order in which they were found. Any context.
-pub fn functions() -> &'static [Function] {
-    FUNCTIONS.get().map_or(&[], |functions| functions.as_slice())
-}
-
-/// The first function of a class.
-pub fn find(class: (u8, u8)) -> Option<&'static Function> {
-    functions().iter().find(|function| function.class == class)
-}
-
-fn scan(bus: u8, found: &mut KVec<Function>) -> Result<(), Errno> {
+fn scan_bus<E>(bus: u8, found: &mut impl FnMut(Function) -> Result<(), E>) -> Result<(), E> {
     for device in 0..32 {
         for number in 0..8 {
             let header = PciHeader::new(PciAddress::new(0, bus, device, number));
             if let Some(function) = probe(&header) {
-                found.push(function, GfpFlags::KERNEL)?;
+                found(function)?;
                 scan_behind(header, bus, found)?;
             } else if number == 0 {
                 break;
@@ -97,17 +75,17 @@ fn scan(bus: u8, found: &mut KVec<Function>) -> Result<(), Errno> {
 }
 
 /// Goes on behind a bridge. Its bus has a higher number, so this ends.
-fn scan_behind(header: PciHeader, bus: u8, found: &mut KVec<Function>) -> Result<(), Errno> {
+fn scan_behind<E>(header: PciHeader, bus: u8, found: &mut impl FnMut(Function) -> Result<(), E>) -> Result<(), E> {
     let bridge = PciPciBridgeHeader::from_header(header, ConfigSpace);
     match bridge.map(|bridge| bridge.secondary_bus_number(ConfigSpace)) {
-        Some(behind) if behind > bus => scan(behind, found),
+        Some(behind) if behind > bus => scan_bus(behind, found),
         _ => Ok(()),
     }
 }
 
 fn probe(header: &PciHeader) -> Option<Function> {
     let (vendor, device) = header.id(ConfigSpace);
-    if vendor == NOBODY {
+    if vendor == NO_FUNCTION {
         return None;
     }
     let (revision, base, sub, _) = header.revision_and_class(ConfigSpace);
@@ -123,20 +101,4 @@ fn probe(header: &PciHeader) -> Option<Function> {
         irq: (is_ordinary && pin != 0).then_some(line),
         bars: if is_ordinary { bar::read_all(header) } else { [None; bar::COUNT] },
     })
-}
-
-/// Writes /proc/pci, in the form of 2.4.
-pub fn write_functions(out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "PCI devices found:")?;
-    for function in functions() {
-        let at = function.address;
-        writeln!(out, "  Bus {:2}, device {:3}, function {:2}:", at.bus(), at.device(), at.function())?;
-        let (vendor, device, revision) = (function.vendor, function.device, function.revision);
-        writeln!(out, "    {}: PCI device {vendor:04x}:{device:04x} (rev {revision}).", function.kind())?;
-        if let Some(irq) = function.irq {
-            writeln!(out, "      IRQ {irq}.")?;
-        }
-        function.ranges().try_for_each(|range| writeln!(out, "      {range}"))?;
-    }
-    Ok(())
 }
