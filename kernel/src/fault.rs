@@ -11,11 +11,11 @@ use x86_64::registers::control::Cr2;
 
 use crate::arch::layout::Area;
 use crate::arch::trap::{self, TrapFrame};
-use crate::debug::backtrace::{self, Frames, StackRange};
+use crate::debug::backtrace::{Backtrace, Frames, StackRange};
 use crate::debug::{panicking, probe};
-use crate::klog;
 use crate::sched::{self, task};
 use crate::sync::preempt;
+use crate::{klog, print};
 
 /// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing if
 /// it cannot.
@@ -82,7 +82,7 @@ fn double_fault(frame: &TrapFrame) -> ! {
     klog!("stack overflow: thread {} ({}), {} bytes at {:016x}", task.id, task.name, bytes(bottom, top), frame.rip);
     klog!("{frame}");
     let stack = StackRange::from_addresses(bottom, top);
-    backtrace::print(Frames::from_frame(x86_64::VirtAddr::new_truncate(frame.rbp), stack));
+    print!("{}", Backtrace(Frames::from_frame(x86_64::VirtAddr::new_truncate(frame.rbp), stack)));
     let expendable = preempt::is_preemptible() && frame.rflags & INTERRUPT_FLAG != 0 && !task.is_entangled();
     if !expendable || task.id <= LAST_BOOT_THREAD {
         panic!("stack overflow in thread {} ({})", task.id, task.name);

@@ -4,11 +4,11 @@
 
 extern crate alloc;
 
+use ::mm::VirtAddr;
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
 use kapi::Errno;
 use spin::Once;
-use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
 
 #[doc(hidden)]
@@ -43,7 +43,6 @@ pub mod time;
 pub mod timer;
 
 use board::fw_cfg::{self, FwCfg};
-use debug::backtrace::StackRange;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -61,8 +60,8 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     output::init();
     ENTRY.call_once(|| entry);
     sched::init();
-    let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
-    debug::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
+    let bottom = VirtAddr::new(boot_info.kernel_stack_bottom as usize);
+    sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; options::MAX_LINE];
     let given = FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer));

@@ -7,11 +7,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use mm::Context;
 
 use crate::board::qemu::{self, ExitCode};
-use crate::debug::backtrace::{self, Frames};
+use crate::debug::backtrace::{Backtrace, Frames};
 use crate::debug::panicking;
 use crate::irq;
-use crate::sched::{self, task};
-use crate::{klog, testing};
+use crate::sched::task::{self, Task};
+use crate::sync::preempt;
+use crate::{klog, print, testing};
 
 /// How many panics have begun: the second is one in the handler of the first.
 static PANICS: AtomicU32 = AtomicU32::new(0);
@@ -27,7 +28,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         0 => {
             klog!("panic: {info}");
             klog!("context: {context}");
-            backtrace::print(Frames::here());
+            print!("{}", Backtrace(Frames::here(task::try_current().map(Task::stack_range))));
             testing::panicked(info);
         }
         1 => klog!("panic while reporting a panic: {info}"),
@@ -43,7 +44,7 @@ struct CurrentContext {
 
 impl CurrentContext {
     fn now() -> Self {
-        Self { context: sched::context() }
+        Self { context: preempt::context() }
     }
 }
 

@@ -6,12 +6,10 @@
 use core::arch::asm;
 use core::fmt;
 
-use spin::Once;
 use x86_64::VirtAddr;
 
 use super::symbols;
 use crate::arch::stacks;
-use crate::sched::task::{self, Task};
 
 /// Bytes of a frame: the saved frame pointer and the return address.
 const FRAME_LEN: u64 = 16;
@@ -31,16 +29,13 @@ impl StackRange {
         Self { start, end }
     }
 
-    /// The stack that the caller runs on: one of the boot-time stacks, its thread's, or the bootloader's.
-    fn in_use() -> Self {
-        const NO_STACK: StackRange = StackRange::new(VirtAddr::zero(), VirtAddr::zero());
+    /// The stack that the caller runs on: one of the boot-time stacks or that of its thread, `thread`; else an empty range.
+    fn in_use(thread: Option<(mm::VirtAddr, mm::VirtAddr)>) -> Self {
         let local = 0u8;
         let here = mm::VirtAddr::from_ptr(&raw const local);
-        let thread = task::try_current().map(Task::stack_range).filter(|&(start, end)| start <= here && here < end);
-        match stacks::range_of(here).or(thread) {
-            Some((start, end)) => Self::from_addresses(start, end),
-            None => BOOT_STACK.get().copied().unwrap_or(NO_STACK),
-        }
+        let thread = thread.filter(|&(start, end)| start <= here && here < end);
+        let (start, end) = stacks::range_of(here).or(thread).unwrap_or((here, here));
+        Self::from_addresses(start, end)
     }
 
     /// A stack given in the memory side's address type.
@@ -55,13 +50,6 @@ impl StackRange {
     }
 }
 
-static BOOT_STACK: Once<StackRange> = Once::new();
-
-/// Remembers the stack that the bootloader gave, for panics before there are threads.
-pub fn set_boot_stack(stack: StackRange) {
-    BOOT_STACK.call_once(|| stack);
-}
-
 /// Return addresses, innermost first.
 #[derive(Debug, Clone)]
 pub struct Frames {
@@ -70,10 +58,10 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The callers of the current function, on whichever stack it runs.
+    /// The callers of the current function, whose thread, if there is one, has the stack `thread`.
     #[inline(always)]
-    pub fn here() -> Self {
-        Self::on(StackRange::in_use())
+    pub fn here(thread: Option<(mm::VirtAddr, mm::VirtAddr)>) -> Self {
+        Self::on(StackRange::in_use(thread))
     }
 
     /// The callers of the current function, which runs on `stack`.
@@ -112,11 +100,12 @@ impl Iterator for Frames {
     }
 }
 
-/// Formats frames one a line: `  ADDRESS name+offset`.
+/// Formats a heading, then frames one a line: `  ADDRESS name+offset`.
 pub struct Backtrace(pub Frames);
 
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "backtrace:")?;
         for address in self.0.clone().take(MAX_FRAMES) {
             // A return address may be the first byte of the next function: look up the call before it.
             match symbols::lookup(address - 1) {
@@ -126,9 +115,4 @@ impl fmt::Display for Backtrace {
         }
         Ok(())
     }
-}
-
-/// Prints a backtrace to the console.
-pub fn print(frames: Frames) {
-    crate::print!("backtrace:\n{}", Backtrace(frames));
 }
