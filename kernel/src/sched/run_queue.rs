@@ -11,7 +11,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use super::task::{self, ALL, RUN, State, Task};
+use super::task::{self, ALL, RUN, Task, ThreadState};
 use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::switch::switch;
 use crate::sync::list::{Link, Linked, List};
@@ -48,7 +48,7 @@ impl Scheduler {
     }
 
     /// Takes the next dead thread off all lists.
-    pub(super) fn bury(&mut self) -> Option<&'static Task> {
+    pub(super) fn take_dead(&mut self) -> Option<&'static Task> {
         let task = self.dead.pop()?;
         self.all.remove(task);
         Some(task)
@@ -65,10 +65,10 @@ impl Scheduler {
     }
 
     fn wake(&mut self, task: &'static Task) {
-        if !matches!(task.state(), State::Sleeping | State::Interruptible) {
+        if !matches!(task.state(), ThreadState::Sleeping | ThreadState::Interruptible) {
             return;
         }
-        task.set_state(State::Runnable);
+        task.set_state(ThreadState::Runnable);
         // One that has not got as far as switching away, or was preempted on its way, needs no place.
         let link: &Link<Task> = Linked::<RUN>::link(task);
         if !task.on_cpu.load(Ordering::Relaxed) && !link.is_on_list() {
@@ -89,8 +89,8 @@ impl Scheduler {
         let is_idle = core::ptr::from_ref(leaving) as usize == IDLE.get();
         match (how, leaving.state()) {
             _ if is_idle => {}
-            (Leave::Voluntarily, State::Sleeping | State::Interruptible) => {}
-            (_, State::Dead) => {
+            (Leave::Voluntarily, ThreadState::Sleeping | ThreadState::Interruptible) => {}
+            (_, ThreadState::Dead) => {
                 self.dead.push(leaving);
                 if let Some(reaper) = self.reaper {
                     self.wake(reaper);
@@ -131,11 +131,25 @@ pub(crate) fn wake(task: &'static Task) {
     SCHEDULER.with(|scheduler| scheduler.wake(task));
 }
 
+/// Makes the sleeping thread ready whose task is at this address: its alarm went off. Soft interrupt.
+pub(super) fn wake_by_alarm(task: usize) {
+    // SAFETY: the alarm was armed with the address of a task that takes it down before it goes on.
+    wake(unsafe { &*(task as *const Task) });
+}
+
+/// The running thread's time slice is over: called at each tick, in interrupt context.
+pub(crate) fn tick() {
+    if let Some(task) = task::try_current() {
+        task.ticks.fetch_add(1, Ordering::Relaxed);
+        preempt::set_need_resched();
+    }
+}
+
 /// Makes a thread ready that sleeps interruptibly; one that has ended, or sleeps otherwise, is left alone. Any context.
 pub(crate) fn wake_interruptible(task: NonNull<Task>) {
     SCHEDULER.with(|scheduler| {
         let alive = scheduler.all.iter().find(|other| core::ptr::eq(*other, task.as_ptr()));
-        if let Some(task) = alive.filter(|task| task.state() == State::Interruptible) {
+        if let Some(task) = alive.filter(|task| task.state() == ThreadState::Interruptible) {
             scheduler.wake(task);
         }
     });

@@ -11,11 +11,12 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use kapi::LockError;
 use mm::{AllocError, VirtAddr};
 
+use super::exit::thread_main;
 use super::may_sleep::may_sleep;
 use super::run_queue::{self, SCHEDULER};
 use super::stack::KernelStack;
-use super::task::{Name, State, Task};
-use super::thread_main;
+use super::task::{Name, Task, ThreadState};
+use super::wait::WaitQueue;
 use crate::arch::switch;
 
 /// A handle to a thread, which may have ended.
@@ -34,7 +35,7 @@ pub struct ThreadInfo {
     /// Its name.
     pub name: Name,
     /// Its state.
-    pub state: State,
+    pub state: ThreadState,
     /// Timer ticks that found it running.
     pub ticks: u64,
     /// Size of its stack, in bytes.
@@ -42,6 +43,8 @@ pub struct ThreadInfo {
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
+/// Woken when a thread has ended: those who wait for one look whether it is theirs.
+pub(super) static EXITED: WaitQueue = WaitQueue::new();
 
 /// Starts a thread that runs `entry`; its name is cut to 15 bytes. Process context; may sleep for memory.
 ///
@@ -53,7 +56,7 @@ pub fn spawn(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result
     let stack = KernelStack::allocate()?;
     let entry = Box::try_new(entry).map_err(|_| AllocError)?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let task = Box::try_new(Task::new(id, Name::new(name))).map_err(|_| AllocError)?;
+    let task = Box::try_new(Task::new(id, Name::new(name), run_queue::wake_by_alarm)).map_err(|_| AllocError)?;
     task.set_stack_range(stack.bottom(), stack.top());
     task.stack_pointer.store(switch::prepare(stack.top(), thread_main).as_usize(), Ordering::Relaxed);
     task.stack.with(|slot| *slot = Some(stack));
@@ -107,7 +110,7 @@ impl Thread {
     #[track_caller]
     pub fn join(&self) -> Result<i32, LockError> {
         may_sleep("join").map_err(|_| LockError::WrongContext)?;
-        self.get().exit.wait_until_interruptible(|| self.is_finished())?;
+        EXITED.wait_until_interruptible(|| self.is_finished())?;
         Ok(self.get().exit_code.load(Ordering::Relaxed))
     }
 

@@ -11,7 +11,7 @@ use kapi::{LockError, WrongContext};
 
 use super::may_sleep::may_sleep;
 use super::run_queue;
-use super::task::{self, State, Task, WAIT};
+use super::task::{self, Task, ThreadState, WAIT};
 use crate::sync::SpinLock;
 use crate::sync::list::List;
 use crate::time::{self, Ticks};
@@ -24,7 +24,7 @@ pub struct WaitQueue {
 /// How long a sleeper is willing to wait.
 #[derive(Clone, Copy)]
 struct Patience {
-    sleep: State,
+    sleep: ThreadState,
     deadline: Option<Ticks>,
 }
 
@@ -46,7 +46,7 @@ impl WaitQueue {
     #[track_caller]
     pub fn wait_until(&self, ready: impl FnMut() -> bool) -> Result<(), WrongContext> {
         may_sleep("wait_until")?;
-        self.wait(ready, Patience { sleep: State::Sleeping, deadline: None });
+        self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline: None });
         Ok(())
     }
 
@@ -54,7 +54,7 @@ impl WaitQueue {
     #[track_caller]
     pub fn wait_until_interruptible(&self, ready: impl FnMut() -> bool) -> Result<(), LockError> {
         may_sleep("wait_until_interruptible").map_err(|_| LockError::WrongContext)?;
-        match self.wait(ready, Patience { sleep: State::Interruptible, deadline: None }) {
+        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
             Outcome::Ready => Ok(()),
             Outcome::Interrupted | Outcome::TimedOut => Err(LockError::Interrupted),
         }
@@ -65,7 +65,7 @@ impl WaitQueue {
     pub fn wait_timeout(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, WrongContext> {
         may_sleep("wait_timeout")?;
         let deadline = Some(time::deadline(limit));
-        Ok(self.wait(ready, Patience { sleep: State::Sleeping, deadline }) == Outcome::Ready)
+        Ok(self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline }) == Outcome::Ready)
     }
 
     /// As [`wait_timeout`](Self::wait_timeout), but ^C ends it.
@@ -73,7 +73,7 @@ impl WaitQueue {
     pub fn wait_timeout_interruptible(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, LockError> {
         may_sleep("wait_timeout_interruptible").map_err(|_| LockError::WrongContext)?;
         let deadline = Some(time::deadline(limit));
-        match self.wait(ready, Patience { sleep: State::Interruptible, deadline }) {
+        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline }) {
             Outcome::Ready => Ok(true),
             Outcome::TimedOut => Ok(false),
             Outcome::Interrupted => Err(LockError::Interrupted),
@@ -115,7 +115,7 @@ impl WaitQueue {
             if give_up.is_none() && !yes {
                 run_queue::schedule();
             }
-            me.set_state(State::Runnable);
+            me.set_state(ThreadState::Runnable);
             self.waiters.with(|waiters| waiters.remove(me));
             // Off the queue before the last look: a wake-up that came to us now shows in the condition.
             if yes || ready() {
@@ -141,7 +141,7 @@ impl Default for WaitQueue {
 impl Patience {
     /// Why `me` should wait no longer, if so.
     fn exhausted(self, me: &Task) -> Option<Outcome> {
-        if self.sleep == State::Interruptible && me.is_interrupted() {
+        if self.sleep == ThreadState::Interruptible && me.is_interrupted() {
             Some(Outcome::Interrupted)
         } else if self.deadline.is_some_and(|deadline| time::ticks() >= deadline) {
             Some(Outcome::TimedOut)
