@@ -10,7 +10,7 @@ use spin::Once;
 use x86_64::registers::control::Cr2;
 
 use crate::arch::layout::Area;
-use crate::arch::trap::{self, TrapFrame};
+use crate::arch::trap_frame::{self as trap, TrapFrame};
 use crate::debug::backtrace::{Backtrace, Frames, StackRange};
 use crate::debug::{panicking, probe};
 use crate::sched::{self, task};

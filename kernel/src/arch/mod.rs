@@ -11,6 +11,7 @@ pub mod preempt;
 pub mod stacks;
 pub mod switch;
 pub mod trap;
+pub mod trap_frame;
 pub mod upcalls;
 
 /// Brings up the CPU, its segments and its exceptions: the kernel's first call. Interrupts stay off.

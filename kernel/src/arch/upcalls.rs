@@ -9,7 +9,7 @@
 //! | `kernel_interrupt` | `irq.rs` | by the trap entry, for vectors from 32 on |
 //! | `kernel_preempt` | `sched/run_queue.rs` | where the preempt count has become 0 |
 
-use super::trap::TrapFrame;
+use super::trap_frame::TrapFrame;
 
 // SAFETY: each is defined once, in the file named above, with this signature and this ABI; a missing one does not link.
 unsafe extern "C" {

@@ -4,7 +4,7 @@ use pic8259::ChainedPics;
 use x86_64::instructions::port::Port;
 
 use super::irq::{Irq, IrqChip};
-use crate::arch::trap::FIRST_INTERRUPT;
+use crate::arch::trap_frame::FIRST_INTERRUPT;
 use crate::sync::SpinLock;
 
 /// The two chips, their vectors right behind the exceptions'.

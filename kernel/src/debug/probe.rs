@@ -7,7 +7,7 @@ use core::arch::asm;
 
 use mm::VirtAddr;
 
-use crate::arch::trap::TrapFrame;
+use crate::arch::trap_frame::TrapFrame;
 
 /// The access faulted: nothing was read or written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
