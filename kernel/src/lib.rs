@@ -41,6 +41,7 @@ pub mod testing;
 pub mod tick;
 pub mod time;
 pub mod timer;
+pub mod work;
 
 use board::fw_cfg::{self, FwCfg};
 

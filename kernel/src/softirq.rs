@@ -7,21 +7,21 @@ use x86_64::instructions::interrupts;
 
 use crate::arch::percpu::SOFTIRQS;
 use crate::sync::{preempt, without_interrupts};
-use crate::{taskqueue, timer};
+use crate::{timer, work};
 
 /// The soft interrupts, most urgent first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Softirq {
     /// Timers whose time has come.
     Timer,
-    /// The task queue [`IMMEDIATE`](taskqueue::IMMEDIATE).
+    /// The work in [`IMMEDIATE`](work::IMMEDIATE).
     Immediate,
-    /// The task queue [`TIMER`](taskqueue::TIMER), once a tick.
+    /// The work in [`TICK`](work::TICK), once a tick.
     TaskTimer,
 }
 
 /// What each does, in the order of [`Softirq`].
-const HANDLERS: [fn(); 3] = [timer::run, || taskqueue::IMMEDIATE.run(), || taskqueue::TIMER.run()];
+const HANDLERS: [fn(); 3] = [timer::run, || work::IMMEDIATE.run(), || work::TICK.run()];
 
 /// Rounds in a row; what is raised again after them waits for the next interrupt, so that threads get on.
 const MAX_ROUNDS: u32 = 8;
