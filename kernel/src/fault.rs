@@ -17,9 +17,8 @@ use crate::sched::{self, task};
 use crate::sync::preempt;
 use crate::{klog, print};
 
-/// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing if
-/// it cannot.
-/// Called in any context, so it must not wait for a lock.
+/// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing
+/// if it cannot. Called in any context, so it must not wait for a lock.
 pub type Describe = fn(VirtAddr, &mut fmt::Formatter<'_>) -> fmt::Result;
 
 static DESCRIBE: Once<Describe> = Once::new();

@@ -1,7 +1,7 @@
 //! The console's input: bytes from the first serial port.
 //!
-//! Input arrives by interrupt in a ring of 4 KiB. When that is full the port's interrupt is switched off and its FIFO holds
-//! the sender back, until a reader has made room: no input is lost, however much comes at once.
+//! Input arrives by interrupt in a ring of 4 KiB. When that is full the port's interrupt is switched off and its FIFO
+//! holds the sender back, until a reader has made room: no input is lost, however much comes at once.
 
 use spin::Once;
 
@@ -20,7 +20,7 @@ const RING_LEN: usize = 4096;
 /// What a [`Hook`] did with a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Received {
-    /// It is ordinary input, for whoever reads next.
+    /// It is ordinary input, for the next reader.
     Queue,
     /// It was a command to the kernel, and is done with.
     Consumed,

@@ -1,8 +1,8 @@
-//! Hardware interrupts: which handler serves which line, and what happens when one comes.
+//! Hardware interrupts: which handler serves which line.
 //!
-//! Key types: [`Irq`], [`IrqChip`]. An IRQ is a line of the machine; the chip knows the vector by which the CPU sees it. A
-//! handler runs with interrupts off, in interrupt context. After it come soft interrupts, and then, if one should run,
-//! another thread.
+//! Key types: [`Irq`], [`IrqChip`]. An IRQ is a line of the machine; the chip knows the vector by which the CPU sees
+//! it. A handler runs with interrupts off, in interrupt context. After it come soft interrupts, and then, if one should
+//! run, another thread.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,8 +81,8 @@ pub fn handled_now() -> Option<Irq> {
     HANDLED_IRQ.get().checked_sub(1).and_then(|number| Irq::new(number as u8))
 }
 
-/// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then another thread runs, if one should. See
-/// [`crate::arch::upcalls`].
+/// Handles the interrupt that the CPU saw as `vector`; then soft interrupts; then another thread runs, if one should.
+/// See [`crate::arch::upcalls`].
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_interrupt(vector: u8) {

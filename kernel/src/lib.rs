@@ -1,4 +1,4 @@
-//! Scullery's kernel as a library, so that the image and each bootable test share it.
+//! Scullery's kernel as a library, for the image and each bootable test.
 #![no_std]
 #![feature(allocator_api)]
 

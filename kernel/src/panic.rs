@@ -1,4 +1,4 @@
-//! The end: a panic says what happened, where and in which context, and stops the machine.
+//! What a panic prints, and the end: message, context, backtrace.
 
 use core::fmt;
 use core::panic::PanicInfo;

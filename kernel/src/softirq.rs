@@ -1,7 +1,7 @@
-//! Soft interrupts: work that interrupt handlers put off until interrupts are on again.
+//! Soft interrupts: work put off until interrupts are on again.
 //!
-//! Key types: [`Softirq`]. A handler raises one; it runs when the outermost hardware interrupt ends, with interrupts on,
-//! before the interrupted thread goes on. It may not sleep, and does not nest.
+//! Key types: [`Softirq`]. A handler raises one; it runs when the outermost hardware interrupt ends, with interrupts
+//! on, before the interrupted thread goes on. It may not sleep, and does not nest.
 
 use x86_64::instructions::interrupts;
 

@@ -1,4 +1,4 @@
-//! Task queues: calls that interrupt handlers put off, in the order in which they were queued.
+//! Task queues: calls that interrupt handlers put off, in order.
 //!
 //! Key types: [`TaskQueue`], [`Work`]. Work runs in interrupt context, as a soft interrupt, with interrupts on: it may
 //! allocate with GFP_ATOMIC, and must not sleep.
@@ -22,6 +22,7 @@ pub static TIMER: TaskQueue = TaskQueue { list: &work::TICK, raises: None };
 impl TaskQueue {
     /// Has `work` called with `argument`, once; says false, and leaves it as it was, if it is queued already. Any
     /// context, the call itself included.
+    #[inline]
     pub fn queue(&'static self, work: &'static Work, argument: usize) -> bool {
         let queued = self.list.add(work, argument);
         if let Some(softirq) = self.raises {

@@ -1,4 +1,4 @@
-//! The runtime of bootable tests: runs them, prints one line each, ends the machine.
+//! The runtime of bootable tests: runs them, prints a line each.
 //!
 //! A file under `tests/` is a kernel of its own. It starts with
 //!

@@ -1,8 +1,8 @@
 //! Timers: a call in interrupt context, once, when some time has passed.
 //!
-//! Key types: [`Timer`]. The caller owns the timer, which is a static, so that nothing is allocated; pending ones are on
-//! one list, the nearest first. Callbacks run as a soft interrupt after the tick: they may allocate with GFP_ATOMIC, and
-//! must not sleep. (Chapter: "The Flags Argument", on kernel timers.)
+//! Key types: [`Timer`]. The caller owns the timer, which is a static, so that nothing is allocated; pending ones are
+//! on one list, the nearest first. Callbacks run as a soft interrupt after the tick: they may allocate with GFP_ATOMIC,
+//! and must not sleep. (Chapter: "The Flags Argument", on kernel timers.)
 
 use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -42,8 +42,8 @@ impl WorkList {
         Self { waiting: SpinLock::new(List::new()) }
     }
 
-    /// Adds `work`, to be called with `argument`, once; says false, and leaves it as it was, if it is queued already. Any
-    /// context.
+    /// Adds `work`, to be called with `argument`, once; says false, and leaves it as it was, if it is queued already.
+    /// Any context.
     pub(crate) fn add(&self, work: &'static Work, argument: usize) -> bool {
         self.waiting.with(|waiting| {
             let queued = waiting.push(work);

@@ -1,7 +1,8 @@
-//! The block of data that each CPU has for itself, reached through the segment register gs.
+//! The block of data that each CPU has for itself, by the register gs.
 //!
-//! Key types: [`PerCpu`], [`Word`], [`Pointer`], [`CacheIndex`]. A word is read or changed in one instruction, so that neither an
-//! interrupt nor a move of the thread to another CPU can come between finding the block and using it.
+//! The register gs points to it. Key types: [`PerCpu`], [`Word`], [`Pointer`], [`CacheIndex`]. A word is read or
+//! changed in one instruction, so that neither an interrupt nor a move of the thread to another CPU can come between
+//! finding the block and using it.
 //!
 //! Invariants:
 //! - (a) gs points to this CPU's block from the first line of the kernel's entry on: [`init`] comes before all else.
@@ -72,8 +73,8 @@ pub fn cpu() -> usize {
     number
 }
 
-/// The index of the allocators' per-CPU caches that a pinned caller may use: this CPU's number, or [`MAX_CPUS`] when it may
-/// use none.
+/// The index of the allocators' per-CPU caches that a pinned caller may use: this CPU's number, or [`MAX_CPUS`] when it
+/// may use none.
 #[inline(always)]
 pub fn cache_index() -> usize {
     let index = CACHE_INDEX.get();
@@ -113,7 +114,14 @@ impl<const OFFSET: usize> Word<OFFSET> {
     pub fn has_none<const BITS: u32>(&self) -> bool {
         // SAFETY: as in `get`.
         unsafe {
-            asm!("test dword ptr gs:[{}], {}", "jnz {}", const OFFSET, const BITS, label { return false }, options(nostack, readonly));
+            asm!(
+                "test dword ptr gs:[{}], {}",
+                "jnz {}",
+                const OFFSET,
+                const BITS,
+                label { return false },
+                options(nostack, readonly),
+            );
         }
         true
     }

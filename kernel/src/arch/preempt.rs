@@ -1,7 +1,7 @@
 //! The end of a section without preemption: where a thread may lose the CPU.
 //!
-//! The preempt count is 0 exactly where this CPU should change threads and may ([`NO_RESCHED`](super::percpu::NO_RESCHED) is
-//! a bit of it), so that the subtraction itself finds that out.
+//! The preempt count is 0 exactly where this CPU should change threads and may
+//! ([`NO_RESCHED`](super::percpu::NO_RESCHED) is a bit of it), so that the subtraction itself finds that out.
 
 use core::arch::{asm, global_asm};
 
@@ -22,7 +22,8 @@ pub fn preempt_point() {
 /// register: a function that does nothing else needs neither stack nor saved registers for it.
 #[inline(always)]
 pub fn leave_section() {
-    // SAFETY: by the invariants of `percpu` the word is this CPU's to write; `preempt_thunk` keeps all registers and aligns the stack.
+    // SAFETY: by the invariants of `percpu` the word is this CPU's to write; `preempt_thunk` keeps all registers and
+    // aligns the stack.
     unsafe {
         asm!(
             "dec dword ptr gs:[{count}]",

@@ -1,4 +1,4 @@
-//! The way into the kernel by exception or interrupt, and the table that leads there.
+//! The way into the kernel by exception or interrupt.
 //!
 //! Each of the 256 vectors has a stub of 16 bytes that pushes its number and goes on to `trap_entry`, which saves all
 //! registers ([`TrapFrame`]) and calls the kernel above ([`upcalls`](super::upcalls)). A frame record made there lets

@@ -2,7 +2,7 @@
 //!
 //! The kernel reads its command line (`opt/scullery/cmdline`), a script (`opt/scullery/script`) and what the
 //! console is connected to (`opt/scullery/console`: `tty` or `pipe`). The device has one selector and one
-//! read position, so whoever shares an [`FwCfg`] puts it under a lock.
+//! read position, so an [`FwCfg`] that several threads use needs a lock.
 //!
 //! Reading on in one file costs one port access a byte; going back starts again at the file's first byte.
 

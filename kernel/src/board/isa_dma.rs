@@ -1,6 +1,6 @@
-//! ISA DMA: the four byte-wide channels of the PC's first 8237, which move memory without the processor.
+//! ISA DMA: the four byte-wide channels of the PC's first 8237.
 //!
-//! A channel belongs to one driver. What memory it reaches, [`Transfer`] knows.
+//! A channel moves memory without the processor, and belongs to one driver. [`Transfer`] knows what memory it reaches.
 
 use core::fmt::{self, Write};
 
@@ -78,7 +78,8 @@ pub fn stop(channel: Channel) {
 
 fn write(port: u16, value: u8) {
     let mut port = PortWriteOnly::<u8>::new(port);
-    // SAFETY: the ports are the 8237's; it moves only what a `Transfer` describes, which the channel's owner vouches for.
+    // SAFETY: the ports are the 8237's; it moves only what a `Transfer` describes, which the channel's owner vouches
+    // for.
     unsafe { port.write(value) };
 }
 

@@ -1,4 +1,4 @@
-//! The interrupt controller of the PC: two 8259s, the second on line 2 of the first.
+//! The PC's interrupt controller: two 8259s, the second behind the first.
 
 use pic8259::ChainedPics;
 use x86_64::instructions::port::Port;

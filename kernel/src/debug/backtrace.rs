@@ -29,7 +29,8 @@ impl StackRange {
         Self { start, end }
     }
 
-    /// The stack that the caller runs on: one of the boot-time stacks or that of its thread, `thread`; else an empty range.
+    /// The stack that the caller runs on: one of the boot-time stacks or that of its thread, `thread`; else an empty
+    /// range.
     fn in_use(thread: Option<(mm::VirtAddr, mm::VirtAddr)>) -> Self {
         let local = 0u8;
         let here = mm::VirtAddr::from_ptr(&raw const local);

@@ -10,7 +10,7 @@ const PULSE_RESET: u8 = 0xfe;
 /// An address in the page that is never mapped.
 const NULL_PAGE: usize = 8;
 
-/// Reads where nothing is mapped: a page fault that nobody expects.
+/// Reads where nothing is mapped: a page fault that is no guarded access.
 pub fn fault() -> ! {
     let target = core::ptr::without_provenance::<u8>(NULL_PAGE);
     // SAFETY: the page at 0 is never mapped, so the read has no effect but the fault, which does not return here.

@@ -1,4 +1,6 @@
-//! What explains a failure, or provokes one: backtraces, names of functions, guarded accesses.
+//! What explains a failure, or provokes one.
+//!
+//! Backtraces, names of functions, guarded accesses, bad ends on request.
 
 pub mod backtrace;
 pub mod crash;

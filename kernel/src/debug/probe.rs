@@ -1,7 +1,7 @@
 //! Accesses to memory that may not be there.
 //!
-//! Key types: [`Fault`]. An instruction that is allowed to fault has an entry in the table `extable`: its own address and
-//! where to go on instead. `fixup` is asked by the exception handler before it reports anything.
+//! Key types: [`Fault`]. An instruction that is allowed to fault has an entry in the table `extable`: its own address
+//! and where to go on instead. `fixup` is asked by the exception handler before it reports anything.
 
 use core::arch::asm;
 
@@ -81,6 +81,6 @@ pub(crate) fn fixup(frame: &mut TrapFrame) -> bool {
 fn table() -> &'static [Fixup] {
     let start = (&raw const __extable_start).cast::<Fixup>();
     let bytes = (&raw const __extable_end).addr() - start.addr();
-    // SAFETY: the linker script puts the table, and nothing else, between its two marks; nobody changes it.
+    // SAFETY: the linker script puts the table, and nothing else, between its two marks; it never changes.
     unsafe { core::slice::from_raw_parts(start, bytes / size_of::<Fixup>()) }
 }

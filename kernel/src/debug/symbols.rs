@@ -7,7 +7,7 @@
 //! - entries, sorted: the function's offset from `__kernel_start` (u32), its name's place in the names (u32)
 //! - names: a length byte, then that many bytes of ASCII
 //!
-//! An image that nobody post-processed has an empty table; every lookup then finds nothing.
+//! An image that was not post-processed has an empty table; every lookup then finds nothing.
 
 use core::slice;
 use core::str;

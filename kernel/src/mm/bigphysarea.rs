@@ -117,7 +117,7 @@ impl Buffer for BigBuffer {
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and nobody else holds the handle.
+        // SAFETY: as in `bytes`, and the caller holds the only handle.
         unsafe { slice::from_raw_parts_mut(self.addr.as_mut_ptr(), self.bytes) }
     }
 

@@ -12,7 +12,7 @@ pub(super) struct BootCell<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: `set` is the only change, and by its contract nobody looks at that moment.
+// SAFETY: `set` is the only change, and by its contract no reader runs at that moment.
 unsafe impl<T: Send + Sync> Sync for BootCell<T> {}
 
 impl<T> BootCell<T> {
@@ -23,9 +23,9 @@ impl<T> BootCell<T> {
     /// Puts the value in.
     ///
     /// # Safety
-    /// Once, and while nobody else can look: before other CPUs and interrupts are started.
+    /// Once, and while no reader can run: before other CPUs and interrupts are started.
     pub(super) unsafe fn set(&self, value: T) {
-        // SAFETY: by the contract nobody else has a reference.
+        // SAFETY: by the contract there is no other reference.
         unsafe { &mut *self.value.get() }.write(value);
         // SAFETY: as above.
         unsafe { *self.set.get() = true };

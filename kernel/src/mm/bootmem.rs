@@ -15,14 +15,14 @@ use crate::sync::SpinLock;
 const CACHE_LINE: usize = 64;
 
 /// Bootmem, until the page allocator takes over, and where the physical memory shows.
-struct State {
+struct BootmemState {
     bootmem: Option<Bootmem>,
     window: VirtAddr,
     /// Memory from here on does not show in the window.
     window_end: PhysAddr,
 }
 
-static STATE: SpinLock<State> = SpinLock::new(State {
+static STATE: SpinLock<BootmemState> = SpinLock::new(BootmemState {
     bootmem: Some(Bootmem::new()),
     window: VirtAddr::new(0),
     window_end: PhysAddr::new(u64::MAX),
@@ -68,7 +68,7 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Bootmem) -> Result<R, BootmemError>) -
     STATE.with(|state| state.bootmem.as_mut().ok_or(BootmemError::HandedOver).and_then(f))
 }
 
-/// Frames of `range` that show and that nobody has taken yet; none after the hand-over.
+/// Frames of `range` that show and that are still free; none after the hand-over.
 pub(super) fn free_within(range: PfnRange) -> usize {
     let end = STATE.with(|state| state.window_end).frame().unwrap_or(PfnRange::ALL.end);
     let shown = PfnRange::new(range.start, range.end.min(end));

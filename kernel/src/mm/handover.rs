@@ -40,7 +40,7 @@ pub(super) static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
 /// [`ramdisk`] while the bootloader's page tables are still in use.
 pub fn loaded_ramdisk(boot_info: &BootInfo) -> &'static [u8] {
     let Some(start) = boot_info.ramdisk_addr.into_option() else { return &[] };
-    // SAFETY: the bootloader mapped the file there, and nobody writes to it. It is read only before those tables go.
+    // SAFETY: the bootloader mapped the file there, and nothing writes to it. It is read only before those tables go.
     unsafe { core::slice::from_raw_parts(start as *const u8, boot_info.ramdisk_len as usize) }
 }
 

@@ -14,7 +14,7 @@ use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
 use crate::sync::preempt::{self, PreemptGuard};
 
-/// Longest sleep of an allocation before it looks again, although nobody has woken it.
+/// Longest sleep of an allocation before it looks again, although nothing has woken it.
 const NAP: Duration = Duration::from_millis(20);
 
 /// Allocations that sleep until memory is freed.
@@ -47,7 +47,7 @@ impl Platform for KernelPlatform {
         Some(KernelPin(preempt::preempt_disable()))
     }
 
-    /// One CPU runs. Who is pinned there keeps all others from running, so whoever calls has outwaited them.
+    /// One CPU runs. A pinned caller keeps all others from running, so any caller has outwaited them.
     const OUTWAITS: bool = true;
 
     #[inline]

@@ -1,7 +1,8 @@
 //! The page tables that all threads share, changed by one caller at a time.
 //!
-//! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are [`paging`]'s. The calls here change the
-//! tables while the kernel runs, below those that boot made. They are what `mm::Platform` asks for. Nothing here allocates.
+//! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are [`paging`]'s. The calls here change
+//! the tables while the kernel runs, below those that boot made. They are what `mm::Platform` asks for. Nothing here
+//! allocates.
 
 use ::mm::mapper::LeafRun;
 use ::mm::{Access, Frames, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};

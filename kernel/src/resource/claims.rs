@@ -48,7 +48,8 @@ impl Space {
         })
     }
 
-    /// Enters something that is there, and in which others may lie. A range that does not fit what is known is left out.
+    /// Enters something that is there, and in which others may lie. A range that does not fit what is known is left
+    /// out.
     pub fn place(&self, first: u64, last: u64, name: fmt::Arguments<'_>) -> Result<(), Errno> {
         match self.request(first, (last - first).saturating_add(1), Claim::Place, name) {
             Err(Errno::EBUSY) => Ok(()),

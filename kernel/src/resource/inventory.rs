@@ -68,7 +68,8 @@ fn enter_memory() -> Result<(), Errno> {
     Ok(())
 }
 
-/// The parts of the kernel image, each as runs of frames that lie as its pages do. Guard pages, which are not mapped, count.
+/// The parts of the kernel image, each as runs of frames that lie as its pages do. Guard pages, which are not mapped,
+/// count.
 fn enter_image() -> Result<(), Errno> {
     for (name, start, end) in builder::image_parts() {
         let mut run = None;
@@ -120,7 +121,8 @@ fn enter_pci() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether a timer with a vendor answers where it should be: memory of nobody reads as all zeros or all ones.
+/// Whether a timer with a vendor answers where it should be: an address that no device answers reads as all zeros or
+/// all ones.
 fn hpet_answers() -> bool {
     let registers = IoMem::map(PhysAddr::new(HPET.0), (HPET.1 - HPET.0 + 1) as usize);
     let vendor = registers.ok().and_then(|registers| registers.readl(0)).unwrap_or(0) >> 16;

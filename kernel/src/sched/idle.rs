@@ -1,4 +1,6 @@
-//! The idle thread: runs when no other is ready, works off what can wait, then sleeps until the next interrupt.
+//! The idle thread: runs when no other is ready.
+//!
+//! It works off what can wait, then sleeps until the next interrupt.
 
 use spin::Once;
 

@@ -1,7 +1,7 @@
 //! Kernel threads: preemptive, round robin, one timer tick each.
 //!
-//! Key types: [`Thread`], [`ThreadInfo`], [`Mutex`], [`WaitQueue`]. A thread runs a closure on a stack of its own, with an
-//! unmapped page below it, and ends when the closure returns. Files, each naming those before it only:
+//! Key types: [`Thread`], [`ThreadInfo`], [`Mutex`], [`WaitQueue`]. A thread runs a closure on a stack of its own, with
+//! an unmapped page below it, and ends when the closure returns. Files, each naming those before it only:
 //!
 //! - [`stack`], [`task`]: a thread's memory, and a thread as the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch

@@ -1,4 +1,4 @@
-//! The sleeping lock: for data that only threads share, held for as long as it takes.
+//! The sleeping lock: for data that only threads share.
 //!
 //! Key types: [`Mutex`], [`MutexGuard`]. The holder may sleep. Locking is refused in a context that may not sleep even
 //! when the lock is free; [`Mutex::try_lock`] works everywhere.

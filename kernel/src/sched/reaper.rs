@@ -1,4 +1,6 @@
-//! The reaper: frees what dead threads leave behind, then tells those who wait for their end.
+//! The reaper: frees what dead threads leave behind.
+//!
+//! Then it tells those who wait for a thread's end.
 
 use core::sync::atomic::Ordering;
 

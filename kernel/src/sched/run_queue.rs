@@ -1,10 +1,11 @@
 //! The run queue: who runs next. Round robin, one tick each.
 //!
 //! Invariants, all under `SCHEDULER`'s lock:
-//! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched from.
+//! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched
+//!   from.
 //! - (b) the idle task is never on the ready list: it runs when that is empty.
-//! - (c) the lock is held across the switch: the task that is switched to gives it back. So nobody sees a task as
-//!   switched out whose registers are not saved yet, and nobody frees a stack that is still stood on.
+//! - (c) the lock is held across the switch: the task that is switched to gives it back. So no CPU sees a task as
+//!   switched out whose registers are not saved yet, and the reaper frees no stack that is still in use.
 //!
 //! Nothing here allocates.
 
@@ -167,14 +168,14 @@ fn leave(how: Leave) {
     next.on_cpu.store(true, Ordering::Relaxed);
     CURRENT.set(core::ptr::from_ref(next) as usize);
     let next_stack = next.stack_pointer.load(Ordering::Relaxed);
-    // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock is
-    // held, so interrupts are off.
+    // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock
+    // is held, so interrupts are off.
     unsafe { switch(previous.stack_pointer.as_ptr(), next_stack) };
-    // Here `previous` runs again, perhaps much later. The guard on this stack gives back the lock that whoever switched
-    // to us took.
+    // Here `previous` runs again, perhaps much later. The guard on this stack gives back the lock that the thread
+    // before it took.
 }
 
-/// First act of a new thread, which has no guard on its stack: gives the lock back for whoever switched to it.
+/// First act of a new thread, which has no guard on its stack: gives the lock back that the thread before it took.
 pub(super) fn finish_first_switch() {
     // SAFETY: by (c) this CPU holds the lock, and the guard lies on the stack of the thread that was switched from.
     unsafe { SCHEDULER.release_taken_over() };

@@ -1,4 +1,4 @@
-//! The first threads: "boot", which the kernel's entry becomes, the idle thread, the reaper.
+//! The first threads: boot, idle, the reaper.
 
 use core::sync::atomic::Ordering;
 

@@ -1,8 +1,8 @@
 //! One kernel thread, as the scheduler sees it.
 //!
-//! Key types: [`Task`], [`ThreadState`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue, and the
-//! list of all threads, which keeps it alive until the reaper has seen to it. So whoever finds a task on a list, or
-//! running, may hold it as `&'static Task` while it stays there.
+//! Key types: [`Task`], [`ThreadState`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue,
+//! and the list of all threads, which keeps it alive until the reaper has seen to it. So code that finds a task on a
+//! list, or running, may hold it as `&'static Task` while it stays there.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -134,8 +134,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task that is on no list and has no stack of its own. `wake` is called with the task's address when its alarm goes
-    /// off.
+    /// A task that is on no list and has no stack of its own. `wake` is called with the task's address when its alarm
+    /// goes off.
     pub const fn new(id: u32, name: Name, wake: fn(usize)) -> Self {
         Self {
             id,

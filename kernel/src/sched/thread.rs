@@ -132,7 +132,7 @@ impl Drop for Thread {
         if self.get().references.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: the last reference is gone, the list's included, so the task came from the Box that `spawn`
-            // leaked (static tasks are never reaped) and nobody can reach it.
+            // leaked (static tasks are never reaped) and no other reference exists.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }
@@ -154,7 +154,8 @@ pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
     }
 }
 
-/// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any context.
+/// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any
+/// context.
 pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
     let scheduler = SCHEDULER.try_lock()?;
     let owner = scheduler.all.iter().find(|task| task.stack_range().0 == bottom)?;

@@ -37,7 +37,7 @@ enum Outcome {
 }
 
 impl WaitQueue {
-    /// A queue that nobody waits on.
+    /// A queue without waiters.
     pub const fn new() -> Self {
         Self { waiters: SpinLock::new(List::new()) }
     }

@@ -1,10 +1,10 @@
-//! The preempt count: may this CPU switch threads now, and what context is it in?
+//! The preempt count: may this CPU switch threads, and in what context is it?
 //!
 //! One word per CPU counts, in four fields, how deep it is in sections without preemption, in soft interrupts, in
 //! hardware interrupts, and in interrupts of either kind that came into a section. A section with interrupts off is one
 //! without preemption too ([`crate::sync::without_interrupts`] is the way to one), so that the word alone tells the
-//! context: all fields are 0 exactly where a thread may sleep. (Chapter: "GFP_ATOMIC is used from interrupt handlers and
-//! other code outside of a process context".)
+//! context: all fields are 0 exactly where a thread may sleep. (Chapter: "GFP_ATOMIC is used from interrupt handlers
+//! and other code outside of a process context".)
 //!
 //! The topmost bit is set while no other thread should run. So the word as a whole is 0 exactly where the CPU should
 //! change threads and may, and the end of a section finds that out from the subtraction itself.

@@ -1,7 +1,8 @@
-//! The one lock for data that interrupts share: spins, with interrupts and preemption off.
+//! The one lock for data that interrupts share.
 //!
-//! Key types: [`SpinLock`], [`SpinGuard`]. Access by closure ([`SpinLock::with`]) is the rule; a guard must be dropped
-//! in reverse order of locking, since each puts back the interrupt flag that it found.
+//! It spins, with interrupts and preemption off. Key types: [`SpinLock`], [`SpinGuard`]. Access by closure
+//! ([`SpinLock::with`]) is the rule; a guard must be dropped in reverse order of locking, since each puts back the
+//! interrupt flag that it found.
 
 use core::fmt;
 use core::marker::PhantomData;

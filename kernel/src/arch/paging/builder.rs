@@ -1,8 +1,8 @@
-//! The kernel's own page tables, built at boot while the bootloader's are still in use.
+//! The kernel's own page tables, built while the bootloader's are in use.
 //!
-//! Key types: [`Builder`], [`Rights`]. The caller hands in frames and says which RAM is to be in the direct map and what
-//! backs the `Page` array; the builder adds the kernel image, each segment with its own rights, and leaves out the null
-//! page, the user half and the guard pages of the boot stacks. [`enter`] changes over.
+//! Key types: [`Builder`], [`Rights`]. The caller hands in frames and says which RAM is to be in the direct map and
+//! what backs the `Page` array; the builder adds the kernel image, each segment with its own rights, and leaves out the
+//! null page, the user half and the guard pages of the boot stacks. [`enter`] changes over.
 
 use mm::mapper::{Level, PageMapper};
 use mm::{Frames, MapError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
@@ -59,7 +59,8 @@ fn segments() -> [(VirtAddr, VirtAddr, Rights); 4] {
     ]
 }
 
-/// The kernel image for people: name, start and end of its code, its constants, its data, and the data that begins as zeros.
+/// The kernel image for people: name, start and end of its code, its constants, its data, and the data that begins as
+/// zeros.
 pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 4] {
     let [text, rodata, data, _] = segments();
     let bss = VirtAddr::from_ptr::<u8>(&raw const __bss_start);
@@ -112,7 +113,8 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// Empty tables, made of frames from `frames`, which need not be zeroed; written through the window of the
-    /// bootloader's tables `boot`. The level-4 slots of vmalloc, the `Page` array and the kernel image have their tables.
+    /// bootloader's tables `boot`. The level-4 slots of vmalloc, the `Page` array and the kernel image have their
+    /// tables.
     ///
     /// # Errors
     /// `TableMissing` when `frames` has none left, here and in all that follows.
@@ -186,12 +188,12 @@ impl<'a> Builder<'a> {
 
 static MAIN: spin::Once<extern "C" fn() -> !> = spin::Once::new();
 
-/// Changes over to the tables at `root`, and goes on in `main` on the guarded boot stack. All that the bootloader mapped, its
-/// stack and its `BootInfo` included, is out of reach from then on.
+/// Changes over to the tables at `root`, and goes on in `main` on the guarded boot stack. All that the bootloader
+/// mapped, its stack and its `BootInfo` included, is out of reach from then on.
 ///
 /// # Safety
-/// `root` is that of tables from a [`Builder`] that has mapped the image. Nothing in bootloader memory is used by address
-/// afterwards.
+/// `root` is that of tables from a [`Builder`] that has mapped the image. Nothing in bootloader memory is used by
+/// address afterwards.
 pub unsafe fn enter(root: Pfn, main: extern "C" fn() -> !) -> ! {
     x86_64::instructions::interrupts::disable();
     let (_, top) = stacks::BOOT.range();

@@ -16,8 +16,8 @@ const FLUSH_ALL_FROM: usize = 16;
 
 /// Drops what the TLB knows of the pages that `must_flush` tells of, and all that it knows of the ways to them.
 ///
-/// Mappings made while the kernel runs are not global, so a reload of CR3 drops them all; those that the builder made are. Other CPUs,
-/// once they run, must be told by an interrupt from here.
+/// Mappings made while the kernel runs are not global, so a reload of CR3 drops them all; those that the builder made
+/// are. Other CPUs, once they run, must be told by an interrupt from here.
 pub fn flush(must_flush: MustFlush) {
     FLUSHES.store(FLUSHES.load(Relaxed) + 1, Relaxed);
     let (start, end) = (must_flush.start().as_usize(), must_flush.end().as_usize());
@@ -28,8 +28,8 @@ pub fn flush(must_flush: MustFlush) {
         }
         return;
     }
-    // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address they
-    // were used for.
+    // One page's address drops a large page whole. Any of these drops the ways through tables too, whatever address
+    // they were used for.
     for page in (start..end).step_by(PAGE_SIZE) {
         tlb::flush(x86_64::VirtAddr::new_truncate(page as u64));
     }

@@ -1,4 +1,4 @@
-//! Base address registers: where a function's memory and ports lie, and how much there is of them.
+//! Base address registers: where a function's memory and ports lie.
 //!
 //! The size comes from the bits that do not change when ones are written. Meanwhile the function would answer at wrong
 //! addresses, so it is told not to answer at all. Own code, since the library's panics at a register of no known kind.
