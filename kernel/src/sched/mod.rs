@@ -5,8 +5,8 @@
 //!
 //! - [`stack`], [`task`]: a thread's memory, and a thread as the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
-//! - [`may_sleep`], [`wait`], [`mutex`]: what threads sleep on
-//! - `exit`, [`thread`], `reaper`, `idle`, [`current`]: a thread's life, and handles to it
+//! - [`mod@may_sleep`], [`wait`], [`mutex`]: what threads sleep on
+//! - `exit`, [`thread`], `reaper`, `idle`, [`mod@current`]: a thread's life, and handles to it
 //! - `start`: the first threads
 
 pub mod current;

@@ -189,7 +189,7 @@ impl Task {
         self.interrupted.store(interrupted, Ordering::SeqCst);
     }
 
-    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sync::Mutex), or is known to a wait
+    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sched::Mutex), or is known to a wait
     /// queue or a timer.
     pub fn is_entangled(&self) -> bool {
         let waits: &Link<Self> = Linked::<WAIT>::link(self);

@@ -7,7 +7,7 @@
 //! | wait for something to happen | [`WaitQueue`](crate::sched::WaitQueue) | process sleeps, any wakes |
 //!
 //! Each call that may sleep returns a `Result` and is refused, with a report, where it may not: see
-//! [`may_sleep`](crate::sched::may_sleep).
+//! [`may_sleep`](crate::sched::may_sleep()).
 //!
 //! Lock order of what is built here, each lock before those to its right; locks in braces are never held together:
 //! serial input, a wait queue, the run queue, {timers, task queues, clock, log, serial output, interrupt lines}; the

@@ -1,8 +1,8 @@
 //! Page tables of this CPU: their entries, how boot builds them, the TLB.
 //!
-//! The walker is `mm`'s ([`PageMapper`]); `format.rs` knows the entries, `builder.rs` makes the tables at boot,
-//! `tlb.rs` flushes. The tables in use are a value of type [`Space`], which the kernel's memory side keeps under its
-//! lock.
+//! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)); `format.rs` knows the entries, `builder.rs` makes
+//! the tables at boot, `tlb.rs` flushes. The tables in use are a value of type [`Space`], which the kernel's memory
+//! side keeps under its lock.
 
 pub mod builder;
 mod format;
