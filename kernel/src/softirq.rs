@@ -36,10 +36,14 @@ pub fn raise(softirq: Softirq) {
 }
 
 /// Runs what was raised. Called at the end of an interrupt, with interrupts off; they are on while handlers run.
+#[inline]
 pub(crate) fn run_pending() {
-    if SOFTIRQS.get() == 0 || preempt::in_interrupt() {
-        return;
+    if SOFTIRQS.get() != 0 && !preempt::in_interrupt() {
+        run_all();
     }
+}
+
+fn run_all() {
     preempt::as_softirq(|| {
         for _ in 0..MAX_ROUNDS {
             let raised = SOFTIRQS.replace(0);

@@ -44,6 +44,7 @@ impl WorkList {
 
     /// Adds `work`, to be called with `argument`, once; says false, and leaves it as it was, if it is queued already.
     /// Any context.
+    #[inline]
     pub(crate) fn add(&self, work: &'static Work, argument: usize) -> bool {
         self.waiting.with(|waiting| {
             let queued = waiting.push(work);

@@ -50,6 +50,7 @@ impl IrqChip for Pic {
         });
     }
 
+    #[inline]
     fn accept(&self, vector: u8) -> Option<Irq> {
         let irq = Irq::new(vector.checked_sub(FIRST_INTERRUPT)?)?;
         self.chips.with(|chips| match irq.number() {
@@ -64,6 +65,7 @@ impl IrqChip for Pic {
         })
     }
 
+    #[inline]
     fn end(&self, irq: Irq) {
         // SAFETY: the line is in service: `accept` said so.
         self.chips.with(|chips| unsafe { chips.notify_end_of_interrupt(FIRST_INTERRUPT + irq.number()) });

@@ -112,6 +112,7 @@ fn idle() -> &'static Task {
 }
 
 /// Lets others run: until it is woken if the caller has put itself to sleep, else until its turn comes again.
+#[inline]
 pub(crate) fn schedule() {
     leave(Leave::Voluntarily);
 }

@@ -39,6 +39,7 @@ pub fn context() -> Context {
 }
 
 /// Whether the caller is an interrupt handler, a soft interrupt or a timer callback.
+#[inline]
 pub fn in_interrupt() -> bool {
     depth() >= SOFTIRQ
 }
@@ -51,6 +52,7 @@ pub(crate) fn in_process() -> bool {
 
 /// Enters an interrupt. One that came into a section may find this CPU's caches of the allocators
 /// in use, and gets none.
+#[inline]
 fn enter(interrupt: u32) {
     if depth().is_multiple_of(SOFTIRQ) {
         PREEMPT_COUNT.add(interrupt);
@@ -61,6 +63,7 @@ fn enter(interrupt: u32) {
 }
 
 /// Leaves an interrupt; as many sections are open as when it came.
+#[inline]
 fn leave(interrupt: u32) {
     if depth().is_multiple_of(SOFTIRQ) {
         PREEMPT_COUNT.sub(interrupt);
@@ -113,16 +116,19 @@ pub(crate) fn leave_section() {
 }
 
 /// Enters a hardware interrupt.
+#[inline]
 pub(crate) fn enter_hardirq() {
     enter(HARDIRQ);
 }
 
 /// Leaves a hardware interrupt.
+#[inline]
 pub(crate) fn leave_hardirq() {
     leave(HARDIRQ);
 }
 
 /// Runs `f` as a soft interrupt.
+#[inline]
 pub(crate) fn as_softirq(f: impl FnOnce()) {
     enter(SOFTIRQ);
     f();
