@@ -13,11 +13,11 @@
 mod common;
 
 use common::{ATOMIC, KERNEL, Log};
-use kernel::arch::paging;
 use kernel::mm::bigphysarea::{
     BigBuffer, bigphysarea_alloc, bigphysarea_alloc_pages, bigphysarea_free, bigphysarea_free_pages, stats,
 };
 use kernel::mm::memory;
+use kernel::mm::tables;
 use kernel::options;
 use mm::own::Buffer;
 use mm::{AllocError, FreeError, PAGE_SIZE, VirtAddr};
@@ -44,7 +44,7 @@ fn the_whole_area_is_one_contiguous_block() {
         let first = memory().frame_of(all.addr()).unwrap();
         for page in 0..pages() {
             let at = all.addr().add(page * PAGE_SIZE);
-            assert_eq!(paging::translate(at), Some(first.add(page as u32)));
+            assert_eq!(tables::translate(at), Some(first.add(page as u32)));
             assert!(memory().pages().map().block_of(first.add(page as u32)).is_none(), "not in the pool of pages");
         }
         assert!(all.bytes().iter().all(|&byte| byte == 0));

@@ -10,8 +10,8 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, reason = "a test's name says what it shows")]
 
-use kernel::arch::fw_cfg::FwCfg;
-use kernel::arch::symbols;
+use kernel::board::fw_cfg::FwCfg;
+use kernel::debug::symbols;
 use x86_64::VirtAddr;
 
 kernel::test_kernel!(test_main);
@@ -28,5 +28,5 @@ fn missing_fw_cfg_file_is_not_found() -> Result<(), &'static str> {
 #[test_case]
 fn every_function_has_a_name() {
     let address = VirtAddr::from_ptr(symbols::lookup as *const ());
-    assert_eq!(symbols::lookup(address + 1), Some(("kernel::arch::symbols::lookup", 1)));
+    assert_eq!(symbols::lookup(address + 1), Some(("kernel::debug::symbols::lookup", 1)));
 }

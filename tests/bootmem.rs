@@ -16,13 +16,13 @@ use core::slice;
 
 use common::{DMA_LIMIT, KERNEL, Log};
 use kernel::arch::layout::{DIRECT_MAP, direct};
-use kernel::arch::paging;
 use kernel::log;
 use kernel::mm::bootmem::{
     BootDriver, alloc_bootmem, alloc_bootmem_at, alloc_bootmem_low, alloc_bootmem_low_pages, alloc_bootmem_pages,
     free_bootmem, reserve_bootmem,
 };
 use kernel::mm::memory;
+use kernel::mm::tables;
 use kernel::sync::SpinLock;
 use mm::{BootmemError, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
@@ -105,7 +105,7 @@ fn a_buffer_may_have_any_number_of_pages() {
     assert!(large.is_aligned(PAGE_SIZE));
     for page in 0..LARGE_PAGES {
         let at = large.add(page * PAGE_SIZE);
-        assert_eq!(paging::translate(at), phys(large).frame().map(|first| first.add(page as u32)));
+        assert_eq!(tables::translate(at), phys(large).frame().map(|first| first.add(page as u32)));
     }
     // SAFETY: the pages are this driver's for good.
     let bytes = unsafe { slice::from_raw_parts_mut(large.as_mut_ptr::<u8>(), LARGE_PAGES * PAGE_SIZE) };

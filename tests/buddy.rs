@@ -16,9 +16,9 @@ use core::hint::black_box;
 
 use common::{ATOMIC, DMA, DMA_LIMIT, Hoard, KERNEL, Log, conserves, free_blocks, is_stamped, merged, order, stamp};
 use kernel::arch::layout::{DIRECT_MAP, PAGE_ARRAY, direct};
-use kernel::arch::paging;
-use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::mm::memory;
+use kernel::mm::tables;
 use mm::page::{Page, PageState};
 use mm::{FreeError, Order, PAGE_SIZE, Pfn, VirtAddr, ZoneKind};
 
@@ -35,7 +35,7 @@ fn every_order_is_aligned_contiguous_and_merges_back() {
             let first = memory().frame_of(block).unwrap();
             assert!(first.is_aligned(order.pages()));
             for page in 0..order.pages() {
-                assert_eq!(paging::translate(block.add(page as usize * PAGE_SIZE)), Some(first.add(page)));
+                assert_eq!(tables::translate(block.add(page as usize * PAGE_SIZE)), Some(first.add(page)));
             }
             // SAFETY: the block is ours.
             unsafe { stamp(block, order.bytes(), order.log2()) };
@@ -211,7 +211,7 @@ fn the_null_page_is_not_mapped() {
         // SAFETY: nothing is there.
         assert_eq!(unsafe { probe_write(VirtAddr::new(offset), 1) }, Err(Fault));
     }
-    assert_eq!(paging::translate(VirtAddr::new(0)), None);
+    assert_eq!(tables::translate(VirtAddr::new(0)), None);
 }
 
 #[test_case]
@@ -223,7 +223,7 @@ fn text_and_constants_are_not_writable_and_data_is() {
         // SAFETY: the write is expected to fail; writing back what is there harms nobody if it does not.
         assert_eq!(unsafe { probe_write(addr, byte) }, Err(Fault), "{addr:?}");
         // Nor is there another way to it: the direct map leaves the image out.
-        let alias = direct(paging::translate(addr.page_down()).unwrap().phys());
+        let alias = direct(tables::translate(addr.page_down()).unwrap().phys());
         assert_eq!(probe_read(alias), Err(Fault), "{addr:?}");
     }
     let mut local = 1u8;

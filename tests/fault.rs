@@ -13,11 +13,12 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use core::time::Duration;
 
-use kernel::arch::fault::Described;
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::paging;
-use kernel::arch::probe::{Fault, probe_read, probe_write};
 use kernel::arch::stacks;
+use kernel::debug::probe::{Fault, probe_read, probe_write};
+use kernel::fault::Described;
+use kernel::mm::tables;
 use kernel::mm::{KString, memory};
 use kernel::{log, sched};
 use mm::{Frames, GfpFlags, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
@@ -61,9 +62,9 @@ fn constants_and_text_cannot_be_written() {
 #[test_case]
 fn guard_pages_below_the_first_stacks_are_unmapped() {
     for page in stacks::guard_pages() {
-        assert_eq!(paging::translate(page), None);
+        assert_eq!(tables::translate(page), None);
         assert_eq!(probe_read(page), Err(Fault));
-        assert!(paging::translate(page.add(mm::PAGE_SIZE)).is_some());
+        assert!(tables::translate(page.add(mm::PAGE_SIZE)).is_some());
     }
 }
 
@@ -77,10 +78,10 @@ fn fresh_page() -> (VirtAddr, Pfn) {
 fn pages_are_mapped_and_unmapped() {
     let (data, frame) = fresh_page();
     let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
-    let map = |table: &mut Option<Pfn>| paging::map(at, Frames::Each(&[frame]), Mapping::Memory, table);
+    let map = |table: &mut Option<Pfn>| tables::map(at, Frames::Each(&[frame]), Mapping::Memory, table);
     let unmap = || {
         let mut found = None;
-        paging::flush(paging::unmap(at, 1, |frame, pages| found = Some((frame, pages))));
+        paging::flush(tables::unmap(at, 1, |frame, pages| found = Some((frame, pages))));
         found
     };
     // The level-3 table exists; two levels are missing below it, and each call takes one.
@@ -92,7 +93,7 @@ fn pages_are_mapped_and_unmapped() {
         assert!(matches!(result, Ok(1) | Err(MapError::TableMissing)));
         assert_eq!(table, None);
     }
-    assert_eq!(paging::translate(at), Some(frame));
+    assert_eq!(tables::translate(at), Some(frame));
     // SAFETY: the page is ours.
     assert_eq!(unsafe { probe_write(at.add(5), 77) }, Ok(()));
     assert_eq!(probe_read(data.add(5)), Ok(77));

@@ -13,11 +13,11 @@ use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use kapi::LockError;
-use kernel::arch::irq::{self, Irq, IrqBusy};
+use kernel::irq::{self, Irq, IrqBusy};
 use kernel::klog;
 use kernel::log;
-use kernel::sched;
-use kernel::sync::{Mutex, SpinLock};
+use kernel::sched::{self, Mutex};
+use kernel::sync::SpinLock;
 use kernel::taskqueue::{self, Work};
 use kernel::time;
 use kernel::timer::Timer;

@@ -13,8 +13,8 @@ mod common;
 
 use common::{KERNEL, Log, conserves};
 use kernel::arch::layout::PAGE_ARRAY;
-use kernel::arch::paging;
-use kernel::arch::probe::{Fault, probe_read};
+use kernel::debug::probe::{Fault, probe_read};
+use kernel::mm::tables;
 use kernel::mm::{IoMem, memory};
 use mm::mapper::Level;
 use mm::{FreeError, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
@@ -78,7 +78,7 @@ fn the_offset_in_the_page_is_kept() {
         for offset in [0x4, 0xf0, 0x123, 0xfff] {
             let at = memory().ioremap(PhysAddr::new(HPET.as_u64() + offset), 1).unwrap();
             assert_eq!(at.page_offset() as u64, offset);
-            assert_eq!(paging::translate(at.page_down()), HPET.frame());
+            assert_eq!(tables::translate(at.page_down()), HPET.frame());
             assert_eq!(memory().iounmap(at), Ok(()));
         }
         // The high half of the identity, seen at its own offset.
@@ -99,7 +99,7 @@ fn every_page_of_the_range_is_mapped_and_no_other() {
             let first = PhysAddr::new(phys).frame().unwrap();
             for page in 0..pages {
                 let here = at.page_down().add(page * PAGE_SIZE);
-                assert_eq!(paging::translate(here), Some(first.add(page as u32)));
+                assert_eq!(tables::translate(here), Some(first.add(page as u32)));
                 assert!(probe_read(here).is_ok());
             }
             assert_eq!(probe_read(at.page_down().add(pages * PAGE_SIZE)), Err(Fault));
@@ -173,7 +173,7 @@ fn frames_that_the_kernel_lies_in_are_refused() {
         let text = VirtAddr::from_ptr(probe_read as *const u8).page_down();
         let entries = PAGE_ARRAY.add(PAGE_SIZE);
         for page in [text, VirtAddr::from_ptr(&raw const CONSTANT), entries] {
-            let frame = paging::translate(page.page_down()).unwrap();
+            let frame = tables::translate(page.page_down()).unwrap();
             assert!(memory().ioremap(frame.phys(), PAGE_SIZE).is_err());
         }
         let root = Cr3::read().0.start_address().as_u64();
@@ -189,7 +189,7 @@ fn large_device_memory_is_mapped_by_large_pages() {
         let tables = memory().tables().count();
         let at = memory().ioremap(FRAME_BUFFER, 4 << 20).unwrap();
         assert!(at.is_aligned(2 << 20));
-        let run = paging::next_run(at, at.add(4 << 20)).unwrap();
+        let run = tables::next_run(at, at.add(4 << 20)).unwrap();
         assert_eq!((run.start, run.bytes, run.level), (at, 4 << 20, Level::Two));
         assert!(memory().tables().count() <= tables + 1, "none of level one");
         assert_eq!(probe_read(at.add(4 << 20)), Err(Fault));

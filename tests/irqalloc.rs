@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use common::{ATOMIC, DMA, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
-use kernel::arch::irq::{self, Irq};
+use kernel::irq::{self, Irq};
 use kernel::mm::{Kernel, KernelPlatform, memory};
 use kernel::sched::{self, spawn};
 use kernel::sync::SpinLock;

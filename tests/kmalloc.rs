@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, DMA_LIMIT, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::layout::DIRECT_MAP;
-use kernel::arch::paging;
+use kernel::mm::tables;
 use kernel::mm::{heap, memory};
 use kernel::sync::SpinLock;
 use mm::{FreeError, PAGE_SIZE, VirtAddr};
@@ -47,10 +47,10 @@ fn classes_are_powers_of_two_contiguous_and_aligned() {
                 let addr = VirtAddr::from_ptr(object.as_ptr());
                 assert_eq!(memory().objects().ksize(object.as_ptr()), Some(class));
                 assert!(addr.is_aligned(class.min(PAGE_SIZE)), "{size}: {addr:?}");
-                let first = paging::translate(addr.page_down()).unwrap();
+                let first = tables::translate(addr.page_down()).unwrap();
                 for page in 0..class.div_ceil(PAGE_SIZE) {
                     let here = addr.page_down().add(page * PAGE_SIZE);
-                    assert_eq!(paging::translate(here), Some(first.add(page as u32)));
+                    assert_eq!(tables::translate(here), Some(first.add(page as u32)));
                 }
                 // SAFETY: the object is ours.
                 unsafe { stamp(addr, class, size) };

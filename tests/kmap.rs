@@ -14,7 +14,7 @@ mod common;
 use common::{KERNEL, conserves, in_interrupt, is_stamped, merged, stamp};
 use kapi::{OpenFlags, Whence};
 use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START, direct};
-use kernel::arch::probe::{Fault, probe_read};
+use kernel::debug::probe::{Fault, probe_read};
 use kernel::fs;
 use kernel::mm::memory;
 use mm::{GfpFlags, Order, PAGE_SIZE, ZoneKind};

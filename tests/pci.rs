@@ -15,8 +15,8 @@ mod common;
 use common::{Log, conserves};
 use core::fmt::{self, Write};
 use kapi::Errno;
-use kernel::arch::pci::{self, Bar, Kind, VGA};
 use kernel::mm::{IoMem, memory};
+use kernel::resource::pci::{self, Bar, Kind, VGA};
 use kernel::resource::{
     self, MEMORY, MemRegion, release_mem_region, release_region, request_mem_region, request_region,
 };

@@ -16,10 +16,10 @@ use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, order};
 use kapi::OpenFlags;
 use kernel::arch::cpu;
 use kernel::arch::layout::direct;
-use kernel::arch::paging;
 use kernel::arch::paging::builder::image_parts;
-use kernel::arch::probe::{Fault, probe_read, probe_write};
+use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fs;
+use kernel::mm::tables;
 use kernel::mm::{KString, KVec, memory, ramdisk};
 use mm::mapper::Level;
 use mm::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
@@ -65,7 +65,7 @@ fn a_gigabyte_of_devices_is_split_where_one_page_changes() {
         let tables = memory().tables().count();
         let gigabyte = memory().ioremap(HOLE, Level::Three.bytes()).unwrap();
         let level = if cpu::has_gigabyte_pages() { Level::Three } else { Level::Two };
-        let run = paging::next_run(gigabyte, gigabyte.add(Level::Three.bytes())).unwrap();
+        let run = tables::next_run(gigabyte, gigabyte.add(Level::Three.bytes())).unwrap();
         assert_eq!((run.start, run.bytes, run.level), (gigabyte, Level::Three.bytes(), level));
         let size = if level == Level::Three { "1G" } else { "2M" };
         let whole = KString::try_format(format_args!("{size} rw- uncached vmalloc area")).unwrap();
@@ -128,7 +128,7 @@ fn the_initial_files_cannot_be_written() {
 fn the_direct_map_does_not_show_the_kernel_image() {
     for (name, start, end) in image_parts() {
         for page in (start.page_down().as_usize()..end.as_usize()).step_by(PAGE_SIZE).map(VirtAddr::new) {
-            if let Some(frame) = paging::translate(page) {
+            if let Some(frame) = tables::translate(page) {
                 assert_eq!(probe_read(direct(frame.phys())), Err(Fault), "{name}");
             }
         }

@@ -17,8 +17,8 @@ use core::time::Duration;
 use common::{EVERYTHING, Hoard, Log};
 use kapi::{LockError, WrongContext};
 use kernel::mm::memory;
-use kernel::sched::{self, Thread, WaitQueue, spawn, yield_now};
-use kernel::sync::{Mutex, SpinLock, without_interrupts};
+use kernel::sched::{self, Mutex, Thread, WaitQueue, spawn, yield_now};
+use kernel::sync::{SpinLock, without_interrupts};
 use kernel::time;
 use mm::Context;
 

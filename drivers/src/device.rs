@@ -10,7 +10,7 @@ use kapi::mm::own::Buffer;
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, Pfn};
 use kapi::{Errno, IoBuf, Kernel};
 
-use crate::geometry::{Geometry, Place};
+use crate::geometry::{ByteLocation, Geometry};
 use crate::items::{Item, Node, Tree};
 use crate::quota::Quota;
 use crate::store::{Mappable, QuantumStore};
@@ -65,12 +65,12 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         if position >= self.size {
             return Ok(0);
         }
-        let place = self.geometry.locate(position);
-        let Some(quantum) = self.item(place.item).and_then(|item| item.get(place.slot)) else {
+        let location = self.geometry.locate(position);
+        let Some(quantum) = self.item(location.item).and_then(|item| item.get(location.slot)) else {
             return Ok(0);
         };
-        let len = self.room_at(place, self.size - position);
-        buf.put(&quantum.bytes()[place.offset..place.offset + len])
+        let len = self.room_at(location, self.size - position);
+        buf.put(&quantum.bytes()[location.offset..location.offset + len])
     }
 
     /// The frame of the page at `position`, with a reference of its own. Errors as
@@ -84,9 +84,10 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         if !position.is_multiple_of(PAGE_SIZE as u64) {
             return Err(Errno::ENXIO);
         }
-        let place = self.geometry.locate(position);
-        let quantum = self.item(place.item).and_then(|item| item.get(place.slot)).filter(|_| position < self.size);
-        let frame = quantum.and_then(|quantum| S::frame(quantum, place.offset)).ok_or(Errno::EFAULT)?;
+        let location = self.geometry.locate(position);
+        let quantum =
+            self.item(location.item).and_then(|item| item.get(location.slot)).filter(|_| position < self.size);
+        let frame = quantum.and_then(|quantum| S::frame(quantum, location.offset)).ok_or(Errno::EFAULT)?;
         if K::memory().get_page(frame) { Ok(frame) } else { Err(Errno::EFAULT) }
     }
 
@@ -98,26 +99,26 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         if buf.remaining() == 0 {
             return Ok(0);
         }
-        let place = self.geometry.locate(position);
-        let range = place.offset..place.offset + self.room_at(place, left);
-        let written = match self.item_mut(place.item).and_then(|item| item.get_mut(place.slot)) {
+        let location = self.geometry.locate(position);
+        let range = location.offset..location.offset + self.room_at(location, left);
+        let written = match self.item_mut(location.item).and_then(|item| item.get_mut(location.slot)) {
             Some(quantum) => buf.get(&mut quantum.bytes_mut()[range])?,
-            None => self.write_new(place, |bytes| buf.get(&mut bytes[range]), gfp)?,
+            None => self.write_new(location, |bytes| buf.get(&mut bytes[range]), gfp)?,
         };
         self.size = self.size.max(position + written as u64);
         Ok(written)
     }
 
-    /// Bytes from `place` to the end of its quantum, at most `left`.
-    fn room_at(&self, place: Place, left: u64) -> usize {
-        let room = self.geometry.quantum() - place.offset;
+    /// Bytes from `location` to the end of its quantum, at most `left`.
+    fn room_at(&self, location: ByteLocation, left: u64) -> usize {
+        let room = self.geometry.quantum() - location.offset;
         room.min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
-    /// Makes the missing quantum at `place`, zeroed, lets `fill` write to it and keeps it.
+    /// Makes the missing quantum at `location`, zeroed, lets `fill` write to it and keeps it.
     fn write_new(
         &mut self,
-        place: Place,
+        location: ByteLocation,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
         gfp: GfpFlags,
     ) -> Result<usize, Errno> {
@@ -125,21 +126,21 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         let mut quantum = self.store.allocate(self.geometry.quantum(), gfp)?;
         quantum.bytes_mut().fill(0);
         let written = fill(quantum.bytes_mut())?;
-        self.keep(place, quantum, gfp)?;
+        self.keep(location, quantum, gfp)?;
         charge.keep();
         self.quanta += 1;
         Ok(written)
     }
 
-    /// Puts `quantum` in its place, with whatever that place still needs.
-    fn keep(&mut self, place: Place, quantum: S::Quantum, gfp: GfpFlags) -> Result<(), AllocError> {
+    /// Puts `quantum` in its place, with whatever that still needs.
+    fn keep(&mut self, location: ByteLocation, quantum: S::Quantum, gfp: GfpFlags) -> Result<(), AllocError> {
         let qset = self.geometry.qset();
-        if let Some(item) = self.item_mut(place.item) {
-            return item.put(place.slot, quantum, qset, gfp);
+        if let Some(item) = self.item_mut(location.item) {
+            return item.put(location.slot, quantum, qset, gfp);
         }
         let mut item = Item::new();
-        item.put(place.slot, quantum, qset, gfp)?;
-        self.more.insert(Node::new(place.item, item, gfp)?);
+        item.put(location.slot, quantum, qset, gfp)?;
+        self.more.insert(Node::new(location.item, item, gfp)?);
         Ok(())
     }
 

@@ -53,7 +53,7 @@ pub struct Geometry {
 
 /// Where a byte of a device lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct ByteLocation {
     /// Which item.
     pub item: u64,
     /// Which quantum of the item's set.
@@ -89,17 +89,17 @@ impl Geometry {
     }
 
     /// Where the byte at `position` lies.
-    pub const fn locate(self, position: u64) -> Place {
+    pub const fn locate(self, position: u64) -> ByteLocation {
         let quantum = self.quantum as u64;
         let item_size = quantum * self.qset as u64;
         let rest = position % item_size;
-        Place { item: position / item_size, slot: (rest / quantum) as usize, offset: (rest % quantum) as usize }
+        ByteLocation { item: position / item_size, slot: (rest / quantum) as usize, offset: (rest % quantum) as usize }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Geometry, Place, Unit};
+    use super::{ByteLocation, Geometry, Unit};
     use kapi::Errno;
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         // Shows: D15
         let geometry = Geometry::new(Unit::Bytes, 4000, 1000).expect("the book's geometry");
         let position = 5_000_000 * 4_000_000 + 17 * 4000 + 9;
-        assert_eq!(geometry.locate(position), Place { item: 5_000_000, slot: 17, offset: 9 });
+        assert_eq!(geometry.locate(position), ByteLocation { item: 5_000_000, slot: 17, offset: 9 });
     }
 
     #[test]

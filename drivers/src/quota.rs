@@ -13,7 +13,7 @@ pub struct Quota {
     limit: AtomicU64,
 }
 
-/// The limit of a quota that nobody has set yet.
+/// The limit of a quota before it is set.
 const UNSET: u64 = u64::MAX;
 
 impl Quota {

@@ -66,7 +66,7 @@ errnos! {
     ESPIPE = 29, "Illegal seek";
     /// Read-only file system.
     EROFS = 30, "Read-only file system";
-    /// Nobody reads the pipe any more.
+    /// The pipe has no reader any more.
     EPIPE = 32, "Broken pipe";
     /// Result too large.
     ERANGE = 34, "Numerical result out of range";

@@ -1,4 +1,4 @@
-//! What it takes to be a file: open flags, seeking, and the buffer that reads and writes go through.
+//! What it takes to be a file: open flags, seeking, the buffer of a transfer.
 
 use bitflags::bitflags;
 

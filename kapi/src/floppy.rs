@@ -1,4 +1,6 @@
-//! The PC's floppy controller as its driver sees it: registers, an interrupt, and DMA into a buffer that ISA DMA reaches.
+//! The PC's floppy controller as its driver sees it.
+//!
+//! Registers, an interrupt, and DMA into a buffer that ISA DMA reaches.
 
 use core::time::Duration;
 
@@ -42,7 +44,7 @@ pub trait FloppyController: Send {
     /// Has the DMA channel fill this memory with what the controller reads next.
     fn start_dma(&mut self, transfer: Transfer);
 
-    /// Ends the transfer, however far it came: from here on nobody but the owner writes to the buffer.
+    /// Ends the transfer, however far it came: from here on only the owner writes to the buffer.
     fn stop_dma(&mut self);
 }
 

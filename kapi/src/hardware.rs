@@ -1,4 +1,4 @@
-//! The machine as drivers see it: claims on addresses, the frame buffer, and memory outside of the page allocator.
+//! The machine as drivers see it: claims, the frame buffer, reserved memory.
 
 use mm::own::Buffer;
 use mm::{AllocError, PfnRange, PhysAddr};
@@ -16,12 +16,14 @@ pub trait Hardware: Kernel {
     /// Takes `bytes` bytes of that area, rounded up to whole pages; content undefined.
     fn big_buffer(bytes: usize) -> Result<Self::BigBuffer, AllocError>;
 
-    /// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed, `ENOMEM`.
+    /// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed,
+    /// `ENOMEM`.
     fn claim_memory(start: PhysAddr, len: u64, name: &str) -> Result<Self::MemRegion, Errno>;
 
     /// The display's frame buffer: its first address and its bytes.
     fn frame_buffer() -> Option<(PhysAddr, u64)>;
 
-    /// Calls `visit` with each run of RAM that the kernel option `mem=` hid from the allocators and nobody else has.
+    /// Calls `visit` with each run of RAM that the kernel option `mem=` hid from the allocators and that has no other
+    /// use.
     fn hidden_ram(visit: &mut dyn FnMut(PfnRange));
 }

@@ -1,28 +1,35 @@
-//! Scullery's kernel as a library, so that the image and each bootable test share it.
+//! Scullery's kernel as a library, for the image and each bootable test.
 #![no_std]
 #![feature(allocator_api)]
 
 extern crate alloc;
 
+use ::mm::VirtAddr;
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
 use kapi::Errno;
 use spin::Once;
-use x86_64::VirtAddr;
+use x86_64::instructions::interrupts;
 
 #[doc(hidden)]
 pub use bootloader_api;
 
 pub mod arch;
 pub mod bench;
+pub mod board;
 pub mod chrdev;
 pub mod console;
+pub mod debug;
+mod driver_api;
+pub mod fault;
 pub mod fs;
-mod hardware;
+pub mod input;
+pub mod irq;
 pub mod log;
 pub mod mm;
 pub mod modules;
 pub mod options;
+pub mod output;
 pub mod panic;
 pub mod proc;
 pub mod resource;
@@ -31,11 +38,12 @@ pub mod softirq;
 pub mod sync;
 pub mod taskqueue;
 pub mod testing;
+pub mod tick;
 pub mod time;
 pub mod timer;
+pub mod work;
 
-use arch::backtrace::StackRange;
-use arch::fw_cfg::{self, FwCfg};
+use board::fw_cfg::{self, FwCfg};
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -50,10 +58,11 @@ pub const BOOTLOADER_CONFIG: BootloaderConfig = {
 pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! {
     let entry = arch::cpu::cycles();
     arch::init();
+    output::init();
     ENTRY.call_once(|| entry);
     sched::init();
-    let bottom = VirtAddr::new(boot_info.kernel_stack_bottom);
-    arch::backtrace::set_boot_stack(StackRange::new(bottom, bottom + boot_info.kernel_stack_len));
+    let bottom = VirtAddr::new(boot_info.kernel_stack_bottom as usize);
+    sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
     let mut buffer = [0; options::MAX_LINE];
     let given = FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer));
@@ -86,9 +95,11 @@ static MAIN: Once<extern "C" fn() -> !> = Once::new();
 
 extern "C" fn on_own_tables() -> ! {
     mm::take_over();
-    if arch::start_interrupts().is_err() {
+    irq::init();
+    if tick::start().is_err() {
         klog!("no timer interrupt: its line is taken");
     }
+    interrupts::enable();
     if mm::start_threads().is_err() {
         klog!("no memory for the first threads");
     }
@@ -103,10 +114,11 @@ extern "C" fn on_own_tables() -> ! {
 
 /// Files, /proc, what the machine has, and the drivers with their default parameters.
 fn start_services() -> Result<(), Errno> {
-    fs::init(mm::ramdisk())?;
+    fs::tarfs::init(mm::ramdisk())?;
+    chrdev::memdev::register()?;
     proc::init()?;
     mm::bigphysarea::init()?;
-    arch::pci::init()?;
+    resource::pci::init()?;
     resource::init()?;
     modules::attach_all();
     fs::bigfile::create_bigfile()

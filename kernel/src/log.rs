@@ -5,7 +5,8 @@
 
 use core::fmt::{self, Write};
 
-use crate::arch::serial;
+use crate::debug::panicking::is_panicking;
+use crate::output;
 use crate::sync::SpinLock;
 
 /// Bytes that the log keeps.
@@ -35,14 +36,14 @@ pub fn write(message: fmt::Arguments<'_>) {
     line.bytes[line.len] = b'\n';
     let line = &line.bytes[..=line.len];
     // A panic that came from within the lock loses its place in the log, not on the console.
-    if crate::panic::is_panicking() {
+    if is_panicking() {
         if let Some(mut ring) = RING.try_lock() {
             ring.append(line);
         }
     } else {
         RING.with(|ring| ring.append(line));
     }
-    serial::write_line(line);
+    output::write_line(line);
 }
 
 /// Copies the log from `position` on into `buf`. Returns how much, and the position after it; a position that was

@@ -1,4 +1,4 @@
-//! The drivers that come with the kernel and can be attached and detached: insmod, rmmod, lsmod.
+//! The drivers that come with the kernel: insmod, rmmod, lsmod.
 //!
 //! A new driver is a static and a line in one of the tables below.
 #![forbid(unsafe_code)]
@@ -12,7 +12,7 @@ use crate::chrdev::{self, Major, Nodes};
 use crate::fs::procfs::{self, Source};
 use crate::mm::bootmem::BootDriver;
 use crate::mm::{KString, Kernel, bigphysarea};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The memory that all scull devices hold together.
 static QUOTA: Quota = Quota::new();
@@ -60,8 +60,8 @@ pub fn attach_all() {
     }
 }
 
-/// Attaches a module: its devices appear in /dev, its text in /proc. `ENOENT` for an unknown module, `EEXIST` when it is
-/// attached already, `EINVAL` for a bad parameter, `ENOMEM`.
+/// Attaches a module: its devices appear in /dev, its text in /proc. `ENOENT` for an unknown module, `EEXIST` when it
+/// is attached already, `EINVAL` for a bad parameter, `ENOMEM`.
 pub fn insmod(name: &str, params: &[Param<'_>]) -> Result<(), Errno> {
     let module = find(name)?;
     let _alone = CHANGE.lock()?;

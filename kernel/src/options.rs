@@ -1,6 +1,6 @@
 //! The kernel's command line: `name=value` words, each known to one table.
 //!
-//! An option that nobody knows, or a value that makes no sense, is warned of and ignored: boot goes on. The options about
+//! For an unknown option or a value that makes no sense the log has a warning; boot goes on. The options about
 //! memory are mm's ([`MemoryOptions`]).
 
 use services::options::{MemoryOptions, OptionError, Switch, switch};

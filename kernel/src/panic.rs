@@ -1,30 +1,21 @@
-//! The end: a panic says what happened, where and in which context, and stops the machine.
+//! What a panic prints, and the end: message, context, backtrace.
 
 use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use mm::Context;
 
-use crate::arch::backtrace::{self, Frames};
-use crate::arch::irq;
-use crate::arch::qemu::{self, ExitCode};
-use crate::sched::{self, task};
-use crate::{klog, testing};
+use crate::board::qemu::{self, ExitCode};
+use crate::debug::backtrace::{Backtrace, Frames};
+use crate::debug::panicking;
+use crate::irq;
+use crate::sched::task::{self, Task};
+use crate::sync::preempt;
+use crate::{klog, print, testing};
 
 /// How many panics have begun: the second is one in the handler of the first.
 static PANICS: AtomicU32 = AtomicU32::new(0);
-static PANICKING: AtomicBool = AtomicBool::new(false);
-
-/// Whether the machine's end is being reported: locks may be held by what was interrupted, and are not waited for.
-pub fn is_panicking() -> bool {
-    PANICKING.load(Ordering::Relaxed)
-}
-
-/// Says that the machine's end is being reported from here on.
-pub fn begin() {
-    PANICKING.store(true, Ordering::Relaxed);
-}
 
 /// Reports the panic, then ends QEMU with the status of a failure, or halts a real machine.
 #[panic_handler]
@@ -32,12 +23,12 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // What follows changes the context: look at it first.
     let context = CurrentContext::now();
     x86_64::instructions::interrupts::disable();
-    begin();
+    panicking::begin();
     match PANICS.fetch_add(1, Ordering::Relaxed) {
         0 => {
             klog!("panic: {info}");
             klog!("context: {context}");
-            backtrace::print(Frames::here());
+            print!("{}", Backtrace(Frames::here(task::try_current().map(Task::stack_range))));
             testing::panicked(info);
         }
         1 => klog!("panic while reporting a panic: {info}"),
@@ -53,7 +44,7 @@ struct CurrentContext {
 
 impl CurrentContext {
     fn now() -> Self {
-        Self { context: sched::context() }
+        Self { context: preempt::context() }
     }
 }
 

@@ -1,28 +1,27 @@
-//! Soft interrupts: work that interrupt handlers put off until interrupts are on again.
+//! Soft interrupts: work put off until interrupts are on again.
 //!
-//! Key types: [`Softirq`]. A handler raises one; it runs when the outermost hardware interrupt ends, with interrupts on,
-//! before the interrupted thread goes on. It may not sleep, and does not nest.
+//! Key types: [`Softirq`]. A handler raises one; it runs when the outermost hardware interrupt ends, with interrupts
+//! on, before the interrupted thread goes on. It may not sleep, and does not nest.
 
 use x86_64::instructions::interrupts;
 
 use crate::arch::percpu::SOFTIRQS;
-use crate::sched::preempt;
-use crate::sync::without_interrupts;
-use crate::{taskqueue, timer};
+use crate::sync::{preempt, without_interrupts};
+use crate::{timer, work};
 
 /// The soft interrupts, most urgent first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Softirq {
     /// Timers whose time has come.
     Timer,
-    /// The task queue [`IMMEDIATE`](taskqueue::IMMEDIATE).
+    /// The work in [`IMMEDIATE`](work::IMMEDIATE).
     Immediate,
-    /// The task queue [`TIMER`](taskqueue::TIMER), once a tick.
+    /// The work in [`TICK`](work::TICK), once a tick.
     TaskTimer,
 }
 
 /// What each does, in the order of [`Softirq`].
-const HANDLERS: [fn(); 3] = [timer::run, || taskqueue::IMMEDIATE.run(), || taskqueue::TIMER.run()];
+const HANDLERS: [fn(); 3] = [timer::run, || work::IMMEDIATE.run(), || work::TICK.run()];
 
 /// Rounds in a row; what is raised again after them waits for the next interrupt, so that threads get on.
 const MAX_ROUNDS: u32 = 8;
@@ -37,10 +36,14 @@ pub fn raise(softirq: Softirq) {
 }
 
 /// Runs what was raised. Called at the end of an interrupt, with interrupts off; they are on while handlers run.
+#[inline]
 pub(crate) fn run_pending() {
-    if SOFTIRQS.get() == 0 || preempt::in_interrupt() {
-        return;
+    if SOFTIRQS.get() != 0 && !preempt::in_interrupt() {
+        run_all();
     }
+}
+
+fn run_all() {
     preempt::as_softirq(|| {
         for _ in 0..MAX_ROUNDS {
             let raised = SOFTIRQS.replace(0);

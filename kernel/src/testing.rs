@@ -1,4 +1,4 @@
-//! The runtime of bootable tests: runs them, prints one line each, ends the machine.
+//! The runtime of bootable tests: runs them, prints a line each.
 //!
 //! A file under `tests/` is a kernel of its own. It starts with
 //!
@@ -24,7 +24,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use spin::Mutex;
 
-use crate::arch::qemu::{self, ExitCode};
+use crate::board::qemu::{self, ExitCode};
 use crate::println;
 
 /// The test that runs now, and the fatal end that it may expect.
@@ -170,7 +170,7 @@ macro_rules! test_kernel {
 
         extern "C" fn run_tests() -> ! {
             $test_main();
-            $crate::arch::qemu::exit($crate::arch::qemu::ExitCode::Failure)
+            $crate::board::qemu::exit($crate::board::qemu::ExitCode::Failure)
         }
     };
 }

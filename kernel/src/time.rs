@@ -1,7 +1,7 @@
 //! Time: ticks of the interval timer, and the CPU's counter between them.
 //!
-//! Key types: [`Ticks`]. The tick is 100 a second: a time slice of 10 ms, and what the book's kernels had. The counter's
-//! speed is not measured by waiting: it is the average over all ticks so far.
+//! Key types: [`Ticks`]. The tick is 100 a second: a time slice of 10 ms, and what the book's kernels had. The
+//! counter's speed is not measured by waiting: it is the average over all ticks so far.
 
 use core::time::Duration;
 

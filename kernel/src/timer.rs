@@ -1,16 +1,16 @@
 //! Timers: a call in interrupt context, once, when some time has passed.
 //!
-//! Key types: [`Timer`]. The caller owns the timer, which is a static, so that nothing is allocated; pending ones are on
-//! one list, the nearest first. Callbacks run as a soft interrupt after the tick: they may allocate with GFP_ATOMIC, and
-//! must not sleep. (Chapter: "The Flags Argument", on kernel timers.)
+//! Key types: [`Timer`]. The caller owns the timer, which is a static, so that nothing is allocated; pending ones are
+//! on one list, the nearest first. Callbacks run as a soft interrupt after the tick: they may allocate with GFP_ATOMIC,
+//! and must not sleep. (Chapter: "The Flags Argument", on kernel timers.)
 
 use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use crate::sched::in_interrupt;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked, List};
+use crate::sync::preempt::in_interrupt;
 use crate::time::{self, Ticks};
 
 /// A call that is made later.

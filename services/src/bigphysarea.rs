@@ -1,4 +1,4 @@
-//! /proc/bigphysarea: blocks of the area that was set aside at boot, in the patch's own form.
+//! /proc/bigphysarea: blocks of the area, in the form of the patch.
 
 use core::fmt;
 

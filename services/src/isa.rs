@@ -1,8 +1,8 @@
 //! What memory ISA DMA reaches: the chapter's reason for a DMA zone.
 //!
-//! The controller of the PC, the 8237, has 24 address bits, of which its counter moves 16: a transfer lies below 16 MiB and
-//! inside 64 KiB that begin at a multiple of 64 KiB, in adjacent frames. [`Transfer`] is the proof that a buffer does; there
-//! is no other way to make one. (Chapter: "The Flags Argument", `__GFP_DMA`; "get_free_page and Friends",
+//! The controller of the PC, the 8237, has 24 address bits, of which its counter moves 16: a transfer lies below 16 MiB
+//! and inside 64 KiB that begin at a multiple of 64 KiB, in adjacent frames. [`Transfer`] is the proof that a buffer
+//! does; there is no other way to make one. (Chapter: "The Flags Argument", `__GFP_DMA`; "get_free_page and Friends",
 //! `__get_dma_pages`.)
 
 use mm::DMA_END;

@@ -1,7 +1,8 @@
 //! Kernel services that stand on the allocators, and that no allocator needs.
 //!
-//! [`pool`] hands out frames that the zones do not know, [`resource`] says who has which addresses, [`isa`] what the 8237
-//! reaches, [`options`] what the command line asks of memory, [`ratelimit`] how often a report may repeat.
+//! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
+//! says who has which addresses, [`isa`] what the 8237 reaches, [`options`] what the command line asks of memory,
+//! [`ratelimit`] how often a report may repeat.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -9,6 +10,7 @@ mod bigphysarea;
 pub mod isa;
 pub mod options;
 pub mod pool;
+pub mod radix;
 pub mod ratelimit;
 pub mod resource;
 

@@ -1,8 +1,8 @@
-//! The kernel options that concern memory, as the words `name=value` of a command line.
+//! Kernel options about memory: the words `name=value` of a command line.
 //!
-//! [`MemoryOptions::set`] takes one word; a word that it refuses changes nothing. [`KeptRam`] is what `mem=` leaves of RAM:
-//! `mem=SIZE` everything below that address, `mem=SIZE@ADDR` (up to eight times) regions given by hand. Given by hand or
-//! not, only what the firmware calls RAM is used. (Chapter: "Reserving High RAM Addresses".)
+//! [`MemoryOptions::set`] takes one word; a word that it refuses changes nothing. [`KeptRam`] is what `mem=` leaves of
+//! RAM: `mem=SIZE` everything below that address, `mem=SIZE@ADDR` (up to eight times) regions given by hand. Given by
+//! hand or not, only what the firmware calls RAM is used. (Chapter: "Reserving High RAM Addresses".)
 
 use mm::objects::{CacheName, DebugChoice, DebugFlags};
 use mm::pages::AtomicFloor;
@@ -48,8 +48,8 @@ pub struct MemoryOptions {
     pub atomic_floor: AtomicFloor,
     /// `slab_stats=0|1`: statistics in /proc/slabinfo; counting costs every cache its magazines.
     pub slab_stats: Switch,
-    /// `slab_debug=LETTERS[,CACHE]`, `init_on_alloc=0|1`, `init_on_free=0|1`: what is done for caches. Letters: F checks whole
-    /// slabs, Z sets red zones, P poisons free objects, U remembers users; without any, all of them.
+    /// `slab_debug=LETTERS[,CACHE]`, `init_on_alloc=0|1`, `init_on_free=0|1`: what is done for caches. Letters: F
+    /// checks whole slabs, Z sets red zones, P poisons free objects, U remembers users; without any, all of them.
     pub slab_debug: DebugChoice,
 }
 
@@ -98,8 +98,8 @@ impl KeptRam {
     /// All of it.
     pub const ALL: Self = Self { below: None, regions: [PfnRange::new(Pfn::new(0), Pfn::new(0)); MAX_REGIONS], len: 0 };
 
-    /// The last `mem=SIZE` stands, and each `mem=SIZE@ADDR` adds to it. 2.4's `mem=exactmap`, which may stand before them,
-    /// says nothing more.
+    /// The last `mem=SIZE` stands, and each `mem=SIZE@ADDR` adds to it. 2.4's `mem=exactmap`, which may stand before
+    /// them, says nothing more.
     fn set(&mut self, value: &str) -> Result<(), OptionError> {
         if value == "exactmap" {
             return Ok(());

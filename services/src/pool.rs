@@ -1,8 +1,9 @@
-//! A pool of frames that the page allocator does not know: blocks of any length, first fit, freed by their first frame.
+//! A pool of frames that the page allocator does not know, in blocks.
 //!
-//! What `bigphysarea` and the `allocator` module share. Key types: [`FramePool`], [`PoolStats`]. The caller locks. One list
-//! holds free and used blocks in the order of their addresses; its memory comes from kmalloc, and only
-//! [`add`](FramePool::add) and [`alloc`](FramePool::alloc) take any: freeing always works.
+//! Blocks have any length, are taken first fit, and freed by their first frame. What `bigphysarea` and the `allocator`
+//! module share. Key types: [`FramePool`], [`PoolStats`]. The caller locks. One list holds free and used blocks in the
+//! order of their addresses; its memory comes from kmalloc, and only [`add`](FramePool::add) and
+//! [`alloc`](FramePool::alloc) take any: freeing always works.
 //!
 //! Invariants: blocks are not empty, ascend and do not overlap; two free blocks never touch. (Chapter: "The bigphysarea
 //! Patch", "Reserving High RAM Addresses".)
@@ -21,7 +22,7 @@ pub enum Use {
 
 /// A run of frames that is free or has one owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Block {
+pub struct PoolBlock {
     /// Its frames.
     pub range: PfnRange,
     /// Whether it is allocated.
@@ -50,7 +51,7 @@ pub struct PoolStats {
 
 /// Frames handed out in blocks of any length.
 pub struct FramePool<K: Global> {
-    blocks: KVec<Block, K>,
+    blocks: KVec<PoolBlock, K>,
 }
 
 impl<K: Global> FramePool<K> {
@@ -61,20 +62,20 @@ impl<K: Global> FramePool<K> {
 
     /// Adds frames, which must not be in the pool yet. Fails, and adds nothing, without memory for the list.
     pub fn add(&mut self, range: PfnRange, gfp: GfpFlags) -> Result<(), AllocError> {
-        let meets = |block: &Block| block.range.intersection(range).frames() > 0;
+        let meets = |block: &PoolBlock| block.range.intersection(range).frames() > 0;
         if range.frames() == 0 || self.blocks.iter().any(meets) {
             return Err(AllocError);
         }
         let at = self.blocks.partition_point(|block| block.range.start < range.start);
-        self.blocks.insert(at, Block { range, state: Use::Free }, gfp)?;
+        self.blocks.insert(at, PoolBlock { range, state: Use::Free }, gfp)?;
         self.merge_around(at);
         Ok(())
     }
 
-    /// Allocates `frames` adjacent frames from the lowest place that begins at a multiple of `align` frames (0 counts as 1)
-    /// and has room. The list grows by kmalloc with `gfp`.
+    /// Allocates `frames` adjacent frames from the lowest place that begins at a multiple of `align` frames (0 counts
+    /// as 1) and has room. The list grows by kmalloc with `gfp`.
     pub fn alloc(&mut self, frames: u32, align: u32, gfp: GfpFlags) -> Result<PfnRange, AllocError> {
-        let fitting = |block: &Block| {
+        let fitting = |block: &PoolBlock| {
             let start = block.range.start.as_u32().checked_next_multiple_of(align.max(1))?;
             let range = PfnRange::new(Pfn::new(start), Pfn::new(start.checked_add(frames)?));
             (block.state == Use::Free && range.end <= block.range.end).then_some(range)
@@ -82,7 +83,7 @@ impl<K: Global> FramePool<K> {
         let found = self.blocks.iter().enumerate().find_map(|(at, block)| Some((at, fitting(block)?)));
         let (at, range) = found.filter(|_| frames > 0).ok_or(AllocError)?;
         self.blocks.reserve(2, gfp)?;
-        let whole = core::mem::replace(&mut self.blocks[at], Block { range, state: Use::Used }).range;
+        let whole = core::mem::replace(&mut self.blocks[at], PoolBlock { range, state: Use::Used }).range;
         self.put_free(at + 1, PfnRange::new(range.end, whole.end), gfp)?;
         self.put_free(at, PfnRange::new(whole.start, range.start), gfp)?;
         Ok(range)
@@ -90,7 +91,7 @@ impl<K: Global> FramePool<K> {
 
     /// Puts what is left of a block back into the list, which has room.
     fn put_free(&mut self, at: usize, range: PfnRange, gfp: GfpFlags) -> Result<(), AllocError> {
-        if range.frames() == 0 { Ok(()) } else { self.blocks.insert(at, Block { range, state: Use::Free }, gfp) }
+        if range.frames() == 0 { Ok(()) } else { self.blocks.insert(at, PoolBlock { range, state: Use::Free }, gfp) }
     }
 
     /// Frees the block that begins at `start` and returns its frames. [`FreeError`] says what is there instead.
@@ -126,7 +127,7 @@ impl<K: Global> FramePool<K> {
     }
 
     /// All blocks, lowest first.
-    pub fn blocks(&self) -> &[Block] {
+    pub fn blocks(&self) -> &[PoolBlock] {
         &self.blocks
     }
 
@@ -151,7 +152,7 @@ impl<K: Global> FramePool<K> {
             return Err("an empty block");
         }
         self.blocks.windows(2).try_for_each(|two| {
-            let is_free = |block: &Block| block.state == Use::Free;
+            let is_free = |block: &PoolBlock| block.state == Use::Free;
             match two[0].range.end.cmp(&two[1].range.start) {
                 core::cmp::Ordering::Greater => Err("blocks overlap or are out of order"),
                 core::cmp::Ordering::Equal if two.iter().all(is_free) => Err("free blocks that touch are not one"),

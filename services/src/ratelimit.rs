@@ -1,7 +1,7 @@
-//! How often something may be reported: a burst of lines in each stretch of time, and then how many there were.
+//! How often something may be reported: a burst, and then how many there were.
 //!
-//! A caller that fails in a loop, or in each of a hundred interrupts a second, would else do nothing but print. (printk's
-//! ratelimit.)
+//! A caller that fails in a loop, or in each of a hundred interrupts a second, would else do nothing but print.
+//! (printk's ratelimit.)
 
 /// A limit of so many lines in so many ticks, of whatever clock its user has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,4 @@
-//! Who has which part of an address space: ranges that nest, and claims that exclude each other.
+//! Who has which addresses: ranges that nest, claims that exclude each other.
 //!
 //! Key types: [`ResourceTree`], [`Claim`]. /proc/iomem and /proc/ioports are such trees: places (RAM, a bus, a device's
 //! window) hold narrower places and, innermost, what drivers have claimed for themselves. The caller locks.
@@ -53,7 +53,7 @@ pub enum ResourceError {
     Empty,
     /// The range is claimed, or lies across another one's edge.
     Busy,
-    /// Nobody has claimed exactly this range.
+    /// No claim is on exactly this range.
     Nonexistent,
     /// No memory for the entry.
     NoMemory,
@@ -111,7 +111,8 @@ impl<K: Global> ResourceTree<K> {
         &self.entries
     }
 
-    /// Writes a line for each range, addresses with at least `digits` digits, those inside another further to the right.
+    /// Writes a line for each range, addresses with at least `digits` digits, those inside another further to the
+    /// right.
     pub fn write(&self, digits: usize, out: &mut dyn fmt::Write) -> fmt::Result {
         for (at, entry) in self.entries.iter().enumerate() {
             let depth = self.entries[..at].iter().filter(|outer| outer.holds(entry.first, entry.last)).count();

@@ -1,4 +1,4 @@
-//! The command line's words about memory: what they mean, and that no word, however bad, does harm.
+//! The command line's words about memory: what they mean; no word does harm.
 
 use mm::pages::AtomicFloor;
 use mm::testing::Rng;

@@ -3,7 +3,7 @@
 use mm::testing::{Booted, Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Pfn, PfnRange};
 use services::bigphysarea;
-use services::pool::{Block, BlockSums, FramePool, PoolStats, Use};
+use services::pool::{BlockSums, FramePool, PoolBlock, PoolStats, Use};
 
 const GFP: GfpFlags = GfpFlags::KERNEL;
 
@@ -60,7 +60,7 @@ fn blocks_come_from_the_lowest_fitting_place_and_merge_again() {
             assert_eq!((stats.used.blocks, stats.free.frames + stats.used.frames), (held.len(), 237));
         }
         held.iter().for_each(|block| assert_eq!(pool.free(block.start), Ok(*block)));
-        let whole = |range| Block { range, state: Use::Free };
+        let whole = |range| PoolBlock { range, state: Use::Free };
         assert_eq!(pool.blocks(), [whole(range(3, 100)), whole(range(120, 260))], "all merged");
     }
 }

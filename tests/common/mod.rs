@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 
-use kernel::arch::probe::probe_read;
+use kernel::debug::probe::probe_read;
 use kernel::mm::{KVec, memory};
 use kernel::sync::SpinLock;
 use kernel::timer::Timer;

@@ -1,6 +1,7 @@
-//! The 82077's commands: bytes that it takes one by one, an interrupt when it has done what they say, bytes that it returns.
+//! The 82077's commands.
 //!
-//! Every wait has an end: a controller that does not answer is an error, not a hang.
+//! Bytes that it takes one by one, an interrupt when it has done what they say, bytes that it returns. Every wait has
+//! an end: a controller that does not answer is an error, not a hang.
 
 use core::time::Duration;
 
@@ -98,7 +99,7 @@ impl<C: FloppyController> Drive<C> {
         result
     }
 
-    /// Makes the controller work again if an error left it in a state that nobody knows.
+    /// Makes the controller work again after an error that left it in an unknown state.
     pub(super) fn recover(&mut self) -> Result<(), Errno> {
         if self.is_set_up == Setup::Done {
             return Ok(());
@@ -111,7 +112,8 @@ impl<C: FloppyController> Drive<C> {
     fn transfer(&mut self, track: Track, transfer: Transfer) -> Result<(), Errno> {
         self.port.start_dma(transfer);
         let Track { cylinder, head } = track;
-        // Where from (the first sector, of 2 << 8 bytes), the last sector of the track, the usual gap, no length of its own.
+        // Where from (the first sector, of 2 << 8 bytes), the last sector of the track, the usual gap, no length of its
+        // own.
         let command = [READ_DATA, head << 2, cylinder, head, 1, 2, SECTORS, 0x1b, 0xff];
         let ended = self.run(&command).and_then(|()| self.results::<7>());
         self.port.stop_dma();

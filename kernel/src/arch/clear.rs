@@ -1,7 +1,8 @@
 //! Clearing a page, the way that this machine does it best.
 //!
-//! Hardware with fast string stores (ERMS) clears a page by one `rep stosb`; other hardware by `rep stosq`. QEMU's software
-//! CPU does either byte by byte or word by word in a helper of its own, and is many times faster with plain stores.
+//! Hardware with fast string stores (ERMS) clears a page by one `rep stosb`; other hardware by `rep stosq`. QEMU's
+//! software CPU does either byte by byte or word by word in a helper of its own, and is many times faster with plain
+//! stores.
 
 use core::arch::asm;
 use core::arch::x86_64::__cpuid_count;

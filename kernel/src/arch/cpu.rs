@@ -19,8 +19,8 @@ pub fn init() {
     unsafe { Cr4::update(|flags| flags.insert(wanted)) };
 }
 
-/// Empties the TLB, global pages included; from the first call on these stay in it over a change of address space. Call when
-/// only our own page tables are in use.
+/// Empties the TLB, global pages included; from the first call on these stay in it over a change of address space. Call
+/// when only our own page tables are in use.
 pub(super) fn reset_global_pages() {
     // SAFETY: without the bit, the CPU merely treats global pages as others; clearing it empties the TLB.
     unsafe { Cr4::update(|flags| flags.remove(Cr4Flags::PAGE_GLOBAL)) };

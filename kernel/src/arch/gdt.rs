@@ -11,11 +11,11 @@ use x86_64::structures::tss::TaskStateSegment;
 
 use super::stacks;
 
-/// Place of the double fault's stack in the TSS.
+/// Index of the double fault's stack in the TSS.
 pub const DOUBLE_FAULT_IST: u16 = 0;
-/// Place of the NMI's stack in the TSS.
+/// Index of the NMI's stack in the TSS.
 pub const NMI_IST: u16 = 1;
-/// Place of the machine check's stack in the TSS.
+/// Index of the machine check's stack in the TSS.
 pub const MACHINE_CHECK_IST: u16 = 2;
 
 static TSS: Once<TaskStateSegment> = Once::new();
@@ -40,7 +40,7 @@ pub fn init() {
     unsafe { DS::set_reg(selectors.data) };
     // SAFETY: as above. FS and GS stay alone: GS has the base of the per-CPU block.
     unsafe { ES::set_reg(selectors.data) };
-    // SAFETY: the selector names the TSS of this CPU, a static that nobody moves.
+    // SAFETY: the selector names the TSS of this CPU, a static, which never moves.
     unsafe { load_tss(selectors.tss) };
 }
 

@@ -1,21 +1,20 @@
-//! The block of data that each CPU has for itself, reached through the segment register gs.
+//! The block of data that each CPU has for itself, by the register gs.
 //!
-//! Key types: [`PerCpu`], [`Word`], [`Pointer`]. A word is read or changed in one instruction, so that neither an
-//! interrupt nor a move of the thread to another CPU can come between finding the block and using it.
+//! The register gs points to it. Key types: [`PerCpu`], [`Word`], [`Pointer`], [`CacheIndex`]. A word is read or
+//! changed in one instruction, so that neither an interrupt nor a move of the thread to another CPU can come between
+//! finding the block and using it.
 //!
 //! Invariants:
 //! - (a) gs points to this CPU's block from the first line of the kernel's entry on: [`init`] comes before all else.
 //! - (b) only the CPU itself writes its block.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
 use mm::MAX_CPUS;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
-
-use crate::sched::preempt;
 
 /// What one CPU knows about itself.
 #[repr(C)]
@@ -24,24 +23,24 @@ pub struct PerCpu {
     softirqs: u32,
     handled_irq: u32,
     number: usize,
-    front: usize,
+    cache_index: usize,
     current: usize,
     idle: usize,
 }
 
 /// The block of one CPU, in memory that its owner changes by gs-relative instructions.
 #[repr(transparent)]
-struct Block(UnsafeCell<PerCpu>);
+struct PerCpuCell(UnsafeCell<PerCpu>);
 
 // SAFETY: invariant (b): no two CPUs touch one block, and each access is a single instruction.
-unsafe impl Sync for Block {}
+unsafe impl Sync for PerCpuCell {}
 
-static BOOT_CPU: Block = Block(UnsafeCell::new(PerCpu {
-    preempt_count: preempt::NO_RESCHED,
+static BOOT_CPU: PerCpuCell = PerCpuCell(UnsafeCell::new(PerCpu {
+    preempt_count: NO_RESCHED,
     softirqs: 0,
     handled_irq: 0,
     number: 0,
-    front: 0,
+    cache_index: 0,
     current: 0,
     idle: 0,
 }));
@@ -54,8 +53,12 @@ pub fn init() {
 /// A 32-bit word at `OFFSET` in this CPU's block.
 pub struct Word<const OFFSET: usize>;
 
-/// How deep this CPU is in critical sections and interrupts: see `sched::preempt`.
-pub static PREEMPT_COUNT: Word<{ offset_of!(PerCpu, preempt_count) }> = Word;
+/// Offset of the preempt count in the block, for instructions of more than one step.
+pub(super) const PREEMPT_COUNT_OFFSET: usize = offset_of!(PerCpu, preempt_count);
+/// The bit of the preempt count that is set while no other thread should run.
+pub const NO_RESCHED: u32 = 1 << 31;
+/// How deep this CPU is in critical sections and interrupts, and [`NO_RESCHED`]: see `sync::preempt`.
+pub static PREEMPT_COUNT: Word<PREEMPT_COUNT_OFFSET> = Word;
 /// One bit for each soft interrupt that was raised and has not run.
 pub static SOFTIRQS: Word<{ offset_of!(PerCpu, softirqs) }> = Word;
 /// Number of the interrupt line whose handler runs, plus one; 0 when none does.
@@ -70,28 +73,28 @@ pub fn cpu() -> usize {
     number
 }
 
-/// The number of the allocators' caches that the caller has to himself while it is pinned: this CPU's, or [`MAX_CPUS`]
-/// for none.
+/// The index of the allocators' per-CPU caches that a pinned caller may use: this CPU's number, or [`MAX_CPUS`] when it
+/// may use none.
 #[inline(always)]
-pub fn front() -> usize {
-    let front = FRONT.get();
+pub fn cache_index() -> usize {
+    let index = CACHE_INDEX.get();
     // SAFETY: it is set to this CPU's number or to MAX_CPUS.
-    unsafe { core::hint::assert_unchecked(front <= MAX_CPUS) };
-    front
+    unsafe { core::hint::assert_unchecked(index <= MAX_CPUS) };
+    index
 }
 
-/// Which of the allocators' caches whoever runs on this CPU has.
+/// Which of the allocators' per-CPU caches the code that runs on this CPU may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Front {
-    /// The CPU's.
-    Own,
-    /// None.
-    Nobodys,
+pub enum CacheIndex {
+    /// This CPU's.
+    ThisCpu,
+    /// None: an interrupt may have come while the CPU's caches were in use.
+    None,
 }
 
-/// Says which of the allocators' caches whoever runs on this CPU has from now on.
-pub fn set_front(front: Front) {
-    FRONT.set(if front == Front::Own { cpu() } else { MAX_CPUS });
+/// Says which of the allocators' per-CPU caches the code that runs on this CPU may use from now on.
+pub fn set_cache_index(index: CacheIndex) {
+    CACHE_INDEX.set(if index == CacheIndex::ThisCpu { cpu() } else { MAX_CPUS });
 }
 
 impl<const OFFSET: usize> Word<OFFSET> {
@@ -111,7 +114,14 @@ impl<const OFFSET: usize> Word<OFFSET> {
     pub fn has_none<const BITS: u32>(&self) -> bool {
         // SAFETY: as in `get`.
         unsafe {
-            asm!("test dword ptr gs:[{}], {}", "jnz {}", const OFFSET, const BITS, label { return false }, options(nostack, readonly));
+            asm!(
+                "test dword ptr gs:[{}], {}",
+                "jnz {}",
+                const OFFSET,
+                const BITS,
+                label { return false },
+                options(nostack, readonly),
+            );
         }
         true
     }
@@ -119,7 +129,7 @@ impl<const OFFSET: usize> Word<OFFSET> {
     /// Replaces the word's value and returns the old one.
     #[inline(always)]
     pub fn replace(&self, mut value: u32) -> u32 {
-        // SAFETY: as in `get`; by (b) nobody else writes the word.
+        // SAFETY: as in `get`; by (b) no other CPU writes the word.
         unsafe { asm!("xchg gs:[{}], {:e}", const OFFSET, inout(reg) value, options(nostack, preserves_flags)) };
         value
     }
@@ -167,72 +177,14 @@ impl<const OFFSET: usize> Word<OFFSET> {
     }
 }
 
-/// Subtracts one from the preempt count, and calls [`preempt::preempt_slow`] if that leaves 0. A compiler barrier too.
-///
-/// It sits at the end of every fast path, so it is two instructions there, and the call, out of line, keeps every
-/// register: a function that does nothing else needs neither stack nor saved registers for it.
-#[inline(always)]
-pub fn leave_preempt_section() {
-    // SAFETY: by (a) and (b) the word is this CPU's to write; `preempt_thunk` keeps all registers and aligns the stack.
-    unsafe {
-        asm!(
-            "dec dword ptr gs:[{count}]",
-            "jz 2f",
-            "3:",
-            ".pushsection .text.preempt, \"ax\"",
-            "2:",
-            "call preempt_thunk",
-            "jmp 3b",
-            ".popsection",
-            count = const offset_of!(PerCpu, preempt_count),
-        );
-    }
-}
-
-global_asm!(
-    ".pushsection .text.preempt, \"ax\"",
-    ".global preempt_thunk",
-    ".type preempt_thunk, @function",
-    "preempt_thunk:",
-    "push rbp",
-    "mov rbp, rsp",
-    "push rax",
-    "push rcx",
-    "push rdx",
-    "push rsi",
-    "push rdi",
-    "push r8",
-    "push r9",
-    "push r10",
-    "push r11",
-    "and rsp, -16",
-    "cld",
-    "call {slow}",
-    "lea rsp, [rbp - 9*8]",
-    "pop r11",
-    "pop r10",
-    "pop r9",
-    "pop r8",
-    "pop rdi",
-    "pop rsi",
-    "pop rdx",
-    "pop rcx",
-    "pop rax",
-    "pop rbp",
-    "ret",
-    ".size preempt_thunk, . - preempt_thunk",
-    ".popsection",
-    slow = sym preempt::preempt_slow,
-);
-
 /// An address, or a number of its size, at `OFFSET` in this CPU's block; 0 before it is first set.
 pub struct Pointer<const OFFSET: usize>;
 
 static NUMBER: Pointer<{ offset_of!(PerCpu, number) }> = Pointer;
-static FRONT: Pointer<{ offset_of!(PerCpu, front) }> = Pointer;
+static CACHE_INDEX: Pointer<{ offset_of!(PerCpu, cache_index) }> = Pointer;
 /// The thread that runs on this CPU.
 pub static CURRENT: Pointer<{ offset_of!(PerCpu, current) }> = Pointer;
-/// The thread that runs on this CPU when no other wants to.
+/// The thread that runs on this CPU when no other is ready.
 pub static IDLE: Pointer<{ offset_of!(PerCpu, idle) }> = Pointer;
 
 impl<const OFFSET: usize> Pointer<OFFSET> {

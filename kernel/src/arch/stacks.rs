@@ -1,7 +1,7 @@
-//! The stacks that exist before there is an allocator, each with a guard page below it.
+//! The stacks that need no allocator, each with a guard page below it.
 //!
-//! Key types: [`GuardedStack`]. The kernel's own page tables leave the guard pages out, so that running over the end of a
-//! stack faults instead of overwriting what lies below.
+//! Key types: [`GuardedStack`]. The kernel's own page tables leave the guard pages out, so that running over the end of
+//! a stack faults instead of overwriting what lies below.
 
 use core::cell::UnsafeCell;
 
@@ -25,7 +25,7 @@ pub static IDLE: GuardedStack<{ 16 << 10 }> = GuardedStack::new();
 pub static DOUBLE_FAULT: GuardedStack<{ 16 << 10 }> = GuardedStack::new();
 /// Non-maskable interrupts, which may come while no stack is in order.
 pub static NMI: GuardedStack<{ 8 << 10 }> = GuardedStack::new();
-/// Machine checks, likewise.
+/// Machine checks, which may come then too.
 pub static MACHINE_CHECK: GuardedStack<{ 8 << 10 }> = GuardedStack::new();
 
 impl<const BYTES: usize> GuardedStack<BYTES> {

@@ -1,7 +1,7 @@
 //! The switch from one thread's stack to another's.
 //!
-//! A thread that does not run has its callee-saved registers and a return address on its stack, and its stack pointer in
-//! its `Task`. Interrupts are off during a switch. The kernel has no floating-point state.
+//! A thread that does not run has its callee-saved registers and a return address on its stack, and its stack pointer
+//! in its `Task`. Interrupts are off during a switch. The kernel has no floating-point state.
 
 use core::arch::naked_asm;
 
@@ -22,7 +22,7 @@ struct Saved {
 }
 
 /// Saves the registers of the running thread on its stack, puts its stack pointer at `save`, and goes on as the thread
-/// whose stack pointer `load` was saved before. Returns when somebody switches back.
+/// whose stack pointer `load` was saved before. Returns when a later switch loads what this one saved.
 ///
 /// # Safety
 /// Interrupts are off; `save` may be written; `load` was saved by `switch` or made by [`prepare`], and is used once.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn switch(save: *mut usize, load: usize) {
 pub fn prepare(top: VirtAddr, main: extern "C" fn() -> !) -> VirtAddr {
     let saved = Saved { r15: 0, r14: 0, r13: 0, r12: 0, rbx: 0, rbp: 0, return_address: main as usize, end: 0 };
     let at = VirtAddr::new(top.as_usize() - size_of::<Saved>());
-    // SAFETY: `top` is the 16-byte aligned end of a stack that nobody uses yet.
+    // SAFETY: `top` is the 16-byte aligned end of a stack that is not in use yet.
     unsafe { at.as_mut_ptr::<Saved>().write(saved) };
     at
 }

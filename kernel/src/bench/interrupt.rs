@@ -1,4 +1,4 @@
-//! Probes in interrupt context: a timer's callback runs them, and the thread waits.
+//! Probes in interrupt context: a timer's callback runs them, a thread waits.
 
 use core::time::Duration;
 
@@ -6,11 +6,12 @@ use mm::AllocError;
 
 use super::calls::{CacheCall, Kmalloc, Pages};
 use super::probe::{Batch, Ticks, pairs};
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sched::WaitQueue;
+use crate::sync::SpinLock;
 use crate::timer::Timer;
 
 /// What can be run there.
-pub enum Work {
+pub enum TimedCall {
     /// kmalloc and kfree.
     Kmalloc(Kmalloc),
     /// Pages.
@@ -21,7 +22,7 @@ pub enum Work {
     Batch(Batch<Kmalloc>),
 }
 
-impl Work {
+impl TimedCall {
     fn run(&mut self, count: u32) -> Result<Ticks, AllocError> {
         match self {
             Self::Kmalloc(call) => pairs(*call, count),
@@ -34,26 +35,26 @@ impl Work {
 
 /// What the callback is to do, and what came of it.
 struct Shot {
-    work: Option<Work>,
+    call: Option<TimedCall>,
     count: u32,
     result: Option<Result<Ticks, AllocError>>,
 }
 
-static SHOT: SpinLock<Shot> = SpinLock::new(Shot { work: None, count: 0, result: None });
+static SHOT: SpinLock<Shot> = SpinLock::new(Shot { call: None, count: 0, result: None });
 static TIMER: Timer = Timer::new(shoot);
 static DONE: WaitQueue = WaitQueue::new();
 
-/// Work that is set up. Dropping this puts it away.
+/// Calls that are set up. Dropping this puts them away.
 pub struct Set(());
 
 impl Set {
-    /// Sets up `work`; only one at a time.
-    pub fn up(work: Work) -> Self {
-        SHOT.with(|shot| shot.work = Some(work));
+    /// Sets up `call`; only one at a time.
+    pub fn up(call: TimedCall) -> Self {
+        SHOT.with(|shot| shot.call = Some(call));
         Self(())
     }
 
-    /// Has the work done `count` times in interrupt context. Sleeps.
+    /// Makes the calls `count` times in interrupt context. Sleeps.
     pub fn run(&self, count: u32) -> Result<Ticks, AllocError> {
         SHOT.with(|shot| (shot.count, shot.result) = (count, None));
         TIMER.add(Duration::ZERO, 0);
@@ -65,8 +66,8 @@ impl Set {
 impl Drop for Set {
     fn drop(&mut self) {
         TIMER.cancel();
-        // What the work holds is freed without the lock.
-        drop(SHOT.with(|shot| shot.work.take()));
+        // What the calls hold is freed without the lock.
+        drop(SHOT.with(|shot| shot.call.take()));
     }
 }
 
@@ -74,7 +75,7 @@ impl Drop for Set {
 fn shoot(_: usize) {
     SHOT.with(|shot| {
         let count = shot.count;
-        shot.result = shot.work.as_mut().map(|work| work.run(count));
+        shot.result = shot.call.as_mut().map(|call| call.run(count));
     });
     DONE.wake_all();
 }

@@ -2,8 +2,8 @@
 //!
 //! A line a row, `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS`: ticks of the time-stamp counter for one operation, over
 //! ROUNDS rounds of OPS operations (fewer rounds where they take long). A pair of one allocation and its free counts as
-//! one operation; of a batch, the allocating and the freeing half are told apart. Under icount a tick is an instruction.
-//! The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
+//! one operation; of a batch, the allocating and the freeing half are told apart. Under icount a tick is an
+//! instruction. The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
 //!
 //! [`probe`] has the loops that are timed, [`calls`] the calls in them, [`suites`] the list of rows, [`interrupt`] runs
 //! probes in interrupt context, [`report`] does the statistics.
@@ -15,17 +15,18 @@ mod probe;
 mod report;
 mod suites;
 
-use shell::{Failure, Job, Outcome, Status};
+use core::fmt;
 
-use crate::console::process::Process;
-use crate::sync::Mutex;
+use shell::{Env, Failure, Job, Outcome, Status};
+
+use crate::sched::Mutex;
 use report::Reporter;
 
 /// One run at a time: the numbers would be of no use otherwise.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// `bench [SUITE...]`: without names, all suites.
-pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let suites = |name| if name == "all" { Some(suites::ALL) } else { suites::named(name) };
     for name in job.args.iter() {
         if suites(name).is_none() {
@@ -33,12 +34,18 @@ pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
         }
     }
     let _alone = ALONE.lock().map_err(|error| Failure::Plain(error.into()))?;
-    let mut reporter = Reporter::new(job);
+    // Each line is sent when it is ready: the next one may take seconds.
+    let print = |line: fmt::Arguments<'_>| {
+        let mut out = job.out();
+        out.write_fmt(line)?;
+        out.finish()
+    };
+    let mut reporter = Reporter::new(&print);
     if job.args.is_empty() {
-        reporter.run(suites::ALL)?;
+        suites::run(suites::ALL, &mut reporter)?;
     }
     for name in job.args.iter() {
-        reporter.run(suites(name).unwrap_or_default())?;
+        suites::run(suites(name).unwrap_or_default(), &mut reporter)?;
     }
     Ok(if reporter.all_done() { Status::OK } else { Status::FAILED })
 }

@@ -1,7 +1,7 @@
 //! The loops that are timed.
 //!
-//! Key types: [`Call`], an allocation and its free; [`Batch`], many of them at once. A loop is a function of its own, and
-//! what its calls are given is hidden from the optimiser, in a register.
+//! Key types: [`Call`], an allocation and its free; [`Batch`], many of them at once. A loop is a function of its own,
+//! and what its calls are given is hidden from the optimiser, in a register.
 
 use mm::{AllocError, GfpFlags};
 

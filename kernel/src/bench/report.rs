@@ -5,12 +5,11 @@ use core::time::Duration;
 
 use kapi::Errno;
 use mm::AllocError;
-use shell::{Env, Failure, Job};
+use shell::Failure;
 
 use super::probe::{Batch, Call, FreeOrder, Ticks, pairs};
-use super::suites::Suite;
 use crate::arch::paging;
-use crate::console::process::Process;
+use crate::{sched, time};
 
 /// Most rounds of a row.
 const MAX_ROUNDS: usize = 21;
@@ -27,30 +26,28 @@ pub struct Effort {
 }
 
 /// Runs rows and prints their lines.
-pub struct Reporter<'j, 'a> {
-    job: &'j Job<'a, Process>,
+pub struct Reporter<'a> {
+    print: &'a Print<'a>,
     failed: u32,
     /// Rounds of the last row that were counted.
     rounds: usize,
 }
 
+/// Prints a line.
+pub type Print<'a> = dyn Fn(fmt::Arguments<'_>) -> Result<(), Stopped> + 'a;
+
 /// The end of a run: output failed, or ^C.
 pub type Stopped = Failure<'static>;
 
-impl<'j, 'a> Reporter<'j, 'a> {
-    /// Prints to the standard output of `job`.
-    pub fn new(job: &'j Job<'a, Process>) -> Self {
-        Self { job, failed: 0, rounds: 0 }
+impl<'a> Reporter<'a> {
+    /// A reporter whose lines go to `print`.
+    pub fn new(print: &'a Print<'a>) -> Self {
+        Self { print, failed: 0, rounds: 0 }
     }
 
     /// Whether memory sufficed for every row so far.
     pub fn all_done(&self) -> bool {
         self.failed == 0
-    }
-
-    /// Runs `suites`.
-    pub fn run(&mut self, suites: &[Suite]) -> Result<(), Stopped> {
-        suites.iter().try_for_each(|suite| (suite.run)(self))
     }
 
     /// A row of allocations, each freed at once.
@@ -70,7 +67,7 @@ impl<'j, 'a> Reporter<'j, 'a> {
         let operations = u64::from(effort.count) * (self.rounds as u64 + 1);
         let flushes = Hundredths((paging::flushes() - before) * 100_000 / operations);
         let (count, rounds) = (effort.count, self.rounds);
-        self.print(format_args!(
+        (self.print)(format_args!(
             "bench {name}_flushes_per_1000 {flushes} {flushes} {flushes} {flushes} {count} {rounds}\n"
         ))
     }
@@ -124,20 +121,20 @@ impl<'j, 'a> Reporter<'j, 'a> {
         effort: Effort,
         probe: &mut dyn FnMut(u32) -> Result<Ticks, AllocError>,
     ) -> Result<Option<[[u64; MAX_ROUNDS]; 2]>, Stopped> {
-        let start = self.job.env.uptime();
+        let start = time::uptime();
         self.rounds = 0;
         let [mut firsts, mut seconds] = [[0; MAX_ROUNDS]; 2];
         if probe(effort.count).is_err() {
             return Ok(None);
         }
         for (first, second) in firsts.iter_mut().zip(&mut seconds).take(effort.rounds) {
-            if self.job.env.interrupted() {
+            if sched::interrupted() {
                 return Err(Failure::Plain(Errno::EINTR));
             }
             let Ok(ticks) = probe(effort.count) else { return Ok(None) };
             [*first, *second] = ticks;
             self.rounds += 1;
-            if self.job.env.uptime() - start > PATIENCE {
+            if time::uptime() - start > PATIENCE {
                 break;
             }
         }
@@ -150,19 +147,12 @@ impl<'j, 'a> Reporter<'j, 'a> {
         let each = |ticks: u64| Hundredths(ticks * 100 / u64::from(operations));
         let mean = Hundredths(ticks.iter().sum::<u64>() * 100 / (u64::from(operations) * rounds as u64));
         let (median, least, most) = (each(ticks[rounds / 2]), each(ticks[0]), each(ticks[rounds - 1]));
-        self.print(format_args!("bench {name}{half} {median} {mean} {least} {most} {operations} {rounds}\n"))
+        (self.print)(format_args!("bench {name}{half} {median} {mean} {least} {most} {operations} {rounds}\n"))
     }
 
     fn failure(&mut self, name: fmt::Arguments<'_>) -> Result<(), Stopped> {
         self.failed += 1;
-        self.print(format_args!("bench {name} failed: {}\n", Errno::ENOMEM))
-    }
-
-    /// Each line is sent when it is ready: the next one may take seconds.
-    fn print(&self, line: fmt::Arguments<'_>) -> Result<(), Stopped> {
-        let mut out = self.job.out();
-        out.write_fmt(line)?;
-        out.finish()
+        (self.print)(format_args!("bench {name} failed: {}\n", Errno::ENOMEM))
     }
 }
 

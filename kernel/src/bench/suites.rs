@@ -5,7 +5,7 @@ use mm::{AllocError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
 use super::calls::{
     CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, OwnCache, Pages, Vmalloc, ZeroedPage,
 };
-use super::interrupt::{Set, Work};
+use super::interrupt::{Set, TimedCall};
 use super::probe::{Batch, FreeOrder};
 use super::report::{Effort, Reporter, Stopped};
 
@@ -13,7 +13,7 @@ use super::report::{Effort, Reporter, Stopped};
 pub struct Suite {
     name: &'static str,
     /// Runs them all.
-    pub run: fn(&mut Reporter<'_, '_>) -> Result<(), Stopped>,
+    run: fn(&mut Reporter<'_>) -> Result<(), Stopped>,
 }
 
 /// All of them.
@@ -24,6 +24,11 @@ pub const ALL: &[Suite] = &[
     Suite { name: "vmalloc", run: vmalloc },
     Suite { name: "ioremap", run: ioremap },
 ];
+
+/// Runs `suites`.
+pub fn run(suites: &[Suite], reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+    suites.iter().try_for_each(|suite| (suite.run)(reporter))
+}
 
 /// The suite of this name.
 pub fn named(name: &str) -> Option<&'static [Suite]> {
@@ -40,7 +45,7 @@ const fn effort(count: u32, rounds: usize) -> Effort {
     Effort { count, rounds }
 }
 
-fn kmalloc(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn kmalloc(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let many = effort(10_000, 21);
     for size in (3..=13).map(|shift| 1 << shift) {
         reporter.pairs(format_args!("kmalloc_kernel_{size}"), many, Kmalloc { size, gfp: KERNEL })?;
@@ -64,18 +69,18 @@ fn kmalloc(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
     kmalloc_in_interrupts(reporter)
 }
 
-fn kmalloc_in_interrupts(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn kmalloc_in_interrupts(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     for size in (5..=12).map(|shift| 1 << shift) {
-        let set = Set::up(Work::Kmalloc(Kmalloc { size, gfp: ATOMIC }));
+        let set = Set::up(TimedCall::Kmalloc(Kmalloc { size, gfp: ATOMIC }));
         reporter.row(format_args!("irqwork_kmalloc_atomic_{size}"), effort(1000, 21), |count| set.run(count))?;
     }
     let name = format_args!("irqwork_kmalloc_batch256_256_fifo");
     let batch = Batch::new(Kmalloc { size: 256, gfp: ATOMIC }, 256, FreeOrder::Fifo);
-    let set = batch.map(|batch| Set::up(Work::Batch(batch)));
+    let set = batch.map(|batch| Set::up(TimedCall::Batch(batch)));
     reporter.halves(name, effort(1, 15), 256, |count| set.as_ref().map_err(|_| AllocError)?.run(count))
 }
 
-fn slab(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn slab(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let many = effort(10_000, 21);
     for size in [64, 4000] {
         let Ok(cache) = OwnCache::new("bench", size) else { return Err(kapi::Errno::ENOMEM.into()) };
@@ -88,7 +93,7 @@ fn slab(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
             }
         }
         if size == 4000 {
-            let set = Set::up(Work::Cache(cache.call(ATOMIC)));
+            let set = Set::up(TimedCall::Cache(cache.call(ATOMIC)));
             reporter.row(format_args!("irqwork_kmem_cache_4000"), effort(1000, 15), |count| set.run(count))?;
         }
     }
@@ -97,7 +102,7 @@ fn slab(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
     reporter.pairs(format_args!("kmem_cache_create_destroy"), effort(10, 5), CreateCache)
 }
 
-fn pages(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn pages(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let some = effort(4000, 15);
     for order in Order::all() {
         let log2 = order.log2();
@@ -119,11 +124,11 @@ fn pages(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
             reporter.batch(name, effort(1, 7), (256, free_order), Pages { gfp: KERNEL, order })?;
         }
     }
-    let set = Set::up(Work::Pages(Pages { gfp: ATOMIC, order }));
+    let set = Set::up(TimedCall::Pages(Pages { gfp: ATOMIC, order }));
     reporter.row(format_args!("irqwork_alloc_pages_order0"), effort(1000, 15), |count| set.run(count))
 }
 
-fn vmalloc(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn vmalloc(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     // One flush is for up to 64 areas or 8192 pages: each round has many flushes, so that all cost the same.
     for (pages, count) in [(1, 2560), (4, 1280), (16, 640), (64, 640), (256, 320), (1024, 80)] {
         let call = Vmalloc { size: pages * PAGE_SIZE };
@@ -138,7 +143,7 @@ const HPET: PhysAddr = PhysAddr::new(0xfed0_0000);
 /// The frame buffer of QEMU's graphics card on the machine `pc`. It is mapped here and never touched.
 const FRAME_BUFFER: PhysAddr = PhysAddr::new(0xfd00_0000);
 
-fn ioremap(reporter: &mut Reporter<'_, '_>) -> Result<(), Stopped> {
+fn ioremap(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     const KIB: usize = 1024;
     let rows = [("4K_hpet", HPET, 4 * KIB), ("4K_vga", FRAME_BUFFER, 4 * KIB)];
     let large = [("2M_vga", FRAME_BUFFER, 2048 * KIB), ("64K_vga", FRAME_BUFFER, 64 * KIB)];

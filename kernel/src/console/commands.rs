@@ -1,72 +1,91 @@
 //! The commands that know this kernel: threads, log, modules, power.
 
 use core::fmt;
+use core::marker::PhantomData;
 
 use kapi::{Errno, Param};
 use services::options::Switch;
 use shell::io::write_all;
 use shell::options::Options;
-use shell::{Command, Failure, Job, Outcome, Status};
+use shell::{Command, Env, Failure, Job, Outcome, Status};
 
-use super::process::Process;
-use super::{crew, irqstress};
-use crate::arch::pci;
+use super::{irqstress, workers};
+use crate::board::qemu::{self, ExitCode};
 use crate::options;
-use crate::{arch, bench, log, modules, sched};
+use crate::resource::pci;
+use crate::{bench, debug, log, modules, sched};
 
 /// Most parameters of one insmod line.
 const MAX_PARAMS: usize = 8;
 
-/// The commands, sorted by name.
-pub const COMMANDS: &[Command<Process>] = &[
-    command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
-    command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
-    command("dmesg", "", "shows the kernel log", dmesg),
-    command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
-    command(
-        "irqstress",
-        "[MODULE...] [rounds=N]",
-        "writes to devices from a thread and from interrupts",
-        irqstress::run,
-    ),
-    command("lspci", "[-v]", "lists what answers on the PCI bus: address, kind, vendor and device, revision", lspci),
-    command("poweroff", "", "ends the machine", poweroff),
-    command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
-    command("reboot", "", "resets the machine", reboot),
-    command("rmmod", "MODULE...", "detaches modules", rmmod),
-];
+struct Table<E>(PhantomData<E>);
 
-const fn command(
+impl<E: Env> Table<E> {
+    const COMMANDS: &'static [Command<E>] = &[
+        command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
+        command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
+        command("dmesg", "", "shows the kernel log", dmesg),
+        command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
+        command(
+            "irqstress",
+            "[MODULE...] [rounds=N]",
+            "writes to devices from a thread and from interrupts",
+            irqstress::run,
+        ),
+        command(
+            "lspci",
+            "[-v]",
+            "lists what answers on the PCI bus: address, kind, vendor and device, revision",
+            lspci,
+        ),
+        command("poweroff", "", "ends the machine", poweroff),
+        command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
+        command("reboot", "", "resets the machine", reboot),
+        command("rmmod", "MODULE...", "detaches modules", rmmod),
+    ];
+}
+
+/// The commands, sorted by name. They ask nothing of their environment but what each command may ask.
+pub fn all<E: Env>() -> &'static [Command<E>] {
+    Table::<E>::COMMANDS
+}
+
+const fn command<E: Env>(
     name: &'static str,
     usage: &'static str,
     about: &'static str,
-    run: for<'a> fn(&Job<'a, Process>) -> Outcome<'a>,
-) -> Command<Process> {
+    run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
+) -> Command<E> {
     Command { name, usage, about, trouble: Status::FAILED, run }
 }
 
-fn crash<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn crash<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if options::get().crash == Switch::Off {
         return Err(Failure::Usage("needs the kernel option crash=1"));
     }
     match job.args.get(0) {
         Some("panic") => panic!("crash: asked for"),
-        Some("fault") => arch::crash::fault(),
-        Some("hang") => arch::crash::hang(),
-        Some("reset") => arch::crash::reset(),
+        Some("fault") => debug::crash::fault(),
+        Some("hang") => debug::crash::hang(),
+        Some("reset") => debug::crash::reset(),
         other => Err(Failure::Argument("panic, fault, hang or reset, not", other.unwrap_or(""))),
     }
 }
 
-fn poweroff<'a>(_: &Job<'a, Process>) -> Outcome<'a> {
-    super::power_off()
+/// Ends the machine with success.
+pub fn power_off() -> ! {
+    qemu::exit(ExitCode::Success)
 }
 
-fn reboot<'a>(_: &Job<'a, Process>) -> Outcome<'a> {
-    arch::crash::reset()
+fn poweroff<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
+    power_off()
 }
 
-fn dmesg<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn reboot<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
+    debug::crash::reset()
+}
+
+fn dmesg<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut bytes = [0; 1024];
     let mut position = 0;
     loop {
@@ -79,7 +98,7 @@ fn dmesg<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     }
 }
 
-fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn ps<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut out = job.out();
     let mut result = writeln!(out, "   ID S     TICKS  STACK NAME");
     sched::threads(|thread| {
@@ -88,7 +107,7 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
         }
         let (id, letter, name) = (thread.id, thread.state.letter(), thread.name);
         result = write!(out, "{id:>5} {letter} {:>9} {:>6} {name}", thread.ticks, thread.stack_bytes);
-        let command = crew::command_of(id);
+        let command = workers::command_of(id);
         result = result.and_then(|()| match &command {
             Some(command) => writeln!(out, ": {}", command.as_str()),
             None => writeln!(out),
@@ -99,7 +118,7 @@ fn ps<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     Ok(Status::OK)
 }
 
-fn lspci<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn lspci<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "v");
     let mut detail = Switch::Off;
     while options.take()?.is_some() {
@@ -145,7 +164,7 @@ impl fmt::Display for Size {
     }
 }
 
-fn insmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let name = job.args.get(0).ok_or(Failure::Usage("missing operand"))?;
     let mut params = [Param { name: "", value: "" }; MAX_PARAMS];
     let mut count = 0;
@@ -159,7 +178,7 @@ fn insmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
     Ok(Status::OK)
 }
 
-fn rmmod<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if job.args.is_empty() {
         return Err(Failure::Usage("missing operand"));
     }

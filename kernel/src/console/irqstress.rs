@@ -1,4 +1,4 @@
-//! `irqstress`: a driver written from a thread and from interrupt context at the same time.
+//! `irqstress`: writes to a driver from a thread and from interrupt context.
 //!
 //! A timer fires at each tick. Its callback runs in interrupt context and writes records with GFP_ATOMIC, never waiting
 //! for the device; meanwhile a thread writes records of its own. Both write to the driver's first device, to separate
@@ -11,10 +11,10 @@ use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
 use shell::options::number;
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use super::crew::Alone;
-use super::process::Process;
+use super::workers::Alone;
 use crate::mm::memory;
-use crate::sync::{Mutex, SpinLock};
+use crate::sched::Mutex;
+use crate::sync::SpinLock;
 use crate::time::TICK;
 use crate::timer::Timer;
 use crate::{modules, sched};
@@ -52,7 +52,7 @@ static TIMER: Timer = Timer::new(on_tick);
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// `irqstress [MODULE...] [rounds=N]`: N is the number of ticks; without names, all modules that are attached.
-pub fn run<'a>(job: &Job<'a, Process>) -> Outcome<'a> {
+pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let _alone = ALONE.lock().map_err(|error| Failure::Plain(error.into()))?;
     let mut rounds = ROUNDS;
     for value in job.args.iter().filter_map(|word| word.strip_prefix("rounds=")) {
@@ -79,7 +79,7 @@ fn worse(before: Status, now: Status) -> Status {
 }
 
 /// Stresses one driver and prints its line.
-fn stress<'a>(job: &Job<'a, Process>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
+fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
     let named = |errno| Failure::Named(module.name(), errno);
     let alone = Alone::since_now();
     let before = settled(module).map_err(named)?;
@@ -123,7 +123,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// Page frames that are in use and would not be if nobody held them.
+/// Page frames that are in use although all caches are empty.
 struct FramesInUse(i64);
 
 /// Empties the device and all caches, and counts what is in use then. Page tables stay once they are made.
@@ -137,7 +137,7 @@ fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
 }
 
 /// Lets the callback write for `rounds` ticks, and writes from this thread as long; the thread's count.
-fn write_both(job: &Job<'_, Process>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
+fn write_both(job: &Job<'_, impl Env>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
     IRQ_SIDE.with(|side| *side = IrqSide { module: Some(module), ticks_left: rounds, writes: 0, refused: 0 });
     TIMER.add(TICK, 0);
     let result = write_from_thread(job, module, rounds);
@@ -148,7 +148,7 @@ fn write_both(job: &Job<'_, Process>, module: &'static dyn Module, rounds: u64) 
 
 /// Writes until the callback is done. Every other tick it sleeps, so that the callback finds the device busy at one
 /// tick and free at the next.
-fn write_from_thread(job: &Job<'_, Process>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
+fn write_from_thread(job: &Job<'_, impl Env>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
     let mut writes = 0;
     let mut shown = job.env.uptime();
     loop {
@@ -246,7 +246,7 @@ const fn irq_position(number: u64) -> u64 {
 enum Leaked {
     /// So many.
     Pages(i64),
-    /// Other commands ran meanwhile, and nobody can tell whose frames they are.
+    /// Other commands ran meanwhile, and the frames may be theirs.
     Unknown,
 }
 

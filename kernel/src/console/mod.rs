@@ -1,44 +1,49 @@
 //! The console: the shell of crate `shell` on this kernel.
 //!
-//! [`tty`] turns the serial line, or a script, into bytes and lines. [`crew`] holds the threads that commands run on.
-//! [`process`] is what a command sees of the kernel, [`machine`] connects commands to pipelines, [`commands`] and
-//! [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
+//! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
+//! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
+//! [`commands`] and [`irqstress`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
-mod block;
+mod buffer;
 mod commands;
-pub mod crew;
 mod device;
 mod irqstress;
-mod machine;
 mod names;
+mod pipeline;
 pub mod process;
 mod reserve;
+mod streams;
 pub mod tty;
+pub mod workers;
 
 use shell::{Status, run_line};
 
-use crate::arch::qemu::{self, ExitCode};
+use crate::input::Received;
 use crate::klog;
-use machine::Front;
+use crate::output;
+use names::KernelNames;
+use pipeline::ForegroundShell;
 use tty::Line;
+
+const INTERRUPT: u8 = 0x03;
 
 /// Runs the shell until its input ends or a command powers off. The last call of the boot thread.
 pub fn run() -> ! {
-    if let Err(error) = crew::start() {
+    if let Err(error) = workers::start() {
         klog!("console: no thread for commands: {error}");
     }
     if let Err(error) = device::register() {
         klog!("console: no /dev/console: {error}");
     }
-    tty::start();
+    tty::start(on_byte);
     let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", crate::cycles_since_entry());
     loop {
         reserve::fill();
-        status = match reader.read_line() {
-            Line::Typed(line) => run_line(&mut Front, line, status),
+        status = match reader.read_line(&KernelNames) {
+            Line::Typed(line) => run_line(&mut ForegroundShell, line, status),
             Line::Bad(reason) => {
                 tty::write(b"sh: ");
                 tty::write(reason.as_bytes());
@@ -46,12 +51,16 @@ pub fn run() -> ! {
                 Status::SYNTAX
             }
             Line::Abandoned => Status::INTERRUPTED,
-            Line::End => power_off(),
+            Line::End => commands::power_off(),
         };
     }
 }
 
-/// Ends the machine with success.
-pub fn power_off() -> ! {
-    qemu::exit(ExitCode::Success)
+/// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
+fn on_byte(byte: u8) -> Received {
+    if byte == INTERRUPT && tty::is_terminal() && workers::interrupt_foreground() {
+        output::write(b"^C\n");
+        return Received::Consumed;
+    }
+    Received::Queue
 }

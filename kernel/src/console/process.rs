@@ -1,63 +1,15 @@
-//! What a command sees of the kernel.
+//! What a command sees of the kernel: an environment as `shell` asks for one.
 
 use core::time::Duration;
 
-use kapi::{Errno, IoBuf, OpenFlags, Whence};
-use shell::{Command, Env, File, Kind, Stat, Stream};
+use kapi::{Errno, OpenFlags};
+use shell::{Command, Env, Kind, Stat, Stream};
 
-use super::block::Block;
+use super::buffer::CommandBuffer;
+use super::streams::{Handle, Streams};
 use super::{commands, reserve, tty};
-use crate::fs::{self, OpenFile};
+use crate::fs;
 use crate::{sched, time};
-
-/// An open file, as a command has it.
-#[derive(Clone)]
-pub enum Handle {
-    /// The console, which needs no open file: it works when nothing else does.
-    Console,
-    /// Nothing to read, and writes are refused.
-    Empty,
-    /// A file.
-    File(OpenFile),
-}
-
-/// A command's standard streams.
-pub struct Streams {
-    /// Standard input.
-    pub input: Handle,
-    /// Standard output.
-    pub output: Handle,
-    /// Standard error.
-    pub error: Handle,
-}
-
-impl File for Handle {
-    fn read(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
-        match self {
-            Self::Console => tty::read(bytes),
-            Self::Empty => Ok(0),
-            Self::File(file) => file.read(&mut IoBuf::fill(bytes)),
-        }
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        match self {
-            Self::Console => {
-                tty::write(bytes);
-                Ok(bytes.len())
-            }
-            Self::Empty => Err(Errno::EBADF),
-            Self::File(file) => file.write(&mut IoBuf::take(bytes)),
-        }
-    }
-
-    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        match self {
-            Self::Console | Self::Empty => Err(Errno::ESPIPE),
-            Self::File(file) => file.llseek(offset, whence),
-        }
-    }
-}
 
 /// The environment of one command.
 pub struct Process {
@@ -73,7 +25,7 @@ impl Process {
 
 impl Env for Process {
     type File = Handle;
-    type Block = Block;
+    type Block = CommandBuffer;
 
     fn stream(&self, stream: Stream) -> &Handle {
         match stream {
@@ -117,8 +69,8 @@ impl Env for Process {
         fs::unlink(path)
     }
 
-    fn block(&self, bytes: usize) -> Result<Block, Errno> {
-        Ok(Block::new(bytes)?)
+    fn block(&self, bytes: usize) -> Result<CommandBuffer, Errno> {
+        Ok(CommandBuffer::new(bytes)?)
     }
 
     fn interrupted(&self) -> bool {
@@ -138,6 +90,6 @@ impl Env for Process {
     }
 
     fn extra() -> &'static [Command<Self>] {
-        commands::COMMANDS
+        commands::all()
     }
 }

@@ -7,19 +7,18 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kapi::Errno;
+use shell::complete::Names;
 use shell::editor::{Editor, Event, LINE, Screen};
 use shell::plain::PlainReader;
 use shell::text::Text;
 
-use super::crew;
-use super::names::KernelNames;
-use crate::arch::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
-use crate::arch::serial::{self, Received};
-use crate::klog;
-use crate::sync::{Mutex, SpinLock};
+use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
+use crate::input::{self, Hook};
+use crate::sched::Mutex;
+use crate::sync::SpinLock;
+use crate::{klog, output};
 
 const PROMPT: &str = "# ";
-const INTERRUPT: u8 = 0x03;
 
 static TERMINAL: AtomicBool = AtomicBool::new(false);
 /// Whether the end of the pipe or script was seen.
@@ -35,8 +34,9 @@ struct Script {
     position: u32,
 }
 
-/// Finds out what is at the other end, and tells it that input is read from here on.
-pub fn start() {
+/// Finds out what is at the other end, and tells it that input is read from here on. `hook` looks at each byte as it
+/// arrives.
+pub fn start(hook: Hook) {
     if let Some(mut device) = FwCfg::probe() {
         let mut kind = [0; 3];
         let found = device.file(CONSOLE).map(|file| device.read_at(file, 0, &mut kind));
@@ -44,8 +44,8 @@ pub fn start() {
         TERMINAL.store(found == Some(3) && &kind == b"tty" && script.is_none(), Ordering::Relaxed);
         SCRIPT_FILE.with(|place| *place = script);
     }
-    serial::set_hook(on_byte);
-    if serial::ready_for_input().is_err() {
+    input::set_hook(hook);
+    if input::ready_for_input().is_err() {
         klog!("console: no input, the serial port's interrupt line is taken");
     }
 }
@@ -55,18 +55,9 @@ pub fn is_terminal() -> bool {
     TERMINAL.load(Ordering::Relaxed)
 }
 
-/// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
-fn on_byte(byte: u8) -> Received {
-    if byte == INTERRUPT && is_terminal() && crew::interrupt_foreground() {
-        serial::write(b"^C\n");
-        return Received::Consumed;
-    }
-    Received::Queue
-}
-
 /// Shows bytes. Any context.
 pub fn write(bytes: &[u8]) {
-    serial::write(bytes);
+    output::write(bytes);
 }
 
 /// The next byte; `None` at the end of a pipe or script. Sleeps; ^C ends the wait with `EINTR`.
@@ -81,9 +72,9 @@ fn next_byte() -> Result<Option<u8>, Errno> {
         return Ok(byte);
     }
     let mut byte = None;
-    serial::INPUT_ARRIVED.wait_until_interruptible(|| {
+    input::INPUT_ARRIVED.wait_until_interruptible(|| {
         // Asked again after a yes, it must not take another byte.
-        byte = byte.or_else(serial::read_byte);
+        byte = byte.or_else(input::read_byte);
         byte.is_some()
     })?;
     Ok(byte)
@@ -131,10 +122,10 @@ impl LineReader {
         Self { editor: Editor::new(PROMPT), plain: PlainReader::new() }
     }
 
-    /// The next line. Sleeps until there is one.
-    pub fn read_line(&mut self) -> Line<'_> {
+    /// The next line; Tab completes to `names`. Sleeps until there is one.
+    pub fn read_line(&mut self, names: &impl Names) -> Line<'_> {
         let (event, line) = if is_terminal() {
-            (self.edited(), self.editor.line())
+            (self.edited(names), self.editor.line())
         } else {
             (read_plain(&mut self.plain), self.plain.line())
         };
@@ -153,11 +144,11 @@ impl LineReader {
         }
     }
 
-    fn edited(&mut self) -> Event {
+    fn edited(&mut self, names: &impl Names) -> Event {
         self.editor.start(&mut Display);
         loop {
             let event = match next_byte() {
-                Ok(Some(byte)) => self.editor.feed(byte, &KernelNames, &mut Display),
+                Ok(Some(byte)) => self.editor.feed(byte, names, &mut Display),
                 Ok(None) => Event::EndOfInput,
                 Err(_) => Event::Interrupt,
             };
@@ -254,7 +245,7 @@ impl Cooked {
 /// Nothing to complete to.
 struct NoNames;
 
-impl shell::complete::Names for NoNames {
+impl Names for NoNames {
     fn commands(&self, _: &mut dyn FnMut(&str)) {}
 
     fn entries(&self, _: &str, _: &mut dyn FnMut(&str)) {}

@@ -2,7 +2,7 @@
 
 use kapi::{Errno, OpenFlags};
 
-use super::open;
+use super::mount::open;
 
 /// Its size, in bytes.
 pub const SIZE: usize = 1 << 20;

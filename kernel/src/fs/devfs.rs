@@ -3,9 +3,10 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
-use mm::Pfn;
+use mm::{GfpFlags, Pfn};
 
-use super::{Entry, File, FileSystem, Stat, share};
+use super::filesystem::{File, FileSystem, share};
+use super::node::{Entry, Kind, Stat};
 use crate::chrdev::{self, Device};
 use crate::mm::KVec;
 
@@ -19,7 +20,7 @@ impl FileSystem for DevFs {
         }
         let device = match chrdev::find(path)? {
             Some(device) => device,
-            // Devices come with their drivers; nobody makes files here.
+            // Devices come with their drivers; a command cannot make one.
             None if flags.contains(OpenFlags::CREATE) => return Err(Errno::EACCES),
             None => return Err(Errno::ENOENT),
         };
@@ -31,16 +32,26 @@ impl FileSystem for DevFs {
         if path.is_empty() {
             return Ok(Stat::DIRECTORY);
         }
-        chrdev::find(path)?.map(|device| device.stat()).ok_or(Errno::ENOENT)
+        chrdev::find(path)?.map(stat_of).ok_or(Errno::ENOENT)
     }
 
     fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
-        if path.is_empty() { chrdev::list() } else { self.stat(path).and(Err(Errno::ENOTDIR)) }
+        if !path.is_empty() {
+            return self.stat(path).and(Err(Errno::ENOTDIR));
+        }
+        let mut entries = KVec::new();
+        chrdev::visit(&mut |name, device| Ok(entries.push(Entry::new(name, stat_of(device))?, GfpFlags::KERNEL)?))?;
+        Ok(entries)
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {
         self.stat(path).and(Err(Errno::EACCES))
     }
+}
+
+/// What is known of a device. The size is left out: asking some devices for it waits for their users.
+const fn stat_of(device: Device) -> Stat {
+    Stat { kind: Kind::Device { major: device.major, minor: device.minor.0 }, size: 0 }
 }
 
 /// An open device.
@@ -50,9 +61,8 @@ struct DeviceFile {
 }
 
 impl File for DeviceFile {
-    /// The size is left out: asking some devices for it waits for their users.
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(self.device.stat())
+        Ok(stat_of(self.device))
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {

@@ -5,7 +5,7 @@
 use kapi::Errno;
 use mm::GfpFlags;
 
-use super::{Entry, Stat};
+use super::node::{Entry, Stat};
 use crate::mm::KVec;
 
 /// What a path leads to.

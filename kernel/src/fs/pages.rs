@@ -1,34 +1,28 @@
-//! Bytes in single pages: the content of a file in /tmp, the text of an open file in /proc.
+//! Bytes in single pages: a file in /tmp, the text of an open file in /proc.
 //!
-//! Two levels: tables of 1024 pages, and an array of tables. Pages exist where something was written; what lies between
-//! them reads as zeros. The pages may be of high memory: each is shown for the moment of a copy.
+//! A radix tree leads to the pages. They exist where something was written; what lies between them reads as zeros. They
+//! may be of high memory: each is shown for the moment of a copy.
 
 use kapi::{Errno, IoBuf};
 use mm::{GfpFlags, PAGE_SIZE};
+use services::radix::RadixTree;
 
-use crate::mm::{KVec, UserPage};
+use crate::mm::{Kernel, UserPage};
 
-/// Pages of a table: one page of handles.
-const TABLE: usize = PAGE_SIZE / size_of::<Option<UserPage>>();
-/// Tables that an array of 131072 bytes holds.
-const TABLES: usize = 131_072 / size_of::<Table>();
-/// Bytes that the largest file has, some 20 GiB.
-const MAX_SIZE: u64 = (TABLES * TABLE * PAGE_SIZE) as u64;
-
-type Table = KVec<Option<UserPage>>;
+/// Bytes of the largest file.
+const MAX_SIZE: u64 = 20 << 30;
 
 /// A sparse array of bytes.
 pub(super) struct Pages {
     gfp: GfpFlags,
-    tables: KVec<Table>,
+    pages: RadixTree<UserPage, Kernel>,
     size: u64,
-    pages: usize,
 }
 
 impl Pages {
     /// No bytes, no memory. Pages will be allocated with `gfp`.
     pub(super) const fn new(gfp: GfpFlags) -> Self {
-        Self { gfp, tables: KVec::new(), size: 0, pages: 0 }
+        Self { gfp, pages: RadixTree::new(), size: 0 }
     }
 
     /// Bytes up to the end of what was written.
@@ -38,7 +32,7 @@ impl Pages {
 
     /// Pages that exist.
     pub(super) const fn pages(&self) -> usize {
-        self.pages
+        self.pages.len()
     }
 
     /// Reads at `position`; 0 at the end.
@@ -47,7 +41,7 @@ impl Pages {
         while at < self.size && buf.remaining() > 0 {
             let (index, offset) = split(at);
             let len = (PAGE_SIZE - offset).min(usize::try_from(self.size - at).unwrap_or(PAGE_SIZE));
-            let copied = match self.page(index) {
+            let copied = match self.pages.get(index) {
                 Some(page) => page.show(|bytes| buf.put(&bytes[offset..offset + len]))??,
                 None => buf.put_zeros(len)?,
             };
@@ -68,20 +62,15 @@ impl Pages {
             return Err(Errno::EFBIG);
         }
         let (index, offset) = split(position);
-        let gfp = self.gfp;
-        let place = self.place(index)?;
-        let mut made = 0;
-        let page = match place {
+        let page = match self.pages.get_mut(index) {
             Some(page) => page,
-            empty => {
+            None => {
                 admit()?;
-                made = 1;
-                empty.insert(UserPage::zeroed(gfp)?)
+                self.pages.insert(index, UserPage::zeroed(self.gfp)?, GfpFlags::KERNEL)?;
+                self.pages.get_mut(index).ok_or(Errno::EIO)?
             }
         };
-        let copied = page.show_mut(|bytes| buf.get(&mut bytes[offset..]));
-        self.pages += made;
-        let n = copied??;
+        let n = page.show_mut(|bytes| buf.get(&mut bytes[offset..]))??;
         self.size = self.size.max(position + n as u64);
         Ok(n)
     }
@@ -94,29 +83,9 @@ impl Pages {
         }
         Ok(())
     }
-
-    fn page(&self, index: usize) -> Option<&UserPage> {
-        self.tables.get(index / TABLE)?.get(index % TABLE)?.as_ref()
-    }
-
-    /// The place of page `index`, with the tables that lead to it.
-    fn place(&mut self, index: usize) -> Result<&mut Option<UserPage>, Errno> {
-        while self.tables.len() <= index / TABLE {
-            self.tables.push(Table::new(), GfpFlags::KERNEL)?;
-        }
-        let table = &mut self.tables[index / TABLE];
-        if table.is_empty() {
-            let mut fresh = Table::with_capacity(TABLE, GfpFlags::KERNEL)?;
-            for _ in 0..TABLE {
-                fresh.push(None, GfpFlags::KERNEL)?;
-            }
-            *table = fresh;
-        }
-        Ok(&mut table[index % TABLE])
-    }
 }
 
-/// The page that holds the byte at `position`, and its offset there.
-const fn split(position: u64) -> (usize, usize) {
-    ((position / PAGE_SIZE as u64) as usize, (position % PAGE_SIZE as u64) as usize)
+/// The index of the page that holds the byte at `position`, and its offset there.
+const fn split(position: u64) -> (u64, usize) {
+    (position / PAGE_SIZE as u64, (position % PAGE_SIZE as u64) as usize)
 }

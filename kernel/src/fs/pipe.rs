@@ -8,9 +8,11 @@ use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use mm::{Buffer, GfpFlags, Order, PAGE_SIZE};
 
-use super::{File, Kind, OpenFile, Stat, share};
+use super::filesystem::{File, share};
+use super::node::{Kind, Stat};
+use super::open_file::OpenFile;
 use crate::mm::PageBlock;
-use crate::sync::{Mutex, WaitQueue};
+use crate::sched::{Mutex, WaitQueue};
 
 /// The bytes on their way.
 struct Ring {
@@ -98,7 +100,7 @@ impl File for ReadEnd {
         Ok(STAT)
     }
 
-    /// Waits for bytes; 0 once nobody can write any more.
+    /// Waits for bytes; 0 once no writer is left.
     fn read(&self, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let pipe = &*self.0;
         while buf.remaining() > 0 {
@@ -140,7 +142,7 @@ impl Drop for ReadEnd {
 struct WriteEnd(Arc<Pipe>);
 
 impl WriteEnd {
-    /// Waits for room and fills it. `EPIPE` once nobody can read any more.
+    /// Waits for room and fills it. `EPIPE` once no reader is left.
     fn write_some(&self, buf: &mut IoBuf<'_>) -> Result<(), Errno> {
         let pipe = &*self.0;
         pipe.not_full.wait_until_interruptible(|| pipe.len() < PAGE_SIZE || !pipe.has_readers())?;

@@ -1,4 +1,4 @@
-//! /proc: texts about the kernel, and a few files that are written to change it.
+//! /proc: texts about the kernel, and some files that are written to change it.
 //!
 //! A text is written when its file is opened, into pages: a reader sees one state of things however slowly it reads,
 //! and nothing is cut off. A write is taken as a whole, as one command.
@@ -9,11 +9,12 @@ use core::fmt;
 use kapi::{Errno, IoBuf, Module, OpenFlags};
 use mm::GfpFlags;
 
+use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
+use super::node::{Entry, Stat};
 use super::pages::Pages;
-use super::{Entry, File, FileSystem, Stat, share};
 use crate::mm::{KString, KVec};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The file system at /proc.
 pub struct ProcFs;

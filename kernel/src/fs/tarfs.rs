@@ -7,8 +7,9 @@ use mm::GfpFlags;
 use spin::Once;
 use tar_no_std::TarArchiveRef;
 
+use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
-use super::{Entry, File, FileSystem, Stat, share};
+use super::node::{Entry, Stat};
 use crate::mm::{KString, KVec};
 
 /// The file system at the root.

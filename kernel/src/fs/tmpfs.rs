@@ -1,7 +1,7 @@
 //! /tmp: files in memory, in pages of the page allocator, of high memory first.
 //!
-//! One directory without others in it. A file's pages go when its name is gone and nobody has it open. All files together
-//! may take half of the RAM: beyond that `ENOSPC`.
+//! One directory without others in it. A file's pages go when its name is gone and it is not open any more. All files
+//! together may take half of the RAM: beyond that `ENOSPC`.
 //!
 //! Lock order: the directory, then a file's content.
 
@@ -11,10 +11,11 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use kapi::{Errno, IoBuf, OpenFlags};
 use mm::GfpFlags;
 
+use super::filesystem::{File, FileSystem, share};
+use super::node::{Entry, Stat};
 use super::pages::Pages;
-use super::{Entry, File, FileSystem, Stat, share};
 use crate::mm::{KString, KVec};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
@@ -55,7 +56,7 @@ impl TmpFs {
         let name = KString::from_str(path, GfpFlags::KERNEL)?;
         let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::HIGHUSER)) })?;
         let mut names = self.names.lock()?;
-        // Somebody else may have made it meanwhile.
+        // Another thread may have made it meanwhile.
         if let Some((_, inode)) = names.iter().find(|(name, _)| name.as_str() == path) {
             return Ok(inode.clone());
         }

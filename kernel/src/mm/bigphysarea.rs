@@ -1,8 +1,9 @@
-//! bigphysarea: contiguous memory set aside at boot by the kernel option `bigphysarea=PAGES`, handed out at run time.
+//! bigphysarea: contiguous memory set aside at boot, handed out at run time.
 //!
-//! The area lies at the beginning of physical memory, wherever the first run of that length is free. The calls are the
-//! patch's; [`BigBuffer`] owns what they return. They may be made in process context, or with GFP_ATOMIC in any: then they
-//! fail if the list of blocks is in use at that moment. (Chapter: "The bigphysarea Patch".)
+//! The kernel option `bigphysarea=PAGES` says how much. The area lies at the beginning of physical memory, wherever the
+//! first run of that length is free. The calls are the patch's; [`BigBuffer`] owns what they return. They may be made
+//! in process context, or with GFP_ATOMIC in any: then they fail if the list of blocks is in use at that moment.
+//! (Chapter: "The bigphysarea Patch".)
 
 use core::slice;
 
@@ -13,9 +14,9 @@ use services::pool::{FramePool, PoolStats};
 use spin::Once;
 
 use super::bootmem::{self, BootDriver};
+use super::global::{Kernel, memory};
 use super::reserve::LEAST_FREE;
-use super::{Kernel, memory};
-use crate::sync::Mutex;
+use crate::sched::Mutex;
 use crate::{klog, options};
 
 /// What takes the area at boot.
@@ -70,8 +71,9 @@ pub fn bigphysarea_free(addr: VirtAddr) -> Result<(), FreeError> {
     bigphysarea_free_pages(addr)
 }
 
-/// Allocates `count` contiguous pages that begin at a multiple of `align` pages (0 counts as 1), from the lowest place that
-/// has them. Content undefined. Fails without the kernel option, and without memory for the list, which `gfp` is for.
+/// Allocates `count` contiguous pages that begin at a multiple of `align` pages (0 counts as 1), from the lowest place
+/// that has them. Content undefined. Fails without the kernel option, and without memory for the list, which `gfp` is
+/// for.
 pub fn bigphysarea_alloc_pages(count: usize, align: usize, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
     let count = u32::try_from(count).map_err(|_| AllocError)?;
     let align = u32::try_from(align).map_err(|_| AllocError)?;
@@ -84,7 +86,8 @@ pub fn bigphysarea_alloc_pages(count: usize, align: usize, gfp: GfpFlags) -> Res
     range.and_then(|range| memory().page_address(range.start).ok_or(AllocError))
 }
 
-/// Frees the pages that begin at `base`. What does not begin there is told to the log, and nothing changes. Process context.
+/// Frees the pages that begin at `base`. What does not begin there is told to the log, and nothing changes. Process
+/// context.
 pub fn bigphysarea_free_pages(base: VirtAddr) -> Result<(), FreeError> {
     let frame = memory().frame_of(base).filter(|_| base.is_aligned(PAGE_SIZE)).ok_or(FreeError::Wild);
     let free = |frame: Pfn| POOL.lock_uninterruptible().map_err(|_| FreeError::WrongContext)?.free(frame).map(|_| ());
@@ -114,7 +117,7 @@ impl Buffer for BigBuffer {
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and nobody else holds the handle.
+        // SAFETY: as in `bytes`, and the caller holds the only handle.
         unsafe { slice::from_raw_parts_mut(self.addr.as_mut_ptr(), self.bytes) }
     }
 

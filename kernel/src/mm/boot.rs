@@ -6,8 +6,8 @@
 //! 3. the kernel's own page tables: direct map, `Page` array, image; then the change-over.
 //!
 //! On the kernel's own ([`take_over`]):
-//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they want
-//!    of it, and bootmem hands the rest to the zones;
+//! 4. the early heap gets its buffer, the bootloader's memory comes back to bootmem, linked-in drivers take what they
+//!    want of it, and bootmem hands the rest to the zones;
 //! 5. slab caches and kmalloc, vmalloc's range, and the heap moves to kmalloc; the initial files become read-only.
 
 use core::ptr::NonNull;
@@ -22,13 +22,16 @@ use ::mm::{
 use bootloader_api::BootInfo;
 
 use super::firmware;
+use super::global::{MEMORY, memory};
 use super::handover::HANDOVER;
+use super::platform::KernelPlatform;
 use super::reserve::{LEAST_FREE, start_bootmem, touched};
-use super::{KernelPlatform, MEMORY, bootmem, heap, memory, own};
+use super::{bootmem, heap, own, tables};
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::paging::builder::boot_space;
-use crate::arch::paging::{Builder, Rights, Space};
-use crate::{klog, options};
+use crate::arch::paging::{self, Builder, Rights, Space};
+use crate::arch::stacks;
+use crate::{klog, options, sched};
 
 /// Sections whose entries are allocated together: 2 MiB of entries, for 512 MiB of memory.
 const SECTIONS_AT_ONCE: usize = 256;
@@ -118,9 +121,14 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
         entries >> 10,
         PAGE_ARRAY.as_usize()
     );
-    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from; what is
-    // needed of the bootloader's information was copied.
-    unsafe { builder.activate(main) }
+    // SAFETY: the direct map covers all RAM that is neither hidden nor high, where bootmem took the tables from.
+    let space = unsafe { builder.finish() };
+    let root = space.root();
+    tables::set(space);
+    let (bottom, top) = stacks::BOOT.range();
+    sched::set_boot_stack(bottom, top);
+    // SAFETY: the image was mapped above; what is needed of the bootloader's information was copied.
+    unsafe { paging::enter(root, main) }
 }
 
 /// Takes what `highmem=` asks for off the end of the memory that the direct map will show.

@@ -12,7 +12,7 @@ pub(super) struct BootCell<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: `set` is the only change, and by its contract nobody looks at that moment.
+// SAFETY: `set` is the only change, and by its contract no reader runs at that moment.
 unsafe impl<T: Send + Sync> Sync for BootCell<T> {}
 
 impl<T> BootCell<T> {
@@ -23,9 +23,9 @@ impl<T> BootCell<T> {
     /// Has `init` make the value where it stays: it is too large to be handed over.
     ///
     /// # Safety
-    /// Once, and while nobody else can look: before other CPUs and interrupts are started.
+    /// Once, and while no reader can run: before other CPUs and interrupts are started.
     pub(super) unsafe fn set(&'static self, init: impl FnOnce(&'static mut MaybeUninit<T>) -> &'static T) {
-        // SAFETY: by the contract nobody else has a reference.
+        // SAFETY: by the contract there is no other reference.
         init(unsafe { &mut *self.value.get() });
         // SAFETY: as above.
         unsafe { *self.set.get() = true };

@@ -1,9 +1,9 @@
-//! Bootmem while it lasts: the calls by which code linked into the kernel takes memory before the page allocator stands.
+//! Bootmem while it lasts: memory for linked-in code before the allocators.
 //!
-//! [`alloc_bootmem`], [`alloc_bootmem_low`] and their `_pages` forms are the chapter's; [`alloc_bootmem_at`] is what they
-//! have in common. A driver that wants such memory has a line in a table of [`BootDriver`]s: its function is called once,
-//! when all free RAM is known and direct-map addresses hold, right before the hand-over. From then on every call here is
-//! refused. (Chapter: "Acquiring a Dedicated Buffer at Boot Time".)
+//! [`alloc_bootmem`], [`alloc_bootmem_low`] and their `_pages` forms are the chapter's; [`alloc_bootmem_at`] is what
+//! they have in common. A driver that wants such memory has a line in a table of [`BootDriver`]s: its function is
+//! called once, when all free RAM is known and direct-map addresses hold, right before the hand-over. From then on
+//! every call here is refused. (Chapter: "Acquiring a Dedicated Buffer at Boot Time".)
 
 use ::mm::{BootZone, Bootmem, BootmemError, PAGE_SIZE, PfnRange, PhysAddr, VirtAddr};
 use spin::Once;
@@ -15,14 +15,14 @@ use crate::sync::SpinLock;
 const CACHE_LINE: usize = 64;
 
 /// Bootmem, until the page allocator takes over, and where the physical memory shows.
-struct State {
+struct BootmemState {
     bootmem: Option<Bootmem>,
     window: VirtAddr,
     /// Memory from here on does not show in the window.
     window_end: PhysAddr,
 }
 
-static STATE: SpinLock<State> = SpinLock::new(State {
+static STATE: SpinLock<BootmemState> = SpinLock::new(BootmemState {
     bootmem: Some(Bootmem::new()),
     window: VirtAddr::new(0),
     window_end: PhysAddr::new(u64::MAX),
@@ -68,7 +68,7 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Bootmem) -> Result<R, BootmemError>) -
     STATE.with(|state| state.bootmem.as_mut().ok_or(BootmemError::HandedOver).and_then(f))
 }
 
-/// Frames of `range` that show and that nobody has taken yet; none after the hand-over.
+/// Frames of `range` that show and that are still free; none after the hand-over.
 pub(super) fn free_within(range: PfnRange) -> usize {
     let end = STATE.with(|state| state.window_end).frame().unwrap_or(PfnRange::ALL.end);
     let shown = PfnRange::new(range.start, range.end.min(end));
@@ -112,8 +112,8 @@ fn alloc_in(size: usize, align: usize, zone: BootZone) -> Result<VirtAddr, Bootm
     alloc_bootmem_at(size, align, goal, limit)
 }
 
-/// Allocates `size` bytes for good, aligned to `align`, a power of two, filled with zeros; all of it below `limit`, and from
-/// `goal` on or, if there is nothing, lower. That is logged, and so is a refusal.
+/// Allocates `size` bytes for good, aligned to `align`, a power of two, filled with zeros; all of it below `limit`, and
+/// from `goal` on or, if there is nothing, lower. That is logged, and so is a refusal.
 pub fn alloc_bootmem_at(size: usize, align: usize, goal: PhysAddr, limit: PhysAddr) -> Result<VirtAddr, BootmemError> {
     let (window, window_end) = STATE.with(|state| (state.window, state.window_end));
     let block = with(|bootmem| bootmem.alloc_at(size, align, goal, limit.min(window_end)))
@@ -128,7 +128,8 @@ pub fn alloc_bootmem_at(size: usize, align: usize, goal: PhysAddr, limit: PhysAd
     Ok(addr)
 }
 
-/// Reserves every page that `size` bytes from `start` on touch. What is reserved already is named in the log and stays so.
+/// Reserves every page that `size` bytes from `start` on touch. What is reserved already is named in the log and stays
+/// so.
 pub fn reserve_bootmem(start: PhysAddr, size: usize) -> Result<(), BootmemError> {
     let end = end_of(start, size)?;
     // One by one: nothing is printed under a lock.

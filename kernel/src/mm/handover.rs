@@ -1,5 +1,6 @@
-//! What the bring-up of memory finds out and keeps: the initial files, the RAM that `mem=` hid, and what one half of it
-//! leaves to the other.
+//! What the bring-up of memory finds out and keeps.
+//!
+//! The initial files, the RAM that `mem=` hid, and what one half of the bring-up leaves to the other.
 
 use ::mm::region::RegionSet;
 use ::mm::{Pfn, PfnRange, PhysAddr};
@@ -39,7 +40,7 @@ pub(super) static HANDOVER: SpinLock<Handover> = SpinLock::new(Handover {
 /// [`ramdisk`] while the bootloader's page tables are still in use.
 pub fn loaded_ramdisk(boot_info: &BootInfo) -> &'static [u8] {
     let Some(start) = boot_info.ramdisk_addr.into_option() else { return &[] };
-    // SAFETY: the bootloader mapped the file there, and nobody writes to it. It is read only before those tables go.
+    // SAFETY: the bootloader mapped the file there, and nothing writes to it. It is read only before those tables go.
     unsafe { core::slice::from_raw_parts(start as *const u8, boot_info.ramdisk_len as usize) }
 }
 
@@ -49,7 +50,8 @@ pub fn ramdisk() -> &'static [u8] {
     if bytes == 0 {
         return &[];
     }
-    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: nobody writes to them.
+    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: nobody writes to
+    // them.
     unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
 }
 

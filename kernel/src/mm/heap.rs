@@ -11,7 +11,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use ::mm::{Global, VirtAddr};
 use linked_list_allocator::Heap;
 
-use super::{Kernel, bootmem, memory};
+use super::bootmem;
+use super::global::{Kernel, memory};
 use crate::klog;
 use crate::sync::SpinLock;
 
@@ -63,7 +64,7 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let early = self.early.with(|heap| (heap.bottom()..heap.top()).contains(&ptr));
         let Some(memory_to_free) = NonNull::new(ptr).filter(|_| early) else {
-            // A wrong free has been reported; there is nobody to return it to.
+            // A wrong free has been reported; no caller could be told.
             let _: Result<(), _> = memory().kfree(ptr);
             return;
         };

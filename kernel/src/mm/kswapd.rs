@@ -1,11 +1,10 @@
-//! kswapd: the thread that gets memory back when a zone falls below its `low` watermark.
+//! kswapd: the thread that reclaims when a zone falls below `low`.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ::mm::AllocError;
 
-use super::memory;
 use crate::sched::{self, WaitQueue};
 
 /// Shortest pause between two rounds: with nothing to reclaim, further calls for memory cost no more than a flag.
@@ -21,14 +20,14 @@ pub fn wake() {
     }
 }
 
-/// Starts the thread.
-pub fn start() -> Result<(), AllocError> {
-    sched::spawn("kswapd", run).map(|_| ())
+/// Starts the thread, which calls `balance` each time that it is woken.
+pub fn start(balance: impl Fn() + Send + 'static) -> Result<(), AllocError> {
+    sched::spawn("kswapd", move || run(&balance)).map(|_| ())
 }
 
-fn run() -> i32 {
+fn run(balance: &impl Fn()) -> i32 {
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
-        memory().pages().balance();
+        balance();
         if sched::sleep(PAUSE).is_err() {
             return 1;
         }

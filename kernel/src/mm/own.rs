@@ -1,4 +1,6 @@
-//! The frames that the kernel itself lies in: image, page tables, `Page` array, initial files. No device is mapped there.
+//! The frames that the kernel itself lies in.
+//!
+//! Image, page tables, `Page` array, initial files: no device is mapped there.
 
 use ::mm::PfnRange;
 use ::mm::region::RegionSet;

@@ -7,12 +7,13 @@ use ::mm::{
     VirtAddr,
 };
 
-use super::{kswapd, own, report};
+use super::{kswapd, own, report, tables};
 use crate::arch::{clear, layout, paging, percpu};
-use crate::sched::{self, PreemptGuard, WaitQueue, preempt};
+use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
+use crate::sync::preempt::{self, PreemptGuard};
 
-/// Longest sleep of an allocation before it looks again, although nobody has woken it.
+/// Longest sleep of an allocation before it looks again, although nothing has woken it.
 const NAP: Duration = Duration::from_millis(20);
 
 /// Allocations that sleep until memory is freed.
@@ -32,7 +33,7 @@ impl Pinned for KernelPin {
 
     #[inline]
     fn cache_index(&self) -> usize {
-        percpu::front()
+        percpu::cache_index()
     }
 }
 
@@ -42,12 +43,12 @@ impl Platform for KernelPlatform {
 
     #[inline]
     fn pin(&self) -> Option<KernelPin> {
-        Some(KernelPin(sched::preempt_disable()))
+        Some(KernelPin(preempt::preempt_disable()))
     }
 
     #[inline]
     fn context(&self) -> Context {
-        sched::context()
+        preempt::context()
     }
 
     #[inline]
@@ -81,16 +82,16 @@ impl Platform for KernelPlatform {
         mapping: Mapping,
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError> {
-        paging::map(at, frames, mapping, spare)
+        tables::map(at, frames, mapping, spare)
     }
 
     #[inline(always)]
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-        paging::unmap(at, pages, each)
+        tables::unmap(at, pages, each)
     }
 
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
-        paging::protect(at, pages, access, spares)
+        tables::protect(at, pages, access, spares)
     }
 
     fn is_own(&self, range: PfnRange) -> bool {
@@ -98,11 +99,11 @@ impl Platform for KernelPlatform {
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
-        paging::translate(at)
+        tables::translate(at)
     }
 
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        paging::unlink_empty(from, end)
+        tables::unlink_empty(from, end)
     }
 
     /// One CPU runs: a flush waits for none.

@@ -1,4 +1,4 @@
-//! What the allocators have to report, in the log: failures of allocations only so fast.
+//! What the allocators report, in the log: failed allocations only so fast.
 
 use ::mm::Report;
 use ::mm::report::Incident;

@@ -1,4 +1,4 @@
-//! Phase 2 of the bring-up: bootmem over the firmware's map, and what is not for everybody in it.
+//! Phase 2 of the bring-up: bootmem over the firmware's map, less reserved RAM.
 
 use ::mm::region::RegionSet;
 use ::mm::{BootZone, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
@@ -65,8 +65,8 @@ fn add_firmware_map(boot_info: &BootInfo) -> Result<(), BootmemError> {
     Ok(())
 }
 
-/// Reserves the bootloader's memory, which comes back later, and the kernel image, the initial files and the first page,
-/// which do not.
+/// Reserves the bootloader's memory, which comes back later, and the kernel image, the initial files and the first
+/// page, which do not.
 fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
     let mut stays = kept.image.clone();
     let (files, bytes) = kept.ramdisk;

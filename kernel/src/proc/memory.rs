@@ -1,4 +1,4 @@
-//! /proc/meminfo, slabinfo, buddyinfo, zoneinfo, vmallocinfo, vmstat, bigphysarea, iomem, ioports, and sys/vm/drop_caches.
+//! The files of /proc about memory, and those that change what it keeps.
 
 use core::fmt::{self, Write};
 
@@ -73,7 +73,7 @@ pub(super) fn show_drop_caches(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "0")
 }
 
-/// `1`, `2` or `3`, as on Linux: gives back all memory that nobody holds.
+/// `1`, `2` or `3`, as on Linux: gives back all memory that only caches hold.
 pub(super) fn drop_caches(line: &str) -> Result<(), Errno> {
     match line.trim() {
         "1" | "2" | "3" => {

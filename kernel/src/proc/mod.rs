@@ -1,25 +1,26 @@
-//! The files of /proc that tell about the kernel itself; drivers register their own.
+//! The files of /proc about the kernel itself; drivers register their own.
 #![forbid(unsafe_code)]
 
-mod machine;
 mod memory;
 mod pagetables;
+mod system;
 
 use kapi::Errno;
 
-use crate::arch::{isa_dma, pci};
+use crate::board::isa_dma;
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;
+use crate::resource::pci;
 
 /// Every file, by its path below /proc.
 const FILES: [(&str, Source); 19] = [
     ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
-    ("cmdline", Source::Text(machine::cmdline)),
+    ("cmdline", Source::Text(system::cmdline)),
     ("devices", Source::Text(chrdev::write_devices)),
     ("dma", Source::Text(isa_dma::write_channels)),
-    ("interrupts", Source::Text(machine::interrupts)),
+    ("interrupts", Source::Text(system::interrupts)),
     ("iomem", Source::Text(memory::iomem)),
     ("ioports", Source::Text(memory::ioports)),
     ("kpagetables", Source::Text(pagetables::kpagetables)),
@@ -28,8 +29,8 @@ const FILES: [(&str, Source); 19] = [
     ("pci", Source::Text(pci::write_functions)),
     ("slabinfo", Source::Control { show: memory::slabinfo, store: memory::tune_slabs }),
     ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
-    ("uptime", Source::Text(machine::uptime)),
-    ("version", Source::Text(machine::version)),
+    ("uptime", Source::Text(system::uptime)),
+    ("version", Source::Text(system::version)),
     ("vmallocinfo", Source::Text(memory::vmallocinfo)),
     ("vmstat", Source::Text(memory::vmstat)),
     ("zoneinfo", Source::Text(memory::zoneinfo)),

@@ -7,7 +7,7 @@ use mm::mapper::{LeafRun, Level};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use crate::arch::layout::{Area, KERNEL_HALF};
-use crate::arch::paging;
+use crate::mm::tables;
 
 /// The last address: nothing is mapped in the page that it lies in.
 const END: VirtAddr = VirtAddr::new(usize::MAX);
@@ -27,7 +27,7 @@ pub(super) fn kpagetables(out: &mut dyn Write) -> fmt::Result {
 }
 
 fn next_from(from: VirtAddr) -> Option<LeafRun<Flags>> {
-    let run = paging::next_run(from, END)?;
+    let run = tables::next_run(from, END)?;
     // What the processor notes is not a right.
     Some(LeafRun { rights: run.rights.difference(Flags::ACCESSED | Flags::DIRTY), ..run })
 }

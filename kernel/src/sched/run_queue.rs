@@ -1,22 +1,22 @@
 //! The run queue: who runs next. Round robin, one tick each.
 //!
 //! Invariants, all under `SCHEDULER`'s lock:
-//! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched from.
+//! - (a) a runnable task is on the ready list or on a CPU; a sleeping one is on neither, once it has been switched
+//!   from.
 //! - (b) the idle task is never on the ready list: it runs when that is empty.
-//! - (c) the lock is held across the switch: the task that is switched to gives it back. So nobody sees a task as
-//!   switched out whose registers are not saved yet, and nobody frees a stack that is still stood on.
+//! - (c) the lock is held across the switch: the task that is switched to gives it back. So no CPU sees a task as
+//!   switched out whose registers are not saved yet, and the reaper frees no stack that is still in use.
 //!
 //! Nothing here allocates.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use super::preempt;
-use super::task::{self, ALL, RUN, State, Task};
+use super::task::{self, ALL, RUN, Task, ThreadState};
 use crate::arch::percpu::{CURRENT, IDLE};
 use crate::arch::switch::switch;
-use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked, List};
+use crate::sync::{SpinLock, preempt};
 
 /// The scheduler's lists.
 pub(super) struct Scheduler {
@@ -49,7 +49,7 @@ impl Scheduler {
     }
 
     /// Takes the next dead thread off all lists.
-    pub(super) fn bury(&mut self) -> Option<&'static Task> {
+    pub(super) fn take_dead(&mut self) -> Option<&'static Task> {
         let task = self.dead.pop()?;
         self.all.remove(task);
         Some(task)
@@ -66,10 +66,10 @@ impl Scheduler {
     }
 
     fn wake(&mut self, task: &'static Task) {
-        if !matches!(task.state(), State::Sleeping | State::Interruptible) {
+        if !matches!(task.state(), ThreadState::Sleeping | ThreadState::Interruptible) {
             return;
         }
-        task.set_state(State::Runnable);
+        task.set_state(ThreadState::Runnable);
         // One that has not got as far as switching away, or was preempted on its way, needs no place.
         let link: &Link<Task> = Linked::<RUN>::link(task);
         if !task.on_cpu.load(Ordering::Relaxed) && !link.is_on_list() {
@@ -90,8 +90,8 @@ impl Scheduler {
         let is_idle = core::ptr::from_ref(leaving) as usize == IDLE.get();
         match (how, leaving.state()) {
             _ if is_idle => {}
-            (Leave::Voluntarily, State::Sleeping | State::Interruptible) => {}
-            (_, State::Dead) => {
+            (Leave::Voluntarily, ThreadState::Sleeping | ThreadState::Interruptible) => {}
+            (_, ThreadState::Dead) => {
                 self.dead.push(leaving);
                 if let Some(reaper) = self.reaper {
                     self.wake(reaper);
@@ -112,13 +112,20 @@ fn idle() -> &'static Task {
 }
 
 /// Lets others run: until it is woken if the caller has put itself to sleep, else until its turn comes again.
+#[inline]
 pub(crate) fn schedule() {
     leave(Leave::Voluntarily);
 }
 
-/// Takes the CPU from the current thread for as long as others are ready.
-pub(crate) fn preempt() {
-    leave(Leave::Preempted);
+/// Takes the CPU from the current thread for as long as others are ready; see [`crate::arch::upcalls`].
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+#[cold]
+#[inline(never)]
+extern "C" fn kernel_preempt() {
+    if CURRENT.get() != 0 {
+        leave(Leave::Preempted);
+    }
 }
 
 /// Makes a sleeping thread ready. Any context.
@@ -126,11 +133,25 @@ pub(crate) fn wake(task: &'static Task) {
     SCHEDULER.with(|scheduler| scheduler.wake(task));
 }
 
+/// Makes the sleeping thread ready whose task is at this address: its alarm went off. Soft interrupt.
+pub(super) fn wake_by_alarm(task: usize) {
+    // SAFETY: the alarm was armed with the address of a task that takes it down before it goes on.
+    wake(unsafe { &*(task as *const Task) });
+}
+
+/// The running thread's time slice is over: called at each tick, in interrupt context.
+pub(crate) fn tick() {
+    if let Some(task) = task::try_current() {
+        task.ticks.fetch_add(1, Ordering::Relaxed);
+        preempt::set_need_resched();
+    }
+}
+
 /// Makes a thread ready that sleeps interruptibly; one that has ended, or sleeps otherwise, is left alone. Any context.
 pub(crate) fn wake_interruptible(task: NonNull<Task>) {
     SCHEDULER.with(|scheduler| {
         let alive = scheduler.all.iter().find(|other| core::ptr::eq(*other, task.as_ptr()));
-        if let Some(task) = alive.filter(|task| task.state() == State::Interruptible) {
+        if let Some(task) = alive.filter(|task| task.state() == ThreadState::Interruptible) {
             scheduler.wake(task);
         }
     });
@@ -148,14 +169,14 @@ fn leave(how: Leave) {
     next.on_cpu.store(true, Ordering::Relaxed);
     CURRENT.set(core::ptr::from_ref(next) as usize);
     let next_stack = next.stack_pointer.load(Ordering::Relaxed);
-    // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock is
-    // held, so interrupts are off.
+    // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock
+    // is held, so interrupts are off.
     unsafe { switch(previous.stack_pointer.as_ptr(), next_stack) };
-    // Here `previous` runs again, perhaps much later. The guard on this stack gives back the lock that whoever switched
-    // to us took.
+    // Here `previous` runs again, perhaps much later. The guard on this stack gives back the lock that the thread
+    // before it took.
 }
 
-/// First act of a new thread, which has no guard on its stack: gives the lock back for whoever switched to it.
+/// First act of a new thread, which has no guard on its stack: gives the lock back that the thread before it took.
 pub(super) fn finish_first_switch() {
     // SAFETY: by (c) this CPU holds the lock, and the guard lies on the stack of the thread that was switched from.
     unsafe { SCHEDULER.release_taken_over() };

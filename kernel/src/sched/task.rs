@@ -1,8 +1,8 @@
 //! One kernel thread, as the scheduler sees it.
 //!
-//! Key types: [`Task`], [`State`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue, and the
-//! list of all threads, which keeps it alive until the reaper has seen to it. So whoever finds a task on a list, or
-//! running, may hold it as `&'static Task` while it stays there.
+//! Key types: [`Task`], [`ThreadState`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue,
+//! and the list of all threads, which keeps it alive until the reaper has seen to it. So code that finds a task on a
+//! list, or running, may hold it as `&'static Task` while it stays there.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,12 +10,11 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, 
 
 use mm::VirtAddr;
 
-use super::preempt::in_interrupt;
-use super::run_queue;
 use super::stack::KernelStack;
 use crate::arch::percpu::CURRENT;
+use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sync::preempt::in_interrupt;
 use crate::time::Ticks;
 use crate::timer::Timer;
 
@@ -29,7 +28,7 @@ pub const ALL: usize = 2;
 /// Whether a thread wants to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum State {
+pub enum ThreadState {
     /// Running, or ready to.
     Runnable,
     /// Asleep until it is woken.
@@ -40,7 +39,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl ThreadState {
     const fn from_bits(bits: u8) -> Self {
         match bits {
             0 => Self::Runnable,
@@ -132,18 +131,17 @@ pub struct Task {
     alarm: Timer,
     pub(super) exit_code: AtomicI32,
     pub(super) finished: AtomicBool,
-    /// Woken when `finished` is set.
-    pub(super) exit: WaitQueue,
 }
 
 impl Task {
-    /// A task that is on no list and has no stack of its own.
-    pub const fn new(id: u32, name: Name) -> Self {
+    /// A task that is on no list and has no stack of its own. `wake` is called with the task's address when its alarm
+    /// goes off.
+    pub const fn new(id: u32, name: Name, wake: fn(usize)) -> Self {
         Self {
             id,
             name,
             links: [const { Link::new() }; 3],
-            state: AtomicU8::new(State::Runnable as u8),
+            state: AtomicU8::new(ThreadState::Runnable as u8),
             on_cpu: AtomicBool::new(false),
             stack_pointer: AtomicUsize::new(0),
             stack_bottom: AtomicUsize::new(0),
@@ -154,14 +152,9 @@ impl Task {
             interrupted: AtomicBool::new(false),
             mutexes: AtomicU32::new(0),
             ticks: AtomicU64::new(0),
-            alarm: Timer::new(|task| {
-                let task = task as *const Task;
-                // SAFETY: `wake_at` armed the timer with a task that takes it down before it goes on.
-                run_queue::wake(unsafe { &*task });
-            }),
+            alarm: Timer::new(wake),
             exit_code: AtomicI32::new(0),
             finished: AtomicBool::new(false),
-            exit: WaitQueue::new(),
         }
     }
 
@@ -178,12 +171,12 @@ impl Task {
     }
 
     /// The task's state.
-    pub fn state(&self) -> State {
-        State::from_bits(self.state.load(Ordering::Relaxed))
+    pub fn state(&self) -> ThreadState {
+        ThreadState::from_bits(self.state.load(Ordering::Relaxed))
     }
 
     /// Sets the state, visible to others before anything that the caller reads after it.
-    pub fn set_state(&self, state: State) {
+    pub fn set_state(&self, state: ThreadState) {
         self.state.swap(state as u8, Ordering::SeqCst);
     }
 
@@ -196,7 +189,7 @@ impl Task {
         self.interrupted.store(interrupted, Ordering::SeqCst);
     }
 
-    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sync::Mutex), or is known to a wait
+    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sched::Mutex), or is known to a wait
     /// queue or a timer.
     pub fn is_entangled(&self) -> bool {
         let waits: &Link<Self> = Linked::<WAIT>::link(self);

@@ -11,11 +11,12 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use kapi::LockError;
 use mm::{AllocError, VirtAddr};
 
-use super::preempt::may_sleep;
+use super::exit::thread_main;
+use super::may_sleep::may_sleep;
 use super::run_queue::{self, SCHEDULER};
 use super::stack::KernelStack;
-use super::task::{Name, State, Task};
-use super::thread_main;
+use super::task::{Name, Task, ThreadState};
+use super::wait::WaitQueue;
 use crate::arch::switch;
 
 /// A handle to a thread, which may have ended.
@@ -34,7 +35,7 @@ pub struct ThreadInfo {
     /// Its name.
     pub name: Name,
     /// Its state.
-    pub state: State,
+    pub state: ThreadState,
     /// Timer ticks that found it running.
     pub ticks: u64,
     /// Size of its stack, in bytes.
@@ -42,6 +43,8 @@ pub struct ThreadInfo {
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
+/// Woken when a thread has ended: those who wait for one look whether it is theirs.
+pub(super) static EXITED: WaitQueue = WaitQueue::new();
 
 /// Starts a thread that runs `entry`; its name is cut to 15 bytes. Process context; may sleep for memory.
 ///
@@ -53,7 +56,7 @@ pub fn spawn(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result
     let stack = KernelStack::allocate()?;
     let entry = Box::try_new(entry).map_err(|_| AllocError)?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let task = Box::try_new(Task::new(id, Name::new(name))).map_err(|_| AllocError)?;
+    let task = Box::try_new(Task::new(id, Name::new(name), run_queue::wake_by_alarm)).map_err(|_| AllocError)?;
     task.set_stack_range(stack.bottom(), stack.top());
     task.stack_pointer.store(switch::prepare(stack.top(), thread_main).as_usize(), Ordering::Relaxed);
     task.stack.with(|slot| *slot = Some(stack));
@@ -107,7 +110,7 @@ impl Thread {
     #[track_caller]
     pub fn join(&self) -> Result<i32, LockError> {
         may_sleep("join").map_err(|_| LockError::WrongContext)?;
-        self.get().exit.wait_until_interruptible(|| self.is_finished())?;
+        EXITED.wait_until_interruptible(|| self.is_finished())?;
         Ok(self.get().exit_code.load(Ordering::Relaxed))
     }
 
@@ -129,7 +132,7 @@ impl Drop for Thread {
         if self.get().references.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: the last reference is gone, the list's included, so the task came from the Box that `spawn`
-            // leaked (static tasks are never reaped) and nobody can reach it.
+            // leaked (static tasks are never reaped) and no other reference exists.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }
@@ -151,7 +154,8 @@ pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
     }
 }
 
-/// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any context.
+/// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any
+/// context.
 pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
     let scheduler = SCHEDULER.try_lock()?;
     let owner = scheduler.all.iter().find(|task| task.stack_range().0 == bottom)?;

@@ -1,7 +1,8 @@
-//! Lists through links inside of their members: nothing is allocated to put a member on a list.
+//! Lists through links inside of their members.
 //!
-//! Key types: [`List`], [`Link`], [`Linked`]. Run queues, wait queues, timers and task queues are such lists. A type may
-//! have several links, told apart by a number, and be on as many lists at a time.
+//! Nothing is allocated to put a member on a list. Key types: [`List`], [`Link`], [`Linked`]. Run queues, wait queues,
+//! timers and task queues are such lists. A type may have several links, told apart by a number, and be on as many
+//! lists at a time.
 //!
 //! Invariants:
 //! - (a) a member lives as long as it is on a list: it is `'static`, or its owner takes it off first.

@@ -1,13 +1,13 @@
-//! Locks and waiting: which one to use where.
+//! The lock that interrupts share, and lists through their members.
 //!
 //! | need | use | contexts |
 //! |---|---|---|
 //! | data that interrupts share | [`SpinLock`] | any; never sleeps |
-//! | data that only threads share | [`Mutex`] | process; sleeps |
-//! | wait for something to happen | [`WaitQueue`] | process sleeps, any wakes |
+//! | data that only threads share | [`Mutex`](crate::sched::Mutex) | process; sleeps |
+//! | wait for something to happen | [`WaitQueue`](crate::sched::WaitQueue) | process sleeps, any wakes |
 //!
 //! Each call that may sleep returns a `Result` and is refused, with a report, where it may not: see
-//! [`may_sleep`](crate::sched::preempt::may_sleep).
+//! [`may_sleep`](crate::sched::may_sleep()).
 //!
 //! Lock order of what is built here, each lock before those to its right; locks in braces are never held together:
 //! serial input, a wait queue, the run queue, {timers, task queues, clock, log, serial output, interrupt lines}; the
@@ -15,10 +15,7 @@
 //! The allocators' own order is stated in `mm::memory`; none of these is held when they are called.
 
 pub mod list;
-pub mod mutex;
+pub mod preempt;
 pub mod spin;
-pub mod wait;
 
-pub use mutex::{Mutex, MutexGuard};
 pub use spin::{SpinGuard, SpinLock, without_interrupts};
-pub use wait::WaitQueue;

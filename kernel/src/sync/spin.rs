@@ -1,7 +1,8 @@
-//! The one lock for data that interrupts share: spins, with interrupts and preemption off.
+//! The one lock for data that interrupts share.
 //!
-//! Key types: [`SpinLock`], [`SpinGuard`]. Access by closure ([`SpinLock::with`]) is the rule; a guard must be dropped
-//! in reverse order of locking, since each puts back the interrupt flag that it found.
+//! It spins, with interrupts and preemption off. Key types: [`SpinLock`], [`SpinGuard`]. Access by closure
+//! ([`SpinLock::with`]) is the rule; a guard must be dropped in reverse order of locking, since each puts back the
+//! interrupt flag that it found.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -10,7 +11,8 @@ use core::ops::{Deref, DerefMut};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 use x86_64::instructions::interrupts;
 
-use crate::sched::preempt;
+use super::preempt;
+use crate::arch::preempt::preempt_point;
 
 /// A value that one CPU at a time may touch, in any context, interrupts included.
 pub struct SpinLock<T: ?Sized> {
@@ -128,7 +130,7 @@ impl Drop for Section {
         preempt::leave_section();
         if self.interrupts_were_on {
             interrupts::enable();
-            preempt::preempt_point();
+            preempt_point();
         }
     }
 }

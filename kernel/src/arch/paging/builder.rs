@@ -1,18 +1,18 @@
-//! The kernel's own page tables, built at boot while the bootloader's are still in use.
+//! The kernel's own page tables, built while the bootloader's are in use.
 //!
-//! Key types: [`Builder`], [`Rights`]. The caller hands in frames and says which RAM is to be in the direct map and what
-//! backs the `Page` array; the builder adds the kernel image, each segment with its own rights, and leaves out the null
-//! page, the user half and the guard pages of the boot stacks. [`Builder::activate`] changes over.
+//! Key types: [`Builder`], [`Rights`]. The caller hands in frames and says which RAM is to be in the direct map and
+//! what backs the `Page` array; the builder adds the kernel image, each segment with its own rights, and leaves out the
+//! null page, the user half and the guard pages of the boot stacks. [`enter`] changes over.
 
 use mm::mapper::{Level, PageMapper};
 use mm::{Frames, MapError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::{KERNEL, Space, X86};
+use super::format::X86;
+use super::space::Space;
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::{cpu, stacks, switch};
-use crate::sched;
 
 /// What a boot-time mapping may be used for. Nothing is both writable and executable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +59,8 @@ fn segments() -> [(VirtAddr, VirtAddr, Rights); 4] {
     ]
 }
 
-/// The kernel image for people: name, start and end of its code, its constants, its data, and the data that begins as zeros.
+/// The kernel image for people: name, start and end of its code, its constants, its data, and the data that begins as
+/// zeros.
 pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 4] {
     let [text, rodata, data, _] = segments();
     let bss = VirtAddr::from_ptr::<u8>(&raw const __bss_start);
@@ -71,7 +72,7 @@ pub fn image_parts() -> [(&'static str, VirtAddr, VirtAddr); 4] {
     ]
 }
 
-/// The bootloader's tables, which are in use until [`Builder::activate`].
+/// The bootloader's tables, which are in use until [`enter`].
 ///
 /// # Safety
 /// `window` is where the bootloader shows physical address 0, and its tables are still in use.
@@ -112,7 +113,8 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// Empty tables, made of frames from `frames`, which need not be zeroed; written through the window of the
-    /// bootloader's tables `boot`. The level-4 slots of vmalloc, the `Page` array and the kernel image have their tables.
+    /// bootloader's tables `boot`. The level-4 slots of vmalloc, the `Page` array and the kernel image have their
+    /// tables.
     ///
     /// # Errors
     /// `TableMissing` when `frames` has none left, here and in all that follows.
@@ -163,22 +165,13 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Makes the tables the kernel's, and goes on in `main` on the guarded boot stack. All that the bootloader mapped,
-    /// its stack and its `BootInfo` included, is out of reach from then on.
+    /// The finished tables, as they are reached once they are in use: through the direct map.
     ///
     /// # Safety
-    /// The direct map covers every frame of the tables; nothing in bootloader memory is used by address afterwards.
-    pub unsafe fn activate(self, main: extern "C" fn() -> !) -> ! {
-        x86_64::instructions::interrupts::disable();
-        let root = self.space.root();
+    /// The direct map covers every frame of the tables. They are reached by this value only after [`enter`].
+    pub unsafe fn finish(self) -> Space {
         // SAFETY: the caller's promise: from the change-over on, all tables show in the direct map.
-        let space = unsafe { PageMapper::new(root, DIRECT_MAP, *self.space.format()) };
-        KERNEL.with(|kernel| *kernel = Some(space));
-        let (bottom, top) = stacks::BOOT.range();
-        sched::set_boot_stack(bottom, top);
-        MAIN.call_once(|| main);
-        // SAFETY: the tables map the image as it is mapped now, and with it the boot stack, which is unused.
-        unsafe { switch::move_to(root.phys().as_u64(), top.as_usize(), arrive) }
+        unsafe { PageMapper::new(self.space.root(), DIRECT_MAP, *self.space.format()) }
     }
 
     /// Makes the level-3 table for `at`.
@@ -194,6 +187,20 @@ impl<'a> Builder<'a> {
 }
 
 static MAIN: spin::Once<extern "C" fn() -> !> = spin::Once::new();
+
+/// Changes over to the tables at `root`, and goes on in `main` on the guarded boot stack. All that the bootloader
+/// mapped, its stack and its `BootInfo` included, is out of reach from then on.
+///
+/// # Safety
+/// `root` is that of tables from a [`Builder`] that has mapped the image. Nothing in bootloader memory is used by
+/// address afterwards.
+pub unsafe fn enter(root: Pfn, main: extern "C" fn() -> !) -> ! {
+    x86_64::instructions::interrupts::disable();
+    let (_, top) = stacks::BOOT.range();
+    MAIN.call_once(|| main);
+    // SAFETY: the tables map the image as it is mapped now, and with it the boot stack, which is unused.
+    unsafe { switch::move_to(root.phys().as_u64(), top.as_usize(), arrive) }
+}
 
 /// First act on the new tables.
 extern "C" fn arrive() -> ! {

@@ -1,7 +1,7 @@
 //! How x86_64 writes page-table entries down.
 
 use mm::mapper::{Entry, Format, Level};
-use mm::{PAGE_SHIFT, Pfn};
+use mm::{Access, Mapping, PAGE_SHIFT, Pfn};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// The bits of an entry that are the address.
@@ -46,5 +46,23 @@ impl Format for X86 {
             let frame = frame & !(level.pages() as u32 - 1);
             Entry::Leaf(Pfn::new(frame), Flags::from_bits_truncate(bits).difference(Flags::HUGE_PAGE))
         }
+    }
+}
+
+/// The flags of a leaf that maps memory or a device while the kernel runs: writable, not executable, not global.
+#[inline]
+pub fn leaf_flags(mapping: Mapping) -> Flags {
+    let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
+    match mapping {
+        Mapping::Memory => flags,
+        Mapping::Device => flags | Flags::NO_CACHE | Flags::WRITE_THROUGH,
+    }
+}
+
+/// `flags` with this access alone.
+pub fn with_access(flags: Flags, access: Access) -> Flags {
+    match access {
+        Access::Read => flags.difference(Flags::WRITABLE),
+        Access::ReadWrite => flags.union(Flags::WRITABLE),
     }
 }

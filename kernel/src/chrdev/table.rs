@@ -1,0 +1,127 @@
+//! The table of character drivers: who is behind a name in /dev, by number.
+
+use core::fmt::{self, Write};
+
+use kapi::{CharDriver, Errno, Minor};
+use mm::GfpFlags;
+
+use crate::mm::{KString, KVec};
+use crate::sched::Mutex;
+
+/// The first number that is given to a driver that asks for any; the next ones go down from here.
+const LAST_MAJOR: u16 = 254;
+
+/// Which number a driver wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Major {
+    /// This one.
+    Fixed(u16),
+    /// Any that is free.
+    Any,
+}
+
+/// Under which names a driver's devices appear in /dev.
+#[derive(Clone, Copy)]
+pub enum Nodes {
+    /// The driver's name with the minor behind it, for this many minors from 0 on.
+    Numbered(u16),
+    /// These names.
+    Named(&'static [(&'static str, Minor)]),
+}
+
+/// A driver in the table.
+#[derive(Clone, Copy)]
+struct Registration {
+    name: &'static str,
+    major: u16,
+    nodes: Nodes,
+    driver: &'static dyn CharDriver,
+}
+
+/// A device that a name stands for.
+#[derive(Clone, Copy)]
+pub struct Device {
+    /// Its driver.
+    pub driver: &'static dyn CharDriver,
+    /// The driver's number.
+    pub major: u16,
+    /// The device's number.
+    pub minor: Minor,
+}
+
+/// All drivers, by major number.
+static TABLE: Mutex<KVec<Registration>> = Mutex::new(KVec::new());
+
+/// Registers `driver` and returns its major number. `EBUSY` when the number is taken or none is free, `ENOMEM`.
+pub fn register(name: &'static str, major: Major, nodes: Nodes, driver: &'static dyn CharDriver) -> Result<u16, Errno> {
+    let mut table = TABLE.lock_uninterruptible()?;
+    let is_free = |major: &u16| table.iter().all(|other| other.major != *major);
+    let major = match major {
+        Major::Fixed(major) => Some(major).filter(is_free),
+        Major::Any => (1..=LAST_MAJOR).rev().find(is_free),
+    };
+    let major = major.ok_or(Errno::EBUSY)?;
+    let index = table.partition_point(|other| other.major < major);
+    table.insert(index, Registration { name, major, nodes, driver }, GfpFlags::KERNEL)?;
+    Ok(major)
+}
+
+/// Takes the driver of this name out. Files that are open stay so.
+pub fn unregister(name: &str) -> Result<(), Errno> {
+    TABLE.lock_uninterruptible()?.retain(|registration| registration.name != name);
+    Ok(())
+}
+
+impl Registration {
+    fn device(&self, minor: Minor) -> Device {
+        Device { driver: self.driver, major: self.major, minor }
+    }
+
+    /// The device that is called `node`.
+    fn find(&self, node: &str) -> Option<Device> {
+        let minor = match self.nodes {
+            Nodes::Named(names) => names.iter().find(|(name, _)| *name == node)?.1,
+            Nodes::Numbered(count) => {
+                let digits = node.strip_prefix(self.name)?;
+                let number = digits.parse().ok().filter(|&number: &u16| number < count)?;
+                // Only the usual way to write the number is a name.
+                if digits.starts_with('+') || (digits.len() > 1 && digits.starts_with('0')) {
+                    return None;
+                }
+                Minor(number)
+            }
+        };
+        Some(self.device(minor))
+    }
+
+    /// Calls `visit` with each of the driver's names.
+    fn visit(&self, visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
+        match self.nodes {
+            Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, self.device(*minor))),
+            Nodes::Numbered(count) => (0..count).try_for_each(|minor| {
+                let name = KString::try_format(format_args!("{}{minor}", self.name))?;
+                visit(&name, self.device(Minor(minor)))
+            }),
+        }
+    }
+}
+
+/// The device that is called `node`, for example `scull0`.
+pub fn find(node: &str) -> Result<Option<Device>, Errno> {
+    Ok(TABLE.lock()?.iter().find_map(|registration| registration.find(node)))
+}
+
+/// Calls `visit` with the name of each device, under the table's lock, and stops at its first error.
+pub fn visit(visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
+    TABLE.lock()?.iter().try_for_each(|registration| registration.visit(visit))
+}
+
+/// Writes /proc/devices.
+pub fn write_devices(out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "Character devices:")?;
+    let table = TABLE.lock().map_err(|_| fmt::Error)?;
+    for registration in table.iter() {
+        writeln!(out, "{:3} {}", registration.major, registration.name)?;
+    }
+    writeln!(out, "\nBlock devices:")
+}

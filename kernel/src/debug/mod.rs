@@ -1,0 +1,9 @@
+//! What explains a failure, or provokes one.
+//!
+//! Backtraces, names of functions, guarded accesses, bad ends on request.
+
+pub mod backtrace;
+pub mod crash;
+pub mod panicking;
+pub mod probe;
+pub mod symbols;

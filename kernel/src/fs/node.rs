@@ -1,0 +1,58 @@
+//! What a name in the tree of files stands for, in words of all file systems.
+
+use kapi::Errno;
+use mm::GfpFlags;
+
+use crate::mm::KString;
+
+/// What a name stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A character device.
+    Device {
+        /// The driver's number.
+        major: u16,
+        /// The device's number within the driver.
+        minor: u16,
+    },
+    /// A pipe.
+    Pipe,
+}
+
+/// What is known about a file without opening it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes in it; 0 for a directory, and where that is known only once it is open.
+    pub size: u64,
+}
+
+impl Stat {
+    /// A directory.
+    pub const DIRECTORY: Self = Self { kind: Kind::Directory, size: 0 };
+
+    /// A file of `size` bytes.
+    pub const fn file(size: u64) -> Self {
+        Self { kind: Kind::File, size }
+    }
+}
+
+/// One name in a directory.
+pub struct Entry {
+    /// Its name, without the directory's.
+    pub name: KString,
+    /// What it is.
+    pub stat: Stat,
+}
+
+impl Entry {
+    /// An entry; `ENOMEM` when there is no memory for the name.
+    pub fn new(name: &str, stat: Stat) -> Result<Self, Errno> {
+        Ok(Self { name: KString::from_str(name, GfpFlags::KERNEL)?, stat })
+    }
+}

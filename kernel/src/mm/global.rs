@@ -1,0 +1,54 @@
+//! The allocators of this kernel, and its name for generic types.
+
+use ::mm::{Global, Memory};
+
+use super::boot_cell::BootCell;
+use super::platform::KernelPlatform;
+
+pub(super) static MEMORY: BootCell<Memory<KernelPlatform>> = BootCell::new();
+
+/// The allocators.
+///
+/// # Panics
+/// Before [`take_over`](super::take_over).
+#[inline(always)]
+pub fn memory() -> &'static Memory<KernelPlatform> {
+    let Some(memory) = MEMORY.get() else { not_up() };
+    memory
+}
+
+#[cold]
+#[inline(never)]
+fn not_up() -> ! {
+    panic!("the allocators are not up yet")
+}
+
+/// The name of this kernel, for the types that are generic over one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kernel;
+
+impl Global for Kernel {
+    type Platform = KernelPlatform;
+
+    #[inline]
+    fn memory() -> &'static Memory<KernelPlatform> {
+        memory()
+    }
+}
+
+/// One value in kmalloc'ed memory.
+pub type KBox<T> = ::mm::own::KBox<T, Kernel>;
+/// A growing array in kmalloc'ed memory.
+pub type KVec<T> = ::mm::own::KVec<T, Kernel>;
+/// Text in kmalloc'ed memory.
+pub type KString = ::mm::own::KString<Kernel>;
+/// A block of pages.
+pub type PageBlock = ::mm::own::PageBlock<Kernel>;
+/// A page that may be of high memory.
+pub type UserPage = ::mm::own::UserPage<Kernel>;
+/// An area from vmalloc.
+pub type VmArea = ::mm::own::VmArea<Kernel>;
+/// A mapping of device memory.
+pub type IoMem = ::mm::own::IoMem<Kernel>;
+/// A lookaside cache.
+pub type KmemCache = ::mm::own::KmemCache<Kernel>;

@@ -1,0 +1,99 @@
+//! The console's output: bytes to the first serial port.
+//!
+//! Output waits until the port takes each byte, so a slow reader loses nothing.
+
+use core::fmt;
+
+use crate::board::serial;
+use crate::debug::panicking::is_panicking;
+use crate::sync::SpinLock;
+
+/// First byte the kernel sends: what came before is the firmware's.
+const START_MARK: u8 = 0x02;
+
+/// Bytes that are sent without letting interrupts in: about a millisecond's worth.
+const BURST_LEN: usize = 16;
+
+struct Output {
+    at_line_start: bool,
+}
+
+static OUTPUT: SpinLock<Output> = SpinLock::new(Output { at_line_start: true });
+
+/// Sets the port up and sends the start mark. Without a port, output goes nowhere.
+pub fn init() {
+    if serial::init().is_ok() {
+        send_mark(START_MARK);
+    }
+}
+
+/// Sends a byte that is no text, but a sign to the other end. Any context.
+pub fn send_mark(mark: u8) {
+    OUTPUT.with(|_| serial::send(mark));
+}
+
+/// Writes bytes to the console as they are. Others' output may come in between, so that interrupts are not off for
+/// long. Any context.
+pub fn write(bytes: &[u8]) {
+    for burst in bytes.chunks(BURST_LEN) {
+        with_output(|output| output.write(burst));
+    }
+}
+
+/// Writes a whole line, with its end, that nothing gets between; starts a new line first if need be. Any context.
+pub fn write_line(line: &[u8]) {
+    with_output(|output| {
+        if !output.at_line_start {
+            output.write(b"\n");
+        }
+        output.write(line);
+    });
+}
+
+/// A panic may have come from within the lock: it prints without.
+fn with_output(f: impl FnOnce(&mut Output)) {
+    if !is_panicking() {
+        OUTPUT.with(f);
+    } else if let Some(mut output) = OUTPUT.try_lock() {
+        f(&mut output);
+    } else {
+        f(&mut Output { at_line_start: false });
+    }
+}
+
+impl Output {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            serial::send(byte);
+            self.at_line_start = byte == b'\n';
+        }
+    }
+}
+
+struct Writer;
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Writes formatted text to the console, not to the log; what `print!` expands to. Any context.
+pub fn print(args: fmt::Arguments<'_>) {
+    // The writer never fails.
+    let _ = fmt::Write::write_fmt(&mut Writer, args);
+}
+
+/// Prints to the console without a line end.
+#[macro_export]
+macro_rules! print {
+    ($($arg:tt)*) => { $crate::output::print(format_args!($($arg)*)) };
+}
+
+/// Prints one line to the console.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::print!("\n") };
+    ($($arg:tt)*) => { $crate::print!("{}\n", format_args!($($arg)*)) };
+}

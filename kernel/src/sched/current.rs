@@ -1,0 +1,45 @@
+//! What a thread asks of the scheduler for itself.
+
+use core::time::Duration;
+
+use kapi::{LockError, WrongContext};
+
+use super::may_sleep::may_sleep;
+use super::run_queue;
+use super::task;
+use super::thread::Thread;
+use super::wait::WaitQueue;
+
+/// The current thread.
+///
+/// # Panics
+/// Before `sched::init`.
+pub fn current() -> Thread {
+    Thread::from_task(task::current())
+}
+
+/// Whether ^C has come for the current thread. Stays so until [`clear_interrupt`].
+pub fn interrupted() -> bool {
+    task::current().is_interrupted()
+}
+
+/// Forgets a ^C that came for the current thread: for a shell, which survives it.
+pub fn clear_interrupt() {
+    task::current().set_interrupted(false);
+}
+
+/// Lets the other ready threads run first. Process context.
+#[track_caller]
+pub fn yield_now() -> Result<(), WrongContext> {
+    may_sleep("yield_now")?;
+    run_queue::schedule();
+    Ok(())
+}
+
+/// Sleeps for `duration`, rounded up to whole ticks; ^C ends it. Process context.
+#[track_caller]
+pub fn sleep(duration: Duration) -> Result<(), LockError> {
+    may_sleep("sleep").map_err(|_| LockError::WrongContext)?;
+    let never_woken = WaitQueue::new();
+    never_woken.wait_timeout_interruptible(|| false, duration).map(|_| ())
+}

@@ -1,0 +1,152 @@
+//! Wait queues: threads that sleep until a condition holds.
+//!
+//! The sleeper puts itself on the queue first and looks at the condition after; who makes the condition true does so
+//! first and looks at the queue after. So one of the two sees the other, and no wake-up is lost.
+//!
+//! Lock order: a queue's lock, then the run queue's.
+
+use core::time::Duration;
+
+use kapi::{LockError, WrongContext};
+
+use super::may_sleep::may_sleep;
+use super::run_queue;
+use super::task::{self, Task, ThreadState, WAIT};
+use crate::sync::SpinLock;
+use crate::sync::list::List;
+use crate::time::{self, Ticks};
+
+/// Threads that wait for one kind of event.
+pub struct WaitQueue {
+    waiters: SpinLock<List<Task, WAIT>>,
+}
+
+/// How long a sleeper is willing to wait.
+#[derive(Clone, Copy)]
+struct Patience {
+    sleep: ThreadState,
+    deadline: Option<Ticks>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Ready,
+    Interrupted,
+    TimedOut,
+}
+
+impl WaitQueue {
+    /// A queue without waiters.
+    pub const fn new() -> Self {
+        Self { waiters: SpinLock::new(List::new()) }
+    }
+
+    /// Sleeps until `ready` holds. `ready` runs with the thread half asleep: it must not sleep itself.
+    #[track_caller]
+    pub fn wait_until(&self, ready: impl FnMut() -> bool) -> Result<(), WrongContext> {
+        may_sleep("wait_until")?;
+        self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline: None });
+        Ok(())
+    }
+
+    /// Sleeps until `ready` holds or ^C comes. When both are so, `ready` wins.
+    #[track_caller]
+    pub fn wait_until_interruptible(&self, ready: impl FnMut() -> bool) -> Result<(), LockError> {
+        may_sleep("wait_until_interruptible").map_err(|_| LockError::WrongContext)?;
+        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
+            Outcome::Ready => Ok(()),
+            Outcome::Interrupted | Outcome::TimedOut => Err(LockError::Interrupted),
+        }
+    }
+
+    /// Sleeps until `ready` holds, `limit` at most (in whole ticks, rounded up). Says whether `ready` holds.
+    #[track_caller]
+    pub fn wait_timeout(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, WrongContext> {
+        may_sleep("wait_timeout")?;
+        let deadline = Some(time::deadline(limit));
+        Ok(self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline }) == Outcome::Ready)
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), but ^C ends it.
+    #[track_caller]
+    pub fn wait_timeout_interruptible(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, LockError> {
+        may_sleep("wait_timeout_interruptible").map_err(|_| LockError::WrongContext)?;
+        let deadline = Some(time::deadline(limit));
+        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline }) {
+            Outcome::Ready => Ok(true),
+            Outcome::TimedOut => Ok(false),
+            Outcome::Interrupted => Err(LockError::Interrupted),
+        }
+    }
+
+    /// Wakes the thread that has waited longest; it looks at its condition again. Any context.
+    pub fn wake_one(&self) {
+        self.waiters.with(|waiters| {
+            if let Some(task) = waiters.pop() {
+                run_queue::wake(task);
+            }
+        });
+    }
+
+    /// Wakes all threads that wait. Any context.
+    pub fn wake_all(&self) {
+        self.waiters.with(|waiters| {
+            while let Some(task) = waiters.pop() {
+                run_queue::wake(task);
+            }
+        });
+    }
+
+    fn wait(&self, mut ready: impl FnMut() -> bool, patience: Patience) -> Outcome {
+        if ready() {
+            return Outcome::Ready;
+        }
+        let me = task::current();
+        if let Some(deadline) = patience.deadline {
+            me.wake_at(deadline);
+        }
+        let outcome = loop {
+            self.waiters.with(|waiters| waiters.push(me));
+            me.set_state(patience.sleep);
+            let give_up = patience.exhausted(me);
+            // A condition may take what it finds, so a yes is never asked for twice.
+            let yes = give_up.is_none() && ready();
+            if give_up.is_none() && !yes {
+                run_queue::schedule();
+            }
+            me.set_state(ThreadState::Runnable);
+            self.waiters.with(|waiters| waiters.remove(me));
+            // Off the queue before the last look: a wake-up that came to us now shows in the condition.
+            if yes || ready() {
+                break Outcome::Ready;
+            }
+            if let Some(reason) = give_up {
+                break reason;
+            }
+        };
+        if patience.deadline.is_some() {
+            me.cancel_alarm();
+        }
+        outcome
+    }
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Patience {
+    /// Why `me` should wait no longer, if so.
+    fn exhausted(self, me: &Task) -> Option<Outcome> {
+        if self.sleep == ThreadState::Interruptible && me.is_interrupted() {
+            Some(Outcome::Interrupted)
+        } else if self.deadline.is_some_and(|deadline| time::ticks() >= deadline) {
+            Some(Outcome::TimedOut)
+        } else {
+            None
+        }
+    }
+}
