@@ -66,7 +66,7 @@ test-host: host-programs
 
 # Ten times the random operations: 10^8 on pages alone.
 soak: setup
-	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p scullery-mm --test percpu --test model -- --nocapture
 
 test-qemu: kernel host-programs
 	@$(XTASK) test-qemu $(T)
@@ -97,7 +97,7 @@ DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'
 check: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
-	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
+	$(CARGO) clippy $(QUIET) -p scullery-mm --features explore --test explore -- -D warnings
 	$(CARGO) clippy $(QUIET) -p bench -- -D warnings
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items

@@ -8,7 +8,7 @@ use crate::cargo::{self, TestProgram};
 use crate::results::TestResult;
 
 /// The tests that explore schedules: `mm` is built for them once more, with other atomics.
-const EXPLORE: [&str; 6] = ["-p", "mm", "--features", "explore", "--test", "explore"];
+const EXPLORE: [&str; 6] = ["-p", "scullery-mm", "--features", "explore", "--test", "explore"];
 
 /// Builds and runs them all.
 pub fn run() -> Result<Vec<TestResult>> {
