@@ -1,6 +1,6 @@
-//! Scullery's test program: runs every test, on the host and in QEMU, and reports on the chapter.
+//! Scullery's test program: runs every test, and reports on chapter and house.
 //!
-//! Started by make, from the top of the tree. `test`, `test-host`, `test-qemu [NAME]`, `chapter`, `bench-boot`, `bench-linux`.
+//! Started by make, from the top of the tree, with one of [`COMMANDS`].
 
 mod bench_boot;
 mod bench_linux;
@@ -9,6 +9,7 @@ mod chapter;
 mod floppy;
 mod guest;
 mod host_tests;
+mod house;
 mod kernel_tests;
 mod machine;
 mod parallel;
@@ -24,6 +25,9 @@ use anyhow::{Result, bail};
 
 use parallel::Job;
 use results::Results;
+
+/// What it can be told to do.
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | chapter | check-house | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -44,9 +48,10 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
         ["chapter"] => chapter::report(),
+        ["check-house"] => house::report(),
         ["bench-boot"] => bench_boot::measure(),
         ["bench-linux"] => bench_linux::compare(),
-        _ => bail!("usage: xtask test | test-host | test-qemu [NAME] | chapter | bench-boot | bench-linux"),
+        _ => bail!("usage: xtask {COMMANDS}"),
     }
 }
 
