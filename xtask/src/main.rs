@@ -4,6 +4,7 @@
 
 mod bench_boot;
 mod bench_linux;
+mod breakpoints;
 mod cargo;
 mod chapter;
 mod floppy;
@@ -27,7 +28,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | chapter | check-house | bench-boot | bench-linux";
+const COMMANDS: &str =
+    "test | test-host | test-qemu [NAME] | chapter | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -49,6 +51,7 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu", filter] => test_in_qemu(filter),
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
+        ["breakpoints"] => breakpoints::print(),
         ["bench-boot"] => bench_boot::measure(),
         ["bench-linux"] => bench_linux::compare(),
         _ => bail!("usage: xtask {COMMANDS}"),
@@ -60,6 +63,7 @@ fn test_everything() -> Result<ExitCode> {
     // Before any test runs, everything that boots is built: a mistake shows at once.
     let jobs = guest_jobs("")?;
     results.extend(host_tests::run()?);
+    results.extend([breakpoints::test()]);
     results.extend(parallel::run(jobs));
     results.save()?;
     Ok(results.summary())

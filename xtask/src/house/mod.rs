@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 
 use finding::{Exceptions, Finding};
 use sources::Crate;
+pub use sources::files;
 
 /// The crates whose arrows are checked.
 const CRATES: [&str; 8] = ["mm", "services", "kapi", "drivers", "shell", "kernel", "boot", "xtask"];
