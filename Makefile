@@ -22,7 +22,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check editor-check
+.PHONY: fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -102,6 +103,11 @@ check: setup
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib
+
+# What an editor asks for: all messages of the compiler as JSON, of the host crates and of the kernel.
+editor-check:
+	@$(CARGO) check --quiet --keep-going --all-targets --message-format=json; \
+	    $(CARGO) check --quiet --keep-going $(KERNEL_FLAGS) --lib --bins --tests --message-format=json
 
 fmt: setup
 	@$(CARGO) fmt --all
