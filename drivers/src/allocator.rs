@@ -1,4 +1,4 @@
-//! allocator: hands out the RAM that the kernel option `mem=` hid, by physical addresses.
+//! allocator: hands out the RAM that `mem=` hid, by physical addresses.
 //!
 //! What it serves is RAM by the firmware's own map, was free when the kernel started, and is in no direct map: who wants to
 //! look at it maps it by ioremap. It never tries out whether memory answers. Other drivers call [`Allocator::allocate_dma`];

@@ -1,4 +1,6 @@
-//! grabber: a frame grabber. Opening /dev/grabber0 copies the display's frame buffer into one contiguous buffer.
+//! grabber: a frame grabber, which wants one contiguous buffer.
+//!
+//! Opening /dev/grabber0 copies the display's frame buffer into it.
 //!
 //! The buffer is what such hardware needs: it would be filled by DMA. It comes from bigphysarea or, without that, from
 //! get_free_pages, which knows only powers of two up to 2 MiB. (Chapter: "The bigphysarea Patch", which names the driver

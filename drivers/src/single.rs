@@ -1,4 +1,4 @@
-//! What a driver with one device has while it is attached, and who has the device open.
+//! What a driver with one device has while attached, and who has it open.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -1,4 +1,6 @@
-//! The floppy driver over a simulated 82077: what it reads, and how it ends when the hardware does not play along.
+//! The floppy driver over a simulated 82077.
+//!
+//! What it reads, and how it ends when the hardware does not play along.
 
 mod common;
 

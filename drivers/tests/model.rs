@@ -1,4 +1,4 @@
-//! Every store against a naive model: random operations, compared byte for byte.
+//! Every store against a naive model: random operations, compared bytewise.
 
 mod common;
 

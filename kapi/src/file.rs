@@ -1,4 +1,6 @@
-//! What it takes to be a file: open flags, seeking, and the buffer that reads and writes go through.
+//! What it takes to be a file: open flags, seeking, and the buffers.
+//!
+//! Reads and writes go through the buffers.
 
 use bitflags::bitflags;
 

@@ -1,4 +1,6 @@
-//! The PC's floppy controller as its driver sees it: registers, an interrupt, and DMA into a buffer that ISA DMA reaches.
+//! The PC's floppy controller as its driver sees it.
+//!
+//! Registers, an interrupt, and DMA into a buffer that ISA DMA reaches.
 
 use core::time::Duration;
 

@@ -1,4 +1,6 @@
-//! The machine as drivers see it: claims on addresses, the frame buffer, and memory outside of the page allocator.
+//! The machine as drivers see it: claims, the frame buffer, hidden memory.
+//!
+//! Claims are on addresses; hidden memory is outside of the page allocator.
 
 use mm::own::Buffer;
 use mm::{AllocError, PfnRange, PhysAddr};

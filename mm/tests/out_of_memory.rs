@@ -1,4 +1,6 @@
-//! Page allocation fails at every n-th time: each call returns its error, leaks nothing, and works afterwards.
+//! Page allocation fails at every n-th time, and nothing else breaks.
+//!
+//! Each call returns its error, leaks nothing, and works afterwards.
 
 mod common;
 

@@ -1,4 +1,6 @@
-//! Magazines, depots, cleared pages and shrinkers: what stands before the zones and behind them.
+//! What stands before the zones and behind them.
+//!
+//! Magazines, depots, cleared pages and shrinkers.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The command line's words about memory: what they mean, and that no word, however bad, does harm.
+//! The command line's words about memory: meanings, and no harm by any.
 
 use mm::testing::Rng;
 use mm::zone::AtomicFloor;

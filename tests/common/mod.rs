@@ -1,4 +1,6 @@
-//! What the memory tests share: conservation of pages, the kernel log, hoards of pages, calls in interrupt context.
+//! What the memory tests share.
+//!
+//! Conservation of pages, the kernel log, hoards of pages, calls in interrupt context.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};

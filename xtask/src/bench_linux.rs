@@ -1,4 +1,6 @@
-//! The allocators beside Linux's: both kernels under the same QEMU, counting instructions, or ticks of the time.
+//! The allocators beside Linux's: both kernels under the same QEMU.
+//!
+//! They count instructions, or ticks of the time.
 //!
 //! bench/linux/run.sh measures Linux and keeps its console's log; our kernel runs its command `bench`. Both print
 //! lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the same names; the medians are laid side by side.

@@ -1,4 +1,4 @@
-//! Transcript tests: lines typed at the real image's console, and what the console must then show.
+//! Transcript tests: lines typed at the real console, and what it shows.
 //!
 //! A file under tests/transcripts/ is a header, the input and the expected console:
 //!

@@ -1,4 +1,4 @@
-//! The 82077's commands: bytes that it takes one by one, an interrupt when it has done what they say, bytes that it returns.
+//! The 82077's commands: bytes in, an interrupt when it is done, bytes out.
 //!
 //! Every wait has an end: a controller that does not answer is an error, not a hang.
 

@@ -1,4 +1,6 @@
-//! Where a byte lies on a 3.5-inch high-density disk: 80 cylinders, 2 heads, 18 sectors of 512 bytes a track.
+//! Where a byte lies on a 3.5-inch high-density disk.
+//!
+//! 80 cylinders, 2 heads, 18 sectors of 512 bytes a track.
 
 /// Bytes of a sector.
 pub(super) const SECTOR: usize = 512;

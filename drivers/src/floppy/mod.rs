@@ -1,4 +1,4 @@
-//! fd: the first floppy drive, read by ISA DMA into memory that ISA DMA reaches.
+//! fd: the first floppy drive, read by ISA DMA into memory that this reaches.
 //!
 //! A track at a time goes into one of two buffers, one for each side of the disk: the first from
 //! kmalloc(GFP_KERNEL | __GFP_DMA), the second from __get_dma_pages. They are taken when the device is opened first. The

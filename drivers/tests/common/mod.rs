@@ -1,4 +1,6 @@
-//! A kernel on the host for the drivers' tests: real allocators over a test arena, locks of the standard library.
+//! A kernel on the host for the drivers' tests.
+//!
+//! Real allocators over a test arena, locks of the standard library.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::cell::RefCell;
