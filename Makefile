@@ -38,7 +38,7 @@ help:
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
-	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers; TICKS=1: time'
+	@echo 'make bench-linux      the same work on Linux, both counting instructions (TICKS=1: time); needs kernel headers'
 	@echo 'make check            formatting, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'
@@ -75,9 +75,9 @@ test-qemu: kernel host-programs
 chapter: host-programs
 	@$(XTASK) chapter
 
-# Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck of
-# where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++ would take
-# the profile's line tables for a debug build, and check themselves.
+# Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck
+# of where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++
+# would take the profile's line tables for a debug build, and check themselves.
 bench: setup
 	@RUSTFLAGS=-Cllvm-args=-x86-branches-within-32B-boundaries CARGO_TARGET_DIR=$(TARGET)/bench \
 	    CFLAGS=-DNDEBUG CXXFLAGS=-DNDEBUG \

@@ -1,9 +1,9 @@
 //! allocator: hands out the RAM that `mem=` hid, by physical addresses.
 //!
-//! What it serves is RAM by the firmware's own map, was free when the kernel started, and is in no direct map: who wants to
-//! look at it maps it by ioremap. It never tries out whether memory answers. Other drivers call [`Allocator::allocate_dma`];
-//! someone at the console writes `allocate BYTES` or `free ADDRESS` to /dev/allocator0 and reads /proc/allocatormem.
-//! (Chapter: "Reserving High RAM Addresses".)
+//! What it serves is RAM by the firmware's own map, was free when the kernel started, and is in no direct map: who
+//! wants to look at it maps it by ioremap. It never tries out whether memory answers. Other drivers call
+//! [`Allocator::allocate_dma`]; someone at the console writes `allocate BYTES` or `free ADDRESS` to /dev/allocator0 and
+//! reads /proc/allocatormem. (Chapter: "Reserving High RAM Addresses".)
 
 use core::fmt;
 
@@ -110,16 +110,17 @@ impl<K: Hardware> Allocator<K> {
         Self(Single::new(state))
     }
 
-    /// Allocates `bytes` bytes, rounded up to whole pages, and returns their physical address. Content undefined. The list
-    /// of blocks grows by kmalloc with `gfp`; with GFP_ATOMIC any context may call, and is refused while the list is in use.
+    /// Allocates `bytes` bytes, rounded up to whole pages, and returns their physical address. Content undefined. The
+    /// list of blocks grows by kmalloc with `gfp`; with GFP_ATOMIC any context may call, and is refused while the list
+    /// is in use.
     pub fn allocate_dma(&self, bytes: usize, gfp: GfpFlags) -> Result<PhysAddr, AllocError> {
         let take = |attached: &mut Attached<K>| Ok(attached.allocate(bytes, gfp)?);
         let taken = if gfp.contains(GfpFlags::WAIT) { self.0.with(take) } else { self.0.try_with(take) };
         taken.map_err(|_| AllocError)
     }
 
-    /// Frees what [`allocate_dma`](Self::allocate_dma) returned. `EINVAL`, and a line in the log, when `addr` is not that.
-    /// Process context.
+    /// Frees what [`allocate_dma`](Self::allocate_dma) returned. `EINVAL`, and a line in the log, when `addr` is not
+    /// that. Process context.
     pub fn free_dma(&self, addr: PhysAddr) -> Result<(), Errno> {
         free_reported::<K>(self.0.with(|attached| attached.free(addr)), addr.as_u64())
     }

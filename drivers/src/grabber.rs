@@ -3,8 +3,8 @@
 //! Opening /dev/grabber0 copies the display's frame buffer into it.
 //!
 //! The buffer is what such hardware needs: it would be filled by DMA. It comes from bigphysarea or, without that, from
-//! get_free_pages, which knows only powers of two up to 2 MiB. (Chapter: "The bigphysarea Patch", which names the driver
-//! zr36120 as its user.)
+//! get_free_pages, which knows only powers of two up to 2 MiB. (Chapter: "The bigphysarea Patch", which names the
+//! driver zr36120 as its user.)
 
 use core::fmt;
 

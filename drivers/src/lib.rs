@@ -1,10 +1,13 @@
-//! The drivers: the scull family, four memory devices that differ only in where their memory comes from, two that
-//! use memory set aside at boot, [`Grabber`] and [`Allocator`], and one that uses ISA DMA, [`Floppy`].
+//! The drivers: the scull family, the grabber, the allocator, the floppy drive.
 //!
-//! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a [`QuantumStore`]
-//! says what a quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`] (scullv). A new
-//! variant is one store and one line in the kernel's device table. Only `kapi` is named here, so the drivers run on the
-//! host too. (Chapter: "A scull Based on the Slab Caches", "A scull Using Whole Pages", "A scull Using Virtual Addresses".)
+//! The family are four memory devices that differ only in where their memory comes from. [`Grabber`] and [`Allocator`]
+//! use memory set aside at boot, [`Floppy`] uses ISA DMA.
+//!
+//! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a
+//! [`QuantumStore`] says what a quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`]
+//! (scullv). A new variant is one store and one line in the kernel's device table. Only `kapi` is named here, so the
+//! drivers run on the host too. (Chapter: "A scull Based on the Slab Caches", "A scull Using Whole Pages", "A scull
+//! Using Virtual Addresses".)
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -17,8 +17,8 @@ fn snapshot<S: QuantumStore<Host>>(driver: &Scull<Host, S>, minor: u16) -> (u64,
     (driver.size(Minor(minor)).expect("size"), read_all(driver, minor, 0), text)
 }
 
-/// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail; returns how many
-/// failed. A slab may have what one write wants.
+/// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail; returns how
+/// many failed. A slab may have what one write wants.
 fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) -> i64 {
     let driver = detached::<S>();
     driver.insmod(&[]).expect("insmod");

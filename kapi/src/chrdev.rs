@@ -53,9 +53,9 @@ pub trait CharDriver: Sync {
         Err(Errno::ENOTTY)
     }
 
-    /// The page frame to map at byte `offset` of the device, with a reference of the caller's own: it stays what it is until
-    /// `free_frames`, whatever becomes of the device. `ENODEV` when the device cannot be mapped, `ENXIO` when `offset` is not
-    /// that of a page, `EFAULT` where the device has nothing.
+    /// The page frame to map at byte `offset` of the device, with a reference of the caller's own: it stays what it is
+    /// until `free_frames`, whatever becomes of the device. `ENODEV` when the device cannot be mapped, `ENXIO` when
+    /// `offset` is not that of a page, `EFAULT` where the device has nothing.
     fn mmap_page(&self, _minor: Minor, _offset: u64) -> Result<mm::Pfn, Errno> {
         Err(Errno::ENODEV)
     }

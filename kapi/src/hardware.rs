@@ -18,7 +18,8 @@ pub trait Hardware: Kernel {
     /// Takes `bytes` bytes of that area, rounded up to whole pages; content undefined.
     fn big_buffer(bytes: usize) -> Result<Self::BigBuffer, AllocError>;
 
-    /// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed, `ENOMEM`.
+    /// Claims `len` bytes of physical addresses for the driver `name`. `EBUSY` when a part of them is claimed,
+    /// `ENOMEM`.
     fn claim_memory(start: PhysAddr, len: u64, name: &str) -> Result<Self::MemRegion, Errno>;
 
     /// The display's frame buffer: its first address and its bytes.

@@ -56,7 +56,8 @@ fn make_room_for_caches() {
     caches.into_iter().for_each(|cache| memory().kmem_cache_destroy(cache).unwrap());
 }
 
-/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same sizes.
+/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same
+/// sizes.
 pub fn conserves<R>(f: impl FnOnce() -> R) -> R {
     make_room_for_caches();
     let before = settled();

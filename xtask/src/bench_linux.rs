@@ -61,8 +61,8 @@ impl Clock {
 /// A row's name, and the median.
 type Row<'a> = (&'a str, f64);
 
-/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when the
-/// counter tells the time.
+/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when
+/// the counter tells the time.
 pub fn compare() -> Result<ExitCode> {
     let clock = Clock::chosen();
     let linux = measure_linux(clock)?;

@@ -2,8 +2,8 @@
 //!
 //! talc, linked_list_allocator, rlsf; axallocator's for objects.
 //!
-//! The first three keep a header at each block. A block that must start at a page boundary therefore leaves most of a page
-//! unused before it, so these hold about half as many single pages as the others.
+//! The first three keep a header at each block. A block that must start at a page boundary therefore leaves most of a
+//! page unused before it, so these hold about half as many single pages as the others.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;

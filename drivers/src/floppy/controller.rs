@@ -111,7 +111,8 @@ impl<C: FloppyController> Drive<C> {
     fn transfer(&mut self, track: Track, transfer: Transfer) -> Result<(), Errno> {
         self.port.start_dma(transfer);
         let Track { cylinder, head } = track;
-        // Where from (the first sector, of 2 << 8 bytes), the last sector of the track, the usual gap, no length of its own.
+        // Where from (the first sector, of 2 << 8 bytes), the last sector of the track, the usual gap, no length of its
+        // own.
         let command = [READ_DATA, head << 2, cylinder, head, 1, 2, SECTORS, 0x1b, 0xff];
         let ended = self.run(&command).and_then(|()| self.results::<7>());
         self.port.stop_dma();

@@ -1,9 +1,9 @@
 //! fd: the first floppy drive, read by ISA DMA into memory that this reaches.
 //!
 //! A track at a time goes into one of two buffers, one for each side of the disk: the first from
-//! kmalloc(GFP_KERNEL | __GFP_DMA), the second from __get_dma_pages. They are taken when the device is opened first. The
-//! parameter `fd_memory` names other memory, to see it refused. (Chapter: "The Flags Argument", "get_free_page and Friends",
-//! and "vmalloc and Friends" on what cannot be used for DMA.)
+//! kmalloc(GFP_KERNEL | __GFP_DMA), the second from __get_dma_pages. They are taken when the device is opened first.
+//! The parameter `fd_memory` names other memory, to see it refused. (Chapter: "The Flags Argument", "get_free_page and
+//! Friends", and "vmalloc and Friends" on what cannot be used for DMA.)
 
 mod controller;
 mod disk;
@@ -213,7 +213,8 @@ impl<K: FloppyBus> Module for Floppy<K> {
     fn params(&self) -> &'static [ParamSpec] {
         &[ParamSpec {
             name: "fd_memory",
-            help: "where both buffers come from: kmalloc_dma, dma_pages, kmalloc, vmalloc (default: one from each of the first two)",
+            help: "where both buffers come from: kmalloc_dma, dma_pages, kmalloc, vmalloc \
+                (default: one from each of the first two)",
         }]
     }
 
