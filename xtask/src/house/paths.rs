@@ -1,7 +1,8 @@
 //! Documents name files that exist, and the list of decisions is whole.
 //!
 //! Checked are links, and words in backticks that are paths: `mm/src/zone.rs`, `tests/common`, and short ones such as
-//! `zone.rs`, which must be the end of some file's path. Blocks of code are not read.
+//! `zone.rs`, which must be the end of some file's path. Blocks of code are not read, and a decision that was
+//! superseded may name what is gone.
 
 use super::finding::{Exceptions, Finding};
 
@@ -19,6 +20,7 @@ pub fn applies(path: &str) -> bool {
 
 /// Names in a document that no file of the tree has.
 pub fn check(path: &str, text: &str, tree: &[String], exceptions: &mut Exceptions) -> Vec<Finding> {
+    let is_history = text.lines().any(|line| line.starts_with("Superseded by "));
     let mut found = Vec::new();
     let mut in_code = false;
     for (at, line) in text.lines().enumerate() {
@@ -28,8 +30,8 @@ pub fn check(path: &str, text: &str, tree: &[String], exceptions: &mut Exception
         if in_code || line.starts_with("    ") {
             continue;
         }
-        let stale =
-            words(line).filter(|word| !named(word, tree)).chain(links(line).filter(|to| !linked(path, to, tree)));
+        let words = words(line).filter(|word| !is_history && !named(word, tree));
+        let stale = words.chain(links(line).filter(|to| !linked(path, to, tree)));
         for word in stale {
             let key = format!("path {path} {word}");
             if !exceptions.allow(&key) {
@@ -113,6 +115,12 @@ mod tests {
         assert!(
             stale("`cargo test mm/src/none.rs` `tests/*.rs` `/proc/x` `a.b`\n```\n`mm/src/none.rs`\n```\n").is_empty()
         );
+    }
+
+    #[test]
+    fn a_superseded_decision_is_history() {
+        assert!(stale("Superseded by [0001](adr/0001-a.md).\n\n`mm/src/none.rs`\n").is_empty());
+        assert_eq!(stale("Superseded by [0002](adr/0002-b.md).\n").len(), 1);
     }
 
     #[test]
