@@ -39,7 +39,7 @@ help:
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
 	@echo 'make bench-linux      the same work on Linux, both counting instructions (TICKS=1: time); needs kernel headers'
-	@echo 'make check            formatting, lints, documentation; warnings are errors'
+	@echo 'make check            formatting, house rules, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'
 
@@ -95,8 +95,9 @@ bench-linux: kernel host-programs
 # Readers of this documentation see private items too, so links to them are fine.
 DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'
 
-check: setup
+check: host-programs
 	$(CARGO) fmt --all --check
+	$(XTASK) check-house
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
 	$(CARGO) clippy $(QUIET) -p scullery-mm --features explore --test explore -- -D warnings
 	$(CARGO) clippy $(QUIET) -p bench -- -D warnings

@@ -87,3 +87,15 @@ fn tree(root: &Path) -> Result<Vec<String>> {
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_tree_keeps_the_house_rules() {
+        let found = super::check(Path::new("..")).expect("the tree can be read");
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(lines.is_empty(), "{}", lines.join("\n"));
+    }
+}
