@@ -22,7 +22,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check editor-check
+.PHONY: fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -37,8 +38,8 @@ help:
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
-	@echo 'make bench-linux      the same work on Linux, both counting instructions; installs kernel headers; TICKS=1: time'
-	@echo 'make check            formatting, lints, documentation; warnings are errors'
+	@echo 'make bench-linux      the same work on Linux, both counting instructions (TICKS=1: time); needs kernel headers'
+	@echo 'make check            formatting, house rules, lints, documentation; warnings are errors'
 	@echo 'make image            disk images for BIOS and UEFI'
 	@echo 'make setup            install what is missing; make clean: remove what was built'
 
@@ -74,9 +75,9 @@ test-qemu: kernel host-programs
 chapter: host-programs
 	@$(XTASK) chapter
 
-# Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck of
-# where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++ would take
-# the profile's line tables for a debug build, and check themselves.
+# Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck
+# of where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++
+# would take the profile's line tables for a debug build, and check themselves.
 bench: setup
 	@RUSTFLAGS=-Cllvm-args=-x86-branches-within-32B-boundaries CARGO_TARGET_DIR=$(TARGET)/bench \
 	    CFLAGS=-DNDEBUG CXXFLAGS=-DNDEBUG \
@@ -94,14 +95,20 @@ bench-linux: kernel host-programs
 # Readers of this documentation see private items too, so links to them are fine.
 DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'
 
-check: setup
+check: host-programs
 	$(CARGO) fmt --all --check
+	$(XTASK) check-house
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
 	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
 	$(CARGO) clippy $(QUIET) -p bench -- -D warnings
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib
+
+# What an editor asks for: all messages of the compiler as JSON, of the host crates and of the kernel.
+editor-check:
+	@$(CARGO) check --quiet --keep-going --all-targets --message-format=json; \
+	    $(CARGO) check --quiet --keep-going $(KERNEL_FLAGS) --lib --bins --tests --message-format=json
 
 fmt: setup
 	@$(CARGO) fmt --all

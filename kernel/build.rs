@@ -1,4 +1,4 @@
-//! Links the kernel, and every bootable test, by the linker script beside this file.
+//! Links the kernel, and every bootable test, by this directory's script.
 
 fn main() {
     let dir = env!("CARGO_MANIFEST_DIR");

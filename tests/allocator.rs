@@ -1,4 +1,6 @@
-//! The driver `allocator`: the RAM that mem= hides is handed out, mapped by ioremap and used; no other memory is.
+//! The driver `allocator`: RAM that mem= hides is handed out and used.
+//!
+//! It is mapped by ioremap; no other memory is handed out.
 //!
 //! Machine: APPEND="mem=126M"
 //! Machine: MEM=96M APPEND="mem=64M" FIRMWARE=uefi

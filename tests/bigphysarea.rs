@@ -1,4 +1,4 @@
-//! bigphysarea: what the kernel option set aside at boot is handed out in contiguous blocks.
+//! bigphysarea: what was set aside at boot is handed out contiguously.
 //!
 //! Machine: APPEND="bigphysarea=1000"
 //! Machine: APPEND="bigphysarea=1000 highmem=64M" FIRMWARE=uefi CPU=max

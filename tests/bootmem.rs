@@ -1,4 +1,4 @@
-//! Boot-time memory: a driver linked into this kernel takes it before the hand-over, and nobody gets any after it.
+//! Boot-time memory: a linked-in driver takes it, before the hand-over only.
 //!
 //! Machine:
 //! Machine: MEM=24M

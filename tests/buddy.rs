@@ -1,4 +1,4 @@
-//! Pages: whole blocks of every order, wrong frees, and the page tables that show all of it.
+//! Pages: whole blocks of every order, wrong frees, and /proc's tables.
 //!
 //! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"

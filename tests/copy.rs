@@ -1,4 +1,4 @@
-//! The chapter's copies: what they cost with quanta from kmalloc and with quanta of whole pages.
+//! The chapter's copies: what they cost by kmalloc and by whole pages.
 //!
 //! Guest time counts instructions here, so costs are exact.
 //!

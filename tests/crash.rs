@@ -1,4 +1,6 @@
-//! A fault that nobody expected ends the machine, and the report says what, where and in which context.
+//! A fault that nobody expected ends the machine with a report.
+//!
+//! It says what, where and in which context.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

@@ -1,4 +1,4 @@
-//! The scull drivers on the real allocators: from threads, and from timer callbacks in interrupt context.
+//! The scull drivers on the real allocators: threads, and timer callbacks.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

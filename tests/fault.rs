@@ -1,4 +1,4 @@
-//! Faults: accesses that are allowed to fail, protected memory, and a stack that is used up.
+//! Faults: accesses that may fail, protected memory, a stack used up.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

@@ -1,4 +1,6 @@
-//! The floppy disk, read by a real 8237 and 82077 (QEMU's): the disk holds the numbers from 1 on, a line each.
+//! The floppy disk, read by a real 8237 and 82077 (QEMU's).
+//!
+//! The disk holds the numbers from 1 on, a line each.
 //!
 //! Machine: FLOPPY=counting
 //! Machine: FLOPPY=counting MEM=24M CPU=max

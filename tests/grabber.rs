@@ -1,4 +1,6 @@
-//! The frame grabber: a picture in the frame buffer arrives in /dev/grabber0, whatever memory the driver got.
+//! The frame grabber: a picture arrives in /dev/grabber0.
+//!
+//! Whatever memory the driver got.
 //!
 //! Machine: APPEND="bigphysarea=769"
 //! Machine: APPEND="bigphysarea=769 highmem=64M" FIRMWARE=uefi

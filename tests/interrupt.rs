@@ -1,4 +1,4 @@
-//! Interrupts: the tick, timers, soft interrupts and task queues, and what may be done in them.
+//! Interrupts: tick, timers, soft interrupts, task queues, what is allowed.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

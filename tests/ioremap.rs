@@ -1,4 +1,6 @@
-//! ioremap: a real device's registers (QEMU's HPET), video memory, and the ranges that are refused.
+//! ioremap: a real device's registers, video memory, refused ranges.
+//!
+//! The device is QEMU's HPET.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

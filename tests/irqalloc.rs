@@ -1,4 +1,4 @@
-//! Allocation in interrupt context, beside threads that allocate too; and what is refused there.
+//! Allocation in interrupt context, beside threads; and what is refused.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

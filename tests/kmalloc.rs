@@ -1,4 +1,4 @@
-//! kmalloc: size classes, DMA twins, wrong frees, and the global allocator that stands on it.
+//! kmalloc: size classes, DMA twins, wrong frees, the global allocator.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

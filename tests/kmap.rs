@@ -1,4 +1,4 @@
-//! High memory: pages outside of the direct map, shown by kmap, used by vmalloc.
+//! High memory: pages outside of the direct map, by kmap and by vmalloc.
 //!
 //! Machine: APPEND="highmem=64M min_free_kbytes=2048"
 //! Machine: FIRMWARE=uefi APPEND="highmem=64M"

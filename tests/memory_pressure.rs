@@ -1,4 +1,4 @@
-//! When memory is short: who stops where, who sleeps, who is woken, and what kswapd gives back.
+//! When memory is short: who stops, who sleeps, who is woken, who gives back.
 //!
 //! Machine: MEM=32M
 //! Machine: MEM=96M APPEND="highmem=64M"

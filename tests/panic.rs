@@ -1,4 +1,4 @@
-//! A panic ends the run, with its message and the names of the functions that led to it.
+//! A panic ends the run, with its message and the names of its callers.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

@@ -1,4 +1,6 @@
-//! The PCI bus and the claims on addresses: the VGA frame buffer and the HPET are found, claimed, mapped and used.
+//! The PCI bus and the claims on addresses: devices found, claimed, used.
+//!
+//! They are the VGA frame buffer and the HPET.
 //!
 //! Machine:
 //! Machine: FIRMWARE=uefi CPU=max APPEND="highmem=64M"

@@ -1,4 +1,4 @@
-//! Rights of pages: large pages in parts, the initial files, and the kernel image's frames.
+//! Rights of pages: parts of large ones, initial files, the kernel image.
 //!
 //! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"

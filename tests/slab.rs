@@ -1,4 +1,4 @@
-//! Lookaside caches: constructors, destruction, what /proc shows, and growth in interrupt context.
+//! Lookaside caches: constructors, destruction, /proc, growth in interrupts.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

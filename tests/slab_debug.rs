@@ -1,4 +1,4 @@
-//! Debugged kmalloc: what is written where it must not be is found, and the kernel goes on.
+//! Debugged kmalloc: stray writes are found, and the kernel goes on.
 //!
 //! Machine: APPEND=slab_debug=FZPU
 //! Machine: APPEND="slab_debug=FZPU highmem=64M"

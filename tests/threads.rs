@@ -1,4 +1,4 @@
-//! Threads: preemption, waiting, locks, and the refusal to sleep where that is wrong.
+//! Threads: preemption, waiting, locks, and where sleeping is refused.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

@@ -1,4 +1,4 @@
-//! vmalloc: areas page by page, guard pages, no stale translation after vfree, and what is refused.
+//! vmalloc: areas page by page, guard pages, fresh translations, refusals.
 //!
 //! Machine: MEM=32M
 //! Machine: MEM=96M APPEND="highmem=64M"

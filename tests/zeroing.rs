@@ -1,4 +1,6 @@
-//! `init_on_alloc=1`, `init_on_free=1`: pages and objects of the kernel are zeroed when they come, or when they go.
+//! `init_on_alloc=1`, `init_on_free=1`: memory of the kernel is zeroed.
+//!
+//! Pages and objects, when they come, or when they go.
 //!
 //! Machine: APPEND="init_on_alloc=1 highmem=32M"
 //! Machine: APPEND="init_on_free=1 highmem=32M"

@@ -1,4 +1,4 @@
-//! CPUs for the benchmark's threads: a number, a count of pins, a core of the machine.
+//! The CPU of a benchmark's thread: a number, a count of pins, a core.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering, compiler_fence};

@@ -1,7 +1,9 @@
-//! Compares the allocators of pages, objects and areas with those of crates.io, all in one run.
+//! Compares our allocators with those of crates.io, all in one run.
 //!
-//! Prints the tables, and writes them to `docs/benchmarks.md` with a plot each. A program, not a test: it judges no figure.
-//! With an argument it only prints the rows whose names contain that, for our allocators and the limits.
+//! Allocators of pages, objects and areas.
+//!
+//! Prints the tables, and writes them to `docs/benchmarks.md` with a plot each. A program, not a test: it judges no
+//! figure. With an argument it only prints the rows whose names contain that, for our allocators and the limits.
 //!
 //! `peers` has the allocators, `rows` what is measured, `results` what came out, `table`, `plot` and `page` the output.
 

@@ -1,4 +1,6 @@
-//! A plot: for each row in ticks a bar for ours, the best peer and the limit, on a logarithmic axis.
+//! A plot: a row's bars for ours, the best peer and the limit.
+//!
+//! The axis is logarithmic; rows in ticks only.
 
 use crate::peers::Role;
 use crate::results::{Line, Results};

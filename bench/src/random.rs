@@ -1,4 +1,6 @@
-//! Random numbers that are the same in every run (Marsaglia's xorshift with Vigna's multiplier).
+//! Random numbers that are the same in every run.
+//!
+//! Marsaglia's xorshift with Vigna's multiplier.
 
 /// A generator.
 pub struct Random(u64);

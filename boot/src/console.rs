@@ -1,4 +1,4 @@
-//! The kernel's side of the serial line: what of it to show, and when input may be sent.
+//! The kernel's side of the serial line: what to show, and when to send.
 //!
 //! The kernel marks two moments with a byte each, which the user never sees: its first byte (STX) tells its
 //! own text from the firmware's, and XON says that it reads the port from here on.

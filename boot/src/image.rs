@@ -22,8 +22,8 @@ use crate::{host, ramdisk, symbols};
 
 const PAGE: usize = 4096;
 
-/// The disk image of a kernel with the initial files under `rootfs`; made anew only if the kernel, the files or this program
-/// changed.
+/// The disk image of a kernel with the initial files under `rootfs`; made anew only if the kernel, the files or this
+/// program changed.
 pub fn up_to_date(elf: &Path, firmware: Firmware, rootfs: &Path) -> Result<PathBuf> {
     let image = beside(elf, &format!("{firmware}{}.img", mark(rootfs)));
     let mut inputs = ramdisk::inputs(rootfs)?;

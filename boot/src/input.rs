@@ -1,4 +1,6 @@
-//! What goes to the guest: standard input, held back until the guest reads it, and ^D at its end.
+//! What goes to the guest: standard input, held back until the guest reads.
+//!
+//! At its end it is sent ^D.
 
 use std::io::{self, IsTerminal, Read, Write};
 

@@ -1,4 +1,4 @@
-//! Scullery's host program: makes disk images from the kernel and runs them in QEMU.
+//! Scullery's host program: makes disk images and runs them in QEMU.
 //!
 //! `boot image ELF`, `boot run ELF` and `boot test ELF`; the machine is described by environment variables
 //! (settings.rs), which make passes on. Exit status: 0 the guest said success, 1 it said failure, 2 anything

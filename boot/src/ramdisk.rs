@@ -1,4 +1,6 @@
-//! The initial files: everything under rootfs/ as a small tar archive, the same bytes every time.
+//! The initial files: everything under rootfs/ as a small tar archive.
+//!
+//! The archive has the same bytes every time.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The machine to boot, as described by environment variables (make's variables).
+//! The machine to boot, as environment variables (make's) describe it.
 
 use std::env;
 use std::fmt;

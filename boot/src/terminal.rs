@@ -1,4 +1,6 @@
-//! The user's terminal while the guest owns it: each key goes through at once, ^C included.
+//! The user's terminal while the guest owns it: keys go through at once.
+//!
+//! ^C included.
 
 use std::io;
 

@@ -1,8 +1,9 @@
 //! Bootmem: memory for those who need it before the page allocator stands.
 //!
-//! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`] in any order, overlapping or not: what is
-//! withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left to the page
-//! allocator, once, by value. What was allocated here is never given back to it. (Chapter: "Boot-Time Allocation".)
+//! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`] in any order, overlapping or not:
+//! what is withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left
+//! to the page allocator, once, by value. What was allocated here is never given back to it. (Chapter: "Boot-Time
+//! Allocation".)
 //!
 //! Invariants: (a) what is free is RAM, not withheld, and not hidden; (b) a firmware map of more pieces than the tables
 //! hold costs RAM ([`Bootmem::lost`]), and never makes RAM of what is none.
@@ -115,8 +116,8 @@ impl Bootmem {
         self.lost
     }
 
-    /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved there
-    /// stays reserved for good.
+    /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved
+    /// there stays reserved for good.
     pub fn keep_only(&mut self, kept: &RegionSet) -> Result<RegionSet, BootmemError> {
         let (mut free, mut hidden) = (self.free.clone(), self.free.clone());
         kept.ranges().iter().try_for_each(|&range| hidden.remove(range))?;
@@ -177,8 +178,8 @@ impl Bootmem {
         self.alloc_at(size, align, goal, limit)
     }
 
-    /// Allocates `size` bytes, aligned to `align`, a power of two: from `goal` on or, if there is nothing, lower; all of it
-    /// below `limit`. Requests that fill no whole pages share them. The caller clears the memory.
+    /// Allocates `size` bytes, aligned to `align`, a power of two: from `goal` on or, if there is nothing, lower; all
+    /// of it below `limit`. Requests that fill no whole pages share them. The caller clears the memory.
     pub fn alloc_at(
         &mut self,
         size: usize,

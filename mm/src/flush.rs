@@ -9,8 +9,8 @@ pub enum AddressSpace {
     Kernel,
 }
 
-/// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no new
-/// owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
+/// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no
+/// new owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
 /// [`flush_local`](crate::Platform::flush_local), has taken this.
 ///
 /// Dropping one is a bug, and fails where the feature `testing` is on; whoever has flushed it says so with

@@ -1,10 +1,11 @@
 //! kmap and kunmap: windows onto pages that the direct map does not show.
 //!
-//! (Chapter: "Memory zones"; the calls are 2.4's.) A page of low memory needs no window: its address is the direct map's.
+//! (Chapter: "Memory zones"; the calls are 2.4's.) A page of low memory needs no window: its address is the direct
+//! map's.
 //!
-//! A window that its last user has left goes on showing its page: it is *stale*, and whoever wants the same page gets it
-//! back. When no clean window is left, all stale ones are unmapped, and one flush makes them clean. So kunmap, which any
-//! context may call, never flushes, and the flush, which may wait for other CPUs, is kmap's, in process context.
+//! A window that its last user has left goes on showing its page: it is *stale*, and whoever wants the same page gets
+//! it back. When no clean window is left, all stale ones are unmapped, and one flush makes them clean. So kunmap, which
+//! any context may call, never flushes, and the flush, which may wait for other CPUs, is kmap's, in process context.
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
@@ -58,8 +59,8 @@ impl<P: Platform> Kmap<P> {
         if mapped == 1 { Ok(()) } else { Err(AllocError) }
     }
 
-    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the same
-    /// address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
+    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the
+    /// same address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
     pub(crate) fn kmap(&'static self, frame: Pfn, call: Call) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
         if let Some(addr) = self.pages.direct().page_address(frame) {

@@ -2,8 +2,8 @@
 //!
 //! # In another kernel
 //!
-//! Implement [`Platform`], hand [`Memory`] a [`PageMap`] and the free frames, and call. This kernel has 8 MiB, one CPU that
-//! never sleeps, and no page tables of its own, so no vmalloc:
+//! Implement [`Platform`], hand [`Memory`] a [`PageMap`] and the free frames, and call. This kernel has 8 MiB, one CPU
+//! that never sleeps, and no page tables of its own, so no vmalloc:
 //!
 //! ```
 //! # use core::ptr::NonNull;
@@ -15,7 +15,9 @@
 //! impl<T: Send> Lock<T> for Spin<T> {
 //!     fn new(value: T) -> Self { Self(std::sync::Mutex::new(value)) }
 //!     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R { f(&mut self.0.lock().expect("no panic under a lock")) }
-//!     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> { self.0.try_lock().ok().map(|mut value| f(&mut value)) }
+//!     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+//!         self.0.try_lock().ok().map(|mut value| f(&mut value))
+//!     }
 //! }
 //!
 //! struct OnlyCpu; // Yours keeps preemption off until it is dropped.

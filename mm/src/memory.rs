@@ -1,12 +1,12 @@
 //! The allocators put together: the chapter's calls, by the chapter's names.
 //!
-//! [`Memory`] owns four parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with the
-//! [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it on; what
-//! the parts know about themselves is asked of them ([`pages`](Memory::pages), [`objects`](Memory::objects),
+//! [`Memory`] owns four parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with
+//! the [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it
+//! on; what the parts know about themselves is asked of them ([`pages`](Memory::pages), [`objects`](Memory::objects),
 //! [`areas`](Memory::areas)).
 //!
-//! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or argument is
-//! reported, changes nothing, and returns what was wrong.
+//! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or
+//! argument is reported, changes nothing, and returns what was wrong.
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. the list of caches;
@@ -44,8 +44,8 @@ pub struct Memory<P: Platform> {
 }
 
 impl<P: Platform> Memory<P> {
-    /// Makes allocators without memory in `place`, where they stay: call [`release`](Self::release) for each free range, then
-    /// [`init_caches`](Self::init_caches).
+    /// Makes allocators without memory in `place`, where they stay: call [`release`](Self::release) for each free
+    /// range, then [`init_caches`](Self::init_caches).
     pub fn init(place: &'static mut MaybeUninit<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
         let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
@@ -158,8 +158,8 @@ impl<P: Platform> Memory<P> {
         self.pages.alloc_pages(gfp, order, Call::here(&"alloc_pages"))
     }
 
-    /// Allocates 2^`order` contiguous pages and returns the address of the first, aligned to the block's size: the chapter's
-    /// `__get_free_pages`. Context and content as [`alloc_pages`](Self::alloc_pages).
+    /// Allocates 2^`order` contiguous pages and returns the address of the first, aligned to the block's size: the
+    /// chapter's `__get_free_pages`. Context and content as [`alloc_pages`](Self::alloc_pages).
     #[track_caller]
     #[inline]
     pub fn get_free_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
@@ -179,8 +179,8 @@ impl<P: Platform> Memory<P> {
         self.pages.get_zeroed_page(gfp, Call::here(&"get_zeroed_page"))
     }
 
-    /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block with
-    /// further references ([`get_page`](Self::get_page)) is freed when the last one goes.
+    /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block
+    /// with further references ([`get_page`](Self::get_page)) is freed when the last one goes.
     #[track_caller]
     #[inline]
     pub fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
@@ -210,8 +210,8 @@ impl<P: Platform> Memory<P> {
 
 /// The chapter's calls: "The Real Story of kmalloc" and "Lookaside Caches".
 impl<P: Platform> Memory<P> {
-    /// Allocates at least `size` bytes, 0 (which counts as 1) to 131072, physically contiguous and aligned to their class;
-    /// content undefined. Sleeps if `gfp` allows it and memory is short. Free it with [`kfree`](Self::kfree).
+    /// Allocates at least `size` bytes, 0 (which counts as 1) to 131072, physically contiguous and aligned to their
+    /// class; content undefined. Sleeps if `gfp` allows it and memory is short. Free it with [`kfree`](Self::kfree).
     #[track_caller]
     #[inline(always)]
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -224,8 +224,8 @@ impl<P: Platform> Memory<P> {
         self.objects.kzalloc(size, gfp, Call::here(&"kmalloc"))
     }
 
-    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null. It
-    /// moves only if its class is too small; on failure it stays as it was. Context as kmalloc.
+    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
+    /// It moves only if its class is too small; on failure it stays as it was. Context as kmalloc.
     #[track_caller]
     pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
@@ -244,8 +244,8 @@ impl<P: Platform> Memory<P> {
         self.objects.kmem_cache_create(spec, Call::here(&"kmem_cache_create"))
     }
 
-    /// Allocates an object; content is what the constructor or the last owner left. `gfp` matters only when the cache must
-    /// grow, except that a call that may sleep is refused where the caller may not.
+    /// Allocates an object; content is what the constructor or the last owner left. `gfp` matters only when the cache
+    /// must grow, except that a call that may sleep is refused where the caller may not.
     #[track_caller]
     #[inline]
     pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -266,8 +266,8 @@ impl<P: Platform> Memory<P> {
         self.objects.kmem_cache_shrink(cache, Call::here(&"kmem_cache_shrink"))
     }
 
-    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
-    /// that were. Destructors run. A request that may not sleep gets nothing.
+    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many
+    /// pages that were. Destructors run. A request that may not sleep gets nothing.
     #[track_caller]
     pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
         self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
@@ -284,7 +284,8 @@ impl<P: Platform> Memory<P> {
 /// The chapter's calls: "vmalloc and Friends". Process context only, all of them; they may sleep.
 impl<P: Platform> Memory<P> {
     /// Allocates at least `size` bytes of contiguous addresses, in whole pages, each taken by itself; one unmapped page
-    /// follows. Content undefined. Refused: 0 bytes, more than the machine's memory. Free it with [`vfree`](Self::vfree).
+    /// follows. Content undefined. Refused: 0 bytes, more than the machine's memory. Free it with
+    /// [`vfree`](Self::vfree).
     #[track_caller]
     #[inline]
     pub fn vmalloc(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
@@ -322,28 +323,29 @@ impl<P: Platform> Memory<P> {
         self.areas.vfree(addr, Call::here(&"vfree"))
     }
 
-    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and aligned.
-    /// Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
+    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and
+    /// aligned. Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
     #[track_caller]
     pub fn vmap(&'static self, pages: &[Pfn]) -> Result<VirtAddr, AllocError> {
         self.areas.vmap(pages, Call::here(&"vmap"))
     }
 
-    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any more.
-    /// Errors as [`vfree`](Self::vfree).
+    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any
+    /// more. Errors as [`vfree`](Self::vfree).
     #[track_caller]
     pub fn vunmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.areas.vunmap(addr, Call::here(&"vunmap"))
     }
 
-    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. vfree and iounmap
-    /// put the flush off: call this when no stale translation may be left at all.
+    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. vfree and
+    /// iounmap put the flush off: call this when no stale translation may be left at all.
     pub fn vm_unmap_aliases(&'static self) -> usize {
         self.areas.unmap_aliases()
     }
 
-    /// Maps the device memory at `phys`, `size` bytes, uncached; the result points to the same offset in the first page.
-    /// Refused: 0 bytes, a range that wraps around, memory of the allocators or the kernel. Undo: [`iounmap`](Self::iounmap).
+    /// Maps the device memory at `phys`, `size` bytes, uncached; the result points to the same offset in the first
+    /// page. Refused: 0 bytes, a range that wraps around, memory of the allocators or the kernel. Undo:
+    /// [`iounmap`](Self::iounmap).
     #[track_caller]
     #[inline]
     pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
@@ -366,8 +368,8 @@ impl<P: Platform> Memory<P> {
 
 /// The calls on high memory that the chapter's "Memory zones" needs.
 impl<P: Platform> Memory<P> {
-    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the same
-    /// address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
+    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the
+    /// same address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
     #[track_caller]
     pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
         self.kmap.kmap(frame, Call::here(&"kmap"))
@@ -380,8 +382,8 @@ impl<P: Platform> Memory<P> {
         self.kmap.kunmap(frame, Call::here(&"kunmap"))
     }
 
-    /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped. Fails
-    /// beyond four at a time on a CPU.
+    /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped.
+    /// Fails beyond four at a time on a CPU.
     pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
         self.pages.kmap_atomic(frame)
     }

@@ -56,7 +56,8 @@ impl Order {
         }
     }
 
-    /// The largest block that may start at the page with this number, aligned to its size, and is not longer than `pages`.
+    /// The largest block that may start at the page with this number, aligned to its size, and is not longer than
+    /// `pages`.
     pub const fn largest_at(page: u32, pages: u32) -> Self {
         let (aligned, fits) = (page.trailing_zeros(), if pages == 0 { 0 } else { pages.ilog2() });
         let order = if aligned < fits { aligned } else { fits };

@@ -1,8 +1,9 @@
 //! What every cache of a CPU has in common: how many CPUs, and how their caches are emptied.
 //!
-//! Pages, objects and address ranges each keep a cache on every CPU. A caller that has pinned a CPU may touch its cache;
-//! no other CPU may. So whoever wants the caches of all CPUs emptied ([`drain`]) empties its own and those of CPUs where
-//! nothing runs, and asks the others, which look at their [`DrainRequests`] whenever they leave their fast way.
+//! Pages, objects and address ranges each keep a cache on every CPU. A caller that has pinned a CPU may touch its
+//! cache; no other CPU may. So whoever wants the caches of all CPUs emptied ([`drain`]) empties its own and those of
+//! CPUs where nothing runs, and asks the others, which look at their [`DrainRequests`] whenever they leave their fast
+//! way.
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::platform::{Pinned, Platform};
@@ -40,8 +41,8 @@ impl DrainRequests {
     }
 }
 
-/// Empties the caches of all CPUs that `hold` something: `empty` is called for this CPU and for those where nothing runs,
-/// which the caller is pinned to meanwhile; the others are asked. Any context.
+/// Empties the caches of all CPUs that `hold` something: `empty` is called for this CPU and for those where nothing
+/// runs, which the caller is pinned to meanwhile; the others are asked. Any context.
 pub(crate) fn drain<P: Platform>(
     platform: &P,
     requests: &DrainRequests,

@@ -51,8 +51,8 @@ pub trait Pinned {
     /// The CPU's number, from 0 on.
     fn cpu(&self) -> usize;
 
-    /// The number of the caches that the caller has to himself: the CPU's, but [`MAX_CPUS`](crate::MAX_CPUS), for none, if
-    /// the caller may have interrupted somebody who is pinned.
+    /// The number of the caches that the caller has to himself: the CPU's, but [`MAX_CPUS`](crate::MAX_CPUS), for none,
+    /// if the caller may have interrupted somebody who is pinned.
     ///
     /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
     /// interrupt changes that comes while somebody is pinned.
@@ -67,8 +67,8 @@ pub trait Platform: Sync + Sized + 'static {
     /// What [`pin`](Self::pin) returns; dropping it ends the promise.
     type Pin: Pinned;
 
-    /// Keeps the caller on its CPU: the only way to the caches of a CPU. Any context. `None` for a caller that has no CPU
-    /// of its own; it goes without caches.
+    /// Keeps the caller on its CPU: the only way to the caches of a CPU. Any context. `None` for a caller that has no
+    /// CPU of its own; it goes without caches.
     fn pin(&self) -> Option<Self::Pin>;
 
     /// Pins the caller to `cpu` as if it ran there, if nobody does: to empty the caches of a CPU that has stopped.
@@ -99,8 +99,8 @@ pub trait Platform: Sync + Sized + 'static {
     /// Wakes those that sleep in [`wait_for_memory`](Self::wait_for_memory). Any context.
     fn wake_waiters(&self);
 
-    /// Maps pages from `at` on to `frames`, and returns how many that were: all, or as many as could be before a table was
-    /// missing. Never sleeps. Neighbours are mapped by large pages where their alignment and that of `at` allow it.
+    /// Maps pages from `at` on to `frames`, and returns how many that were: all, or as many as could be before a table
+    /// was missing. Never sleeps. Neighbours are mapped by large pages where their alignment and that of `at` allow it.
     ///
     /// Where a page table is missing it takes the zeroed frame in `spare` for it.
     ///
@@ -115,14 +115,14 @@ pub trait Platform: Sync + Sized + 'static {
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError>;
 
-    /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of pages
-    /// of each leaf that was there. The translations may live on in TLBs until [`flush`](Self::flush).
+    /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
+    /// pages of each leaf that was there. The translations may live on in TLBs until [`flush`](Self::flush).
     ///
     /// `each` is called under the lock of the page tables: it must neither lock nor take long.
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
 
-    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages of
-    /// which they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
+    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages
+    /// of which they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
     ///
     /// # Errors
     /// Nothing was changed. [`MapError::TableMissing`]: add a zeroed frame to `spares` and call again.
@@ -146,21 +146,21 @@ pub trait Platform: Sync + Sized + 'static {
     /// The frame that the page at `at` is mapped to.
     fn translate(&self, at: VirtAddr) -> Option<Pfn>;
 
-    /// Takes a page table out that maps part of `from..end` and is empty; its frame is the caller's after the flush. `None`
-    /// when every table maps something.
+    /// Takes a page table out that maps part of `from..end` and is empty; its frame is the caller's after the flush.
+    /// `None` when every table maps something.
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)>;
 
-    /// Whether [`flush`](Self::flush) may be called in any context: true where one CPU runs. Then GFP_ATOMIC reaches what
-    /// freed areas left behind too, down to the last page.
+    /// Whether [`flush`](Self::flush) may be called in any context: true where one CPU runs. Then GFP_ATOMIC reaches
+    /// what freed areas left behind too, down to the last page.
     const FLUSH_ANYWHERE: bool = false;
 
-    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every CPU;
-    /// ends with [`MustFlush::flushed`]. It may wait for other CPUs: process context, not pinned, without a lock held,
-    /// unless [`FLUSH_ANYWHERE`](Self::FLUSH_ANYWHERE).
+    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every
+    /// CPU; ends with [`MustFlush::flushed`]. It may wait for other CPUs: process context, not pinned, without a lock
+    /// held, unless [`FLUSH_ANYWHERE`](Self::FLUSH_ANYWHERE).
     fn flush(&self, must_flush: MustFlush);
 
-    /// Drops every cached translation that `must_flush` tells of on this CPU; ends with [`MustFlush::flushed`]. Any context,
-    /// pinned: it is for addresses that no other CPU uses.
+    /// Drops every cached translation that `must_flush` tells of on this CPU; ends with [`MustFlush::flushed`]. Any
+    /// context, pinned: it is for addresses that no other CPU uses.
     fn flush_local(&self, must_flush: MustFlush) {
         self.flush(must_flush);
     }

@@ -8,18 +8,18 @@ use crate::gfp::GfpFlags;
 
 /// Somebody who holds memory that can be given back when there is need. No call allocates anything.
 pub trait Shrinker: Sync {
-    /// Gives back what it can under these flags and returns how many pages that were. It starts I/O only if the flags have
-    /// [`GfpFlags::IO`]. Process context; it may sleep.
+    /// Gives back what it can under these flags and returns how many pages that were. It starts I/O only if the flags
+    /// have [`GfpFlags::IO`]. Process context; it may sleep.
     fn shrink(&'static self, gfp: GfpFlags) -> usize;
 
-    /// Gives back what is free but for a last step, such as a flush, and returns how many pages that were. Any context, and
-    /// no lock of the allocators is held: it is asked before an allocation is refused.
+    /// Gives back what is free but for a last step, such as a flush, and returns how many pages that were. Any context,
+    /// and no lock of the allocators is held: it is asked before an allocation is refused.
     fn settle(&'static self) -> usize {
         0
     }
 
-    /// Gives back everything that is not in use, however dear it will be to get again; returns how many pages that were.
-    /// Process context. (`echo 3 > /proc/sys/vm/drop_caches`)
+    /// Gives back everything that is not in use, however dear it will be to get again; returns how many pages that
+    /// were. Process context. (`echo 3 > /proc/sys/vm/drop_caches`)
     fn purge(&'static self) -> usize {
         self.shrink(GfpFlags::KERNEL)
     }

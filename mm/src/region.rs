@@ -1,7 +1,7 @@
 //! A sorted set of frame ranges in a table of fixed size.
 //!
-//! Invariant: ranges are not empty, ascend, and neither overlap nor touch. What does not fit into the table is refused and
-//! changes nothing; the calls that never refuse say on which side they err.
+//! Invariant: ranges are not empty, ascend, and neither overlap nor touch. What does not fit into the table is refused
+//! and changes nothing; the calls that never refuse say on which side they err.
 
 use crate::addr::{Pfn, PfnRange};
 use crate::error::BootmemError;
@@ -83,8 +83,8 @@ impl RegionSet {
         }
     }
 
-    /// [`insert`](Self::insert) that is never refused: the smallest ranges are left out until [`ROOM`] is left for others.
-    /// Returns the frames left out.
+    /// [`insert`](Self::insert) that is never refused: the smallest ranges are left out until [`ROOM`] is left for
+    /// others. Returns the frames left out.
     pub fn insert_or_drop(&mut self, range: PfnRange) -> usize {
         match self.insert(range) {
             Ok(()) => self.make_room(),
@@ -92,7 +92,8 @@ impl RegionSet {
         }
     }
 
-    /// [`insert`](Self::insert) that is never refused: with a full table the narrowest gap between two ranges is filled.
+    /// [`insert`](Self::insert) that is never refused: with a full table the narrowest gap between two ranges is
+    /// filled.
     pub fn insert_or_widen(&mut self, range: PfnRange) {
         while self.insert(range).is_err() {
             let gap = |at: &usize| self.ranges[*at].start.as_u32() - self.ranges[*at - 1].end.as_u32();
@@ -103,8 +104,8 @@ impl RegionSet {
         }
     }
 
-    /// [`remove`](Self::remove) that is never refused: the smallest ranges go as well until [`ROOM`] is left for others.
-    /// Returns how many frames went so.
+    /// [`remove`](Self::remove) that is never refused: the smallest ranges go as well until [`ROOM`] is left for
+    /// others. Returns how many frames went so.
     pub fn remove_or_drop(&mut self, range: PfnRange) -> usize {
         // What is removed next has room in a set that leaves some; else the whole range that would fall into two goes.
         let mut lost = self.make_room();

@@ -1,7 +1,7 @@
 //! Runs of pages in the kernel's page tables, and the tables that they need.
 //!
-//! [`PageTables`] stands on the page allocator: the platform writes entries, and where it lacks a table this part gets one.
-//! Areas, windows and whoever else maps pages share it.
+//! [`PageTables`] stands on the page allocator: the platform writes entries, and where it lacks a table this part gets
+//! one. Areas, windows and whoever else maps pages share it.
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,8 +36,8 @@ impl<P: Platform> PageTables<P> {
         Self { pages, count: AtomicUsize::new(0) }
     }
 
-    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns how
-    /// many that were. Fewer than all only after a failure, which has been reported. Process context.
+    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns
+    /// how many that were. Fewer than all only after a failure, which has been reported. Process context.
     #[inline]
     pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> usize {
         match self.pages.platform().map(at, frames, mapping, &mut None) {

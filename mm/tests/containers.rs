@@ -1,4 +1,6 @@
-//! Vectors and strings as people expect them; what they hold is dropped once, whatever happens, and nothing leaks.
+//! Vectors and strings as people expect them.
+//!
+//! What they hold is dropped once, whatever happens, and nothing leaks.
 
 mod common;
 

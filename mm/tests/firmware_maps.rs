@@ -1,5 +1,7 @@
-//! Bootmem over hostile firmware maps: out of order, overlapping, empty, turned around, adjacent, to the end of the address
-//! space and beyond what frames can count. A page at a time is compared with what the map says of it.
+//! Bootmem over hostile firmware maps, compared a page at a time with the map.
+//!
+//! Their regions are out of order, overlapping, empty, turned around, adjacent, at the end of the address space and
+//! beyond what frames can count.
 
 use mm::region::RegionSet;
 use mm::testing::Rng;

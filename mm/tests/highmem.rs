@@ -1,4 +1,6 @@
-//! High memory has no address of its own: whatever would need one is refused, and the rest of the calls take it.
+//! High memory has no address: what would need one is refused.
+//!
+//! The rest of the calls take it.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What stands before the slabs: magazines on each CPU, their depot, and the ways past them.
+//! What stands before the slabs: magazines, their depot, and ways past them.
 
 mod common;
 

@@ -1,4 +1,6 @@
-//! Page allocation fails at every n-th time: each call returns its error, leaks nothing, and works afterwards.
+//! Page allocation fails at every n-th time, and nothing else breaks.
+//!
+//! Each call returns its error, leaks nothing, and works afterwards.
 
 mod common;
 
@@ -9,8 +11,8 @@ use mm::{
     AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr,
 };
 
-/// Runs `call`, which undoes what it does, with ever more page allocations granted until it succeeds; returns how many it
-/// needed.
+/// Runs `call`, which undoes what it does, with ever more page allocations granted until it succeeds; returns how many
+/// it needed.
 fn fails_cleanly(what: &str, call: impl Fn(Kernel) -> Result<(), AllocError>) -> i64 {
     fails_cleanly_at(0..2000, what, call)
 }

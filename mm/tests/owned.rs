@@ -1,4 +1,4 @@
-//! kmalloc's relatives, many objects at once, typed caches, and containers as people expect them.
+//! kmalloc's relatives, many objects at once, typed caches, containers.
 
 mod common;
 

@@ -1,4 +1,6 @@
-//! Magazines, depots, cleared pages and shrinkers: what stands before the zones and behind them.
+//! What stands before the zones and behind them.
+//!
+//! Magazines, depots, cleared pages and shrinkers.
 
 mod common;
 
@@ -22,7 +24,8 @@ fn handler() {
     }
 }
 
-/// Runs `f` again and again, interrupted at its first step, its second, and so on to the last; returns how many there are.
+/// Runs `f` again and again, interrupted at its first step, its second, and so on to the last; returns how many there
+/// are.
 fn at_every_step(memory: Kernel, mut f: impl FnMut()) -> usize {
     for step in 0.. {
         let ((), interrupted) = memory.platform().interrupt_at(step, handler, &mut f);

@@ -1,4 +1,4 @@
-//! Free address ranges: when they have a new owner, in what order, and how many a CPU keeps.
+//! Free address ranges: their new owners, their order, how many a CPU keeps.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! set_memory_ro and set_memory_rw: rights of parts of areas, tables for them, and what is refused.
+//! set_memory_ro and set_memory_rw: parts of areas, tables, refusals.
 
 mod common;
 

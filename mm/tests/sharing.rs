@@ -1,4 +1,4 @@
-//! What CPUs do not share: the objects that they get, and the cache lines of what describes them.
+//! What CPUs do not share: objects, and lines of what describes them.
 
 mod common;
 

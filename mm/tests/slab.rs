@@ -1,4 +1,4 @@
-//! Lookaside caches: constructors, colours, flags, empty slabs, and a destroy that refuses.
+//! Lookaside caches: constructors, colours, flags, empty slabs, destroying.
 
 mod common;
 

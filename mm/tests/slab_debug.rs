@@ -1,4 +1,4 @@
-//! Debugged caches: what is written where it must not be is found, reported and repaired, and all goes on.
+//! Debugged caches: a stray write is found, reported and repaired.
 
 mod common;
 

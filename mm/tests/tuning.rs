@@ -1,4 +1,4 @@
-//! What a write to /proc/slabinfo sets: how many objects a CPU keeps, and how many a refill takes.
+//! What a write to /proc/slabinfo sets: sizes of magazines and of refills.
 
 mod common;
 

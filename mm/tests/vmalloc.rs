@@ -1,4 +1,4 @@
-//! vmalloc and ioremap: single pages, guard pages, first fit, and what is refused.
+//! vmalloc and ioremap: single pages, guard pages, first fit, refusals.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! vmalloc's kin: other zones, cleared memory, large pages, and pages that the caller has already.
+//! vmalloc's kin: other zones, cleared memory, large pages, given pages.
 
 mod common;
 

@@ -1,4 +1,6 @@
-//! `init_on_alloc=1` and `init_on_free=1`: pages of every zone and every call are zeroed, and nothing else changes.
+//! `init_on_alloc=1` and `init_on_free=1`: every page is zeroed.
+//!
+//! Pages of every zone and every call; nothing else changes.
 
 mod common;
 

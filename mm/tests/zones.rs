@@ -1,4 +1,6 @@
-//! GFP flags and zones: who is served from where, down to which floor, and what happens when memory is short.
+//! GFP flags and zones: who is served from where, down to which floor.
+//!
+//! And what happens when memory is short.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Reading and writing for commands: whole writes, a small output buffer, lines, and a store that grows.
+//! Reading and writing for commands: whole writes, buffers, lines, a store.
 
 use core::fmt;
 

@@ -61,7 +61,8 @@ impl<'a> Options<'a> {
         number(self.value()?)
     }
 
-    /// The option's letters as a number: the `-5` form. `None`, and nothing taken, when the next word is no such number.
+    /// The option's letters as a number: the `-5` form. `None`, and nothing taken, when the next word is no such
+    /// number.
     pub fn dash_number(&mut self) -> Option<u64> {
         let word = self.args.get(0)?.strip_prefix('-')?;
         let value = word.parse().ok()?;

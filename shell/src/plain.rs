@@ -5,8 +5,8 @@ use crate::text::Text;
 
 /// Puts lines together from the bytes of a pipe or a script.
 ///
-/// CR, LF, and CR with LF each end a line; ^D on an empty line ends the input. A byte that does not fit is lost, and the
-/// line is then [`Event::TooLong`].
+/// CR, LF, and CR with LF each end a line; ^D on an empty line ends the input. A byte that does not fit is lost, and
+/// the line is then [`Event::TooLong`].
 #[derive(Default)]
 pub struct PlainReader {
     line: Text<LINE>,

@@ -1,4 +1,4 @@
-//! A system of files in memory, with a thread for each command, for the tests of this crate.
+//! A system of files in memory, with a thread a command, for these tests.
 
 use core::fmt;
 use core::time::Duration;

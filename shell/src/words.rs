@@ -1,4 +1,4 @@
-//! Words of a command, with quotes taken off and `$?` filled in, in a fixed buffer.
+//! Words of a command, quotes off and `$?` filled in, in a fixed buffer.
 
 use core::fmt::Write;
 

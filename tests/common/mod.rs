@@ -1,4 +1,6 @@
-//! What the memory tests share: conservation of pages, the kernel log, hoards of pages, calls in interrupt context.
+//! What the memory tests share.
+//!
+//! Conservation of pages, the kernel log, hoards of pages, calls in interrupt context.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -54,7 +56,8 @@ fn make_room_for_caches() {
     caches.into_iter().for_each(|cache| memory().kmem_cache_destroy(cache).unwrap());
 }
 
-/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same sizes.
+/// Runs `f`, and checks that the allocators are sound and the same pages are free as before, in blocks of the same
+/// sizes.
 pub fn conserves<R>(f: impl FnOnce() -> R) -> R {
     make_room_for_caches();
     let before = settled();

@@ -1,4 +1,4 @@
-//! What booting costs: instructions from the kernel's entry to its first prompt.
+//! What booting costs: instructions from the kernel's entry to its prompt.
 //!
 //! Under icount the guest's time-stamp counter advances by one an instruction, so the number is the same on
 //! every host. The kernel prints it: `boot: N cycles from entry to prompt`.

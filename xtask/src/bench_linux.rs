@@ -1,4 +1,6 @@
-//! The allocators beside Linux's: both kernels under the same QEMU, counting instructions, or ticks of the time.
+//! The allocators beside Linux's: both kernels under the same QEMU.
+//!
+//! They count instructions, or ticks of the time.
 //!
 //! bench/linux/run.sh measures Linux and keeps its console's log; our kernel runs its command `bench`. Both print
 //! lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the same names; the medians are laid side by side.
@@ -59,8 +61,8 @@ impl Clock {
 /// A row's name, and the median.
 type Row<'a> = (&'a str, f64);
 
-/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when the
-/// counter tells the time.
+/// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when
+/// the counter tells the time.
 pub fn compare() -> Result<ExitCode> {
     let clock = Clock::chosen();
     let linux = measure_linux(clock)?;

@@ -1,4 +1,6 @@
-//! The floppy disk of the tests: the numbers from 1 on, a line each, as far as 1,440 KiB reach.
+//! The floppy disk of the tests: the numbers from 1 on, a line each.
+//!
+//! As far as 1,440 KiB reach.
 
 use std::fmt::Write;
 use std::fs;

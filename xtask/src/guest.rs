@@ -1,4 +1,4 @@
-//! Booting a kernel by the runner (boot/) and taking down what its console shows.
+//! Boots a kernel by the runner (boot/) and takes down what it prints.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,6 @@
-//! Tests that run on this machine: unit, integration and documentation tests of all crates but the kernel.
+//! Tests that run on this machine: of all crates but the kernel.
+//!
+//! Unit, integration and documentation tests.
 
 use std::process::{Command, Stdio};
 

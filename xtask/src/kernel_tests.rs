@@ -1,4 +1,4 @@
-//! Bootable tests: each file under tests/ is a kernel that runs its tests and ends the machine.
+//! Bootable tests: each file under tests/ is a kernel that runs its tests.
 //!
 //! A file's header may ask for machines, one a line: `//! Machine: MEM=24M FIRMWARE=uefi`. It runs once on each.
 //! The lines that a test kernel prints are described in kernel/src/testing.rs.

@@ -1,4 +1,6 @@
-//! The machine that a test asks for: make variables in its header, `Machine: MEM=24M APPEND="a b"`.
+//! The machine that a test asks for, by make variables in its header.
+//!
+//! A line is `Machine: MEM=24M APPEND="a b"`.
 
 use anyhow::{Context, Result, bail};
 

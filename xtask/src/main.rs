@@ -1,14 +1,16 @@
-//! Scullery's test program: runs every test, on the host and in QEMU, and reports on the chapter.
+//! Scullery's test program: runs every test, and reports on chapter and house.
 //!
-//! Started by make, from the top of the tree. `test`, `test-host`, `test-qemu [NAME]`, `chapter`, `bench-boot`, `bench-linux`.
+//! Started by make, from the top of the tree, with one of [`COMMANDS`].
 
 mod bench_boot;
 mod bench_linux;
+mod breakpoints;
 mod cargo;
 mod chapter;
 mod floppy;
 mod guest;
 mod host_tests;
+mod house;
 mod kernel_tests;
 mod machine;
 mod parallel;
@@ -24,6 +26,10 @@ use anyhow::{Result, bail};
 
 use parallel::Job;
 use results::Results;
+
+/// What it can be told to do.
+const COMMANDS: &str =
+    "test | test-host | test-qemu [NAME] | chapter | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -44,9 +50,11 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
         ["chapter"] => chapter::report(),
+        ["check-house"] => house::report(),
+        ["breakpoints"] => breakpoints::print(),
         ["bench-boot"] => bench_boot::measure(),
         ["bench-linux"] => bench_linux::compare(),
-        _ => bail!("usage: xtask test | test-host | test-qemu [NAME] | chapter | bench-boot | bench-linux"),
+        _ => bail!("usage: xtask {COMMANDS}"),
     }
 }
 
@@ -55,6 +63,7 @@ fn test_everything() -> Result<ExitCode> {
     // Before any test runs, everything that boots is built: a mistake shows at once.
     let jobs = guest_jobs("")?;
     results.extend(host_tests::run()?);
+    results.extend([breakpoints::test()]);
     results.extend(parallel::run(jobs));
     results.save()?;
     Ok(results.summary())

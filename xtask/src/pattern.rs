@@ -1,7 +1,8 @@
 //! Expected console text with places that may differ.
 //!
 //! In a line: `{hex16}` sixteen hexadecimal digits, `{hex}` some, `{num}` a decimal number, `{pos}` one above 0,
-//! `{pad}` blanks, `{any}` anything. A line `{...}` alone stands for any number of lines. Blanks at a line's end do not count.
+//! `{pad}` blanks, `{any}` anything. A line `{...}` alone stands for any number of lines. Blanks at a line's end do not
+//! count.
 
 use anyhow::{Context, Result};
 use regex::Regex;

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_tag_belongs_to_the_function_around_or_below() {
-        let text = "// Shows: S1\n#[test]\nfn a() {\n}\n\nfn b() -> Result<(), ()> {\n    // Shows: S2, K3\n    fn c() {}\n}\n";
+        let text = "// Shows: S1\n#[test]\nfn a() {\n}\n\n\
+            fn b() -> Result<(), ()> {\n    // Shows: S2, K3\n    fn c() {}\n}\n";
         assert_eq!(pairs(&in_rust(text, "qemu::x")), ["S1 qemu::x::a", "S2 qemu::x::b", "K3 qemu::x::b"]);
     }
 

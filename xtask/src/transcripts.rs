@@ -1,4 +1,4 @@
-//! Transcript tests: lines typed at the real image's console, and what the console must then show.
+//! Transcript tests: lines typed at the real console, and what it shows.
 //!
 //! A file under tests/transcripts/ is a header, the input and the expected console:
 //!
@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_transcript_has_header_input_and_console() {
-        let text = "# Words.\nmachine: MEM=64M\nmachine: CPU=max\nstatus: 1\ninput: script\n--- input\nls\n--- console\n{...}\n";
+        let text = "# Words.\nmachine: MEM=64M\nmachine: CPU=max\nstatus: 1\ninput: script\n\
+            --- input\nls\n--- console\n{...}\n";
         let transcript = parse(text).expect("well formed");
         assert_eq!((transcript.machines.len(), transcript.status, transcript.way), (2, 1, Way::Script));
         assert_eq!((transcript.input.as_str(), transcript.console.as_str()), ("ls\n", "{...}\n"));

@@ -1,4 +1,6 @@
-//! Allocators of address ranges: range-alloc, offset-allocator, and a plain first fit over a B-tree. All behind a spinlock.
+//! Allocators of address ranges by others, all behind a spinlock.
+//!
+//! range-alloc, offset-allocator, and a plain first fit over a B-tree.
 //!
 //! They count in pages; a block's number is its first page and one.
 

@@ -1,4 +1,4 @@
-//! Bitmaps behind a spinlock: the tutorials' own, that of rCore, and that of ArceOS.
+//! Bitmaps behind a spinlock: the tutorials' own, rCore's, and ArceOS's.
 
 use axallocator::{BaseAllocator, BitmapPageAllocator, PageAllocator};
 use bitmap_allocator::{BitAlloc, BitAlloc64K};

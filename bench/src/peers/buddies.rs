@@ -1,4 +1,6 @@
-//! Buddy allocators of others: frame-alloc, buddy_system_allocator, buddy-slab-allocator.
+//! Buddy allocators of others.
+//!
+//! frame-alloc, buddy_system_allocator, buddy-slab-allocator.
 
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;

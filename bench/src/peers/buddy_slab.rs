@@ -1,4 +1,6 @@
-//! buddy-slab-allocator's objects, and the machine that it wants beneath: CPUs with slabs, and a spinlock.
+//! buddy-slab-allocator's objects, and the machine that it wants beneath.
+//!
+//! CPUs with slabs, and a spinlock.
 
 use core::panic::Location;
 use core::ptr::NonNull;

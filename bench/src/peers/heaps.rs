@@ -1,7 +1,9 @@
-//! Heaps behind a spinlock, asked for objects or whole pages: talc, linked_list_allocator, rlsf; axallocator's for objects.
+//! Heaps behind a spinlock, asked for objects or whole pages.
 //!
-//! The first three keep a header at each block. A block that must start at a page boundary therefore leaves most of a page
-//! unused before it, so these hold about half as many single pages as the others.
+//! talc, linked_list_allocator, rlsf; axallocator's for objects.
+//!
+//! The first three keep a header at each block. A block that must start at a page boundary therefore leaves most of a
+//! page unused before it, so these hold about half as many single pages as the others.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;

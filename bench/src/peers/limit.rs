@@ -1,4 +1,6 @@
-//! The limit: a bare stack of numbers for each class of request, without a lock, a check or a merge.
+//! The limit: a bare stack of numbers for each class of request.
+//!
+//! Without a lock, a check or a merge.
 
 use core::cell::UnsafeCell;
 

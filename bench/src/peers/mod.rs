@@ -1,7 +1,8 @@
 //! The allocators that are compared, behind one trait.
 //!
 //! Every call goes through a `dyn Peer`: a real call that no compiler looks into, with a request that it does not know.
-//! A request is what the allocator hands out: an [`Order`] of pages, the [`Bytes`] of an object, the [`Pages`] of an area.
+//! A request is what the allocator hands out: an [`Order`] of pages, the [`Bytes`] of an object, the [`Pages`] of an
+//! area.
 
 mod areas;
 mod bitmaps;

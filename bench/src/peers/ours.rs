@@ -1,4 +1,4 @@
-//! Ours: the calls of [`Memory`] on the benchmark's platform, with every check on.
+//! Ours: the calls of [`Memory`] on the benchmark's platform, all checks on.
 
 use core::ptr::{self, NonNull};
 

@@ -1,4 +1,4 @@
-//! Ours: [`mm::Memory`] on a platform as lean as a kernel's, with every check on.
+//! Ours: [`mm::Memory`] on a platform as lean as a kernel's, all checks on.
 
 use core::ptr::NonNull;
 

@@ -119,7 +119,8 @@ pub fn steady<R: Copy + 'static>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>)
     }))
 }
 
-/// Frees all pages, each by itself and in random order, until they are merged again. Only the frees and the merging count.
+/// Frees all pages, each by itself and in random order, until they are merged again. Only the frees and the merging
+/// count.
 pub fn drain(peer: &dyn Peer<Order>) -> Option<Round<'_>> {
     let mut random = Random::new(3);
     Some(Box::new(move || {

@@ -1,4 +1,4 @@
-//! Rows of space: what an allocator keeps for itself, and what it breaks into pieces.
+//! Rows of space: what an allocator keeps for itself, and what it splinters.
 
 use mm::{Order, PAGE_SIZE};
 

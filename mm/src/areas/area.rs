@@ -94,8 +94,8 @@ pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(crate) pages: usize,
-    /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so that
-    /// no reader sees half of a change.
+    /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so
+    /// that no reader sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the queue that this one waits in; that queue's owner's.
@@ -112,7 +112,8 @@ pub(crate) struct VmArea {
     pub(super) max_gap: Cell<usize>,
 }
 
-/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own them.
+/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AreaRef(NonNull<VmArea>);
 
@@ -200,8 +201,8 @@ impl VmArea {
         self.word.store(CLOSED | kind.bits(), Relaxed);
     }
 
-    /// Opens an area that was assigned and is the caller's alone. Returns the purpose as it stands in words beside a page's
-    /// address.
+    /// Opens an area that was assigned and is the caller's alone. Returns the purpose as it stands in words beside a
+    /// page's address.
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);

@@ -1,19 +1,20 @@
 //! Ranges that nobody has, and frames that go with them, as one CPU keeps them.
 //!
-//! Key types: [`CpuRanges`], one for each CPU. A freed area keeps its descriptor and its place in the tree, and waits in
-//! the quantum cache of its size, to be taken in a few steps, without a walk through the tree. An empty cache is refilled
-//! with ranges that follow one another.
+//! Key types: [`CpuRanges`], one for each CPU. A freed area keeps its descriptor and its place in the tree, and waits
+//! in the quantum cache of its size, to be taken in a few steps, without a walk through the tree. An empty cache is
+//! refilled with ranges that follow one another.
 //!
-//! No range may have a new owner before the TLBs are flushed, and one flush does for many. What was freed since the last
-//! one is *lazy*, and so are the frames that were mapped there. Lazy areas wait in one chain, and leave it together to be
-//! flushed; after that each goes to its quantum cache. Who frees ascending addresses gets them back ascending.
+//! No range may have a new owner before the TLBs are flushed, and one flush does for many. What was freed since the
+//! last one is *lazy*, and so are the frames that were mapped there. Lazy areas wait in one chain, and leave it
+//! together to be flushed; after that each goes to its quantum cache. Who frees ascending addresses gets them back
+//! ascending.
 //!
-//! Who may touch a CPU's ranges: the thread that is pinned to the CPU, and an interrupt only if it did not come in between
-//! ([`cache_index`](crate::platform::Pinned::cache_index)). Its words are atomics, read and written Relaxed, so that others may look at
-//! the counts.
+//! Who may touch a CPU's ranges: the thread that is pinned to the CPU, and an interrupt only if it did not come in
+//! between ([`cache_index`](crate::platform::Pinned::cache_index)). Its words are atomics, read and written Relaxed, so
+//! that others may look at the counts.
 //!
-//! Invariants (checked by [`CpuRanges::validate`]): every area here is `Free`; each is lazy or in the cache of its size;
-//! all are as many as counted.
+//! Invariants (checked by [`CpuRanges::validate`]): every area here is `Free`; each is lazy or in the cache of its
+//! size; all are as many as counted.
 
 use crate::areas::area::{AreaLink, AreaRef, AreaState};
 use crate::areas::area_chain::AreaChain;
@@ -78,8 +79,8 @@ impl CpuRanges {
         }
     }
 
-    /// Takes a range of exactly `pages` pages and a guard page, one of 2 MiB at a multiple of that; the area is the caller's
-    /// alone, and still `Free`.
+    /// Takes a range of exactly `pages` pages and a guard page, one of 2 MiB at a multiple of that; the area is the
+    /// caller's alone, and still `Free`.
     #[inline]
     pub(super) fn take(&self, pages: usize) -> Option<AreaRef> {
         self.caches[size_quantum(pages)?].take()
@@ -101,8 +102,8 @@ impl CpuRanges {
         self.frames.get()
     }
 
-    /// Sets the frames that wait for the flush: those that did, and others before them, of so many pages. Returns the pages
-    /// that wait.
+    /// Sets the frames that wait for the flush: those that did, and others before them, of so many pages. Returns the
+    /// pages that wait.
     #[inline]
     pub(super) fn add_frames(&self, frames: BlockChain, pages: usize) -> usize {
         self.frames.set(frames);
@@ -111,8 +112,8 @@ impl CpuRanges {
         pages
     }
 
-    /// Leaves an area whose entries are cleared until the flush, which covers `must_flush` too. Says whether that should come
-    /// at once, because enough areas wait.
+    /// Leaves an area whose entries are cleared until the flush, which covers `must_flush` too. Says whether that
+    /// should come at once, because enough areas wait.
     #[inline]
     pub(super) fn defer(&self, area: AreaRef, must_flush: MustFlush) -> bool {
         debug_assert!(must_flush.start() >= area.start && must_flush.end() <= area.end());

@@ -1,14 +1,14 @@
 //! Areas by their first address: how most frees find theirs, without the tree and its lock.
 //!
-//! Key types: [`AreaIndex`]: a table by the hash of the address, two places for each, in front of the tree. An entry says which
-//! area it has and whether that is open, in one word: of all who free an area at once, the one wins that closes this word.
-//! The entry is closed then, until the area is opened for its next owner. The state in the area's descriptor follows when
-//! the area is free: until then it says that the area is open.
+//! Key types: [`AreaIndex`]: a table by the hash of the address, two places for each, in front of the tree. An entry
+//! says which area it has and whether that is open, in one word: of all who free an area at once, the one wins that
+//! closes this word. The entry is closed then, until the area is opened for its next owner. The state in the area's
+//! descriptor follows when the area is free: until then it says that the area is open.
 //!
 //! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
-//! needed to give a place to another area, and only that of an open one is ever taken: a closed one is at work, or waits
-//! with its place for the next owner. Where no place can be taken, a new area has none and is freed by way of the tree. An
-//! area has left before its descriptor goes.
+//! needed to give a place to another area, and only that of an open one is ever taken: a closed one is at work, or
+//! waits with its place for the next owner. Where no place can be taken, a new area has none and is freed by way of the
+//! tree. An area has left before its descriptor goes.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Purpose};
@@ -52,7 +52,8 @@ impl AreaIndex {
         }
     }
 
-    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; it is the caller's then.
+    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; it is the
+    /// caller's then.
     #[inline]
     pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
         let open = addr.as_usize() | purpose.bits();

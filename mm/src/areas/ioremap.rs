@@ -10,8 +10,8 @@ use crate::platform::{Mapping, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables. The result points to the
-    /// same offset in the first mapped page.
+    /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables. The result points
+    /// to the same offset in the first mapped page.
     pub(crate) fn ioremap(&'static self, phys: PhysAddr, size: usize, call: Call) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
         let last = size.checked_sub(1).and_then(|rest| phys.checked_add(rest as u64)).and_then(PhysAddr::frame);

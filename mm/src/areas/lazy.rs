@@ -2,8 +2,8 @@
 //!
 //! vfree clears the entries at once. TLBs may go on showing the old frames, so frames and addresses get new owners only
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
-//! What waits is this CPU's, in a cache that it touches without a lock; before it is flushed, it is taken out, so that the
-//! flush may wait for other CPUs.
+//! What waits is this CPU's, in a cache that it touches without a lock; before it is flushed, it is taken out, so that
+//! the flush may wait for other CPUs.
 
 use core::ptr::NonNull;
 
@@ -35,7 +35,8 @@ pub(super) struct PinnedRanges<P: Platform> {
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// The free ranges that this CPU has at hand; `None` for a caller that may have interrupted their use, or has no CPU.
+    /// The free ranges that this CPU has at hand; `None` for a caller that may have interrupted their use, or has no
+    /// CPU.
     #[inline]
     pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
         let pin = self.platform().pin()?;
@@ -43,8 +44,8 @@ impl<P: Platform> AreaAllocator<P> {
         Some(PinnedRanges { ranges: self.cpus.get(cpu)?, cpu, pin })
     }
 
-    /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at once if
-    /// enough has gathered, or memory is short. Process context.
+    /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at
+    /// once if enough has gathered, or memory is short. Process context.
     #[inline]
     pub(super) fn take_apart(&'static self, area: AreaRef, purpose: Purpose) {
         let Some(PinnedRanges { ranges, cpu, pin }) = self.pin_ranges() else {
@@ -99,7 +100,8 @@ impl<P: Platform> AreaAllocator<P> {
         pages > most || frames.first().is_some_and(|frame| self.pages.is_tight(frame))
     }
 
-    /// One flush for all that was lazy on a CPU; then its frames and its ranges are free. Returns its pages. Not pinned.
+    /// One flush for all that was lazy on a CPU; then its frames and its ranges are free. Returns its pages. Not
+    /// pinned.
     #[cold]
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {
@@ -148,8 +150,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.return_descriptor(area.ptr());
     }
 
-    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Process context,
-    /// or any if the platform can flush anywhere; elsewhere it does nothing.
+    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Process
+    /// context, or any if the platform can flush anywhere; elsewhere it does nothing.
     ///
     /// What waits in the cache of a CPU that is busy stays that CPU's, flushed.
     pub(crate) fn unmap_aliases(&'static self) -> usize {
@@ -173,8 +175,8 @@ impl<P: Platform> AreaAllocator<P> {
         pages
     }
 
-    /// Gives back all ranges that are at hand, and the lazy ones before them; asks CPUs that are busy to do so. Context as
-    /// [`unmap_aliases`](Self::unmap_aliases). Returns the pages that came back.
+    /// Gives back all ranges that are at hand, and the lazy ones before them; asks CPUs that are busy to do so. Context
+    /// as [`unmap_aliases`](Self::unmap_aliases). Returns the pages that came back.
     pub(super) fn drain_ranges(&'static self) -> usize {
         let pages = self.unmap_aliases();
         let all = self.pool.with(RangePool::take_all);

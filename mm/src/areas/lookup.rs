@@ -49,8 +49,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.tree.with(|tree| tree.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
     }
 
-    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also when the tree is in use at this
-    /// moment.
+    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also when the tree is in use at
+    /// this moment.
     pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
         self.tree.try_with(|tree| tree.find(addr).map(AreaInfo::from))?
     }
@@ -72,7 +72,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.cpus.iter().map(CpuRanges::lazy_pages).sum()
     }
 
-    /// Checks every area, and the free ranges at hand; returns the first invariant that is broken. Needs the CPUs at rest.
+    /// Checks every area, and the free ranges at hand; returns the first invariant that is broken. Needs the CPUs at
+    /// rest.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         self.pool.with(|pool| pool.validate())?;
         let allocated = |word: Word| matches!(word.state(), PageState::Allocated(_));

@@ -1,13 +1,13 @@
 //! The area allocator: ranges of synthetic addresses for vmalloc, vmap and ioremap.
 //!
-//! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be several, each
-//! with addresses of its own.
+//! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be
+//! several, each with addresses of its own.
 //!
-//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` strings free ones together, `tree.rs` has all of them
-//! by address, `index.rs` finds most of them by their first address without the tree, `quantum.rs` and `cpu_ranges.rs` are
-//! what a CPU keeps, `pool.rs` what no CPU has room for. Above them: `lookup.rs`; `lazy.rs` (areas go, and when they are
-//! flushed); `reserve.rs` (areas come); and the calls: `vmalloc.rs`, `vmap.rs`, `ioremap.rs`, `rights.rs`.
-//! (Chapter: "vmalloc and Friends".)
+//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` strings free ones together, `tree.rs` has all
+//! of them by address, `index.rs` finds most of them by their first address without the tree, `quantum.rs` and
+//! `cpu_ranges.rs` are what a CPU keeps, `pool.rs` what no CPU has room for. Above them: `lookup.rs`; `lazy.rs` (areas
+//! go, and when they are flushed); `reserve.rs` (areas come); and the calls: `vmalloc.rs`, `vmap.rs`, `ioremap.rs`,
+//! `rights.rs`. (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
@@ -66,8 +66,8 @@ pub struct AreaAllocator<P: Platform> {
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// No areas yet in the addresses `start..end`, which are page-aligned; their descriptors come from a cache that slabinfo
-    /// shows as `name`.
+    /// No areas yet in the addresses `start..end`, which are page-aligned; their descriptors come from a cache that
+    /// slabinfo shows as `name`.
     pub(crate) fn new(
         objects: &'static ObjectAllocator<P>,
         tables: &'static PageTables<P>,

@@ -3,8 +3,8 @@
 //! Key types: [`RangePool`]. What a CPU has no room for is left here, and a CPU that has no range of a size looks here
 //! before it goes to the tree. So where one CPU takes what another one frees, descriptors and tree stay as they are.
 //!
-//! Invariants (checked by [`RangePool::validate`]): every area here is `Free`, and in the chain of its size; no TLB knows its
-//! range.
+//! Invariants (checked by [`RangePool::validate`]): every area here is `Free`, and in the chain of its size; no TLB
+//! knows its range.
 
 use crate::areas::area_chain::AreaChain;
 use crate::areas::quantum::{QUANTA, quantum_of, size_quantum};

@@ -28,8 +28,8 @@ pub(super) fn size_quantum(pages: usize) -> Option<usize> {
     }
 }
 
-/// The cache that a range may wait in. What lies in that of 2 MiB serves a large page. Larger ranges, which want more than
-/// that, have none.
+/// The cache that a range may wait in. What lies in that of 2 MiB serves a large page. Larger ranges, which want more
+/// than that, have none.
 #[inline]
 pub(super) fn quantum_of(area: AreaRef) -> Option<usize> {
     let may_wait = area.pages < LARGE_PAGES || area.start.is_aligned(LARGE_PAGES * PAGE_SIZE);
@@ -70,8 +70,8 @@ impl QuantumCache {
         self.ranges.len() + more <= RANGES
     }
 
-    /// Lets more ranges be taken, for which there is room. Whoever frees ranges and takes them again finds neighbours in a
-    /// row.
+    /// Lets more ranges be taken, for which there is room. Whoever frees ranges and takes them again finds neighbours
+    /// in a row.
     pub(super) fn sort_in(&self, ranges: &AreaChain) {
         self.ranges.sort_in(ranges);
     }

@@ -12,8 +12,8 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor. Nobody
-    /// can free the area before it is opened.
+    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor.
+    /// Nobody can free the area before it is opened.
     pub(super) fn reserve_area(
         &'static self,
         (pages, align): (usize, usize),
@@ -29,8 +29,8 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(area)
     }
 
-    /// Takes a range from the pool or a new one, and leaves some to this CPU for the next callers: what the pool has, or
-    /// ranges that follow the new one.
+    /// Takes a range from the pool or a new one, and leaves some to this CPU for the next callers: what the pool has,
+    /// or ranges that follow the new one.
     #[cold]
     #[inline(never)]
     fn find_area(&'static self, (pages, align): (usize, usize), call: Call) -> Result<AreaRef, AllocError> {
@@ -63,8 +63,8 @@ impl<P: Platform> AreaAllocator<P> {
         })
     }
 
-    /// Takes ranges as large as `area` that follow it: as many as it is time for, as far as they are the lowest ones, and
-    /// descriptors are at hand.
+    /// Takes ranges as large as `area` that follow it: as many as it is time for, as far as they are the lowest ones,
+    /// and descriptors are at hand.
     fn insert_neighbours(&'static self, area: AreaRef) -> AreaChain {
         let wanted = self.pin_ranges().map_or(1, |here| here.ranges.plan_refill(area.pages));
         let (neighbours, mut last) = (AreaChain::new(), area);
@@ -105,8 +105,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.index.open(area)
     }
 
-    /// Frees the area with this purpose that starts at `start`, for which the caller named `addr`. May sleep: process context
-    /// only. Address 0 is accepted and ignored; a wrong free is reported.
+    /// Frees the area with this purpose that starts at `start`, for which the caller named `addr`. May sleep: process
+    /// context only. Address 0 is accepted and ignored; a wrong free is reported.
     #[inline]
     pub(super) fn free_at(
         &'static self,

@@ -9,10 +9,11 @@ use crate::platform::{Access, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them: whoever
-    /// writes to them there is told by a fault. Large pages of which they are a part are split, with tables from the
-    /// allocator. Make pages of the direct map writable again before you free them. Refused: an address inside a page, pages
-    /// that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it was.
+    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them:
+    /// whoever writes to them there is told by a fault. Large pages of which they are a part are split, with tables
+    /// from the allocator. Make pages of the direct map writable again before you free them. Refused: an address inside
+    /// a page, pages that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it
+    /// was.
     #[track_caller]
     pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
         self.set_access((at, pages), Access::Read, Call::here(&"set_memory_ro"))

@@ -4,10 +4,10 @@
 //! starts and ends and the largest gap between two of its areas, so the lowest gap that is large enough is found in one
 //! walk down.
 //!
-//! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; a left child is one
-//! level below its parent, a right child on its level or one below, a right grandchild below (no child: level 0), so that
-//! the depth is at most twice log2 of the number of areas; the three values of each subtree are those of its areas; all
-//! areas lie in the tree's range.
+//! Invariants (checked by [`AreaTree::validate`]): addresses ascend in order and areas do not overlap; a left child is
+//! one level below its parent, a right child on its level or one below, a right grandchild below (no child: level 0),
+//! so that the depth is at most twice log2 of the number of areas; the three values of each subtree are those of its
+//! areas; all areas lie in the tree's range.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaRef, AreaState, VmArea};
@@ -182,8 +182,8 @@ fn insert(tree: Link, area: AreaRef) -> AreaRef {
     split(skew(root))
 }
 
-/// Brings the values of a subtree up to date whose children changed, and turns right where the left child is on the root's
-/// level; returns the new root.
+/// Brings the values of a subtree up to date whose children changed, and turns right where the left child is on the
+/// root's level; returns the new root.
 fn skew(root: AreaRef) -> AreaRef {
     let Some(left) = root.left.get().filter(|left| left.level == root.level) else {
         update(root);

@@ -19,8 +19,8 @@ const BATCH: usize = 64;
 const LARGE: usize = Order::MAX.pages() as usize;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself, with these flags. Descriptor
-    /// and page tables are taken with GFP_KERNEL all the same: process context only. Content undefined.
+    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself, with these flags.
+    /// Descriptor and page tables are taken with GFP_KERNEL all the same: process context only. Content undefined.
     #[inline]
     pub(crate) fn vmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
         self.build_area(size, gfp, call).map(|area| self.open(area))
@@ -40,8 +40,8 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(self.open(area))
     }
 
-    /// [`vmalloc`](crate::Memory::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page; the rest page
-    /// by page.
+    /// [`vmalloc`](crate::Memory::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page;
+    /// the rest page by page.
     #[track_caller]
     pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc_huge"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
@@ -66,7 +66,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.free_at(addr, addr, Purpose::Vmalloc, call)
     }
 
-    /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is opened.
+    /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is
+    /// opened.
     #[inline]
     fn build_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
         let pages = self.check_size(size, call)?;

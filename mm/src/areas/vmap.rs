@@ -10,8 +10,8 @@ use crate::platform::{Mapping, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and aligned.
-    /// Refused: no pages, a frame that is free or no memory, a context that may not sleep.
+    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and
+    /// aligned. Refused: no pages, a frame that is free or no memory, a context that may not sleep.
     pub(crate) fn vmap(&'static self, pages: &[Pfn], call: Call) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
         let map = self.direct.map();
@@ -29,8 +29,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.map_area(frames, (AreaKind::Vmap, Mapping::Memory), call)
     }
 
-    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any more. May
-    /// sleep: process context only.
+    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any
+    /// more. May sleep: process context only.
     pub(crate) fn vunmap(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
         self.free_at(addr, addr, Purpose::Vmap, call)?;
         self.unmap_aliases();

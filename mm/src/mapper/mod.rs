@@ -1,15 +1,15 @@
 //! Page tables: the one walker, for pages of every size and entries of any format.
 //!
-//! Key types: [`PageMapper`], [`Format`], [`Frames`], [`Level`]. A table has 512 entries and fills a page frame; an entry
-//! is empty, leads to a table of the level below, or is a leaf that maps as much as such a table could. How a processor
-//! writes that down is its [`Format`]. Runs of pages are written table by table: one walk from the root, then entry
-//! after entry.
+//! Key types: [`PageMapper`], [`Format`], [`Frames`], [`Level`]. A table has 512 entries and fills a page frame; an
+//! entry is empty, leads to a table of the level below, or is a leaf that maps as much as such a table could. How a
+//! processor writes that down is its [`Format`]. Runs of pages are written table by table: one walk from the root, then
+//! entry after entry.
 //!
 //! A run that covers a large page only in part leaves that alone, unless it was split before (`split.rs`).
 //!
-//! The mapper allocates nothing, and knows no lock and no TLB. It takes zeroed frames for tables when they are offered and
-//! gives empty tables back when it is asked to. Whoever removes a leaf or a table has to flush the TLB before the frame
-//! gets another owner.
+//! The mapper allocates nothing, and knows no lock and no TLB. It takes zeroed frames for tables when they are offered
+//! and gives empty tables back when it is asked to. Whoever removes a leaf or a table has to flush the TLB before the
+//! frame gets another owner.
 //!
 //! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
 
@@ -64,8 +64,8 @@ impl<F: Format> PageMapper<F> {
     #[inline]
     fn table(&self, frame: Pfn) -> &Table {
         let table = self.window.add(frame.phys().as_u64() as usize).as_mut_ptr::<Table>();
-        // SAFETY: the frame is the root or was read from an entry that leads to a table; `new` promised that those can be
-        // reached through the window. A frame is aligned, and entries are atomics, so sharing them is sound.
+        // SAFETY: the frame is the root or was read from an entry that leads to a table; `new` promised that those can
+        // be reached through the window. A frame is aligned, and entries are atomics, so sharing them is sound.
         unsafe { &*table }
     }
 
@@ -76,12 +76,12 @@ impl<F: Format> PageMapper<F> {
 
     /// Maps pages from `at` on, which is page-aligned, to `frames`; returns how many pages that were.
     ///
-    /// Where a table is missing the zeroed frame in `spare` becomes it; without one there the run ends, to be gone on with
-    /// once `spare` is filled.
+    /// Where a table is missing the zeroed frame in `spare` becomes it; without one there the run ends, to be gone on
+    /// with once `spare` is filled.
     ///
     /// # Errors
-    /// Nothing could be mapped: `TableMissing`; `AlreadyMapped`, something else is mapped at `at`; `TableInTheWay`, a large
-    /// page would fit where a table of smaller ones is.
+    /// Nothing could be mapped: `TableMissing`; `AlreadyMapped`, something else is mapped at `at`; `TableInTheWay`, a
+    /// large page would fit where a table of smaller ones is.
     #[inline]
     pub fn map(
         &mut self,
@@ -130,8 +130,8 @@ impl<F: Format> PageMapper<F> {
         }
     }
 
-    /// Writes entries of `level` into empty slots from that of `at` on, up to the first that is not empty or the end of the
-    /// table; returns how many pages they map.
+    /// Writes entries of `level` into empty slots from that of `at` on, up to the first that is not empty or the end of
+    /// the table; returns how many pages they map.
     #[inline(always)]
     fn fill(
         &self,
@@ -215,8 +215,8 @@ impl<F: Format> PageMapper<F> {
         (one, Level::One)
     }
 
-    /// The table that the entry of level `here` for `at` in `table` leads to. There is none above the root: it stands for
-    /// those.
+    /// The table that the entry of level `here` for `at` in `table` leads to. There is none above the root: it stands
+    /// for those.
     #[inline(always)]
     fn below<'a>(&'a self, table: &'a Table, here: Level, at: VirtAddr) -> Option<&'a Table> {
         if here > F::TOP {
@@ -229,8 +229,8 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
-    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split) it
-    /// first.
+    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split)
+    /// it first.
     // Inlined, so that what `each` gathers stays in registers.
     #[inline(always)]
     pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {

@@ -1,8 +1,8 @@
 //! Large pages in parts: a leaf becomes a table of smaller ones, and pages change their rights.
 //!
-//! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one that matters into pages:
-//! a range has two ends, so four tables always do. All of them must be there before the first entry changes: a call that
-//! fails leaves the tables as they were. The new leaves map what the old one did, with its rights.
+//! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one that matters into
+//! pages: a range has two ends, so four tables always do. All of them must be there before the first entry changes: a
+//! call that fails leaves the tables as they were. The new leaves map what the old one did, with its rights.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, Release};
@@ -51,12 +51,12 @@ impl Spares {
 }
 
 impl<F: Format> PageMapper<F> {
-    /// Splits leaves, so that none covers the `pages` pages from `at` on only in part; `at` is page-aligned. What is mapped,
-    /// and with which rights, stays the same. Until the TLB is flushed, processors may go on using the leaf.
+    /// Splits leaves, so that none covers the `pages` pages from `at` on only in part; `at` is page-aligned. What is
+    /// mapped, and with which rights, stays the same. Until the TLB is flushed, processors may go on using the leaf.
     ///
     /// # Errors
-    /// `TableMissing`: nothing was changed; add a frame to `spares` and call again. `OutOfRange`: the address space ends
-    /// before the range does.
+    /// `TableMissing`: nothing was changed; add a frame to `spares` and call again. `OutOfRange`: the address space
+    /// ends before the range does.
     pub fn split(&mut self, at: VirtAddr, pages: usize, spares: &mut Spares) -> Result<(), MapError> {
         let end = end_of(at, pages)?;
         if pages == 0 {
@@ -96,8 +96,9 @@ impl<F: Format> PageMapper<F> {
         }
     }
 
-    /// Gives the `pages` pages from `at` on the rights that `change` makes of those that they have. Large pages of which the
-    /// range is only a part are [split](Self::split). The old rights may live on in TLBs until these are flushed.
+    /// Gives the `pages` pages from `at` on the rights that `change` makes of those that they have. Large pages of
+    /// which the range is only a part are [split](Self::split). The old rights may live on in TLBs until these are
+    /// flushed.
     ///
     /// # Errors
     /// Nothing was changed: as for `split`; or `NotMapped`, a page of the range is not mapped.

@@ -129,7 +129,8 @@ impl<P: Platform> Deref for CacheRef<P> {
 
     #[inline]
     fn deref(&self) -> &Cache<P> {
-        // SAFETY: caches live in slabs that are never given back, or in `Memory` itself: the target is always a `Cache`.
+        // SAFETY: caches live in slabs that are never given back, or in `Memory` itself: the target is always a
+        // `Cache`.
         unsafe { self.cache.as_ref() }
     }
 }

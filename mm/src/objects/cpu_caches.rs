@@ -4,10 +4,10 @@
 //! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
 //! it keeps, or is filled from a slab.
 //!
-//! Who may touch a CPU's magazines: who is pinned and has their number from [`Pinned::cache_index`](crate::Pinned::cache_index).
-//! A depot has a lock, which others take only for a surplus, when memory is short, to drain and to count. A magazine leaves
-//! a CPU or a depot under the lock of the cache, before it is given back: who holds that lock may look at the counts of
-//! all CPUs.
+//! Who may touch a CPU's magazines: who is pinned and has their number from
+//! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which others take only for a surplus, when
+//! memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before it is
+//! given back: who holds that lock may look at the counts of all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -184,13 +184,14 @@ impl<P: Platform> CpuCaches<P> {
         self.loaded[cpu].store(magazine.ptr().as_ptr(), Relaxed);
     }
 
-    /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was one.
+    /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was
+    /// one.
     pub(crate) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
         self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, sizes)
     }
 
-    /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there was
-    /// one within reach.
+    /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there
+    /// was one within reach.
     pub(crate) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
         let others = self.stocked.load(Relaxed) & !(1 << cpu);
         if others == 0 {

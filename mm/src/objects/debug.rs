@@ -129,8 +129,8 @@ pub(crate) enum Life {
 
 impl Watched {
     /// # Safety
-    /// `object` is `size` bytes; where `flags` need space, [`ZONE`] bytes before it and [`behind`] bytes behind it belong to
-    /// it, and [`mark`](Self::mark) comes first. The caller has it to itself as long as this is used.
+    /// `object` is `size` bytes; where `flags` need space, [`ZONE`] bytes before it and [`behind`] bytes behind it
+    /// belong to it, and [`mark`](Self::mark) comes first. The caller has it to itself as long as this is used.
     pub(crate) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
         Self { object, size, flags }
     }

@@ -1,10 +1,10 @@
 //! One slab: which of its objects are free.
 //!
-//! The descriptor is followed by one byte per object, its [`State`]. Objects themselves are never touched: what a caller
-//! left in one is there when the next caller gets it.
+//! The descriptor is followed by one byte per object, its [`State`]. Objects themselves are never touched: what a
+//! caller left in one is there when the next caller gets it.
 //!
-//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`, who
-//! frees the object; `CachedObject` to `Live`, the CPU whose magazine the object is in.
+//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`,
+//! who frees the object; `CachedObject` to `Live`, the CPU whose magazine the object is in.
 
 use core::cell::Cell;
 use core::ops::Deref;
@@ -88,7 +88,8 @@ impl Deref for SlabRef {
 
     #[inline]
     fn deref(&self) -> &Slab {
-        // SAFETY: a `SlabRef` is made by `init` or from the page map, and dropped before the slab's memory is given back.
+        // SAFETY: a `SlabRef` is made by `init` or from the page map, and dropped before the slab's memory is given
+        // back.
         unsafe { self.0.as_ref() }
     }
 }

@@ -42,8 +42,8 @@ impl<P: Platform> ObjectAllocator<P> {
         unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
     }
 
-    /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not the
-    /// allocators' own.
+    /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not
+    /// the allocators' own.
     pub(super) fn live_object(
         &self,
         addr: VirtAddr,

@@ -121,8 +121,8 @@ impl Geometry {
         Ok(Self::spaced(size, align, debug))
     }
 
-    /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With room
-    /// around its objects, the stride doubles.
+    /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With
+    /// room around its objects, the stride doubles.
     pub fn for_class(size: usize, debug: DebugFlags) -> Self {
         if debug.need_space() {
             return Self::spaced(size, size, debug);
@@ -163,8 +163,8 @@ impl Geometry {
         (1..).find_map(fit).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
-    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere. No two objects
-    /// share a cache line: they may belong to different CPUs.
+    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere. No two
+    /// objects share a cache line: they may belong to different CPUs.
     pub(crate) fn for_descriptors(size: usize) -> Self {
         let stride = size.next_multiple_of(CACHE_LINE);
         Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
@@ -186,8 +186,8 @@ impl Geometry {
         layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 50 <= layout.bytes())
     }
 
-    /// The smallest block of a few pages with as many large objects as a descriptor counts, or else the largest, unless it
-    /// wastes more than an eighth or has one object only.
+    /// The smallest block of a few pages with as many large objects as a descriptor counts, or else the largest, unless
+    /// it wastes more than an eighth or has one object only.
     fn shared(stride: usize) -> Option<Self> {
         let layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
         let most = layouts.reduce(|best, layout| if layout.objects > best.objects { layout } else { best })?;
@@ -254,9 +254,9 @@ fn line_share(size: usize) -> usize {
     align
 }
 
-/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end. The states behind it,
-/// unless they are few, start at a cache line, or, if they need more than one, at a pair of lines, which processors fetch
-/// together: no two CPUs then write to what either fetches for the states of fresh objects.
+/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end. The states behind
+/// it, unless they are few, start at a cache line, or, if they need more than one, at a pair of lines, which processors
+/// fetch together: no two CPUs then write to what either fetches for the states of fresh objects.
 fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
     let align = match objects {
         0..=WORD => WORD,

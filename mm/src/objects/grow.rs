@@ -83,8 +83,8 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(())
     }
 
-    /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if it
-    /// is there, without reserves: nobody reclaims or waits for it.
+    /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if
+    /// it is there, without reserves: nobody reclaims or waits for it.
     fn alloc_block(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(Pfn, Geometry), AllocError> {
         let (gfp, geometry) = (cache.page_gfp(gfp), cache.geometry);
         let Some(fallback) = geometry.fallback() else {

@@ -19,7 +19,8 @@ const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 const TOO_LARGE: &str = "size exceeds 131072 bytes";
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Makes the caches that every other one needs known, and creates the kmalloc classes. Once, after the zones have memory.
+    /// Makes the caches that every other one needs known, and creates the kmalloc classes. Once, after the zones have
+    /// memory.
     pub(crate) fn init(&'static self, call: Call) -> Result<(), CreateError> {
         self.own.init_in_place();
         for (class, twins) in NAMES.iter().enumerate() {
@@ -58,8 +59,8 @@ impl<P: Platform> ObjectAllocator<P> {
         self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), call)
     }
 
-    /// The cache that [`kmalloc`](crate::Memory::kmalloc) takes `size` bytes with these flags from; `None` beyond 131072 bytes.
-    /// Objects of it may be freed either way; it cannot be destroyed.
+    /// The cache that [`kmalloc`](crate::Memory::kmalloc) takes `size` bytes with these flags from; `None` beyond
+    /// 131072 bytes. Objects of it may be freed either way; it cannot be destroyed.
     pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;
@@ -74,7 +75,8 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(memory)
     }
 
-    /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when that is more than a number can say.
+    /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when that is more than a number can
+    /// say.
     #[track_caller]
     pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let call = Call::here(&"kmalloc_array");
@@ -93,15 +95,15 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(memory)
     }
 
-    /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored; a wrong free is
-    /// reported.
+    /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored; a wrong
+    /// free is reported.
     #[inline]
     pub(crate) fn kfree(&'static self, memory: *const u8, call: Call) -> Result<(), FreeError> {
         self.free_object(memory, Owner::Any, call)
     }
 
-    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null. It
-    /// moves only if its class is too small. On failure `memory` stays as it was.
+    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
+    /// It moves only if its class is too small. On failure `memory` stays as it was.
     pub(crate) fn krealloc(
         &'static self,
         memory: *mut u8,

@@ -51,8 +51,8 @@ impl<P: Platform> ObjectAllocator<P> {
         self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), call)
     }
 
-    /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must be
-    /// [adopted](Self::adopt) before it is used.
+    /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must
+    /// be [adopted](Self::adopt) before it is used.
     pub(crate) fn new_own(&self, name: CacheName, bytes: usize) -> Cache<P> {
         let tag = self.list.with(|list| list.next_tag(SlabUser::Allocators));
         let layout = (Geometry::for_descriptors(bytes), DebugFlags::empty());
@@ -252,8 +252,8 @@ impl<P: Platform> ObjectAllocator<P> {
         self.list.with(|list| list.iter().try_for_each(|cache| cache.validate()))
     }
 
-    /// Has caches that are created from now on debugged. Boot, before [`init`](Self::init), if kmalloc's are to be among
-    /// them.
+    /// Has caches that are created from now on debugged. Boot, before [`init`](Self::init), if kmalloc's are to be
+    /// among them.
     pub(crate) fn set_debug(&self, choice: DebugChoice) {
         self.list.with(|list| list.debug = choice);
     }

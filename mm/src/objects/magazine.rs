@@ -1,7 +1,7 @@
 //! Magazines of objects: what a CPU allocates from and frees to without a lock.
 //!
-//! A magazine is an array of [`CachedObject`] objects behind a small header, in memory from a boot cache of the allocators. It
-//! belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
+//! A magazine is an array of [`CachedObject`] objects behind a small header, in memory from a boot cache of the
+//! allocators. It belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
 //! (Bonwick and Adams, "Magazines and Vmem", 2001.)
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
@@ -85,7 +85,8 @@ impl MagazineRef {
     /// Makes an empty magazine at `at` that takes `capacity` objects.
     ///
     /// # Safety
-    /// `at` must be aligned to 8 and valid for [`Magazine::bytes`] bytes that nothing else uses until the magazine goes.
+    /// `at` must be aligned to 8 and valid for [`Magazine::bytes`] bytes that nothing else uses until the magazine
+    /// goes.
     pub(crate) unsafe fn init(at: NonNull<u8>, capacity: usize) -> Self {
         let magazine = at.cast::<Magazine>();
         let room = Cell::new(capacity as u32 * ENTRY);

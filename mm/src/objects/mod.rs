@@ -2,14 +2,15 @@
 //!
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and knows nobody above.
 //!
-//! Core types: `geometry.rs` decides how a slab is laid out, `places.rs` which object an address is, `descriptor.rs` is one
-//! slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it, `debug.rs` what surrounds an
-//! object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs` is one cache with its
-//! locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs` kmalloc's.
+//! Core types: `geometry.rs` decides how a slab is laid out, `places.rs` which object an address is, `descriptor.rs` is
+//! one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it, `debug.rs` what
+//! surrounds an object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs` is
+//! one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs`
+//! kmalloc's.
 //!
 //! The way of an object, bottom up: `find.rs` (from an address to its slab and cache), `watch.rs` (checks of debugged
-//! caches), `grow.rs` (slabs come and go), `supply.rs` (magazines come and go), `alloc.rs` (the way in and out), and the
-//! calls: `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
+//! caches), `grow.rs` (slabs come and go), `supply.rs` (magazines come and go), `alloc.rs` (the way in and out), and
+//! the calls: `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
 
 mod alloc;
 mod cache;

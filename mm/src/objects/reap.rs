@@ -19,8 +19,8 @@ impl<P: Platform> ObjectAllocator<P> {
         pages
     }
 
-    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many pages
-    /// that were. A request that may not sleep gets nothing.
+    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many
+    /// pages that were. A request that may not sleep gets nothing.
     pub(crate) fn kmem_cache_reap(&'static self, gfp: GfpFlags, call: Call) -> usize {
         if !gfp.may_sleep() || self.pages.check_may_sleep(call).is_err() {
             return 0;

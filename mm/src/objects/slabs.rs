@@ -81,8 +81,8 @@ impl Slabs {
         Some((slab, object))
     }
 
-    /// Fills two empty magazines, one after the other, with up to `batch` objects from one slab, in the order of addresses.
-    /// Objects are `stride` bytes apart.
+    /// Fills two empty magazines, one after the other, with up to `batch` objects from one slab, in the order of
+    /// addresses. Objects are `stride` bytes apart.
     pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
         let free = slab.free();

@@ -99,8 +99,8 @@ pub struct Kmalloc<K: Global>(PhantomData<K>);
 /// ```
 pub struct Vmalloc<K: Global>(PhantomData<K>);
 
-// SAFETY: a class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment is
-// aligned well enough.
+// SAFETY: a class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment
+// is aligned well enough.
 unsafe impl<K: Global> Allocator for Kmalloc<K> {
     #[track_caller]
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError> {

@@ -37,8 +37,8 @@ macro_rules! access {
             Some(<$type>::from_le(unsafe { at.as_mut_ptr::<$type>().read_volatile() }))
         }
 
-        /// Writes a little-endian value at byte `offset`; `None`, and nothing is written, when it is not wholly inside the
-        /// mapping or misaligned.
+        /// Writes a little-endian value at byte `offset`; `None`, and nothing is written, when it is not wholly inside
+        /// the mapping or misaligned.
         pub fn $write(&self, offset: usize, value: $type) -> Option<()> {
             let at = self.place(offset, size_of::<$type>())?;
             // SAFETY: `place` has checked that the access lies in the mapping and is aligned.
@@ -65,8 +65,8 @@ impl<K: Global> IoMem<K> {
     access!(readl, writel, u32);
     access!(readq, writeq, u64);
 
-    /// Copies `to.len()` bytes from byte `offset` on out of the device, by the largest aligned accesses, ascending; `None`,
-    /// and nothing is read, when they are not wholly inside the mapping.
+    /// Copies `to.len()` bytes from byte `offset` on out of the device, by the largest aligned accesses, ascending;
+    /// `None`, and nothing is read, when they are not wholly inside the mapping.
     pub fn memcpy_fromio(&self, to: &mut [u8], offset: usize) -> Option<()> {
         self.pieces(offset, to.len(), |at, piece| match <&mut [u8; 8]>::try_from(&mut to[piece.clone()]) {
             Ok(word) => *word = self.readq(at).unwrap_or_default().to_le_bytes(),
@@ -74,7 +74,8 @@ impl<K: Global> IoMem<K> {
         })
     }
 
-    /// Copies `from` to the device's bytes from `offset` on, as [`memcpy_fromio`](Self::memcpy_fromio) does the other way.
+    /// Copies `from` to the device's bytes from `offset` on, as [`memcpy_fromio`](Self::memcpy_fromio) does the other
+    /// way.
     pub fn memcpy_toio(&self, offset: usize, from: &[u8]) -> Option<()> {
         self.pieces(offset, from.len(), |at, piece| {
             // `pieces` has checked that each access lies in the mapping.
@@ -85,8 +86,8 @@ impl<K: Global> IoMem<K> {
         })
     }
 
-    /// Sets `len` bytes of the device from `offset` on to `value`; `None`, and nothing is written, when they are not wholly
-    /// inside the mapping.
+    /// Sets `len` bytes of the device from `offset` on to `value`; `None`, and nothing is written, when they are not
+    /// wholly inside the mapping.
     pub fn memset_io(&self, offset: usize, value: u8, len: usize) -> Option<()> {
         self.pieces(offset, len, |at, piece| {
             let _ = match piece.len() {
@@ -96,8 +97,8 @@ impl<K: Global> IoMem<K> {
         })
     }
 
-    /// Parts `len` bytes from `offset` on into aligned words of 8 bytes and what is left at the ends; calls `each` with each
-    /// piece's offset in the mapping and its range among the `len`.
+    /// Parts `len` bytes from `offset` on into aligned words of 8 bytes and what is left at the ends; calls `each` with
+    /// each piece's offset in the mapping and its range among the `len`.
     fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(usize, Range<usize>)) -> Option<()> {
         const WORD: usize = size_of::<u64>();
         let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);

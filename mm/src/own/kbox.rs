@@ -41,8 +41,8 @@ impl<T, K: Global> KBox<T, K> {
     #[track_caller]
     pub fn new(value: T, gfp: GfpFlags) -> Result<Self, AllocError> {
         const { assert!(align_of::<T>() <= 4096) };
-        // A class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment is
-        // aligned well enough.
+        // A class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment
+        // is aligned well enough.
         let memory = K::memory().kmalloc(size_of::<T>().max(align_of::<T>()), gfp)?.cast::<T>();
         // SAFETY: fresh memory, large enough and aligned for a `T`.
         unsafe { memory.write(value) };

@@ -9,8 +9,8 @@ use crate::gfp::GfpFlags;
 
 /// An owned text that grows.
 ///
-/// As `String`, but what may allocate takes GFP flags and may fail, and a place within a character, or none at all, is told
-/// by the result: no method panics.
+/// As `String`, but what may allocate takes GFP flags and may fail, and a place within a character, or none at all, is
+/// told by the result: no method panics.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};

@@ -9,7 +9,8 @@ use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 
-/// A single page, of high memory too: it has an address only while it is shown, by kmap. (2.4 keeps files in such pages.)
+/// A single page, of high memory too: it has an address only while it is shown, by kmap. (2.4 keeps files in such
+/// pages.)
 ///
 /// Frame 0 is never allocated, so an `Option` of a page is four bytes.
 ///

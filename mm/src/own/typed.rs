@@ -13,8 +13,8 @@ use crate::objects::{CacheFlags, CacheName, CacheRef, CacheSpec, CtorFlags};
 
 /// A value that a [`TypedCache`] can hold.
 ///
-/// As the chapter has it, a constructor does not run at each allocation, but once for each object when a slab is made; the
-/// destructor, here [`Drop`], when the slab goes. In between a value keeps the state in which it was freed.
+/// As the chapter has it, a constructor does not run at each allocation, but once for each object when a slab is made;
+/// the destructor, here [`Drop`], when the slab goes. In between a value keeps the state in which it was freed.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -66,8 +66,8 @@ pub struct TypedCache<T: Prepared, K: Global> {
     values: PhantomData<fn() -> T>,
 }
 
-/// A value from a [`TypedCache`]. Dropping it gives it back, as it is. It may outlive the handle of its cache, which then
-/// cannot be destroyed.
+/// A value from a [`TypedCache`]. Dropping it gives it back, as it is. It may outlive the handle of its cache, which
+/// then cannot be destroyed.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -127,8 +127,8 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
         self.cache.name()
     }
 
-    /// Gives back the slabs that no value is out of, after dropping their values; returns how many pages that were. Process
-    /// context.
+    /// Gives back the slabs that no value is out of, after dropping their values; returns how many pages that were.
+    /// Process context.
     #[track_caller]
     pub fn shrink(&self) -> usize {
         K::memory().kmem_cache_shrink(self.cache)

@@ -1,7 +1,7 @@
 //! Blocks strung together by their entries: last one in, first one out.
 //!
-//! Key types: [`BlockChain`], [`ChainCell`]. A chain has no memory of its own: the link of a block's first entry leads to the
-//! next block. Magazines of pages are chains, and so are the frames of freed areas.
+//! Key types: [`BlockChain`], [`ChainCell`]. A chain has no memory of its own: the link of a block's first entry leads
+//! to the next block. Magazines of pages are chains, and so are the frames of freed areas.
 
 use super::entry::Word;
 use super::map::PageMap;
@@ -82,8 +82,8 @@ impl BlockChain {
     }
 }
 
-/// A place for a chain, written by one CPU at a time. Head and length are words of their own: neither waits for the other in
-/// a processor that passes a store on to the next load.
+/// A place for a chain, written by one CPU at a time. Head and length are words of their own: neither waits for the
+/// other in a processor that passes a store on to the next load.
 pub(crate) struct ChainCell {
     head: AtomicU32,
     len: AtomicU32,

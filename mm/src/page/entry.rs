@@ -2,8 +2,8 @@
 //!
 //! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
 //! - `Inner`, `Free`: the lock of the page's zone.
-//! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock. What others may
-//!   change meanwhile, the count of references, changes under the zone's lock too.
+//! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock. What
+//!   others may change meanwhile, the count of references, changes under the zone's lock too.
 //! - `Cached`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
 //!
@@ -13,10 +13,10 @@
 //!   cache's number                                            kind     a page of a slab
 //! ```
 //!
-//! The owner's [`Tag`] is set when the block is taken, before anybody else knows of the block, and goes when it is freed. The
-//! page flags are for owners whose pages others change at the same time (dirty, locked, referenced): they change by
-//! atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an untagged block with
-//! one reference, so tags and flags cost it nothing: whatever has any is judged on the slow way.
+//! The owner's [`Tag`] is set when the block is taken, before anybody else knows of the block, and goes when it is
+//! freed. The page flags are for owners whose pages others change at the same time (dirty, locked, referenced): they
+//! change by atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an
+//! untagged block with one reference, so tags and flags cost it nothing: whatever has any is judged on the slow way.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -11,8 +11,8 @@ use crate::tag::Tag;
 /// Frames of one bit of [`PageMap`]'s presence map: 2 MiB, the largest block.
 pub const SECTION_FRAMES: u32 = Order::MAX.pages();
 
-/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist. A handle: copies lead to
-/// the same entries.
+/// The entries of all frames from 0 up to the last of RAM; entries of large holes need not exist. A handle: copies lead
+/// to the same entries.
 #[derive(Clone, Copy)]
 pub struct PageMap {
     pages: NonNull<Page>,
@@ -87,7 +87,8 @@ impl PageMap {
         unsafe { entry.as_ref() }
     }
 
-    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to exist.
+    /// The entry of the frame around the byte `offset` of physical memory; as in [`at`](Self::at), it is known to
+    /// exist.
     #[inline]
     pub(crate) fn at_offset(&self, offset: usize) -> &Page {
         debug_assert!(offset / PAGE_SIZE < self.frames.next_multiple_of(SECTION_FRAMES) as usize);
@@ -116,8 +117,8 @@ impl PageMap {
         }
     }
 
-    /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone. `None`
-    /// for a frame outside of all blocks.
+    /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone.
+    /// `None` for a frame outside of all blocks.
     pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
         if self.get(frame)?.state() == PageState::Slab {
             return Some((frame, PageState::Slab));

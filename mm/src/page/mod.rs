@@ -6,8 +6,8 @@
 //! costs what an order-0 pair does. [`PageMap::block_of`] finds the block around an inner page when an error is to be
 //! explained.
 //!
-//! `entry.rs` is one entry, `map.rs` all of them, `chain.rs` strings blocks together by their entries, `direct.rs` leads from
-//! a frame to its address and back.
+//! `entry.rs` is one entry, `map.rs` all of them, `chain.rs` strings blocks together by their entries, `direct.rs`
+//! leads from a frame to its address and back.
 
 mod chain;
 mod direct;

@@ -59,8 +59,8 @@ impl<P: Platform> PageAllocator<P> {
         self.cleared(frame, Order::ZERO, Tag::None).ok_or(AllocError)
     }
 
-    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out. Context as
-    /// [`alloc_pages`](crate::Memory::alloc_pages).
+    /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
+    /// Context as [`alloc_pages`](crate::Memory::alloc_pages).
     #[track_caller]
     pub fn alloc_pages_bulk(&'static self, gfp: GfpFlags, pages: &mut [Pfn]) -> usize {
         let call = Call::here(&"alloc_pages_bulk");

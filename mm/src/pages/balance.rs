@@ -6,8 +6,8 @@ use crate::gfp::{GfpFlags, ZoneKind};
 use crate::platform::{Lock, Platform};
 
 impl<P: Platform> PageAllocator<P> {
-    /// Asks all who hold memory to give some back under these flags: the shrinkers in the order in which they came, then the
-    /// magazines of pages; returns the pages that came back. What waits in a depot is free memory already.
+    /// Asks all who hold memory to give some back under these flags: the shrinkers in the order in which they came,
+    /// then the magazines of pages; returns the pages that came back. What waits in a depot is free memory already.
     ///
     /// Allocates nothing. A destructor may run, so not in interrupt context: a request that may not sleep gets nothing.
     pub fn reclaim(&self, gfp: GfpFlags) -> usize {

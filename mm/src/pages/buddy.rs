@@ -1,8 +1,8 @@
 //! The buddy allocator of one zone: free blocks of 2^0 to 2^9 pages, split and merged.
 //!
 //! Free blocks of one order hang in a doubly linked list whose links are frame numbers in the page map, so free memory
-//! itself is never touched. A mask says which lists are not empty: the block to split is found in one instruction, and a
-//! free block leaves its list in constant time when it merges.
+//! itself is never touched. A mask says which lists are not empty: the block to split is found in one instruction, and
+//! a free block leaves its list in constant time when it merges.
 //!
 //! Invariants (checked by [`Buddy::validate`]):
 //! a. every block in list `n` is aligned to 2^n frames and its page reads `Free(n)` and this zone;
@@ -85,8 +85,8 @@ impl Buddy {
         self.link(map, block, log2);
     }
 
-    /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the largest
-    /// blocks that they make: an entry a page is read, and most merging is done before a list is touched.
+    /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the
+    /// largest blocks that they make: an entry a page is read, and most merging is done before a list is touched.
     pub(crate) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
         let loose = Word::loose(self.zone);
         let mut at = range.start.as_u32();

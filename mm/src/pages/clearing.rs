@@ -13,8 +13,8 @@ use crate::platform::Platform;
 use crate::tag::Tag;
 
 impl<P: Platform> PageAllocator<P> {
-    /// Fills a block that nobody else uses with zeros, in whatever zone it is. Any context, no lock held. Fails while high
-    /// memory has no windows yet, and for a caller without a CPU.
+    /// Fills a block that nobody else uses with zeros, in whatever zone it is. Any context, no lock held. Fails while
+    /// high memory has no windows yet, and for a caller without a CPU.
     pub(super) fn clear_block(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
         (0..order.pages()).try_for_each(|page| self.clear_frame(block.add(page)))
     }
@@ -30,8 +30,8 @@ impl<P: Platform> PageAllocator<P> {
         Ok(())
     }
 
-    /// Clears one page for each zeroed page that was asked for, up to 64 ahead; `false` when there is nothing to do. The
-    /// idle thread calls it until it says no. Any context.
+    /// Clears one page for each zeroed page that was asked for, up to 64 ahead; `false` when there is nothing to do.
+    /// The idle thread calls it until it says no. Any context.
     pub fn clear_ahead(&self) -> bool {
         if !self.prezeroed.is_wanting() || self.tight[Prezeroed::<P>::ZONE as usize].load(Relaxed) {
             return false;

@@ -1,7 +1,7 @@
 //! What has happened since boot, counted on the CPU where it happened.
 //!
-//! Key types: [`EventCounts`], [`CpuStats`]. All of it is off the fast path; what the fast path does is counted beside the
-//! magazines (`pageset.rs`).
+//! Key types: [`EventCounts`], [`CpuStats`]. All of it is off the fast path; what the fast path does is counted beside
+//! the magazines (`pageset.rs`).
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -63,7 +63,8 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Frees a run of pages, a part of an allocated block that is the caller's, in blocks that are aligned to their size.
+    /// Frees a run of pages, a part of an allocated block that is the caller's, in blocks that are aligned to their
+    /// size.
     pub(crate) fn free_run(&self, run: PfnRange) {
         let mut at = run.start;
         while at < run.end {
@@ -92,8 +93,8 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Checks a block with this tag and gives it back: a leaf of the call tree, if the tag is none and this CPU's magazines
-    /// have room.
+    /// Checks a block with this tag and gives it back: a leaf of the call tree, if the tag is none and this CPU's
+    /// magazines have room.
     #[inline]
     pub(crate) fn free_block(&self, frame: Pfn, order: Order, tag: Tag) -> Result<(), FreeError> {
         let page = self.map().get(frame).ok_or(FreeError::Wild)?;
@@ -136,7 +137,8 @@ impl<P: Platform> PageAllocator<P> {
         Ok(())
     }
 
-    /// Gives one reference to a block back; when it was the last one, the zone `put`s the block away. Says whether it was.
+    /// Gives one reference to a block back; when it was the last one, the zone `put`s the block away. Says whether it
+    /// was.
     ///
     /// A reference beside the owner's may be given back by anybody. With the owner's own one its tag goes.
     #[inline]

@@ -1,14 +1,15 @@
 //! The page allocator: zones of page frames, and a cache of free blocks on every CPU before them.
 //!
 //! [`PageAllocator`] is the part; it knows nobody above. What stands below `alloc.rs` and `free.rs`, bottom up:
-//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (what a CPU keeps) and `percpu.rs` (the
-//! way through it); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`), `window.rs` (a CPU's
-//! windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists), `free.rs`, `zonelist.rs` (one walk over the
-//! zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up), `alloc.rs` (the calls). Beside them `events.rs`
-//! and `stats.rs` count, `waiters.rs` keeps the line of sleepers, `refusals.rs` says what is refused.
+//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (what a CPU keeps) and `percpu.rs`
+//! (the way through it); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`),
+//! `window.rs` (a CPU's windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists),
+//! `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up),
+//! `alloc.rs` (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the line of sleepers,
+//! `refusals.rs` says what is refused.
 //!
-//! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in an
-//! entry as a word.
+//! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
+//! an entry as a word.
 
 mod alloc;
 mod balance;
@@ -79,8 +80,8 @@ pub struct PageAllocator<P: Platform> {
 }
 
 impl<P: Platform> PageAllocator<P> {
-    /// A page allocator without memory: call [`release`](Self::release) for each free range. `windows` is the first of the
-    /// [`WINDOW_PAGES`] pages of addresses for windows onto high memory.
+    /// A page allocator without memory: call [`release`](Self::release) for each free range. `windows` is the first of
+    /// the [`WINDOW_PAGES`] pages of addresses for windows onto high memory.
     pub(crate) fn new(platform: P, direct: DirectMap, atomic_floor: AtomicFloor, windows: VirtAddr) -> Self {
         Self {
             platform,

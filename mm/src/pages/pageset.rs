@@ -1,16 +1,16 @@
 //! Per-CPU magazines of page blocks.
 //!
-//! A CPU keeps two magazines for each zone and each often-used order. Allocation pops from the loaded one and a free pushes
-//! onto it, without a lock; when that does not do, the two change places, and when that does not do either, a whole
-//! magazine is traded with the zone's depot, under the zone's lock. Blocks are merged only when a magazine is emptied
-//! into the buddy lists. (Bonwick and Adams, "Magazines and Vmem", 2001.)
+//! A CPU keeps two magazines for each zone and each often-used order. Allocation pops from the loaded one and a free
+//! pushes onto it, without a lock; when that does not do, the two change places, and when that does not do either, a
+//! whole magazine is traded with the zone's depot, under the zone's lock. Blocks are merged only when a magazine is
+//! emptied into the buddy lists. (Bonwick and Adams, "Magazines and Vmem", 2001.)
 //!
-//! A magazine has no memory of its own: it is a chain through the page-map entries of its blocks, which an allocation has
-//! to write anyway.
+//! A magazine has no memory of its own: it is a chain through the page-map entries of its blocks, which an allocation
+//! has to write anyway.
 //!
 //! Who may touch a CPU's [`PageSets`]: the thread that is pinned to the CPU, and of what runs there only one at a time:
-//! an interrupt that may have come in between goes to the zone ([`cache_index`](crate::Pinned::cache_index)). Its words are atomics,
-//! read and written Relaxed, so that others may look at the counts.
+//! an interrupt that may have come in between goes to the zone ([`cache_index`](crate::Pinned::cache_index)). Its words
+//! are atomics, read and written Relaxed, so that others may look at the counts.
 
 use core::sync::atomic::AtomicU64;
 

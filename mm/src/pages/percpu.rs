@@ -26,8 +26,8 @@ impl<P: Platform> PageAllocator<P> {
         frame
     }
 
-    /// Blocks from this CPU's magazines, traded with the zone's depot when both are empty; returns how many of `frames` it
-    /// filled.
+    /// Blocks from this CPU's magazines, traded with the zone's depot when both are empty; returns how many of `frames`
+    /// it filled.
     pub(super) fn alloc_cached<'a>(&self, key: BlockKey, tag: Tag, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
@@ -65,8 +65,8 @@ impl<P: Platform> PageAllocator<P> {
         set.pop(self.map(), word)
     }
 
-    /// Puts an allocated block of this order that anybody may free into this CPU's magazines as they are; says whether it is
-    /// one and there was room. It calls nothing.
+    /// Puts an allocated block of this order that anybody may free into this CPU's magazines as they are; says whether
+    /// it is one and there was room. It calls nothing.
     ///
     /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it cached.
     #[inline]
@@ -95,16 +95,16 @@ impl<P: Platform> PageAllocator<P> {
         true
     }
 
-    /// The key of an allocated block with this tag and one reference, unless its zone has so little left that the block must
-    /// go there.
+    /// The key of an allocated block with this tag and one reference, unless its zone has so little left that the block
+    /// must go there.
     #[inline]
     fn cacheable(&self, page: &Page, order: Order, tag: Tag) -> Option<BlockKey> {
         let key = page.word().allocated_key(order, tag)?;
         (!self.tight[key.zone_index()].load(Relaxed)).then_some(key)
     }
 
-    /// Puts allocated single pages that anybody may free into this CPU's magazines, as far as that is possible; returns how
-    /// many.
+    /// Puts allocated single pages that anybody may free into this CPU's magazines, as far as that is possible; returns
+    /// how many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
@@ -116,8 +116,8 @@ impl<P: Platform> PageAllocator<P> {
         frames.iter().map_while(put).count()
     }
 
-    /// Puts allocated single pages of a chain, which the caller owns by `tag`, into this CPU's magazines, up to `most` and as
-    /// far as that is possible; returns how many.
+    /// Puts allocated single pages of a chain, which the caller owns by `tag`, into this CPU's magazines, up to `most`
+    /// and as far as that is possible; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, tag: Tag, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
@@ -188,8 +188,8 @@ impl<P: Platform> PageAllocator<P> {
         self.cpus.get(pin.cache_index()).map_or(0, |sets| self.empty_sets(sets))
     }
 
-    /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns how
-    /// many pages that were.
+    /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns
+    /// how many pages that were.
     pub(super) fn drain_all_cpus(&self) -> usize {
         let mut pages = 0;
         let holds = |cpu: usize| ZoneKind::ALL.into_iter().any(|kind| self.cpus[cpu].counts(kind).pages > 0);

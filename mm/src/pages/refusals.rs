@@ -1,6 +1,7 @@
 //! What is refused, and how that is told: calls in the wrong context, bad arguments, wrong frees.
 //!
-//! Each is reported once, with who called, and what was refused has changed nothing. Nothing here is called with a lock held.
+//! Each is reported once, with who called, and what was refused has changed nothing. Nothing here is called with a lock
+//! held.
 
 use super::PageAllocator;
 use super::events::Event;

@@ -45,7 +45,8 @@ impl<P: Platform> PageAllocator<P> {
         Err(AllocError)
     }
 
-    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience ends.
+    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience
+    /// ends.
     fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, tag: Tag, place: &Place) -> Option<Pfn> {
         let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
         let mut stood_back = false;

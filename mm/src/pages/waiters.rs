@@ -1,8 +1,8 @@
 //! The line of those who sleep until there is memory: the one who came first is served first.
 //!
 //! A request takes a place when it has found nothing, and keeps it until it has got memory or gives up. While an older
-//! sleeper could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the one that
-//! has waited longest. A request that no memory would help now (another zone, a larger block) holds nobody up.
+//! sleeper could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the one
+//! that has waited longest. A request that no memory would help now (another zone, a larger block) holds nobody up.
 
 use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::gfp::GfpFlags;

@@ -1,8 +1,8 @@
 //! Windows of a CPU onto pages that the direct map does not show: kmap_atomic, and clearing.
 //!
-//! Each CPU has a few pages of addresses of its own. The caller stays on the CPU while a page shows there, so only that CPU's
-//! TLB ever knows of it, and flushing it needs no other CPU. Windows close in the opposite order in which they opened: an
-//! interrupt that opens some closes them before it ends.
+//! Each CPU has a few pages of addresses of its own. The caller stays on the CPU while a page shows there, so only that
+//! CPU's TLB ever knows of it, and flushing it needs no other CPU. Windows close in the opposite order in which they
+//! opened: an interrupt that opens some closes them before it ends.
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -13,7 +13,8 @@ use crate::platform::{Mapping, Pinned, Platform};
 
 /// How many kmap_atomic opens on one CPU.
 const DEPTH: usize = 4;
-/// Windows of a CPU. Those beyond [`DEPTH`] are for clearing, one at a time in each of thread, soft interrupt and interrupt.
+/// Windows of a CPU. Those beyond [`DEPTH`] are for clearing, one at a time in each of thread, soft interrupt and
+/// interrupt.
 pub(super) const WINDOWS: usize = 8;
 /// Pages of addresses that the windows of all CPUs need.
 pub(crate) const WINDOW_PAGES: usize = MAX_CPUS * WINDOWS;

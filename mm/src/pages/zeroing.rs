@@ -1,8 +1,8 @@
 //! Pages that are filled with zeros whenever they are allocated, or freed: `init_on_alloc=1`, `init_on_free=1`.
 //!
-//! Nothing of this is on the fast way. While either is wanted, no page waits in a magazine, so each request and each free
-//! passes through its zone, and there the page is cleared: after the grant, or before the zone takes it back, never under
-//! the zone's lock.
+//! Nothing of this is on the fast way. While either is wanted, no page waits in a magazine, so each request and each
+//! free passes through its zone, and there the page is cleared: after the grant, or before the zone takes it back,
+//! never under the zone's lock.
 
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 

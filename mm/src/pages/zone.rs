@@ -1,7 +1,7 @@
 //! A zone: a buddy allocator with watermarks that keep pages for urgent requests.
 //!
-//! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255 pages,
-//! `low` twice and `high` three times that.)
+//! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255
+//! pages, `low` twice and `high` three times that.)
 
 use super::buddy::Buddy;
 use super::pageset::{cached_orders, capacity};
@@ -65,8 +65,8 @@ pub struct ZoneCounters {
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each order that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
 const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 0, 0, 0, 0, 0, 4];
-/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may be all of it: they merge fast when
-/// they are many ([`Buddy::free_loose`]).
+/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may be all of it: they merge fast
+/// when they are many ([`Buddy::free_loose`]).
 const DEPOT_SHARE: usize = 4;
 /// Single pages in the depot are merged by one walk over the zone if they are at least this share of it: one in 4.
 const SWEEP_SHARE: usize = 4;
@@ -127,8 +127,8 @@ impl Zone {
         self.marks = Watermarks::for_zone(self.kind, self.managed);
     }
 
-    /// Moves the watermarks: `min` to this many pages, a quarter of the zone at most, `low` and `high` to twice and three
-    /// times that.
+    /// Moves the watermarks: `min` to this many pages, a quarter of the zone at most, `low` and `high` to twice and
+    /// three times that.
     pub fn set_min(&mut self, min: usize) {
         let min = min.min(self.managed / 4);
         self.marks = Watermarks { min, low: 2 * min, high: 3 * min };

@@ -1,7 +1,7 @@
 //! The depot of a zone: full magazines of blocks, traded whole.
 //!
-//! A magazine is a chain through the entries of its blocks; the upper half of the first block's link leads to the depot's
-//! next magazine.
+//! A magazine is a chain through the entries of its blocks; the upper half of the first block's link leads to the
+//! depot's next magazine.
 
 use super::pageset::capacity;
 use crate::addr::Pfn;

@@ -15,8 +15,8 @@ pub enum Statistics {
 
 /// Writes the file. The last columns are limit and batch: what a CPU's magazines hold, and what a refill takes.
 ///
-/// With statistics they are followed by hits and misses of allocations and frees. A cache that is counted has no magazines,
-/// so each call misses them.
+/// With statistics they are followed by hits and misses of allocations and frees. A cache that is counted has no
+/// magazines, so each call misses them.
 pub fn slabinfo(
     caches: impl Iterator<Item = CacheStats>,
     statistics: Statistics,

@@ -1,8 +1,8 @@
 //! The host as a kernel: what tests, fuzzers and benchmarks of the allocators run on.
 //!
 //! [`TestKernel::boot`] makes a machine with real memory behind it (an anonymous file, mapped as the "direct map", and
-//! mapped again page by page for vm areas, so that vmalloc'ed memory is really contiguous), and makes it the current one
-//! of this thread. Reports are kept and can be asked for; allocations can be made to fail from the n-th on.
+//! mapped again page by page for vm areas, so that vmalloc'ed memory is really contiguous), and makes it the current
+//! one of this thread. Reports are kept and can be asked for; allocations can be made to fail from the n-th on.
 
 mod arena;
 mod cpu;

@@ -102,7 +102,8 @@ pub struct HostPlatform {
     events: Mutex<Vec<Event>>,
 }
 
-/// Something that the allocators asked for; recorded between [`HostPlatform::record`] and [`HostPlatform::take_events`].
+/// Something that the allocators asked for; recorded between [`HostPlatform::record`] and
+/// [`HostPlatform::take_events`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The mapping of the page at this address went.
@@ -172,7 +173,8 @@ impl HostPlatform {
         (result, INTERRUPT.take().is_none())
     }
 
-    /// Lets `count` more allocations of pages succeed and all further ones fail, until [`fail_never`](Self::fail_never).
+    /// Lets `count` more allocations of pages succeed and all further ones fail, until
+    /// [`fail_never`](Self::fail_never).
     pub fn fail_after(&self, count: i64) {
         self.budget.store(count, Relaxed);
     }

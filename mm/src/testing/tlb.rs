@@ -1,4 +1,5 @@
-//! The host's TLB: a translation that was taken away lives on until it is flushed, so that tests see who relied on less.
+//! The host's TLB: a translation that was taken away lives on until it is flushed, so that tests see who relied on
+//! less.
 
 use std::collections::BTreeMap;
 use std::vec::Vec;

@@ -1,4 +1,4 @@
-//! What the test files share: machines, snapshots of the whole state, and hoards of pages.
+//! What the test files share: machines, snapshots, and hoards of pages.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use core::fmt::Write;

@@ -1,8 +1,8 @@
-//! The hand-over of pages and areas between CPUs, under many schedules of their threads.
+//! Pages and areas that CPUs hand over, under many schedules of threads.
 //!
-//! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that CPUs
-//! hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the same again.
-//! Blocks are of order 9, whose magazines hold two: each second call trades one.
+//! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that
+//! CPUs hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the
+//! same again. Blocks are of order 9, whose magazines hold two: each second call trades one.
 
 mod areas;
 mod platform;

@@ -1,4 +1,4 @@
-//! [`Platform`] whose every lock is a place where the explorer may let another thread run.
+//! [`Platform`] whose every lock lets the explorer run another thread.
 
 use core::alloc::Layout;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

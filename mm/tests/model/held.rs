@@ -1,4 +1,4 @@
-//! What the model holds: memory with a pattern in it, and sets of ranges that must not overlap.
+//! What the model holds: patterned memory, and ranges that must not overlap.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Random operations over all calls at once, against a naive model of what is allocated.
+//! Random operations over all calls at once, against a naive model.
 //!
 //! Each seed has its own machine. `SOAK=n` makes the test n times as long; a failure names the seed and the step.
 

@@ -1,4 +1,4 @@
-//! The model: picks an operation, predicts what it can, performs it, and keeps account.
+//! The model: picks an operation, predicts it, performs it, keeps account.
 
 use core::ptr::NonNull;
 

@@ -50,7 +50,8 @@ mod tests {
         world.put("/proc/meminfo", "MemTotal:      131072 kB\nMemFree:       100000 kB\nSlab:            2048 kB\n");
         assert_eq!(
             world.run("free").out,
-            "           total        used        free        slab\nMem:      131072       31072      100000        2048\n"
+            "           total        used        free        slab\n\
+             Mem:      131072       31072      100000        2048\n"
         );
         assert!(world.run("free -m").out.ends_with("Mem:         128          30          97           2\n"));
     }

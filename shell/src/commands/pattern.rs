@@ -1,7 +1,7 @@
 //! The patterns of `grep`: a small part of regular expressions.
 //!
-//! `^` and `$` stand for the ends of the line, `.` for any character, `[a-z]` and `[^a-z]` for one of a set, `x*` for any
-//! number of `x`, and a backslash takes the meaning off the next character.
+//! `^` and `$` stand for the ends of the line, `.` for any character, `[a-z]` and `[^a-z]` for one of a set, `x*` for
+//! any number of `x`, and a backslash takes the meaning off the next character.
 
 /// Whether letters match in either case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

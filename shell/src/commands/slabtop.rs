@@ -127,8 +127,11 @@ mod tests {
         );
         assert_eq!(
             world.run("slabtop").out,
-            "3 caches, 4 slabs, 72 kB\n    OBJS   ACTIVE     SIZE    SLABS       KIB  NAME\n       4        3     4096        2        64  large\n      \
-             10        0       32        1         4  also-small\n      10        1       32        1         4  small\n"
+            "3 caches, 4 slabs, 72 kB\n\
+             \x20   OBJS   ACTIVE     SIZE    SLABS       KIB  NAME\n\
+             \x20      4        3     4096        2        64  large\n\
+             \x20     10        0       32        1         4  also-small\n\
+             \x20     10        1       32        1         4  small\n"
         );
         assert_eq!(world.run("slabtop 1 | wc -l").out, "3\n");
     }

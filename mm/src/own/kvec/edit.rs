@@ -88,8 +88,8 @@ impl<T, K: Global> KVec<T, K> {
         Ok(rest)
     }
 
-    /// Shortens the vector to `len` values or fills it up to `len` with copies of `value`; without memory it stays as it
-    /// was.
+    /// Shortens the vector to `len` values or fills it up to `len` with copies of `value`; without memory it stays as
+    /// it was.
     #[track_caller]
     pub fn resize(&mut self, len: usize, value: T, gfp: GfpFlags) -> Result<(), AllocError>
     where
@@ -177,8 +177,8 @@ impl<T, K: Global, const N: usize> TryFrom<KVec<T, K>> for [T; N] {
     }
 }
 
-/// Looks at the values of a vector in turn; those that are kept move down to the ones kept before. If somebody's code panics
-/// on the way, the rest is kept.
+/// Looks at the values of a vector in turn; those that are kept move down to the ones kept before. If somebody's code
+/// panics on the way, the rest is kept.
 struct Sieve<'a, T, K: Global> {
     /// Holds no values meanwhile.
     vec: &'a mut KVec<T, K>,

@@ -52,8 +52,8 @@ pub struct Drain<'a, T, K: Global> {
 }
 
 impl<T, K: Global> KVec<T, K> {
-    /// Takes the values of a range out, one after the other; the others stay, in order, and so does the memory. `None` if
-    /// the range is not within the vector.
+    /// Takes the values of a range out, one after the other; the others stay, in order, and so does the memory. `None`
+    /// if the range is not within the vector.
     pub fn drain(&mut self, range: impl RangeBounds<usize>) -> Option<Drain<'_, T, K>> {
         let first = match range.start_bound() {
             Bound::Included(&first) => first,
@@ -73,7 +73,8 @@ impl<T, K: Global> KVec<T, K> {
         self.take_out(0, self.len)
     }
 
-    /// `first <= end <= len`. The vector is short as long as the drain lives: should that be forgotten, values are leaked.
+    /// `first <= end <= len`. The vector is short as long as the drain lives: should that be forgotten, values are
+    /// leaked.
     fn take_out(&mut self, first: usize, end: usize) -> Drain<'_, T, K> {
         let len = core::mem::replace(&mut self.len, first);
         Drain { vec: self, next: first, end, tail: end, len }

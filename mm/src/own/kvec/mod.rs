@@ -1,8 +1,8 @@
 //! A growing array in kmalloc'ed memory: at most 131072 bytes.
 //!
-//! `room.rs` is the memory, `edit.rs` what moves or drops many values at once, `iter.rs` the iterators that take values out.
-//! Whatever a value's own code does, a panic in the middle of a call included, each value is dropped once at most and the
-//! memory is freed.
+//! `room.rs` is the memory, `edit.rs` what moves or drops many values at once, `iter.rs` the iterators that take values
+//! out. Whatever a value's own code does, a panic in the middle of a call included, each value is dropped once at most
+//! and the memory is freed.
 
 mod edit;
 mod iter;
@@ -21,8 +21,9 @@ use room::Room;
 
 /// An owned array that grows as long as kmalloc has a class for it.
 ///
-/// As `Vec`, but what may allocate takes GFP flags and may fail, and a place that does not exist is told by the result: no
-/// method panics. (Indexing does, as with every slice; `get` does not.) Sorting, searching, comparing: as with slices.
+/// As `Vec`, but what may allocate takes GFP flags and may fail, and a place that does not exist is told by the result:
+/// no method panics. (Indexing does, as with every slice; `get` does not.) Sorting, searching, comparing: as with
+/// slices.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -75,8 +76,8 @@ impl<T, K: Global> KVec<T, K> {
         Ok(())
     }
 
-    /// Puts a value before the one at `index`, or at the end; fails without memory, and beyond the end. The value is dropped
-    /// then and the vector stays as it was.
+    /// Puts a value before the one at `index`, or at the end; fails without memory, and beyond the end. The value is
+    /// dropped then and the vector stays as it was.
     #[track_caller]
     pub fn insert(&mut self, index: usize, value: T, gfp: GfpFlags) -> Result<(), AllocError> {
         let behind = self.len.checked_sub(index).ok_or(AllocError)?;
