@@ -55,8 +55,7 @@ offset-allocator wants its own handle back, so it has an array here that finds i
 - Pair: an area of 4 pages is allocated and freed, again and again, while no others are live, or 1000 others of 1 to 16
   pages that lie in a row.
 - Mixed sizes: one of the live areas, at random, is freed and another one of 1 to 16 pages allocated, again and again.
-- Two CPUs, each in a pair loop; then 500 areas at a time go from the one that allocates to the one that
-  frees.
+- Two CPUs, each in a pair loop; then 500 areas at a time go from the one that allocates to the one that frees.
 - First fit over a B-tree is the plain way, written for this comparison: all areas by address, and a walk to the first
   gap.
 ";

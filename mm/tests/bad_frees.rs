@@ -8,7 +8,7 @@ use common::{ATOMIC, KERNEL, Kernel, boot, order, state};
 use mm::page::PageState;
 use mm::testing::{Booted, HostPlatform};
 use mm::{
-    CacheFlags, CacheRef, CacheSpec, Context, DestroyError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr,
+    CacheFlags, CacheRef, CacheSpec, Context, DestroyError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr, Tag,
     VirtAddr,
 };
 
@@ -184,6 +184,57 @@ fn a_wrong_order_with_references_is_refused() {
     let free = t.memory.pages().free_pages_total();
     t.memory.free_pages(t.block, order(3)).expect("one of two references");
     assert_eq!(t.memory.pages().free_pages_total(), free);
+    t.release();
+}
+
+/// The first frame whose block bears this tag.
+fn tagged(memory: Kernel, tag: Tag) -> Pfn {
+    let map = memory.pages().map();
+    let is_tagged = |frame: &Pfn| map.get(*frame).is_some_and(|page| page.tag() == tag);
+    (0..map.frames()).map(Pfn::new).find(is_tagged).expect("there is one")
+}
+
+#[test]
+fn what_areas_and_page_tables_own_is_freed_by_nobody_else() {
+    // Shows: K4
+    let t = targets();
+    let huge = t.memory.areas().vmalloc_huge(2 << 20).expect("memory");
+    let stack = t.memory.areas().vmalloc_tagged(PAGE_SIZE, Tag::KernelStack).expect("memory");
+    let page = t.memory.areas().frame_at(t.area).expect("it is mapped");
+    let block = t.memory.areas().frame_at(huge).expect("it is mapped");
+    let table = tagged(*t.memory, Tag::PageTable);
+    let owned = [
+        (page, 0, Tag::Vmalloc, "page of an area"),
+        (page, 1, Tag::Vmalloc, "page of an area by a wrong order"),
+        (block, 9, Tag::Vmalloc, "large block of an area"),
+        (t.memory.areas().frame_at(stack).expect("it is mapped"), 0, Tag::KernelStack, "page of a stack"),
+        (table, 0, Tag::PageTable, "page table"),
+    ];
+    for (frame, log2, tag, what) in owned {
+        let error = FreeError::Owned(tag);
+        t.refused(error, what, |memory| memory.free_frames(frame, order(log2)));
+        t.pages(error, what, t.memory.page_address(frame).expect("low memory"), log2);
+    }
+    assert_eq!(t.memory.pages().free_pages_bulk(&[page, table]), 2);
+    assert_eq!(t.memory.platform().take_reports().len(), 2);
+    assert_eq!((t.memory.vfree(huge), t.memory.vfree(stack)), (Ok(()), Ok(())));
+    t.memory.vm_unmap_aliases();
+    t.release();
+}
+
+#[test]
+fn a_reference_to_an_areas_page_outlives_the_area() {
+    let t = targets();
+    let area = t.memory.vmalloc(PAGE_SIZE).expect("memory");
+    let page = t.memory.areas().frame_at(area).expect("it is mapped");
+    let free = |memory: Kernel| memory.free_frames(page, Order::ZERO);
+    assert!(t.memory.get_page(page) && t.memory.get_page(page));
+    free(*t.memory).expect("one of the references beside the area's");
+    t.memory.vfree(area).expect("a right free");
+    t.memory.vm_unmap_aliases();
+    assert_eq!(t.memory.pages().map().get(page).map(|page| (page.count(), page.tag())), Some((1, Tag::None)));
+    free(*t.memory).expect("the last reference");
+    t.refused(FreeError::DoubleFree, "after the last reference", free);
     t.release();
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ::mm::areas::{AreaKind, AreaState};
-use ::mm::{AllocError, VirtAddr};
+use ::mm::{AllocError, Tag, VirtAddr};
 
 use super::global::{MEMORY, memory};
 use super::kswapd;
@@ -34,7 +34,10 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub fn start_threads() -> Result<(), AllocError> {
     fault::set_describe(describe);
     sched::set_idle_work(|| memory().pages().clear_ahead());
-    sched::start_threads(StackSource { allocate: || memory().vmalloc(STACK_BYTES), free: free_stack })?;
+    sched::start_threads(StackSource {
+        allocate: || memory().areas().vmalloc_tagged(STACK_BYTES, Tag::KernelStack),
+        free: free_stack,
+    })?;
     kswapd::start(|| memory().pages().balance())
 }
 

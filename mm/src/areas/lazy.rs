@@ -19,7 +19,6 @@ use crate::page::BlockChain;
 use crate::percpu::drain;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::reclaim::Shrinker;
-use crate::tag::Tag;
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -76,7 +75,7 @@ impl<P: Platform> AreaAllocator<P> {
             Purpose::Ioremap | Purpose::Vmap => self.platform().unmap(area.start, area.pages, |_, _| ()),
         };
         self.platform().flush(must_flush);
-        self.pages.free_chain(frames, Tag::Vmalloc);
+        self.pages.free_chain(frames);
         self.forget(area);
     }
 
@@ -108,7 +107,7 @@ impl<P: Platform> AreaAllocator<P> {
         let Some(lazy) = lazy else { return 0 };
         let single = |area: AreaRef| MustFlush::new(AddressSpace::Kernel, area.start, area.pages);
         self.platform().flush(lazy.single().map_or_else(|| self.all_addresses(), single));
-        self.pages.free_chain(lazy.frames, Tag::Vmalloc);
+        self.pages.free_chain(lazy.frames);
         // The caller may have come to another CPU meanwhile, or to none.
         let (surplus, wanted) = match self.pin_ranges() {
             Some(here) => (here.ranges.put(&lazy), self.drain_requests.take(here.cpu)),

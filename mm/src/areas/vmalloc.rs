@@ -23,19 +23,26 @@ impl<P: Platform> AreaAllocator<P> {
     /// Descriptor and page tables are taken with GFP_KERNEL all the same: process context only. Content undefined.
     #[inline]
     pub(crate) fn vmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
-        self.build_area(size, gfp, call).map(|area| self.open(area))
+        self.build_area(size, gfp, Tag::Vmalloc, call).map(|area| self.open(area))
     }
 
     /// [`vmalloc`](Self::vmalloc) for an owner that keeps the descriptor.
     pub(crate) fn vmalloc_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
-        let area = self.build_area(size, gfp, call)?;
+        let area = self.build_area(size, gfp, Tag::Vmalloc, call)?;
         self.open(area);
         Ok(area)
     }
 
+    /// [`vmalloc`](crate::Memory::vmalloc) of pages that bear this tag instead of the one of areas.
+    #[track_caller]
+    pub fn vmalloc_tagged(&'static self, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
+        let (call, gfp) = (Call::here(&"vmalloc"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
+        self.build_area(size, gfp, tag, call).map(|area| self.open(area))
+    }
+
     /// [`vmalloc`](Self::vmalloc), filled with zeros.
     pub(crate) fn vzalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
-        let area = self.build_area(size, gfp, call)?;
+        let area = self.build_area(size, gfp, Tag::Vmalloc, call)?;
         (0..area.pages).for_each(|page| self.platform().clear_page(area.start.add(page * PAGE_SIZE)));
         Ok(self.open(area))
     }
@@ -53,9 +60,11 @@ impl<P: Platform> AreaAllocator<P> {
             if self.place_block(area.start.add(nth * LARGE * PAGE_SIZE), gfp, call) {
                 return Ok(());
             }
-            self.populate(area, nth * LARGE..(nth + 1) * LARGE, gfp, call)
+            self.populate(area, nth * LARGE..(nth + 1) * LARGE, (gfp, Tag::Vmalloc), call)
         });
-        filled.and_then(|()| self.populate(area, whole * LARGE..pages, gfp, call)).inspect_err(|_| self.undo(area))?;
+        filled
+            .and_then(|()| self.populate(area, whole * LARGE..pages, (gfp, Tag::Vmalloc), call))
+            .inspect_err(|_| self.undo(area))?;
         Ok(self.open(area))
     }
 
@@ -69,10 +78,10 @@ impl<P: Platform> AreaAllocator<P> {
     /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is
     /// opened.
     #[inline]
-    fn build_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
+    fn build_area(&'static self, size: usize, gfp: GfpFlags, tag: Tag, call: Call) -> Result<AreaRef, AllocError> {
         let pages = self.check_size(size, call)?;
         let area = self.reserve_area((pages, PAGE_SIZE), AreaKind::Vmalloc, call)?;
-        self.populate(area, 0..pages, gfp, call).inspect_err(|_| self.undo(area))?;
+        self.populate(area, 0..pages, (gfp, tag), call).inspect_err(|_| self.undo(area))?;
         Ok(area)
     }
 
@@ -92,19 +101,19 @@ impl<P: Platform> AreaAllocator<P> {
         &'static self,
         area: AreaRef,
         pages: Range<usize>,
-        gfp: GfpFlags,
+        (gfp, tag): (GfpFlags, Tag),
         call: Call,
     ) -> Result<(), AllocError> {
         let mut frames = [Pfn::new(0); BATCH];
         let mut done = pages.start;
         while done < pages.end {
             let wanted = (pages.end - done).min(BATCH);
-            let taken = self.pages.alloc_bulk(gfp, Tag::Vmalloc, &mut frames[..wanted], call);
+            let taken = self.pages.alloc_bulk(gfp, tag, &mut frames[..wanted], call);
             let (at, all) = (area.start.add(done * PAGE_SIZE), Frames::Each(&frames[..taken]));
             let mapped = if taken == wanted { self.tables.map(at, all, Mapping::Memory, call) } else { 0 };
             if mapped < wanted {
                 for &frame in &frames[mapped..taken] {
-                    let freed = self.pages.free_block(frame, Order::ZERO, Tag::Vmalloc);
+                    let freed = self.pages.free_block(frame, Order::ZERO, tag);
                     debug_assert!(freed.is_ok());
                 }
                 return Err(AllocError);

@@ -13,7 +13,7 @@ use crate::gfp::GfpFlags;
 use crate::objects::cache::{Cache, CacheRef};
 use crate::objects::cpu_caches::Reach;
 use crate::objects::depot::Lack;
-use crate::objects::descriptor::{SlabRef, State};
+use crate::objects::descriptor::{ObjectState, SlabRef};
 use crate::objects::magazine::CachedObject;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::report::Call;
@@ -68,7 +68,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let pin = self.platform().pin()?;
         let cached = cache.cpus.loaded(pin.cache_index())?.pop(|| self.platform().step())?;
         self.platform().step();
-        cached.place.state().set(State::LIVE);
+        cached.slot.state().set(ObjectState::LIVE);
         Some(cached.object)
     }
 
@@ -78,7 +78,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return 0 };
         let pop = |place: &mut NonNull<u8>| {
             let cached = magazine.pop(|| self.platform().step())?;
-            cached.place.state().set(State::LIVE);
+            cached.slot.state().set(ObjectState::LIVE);
             *place = cached.object;
             Some(())
         };
@@ -115,8 +115,8 @@ impl<P: Platform> ObjectAllocator<P> {
         // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
         let slab = unsafe { SlabRef::from_link(link) };
         let Some(number) = slab.object_at(addr) else { return false };
-        let place = slab.place(number);
-        if !place.state().is_live() {
+        let slot = slab.slot(number);
+        if !slot.state().is_live() {
             return false;
         }
         let cache = match owner {
@@ -126,9 +126,9 @@ impl<P: Platform> ObjectAllocator<P> {
         let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return false };
         // SAFETY: it lies in the direct map, which null does not.
         let object = unsafe { NonNull::new_unchecked(object.cast_mut()) };
-        magazine.push(CachedObject { object, place }, || self.platform().step()) && {
+        magazine.push(CachedObject { object, slot }, || self.platform().step()) && {
             self.platform().step();
-            place.state().set(State::CACHED);
+            slot.state().set(ObjectState::CACHED);
             true
         }
     }
@@ -176,7 +176,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         let cached = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
         cached.map_or(Found::Nothing, |cached| {
-            cached.place.state().set(State::LIVE);
+            cached.slot.state().set(ObjectState::LIVE);
             Found::Object(cached.object)
         })
     }
@@ -194,8 +194,8 @@ impl<P: Platform> ObjectAllocator<P> {
         };
         expected
             .and_then(|expected| self.live_object(addr, expected.as_deref()))
-            .and_then(|(slab, place)| {
-                let (cache, cached) = (self.owner(slab), CachedObject { object, place });
+            .and_then(|(slab, slot)| {
+                let (cache, cached) = (self.owner(slab), CachedObject { object, slot });
                 if !cache.debug.is_empty() {
                     self.watch_free(cache, cached, call)?;
                 }
@@ -219,7 +219,7 @@ impl<P: Platform> ObjectAllocator<P> {
             Put::Nowhere => self.attach_magazines(cache),
         }
         if !matches!(self.put_into_magazine(cache, cached, Full::Flush), Put::Done | Put::Flushed) {
-            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(cached.place)));
+            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(cached.slot)));
         }
         self.trim(cache);
     }
@@ -253,7 +253,7 @@ impl<P: Platform> ObjectAllocator<P> {
         if !pushed {
             return Put::Nowhere;
         }
-        cached.place.state().set(State::CACHED);
+        cached.slot.state().set(ObjectState::CACHED);
         put
     }
 }

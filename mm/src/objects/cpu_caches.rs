@@ -12,7 +12,7 @@
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::objects::depot::{Depot, Lack};
-use crate::objects::descriptor::State;
+use crate::objects::descriptor::ObjectState;
 use crate::objects::magazine::{CAPACITIES, CachedObject, Magazine, MagazineRef};
 use crate::percpu::{DrainRequests, MAX_CPUS};
 use crate::platform::{Lock, Platform};
@@ -291,7 +291,7 @@ impl<P: Platform> CpuCaches<P> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
         }
-        let is_cached = |object: CachedObject| object.place.state().get() == State::CACHED;
+        let is_cached = |object: CachedObject| object.slot.state().get() == ObjectState::CACHED;
         self.try_sum(|magazine| match magazine.iter().all(is_cached) {
             true => Ok(magazine.len()),
             false => Err("a magazine holds an object that is not cached"),

@@ -1,6 +1,6 @@
 //! One slab: which of its objects are free.
 //!
-//! The descriptor is followed by one byte per object, its [`State`]. Objects themselves are never touched: what a
+//! The descriptor is followed by one byte per object, its [`ObjectState`]. Objects themselves are never touched: what a
 //! caller left in one is there when the next caller gets it.
 //!
 //! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`,
@@ -12,27 +12,27 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::addr::VirtAddr;
-use crate::objects::places::Places;
+use crate::objects::object_index::ObjectIndex;
 
 /// Where an object is.
 #[repr(transparent)]
-pub(crate) struct State(AtomicU8);
+pub(crate) struct ObjectState(AtomicU8);
 
 /// Where the state of an object stands, as the fast paths like it best: an address that is always this much too low.
 #[derive(Clone, Copy)]
-pub(crate) struct StatePlace(NonNull<u8>);
+pub(crate) struct StateSlot(NonNull<u8>);
 
-impl StatePlace {
+impl StateSlot {
     /// The state. Its slab must still exist.
     #[inline]
-    pub(crate) fn state(&self) -> &State {
-        let state = self.0.as_ptr().wrapping_add(size_of::<Slab>()).cast::<State>();
-        // SAFETY: places are made for states, and the slab of an object that is out stays.
+    pub(crate) fn state(&self) -> &ObjectState {
+        let state = self.0.as_ptr().wrapping_add(size_of::<Slab>()).cast::<ObjectState>();
+        // SAFETY: slots are made for states, and the slab of an object that is out stays.
         unsafe { &*state }
     }
 }
 
-impl State {
+impl ObjectState {
     /// In its slab.
     pub(crate) const FREE: u8 = 0;
     /// In a magazine.
@@ -69,7 +69,7 @@ pub struct Slab {
     /// Address of the cache that the slab belongs to.
     owner: NonNull<u8>,
     first: VirtAddr,
-    places: Places,
+    index: ObjectIndex,
     free: Cell<u16>,
     /// No object before this one is free.
     hint: Cell<u16>,
@@ -97,7 +97,7 @@ impl Deref for SlabRef {
 impl Slab {
     /// Bytes of a descriptor for `objects` objects.
     pub(crate) const fn bytes(objects: usize) -> usize {
-        size_of::<Self>() + objects * size_of::<State>()
+        size_of::<Self>() + objects * size_of::<ObjectState>()
     }
 
     /// The address of the owning cache.
@@ -139,7 +139,7 @@ impl Slab {
     /// The number of the object that starts at `addr`, an address in the slab's pages. `None` when none does.
     #[inline]
     pub(crate) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
-        let object = self.places.number(addr) as usize;
+        let object = self.index.number(addr) as usize;
         (object < self.objects).then_some(object)
     }
 }
@@ -147,16 +147,16 @@ impl Slab {
 impl SlabRef {
     /// Where the state of the object stands that starts at `addr`, an address in the slab's pages.
     #[inline]
-    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<StatePlace> {
-        self.object_at(addr).map(|object| self.place(object))
+    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<StateSlot> {
+        self.object_at(addr).map(|object| self.slot(object))
     }
 
     /// Where the state of an object stands, one of this slab's.
     #[inline]
-    pub(crate) fn place(&self, object: usize) -> StatePlace {
-        let place = self.0.as_ptr().cast::<u8>().wrapping_add(object);
+    pub(crate) fn slot(&self, object: usize) -> StateSlot {
+        let slot = self.0.as_ptr().cast::<u8>().wrapping_add(object);
         // SAFETY: behind the start of a descriptor lies no null.
-        StatePlace(unsafe { NonNull::new_unchecked(place) })
+        StateSlot(unsafe { NonNull::new_unchecked(slot) })
     }
 
     /// Takes the first free object, in the order of addresses, and gives it another state.
@@ -165,7 +165,7 @@ impl SlabRef {
             return None;
         }
         let hint = usize::from(self.hint.get());
-        let found = self.states().iter().skip(hint).position(|object| object.get() == State::FREE)?;
+        let found = self.states().iter().skip(hint).position(|object| object.get() == ObjectState::FREE)?;
         let object = hint + found;
         self.states()[object].set(state);
         self.free.set(self.free.get() - 1);
@@ -175,31 +175,31 @@ impl SlabRef {
 
     /// Puts an object back that is out.
     pub(crate) fn put(&self, object: usize) {
-        self.states()[object].set(State::FREE);
+        self.states()[object].set(ObjectState::FREE);
         self.free.set(self.free.get() + 1);
         self.hint.set(self.hint.get().min(object as u16));
     }
 
     /// The number of the object, one of this slab's, whose state stands there.
-    pub(crate) fn object_of(&self, place: StatePlace) -> usize {
-        place.0.as_ptr().addr() - self.0.as_ptr().addr()
+    pub(crate) fn object_of(&self, slot: StateSlot) -> usize {
+        slot.0.as_ptr().addr() - self.0.as_ptr().addr()
     }
 
     /// Objects that are cached.
     pub(crate) fn cached(&self) -> usize {
-        self.states().iter().filter(|object| object.get() == State::CACHED).count()
+        self.states().iter().filter(|object| object.get() == ObjectState::CACHED).count()
     }
 
     /// Checks that counts and states agree.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        let free = |object: &State| object.get() == State::FREE;
+        let free = |object: &ObjectState| object.get() == ObjectState::FREE;
         if self.states().iter().filter(|object| free(object)).count() != self.free() {
             return Err("a slab's count of free objects is wrong");
         }
         if self.states().iter().take(self.hint.get().into()).any(free) {
             return Err("a slab has a free object where none should be");
         }
-        if self.states().iter().any(|object| object.get() > State::LIVE) {
+        if self.states().iter().any(|object| object.get() > ObjectState::LIVE) {
             return Err("an object is in no state");
         }
         Ok(())
@@ -207,9 +207,9 @@ impl SlabRef {
 
     /// The states behind the descriptor.
     #[inline]
-    fn states(&self) -> &[State] {
+    fn states(&self) -> &[ObjectState] {
         // SAFETY: descriptor and states are one piece of memory, by the contract of `init`.
-        let first = unsafe { self.0.add(1) }.cast::<State>();
+        let first = unsafe { self.0.add(1) }.cast::<ObjectState>();
         // SAFETY: `init` was given room for this many states and has set them.
         unsafe { core::slice::from_raw_parts(first.as_ptr(), self.objects) }
     }
@@ -230,7 +230,7 @@ impl SlabRef {
             prev: Cell::new(None),
             owner,
             first,
-            places: Places::new(first, stride),
+            index: ObjectIndex::new(first, stride),
             free: Cell::new(objects as u16),
             hint: Cell::new(0),
             objects,
@@ -240,7 +240,7 @@ impl SlabRef {
         // SAFETY: the states start right behind the header, within the room that the contract promises.
         let states = unsafe { slab.add(1) }.cast::<u8>();
         // SAFETY: as above; all of them read `FREE`.
-        unsafe { states.write_bytes(State::FREE, objects) };
+        unsafe { states.write_bytes(ObjectState::FREE, objects) };
         Self(slab)
     }
 

@@ -4,7 +4,7 @@ use super::ObjectAllocator;
 use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::FreeError;
 use crate::objects::cache::Cache;
-use crate::objects::descriptor::{SlabRef, StatePlace};
+use crate::objects::descriptor::{SlabRef, StateSlot};
 use crate::page::PageState;
 use crate::platform::Platform;
 use crate::report::Call;
@@ -48,7 +48,7 @@ impl<P: Platform> ObjectAllocator<P> {
         &self,
         addr: VirtAddr,
         expected: Option<&Cache<P>>,
-    ) -> Result<(SlabRef, StatePlace), FreeError> {
+    ) -> Result<(SlabRef, StateSlot), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
         let fits = match expected {
@@ -58,15 +58,15 @@ impl<P: Platform> ObjectAllocator<P> {
         if !fits {
             return Err(FreeError::WrongCache);
         }
-        let place = slab.state_at(addr).ok_or(FreeError::Interior)?;
-        if place.state().is_live() { Ok((slab, place)) } else { Err(FreeError::DoubleFree) }
+        let slot = slab.state_at(addr).ok_or(FreeError::Interior)?;
+        if slot.state().is_live() { Ok((slab, slot)) } else { Err(FreeError::DoubleFree) }
     }
 
     /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
     pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
-        slab.state_at(addr).filter(|place| place.state().is_live())?;
+        slab.state_at(addr).filter(|slot| slot.state().is_live())?;
         Some(self.owner(slab).geometry.usable)
     }
 

@@ -52,8 +52,8 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Puts an object of a cache of the allocators' own back into its slab, past all magazines.
     pub(crate) fn put_own(&'static self, cache: &Cache<P>, addr: VirtAddr) -> Result<(), FreeError> {
-        let (slab, place) = self.live_object(addr, Some(cache))?;
-        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(place)));
+        let (slab, slot) = self.live_object(addr, Some(cache))?;
+        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(slot)));
         self.trim(cache);
         Ok(())
     }

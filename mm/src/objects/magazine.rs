@@ -9,13 +9,13 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use crate::objects::descriptor::StatePlace;
+use crate::objects::descriptor::StateSlot;
 
 /// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
 #[derive(Clone, Copy)]
 pub(crate) struct CachedObject {
     pub(crate) object: NonNull<u8>,
-    pub(crate) place: StatePlace,
+    pub(crate) slot: StateSlot,
 }
 
 const ENTRY: u32 = size_of::<CachedObject>() as u32;

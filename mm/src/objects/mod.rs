@@ -2,7 +2,7 @@
 //!
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and knows nobody above.
 //!
-//! Core types: `geometry.rs` decides how a slab is laid out, `places.rs` which object an address is, `descriptor.rs` is
+//! Core types: `geometry.rs` decides how a slab is laid out, `object_index.rs` which object an address is, `descriptor.rs` is
 //! one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it, `debug.rs` what
 //! surrounds an object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs` is
 //! one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs`
@@ -27,8 +27,8 @@ mod kmem_cache;
 mod list;
 mod magazine;
 mod name;
+mod object_index;
 mod own_caches;
-mod places;
 mod reap;
 mod refusals;
 mod slabs;

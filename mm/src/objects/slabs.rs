@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
-use crate::objects::descriptor::{SlabList, SlabRef, State};
+use crate::objects::descriptor::{ObjectState, SlabList, SlabRef};
 use crate::objects::magazine::{CachedObject, MagazineRef};
 
 /// The slabs, by how many of their objects are out.
@@ -76,7 +76,7 @@ impl Slabs {
     /// Takes an object, which is live then.
     pub(crate) fn take(&mut self) -> Option<(SlabRef, usize)> {
         let slab = self.source()?;
-        let object = slab.take(State::LIVE)?;
+        let object = slab.take(ObjectState::LIVE)?;
         self.took(slab, 1);
         Some((slab, object))
     }
@@ -91,10 +91,9 @@ impl Slabs {
         for magazine in magazines {
             let count = left.min(magazine.capacity());
             magazine.fill(count, || {
-                let object = slab.take(State::CACHED)?;
-                let place = slab.place(object);
-                NonNull::new(slab.first().add(object * stride).as_mut_ptr())
-                    .map(|object| CachedObject { object, place })
+                let object = slab.take(ObjectState::CACHED)?;
+                let slot = slab.slot(object);
+                NonNull::new(slab.first().add(object * stride).as_mut_ptr()).map(|object| CachedObject { object, slot })
             });
             left -= count;
         }
@@ -120,7 +119,7 @@ impl Slabs {
     pub(crate) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
         while let Some(cached) = magazine.pop(|| ()) {
             let slab = slab_at(VirtAddr::from_ptr(cached.object.as_ptr()));
-            self.put(slab, slab.object_of(cached.place));
+            self.put(slab, slab.object_of(cached.slot));
         }
     }
 

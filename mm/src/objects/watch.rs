@@ -59,10 +59,10 @@ impl<P: Platform> ObjectAllocator<P> {
     pub(super) fn watch_free(
         &self,
         cache: &Cache<P>,
-        CachedObject { object, place }: CachedObject,
+        CachedObject { object, slot }: CachedObject,
         call: Call,
     ) -> Result<(), FreeError> {
-        if !place.state().claim() {
+        if !slot.state().claim() {
             return Err(FreeError::DoubleFree);
         }
         let mut watched = self.watched(cache, object);

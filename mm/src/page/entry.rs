@@ -185,12 +185,18 @@ impl Word {
         Self(Self::cached(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
     }
 
-    /// The key of an allocated block of this order and tag with one reference; `None` when the word says anything else.
+    /// The key of an allocated block of this order with one reference and no tag; `None` when the word says anything else.
     #[inline]
-    pub(crate) fn allocated_key(self, order: Order, tag: Tag) -> Option<BlockKey> {
-        let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), tag).0;
+    pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {
+        let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), Tag::None).0;
         (self.0 & !ZONE_MASK == expected)
             .then_some(BlockKey(self.0 as u32 >> ORDER_SHIFT & (BlockKey::COUNT as u32 - 1)))
+    }
+
+    /// The key of an allocated block of this order with one reference, whatever its tag: for its owner.
+    #[inline]
+    pub(crate) fn owned_key(self, order: Order) -> Option<BlockKey> {
+        Self(self.0 & !(TAG_MAX << TAG_SHIFT)).allocated_key(order)
     }
 
     #[inline]

@@ -49,15 +49,15 @@ impl<P: Platform> PageAllocator<P> {
         refused
     }
 
-    /// Frees blocks that the caller owns by `tag` and that no TLB shows any more, single pages most of them.
-    pub(crate) fn free_chain(&self, mut chain: BlockChain, tag: Tag) {
+    /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more, single pages most of them.
+    pub(crate) fn free_chain(&self, mut chain: BlockChain) {
         while chain.len() > 0 {
-            if self.free_cached_chain(&mut chain, tag, BULK_RUN) == 0
+            if self.free_cached_chain(&mut chain, BULK_RUN) == 0
                 && let Some(block) = chain.pop(self.map())
             {
                 // A large block, a page with further references, or memory is short.
                 let order = self.block_order(block).unwrap_or(Order::ZERO);
-                let freed = self.free_block(block, order, tag);
+                let freed = self.free_block(block, order, self.map().at(block).tag());
                 debug_assert!(freed.is_ok());
             }
         }
@@ -108,7 +108,10 @@ impl<P: Platform> PageAllocator<P> {
     #[cold]
     #[inline(never)]
     fn free_uncached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
-        if self.free_cached(frame, page, order, tag) { Ok(()) } else { self.free_to_zone(frame, page, order, tag) }
+        if tag == Tag::None && self.free_cached(frame, page, order) {
+            return Ok(());
+        }
+        self.free_to_zone(frame, page, order, tag)
     }
 
     /// Gives one reference to a block back, and with the last one the block to its zone.

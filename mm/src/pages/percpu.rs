@@ -73,7 +73,7 @@ impl<P: Platform> PageAllocator<P> {
     pub(super) fn push_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
-        let Some(key) = self.cacheable(page, order, Tag::None) else { return false };
+        let Some(key) = self.cacheable(page.word().allocated_key(order)) else { return false };
         self.platform.step();
         let pushed = sets.set_of(key).push(self.map(), frame, Word::cached(key), key_capacity(key));
         self.platform.step();
@@ -84,23 +84,21 @@ impl<P: Platform> PageAllocator<P> {
         pushed
     }
 
-    /// Puts an allocated block of this order and tag into this CPU's magazines, one of which is traded in when both are
-    /// full; says whether that was possible.
-    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> bool {
+    /// Puts an allocated block of this order that anybody may free into this CPU's magazines, one of which is traded in when
+    /// both are full; says whether that was possible.
+    pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
-        let key = self.cacheable(page, order, tag).filter(|&key| key_capacity(key) > 0);
+        let key = self.cacheable(page.word().allocated_key(order)).filter(|&key| key_capacity(key) > 0);
         let Some(key) = key else { return false };
         self.put_or_trade(sets, pin.cpu(), frame, key);
         true
     }
 
-    /// The key of an allocated block with this tag and one reference, unless its zone has so little left that the block
-    /// must go there.
+    /// The key of an allocated block, if it is one, unless its zone has so little left that the block must go there.
     #[inline]
-    fn cacheable(&self, page: &Page, order: Order, tag: Tag) -> Option<BlockKey> {
-        let key = page.word().allocated_key(order, tag)?;
-        (!self.tight[key.zone_index()].load(Relaxed)).then_some(key)
+    fn cacheable(&self, key: Option<BlockKey>) -> Option<BlockKey> {
+        key.filter(|key| !self.tight[key.zone_index()].load(Relaxed))
     }
 
     /// Puts allocated single pages that anybody may free into this CPU's magazines, as far as that is possible; returns
@@ -109,16 +107,16 @@ impl<P: Platform> PageAllocator<P> {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         let put = |&frame: &Pfn| {
-            let key = self.cacheable(self.map().get(frame)?, Order::ZERO, Tag::None)?;
+            let key = self.cacheable(self.map().get(frame)?.word().allocated_key(Order::ZERO))?;
             self.put_or_trade(sets, pin.cpu(), frame, key);
             Some(())
         };
         frames.iter().map_while(put).count()
     }
 
-    /// Puts allocated single pages of a chain, which the caller owns by `tag`, into this CPU's magazines, up to `most`
-    /// and as far as that is possible; returns how many.
-    pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, tag: Tag, most: usize) -> usize {
+    /// Puts allocated single pages of a chain, which the caller owns whatever their tags, into this CPU's magazines, up
+    /// to `most` and as far as that is possible; returns how many.
+    pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         // In registers, as long as nothing takes their address.
@@ -126,7 +124,7 @@ impl<P: Platform> PageAllocator<P> {
         while freed < most {
             let mut after = rest;
             let Some(frame) = after.pop(self.map()) else { break };
-            let Some(key) = self.cacheable(self.map().at(frame), Order::ZERO, tag) else { break };
+            let Some(key) = self.cacheable(self.map().at(frame).word().owned_key(Order::ZERO)) else { break };
             self.put_or_trade(sets, pin.cpu(), frame, key);
             rest = after;
             freed += 1;

@@ -2,7 +2,7 @@
 
 use super::PageAllocator;
 use super::events::Event;
-use super::waiters::Place;
+use super::waiters::Turn;
 use super::zone::Zone;
 use crate::addr::Pfn;
 use crate::error::AllocError;
@@ -30,9 +30,9 @@ impl<P: Platform> PageAllocator<P> {
     ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if gfp.may_sleep() {
-            let place = self.waiters.join(gfp, order);
-            let frame = self.alloc_in_turn(gfp, order, tag, &place);
-            self.waiters.leave(place);
+            let turn = self.waiters.join(gfp, order);
+            let frame = self.alloc_in_turn(gfp, order, tag, &turn);
+            self.waiters.leave(turn);
             // There may be memory for the next in line too.
             self.wake_waiters();
             if let Some(frame) = frame {
@@ -47,17 +47,17 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience
     /// ends.
-    fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, tag: Tag, place: &Place) -> Option<Pfn> {
+    fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, tag: Tag, turn: &Turn) -> Option<Pfn> {
         let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
         let mut stood_back = false;
         while patience > 0 {
             if self.reclaim(gfp) == 0 || stood_back {
                 patience -= 1;
-                self.sleep_for_memory(gfp, order, place);
+                self.sleep_for_memory(gfp, order, turn);
             }
             let frame = self.platform.admits(order).then(|| self.alloc_admitted(gfp, order, tag)).flatten();
             let Some(frame) = frame else { continue };
-            stood_back = patience > 0 && self.is_wanted_before(place, frame, order, gfp);
+            stood_back = patience > 0 && self.is_wanted_before(turn, frame, order, gfp);
             if !stood_back {
                 return Some(frame);
             }
@@ -68,10 +68,10 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Sleeps until a zone might serve the request and nobody is before it, or a short while.
-    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, place: &Place) {
+    fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, turn: &Turn) {
         self.count(Event::Sleep, 1);
         self.with_zone(self.first_zone(gfp), Zone::count_sleep);
-        self.platform.wait_for_memory(&mut || self.would_grant(gfp, order) && self.is_next(place));
+        self.platform.wait_for_memory(&mut || self.would_grant(gfp, order) && self.is_next(turn));
     }
 
     /// Whether some zone would serve the request now.
@@ -80,16 +80,16 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Whether nobody who came earlier could be served now.
-    fn is_next(&self, place: &Place) -> bool {
-        !self.waiters.before(place).any(|(gfp, order)| self.would_grant(gfp, order))
+    fn is_next(&self, turn: &Turn) -> bool {
+        !self.waiters.before(turn).any(|(gfp, order)| self.would_grant(gfp, order))
     }
 
     /// Whether a block that was got would do for somebody who came earlier: it is that one's then.
-    fn is_wanted_before(&self, place: &Place, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
+    fn is_wanted_before(&self, turn: &Turn, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
         let zone = self.direct.zone_of(frame);
         let would_do = |(other, wanted): (GfpFlags, Order)| {
             wanted <= order && other.priority() <= gfp.priority() && other.zones().contains(&zone)
         };
-        self.waiters.before(place).any(would_do)
+        self.waiters.before(turn).any(would_do)
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Waiters {
 }
 
 /// A place in the line, given back with [`Waiters::leave`].
-pub(super) struct Place {
+pub(super) struct Turn {
     ticket: u32,
     index: Option<usize>,
 }
@@ -46,25 +46,25 @@ impl Waiters {
     }
 
     /// Goes to the end of the line.
-    pub(super) fn join(&self, gfp: GfpFlags, order: Order) -> Place {
+    pub(super) fn join(&self, gfp: GfpFlags, order: Order) -> Turn {
         let ticket = self.next_ticket.fetch_add(1, SeqCst);
         let word = u64::from(ticket) << TICKET_SHIFT | TAKEN | u64::from(gfp.bits()) << GFP_SHIFT | order.log2() as u64;
         let index = self.places.iter().position(|place| place.compare_exchange(0, word, SeqCst, SeqCst).is_ok());
         self.count.fetch_add(1, SeqCst);
-        Place { ticket, index }
+        Turn { ticket, index }
     }
 
     /// Leaves the line.
-    pub(super) fn leave(&self, place: Place) {
-        if let Some(index) = place.index {
+    pub(super) fn leave(&self, turn: Turn) {
+        if let Some(index) = turn.index {
             self.places[index].store(0, SeqCst);
         }
         self.count.fetch_sub(1, SeqCst);
     }
 
     /// What those want who came before `place`.
-    pub(super) fn before(&self, place: &Place) -> impl Iterator<Item = (GfpFlags, Order)> {
-        let (ticket, has_place) = (place.ticket, place.index.is_some());
+    pub(super) fn before(&self, turn: &Turn) -> impl Iterator<Item = (GfpFlags, Order)> {
+        let (ticket, has_place) = (turn.ticket, turn.index.is_some());
         let taken = self.places.iter().map(|place| place.load(SeqCst)).filter(|&word| word != 0);
         // The first free place is taken first, so the end of the table is seldom looked at.
         taken.take(self.count.load(SeqCst)).filter_map(move |word| {

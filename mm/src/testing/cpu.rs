@@ -12,10 +12,10 @@ const NONE: usize = usize::MAX;
 
 /// The CPUs of one machine.
 #[derive(Clone, Copy)]
-pub(super) struct Cpus(&'static State);
+pub(super) struct Cpus(&'static TakenCpus);
 
 #[derive(Default)]
-struct State {
+struct TakenCpus {
     /// A bit for each CPU that a thread has.
     taken: AtomicU64,
 }

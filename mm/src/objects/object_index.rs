@@ -10,7 +10,7 @@ use crate::addr::VirtAddr;
 
 /// Where the objects of a slab stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Places {
+pub(crate) struct ObjectIndex {
     /// The inverse of the stride's odd part.
     inverse: u32,
     /// The first object's address times the inverse: subtracted from a product, it subtracts that address before it.
@@ -19,7 +19,7 @@ pub(crate) struct Places {
     shift: u8,
 }
 
-impl Places {
+impl ObjectIndex {
     /// The places from `first` on, `stride` bytes apart: not 0 and at most 2^31.
     pub(crate) const fn new(first: VirtAddr, stride: usize) -> Self {
         let shift = stride.trailing_zeros();
@@ -44,7 +44,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::ObjectIndex;
     use crate::addr::VirtAddr;
 
     /// An address with many bits, close to a multiple of 2^32.
@@ -54,28 +54,28 @@ mod tests {
     fn starts_of_objects_have_their_numbers_and_all_else_is_beyond() {
         // Shows: K4
         for stride in (8..=131_072).step_by(4) {
-            let places = Places::new(FIRST, stride);
+            let index = ObjectIndex::new(FIRST, stride);
             let objects = (4 * 131_072 / stride) as u32;
             for object in [0, 1, 2, objects / 2, objects - 1] {
                 let start = FIRST.add(object as usize * stride);
-                assert_eq!(places.number(start), object);
+                assert_eq!(index.number(start), object);
                 for wrong in [1, 2, 3, 4, stride / 2, stride - 1] {
-                    assert!(places.number(start.add(wrong)) >= objects, "{stride}: {object} + {wrong}");
+                    assert!(index.number(start.add(wrong)) >= objects, "{stride}: {object} + {wrong}");
                     assert!(
-                        places.number(start.add(0usize.wrapping_sub(wrong))) >= objects,
+                        index.number(start.add(0usize.wrapping_sub(wrong))) >= objects,
                         "{stride}: {object} - {wrong}"
                     );
                 }
             }
-            assert!(places.number(FIRST.add(0usize.wrapping_sub(stride))) >= objects);
+            assert!(index.number(FIRST.add(0usize.wrapping_sub(stride))) >= objects);
         }
     }
 
     #[test]
-    fn a_block_has_as_many_places_as_objects() {
+    fn a_block_has_as_many_objects_as_fit() {
         for stride in [8, 12, 60, 64, 100, 104, 192, 344, 704, 3000, 4032, 4096, 5056] {
-            let (places, objects) = (Places::new(FIRST, stride), 32_768 / stride as u32);
-            let valid = (0..32_768).filter(|&offset| places.number(FIRST.add(offset)) < objects).count();
+            let (index, objects) = (ObjectIndex::new(FIRST, stride), 32_768 / stride as u32);
+            let valid = (0..32_768).filter(|&offset| index.number(FIRST.add(offset)) < objects).count();
             assert_eq!(valid, objects as usize, "{stride}");
         }
     }
