@@ -17,7 +17,7 @@ use crate::report::Call;
 use crate::tables::PageTables;
 
 /// Windows, for all CPUs together.
-pub(crate) const WINDOWS: usize = 256;
+pub const WINDOWS: usize = 256;
 /// Pages of addresses that they and the CPUs' own windows behind them need; all lie in one aligned range of 2 MiB.
 pub const KMAP_PAGES: usize = WINDOWS + WINDOW_PAGES;
 

@@ -167,6 +167,8 @@ impl<P: Platform> CacheRef<P> {
 }
 
 impl<P: Platform> Cache<P> {
+    // Where it stays: it is too large to be copied there.
+    #[inline(always)]
     pub(crate) fn new(
         name: CacheName,
         (geometry, debug): (Geometry, DebugFlags),

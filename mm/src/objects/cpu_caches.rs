@@ -126,6 +126,7 @@ pub(crate) enum Reach {
 
 impl<P: Platform> CpuCaches<P> {
     /// [`init_in_place`](Self::init_in_place) must come before anything else.
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         let none = || AtomicPtr::new(core::ptr::null_mut());
         let nothing = |_| CpuCache { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
