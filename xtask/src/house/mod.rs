@@ -9,6 +9,7 @@ mod lines;
 mod names;
 mod paths;
 mod rings;
+mod self_calls;
 mod sources;
 
 use std::fs;

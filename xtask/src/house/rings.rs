@@ -9,6 +9,7 @@ use std::slice;
 use super::arrows::{self, Arrow};
 use super::finding::{Exceptions, Finding};
 use super::names::Names;
+use super::self_calls;
 use super::sources::{Crate, ModulePath};
 
 /// How many names a step of a ring shows.
@@ -21,7 +22,7 @@ type Graph = BTreeMap<(String, String), Vec<Arrow>>;
 pub fn check(sources: &Crate, exceptions: &mut Exceptions) -> Vec<Finding> {
     let names = Names::new(sources);
     let mut graphs: BTreeMap<ModulePath, Graph> = BTreeMap::new();
-    for arrow in arrows::all(sources, &names) {
+    for arrow in arrows::all(sources, &names).into_iter().chain(self_calls::all(sources)) {
         let (module, from, to) = placed(sources, &arrow);
         graphs.entry(module).or_default().entry((from, to)).or_default().push(arrow);
     }

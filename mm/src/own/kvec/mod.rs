@@ -162,8 +162,10 @@ impl<T, K: Global> DerefMut for KVec<T, K> {
 
 impl<T, K: Global> Drop for KVec<T, K> {
     fn drop(&mut self) {
-        // The memory goes after this, with the room.
-        self.clear();
+        let values = self.places(0, self.len);
+        self.len = 0;
+        // SAFETY: the vector does not hold these values any more. The memory goes after this, with the room.
+        unsafe { values.drop_in_place() };
     }
 }
 
