@@ -17,7 +17,7 @@
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
@@ -48,22 +48,22 @@ impl<P: Platform> Memory<P> {
     /// range, then [`init_caches`](Self::init_caches).
     pub fn init(place: &'static mut MaybeUninit<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
-        let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
         let memory = place.as_mut_ptr();
+        let field = |offset: usize| memory.cast::<u8>().wrapping_add(offset);
+        let pages =
+            PageAllocator::new(platform, direct, config.atomic_floor, config.kmap_start.add(WINDOWS * PAGE_SIZE));
         // SAFETY: `place` is valid for a `Memory`, so the field lies in it, and nothing else uses it.
-        let pages = unsafe {
-            settle(&raw mut (*memory).pages, PageAllocator::new(platform, direct, config.atomic_floor, windows))
-        };
+        let pages = unsafe { settle(field(offset_of!(Self, pages)).cast(), pages) };
         // SAFETY: as above.
-        let objects = unsafe { settle(&raw mut (*memory).objects, ObjectAllocator::new(pages)) };
+        let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), ObjectAllocator::new(pages)) };
         // SAFETY: as above.
-        let tables = unsafe { settle(&raw mut (*memory).tables, PageTables::new(pages)) };
-        let range = (config.vmalloc_start, config.vmalloc_end);
-        let areas = AreaAllocator::new(objects, tables, range, const { CacheName::literal("vm_area") });
+        let tables = unsafe { settle(field(offset_of!(Self, tables)).cast(), PageTables::new(pages)) };
+        let (range, name) = (config.vmalloc_start..config.vmalloc_end, const { CacheName::literal("vm_area") });
+        let areas = AreaAllocator::new(objects, tables, range, name);
         // SAFETY: as above.
-        unsafe { settle(&raw mut (*memory).areas, areas) };
+        unsafe { settle(field(offset_of!(Self, areas)).cast(), areas) };
         // SAFETY: as above.
-        unsafe { settle(&raw mut (*memory).kmap, Kmap::new(pages, tables, config.kmap_start)) };
+        unsafe { settle(field(offset_of!(Self, kmap)).cast(), Kmap::new(pages, tables, config.kmap_start)) };
         // SAFETY: every field was written, and from now on all of it is only shared.
         unsafe { &*memory }
     }

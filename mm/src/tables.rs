@@ -42,14 +42,14 @@ impl<P: Platform> PageTables<P> {
     pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> usize {
         match self.pages.platform().map(at, frames, mapping, &mut None) {
             Ok(pages) if pages == frames.len() => pages,
-            begun => self.map_rest(at, (frames, begun.unwrap_or(0)), mapping, call),
+            begun => self.map_rest(at, frames, begun.unwrap_or(0), mapping, call),
         }
     }
 
     /// [`map`](Self::map) where something is in the way, and the first pages are mapped already.
     #[cold]
     #[inline(never)]
-    fn map_rest(&self, at: VirtAddr, (frames, mut done): (Frames<'_>, usize), mapping: Mapping, call: Call) -> usize {
+    fn map_rest(&self, at: VirtAddr, frames: Frames<'_>, mut done: usize, mapping: Mapping, call: Call) -> usize {
         let mut spare = None;
         while done < frames.len() {
             let here = at.add(done * PAGE_SIZE);
@@ -90,7 +90,8 @@ impl<P: Platform> PageTables<P> {
     /// Nothing was changed. [`MapError::TableMissing`]: no memory, which has been reported.
     pub(crate) fn protect(
         &self,
-        (at, pages): (VirtAddr, usize),
+        at: VirtAddr,
+        pages: usize,
         access: Access,
         call: Call,
     ) -> Result<MustFlush, MapError> {

@@ -8,6 +8,7 @@ use core::sync::atomic::AtomicU64;
 
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use crate::platform::Mapping;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,14 @@ pub enum AreaKind {
 }
 
 impl AreaKind {
+    /// How the pages are mapped.
+    pub(super) const fn mapping(self) -> Mapping {
+        match self {
+            Self::Vmalloc | Self::Vmap => Mapping::Memory,
+            Self::Ioremap(_) => Mapping::Device,
+        }
+    }
+
     /// The kind as it stands in an area's word.
     #[inline]
     const fn bits(self) -> u64 {
@@ -30,6 +39,23 @@ impl AreaKind {
             Self::Vmap => (Purpose::Vmap, 0),
         };
         purpose.bits() as u64 | phys
+    }
+}
+
+/// What a range of addresses must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Fit {
+    /// Pages, without the guard page.
+    pub(super) pages: usize,
+    /// The first address is a multiple of this: a power of two, and at least a page.
+    pub(super) align: usize,
+}
+
+impl Fit {
+    /// So many pages, wherever they start.
+    #[inline]
+    pub(super) const fn pages(pages: usize) -> Self {
+        Self { pages, align: PAGE_SIZE }
     }
 }
 

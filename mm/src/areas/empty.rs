@@ -1,8 +1,8 @@
 //! Areas in which nothing is mapped: what vmalloc does to addresses alone, for benchmarks.
 
 use super::AreaAllocator;
-use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::areas::area::{AreaKind, Purpose};
+use crate::addr::VirtAddr;
+use crate::areas::area::{AreaKind, Fit, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::platform::Platform;
 use crate::report::Call;
@@ -12,7 +12,7 @@ impl<P: Platform> AreaAllocator<P> {
     #[doc(hidden)]
     #[track_caller]
     pub fn take_empty(&'static self, pages: usize) -> Result<VirtAddr, AllocError> {
-        self.reserve_area((pages, PAGE_SIZE), AreaKind::Vmap, Call::here(&"take_empty")).map(|area| self.open(area))
+        self.reserve_area(Fit::pages(pages), AreaKind::Vmap, Call::here(&"take_empty")).map(|area| self.open(area))
     }
 
     /// Gives a range from [`take_empty`](Self::take_empty) back. Process context only.

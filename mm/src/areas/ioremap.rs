@@ -6,7 +6,7 @@ use crate::areas::area::{AreaKind, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::Frames;
 use crate::page::{PageMap, SECTION_FRAMES};
-use crate::platform::{Mapping, Platform};
+use crate::platform::Platform;
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
@@ -26,7 +26,7 @@ impl<P: Platform> AreaAllocator<P> {
             return Err(self.pages.refuse(call, "the range is memory of the kernel"));
         }
         let kind = AreaKind::Ioremap(first.phys());
-        self.map_area(Frames::Run(range), (kind, Mapping::Device), call).map(|start| start.add(phys.page_offset()))
+        self.map_area(Frames::Run(range), kind, call).map(|start| start.add(phys.page_offset()))
     }
 
     /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned. May sleep: process context only.

@@ -26,6 +26,8 @@ mod tree;
 mod vmalloc;
 mod vmap;
 
+use core::ops::Range;
+
 use crate::addr::VirtAddr;
 use crate::objects::{Cache, CacheName, ObjectAllocator};
 use crate::page::DirectMap;
@@ -66,12 +68,12 @@ pub struct AreaAllocator<P: Platform> {
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// No areas yet in the addresses `start..end`, which are page-aligned; their descriptors come from a cache that
+    /// No areas yet in the given addresses, which are page-aligned at both ends; their descriptors come from a cache that
     /// slabinfo shows as `name`.
     pub(crate) fn new(
         objects: &'static ObjectAllocator<P>,
         tables: &'static PageTables<P>,
-        (start, end): (VirtAddr, VirtAddr),
+        addresses: Range<VirtAddr>,
         name: CacheName,
     ) -> Self {
         Self {
@@ -79,10 +81,10 @@ impl<P: Platform> AreaAllocator<P> {
             objects,
             tables,
             direct: *objects.pages().direct(),
-            start,
-            end,
+            start: addresses.start,
+            end: addresses.end,
             descriptors: objects.new_own(name, size_of::<VmArea>()),
-            tree: Lock::new(AreaTree::new(start, end)),
+            tree: Lock::new(AreaTree::new(addresses.start, addresses.end)),
             index: AreaIndex::new(),
             cpus: [const { CpuRanges::new() }; MAX_CPUS],
             drain_requests: DrainRequests::new(),

@@ -3,8 +3,8 @@
 use core::ptr::NonNull;
 
 use super::AreaAllocator;
-use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::areas::area::{AreaKind, AreaRef, AreaState, Purpose, VmArea};
+use crate::addr::VirtAddr;
+use crate::areas::area::{AreaKind, AreaRef, AreaState, Fit, Purpose, VmArea};
 use crate::areas::area_chain::AreaChain;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
@@ -12,18 +12,13 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Takes a range of addresses, guard page included, that starts at a multiple of `align`, with its descriptor.
+    /// Takes a range of addresses, guard page included, that starts at a multiple of its alignment, with its descriptor.
     /// Nobody can free the area before it is opened.
-    pub(super) fn reserve_area(
-        &'static self,
-        (pages, align): (usize, usize),
-        kind: AreaKind,
-        call: Call,
-    ) -> Result<AreaRef, AllocError> {
-        let at_hand = self.pin_ranges().and_then(|here| here.ranges.take(pages));
+    pub(super) fn reserve_area(&'static self, fit: Fit, kind: AreaKind, call: Call) -> Result<AreaRef, AllocError> {
+        let at_hand = self.pin_ranges().and_then(|here| here.ranges.take(fit.pages));
         let area = match at_hand {
             Some(area) => area,
-            None => self.find_area((pages, align), call)?,
+            None => self.find_area(fit, call)?,
         };
         area.assign(kind, call.at());
         Ok(area)
@@ -33,26 +28,26 @@ impl<P: Platform> AreaAllocator<P> {
     /// or ranges that follow the new one.
     #[cold]
     #[inline(never)]
-    fn find_area(&'static self, (pages, align): (usize, usize), call: Call) -> Result<AreaRef, AllocError> {
-        let parcel = self.pool.with(|pool| pool.take(pages));
+    fn find_area(&'static self, fit: Fit, call: Call) -> Result<AreaRef, AllocError> {
+        let parcel = self.pool.with(|pool| pool.take(fit.pages));
         let (area, more) = match parcel.pop() {
             Some(area) => (area, parcel),
             None => {
-                let area = self.insert_first((pages, align), call)?;
+                let area = self.insert_first(fit, call)?;
                 (area, self.insert_neighbours(area))
             }
         };
         // There may be no room on another CPU, to which the caller has come meanwhile.
-        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(pages, &more)) {
+        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(fit.pages, &more)) {
             self.pass_on(&more);
         }
         Ok(area)
     }
 
     /// Takes a new range.
-    fn insert_first(&'static self, (pages, align): (usize, usize), call: Call) -> Result<AreaRef, AllocError> {
+    fn insert_first(&'static self, fit: Fit, call: Call) -> Result<AreaRef, AllocError> {
         let descriptor = self.objects.take_own(&self.descriptors, GfpFlags::KERNEL, call)?;
-        let insert = || self.insert_area(descriptor, (pages, align), |_| true);
+        let insert = || self.insert_area(descriptor, fit, |_| true);
         let retry = || {
             self.drain_ranges();
             insert()
@@ -71,7 +66,7 @@ impl<P: Platform> AreaAllocator<P> {
         while neighbours.len() + 1 < wanted
             && let Some(descriptor) = self.objects.take_from_slab(&self.descriptors)
         {
-            let next = self.insert_area(descriptor, (area.pages, PAGE_SIZE), |start| start == last.end());
+            let next = self.insert_area(descriptor, Fit::pages(area.pages), |start| start == last.end());
             let Some(next) = next else {
                 self.return_descriptor(descriptor);
                 break;
@@ -86,14 +81,14 @@ impl<P: Platform> AreaAllocator<P> {
     fn insert_area(
         &'static self,
         descriptor: NonNull<u8>,
-        (pages, align): (usize, usize),
+        fit: Fit,
         right: impl FnOnce(VirtAddr) -> bool,
     ) -> Option<AreaRef> {
         self.tree.with(|tree| {
-            let start = tree.find_gap(pages, align).filter(|&start| right(start))?;
+            let start = tree.find_gap(fit).filter(|&start| right(start))?;
             // SAFETY: the object is the caller's, aligned to a cache line and as large as a descriptor.
             let write = |area| unsafe { AreaRef::init(descriptor, area) };
-            let area = tree.insert(VmArea::new(start, pages), write);
+            let area = tree.insert(VmArea::new(start, fit.pages), write);
             self.index.add(area);
             Some(area)
         })

@@ -16,24 +16,24 @@ impl<P: Platform> AreaAllocator<P> {
     /// was.
     #[track_caller]
     pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
-        self.set_access((at, pages), Access::Read, Call::here(&"set_memory_ro"))
+        self.set_access(at, pages, Access::Read, Call::here(&"set_memory_ro"))
     }
 
     /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so.
     #[track_caller]
     pub fn set_memory_rw(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
-        self.set_access((at, pages), Access::ReadWrite, Call::here(&"set_memory_rw"))
+        self.set_access(at, pages, Access::ReadWrite, Call::here(&"set_memory_rw"))
     }
 
     /// Lets the `pages` pages from `at` on be accessed in this way alone. Process context.
-    fn set_access(&'static self, (at, pages): (VirtAddr, usize), access: Access, call: Call) -> Result<(), AllocError> {
+    fn set_access(&'static self, at: VirtAddr, pages: usize, access: Access, call: Call) -> Result<(), AllocError> {
         self.pages.check_may_sleep(call)?;
         if at.page_offset() != 0 {
             return Err(self.pages.refuse(call, "the address lies inside a page"));
         }
         let changed = match pages.checked_mul(PAGE_SIZE).and_then(|bytes| at.checked_add(bytes)) {
             Some(end) if [at, end].into_iter().any(|edge| self.is_in_block(edge)) => Err(MapError::TableInTheWay),
-            Some(_) => self.tables.protect((at, pages), access, call),
+            Some(_) => self.tables.protect(at, pages, access, call),
             None => Err(MapError::OutOfRange),
         };
         let reason = match changed {

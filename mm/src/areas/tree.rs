@@ -10,7 +10,7 @@
 //! areas; all areas lie in the tree's range.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::areas::area::{AreaRef, AreaState, VmArea};
+use crate::areas::area::{AreaRef, AreaState, Fit, VmArea};
 
 /// All areas of a range of addresses.
 pub(crate) struct AreaTree {
@@ -27,9 +27,9 @@ impl AreaTree {
         Self { start, end, root: None }
     }
 
-    /// The lowest free range for `pages` pages and their guard page, as long as alignment need not be searched for: its
+    /// The lowest free range for so many pages and their guard page, as long as alignment need not be searched for: its
     /// start is the lowest address of that gap which is a multiple of `align`, a power of two and at least a page.
-    pub(crate) fn find_gap(&self, pages: usize, align: usize) -> Option<VirtAddr> {
+    pub(crate) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
         let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
         let start = self.lowest_gap(bytes)?;
         Some(VirtAddr::new(start.as_usize().next_multiple_of(align)))

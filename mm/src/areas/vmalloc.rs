@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::areas::area::{AreaKind, AreaRef, Purpose};
+use crate::areas::area::{AreaKind, AreaRef, Fit, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::mapper::{Frames, Level};
@@ -54,16 +54,16 @@ impl<P: Platform> AreaAllocator<P> {
         let (call, gfp) = (Call::here(&"vmalloc_huge"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
         let pages = self.check_size(size, call)?;
         let align = if pages < LARGE { PAGE_SIZE } else { Level::Two.bytes() };
-        let area = self.reserve_area((pages, align), AreaKind::Vmalloc, call)?;
+        let area = self.reserve_area(Fit { pages, align }, AreaKind::Vmalloc, call)?;
         let whole = pages / LARGE;
         let filled = (0..whole).try_for_each(|nth| {
             if self.place_block(area.start.add(nth * LARGE * PAGE_SIZE), gfp, call) {
                 return Ok(());
             }
-            self.populate(area, nth * LARGE..(nth + 1) * LARGE, (gfp, Tag::Vmalloc), call)
+            self.populate(area, nth * LARGE..(nth + 1) * LARGE, gfp, Tag::Vmalloc, call)
         });
         filled
-            .and_then(|()| self.populate(area, whole * LARGE..pages, (gfp, Tag::Vmalloc), call))
+            .and_then(|()| self.populate(area, whole * LARGE..pages, gfp, Tag::Vmalloc, call))
             .inspect_err(|_| self.undo(area))?;
         Ok(self.open(area))
     }
@@ -80,8 +80,8 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline]
     fn build_area(&'static self, size: usize, gfp: GfpFlags, tag: Tag, call: Call) -> Result<AreaRef, AllocError> {
         let pages = self.check_size(size, call)?;
-        let area = self.reserve_area((pages, PAGE_SIZE), AreaKind::Vmalloc, call)?;
-        self.populate(area, 0..pages, (gfp, tag), call).inspect_err(|_| self.undo(area))?;
+        let area = self.reserve_area(Fit::pages(pages), AreaKind::Vmalloc, call)?;
+        self.populate(area, 0..pages, gfp, tag, call).inspect_err(|_| self.undo(area))?;
         Ok(area)
     }
 
@@ -101,7 +101,8 @@ impl<P: Platform> AreaAllocator<P> {
         &'static self,
         area: AreaRef,
         pages: Range<usize>,
-        (gfp, tag): (GfpFlags, Tag),
+        gfp: GfpFlags,
+        tag: Tag,
         call: Call,
     ) -> Result<(), AllocError> {
         let mut frames = [Pfn::new(0); BATCH];

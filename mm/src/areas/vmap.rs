@@ -2,11 +2,11 @@
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::areas::area::{AreaKind, Purpose};
+use crate::areas::area::{AreaKind, Fit, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::{Frames, Level};
 use crate::page::PageState;
-use crate::platform::{Mapping, Platform};
+use crate::platform::Platform;
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
@@ -26,7 +26,7 @@ impl<P: Platform> AreaAllocator<P> {
         let range = PfnRange::new(first, first.add(pages.len() as u32));
         let neighbours = pages.windows(2).all(|two| two[0].add(1) == two[1]);
         let frames = if neighbours { Frames::Run(range) } else { Frames::Each(pages) };
-        self.map_area(frames, (AreaKind::Vmap, Mapping::Memory), call)
+        self.map_area(frames, AreaKind::Vmap, call)
     }
 
     /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any
@@ -42,15 +42,15 @@ impl<P: Platform> AreaAllocator<P> {
     pub(super) fn map_area(
         &'static self,
         frames: Frames<'_>,
-        (kind, mapping): (AreaKind, Mapping),
+        kind: AreaKind,
         call: Call,
     ) -> Result<VirtAddr, AllocError> {
         let align = match frames {
             Frames::Run(range) => alignment(range),
             Frames::Each(_) => PAGE_SIZE,
         };
-        let area = self.reserve_area((frames.len(), align), kind, call)?;
-        if self.tables.map(area.start, frames, mapping, call) < frames.len() {
+        let area = self.reserve_area(Fit { pages: frames.len(), align }, kind, call)?;
+        if self.tables.map(area.start, frames, kind.mapping(), call) < frames.len() {
             self.undo(area);
             return Err(AllocError);
         }

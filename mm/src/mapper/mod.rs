@@ -171,9 +171,9 @@ impl<F: Format> PageMapper<F> {
     fn make_table(&self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<&Table, MapError> {
         // Step by step, so that the compiler knows the level in each.
         let table = self.table(self.root);
-        let table = self.make_below(table, (Level::Four, level), at, spare)?;
-        let table = self.make_below(table, (Level::Three, level), at, spare)?;
-        self.make_below(table, (Level::Two, level), at, spare)
+        let table = self.make_below(table, Level::Four, level, at, spare)?;
+        let table = self.make_below(table, Level::Three, level, at, spare)?;
+        self.make_below(table, Level::Two, level, at, spare)
     }
 
     /// One step of the way from `table`, whose entries are of level `here`, to the table of level `to`.
@@ -181,7 +181,8 @@ impl<F: Format> PageMapper<F> {
     fn make_below<'a>(
         &'a self,
         table: &'a Table,
-        (here, to): (Level, Level),
+        here: Level,
+        to: Level,
         at: VirtAddr,
         spare: &mut Option<Pfn>,
     ) -> Result<&'a Table, MapError> {

@@ -35,6 +35,13 @@ pub type Ctor = fn(NonNull<u8>, &str, CtorFlags);
 /// Cleans an object up: called once for each object when its slab goes, with no flags set.
 pub type Dtor = fn(NonNull<u8>, &str, CtorFlags);
 
+/// What a cache calls for each of its objects.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Callees {
+    pub(super) ctor: Option<Ctor>,
+    pub(super) dtor: Option<Dtor>,
+}
+
 /// Empty slabs that a free leaves with a cache for the next allocation.
 ///
 /// A cache with a destructor keeps them all until it is shrunk, reaped or destroyed: a free may come from an interrupt,
@@ -169,11 +176,12 @@ impl<P: Platform> CacheRef<P> {
 impl<P: Platform> Cache<P> {
     // Where it stays: it is too large to be copied there.
     #[inline(always)]
-    pub(crate) fn new(
+    pub(super) fn new(
         name: CacheName,
-        (geometry, debug): (Geometry, DebugFlags),
+        geometry: Geometry,
+        debug: DebugFlags,
         flags: CacheFlags,
-        (ctor, dtor): (Option<Ctor>, Option<Dtor>),
+        callees: Callees,
         tag: Word,
     ) -> Self {
         Self {
@@ -184,10 +192,10 @@ impl<P: Platform> Cache<P> {
             sizes: if debug.is_empty() { MagazineSizes::for_objects(geometry.stride) } else { MagazineSizes::none() },
             flags,
             debug,
-            ctor,
-            dtor,
+            ctor: callees.ctor,
+            dtor: callees.dtor,
             next: Cell::new(None),
-            slabs: Lock::new(Slabs::new(if dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT })),
+            slabs: Lock::new(Slabs::new(if callees.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT })),
         }
     }
 

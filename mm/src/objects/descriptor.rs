@@ -222,7 +222,8 @@ impl SlabRef {
         at: NonNull<u8>,
         owner: NonNull<u8>,
         first: VirtAddr,
-        (objects, stride): (usize, usize),
+        objects: usize,
+        stride: usize,
     ) -> Self {
         let slab = at.cast::<Slab>();
         let header = Slab {

@@ -79,7 +79,7 @@ impl<P: Platform> ObjectAllocator<P> {
         };
         let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, &geometry))?;
         let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
-        self.make_slab(cache, (frame, &geometry), descriptor, flags);
+        self.make_slab(cache, frame, &geometry, descriptor, flags);
         Ok(())
     }
 
@@ -101,24 +101,25 @@ impl<P: Platform> ObjectAllocator<P> {
         let offset = cache.geometry.descriptor_offset?;
         let frame = self.pages.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order, Tag::None)?;
         let descriptor = NonNull::new(self.direct.virt(frame).add(offset).as_mut_ptr())?;
-        self.make_slab(cache, (frame, &cache.geometry), descriptor, CtorFlags::empty());
+        self.make_slab(cache, frame, &cache.geometry, descriptor, CtorFlags::empty());
         Some(())
     }
 
     fn make_slab(
         &'static self,
         cache: &Cache<P>,
-        (frame, geometry): (Pfn, &Geometry),
+        frame: Pfn,
+        geometry: &Geometry,
         descriptor: NonNull<u8>,
         flags: CtorFlags,
     ) {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.direct.virt(frame).add(geometry.lead + colour * geometry.colour_step);
-        let layout = (geometry.objects, geometry.stride);
         // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
         // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
-        let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, layout) };
+        let slab =
+            unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, geometry.objects, geometry.stride) };
         self.each_page(frame, geometry, |page| {
             page.set_link(slab.to_link());
             page.set_word(cache.tag());

@@ -7,7 +7,7 @@ use super::alloc::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::CacheRef;
+use crate::objects::cache::{CacheRef, Callees};
 use crate::objects::classes::{KMALLOC_MAX, NAMES, SMALLEST_SHIFT, Twin};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::platform::Platform;
@@ -27,7 +27,7 @@ impl<P: Platform> ObjectAllocator<P> {
             let size = 1 << (class as u32 + SMALLEST_SHIFT);
             for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
                 let geometry = |debug| Ok(Geometry::for_class(size, debug));
-                let cache = self.add_cache(twins[twin], &geometry, flags, (None, None), call)?;
+                let cache = self.add_cache(twins[twin], &geometry, flags, Callees::default(), call)?;
                 self.classes.set(size, twin, cache.ptr().cast().as_ptr());
             }
         }

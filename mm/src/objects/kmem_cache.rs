@@ -7,7 +7,7 @@ use super::alloc::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CacheRef, CacheStats, Ctor, Dtor};
+use crate::objects::cache::{Cache, CacheRef, CacheStats, Callees, Ctor, Dtor};
 use crate::objects::debug::{DebugChoice, DebugFlags};
 use crate::objects::descriptor::Slab;
 use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
@@ -48,15 +48,15 @@ impl<P: Platform> ObjectAllocator<P> {
             self.refuse(call, error.reason());
         })?;
         let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
-        self.add_cache(name, &geometry, spec.flags, (spec.ctor, spec.dtor), call)
+        self.add_cache(name, &geometry, spec.flags, Callees { ctor: spec.ctor, dtor: spec.dtor }, call)
     }
 
     /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must
     /// be [adopted](Self::adopt) before it is used.
     pub(crate) fn new_own(&self, name: CacheName, bytes: usize) -> Cache<P> {
         let tag = self.list.with(|list| list.next_tag(SlabUser::Allocators));
-        let layout = (Geometry::for_descriptors(bytes), DebugFlags::empty());
-        Cache::new(name, layout, CacheFlags::NO_REAP, (None, None), tag)
+        let geometry = Geometry::for_descriptors(bytes);
+        Cache::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, Callees::default(), tag)
     }
 
     /// Lists a cache from [`new_own`](Self::new_own), which has come to its place. Once.
@@ -71,12 +71,12 @@ impl<P: Platform> ObjectAllocator<P> {
         name: CacheName,
         geometry: &dyn Fn(DebugFlags) -> Result<Geometry, CreateError>,
         flags: CacheFlags,
-        callees: (Option<Ctor>, Option<Dtor>),
+        callees: Callees,
         call: Call,
     ) -> Result<CacheRef<P>, CreateError> {
         let (chosen, tag) = self.list.with(|list| (list.debug.for_cache(name), list.next_tag(SlabUser::Anyone)));
         let mut debug = chosen | flags.debug();
-        if callees.0.is_some() {
+        if callees.ctor.is_some() {
             if flags.contains(CacheFlags::POISON) {
                 self.refuse(call, "no poison for what a constructor made");
             }
@@ -88,7 +88,7 @@ impl<P: Platform> ObjectAllocator<P> {
         })?;
         let memory = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?.cast::<Cache<P>>();
         // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
-        unsafe { memory.write(Cache::new(name, (geometry, debug), flags, callees, tag)) };
+        unsafe { memory.write(Cache::new(name, geometry, debug, flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.cpus.init_in_place();
         let listed = self.list.with(|list| {

@@ -1,6 +1,6 @@
 //! The caches that must exist before any other: for caches, slabs and magazines themselves.
 
-use crate::objects::cache::Cache;
+use crate::objects::cache::{Cache, Callees};
 use crate::objects::debug::DebugFlags;
 use crate::objects::descriptor::Slab;
 use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
@@ -53,7 +53,7 @@ impl<P: Platform> OwnCaches<P> {
         let own_cache = |name, bytes: usize, number| {
             let tag = Word::slab(number, SlabUser::Allocators);
             let geometry = Geometry::for_descriptors(bytes);
-            Cache::new(name, (geometry, DebugFlags::empty()), CacheFlags::NO_REAP, (None, None), tag)
+            Cache::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, Callees::default(), tag)
         };
         Self {
             caches: own_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),

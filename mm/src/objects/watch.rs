@@ -76,7 +76,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Reports damage to an object and what repairs it.
     fn inspect(&self, cache: &Cache<P>, mut watched: Watched, life: Life, call: Call) {
         while let Some((damage, at)) = watched.damage(life) {
-            self.report_damage(cache, (&mut watched, at), damage, call);
+            self.report_damage(cache, &mut watched, at, damage, call);
             watched.repair(damage, life);
         }
     }
@@ -87,11 +87,11 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         let slab = self.slab_around(VirtAddr::from_ptr(object.as_ptr()));
         if cache.slabs.with(|_| slab.validate()).is_err() {
-            self.report_damage(cache, (&mut self.watched(cache, object), 0), Damage::Slab, call);
+            self.report_damage(cache, &mut self.watched(cache, object), 0, Damage::Slab, call);
         }
     }
 
-    fn report_damage(&self, cache: &Cache<P>, (watched, at): (&mut Watched, isize), damage: Damage, call: Call) {
+    fn report_damage(&self, cache: &Cache<P>, watched: &mut Watched, at: isize, damage: Damage, call: Call) {
         let incident = Incident::Damage {
             cache: cache.name.as_str(),
             addr: watched.addr(),

@@ -119,7 +119,7 @@ impl<P: Platform> PageAllocator<P> {
         if self.zeroing.is_wanted_at(ZeroPages::ON_FREE) {
             self.free_cleared(frame, page, order, tag)?;
         } else {
-            self.drop_reference((frame, page), order, tag, |zone| zone.free(self.map(), frame, order))?;
+            self.drop_reference(frame, page, order, tag, |zone| zone.free(self.map(), frame, order))?;
         }
         self.wake_waiters();
         Ok(())
@@ -132,7 +132,7 @@ impl<P: Platform> PageAllocator<P> {
         let kind = self.direct.zone_of(frame);
         // Until it is cleared, no allocation finds it.
         let hide = |_: &mut Zone| page.set_word(Word::cached(BlockKey::new(kind, order)));
-        if self.drop_reference((frame, page), order, tag, hide)? {
+        if self.drop_reference(frame, page, order, tag, hide)? {
             // High memory that has no windows yet was not handed out either.
             let _: Result<(), AllocError> = self.clear_block(frame, order);
             self.with_zone(kind, |zone| zone.free(self.map(), frame, order));
@@ -147,7 +147,8 @@ impl<P: Platform> PageAllocator<P> {
     #[inline]
     fn drop_reference(
         &self,
-        (frame, page): (Pfn, &Page),
+        frame: Pfn,
+        page: &Page,
         order: Order,
         tag: Tag,
         put: impl FnOnce(&mut Zone),
