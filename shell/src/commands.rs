@@ -22,7 +22,8 @@ mod uniq;
 mod wc;
 
 use crate::env::{Env, Status};
-use crate::job::{Command, Job, Outcome};
+use crate::failure::Outcome;
+use crate::job::{Command, Job};
 
 /// A command's entry: its trouble status is 1.
 const fn command<E: Env>(

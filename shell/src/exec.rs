@@ -9,7 +9,8 @@ use kapi::OpenFlags;
 
 use crate::commands;
 use crate::env::{Env, Status, Stream};
-use crate::job::{Command, Failure, Job};
+use crate::failure::Failure;
+use crate::job::{Command, Job};
 use crate::lexer::{Lexer, Op, SyntaxError, Token};
 use crate::parser::{self, Mode, When};
 use crate::text::{Full, Text};

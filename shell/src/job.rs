@@ -5,7 +5,8 @@ use core::fmt;
 use kapi::{Errno, OpenFlags};
 
 use crate::env::{Env, File, Status, Stream};
-use crate::io::Out;
+use crate::failure::{Failure, Outcome};
+use crate::io::{self, Out};
 use crate::text::Text;
 use crate::words::Args;
 
@@ -21,63 +22,6 @@ pub struct Command<E: Env> {
     pub trouble: Status,
     /// Runs it.
     pub run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
-}
-
-/// How a command's run ended.
-pub type Outcome<'a> = Result<Status, Failure<'a>>;
-
-/// Why a command gave up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failure<'a> {
-    /// A call failed on the file or thing of this name: `cat: NAME: No such file or directory`.
-    Named(&'a str, Errno),
-    /// A call failed, and there is no name to blame: `sort: Cannot allocate memory`.
-    Plain(Errno),
-    /// Standard output took no more: `echo: write error: No space left on device`.
-    Output(Errno),
-    /// An argument makes no sense: `head: invalid number: 'x'`.
-    Argument(&'static str, &'a str),
-    /// Something else is wrong with how the command was called: `cmp: missing operand`.
-    Usage(&'static str),
-}
-
-impl Failure<'_> {
-    /// The error of the call that failed.
-    pub const fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::Named(_, errno) | Self::Plain(errno) | Self::Output(errno) => Some(*errno),
-            Self::Argument(..) | Self::Usage(_) => None,
-        }
-    }
-
-    /// The status of a command that a signal would have killed without a word: ^C, or a pipe without a reader.
-    const fn silent(&self) -> Option<Status> {
-        match self {
-            Self::Output(Errno::EPIPE) => Some(Status::BROKEN_PIPE),
-            Self::Named(_, Errno::EINTR) | Self::Plain(Errno::EINTR) | Self::Output(Errno::EINTR) => {
-                Some(Status::INTERRUPTED)
-            }
-            _ => None,
-        }
-    }
-}
-
-impl From<Errno> for Failure<'_> {
-    fn from(errno: Errno) -> Self {
-        Self::Plain(errno)
-    }
-}
-
-impl fmt::Display for Failure<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Named(name, errno) => write!(f, "{name}: {errno}"),
-            Self::Plain(errno) => write!(f, "{errno}"),
-            Self::Output(errno) => write!(f, "write error: {errno}"),
-            Self::Argument(what, argument) => write!(f, "{what}: '{argument}'"),
-            Self::Usage(what) => f.write_str(what),
-        }
-    }
 }
 
 /// A command while it runs.
@@ -119,10 +63,7 @@ impl<'a, E: Env> Job<'a, E> {
 
     /// Reads from `file`. ^C ends even a command that never has to wait.
     pub fn read(&self, file: &E::File, bytes: &mut [u8]) -> Result<usize, Errno> {
-        if self.env.interrupted() {
-            return Err(Errno::EINTR);
-        }
-        file.read(bytes)
+        io::read(self.env, file, bytes)
     }
 
     /// Says on standard error what went wrong, unless it ends the command silently; returns the status that follows.

@@ -1,8 +1,9 @@
 //! `head`: the first lines or bytes.
 
 use crate::env::{Env, File};
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// What is counted, and how much of it is wanted.

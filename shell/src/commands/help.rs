@@ -2,7 +2,8 @@
 
 use crate::env::{Env, Status};
 use crate::exec::find;
-use crate::job::{Command, Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::{Command, Job};
 
 /// `help [COMMAND]`
 pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {

@@ -2,7 +2,8 @@
 
 use crate::env::{Env, Status};
 use crate::exec::dispatch;
-use crate::job::{Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::Job;
 use crate::options::seconds;
 
 /// `sleep SECONDS`
