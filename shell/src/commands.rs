@@ -84,6 +84,6 @@ impl<E: Env> Table<E> {
 }
 
 /// The commands, sorted by name.
-pub fn all<E: Env>() -> &'static [Command<E>] {
+pub const fn all<E: Env>() -> &'static [Command<E>] {
     Table::<E>::COMMANDS
 }

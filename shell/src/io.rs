@@ -1,11 +1,12 @@
-//! Reading and writing for commands: whole writes, buffers, lines, a store.
+//! Reading and writing for commands: whole writes, messages, lines, a store.
 
 use core::fmt;
 
 use kapi::Errno;
 
-use crate::env::{Env, File};
+use crate::env::{Env, File, Status, Stream};
 use crate::failure::Failure;
+use crate::text::Text;
 
 /// Bytes that a command copies at a time.
 pub const CHUNK: usize = 4096;
@@ -30,6 +31,29 @@ pub fn write_all<E: Env>(env: &E, file: &E::File, mut bytes: &[u8]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. An error of this write is
+/// dropped: there is no other stream to report it on.
+pub fn say<E: Env>(env: &E, message: fmt::Arguments<'_>) {
+    let mut text = Text::<512>::new();
+    if fmt::Write::write_fmt(&mut text, message).is_err() {
+        text.truncate(text.len().min(511));
+        let _ = text.push(b"\n");
+    }
+    let mut rest = text.as_bytes();
+    while let Ok(done @ 1..) = env.stream(Stream::Error).write(rest) {
+        rest = rest.get(done..).unwrap_or_default();
+    }
+}
+
+/// Says on standard error why the command `name` failed, unless that ends it silently; returns the status that follows.
+pub fn complain<E: Env>(env: &E, name: &str, failure: &Failure<'_>, trouble: Status) -> Status {
+    if let Some(status) = failure.silent() {
+        return status;
+    }
+    say(env, format_args!("{name}: {failure}\n"));
+    trouble
 }
 
 /// Output through a buffer of half a kilobyte. What is left at the end must be sent with [`finish`](Self::finish).

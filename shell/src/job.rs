@@ -1,13 +1,12 @@
-//! A running command: its arguments, its environment, and how it ends.
+//! A command, and a command while it runs: its arguments and its environment.
 
 use core::fmt;
 
 use kapi::{Errno, OpenFlags};
 
-use crate::env::{Env, File, Status, Stream};
+use crate::env::{Env, Status, Stream};
 use crate::failure::{Failure, Outcome};
 use crate::io::{self, Out};
-use crate::text::Text;
 use crate::words::Args;
 
 /// A command: what `help` shows of it, and the function that runs it.
@@ -24,10 +23,43 @@ pub struct Command<E: Env> {
     pub run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 }
 
+/// The commands that a line may name: tables of them, such as the shell's own and the system's.
+pub struct CommandSet<E: Env> {
+    tables: &'static [&'static [Command<E>]],
+}
+
+impl<E: Env> CommandSet<E> {
+    /// The commands of these tables. Of two commands with one name, only the first is ever found.
+    pub const fn new(tables: &'static [&'static [Command<E>]]) -> Self {
+        Self { tables }
+    }
+
+    /// All commands, table after table.
+    pub fn iter(self) -> impl Iterator<Item = &'static Command<E>> {
+        self.tables.iter().copied().flatten()
+    }
+
+    /// The command called `name`.
+    pub fn find(self, name: &str) -> Option<&'static Command<E>> {
+        self.iter().find(|command| command.name == name)
+    }
+}
+
+// Derived, these would ask the environment to be `Copy` too.
+impl<E: Env> Copy for CommandSet<E> {}
+
+impl<E: Env> Clone for CommandSet<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
 /// A command while it runs.
 pub struct Job<'a, E: Env> {
     /// The system.
     pub env: &'a E,
+    /// The commands that it may call in its turn, itself included.
+    pub commands: CommandSet<E>,
     /// The command's name as typed.
     pub name: &'a str,
     /// Its arguments, without the name.
@@ -66,27 +98,23 @@ impl<'a, E: Env> Job<'a, E> {
         io::read(self.env, file, bytes)
     }
 
-    /// Says on standard error what went wrong, unless it ends the command silently; returns the status that follows.
-    pub fn complain(&self, failure: &Failure<'_>, trouble: Status) -> Status {
-        if let Some(status) = failure.silent() {
-            return status;
-        }
-        self.say(format_args!("{}: {failure}\n", self.name));
-        trouble
+    /// Calls the command that the job names and turns its outcome into a status.
+    pub fn run(&self) -> Status {
+        let Some(command) = self.commands.find(self.name) else {
+            self.say(format_args!("sh: {}: command not found\n", self.name));
+            return Status::NOT_FOUND;
+        };
+        (command.run)(self).unwrap_or_else(|failure| self.complain(&failure, command.trouble))
     }
 
-    /// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. If that fails, there is
-    /// nobody left to tell.
+    /// Says on standard error what went wrong, unless it ends the command silently; returns the status that follows.
+    pub fn complain(&self, failure: &Failure<'_>, trouble: Status) -> Status {
+        io::complain(self.env, self.name, failure, trouble)
+    }
+
+    /// Writes a message to standard error.
     pub fn say(&self, message: fmt::Arguments<'_>) {
-        let mut text = Text::<512>::new();
-        if fmt::Write::write_fmt(&mut text, message).is_err() {
-            text.truncate(text.len().min(511));
-            let _ = text.push(b"\n");
-        }
-        let mut rest = text.as_bytes();
-        while let Ok(done @ 1..) = self.env.stream(Stream::Error).write(rest) {
-            rest = rest.get(done..).unwrap_or_default();
-        }
+        io::say(self.env, message);
     }
 
     /// Runs `each` with every file operand, or with standard input when there is none, `-` included. A file that

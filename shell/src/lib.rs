@@ -34,4 +34,4 @@ mod testing;
 pub use env::{Env, File, Kind, Stat, Status, Stream};
 pub use exec::{Machine, run_command, run_line};
 pub use failure::{Failure, Outcome};
-pub use job::{Command, Job};
+pub use job::{Command, CommandSet, Job};

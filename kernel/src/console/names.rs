@@ -1,9 +1,9 @@
 //! What Tab completes to.
 
-use shell::Env;
 use shell::complete::Names;
 use shell::text::Text;
 
+use super::commands;
 use super::process::Process;
 use crate::fs;
 
@@ -12,7 +12,7 @@ pub struct KernelNames;
 
 impl Names for KernelNames {
     fn commands(&self, visit: &mut dyn FnMut(&str)) {
-        for command in shell::commands::all::<Process>().iter().chain(Process::extra()) {
+        for command in commands::set::<Process>().iter() {
             visit(command.name);
         }
     }
