@@ -21,7 +21,7 @@ impl Status {
     pub const NOT_FOUND: Self = Self(127);
     /// The command was ended by ^C: 128 + SIGINT.
     pub const INTERRUPTED: Self = Self(130);
-    /// The command wrote to a pipe that nobody reads: 128 + SIGPIPE.
+    /// The command wrote to a pipe without a reader: 128 + SIGPIPE.
     pub const BROKEN_PIPE: Self = Self(141);
 
     /// The status with this number.

@@ -43,7 +43,7 @@ pub struct World {
     terminal: Arc<AtomicBool>,
     /// Milliseconds since boot.
     clock: Arc<AtomicU64>,
-    /// Milliseconds that pass whenever somebody looks at the clock.
+    /// Milliseconds that pass at each look at the clock.
     tick: Arc<AtomicU64>,
     /// Bytes that one read of a regular file returns at most; 0 for no limit.
     short: Arc<AtomicUsize>,

@@ -22,7 +22,7 @@ impl Names for KernelNames {
         for entry in entries.iter() {
             let mut shown = Text::<65>::new();
             let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
-            // A name too long for the field is none that anybody types.
+            // A name too long for the field is none that a user types.
             if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
                 visit(shown.as_str());
             }
