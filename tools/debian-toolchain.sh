@@ -46,7 +46,8 @@ fetch_source() {
     for suite in $suites; do
         echo "deb [signed-by=$keyring] $mirror $suite main" >"$work/sources.list"
         private apt-get update -qq >&2 || continue
-        package=$(private apt-cache madison rust-src | awk -F'|' '{ print $2 }' | tr -d ' ' | grep "^$version" | head -n 1)
+        package=$(private apt-cache madison rust-src | awk -F'|' '{ print $2 }' | tr -d ' ' |
+            grep "^$version" | head -n 1)
         [ -n "$package" ] || continue
         (cd "$work" && private apt-get download -qq "rust-src=$package" >&2) || continue
         source=usr/src/rustc-$version/library

@@ -85,7 +85,8 @@ rustup_install() {
 }
 
 install_toolchain() {
-    say "Rust $version with rust-src and llvm-tools is missing: the kernel builds core and alloc from source, and objcopy makes its image"
+    say "Rust $version with rust-src and llvm-tools is missing: the kernel builds core and alloc from source," \
+        "and objcopy makes its image"
     if ! command -v rustup >/dev/null; then
         ask_for "(install rustup: https://rustup.rs)"
         return

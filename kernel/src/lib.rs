@@ -59,7 +59,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     let entry = arch::cpu::cycles();
     arch::init();
     output::init();
-    ENTRY.call_once(|| entry);
+    time::set_entry(entry);
     sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom as usize);
     sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
@@ -80,14 +80,6 @@ fn command_line_file(boot_info: &BootInfo) -> &'static str {
     // As much as the table of options takes, and of several lines the first.
     let line = line.lines().next().unwrap_or_default();
     line.get(..options::MAX_LINE).unwrap_or(line)
-}
-
-/// The CPU's counter at the kernel's entry.
-static ENTRY: Once<u64> = Once::new();
-
-/// Cycles of the CPU's counter since the kernel's entry; instructions, when QEMU counts those.
-pub fn cycles_since_entry() -> u64 {
-    ENTRY.get().map_or(0, |entry| arch::cpu::cycles() - entry)
 }
 
 /// Where boot goes on when everything is up.

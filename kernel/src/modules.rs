@@ -32,7 +32,7 @@ static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
 pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
 /// The others that are attached from boot on.
 static AT_BOOT: [&dyn Module; 1] = [&FLOPPY];
-/// The modules that are attached when somebody asks for them.
+/// The modules that are attached when a command asks for them.
 static ON_REQUEST: [&dyn Module; 2] = [&ALLOCATOR, &GRABBER];
 
 /// The drivers that take memory at boot: one is a line here.

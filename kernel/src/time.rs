@@ -5,6 +5,8 @@
 
 use core::time::Duration;
 
+use spin::Once;
+
 use crate::arch::cpu::cycles;
 use crate::sync::SpinLock;
 
@@ -17,6 +19,9 @@ pub const TICK: Duration = Duration::from_millis(1000 / HZ as u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Ticks(pub u64);
 
+/// The CPU's counter at the kernel's entry.
+static ENTRY: Once<u64> = Once::new();
+
 struct Clock {
     ticks: u64,
     cycles_at_first: u64,
@@ -24,6 +29,16 @@ struct Clock {
 }
 
 static CLOCK: SpinLock<Clock> = SpinLock::new(Clock { ticks: 0, cycles_at_first: 0, cycles_at_last: 0 });
+
+/// Says what the CPU's counter was at the kernel's entry; only the first call counts.
+pub(crate) fn set_entry(cycles: u64) {
+    ENTRY.call_once(|| cycles);
+}
+
+/// Cycles of the CPU's counter since the kernel's entry; instructions, when QEMU counts those. Any context.
+pub fn cycles_since_entry() -> u64 {
+    ENTRY.get().map_or(0, |entry| cycles() - entry)
+}
 
 /// Ticks so far. Any context.
 pub fn ticks() -> Ticks {

@@ -1,5 +1,6 @@
-//! The atomics that CPUs hand things over by, from one place: the feature `explore` swaps them for those of `shuttle`,
-//! which lets another thread run at each access (`tests/explore`).
+//! The atomics that CPUs hand things over by, all from one place.
+//! The feature `explore` swaps them for those of `shuttle`, which lets another thread run at each access
+//! (`tests/explore`).
 //!
 //! The page map's words are not among them: a [`Page`](crate::page::Page) is 16 bytes, and what its words say is handed
 //! over by a lock or by what is here. Counts of events hand nothing over either.

@@ -1,4 +1,5 @@
-//! What TLBs must forget: the token between taking a mapping away and giving its frame a new owner.
+//! What TLBs must forget: the token of a mapping that was taken away.
+//! A flush takes the token before the frame gets a new owner.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
 

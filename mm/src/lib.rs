@@ -1,4 +1,5 @@
-//! The allocator stack of a kernel: bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap.
+//! The allocator stack of a kernel.
+//! It has bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap.
 //!
 //! # In another kernel
 //!

@@ -1,4 +1,4 @@
-//! What every cache of a CPU has in common: how many CPUs, and how their caches are emptied.
+//! What all caches of a CPU share: how many CPUs, how the caches are emptied.
 //!
 //! Pages, objects and address ranges each keep a cache on every CPU. A caller that has pinned a CPU may touch its
 //! cache; no other CPU may. So whoever wants the caches of all CPUs emptied ([`drain`]) empties its own and those of

@@ -23,7 +23,7 @@ pub enum Admission {
     Print,
     /// Leave it out; it is the first that is left out, and at this tick the stretch ends: tell of it then.
     First(u64),
-    /// Leave it out; somebody will tell of it.
+    /// Leave it out; it is told of at the tick that [`First`](Self::First) gave.
     Leave,
 }
 

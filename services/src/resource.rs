@@ -16,7 +16,7 @@ use mm::{AllocError, GfpFlags};
 pub enum Claim {
     /// Something that is there: others may lie in it.
     Place,
-    /// Somebody's alone, until he gives it back.
+    /// One driver's alone, until the driver releases it.
     Exclusive,
 }
 
@@ -32,7 +32,7 @@ pub struct Resource<K: Global> {
 }
 
 impl<K: Global> Resource<K> {
-    /// Whose it is, or what.
+    /// Its owner's name, or what it is.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }

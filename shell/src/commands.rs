@@ -22,7 +22,8 @@ mod uniq;
 mod wc;
 
 use crate::env::{Env, Status};
-use crate::job::{Command, Job, Outcome};
+use crate::failure::Outcome;
+use crate::job::{Command, Job};
 
 /// A command's entry: its trouble status is 1.
 const fn command<E: Env>(
@@ -83,6 +84,6 @@ impl<E: Env> Table<E> {
 }
 
 /// The commands, sorted by name.
-pub fn all<E: Env>() -> &'static [Command<E>] {
+pub const fn all<E: Env>() -> &'static [Command<E>] {
     Table::<E>::COMMANDS
 }

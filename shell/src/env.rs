@@ -4,8 +4,6 @@ use core::time::Duration;
 
 use kapi::{Errno, OpenFlags, Whence};
 
-use crate::job::Command;
-
 /// How a command ended: 0 is success, the rest is failure. `$?` in the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Status(i32);
@@ -23,7 +21,7 @@ impl Status {
     pub const NOT_FOUND: Self = Self(127);
     /// The command was ended by ^C: 128 + SIGINT.
     pub const INTERRUPTED: Self = Self(130);
-    /// The command wrote to a pipe that nobody reads: 128 + SIGPIPE.
+    /// The command wrote to a pipe without a reader: 128 + SIGPIPE.
     pub const BROKEN_PIPE: Self = Self(141);
 
     /// The status with this number.
@@ -132,7 +130,4 @@ pub trait Env: Sized + 'static {
 
     /// Whether a person sits at the console, so that progress is worth showing.
     fn is_terminal(&self) -> bool;
-
-    /// The system's own commands, on top of [`commands::all`](crate::commands::all).
-    fn extra() -> &'static [Command<Self>];
 }

@@ -7,9 +7,10 @@ use core::fmt;
 
 use kapi::OpenFlags;
 
-use crate::commands;
 use crate::env::{Env, Status, Stream};
-use crate::job::{Command, Failure, Job};
+use crate::failure::Failure;
+use crate::io;
+use crate::job::{CommandSet, Job};
 use crate::lexer::{Lexer, Op, SyntaxError, Token};
 use crate::parser::{self, Mode, When};
 use crate::text::{Full, Text};
@@ -69,36 +70,23 @@ pub fn run_list(machine: &mut impl Machine, list: &str, last: Status) -> Status 
     status
 }
 
-/// Runs one command of a checked line: fills in its words, opens its redirections, calls it.
-pub fn run_command<E: Env>(env: &mut E, text: &str, last: Status) -> Status {
+/// Runs one command of a checked line: fills in its words, opens its redirections, calls it. `commands` are those that
+/// the line may name.
+pub fn run_command<E: Env>(env: &mut E, commands: CommandSet<E>, text: &str, last: Status) -> Status {
     let mut words = Words::new();
     match prepare(env, text, last, &mut words) {
-        Ok(()) => call(env, &words),
+        Ok(()) => call(env, commands, &words),
         Err(status) => status,
     }
 }
 
 /// Calls the command that `words` name; without words only the redirections were wanted.
-fn call<E: Env>(env: &E, words: &Words) -> Status {
+fn call<E: Env>(env: &E, commands: CommandSet<E>, words: &Words) -> Status {
     let args = words.all();
     match args.get(0) {
         None => Status::OK,
-        Some(name) => dispatch(&Job { env, name, args: args.skip(1) }),
+        Some(name) => Job { env, commands, name, args: args.skip(1) }.run(),
     }
-}
-
-/// Calls the command that the job names and turns its outcome into a status.
-pub fn dispatch<E: Env>(job: &Job<'_, E>) -> Status {
-    let Some(command) = find::<E>(job.name) else {
-        job.say(format_args!("sh: {}: command not found\n", job.name));
-        return Status::NOT_FOUND;
-    };
-    (command.run)(job).unwrap_or_else(|failure| job.complain(&failure, command.trouble))
-}
-
-/// The command called `name`.
-pub fn find<E: Env>(name: &str) -> Option<&'static Command<E>> {
-    commands::all::<E>().iter().chain(E::extra()).find(|command| command.name == name)
 }
 
 /// Fills in the words of a command and opens its redirections, from left to right. What goes wrong has been said when
@@ -132,25 +120,25 @@ fn redirect<E: Env>(env: &mut E, op: Op, raw: &str, last: Status) -> Result<(), 
         Op::ErrorAppend => (Stream::Error, write | OpenFlags::APPEND),
         _ => (Stream::Output, write | OpenFlags::TRUNCATE),
     };
-    let file = env.open(path.as_str(), flags).map_err(|errno| {
-        shell_job(env, &Words::new()).complain(&Failure::Named(path.as_str(), errno), Status::FAILED)
-    })?;
+    let file = env
+        .open(path.as_str(), flags)
+        .map_err(|errno| complain(env, &Failure::Named(path.as_str(), errno), Status::FAILED))?;
     env.redirect(stream, file);
     Ok(())
 }
 
-/// The shell itself, as the one that complains about what it cannot start.
-fn shell_job<'a, E: Env>(env: &'a E, words: &'a Words) -> Job<'a, E> {
-    Job { env, name: "sh", args: words.all() }
+/// Says in the shell's name why it cannot start a command.
+fn complain<E: Env>(env: &E, failure: &Failure<'_>, trouble: Status) -> Status {
+    io::complain(env, "sh", failure, trouble)
 }
 
 fn malformed<E: Env>(env: &E, error: SyntaxError) -> Status {
-    shell_job(env, &Words::new()).say(format_args!("sh: {error}\n"));
+    io::say(env, format_args!("sh: {error}\n"));
     Status::SYNTAX
 }
 
 fn too_long<E: Env>(env: &E) -> Status {
-    shell_job(env, &Words::new()).complain(&Failure::Usage("command too long"), Status::CANNOT_RUN)
+    complain(env, &Failure::Usage("command too long"), Status::CANNOT_RUN)
 }
 
 #[cfg(test)]

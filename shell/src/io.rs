@@ -1,14 +1,23 @@
-//! Reading and writing for commands: whole writes, buffers, lines, a store.
+//! Reading and writing for commands: whole writes, messages, lines, a store.
 
 use core::fmt;
 
 use kapi::Errno;
 
-use crate::env::{Env, File};
-use crate::job::{Failure, Job};
+use crate::env::{Env, File, Status, Stream};
+use crate::failure::Failure;
+use crate::text::Text;
 
 /// Bytes that a command copies at a time.
 pub const CHUNK: usize = 4096;
+
+/// Reads from `file`. ^C ends even a command that never has to wait.
+pub fn read<E: Env>(env: &E, file: &E::File, bytes: &mut [u8]) -> Result<usize, Errno> {
+    if env.interrupted() {
+        return Err(Errno::EINTR);
+    }
+    file.read(bytes)
+}
 
 /// Writes all of `bytes`, however little the file takes at a time. ^C ends it.
 pub fn write_all<E: Env>(env: &E, file: &E::File, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -22,6 +31,29 @@ pub fn write_all<E: Env>(env: &E, file: &E::File, mut bytes: &[u8]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. An error of this write is
+/// dropped: there is no other stream to report it on.
+pub fn say<E: Env>(env: &E, message: fmt::Arguments<'_>) {
+    let mut text = Text::<512>::new();
+    if fmt::Write::write_fmt(&mut text, message).is_err() {
+        text.truncate(text.len().min(511));
+        let _ = text.push(b"\n");
+    }
+    let mut rest = text.as_bytes();
+    while let Ok(done @ 1..) = env.stream(Stream::Error).write(rest) {
+        rest = rest.get(done..).unwrap_or_default();
+    }
+}
+
+/// Says on standard error why the command `name` failed, unless that ends it silently; returns the status that follows.
+pub fn complain<E: Env>(env: &E, name: &str, failure: &Failure<'_>, trouble: Status) -> Status {
+    if let Some(status) = failure.silent() {
+        return status;
+    }
+    say(env, format_args!("{name}: {failure}\n"));
+    trouble
 }
 
 /// Output through a buffer of half a kilobyte. What is left at the end must be sent with [`finish`](Self::finish).
@@ -160,46 +192,46 @@ impl<'f, E: Env> Lines<'f, E> {
     }
 
     /// The next line without its newline; `None` after the last one. The last line need not end in a newline.
-    pub fn next(&mut self, job: &Job<'_, E>) -> Result<Option<&[u8]>, Errno> {
+    pub fn next(&mut self, env: &E) -> Result<Option<&[u8]>, Errno> {
         self.long.clear();
         loop {
             let waiting = &self.chunk[self.start..self.end];
             if let Some(len) = waiting.iter().position(|&byte| byte == b'\n') {
                 let from = self.start;
                 self.start += len + 1;
-                return self.assembled(job, from..from + len).map(Some);
+                return self.assembled(env, from..from + len).map(Some);
             }
-            if !self.fill(job)? {
+            if !self.fill(env)? {
                 let rest = self.start..self.end;
                 self.start = self.end;
                 let nothing = rest.is_empty() && self.long.bytes().is_empty();
-                return if nothing { Ok(None) } else { self.assembled(job, rest).map(Some) };
+                return if nothing { Ok(None) } else { self.assembled(env, rest).map(Some) };
             }
         }
     }
 
     /// Reads on behind the bytes that wait for their newline; false at the end of the file.
-    fn fill(&mut self, job: &Job<'_, E>) -> Result<bool, Errno> {
+    fn fill(&mut self, env: &E) -> Result<bool, Errno> {
         if self.start > 0 {
             self.chunk.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
         if self.end == self.chunk.len() {
-            self.long.push(job.env, &self.chunk)?;
+            self.long.push(env, &self.chunk)?;
             self.end = 0;
         }
-        let read = job.read(self.file, &mut self.chunk[self.end..])?;
-        self.end += read;
-        Ok(read > 0)
+        let count = read(env, self.file, &mut self.chunk[self.end..])?;
+        self.end += count;
+        Ok(count > 0)
     }
 
     /// The line whose last part is `range` of the chunk.
-    fn assembled(&mut self, job: &Job<'_, E>, range: core::ops::Range<usize>) -> Result<&[u8], Errno> {
+    fn assembled(&mut self, env: &E, range: core::ops::Range<usize>) -> Result<&[u8], Errno> {
         if self.long.bytes().is_empty() {
             return Ok(&self.chunk[range]);
         }
-        self.long.push(job.env, &self.chunk[range])?;
+        self.long.push(env, &self.chunk[range])?;
         Ok(self.long.bytes())
     }
 }

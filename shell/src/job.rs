@@ -1,12 +1,12 @@
-//! A running command: its arguments, its environment, and how it ends.
+//! A command, and a command while it runs: its arguments and its environment.
 
 use core::fmt;
 
 use kapi::{Errno, OpenFlags};
 
-use crate::env::{Env, File, Status, Stream};
-use crate::io::Out;
-use crate::text::Text;
+use crate::env::{Env, Status, Stream};
+use crate::failure::{Failure, Outcome};
+use crate::io::{self, Out};
 use crate::words::Args;
 
 /// A command: what `help` shows of it, and the function that runs it.
@@ -23,60 +23,34 @@ pub struct Command<E: Env> {
     pub run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 }
 
-/// How a command's run ended.
-pub type Outcome<'a> = Result<Status, Failure<'a>>;
-
-/// Why a command gave up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failure<'a> {
-    /// A call failed on the file or thing of this name: `cat: NAME: No such file or directory`.
-    Named(&'a str, Errno),
-    /// A call failed, and there is no name to blame: `sort: Cannot allocate memory`.
-    Plain(Errno),
-    /// Standard output took no more: `echo: write error: No space left on device`.
-    Output(Errno),
-    /// An argument makes no sense: `head: invalid number: 'x'`.
-    Argument(&'static str, &'a str),
-    /// Something else is wrong with how the command was called: `cmp: missing operand`.
-    Usage(&'static str),
+/// The commands that a line may name: tables of them, such as the shell's own and the system's.
+pub struct CommandSet<E: Env> {
+    tables: &'static [&'static [Command<E>]],
 }
 
-impl Failure<'_> {
-    /// The error of the call that failed.
-    pub const fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::Named(_, errno) | Self::Plain(errno) | Self::Output(errno) => Some(*errno),
-            Self::Argument(..) | Self::Usage(_) => None,
-        }
+impl<E: Env> CommandSet<E> {
+    /// The commands of these tables. Of two commands with one name, only the first is ever found.
+    pub const fn new(tables: &'static [&'static [Command<E>]]) -> Self {
+        Self { tables }
     }
 
-    /// The status of a command that a signal would have killed without a word: ^C, or a pipe without a reader.
-    const fn silent(&self) -> Option<Status> {
-        match self {
-            Self::Output(Errno::EPIPE) => Some(Status::BROKEN_PIPE),
-            Self::Named(_, Errno::EINTR) | Self::Plain(Errno::EINTR) | Self::Output(Errno::EINTR) => {
-                Some(Status::INTERRUPTED)
-            }
-            _ => None,
-        }
+    /// All commands, table after table.
+    pub fn iter(self) -> impl Iterator<Item = &'static Command<E>> {
+        self.tables.iter().copied().flatten()
+    }
+
+    /// The command called `name`.
+    pub fn find(self, name: &str) -> Option<&'static Command<E>> {
+        self.iter().find(|command| command.name == name)
     }
 }
 
-impl From<Errno> for Failure<'_> {
-    fn from(errno: Errno) -> Self {
-        Self::Plain(errno)
-    }
-}
+// Derived, these would ask the environment to be `Copy` too.
+impl<E: Env> Copy for CommandSet<E> {}
 
-impl fmt::Display for Failure<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Named(name, errno) => write!(f, "{name}: {errno}"),
-            Self::Plain(errno) => write!(f, "{errno}"),
-            Self::Output(errno) => write!(f, "write error: {errno}"),
-            Self::Argument(what, argument) => write!(f, "{what}: '{argument}'"),
-            Self::Usage(what) => f.write_str(what),
-        }
+impl<E: Env> Clone for CommandSet<E> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
@@ -84,6 +58,8 @@ impl fmt::Display for Failure<'_> {
 pub struct Job<'a, E: Env> {
     /// The system.
     pub env: &'a E,
+    /// The commands that it may call in its turn, itself included.
+    pub commands: CommandSet<E>,
     /// The command's name as typed.
     pub name: &'a str,
     /// Its arguments, without the name.
@@ -119,33 +95,26 @@ impl<'a, E: Env> Job<'a, E> {
 
     /// Reads from `file`. ^C ends even a command that never has to wait.
     pub fn read(&self, file: &E::File, bytes: &mut [u8]) -> Result<usize, Errno> {
-        if self.env.interrupted() {
-            return Err(Errno::EINTR);
-        }
-        file.read(bytes)
+        io::read(self.env, file, bytes)
+    }
+
+    /// Calls the command that the job names and turns its outcome into a status.
+    pub fn run(&self) -> Status {
+        let Some(command) = self.commands.find(self.name) else {
+            self.say(format_args!("sh: {}: command not found\n", self.name));
+            return Status::NOT_FOUND;
+        };
+        (command.run)(self).unwrap_or_else(|failure| self.complain(&failure, command.trouble))
     }
 
     /// Says on standard error what went wrong, unless it ends the command silently; returns the status that follows.
     pub fn complain(&self, failure: &Failure<'_>, trouble: Status) -> Status {
-        if let Some(status) = failure.silent() {
-            return status;
-        }
-        self.say(format_args!("{}: {failure}\n", self.name));
-        trouble
+        io::complain(self.env, self.name, failure, trouble)
     }
 
-    /// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. If that fails, there is
-    /// nobody left to tell.
+    /// Writes a message to standard error.
     pub fn say(&self, message: fmt::Arguments<'_>) {
-        let mut text = Text::<512>::new();
-        if fmt::Write::write_fmt(&mut text, message).is_err() {
-            text.truncate(text.len().min(511));
-            let _ = text.push(b"\n");
-        }
-        let mut rest = text.as_bytes();
-        while let Ok(done @ 1..) = self.env.stream(Stream::Error).write(rest) {
-            rest = rest.get(done..).unwrap_or_default();
-        }
+        io::say(self.env, message);
     }
 
     /// Runs `each` with every file operand, or with standard input when there is none, `-` included. A file that

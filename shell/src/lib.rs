@@ -16,6 +16,7 @@ pub mod complete;
 pub mod editor;
 pub mod env;
 pub mod exec;
+pub mod failure;
 pub mod history;
 pub mod io;
 pub mod job;
@@ -32,4 +33,5 @@ mod testing;
 
 pub use env::{Env, File, Kind, Stat, Status, Stream};
 pub use exec::{Machine, run_command, run_line};
-pub use job::{Command, Failure, Job, Outcome};
+pub use failure::{Failure, Outcome};
+pub use job::{Command, CommandSet, Job};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::job::Failure;
+use crate::failure::Failure;
 use crate::words::Args;
 
 /// Takes a command's options off its arguments, one at a time.
@@ -111,7 +111,7 @@ pub fn seconds(text: &str) -> Result<Duration, Failure<'_>> {
 mod tests {
     use super::{Options, number, seconds};
     use crate::env::Status;
-    use crate::job::Failure;
+    use crate::failure::Failure;
     use crate::words::Words;
     use core::time::Duration;
 

@@ -11,9 +11,10 @@ use std::{format, thread, vec};
 
 use kapi::{Errno, OpenFlags, Whence};
 
+use crate::commands;
 use crate::env::{Env, File, Kind, Stat, Status, Stream};
 use crate::exec::{Machine, run_command, run_line, run_list};
-use crate::job::Command;
+use crate::job::CommandSet;
 use crate::parser;
 
 mod pipe;
@@ -42,7 +43,7 @@ pub struct World {
     terminal: Arc<AtomicBool>,
     /// Milliseconds since boot.
     clock: Arc<AtomicU64>,
-    /// Milliseconds that pass whenever somebody looks at the clock.
+    /// Milliseconds that pass at each look at the clock.
     tick: Arc<AtomicU64>,
     /// Bytes that one read of a regular file returns at most; 0 for no limit.
     short: Arc<AtomicUsize>,
@@ -148,7 +149,7 @@ impl Machine for Console {
             let error = self.file(&self.err);
             threads.push(thread::spawn(move || {
                 let streams = [stage_input, output, error].map(Arc::new);
-                run_command(&mut Process { world, streams }, &text, last)
+                run_command(&mut Process { world, streams }, COMMANDS, &text, last)
             }));
         }
         drop(input);
@@ -169,6 +170,9 @@ impl Machine for Console {
         lock(&self.err).extend_from_slice(format!("{message}\n").as_bytes());
     }
 }
+
+/// The shell's own commands, and no others.
+const COMMANDS: CommandSet<Process> = CommandSet::new(&[commands::all()]);
 
 /// The environment of one command.
 struct Process {
@@ -261,10 +265,6 @@ impl Env for Process {
 
     fn is_terminal(&self) -> bool {
         self.world.terminal.load(Ordering::Relaxed)
-    }
-
-    fn extra() -> &'static [Command<Self>] {
-        &[]
     }
 }
 

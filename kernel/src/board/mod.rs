@@ -4,6 +4,7 @@ pub mod floppy;
 pub mod fw_cfg;
 pub mod irq;
 pub mod isa_dma;
+pub mod keyboard;
 pub mod pci;
 pub mod pic;
 pub mod pit;

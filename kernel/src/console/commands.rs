@@ -7,7 +7,7 @@ use kapi::{Errno, Param};
 use services::options::Switch;
 use shell::io::write_all;
 use shell::options::Options;
-use shell::{Command, Env, Failure, Job, Outcome, Status};
+use shell::{Command, CommandSet, Env, Failure, Job, Outcome, Status};
 
 use super::{irqstress, workers};
 use crate::board::qemu::{self, ExitCode};
@@ -21,6 +21,10 @@ const MAX_PARAMS: usize = 8;
 struct Table<E>(PhantomData<E>);
 
 impl<E: Env> Table<E> {
+    /// The shell's own commands, and those of this kernel.
+    const ALL: &'static [&'static [Command<E>]] = &[shell::commands::all(), Self::COMMANDS];
+
+    /// Sorted by name.
     const COMMANDS: &'static [Command<E>] = &[
         command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
         command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
@@ -45,9 +49,9 @@ impl<E: Env> Table<E> {
     ];
 }
 
-/// The commands, sorted by name. They ask nothing of their environment but what each command may ask.
-pub fn all<E: Env>() -> &'static [Command<E>] {
-    Table::<E>::COMMANDS
+/// All commands that a line may name. Those here ask nothing of their environment but what each command may ask.
+pub const fn set<E: Env>() -> CommandSet<E> {
+    CommandSet::new(Table::<E>::ALL)
 }
 
 const fn command<E: Env>(

@@ -21,7 +21,7 @@ use shell::{Status, run_line};
 
 use crate::input::Received;
 use crate::klog;
-use crate::output;
+use crate::{output, time};
 use names::KernelNames;
 use pipeline::ForegroundShell;
 use tty::Line;
@@ -39,7 +39,7 @@ pub fn run() -> ! {
     tty::start(on_byte);
     let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
-    klog!("boot: {} cycles from entry to prompt", crate::cycles_since_entry());
+    klog!("boot: {} cycles from entry to prompt", time::cycles_since_entry());
     loop {
         reserve::fill();
         status = match reader.read_line(&KernelNames) {

@@ -1,9 +1,9 @@
 //! What Tab completes to.
 
-use shell::Env;
 use shell::complete::Names;
 use shell::text::Text;
 
+use super::commands;
 use super::process::Process;
 use crate::fs;
 
@@ -12,7 +12,7 @@ pub struct KernelNames;
 
 impl Names for KernelNames {
     fn commands(&self, visit: &mut dyn FnMut(&str)) {
-        for command in shell::commands::all::<Process>().iter().chain(Process::extra()) {
+        for command in commands::set::<Process>().iter() {
             visit(command.name);
         }
     }
@@ -22,7 +22,7 @@ impl Names for KernelNames {
         for entry in entries.iter() {
             let mut shown = Text::<65>::new();
             let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
-            // A name too long for the field is none that anybody types.
+            // A name too long for the field is none that a user types.
             if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
                 visit(shown.as_str());
             }

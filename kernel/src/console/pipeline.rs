@@ -5,9 +5,9 @@ use core::fmt;
 use shell::{Env, Machine, Status, parser};
 
 use super::process::Process;
-use super::reserve;
 use super::streams::{Handle, Streams};
 use super::workers::{self, Assignment, Attendance, ClaimedWorker, RunningWorker};
+use super::{commands, reserve};
 use crate::fs;
 
 /// Most commands of one pipeline.
@@ -109,7 +109,7 @@ fn pipe() -> Result<(Handle, Handle), Status> {
 /// Runs a command in the current thread. All files that came with it are closed when this returns.
 fn run_command(streams: Streams, text: &str, last: Status) -> Status {
     let mut process = Process::new(streams);
-    let status = shell::run_command(&mut process, text, last);
+    let status = shell::run_command(&mut process, commands::set(), text, last);
     if process.interrupted() { Status::INTERRUPTED } else { status }
 }
 

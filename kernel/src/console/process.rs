@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use kapi::{Errno, OpenFlags};
-use shell::{Command, Env, Kind, Stat, Stream};
+use shell::{Env, Kind, Stat, Stream};
 
 use super::buffer::CommandBuffer;
 use super::streams::{Handle, Streams};
-use super::{commands, reserve, tty};
+use super::{reserve, tty};
 use crate::fs;
 use crate::{sched, time};
 
@@ -87,9 +87,5 @@ impl Env for Process {
 
     fn is_terminal(&self) -> bool {
         tty::is_terminal()
-    }
-
-    fn extra() -> &'static [Command<Self>] {
-        commands::all()
     }
 }

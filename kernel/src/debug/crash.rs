@@ -1,12 +1,9 @@
 //! Bad ends on request: what `crash` and `reboot` do.
 
 use x86_64::instructions::interrupts;
-use x86_64::instructions::port::Port;
 
-/// Command port of the keyboard controller.
-const CONTROLLER: u16 = 0x64;
-/// Command: pulse the processor's reset line.
-const PULSE_RESET: u8 = 0xfe;
+use crate::board::keyboard;
+
 /// An address in the page that is never mapped.
 const NULL_PAGE: usize = 8;
 
@@ -28,8 +25,6 @@ pub fn hang() -> ! {
 
 /// Resets the machine.
 pub fn reset() -> ! {
-    let mut port = Port::<u8>::new(CONTROLLER);
-    // SAFETY: every PC's keyboard controller takes this command, and its only effect is the reset.
-    unsafe { port.write(PULSE_RESET) };
+    keyboard::reset();
     hang()
 }

@@ -16,7 +16,7 @@ pub struct OpenFile(Arc<Open>);
 struct Open {
     file: Arc<dyn File>,
     flags: OpenFlags,
-    /// Held during a read or write, so that the transfers of those who share the file do not mix. Not for streams.
+    /// Held during a read or write, so that transfers of threads that share the file do not mix. Not for streams.
     position: Mutex<u64>,
 }
 

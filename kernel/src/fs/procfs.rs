@@ -67,7 +67,7 @@ pub fn register(path: &str, source: Source) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Removes the file of the module called `name`. Who has it open keeps its text. Needs no memory.
+/// Removes the file of the module called `name`. A thread that has it open keeps its text. Needs no memory.
 pub fn unregister_module(name: &str) -> Result<(), Errno> {
     let is_its = |source: &Source| matches!(source, Source::Module(module) if module.name() == name);
     FILES.lock_uninterruptible()?.retain(|(_, source)| !is_its(source));

@@ -39,7 +39,7 @@ pub fn init(archive: &'static [u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// A file of `archive`, by its name; for those who need one before there is memory for a list.
+/// A file of `archive`, by its name; for callers that need one before there is memory for a list.
 pub fn member(archive: &'static [u8], name: &str) -> Option<&'static [u8]> {
     let archive = TarArchiveRef::new(archive).ok()?;
     let is_it = |found: &str| found.trim_start_matches("./") == name;

@@ -50,8 +50,8 @@ pub fn ramdisk() -> &'static [u8] {
     if bytes == 0 {
         return &[];
     }
-    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: nobody writes to
-    // them.
+    // SAFETY: the frames are reserved for good, and the direct map shows them, soon for reading only: no code writes
+    // to them.
     unsafe { core::slice::from_raw_parts(direct(start).as_mut_ptr::<u8>(), bytes) }
 }
 

@@ -71,7 +71,7 @@ fn reserve(boot_info: &BootInfo, kept: &mut Kept) -> Result<(), BootmemError> {
     let mut stays = kept.image.clone();
     let (files, bytes) = kept.ramdisk;
     stays.insert(touched(files, PhysAddr::new(files.as_u64() + bytes as u64)))?;
-    // The first page is the firmware's, and address 0 is no memory for anybody.
+    // The first page is the firmware's, and no allocation may be at address 0.
     stays.insert(touched(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64)))?;
     bootmem::with(|bootmem| {
         for region in regions(boot_info).filter(|region| region.kind == Kind::Bootloader) {

@@ -43,7 +43,7 @@ pub struct ThreadInfo {
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
-/// Woken when a thread has ended: those who wait for one look whether it is theirs.
+/// Woken when a thread has ended: each thread that waits for an end looks whether it is that one.
 pub(super) static EXITED: WaitQueue = WaitQueue::new();
 
 /// Starts a thread that runs `entry`; its name is cut to 15 bytes. Process context; may sleep for memory.

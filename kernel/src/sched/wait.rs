@@ -1,6 +1,6 @@
 //! Wait queues: threads that sleep until a condition holds.
 //!
-//! The sleeper puts itself on the queue first and looks at the condition after; who makes the condition true does so
+//! The sleeper puts itself on the queue first and looks at the condition after; the waker makes the condition true
 //! first and looks at the queue after. So one of the two sees the other, and no wake-up is lost.
 //!
 //! Lock order: a queue's lock, then the run queue's.

@@ -1,4 +1,4 @@
-//! One vm area: a range of synthetic addresses, its guard page, and its place in the tree.
+//! One vm area: a range of addresses, its guard page, its place in the tree.
 
 use core::cell::Cell;
 use core::ops::Deref;

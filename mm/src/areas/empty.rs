@@ -1,4 +1,5 @@
-//! Areas in which nothing is mapped: what vmalloc does to addresses alone, for benchmarks.
+//! Areas in which nothing is mapped, for benchmarks.
+//! They show what vmalloc does to addresses alone.
 
 use super::AreaAllocator;
 use crate::addr::VirtAddr;

@@ -1,4 +1,5 @@
-//! Areas by their first address: how most frees find theirs, without the tree and its lock.
+//! Areas by their first address, in front of the tree.
+//! Most frees find their area here, without the tree and its lock.
 //!
 //! Key types: [`AreaIndex`]: a table by the hash of the address, two places for each, in front of the tree. An entry
 //! says which area it has and whether that is open, in one word: of all who free an area at once, the one wins that

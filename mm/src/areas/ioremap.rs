@@ -1,4 +1,5 @@
-//! ioremap and iounmap: device memory at synthetic addresses. (Chapter: "vmalloc and Friends".)
+//! ioremap and iounmap: device memory at synthetic addresses.
+//! (Chapter: "vmalloc and Friends".)
 
 use super::AreaAllocator;
 use crate::addr::{Pfn, PfnRange, PhysAddr, VirtAddr};

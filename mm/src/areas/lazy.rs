@@ -1,4 +1,4 @@
-//! Flushing late: what vfree leaves behind, until one flush does for many areas.
+//! Flushing late: what vfree leaves until one flush does for many areas.
 //!
 //! vfree clears the entries at once. TLBs may go on showing the old frames, so frames and addresses get new owners only
 //! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.

@@ -1,4 +1,4 @@
-//! The area allocator: ranges of synthetic addresses for vmalloc, vmap and ioremap.
+//! The area allocator: synthetic addresses for vmalloc, vmap and ioremap.
 //!
 //! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be
 //! several, each with addresses of its own.

@@ -1,4 +1,5 @@
-//! set_memory_ro and set_memory_rw: pages that can be read only. (Linux has calls of these names.)
+//! set_memory_ro and set_memory_rw: pages that can only be read.
+//! (Linux has calls of these names.)
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, VirtAddr};

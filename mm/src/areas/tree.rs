@@ -1,4 +1,4 @@
-//! The tree of vm areas: first fit and look-up by address in O(log n), at worst.
+//! The tree of vm areas: first fit and look-up, both O(log n) at worst.
 //!
 //! An AA tree (A. Andersson, "Balanced Search Trees Made Simple", 1993) ordered by address. Each subtree knows where it
 //! starts and ends and the largest gap between two of its areas, so the lowest gap that is large enough is found in one

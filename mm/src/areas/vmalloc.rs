@@ -1,4 +1,4 @@
-//! vmalloc, vfree and their kin: memory whose addresses are neighbours and whose pages need not be.
+//! vmalloc, vfree and their kin: neighbouring addresses on scattered pages.
 
 use core::ops::Range;
 

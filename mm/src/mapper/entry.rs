@@ -1,4 +1,4 @@
-//! The words of page tables: levels, entries and their format, runs of frames and of leaves.
+//! The words of page tables: levels, entries, formats, runs of frames, leaves.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 

@@ -1,4 +1,4 @@
-//! Page tables: the one walker, for pages of every size and entries of any format.
+//! Page tables: one walker for pages of every size and entries of any format.
 //!
 //! Key types: [`PageMapper`], [`Format`], [`Frames`], [`Level`]. A table has 512 entries and fills a page frame; an
 //! entry is empty, leads to a table of the level below, or is a leaf that maps as much as such a table could. How a

@@ -1,4 +1,5 @@
-//! Large pages in parts: a leaf becomes a table of smaller ones, and pages change their rights.
+//! Large pages in parts: a leaf becomes a table of smaller ones.
+//! Pages of it can then have rights of their own.
 //!
 //! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one that matters into
 //! pages: a range has two ends, so four tables always do. All of them must be there before the first entry changes: a

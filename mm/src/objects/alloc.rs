@@ -1,4 +1,5 @@
-//! The way of an object: through this CPU's magazines, or else through the slabs, under the cache's lock.
+//! The way of an object: through this CPU's magazines, or through the slabs.
+//! The slabs are under the cache's lock.
 //!
 //! The first halves, `alloc_from_magazine` and `free_to_magazine`, call nothing and take no lock. What they
 //! cannot do is done out of line: magazines are made, traded with the depot, filled from a slab, or, where there are

@@ -1,4 +1,5 @@
-//! kmalloc's thirteen size classes, each with a twin in DMA memory: which cache serves which size.
+//! kmalloc's thirteen size classes: which cache serves which size.
+//! Each class has a twin in DMA memory.
 
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::objects::cache::Cache;

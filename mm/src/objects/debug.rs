@@ -1,4 +1,4 @@
-//! Debugging on demand: red zones around objects, poison in free ones, and who used them last.
+//! Debugging on demand: red zones, poison, and the last user of each object.
 //!
 //! ```text
 //!   ... | zone | object | zone | allocated by | freed by | ... | zone | object | ...

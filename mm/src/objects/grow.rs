@@ -1,4 +1,5 @@
-//! How a slab comes and goes: pages, descriptor, page-map entries, constructors and destructors.
+//! How a slab comes and goes: its pages, descriptor, page-map entries.
+//! Constructors and destructors run here as well.
 
 use core::ptr::NonNull;
 

@@ -1,4 +1,5 @@
-//! kmalloc, kfree and their kin, on the size classes. (Chapter: "The Real Story of kmalloc".)
+//! kmalloc, kfree and their kin, on the size classes.
+//! (Chapter: "The Real Story of kmalloc".)
 
 use core::ptr::NonNull;
 

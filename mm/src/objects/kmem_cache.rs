@@ -1,4 +1,5 @@
-//! kmem_cache_create, alloc, free, shrink, destroy. (Chapter: "Lookaside Caches".)
+//! kmem_cache_create, alloc, free, shrink, destroy.
+//! (Chapter: "Lookaside Caches".)
 
 use core::ptr::NonNull;
 

@@ -1,12 +1,13 @@
-//! The object allocator: named caches of equal objects, carved from blocks of pages, and kmalloc on top of them.
+//! The object allocator: named caches of equal objects, and kmalloc on them.
+//! The objects are carved from blocks of pages.
 //!
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and knows nobody above.
 //!
-//! Core types: `geometry.rs` decides how a slab is laid out, `object_index.rs` which object an address is, `descriptor.rs` is
-//! one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it, `debug.rs` what
-//! surrounds an object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs` is
-//! one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs`
-//! kmalloc's.
+//! Core types: `geometry.rs` decides how a slab is laid out, `object_index.rs` which object an address is,
+//! `descriptor.rs` is one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it,
+//! `debug.rs` what surrounds an object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind
+//! locks, `cache.rs` is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first,
+//! `classes.rs` kmalloc's.
 //!
 //! The way of an object, bottom up: `find.rs` (from an address to its slab and cache), `watch.rs` (checks of debugged
 //! caches), `grow.rs` (slabs come and go), `supply.rs` (magazines come and go), `alloc.rs` (the way in and out), and

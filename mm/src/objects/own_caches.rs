@@ -1,4 +1,4 @@
-//! The caches that must exist before any other: for caches, slabs and magazines themselves.
+//! The caches that must exist first: for caches, slabs, magazines themselves.
 
 use crate::objects::cache::{Cache, Callees};
 use crate::objects::debug::DebugFlags;

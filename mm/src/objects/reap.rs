@@ -1,4 +1,4 @@
-//! Slabs that no object is out of go back to the page allocator: shrink, reap, purge.
+//! Empty slabs go back to the page allocator: shrink, reap, purge.
 
 use super::ObjectAllocator;
 use crate::gfp::GfpFlags;

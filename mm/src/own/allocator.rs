@@ -1,4 +1,4 @@
-//! Where containers get their memory from: allocators whose calls take GFP flags.
+//! Where containers get memory: allocators whose calls take GFP flags.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! What people expect of boxes, vectors and strings: comparisons, borrows, conversions.
+//! Comparisons, borrows and conversions of boxes, vectors and strings.
 
 use core::borrow::{Borrow, BorrowMut};
 use core::cmp::Ordering;

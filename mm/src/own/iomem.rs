@@ -1,4 +1,5 @@
-//! An owned mapping of device memory, read and written by sized, volatile accesses. (Chapter: "vmalloc and Friends".)
+//! An owned mapping of device memory, for sized, volatile accesses.
+//! (Chapter: "vmalloc and Friends".)
 
 use core::marker::PhantomData;
 use core::ops::Range;

@@ -1,4 +1,4 @@
-//! The direct map: from a frame to its address, its entry and its zone, and back.
+//! The direct map: from a frame to its address, entry and zone, and back.
 
 use super::map::PageMap;
 use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};

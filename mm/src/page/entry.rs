@@ -185,7 +185,8 @@ impl Word {
         Self(Self::cached(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
     }
 
-    /// The key of an allocated block of this order with one reference and no tag; `None` when the word says anything else.
+    /// The key of an allocated block of this order with one reference and no tag; `None` when the word says anything
+    /// else.
     #[inline]
     pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {
         let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), Tag::None).0;

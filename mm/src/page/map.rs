@@ -1,4 +1,5 @@
-//! The array of all entries: found by frame number, with room left out where there is no RAM.
+//! The array of all entries, found by frame number.
+//! Large holes in RAM need no entries.
 
 use core::ptr::NonNull;
 

@@ -1,4 +1,4 @@
-//! The page map: 16 bytes for every page frame, and the states that a frame goes through.
+//! The page map: 16 bytes for each frame, and the states a frame goes through.
 //!
 //! A [`Page`] says what its frame is: the first page of a free block, of an allocated block, part of a slab, or none of
 //! these. A page that is not the first of its block reads [`PageState::Inner`], whether it lies in a block or was never

@@ -1,4 +1,4 @@
-//! The buddy allocator of one zone: free blocks of 2^0 to 2^9 pages, split and merged.
+//! The buddy allocator of a zone: blocks of 2^0 to 2^9 pages, split and merged.
 //!
 //! Free blocks of one order hang in a doubly linked list whose links are frame numbers in the page map, so free memory
 //! itself is never touched. A mask says which lists are not empty: the block to split is found in one instruction, and

@@ -1,4 +1,4 @@
-//! Pages filled with zeros: one block, and ahead of time while nobody needs the processor.
+//! Pages filled with zeros: one block, or ahead of time on an idle CPU.
 
 use super::PageAllocator;
 use super::prezeroed::Prezeroed;

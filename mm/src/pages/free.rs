@@ -49,7 +49,8 @@ impl<P: Platform> PageAllocator<P> {
         refused
     }
 
-    /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more, single pages most of them.
+    /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more, single pages most of
+    /// them.
     pub(crate) fn free_chain(&self, mut chain: BlockChain) {
         while chain.len() > 0 {
             if self.free_cached_chain(&mut chain, BULK_RUN) == 0

@@ -1,4 +1,4 @@
-//! The page allocator: zones of page frames, and a cache of free blocks on every CPU before them.
+//! The page allocator: zones of frames, and a cache of blocks on every CPU.
 //!
 //! [`PageAllocator`] is the part; it knows nobody above. What stands below `alloc.rs` and `free.rs`, bottom up:
 //! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (what a CPU keeps) and `percpu.rs`

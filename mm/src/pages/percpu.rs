@@ -1,4 +1,4 @@
-//! The way through a CPU's magazines: what most page allocations and frees take.
+//! The way through a CPU's magazines: most page allocations and frees take it.
 
 use super::PageAllocator;
 use super::pageset::{PageSets, cached_orders, key_capacity};
@@ -84,8 +84,8 @@ impl<P: Platform> PageAllocator<P> {
         pushed
     }
 
-    /// Puts an allocated block of this order that anybody may free into this CPU's magazines, one of which is traded in when
-    /// both are full; says whether that was possible.
+    /// Puts an allocated block of this order that anybody may free into this CPU's magazines, one of which is traded in
+    /// when both are full; says whether that was possible.
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };

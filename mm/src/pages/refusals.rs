@@ -1,4 +1,4 @@
-//! What is refused, and how that is told: calls in the wrong context, bad arguments, wrong frees.
+//! What is refused, and how that is told: wrong contexts, arguments, frees.
 //!
 //! Each is reported once, with who called, and what was refused has changed nothing. Nothing here is called with a lock
 //! held.

@@ -1,4 +1,4 @@
-//! The line of those who sleep until there is memory: the one who came first is served first.
+//! The line of those who sleep until there is memory: first come, first served.
 //!
 //! A request takes a place when it has found nothing, and keeps it until it has got memory or gives up. While an older
 //! sleeper could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the one

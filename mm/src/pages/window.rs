@@ -1,4 +1,4 @@
-//! Windows of a CPU onto pages that the direct map does not show: kmap_atomic, and clearing.
+//! Windows of a CPU onto pages outside the direct map: kmap_atomic, clearing.
 //!
 //! Each CPU has a few pages of addresses of its own. The caller stays on the CPU while a page shows there, so only that
 //! CPU's TLB ever knows of it, and flushing it needs no other CPU. Windows close in the opposite order in which they

@@ -1,4 +1,4 @@
-//! Pages that are filled with zeros whenever they are allocated, or freed: `init_on_alloc=1`, `init_on_free=1`.
+//! Pages zeroed at allocation or free: `init_on_alloc=1`, `init_on_free=1`.
 //!
 //! Nothing of this is on the fast way. While either is wanted, no page waits in a magazine, so each request and each
 //! free passes through its zone, and there the page is cleared: after the grant, or before the zone takes it back,

@@ -1,4 +1,4 @@
-//! A zone: a buddy allocator with watermarks that keep pages for urgent requests.
+//! A zone: a buddy allocator whose watermarks keep pages for urgent requests.
 //!
 //! (Chapter: "Memory zones"; watermarks by the 2.4 formula: `min` is the zone's size over a ratio, within 10..255
 //! pages, `low` twice and `high` three times that.)

@@ -1,4 +1,4 @@
-//! One walk over the zones that may serve a request, behind this CPU's magazines.
+//! One walk over the zones that may serve a request, behind the magazines.
 
 use super::PageAllocator;
 use super::events::Event;

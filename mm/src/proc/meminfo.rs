@@ -1,4 +1,4 @@
-//! /proc/meminfo: totals in the form of 2.4, and what the allocators hold for themselves.
+//! /proc/meminfo: totals in the form of 2.4, and what the allocators keep.
 
 use core::fmt;
 

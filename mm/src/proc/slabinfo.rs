@@ -1,4 +1,5 @@
-//! /proc/slabinfo, version 1.1: one line for each cache, `kmem_cache` first, then the newest.
+//! /proc/slabinfo, version 1.1: one line for each cache.
+//! `kmem_cache` comes first, then the newest.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Memory for a test machine: an anonymous file that can be mapped more than once.
+//! Memory for a test machine: an anonymous file that can be mapped repeatedly.
 
 use core::ptr::NonNull;
 

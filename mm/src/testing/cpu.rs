@@ -1,4 +1,5 @@
-//! CPUs for host threads: each thread is a CPU of the machine that it works on, for as long as it runs.
+//! CPUs for host threads: each thread is a CPU of the machine it works on.
+//! It is that CPU for as long as it runs.
 
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU64, Ordering};

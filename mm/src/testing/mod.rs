@@ -1,4 +1,4 @@
-//! The host as a kernel: what tests, fuzzers and benchmarks of the allocators run on.
+//! The host as a kernel, for tests, fuzzers and benchmarks of the allocators.
 //!
 //! [`TestKernel::boot`] makes a machine with real memory behind it (an anonymous file, mapped as the "direct map", and
 //! mapped again page by page for vm areas, so that vmalloc'ed memory is really contiguous), and makes it the current

@@ -1,4 +1,5 @@
-//! A seeded generator for tests: the same numbers from the same seed on every machine (Steele's SplitMix64).
+//! A seeded generator for tests: the same numbers on every machine.
+//! (Steele's SplitMix64.)
 
 /// Pseudo-random numbers.
 #[derive(Clone, Debug)]

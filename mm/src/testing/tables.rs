@@ -1,4 +1,4 @@
-//! A format for the page tables of the test machine: three levels, and large pages of 2 MiB.
+//! Page tables of the test machine: three levels, and large pages of 2 MiB.
 
 use crate::addr::{PAGE_SHIFT, Pfn};
 use crate::mapper::{Entry, Format, Level};

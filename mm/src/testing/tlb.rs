@@ -1,5 +1,5 @@
-//! The host's TLB: a translation that was taken away lives on until it is flushed, so that tests see who relied on
-//! less.
+//! The host's TLB: a translation lives on until it is flushed.
+//! So tests see a caller that flushes too little.
 
 use std::collections::BTreeMap;
 use std::vec::Vec;

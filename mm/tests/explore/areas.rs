@@ -1,4 +1,4 @@
-//! Areas that are freed on several CPUs at once: of all frees of an area one wins.
+//! Areas that several CPUs free at once: of all frees of an area one wins.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

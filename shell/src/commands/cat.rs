@@ -1,8 +1,9 @@
 //! `cat` and `cp`: copy bytes, a page at a time.
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 
 /// `cat [FILE...]`
 pub fn cat<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {

@@ -1,7 +1,8 @@
 //! `cmp`: compares two files byte by byte.
 
 use crate::env::{Env, Status};
-use crate::job::{Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// Bytes of each file that are compared at a time.

@@ -5,8 +5,9 @@ use core::time::Duration;
 use kapi::{Errno, OpenFlags, Whence};
 
 use crate::env::{Env, File, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::CHUNK;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::number;
 
 /// For `help`.

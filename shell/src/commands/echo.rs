@@ -1,7 +1,8 @@
 //! `echo`, `true`, `false` and `:`.
 
 use crate::env::{Env, Status};
-use crate::job::{Job, Outcome};
+use crate::failure::Outcome;
+use crate::job::Job;
 
 /// `echo [-n] [WORD...]`
 pub fn echo<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {

@@ -1,8 +1,9 @@
 //! `free`: /proc/meminfo in three lines.
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::Lines;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 const MEMINFO: &str = "/proc/meminfo";
@@ -17,7 +18,7 @@ pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let file = job.open(MEMINFO)?;
     let mut lines = Lines::<E>::new(&file);
     let (mut total, mut free, mut slab) = (0, 0, 0);
-    while let Some(line) = lines.next(job).map_err(|errno| Failure::Named(MEMINFO, errno))? {
+    while let Some(line) = lines.next(job.env).map_err(|errno| Failure::Named(MEMINFO, errno))? {
         match field(line) {
             Some(("MemTotal", kib)) => total = kib,
             Some(("MemFree", kib)) => free = kib,

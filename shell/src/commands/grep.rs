@@ -4,8 +4,9 @@ use kapi::Errno;
 
 use super::pattern::{Case, Pattern};
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::{Lines, Out};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// For `help`.
@@ -60,7 +61,7 @@ impl Search<'_> {
         let mut lines = Lines::<E>::new(file);
         let mut out = job.out();
         let (mut found, mut number) = (0, 0_u64);
-        while let Some(line) = lines.next(job).map_err(named)? {
+        while let Some(line) = lines.next(job.env).map_err(named)? {
             number += 1;
             if self.pattern.matches(line) == self.inverted {
                 continue;

@@ -1,8 +1,9 @@
 //! `head`: the first lines or bytes.
 
 use crate::env::{Env, File};
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// What is counted, and how much of it is wanted.
@@ -55,7 +56,7 @@ fn copy_start<'a, E: Env>(
         let used = take(&mut left, &bytes[..got]);
         write_all(job.env, job.output(), &bytes[..used]).map_err(Failure::Output)?;
         if used < got {
-            // A file that can seek goes back to where its part ended, for whoever reads on from it.
+            // A file that can seek goes back to where its part ended, for the command that reads on from it.
             let _ = file.seek(-((got - used) as i64), kapi::Whence::Current);
         }
     }

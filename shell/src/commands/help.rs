@@ -1,20 +1,20 @@
 //! `help`: what there is to type.
 
 use crate::env::{Env, Status};
-use crate::exec::find;
-use crate::job::{Command, Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::{Command, Job};
 
 /// `help [COMMAND]`
 pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut out = job.out();
     if let Some(name) = job.args.get(0) {
-        let command = find::<E>(name).ok_or(Failure::Argument("no such command", name))?;
+        let command = job.commands.find(name).ok_or(Failure::Argument("no such command", name))?;
         writeln!(out, "{} {}\n    {}", command.name, command.usage, command.about)?;
         out.finish()?;
         return Ok(Status::OK);
     }
     let mut last = "";
-    while let Some(command) = after::<E>(last) {
+    while let Some(command) = after(job, last) {
         writeln!(out, "{:<10} {}", command.name, command.about)?;
         last = command.name;
     }
@@ -23,10 +23,9 @@ pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     Ok(Status::OK)
 }
 
-/// The command whose name comes next after `name`, of this crate's and the system's.
-fn after<E: Env>(name: &str) -> Option<&'static Command<E>> {
-    let later = super::all::<E>().iter().chain(E::extra()).filter(|command| command.name > name);
-    later.min_by_key(|command| command.name)
+/// The command whose name comes next after `name`, whichever table it is in.
+fn after<E: Env>(job: &Job<'_, E>, name: &str) -> Option<&'static Command<E>> {
+    job.commands.iter().filter(|command| command.name > name).min_by_key(|command| command.name)
 }
 
 #[cfg(test)]

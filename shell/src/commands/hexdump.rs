@@ -3,8 +3,9 @@
 use kapi::Errno;
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::Out;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// Bytes in a line.

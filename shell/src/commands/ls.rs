@@ -3,8 +3,9 @@
 use kapi::Errno;
 
 use crate::env::{Env, Kind, Stat, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::{Out, Store};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 use crate::text::Text;
 

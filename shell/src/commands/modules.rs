@@ -1,8 +1,9 @@
 //! `lsmod`: /proc/modules with a heading.
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::Lines;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 
 const MODULES: &str = "/proc/modules";
 
@@ -12,7 +13,7 @@ pub fn lsmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut lines = Lines::<E>::new(&file);
     let mut out = job.out();
     writeln!(out, "{:<19} {:>8}  Used by", "Module", "Size")?;
-    while let Some(line) = lines.next(job).map_err(|errno| Failure::Named(MODULES, errno))? {
+    while let Some(line) = lines.next(job.env).map_err(|errno| Failure::Named(MODULES, errno))? {
         let mut words = core::str::from_utf8(line).unwrap_or("").split_ascii_whitespace();
         let (name, size, users) = (words.next(), words.next(), words.next());
         writeln!(out, "{:<19} {:>8}  {}", name.unwrap_or(""), size.unwrap_or(""), users.unwrap_or(""))?;

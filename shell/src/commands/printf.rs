@@ -4,8 +4,9 @@ use core::fmt::Write;
 use core::str::Chars;
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::Out;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::text::Text;
 use crate::words::Args;
 

@@ -1,7 +1,8 @@
 //! `seq`: numbers, one a line.
 
 use crate::env::{Env, Status};
-use crate::job::{Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::Job;
 
 /// `seq [FIRST [STEP]] LAST`
 pub fn seq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {

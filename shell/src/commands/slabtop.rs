@@ -3,8 +3,9 @@
 use kapi::Errno;
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::Lines;
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::number;
 use crate::text::Text;
 
@@ -82,7 +83,7 @@ fn sums<E: Env>(job: &Job<'_, E>) -> Result<(u64, u64, u64), Errno> {
     let file = job.env.open(SLABINFO, kapi::OpenFlags::READ)?;
     let mut lines = Lines::<E>::new(&file);
     let mut sums = (0, 0, 0);
-    while let Some(line) = lines.next(job)? {
+    while let Some(line) = lines.next(job.env)? {
         if let Some(cache) = Cache::parse(line) {
             sums = (sums.0 + 1, sums.1 + cache.slabs, sums.2 + cache.kib());
         }
@@ -95,7 +96,7 @@ fn next_cache<E: Env>(job: &Job<'_, E>, last: Option<&Rank>, found: &mut Text<12
     let file = job.env.open(SLABINFO, kapi::OpenFlags::READ)?;
     let mut lines = Lines::<E>::new(&file);
     let mut best: Option<Rank> = None;
-    while let Some(line) = lines.next(job)? {
+    while let Some(line) = lines.next(job.env)? {
         let Some(rank) = Cache::parse(line).map(|cache| cache.rank()) else { continue };
         let due = last.is_none_or(|last| rank.comes_after(last));
         if due && best.as_ref().is_none_or(|best| best.comes_after(&rank)) {

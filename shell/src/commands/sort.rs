@@ -5,8 +5,9 @@ use core::cmp::Ordering;
 use kapi::Errno;
 
 use crate::env::{Env, Status};
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, Store};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// How lines are compared.

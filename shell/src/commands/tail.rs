@@ -1,8 +1,9 @@
 //! `tail`: the last lines or bytes.
 
 use crate::env::Env;
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, Store, write_all};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::{Options, number};
 use crate::words::Args;
 

@@ -1,8 +1,8 @@
 //! `sleep`, `time` and `uptime`.
 
 use crate::env::{Env, Status};
-use crate::exec::dispatch;
-use crate::job::{Failure, Job, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::job::Job;
 use crate::options::seconds;
 
 /// `sleep SECONDS`
@@ -16,7 +16,7 @@ pub fn sleep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 pub fn time<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let started = job.env.uptime();
     let status = match job.args.get(0) {
-        Some(name) => dispatch(&Job { env: job.env, name, args: job.args.skip(1) }),
+        Some(name) => Job { name, args: job.args.skip(1), ..*job }.run(),
         None => Status::OK,
     };
     let took = job.env.uptime().saturating_sub(started);

@@ -3,8 +3,9 @@
 use kapi::Errno;
 
 use crate::env::Env;
+use crate::failure::{Failure, Outcome};
 use crate::io::{Lines, Out, Store};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 /// `uniq [-c] [FILE]`
@@ -22,7 +23,7 @@ pub fn uniq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         let mut lines = Lines::<E>::new(file);
         let mut run = Run { line: Store::<E>::new(), length: 0, counts };
         let mut out = job.out();
-        while let Some(line) = lines.next(job).map_err(named)? {
+        while let Some(line) = lines.next(job.env).map_err(named)? {
             if run.length > 0 && run.line.bytes() == line {
                 run.length += 1;
                 continue;

@@ -1,8 +1,9 @@
 //! `wc`: counts lines, words and bytes.
 
 use crate::env::Env;
+use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, Out};
-use crate::job::{Failure, Job, Outcome};
+use crate::job::Job;
 use crate::options::Options;
 
 #[derive(Clone, Copy, Default)]

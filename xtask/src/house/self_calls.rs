@@ -1,7 +1,7 @@
 //! Calls through `self`: arrows that no import shows.
 //!
-//! A type's `impl` blocks may stand in several files of its directory. A method there that calls one of another file, by
-//! `self.name()` or `Self::name`, depends on that file as if it had imported it.
+//! A type's `impl` blocks may stand in several files of its directory. A method there that calls one of another file,
+//! by `self.name()` or `Self::name`, depends on that file as if it had imported it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The memory of a vector: places for values, without a word on which of them hold one.
+//! The memory of a vector: places for values.
+//! Which places hold a value is for the vector to know.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
