@@ -44,8 +44,7 @@ pub struct Memory<P: Platform> {
 }
 
 impl<P: Platform> Memory<P> {
-    /// Makes allocators without memory in `place`, where they stay: call [`release`](Self::release) for each free
-    /// range, then [`init_caches`](Self::init_caches).
+    /// Makes allocators without memory in `place`, where they stay. Then come `release` and `init_caches`.
     pub fn init(place: &'static mut MaybeUninit<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
         let memory = place.as_mut_ptr();

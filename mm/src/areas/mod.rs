@@ -68,8 +68,8 @@ pub struct AreaAllocator<P: Platform> {
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// No areas yet in the given addresses, which are page-aligned at both ends; their descriptors come from a cache that
-    /// slabinfo shows as `name`.
+    /// No areas yet in the given addresses, which are page-aligned at both ends; their descriptors come from a cache
+    /// that slabinfo shows as `name`.
     pub(crate) fn new(
         objects: &'static ObjectAllocator<P>,
         tables: &'static PageTables<P>,

@@ -12,8 +12,8 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Takes a range of addresses, guard page included, that starts at a multiple of its alignment, with its descriptor.
-    /// Nobody can free the area before it is opened.
+    /// Takes a range of addresses that `fit`s, guard page included, with its descriptor. The area cannot be freed before
+    /// it is opened.
     pub(super) fn reserve_area(&'static self, fit: Fit, kind: AreaKind, call: Call) -> Result<AreaRef, AllocError> {
         let at_hand = self.pin_ranges().and_then(|here| here.ranges.take(fit.pages));
         let area = match at_hand {
