@@ -71,7 +71,7 @@ impl<P: Platform> ObjectAllocator<P> {
     #[inline(never)]
     pub(super) fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
         self.pages.check_addressable(cache.page_gfp(gfp), call)?;
-        let (frame, geometry) = self.alloc_block(cache, gfp, call)?;
+        let (frame, geometry) = self.alloc_slab_block(cache, gfp, call)?;
         self.give_tail_back(frame, &geometry);
         let block = self.direct.virt(frame);
         let descriptor = match geometry.descriptor_offset {
@@ -86,7 +86,7 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if
     /// it is there, without reserves: nobody reclaims or waits for it.
-    fn alloc_block(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(Pfn, Geometry), AllocError> {
+    fn alloc_slab_block(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(Pfn, Geometry), AllocError> {
         let (gfp, geometry) = (cache.page_gfp(gfp), cache.geometry);
         let Some(fallback) = geometry.fallback() else {
             return self.pages.alloc_block(gfp, geometry.order, Tag::None, call).map(|frame| (frame, geometry));

@@ -55,7 +55,8 @@ const STOPS: [Stop; 13] = [
     of_the_book("kmem_cache_alloc"),
     // kfree and kmem_cache_free only call on; this is where both arrive.
     Stop { name: "kfree", ..of_the_book("free_to_magazine") },
-    of_the_book("get_free_pages"),
+    // All calls for pages arrive here.
+    Stop { name: "get_free_pages", ..of_the_book("alloc_block") },
     of_the_book("vmalloc"),
     of_the_book("vfree"),
     of_the_book("ioremap"),
