@@ -57,8 +57,9 @@ const STOPS: [Stop; 13] = [
     Stop { name: "kfree", ..of_the_book("free_to_magazine") },
     // All calls for pages arrive here.
     Stop { name: "get_free_pages", ..of_the_book("alloc_block") },
-    of_the_book("vmalloc"),
-    of_the_book("vfree"),
+    // vmalloc and its kin, then vfree, vunmap and iounmap.
+    Stop { name: "vmalloc", ..of_the_book("build_area") },
+    Stop { name: "vfree", ..of_the_book("take_apart") },
     of_the_book("ioremap"),
     of_the_book("kmap"),
     of_the_buddy("buddy_alloc", "alloc"),
