@@ -18,9 +18,10 @@ use core::time::Duration;
 use common::{ATOMIC, DMA, EVERYTHING, Hoard, KERNEL, Log, conserves, in_interrupt, nap, order};
 use kernel::mm::{KernelPlatform, memory};
 use kernel::sched::{self, Thread, WaitQueue};
+use kernel::sync::preempt::preempt_disable;
 use kernel::time;
 use mm::pages::Watermarks;
-use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, ZoneKind};
+use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, ZoneKind};
 
 kernel::test_kernel!(test_main);
 
@@ -112,6 +113,22 @@ fn gfp_atomic_reaches_the_last_page_in_interrupt_context() {
             assert!(memory().alloc_pages(ATOMIC, Order::ZERO).is_err());
             memory().free_frames(last, Order::ZERO).unwrap();
         });
+    });
+}
+
+#[test_case]
+fn gfp_atomic_reaches_what_freed_areas_left_behind() {
+    // Shows: S4, K1
+    conserves(|| {
+        let mut hoard = Hoard::new();
+        let area = memory().vmalloc(64 * PAGE_SIZE).unwrap();
+        memory().vfree(area).unwrap();
+        assert!(memory().areas().lazy_pages() >= 64, "they wait for a flush");
+        // One CPU flushes anywhere, so nobody has to be able to wait.
+        let pinned = preempt_disable();
+        hoard.fill(EVERYTHING);
+        drop(pinned);
+        assert_eq!((memory().areas().lazy_pages(), memory().pages().free_pages_total()), (0, 0));
     });
 }
 

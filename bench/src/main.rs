@@ -1,4 +1,4 @@
-//! Compares our allocators with those of crates.io, all in one run.
+//! Compares our allocators with published ones, all in one run.
 //!
 //! Allocators of pages, objects and areas.
 //!

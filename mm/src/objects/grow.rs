@@ -86,7 +86,12 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if
     /// it is there, without reserves: nobody reclaims or waits for it.
-    fn alloc_slab_block(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(Pfn, Geometry), AllocError> {
+    fn alloc_slab_block(
+        &'static self,
+        cache: &Cache<P>,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<(Pfn, Geometry), AllocError> {
         let (gfp, geometry) = (cache.page_gfp(gfp), cache.geometry);
         let Some(fallback) = geometry.fallback() else {
             return self.pages.alloc_block(gfp, geometry.order, Tag::None, call).map(|frame| (frame, geometry));

@@ -1,0 +1,89 @@
+//! When TLBs are flushed, and that a flush which may wait for other CPUs comes only where somebody can wait.
+
+mod common;
+
+use common::{ATOMIC, at_rest, boot, boot_high, give};
+use mm::{AddressSpace, Context, GfpFlags, MustFlush, Order, PAGE_SIZE, Pfn, Platform, VirtAddr};
+
+const WRONG_PLACE: &str = "flushed the TLBs of other CPUs where that cannot be waited for";
+
+const START: VirtAddr = VirtAddr::new(0xffff_c900_0000_0000);
+
+fn token() -> MustFlush {
+    MustFlush::new(AddressSpace::Kernel, START, 1)
+}
+
+#[test]
+fn a_token_that_is_dropped_without_a_flush_is_found() {
+    assert!(std::panic::catch_unwind(|| drop(token())).is_err());
+    token().flushed();
+    let merged = token().merge(MustFlush::new(AddressSpace::Kernel, START.add(3 * PAGE_SIZE), 2));
+    assert_eq!((merged.space(), merged.start(), merged.pages()), (AddressSpace::Kernel, START, 5));
+    merged.flushed();
+}
+
+#[test]
+fn the_host_tells_of_a_flush_in_the_wrong_place() {
+    let memory = boot(8);
+    let platform = memory.platform();
+    platform.flush(token());
+    assert!(platform.take_reports().is_empty(), "process context, not pinned, no lock");
+    platform.in_context(Context::Interrupt, || platform.flush(token()));
+    platform.in_context(Context::Atomic, || platform.flush(token()));
+    let pin = platform.pin().expect("a CPU");
+    platform.flush(token());
+    platform.flush_local(token());
+    drop(pin);
+    assert_eq!(platform.take_reports(), [WRONG_PLACE; 3]);
+    platform.flush_local(token());
+    assert_eq!(platform.take_reports(), ["flushed the TLB of a CPU without being pinned to it"]);
+}
+
+#[test]
+fn what_waits_for_a_flush_is_out_of_reach_for_an_interrupt() {
+    // Shows: K17
+    let memory = boot(8);
+    let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
+    memory.vfree(area).expect("a right free");
+    let (lazy, flushes) = (memory.areas().lazy_pages(), memory.platform().flushes());
+    assert_eq!(lazy, 20);
+    let all = || core::iter::from_fn(|| memory.alloc_pages(ATOMIC, Order::ZERO).ok()).collect::<Vec<Pfn>>();
+    let mut pages = memory.platform().in_context(Context::Interrupt, all);
+    assert_eq!((memory.areas().lazy_pages(), memory.platform().flushes()), (lazy, flushes));
+    let more = all();
+    assert!(more.len() >= lazy, "a thread may wait for the flush: {}", more.len());
+    assert_eq!(memory.areas().lazy_pages(), 0);
+    assert_eq!(memory.platform().take_reports().len(), 2, "each ended with a failure");
+    pages.extend(more);
+    give(*memory, pages);
+    at_rest(*memory);
+}
+
+#[test]
+fn high_memory_is_cleared_in_any_context_by_a_flush_of_this_cpu() {
+    let memory = boot_high(48, 32);
+    let held: Vec<_> = (0..4).map(|_| memory.alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).expect("memory")).collect();
+    let used = memory.alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).expect("memory");
+    let shown = memory.kmap_atomic(used).expect("a window");
+    // SAFETY: the page is ours, and shows there.
+    unsafe { shown.addr().as_mut_ptr::<u8>().write_bytes(0xff, PAGE_SIZE) };
+    drop(shown);
+    // It is the next to be taken.
+    memory.free_frames(used, Order::ZERO).expect("a right free");
+    let cleared = memory.platform().in_context(Context::Interrupt, || {
+        // All windows of kmap_atomic are in use: clearing has some of its own.
+        let shown: Vec<_> = held.iter().map(|&page| memory.kmap_atomic(page).expect("a window")).collect();
+        let cleared = memory.pages().alloc_zeroed_page(ATOMIC | GfpFlags::HIGHMEM);
+        shown.into_iter().rev().for_each(drop);
+        cleared
+    });
+    let cleared = cleared.expect("memory");
+    assert_eq!(cleared, used);
+    let shown = memory.kmap_atomic(cleared).expect("a window");
+    // SAFETY: as above.
+    let bytes = unsafe { core::slice::from_raw_parts(shown.addr().as_mut_ptr::<u8>(), PAGE_SIZE) };
+    assert!(bytes.iter().all(|&byte| byte == 0));
+    drop(shown);
+    give(*memory, held.into_iter().chain([cleared]));
+    at_rest(*memory);
+}
