@@ -46,6 +46,7 @@
 //!     fn translate(&self, _: VirtAddr) -> Option<Pfn> { None }
 //!     fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> { None }
 //!     fn flush(&self, must_flush: MustFlush) { must_flush.flushed() }
+//!     fn flush_local(&self, must_flush: MustFlush) { must_flush.flushed() }
 //!     fn report(&self, report: &Report<'_>) { println!("{report} ({})", report.call.at()); }
 //! }
 //!

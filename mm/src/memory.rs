@@ -49,20 +49,20 @@ impl<P: Platform> Memory<P> {
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
         let memory = place.as_mut_ptr();
         let field = |offset: usize| memory.cast::<u8>().wrapping_add(offset);
-        let pages =
-            PageAllocator::new(platform, direct, config.atomic_floor, config.kmap_start.add(WINDOWS * PAGE_SIZE));
+        let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
+        let pages = || PageAllocator::new(platform, direct, config.atomic_floor, windows);
         // SAFETY: `place` is valid for a `Memory`, so the field lies in it, and nothing else uses it.
         let pages = unsafe { settle(field(offset_of!(Self, pages)).cast(), pages) };
         // SAFETY: as above.
-        let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), ObjectAllocator::new(pages)) };
+        let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), || ObjectAllocator::new(pages)) };
         // SAFETY: as above.
-        let tables = unsafe { settle(field(offset_of!(Self, tables)).cast(), PageTables::new(pages)) };
+        let tables = unsafe { settle(field(offset_of!(Self, tables)).cast(), || PageTables::new(pages)) };
         let (range, name) = (config.vmalloc_start..config.vmalloc_end, const { CacheName::literal("vm_area") });
-        let areas = AreaAllocator::new(objects, tables, range, name);
+        let areas = || AreaAllocator::new(objects, tables, range, name);
         // SAFETY: as above.
         unsafe { settle(field(offset_of!(Self, areas)).cast(), areas) };
         // SAFETY: as above.
-        unsafe { settle(field(offset_of!(Self, kmap)).cast(), Kmap::new(pages, tables, config.kmap_start)) };
+        unsafe { settle(field(offset_of!(Self, kmap)).cast(), || Kmap::new(pages, tables, config.kmap_start)) };
         // SAFETY: every field was written, and from now on all of it is only shared.
         unsafe { &*memory }
     }
@@ -329,8 +329,7 @@ impl<P: Platform> Memory<P> {
         self.areas.vmap(pages, Call::here(&"vmap"))
     }
 
-    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any
-    /// more. Errors as [`vfree`](Self::vfree).
+    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them.
     #[track_caller]
     pub fn vunmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.areas.vunmap(addr, Call::here(&"vunmap"))
@@ -388,13 +387,14 @@ impl<P: Platform> Memory<P> {
     }
 }
 
-/// Writes a part to its place, where it stays.
+/// Makes a part in its place, where it stays. Not inlined: the stack holds one part at a time.
 ///
 /// # Safety
 /// `place` must be valid for a `T` for ever, and nothing else may use it.
-unsafe fn settle<T>(place: *mut T, part: T) -> &'static T {
+#[inline(never)]
+unsafe fn settle<T>(place: *mut T, make: impl FnOnce() -> T) -> &'static T {
     // SAFETY: by the contract.
-    unsafe { place.write(part) };
+    unsafe { place.write(make()) };
     // SAFETY: by the contract; it was written just now, and is only shared from now on.
     unsafe { &*place }
 }

@@ -161,9 +161,7 @@ pub trait Platform: Sync + Sized + 'static {
 
     /// Drops every cached translation that `must_flush` tells of on this CPU; ends with [`MustFlush::flushed`]. Any
     /// context, pinned: it is for addresses that no other CPU uses.
-    fn flush_local(&self, must_flush: MustFlush) {
-        self.flush(must_flush);
-    }
+    fn flush_local(&self, must_flush: MustFlush);
 
     /// Tells the kernel log. Called without locks held, in any context.
     fn report(&self, report: &Report<'_>);

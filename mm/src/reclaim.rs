@@ -25,8 +25,8 @@ pub trait Shrinker: Sync {
     }
 }
 
-/// Shrinkers that can be registered: the allocators' own three, and eight more.
-const MAX_SHRINKERS: usize = 11;
+/// Shrinkers that can be registered: the allocators' own two, and eight more.
+const MAX_SHRINKERS: usize = 10;
 
 /// The shrinkers, in the order in which they came.
 #[derive(Clone, Copy)]

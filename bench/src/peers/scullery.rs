@@ -98,6 +98,10 @@ impl Platform for Bench {
         must_flush.flushed();
     }
 
+    fn flush_local(&self, must_flush: MustFlush) {
+        must_flush.flushed();
+    }
+
     fn report(&self, _report: &Report<'_>) {}
 }
 

@@ -113,6 +113,10 @@ impl Platform for KernelPlatform {
         paging::flush(must_flush);
     }
 
+    fn flush_local(&self, must_flush: MustFlush) {
+        paging::flush(must_flush);
+    }
+
     fn clear_page(&self, page: VirtAddr) {
         clear::page(page);
     }

@@ -13,6 +13,7 @@ use crate::areas::area::{AreaRef, Purpose};
 use crate::areas::area_chain::AreaChain;
 use crate::areas::cpu_ranges::{CpuRanges, Lazy};
 use crate::areas::pool::RangePool;
+use crate::atomic::Ordering::SeqCst;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::GfpFlags;
 use crate::page::BlockChain;
@@ -59,7 +60,7 @@ impl<P: Platform> AreaAllocator<P> {
             Purpose::Ioremap | Purpose::Vmap => (self.platform().unmap(area.start, area.pages, |_, _| ()), false),
         };
         if ranges.defer(area, must_flush) || full || self.drain_requests.is_asked(cpu) {
-            let lazy = ranges.take_lazy();
+            let lazy = self.take_lazy(ranges);
             drop(pin);
             self.settle_lazy(lazy);
         }
@@ -99,6 +100,17 @@ impl<P: Platform> AreaAllocator<P> {
         pages > most || frames.first().is_some_and(|frame| self.pages.is_tight(frame))
     }
 
+    /// Takes out what is lazy on a CPU that the caller is pinned to, to be [settled](Self::settle_lazy).
+    fn take_lazy(&self, ranges: &CpuRanges) -> Option<Lazy> {
+        // Before it is out of sight: whoever finds nothing lazy sees that a flush is still to come.
+        self.settling.fetch_add(1, SeqCst);
+        let lazy = ranges.take_lazy();
+        if lazy.is_none() {
+            self.settling.fetch_sub(1, SeqCst);
+        }
+        lazy
+    }
+
     /// One flush for all that was lazy on a CPU; then its frames and its ranges are free. Returns its pages. Not
     /// pinned.
     #[cold]
@@ -107,6 +119,7 @@ impl<P: Platform> AreaAllocator<P> {
         let Some(lazy) = lazy else { return 0 };
         let single = |area: AreaRef| MustFlush::new(AddressSpace::Kernel, area.start, area.pages);
         self.platform().flush(lazy.single().map_or_else(|| self.all_addresses(), single));
+        self.settling.fetch_sub(1, SeqCst);
         self.pages.free_chain(lazy.frames);
         // The caller may have come to another CPU meanwhile, or to none.
         let (surplus, wanted) = match self.pin_ranges() {
@@ -157,10 +170,11 @@ impl<P: Platform> AreaAllocator<P> {
         if !P::FLUSH_ANYWHERE && !self.platform().may_sleep() {
             return 0;
         }
-        let (mut pages, mut busy) = (0, false);
+        // What others have taken out may still be in TLBs.
+        let (mut pages, mut busy) = (0, self.settling.load(SeqCst) > 0);
         for (cpu, ranges) in self.cpus.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {
             let own = self.platform().pin().filter(|pin| pin.cache_index() == cpu);
-            match own.or_else(|| self.platform().pin_idle(cpu)).map(|pin| (ranges.take_lazy(), pin)) {
+            match own.or_else(|| self.platform().pin_idle(cpu)).map(|pin| (self.take_lazy(ranges), pin)) {
                 Some((lazy, pin)) => {
                     drop(pin);
                     pages += self.settle_lazy(lazy);

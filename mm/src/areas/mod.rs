@@ -29,6 +29,7 @@ mod vmap;
 use core::ops::Range;
 
 use crate::addr::VirtAddr;
+use crate::atomic::AtomicUsize;
 use crate::objects::{Cache, CacheName, ObjectAllocator};
 use crate::page::DirectMap;
 use crate::pages::PageAllocator;
@@ -63,6 +64,8 @@ pub struct AreaAllocator<P: Platform> {
     /// Free ranges that each CPU has at hand.
     cpus: [CpuRanges; MAX_CPUS],
     drain_requests: DrainRequests,
+    /// Callers that have taken out what is lazy and not yet flushed it.
+    settling: AtomicUsize,
     /// Free ranges that any CPU may take.
     pool: P::Lock<RangePool>,
 }
@@ -88,6 +91,7 @@ impl<P: Platform> AreaAllocator<P> {
             index: AreaIndex::new(),
             cpus: [const { CpuRanges::new() }; MAX_CPUS],
             drain_requests: DrainRequests::new(),
+            settling: AtomicUsize::new(0),
             pool: Lock::new(RangePool::new()),
         }
     }

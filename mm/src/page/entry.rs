@@ -266,7 +266,7 @@ impl Page {
         let word = self.word();
         let allocated = matches!(word.state(), PageState::Allocated(_)) && u64::from(word.count()) < COUNT_MAX;
         allocated && {
-            self.set_word(Word(word.0 + (1 << COUNT_SHIFT)));
+            self.word.fetch_add(1 << COUNT_SHIFT, Relaxed);
             true
         }
     }
@@ -276,7 +276,7 @@ impl Page {
     pub(crate) fn put_shared(&self) -> bool {
         let word = self.word();
         word.count() > 1 && {
-            self.set_word(Word(word.0 - (1 << COUNT_SHIFT)));
+            self.word.fetch_sub(1 << COUNT_SHIFT, Relaxed);
             true
         }
     }
@@ -284,7 +284,7 @@ impl Page {
     /// Takes the owner's tag from an allocated block. Under the zone's lock.
     #[inline]
     pub(crate) fn clear_tag(&self) {
-        self.set_word(Word(self.word().0 & !(TAG_MAX << TAG_SHIFT)));
+        self.word.fetch_and(!(TAG_MAX << TAG_SHIFT), Relaxed);
     }
 
     #[inline]

@@ -49,8 +49,9 @@ impl Buddy {
         self.lists[order.log2()].blocks as usize
     }
 
-    /// Takes a block of 2^`order` pages: the first of its list, or the lowest part of the next larger block.
-    pub fn alloc(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+    /// Takes a block of 2^`order` pages for the owner of this tag: the first of its list, or the lowest part of the next
+    /// larger block.
+    pub fn alloc(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
         let fitting = self.mask >> order.log2();
         if fitting == 0 {
             return None;
@@ -62,7 +63,7 @@ impl Buddy {
             self.link(map, block.add(1 << half), half);
         }
         self.pages -= 1 << order.log2();
-        map.at(block).set_word(Word::allocated(BlockKey::new(self.zone, order), Tag::None));
+        map.at(block).set_word(Word::allocated(BlockKey::new(self.zone, order), tag));
         Some(block)
     }
 

@@ -10,6 +10,7 @@ use crate::addr::{Pfn, PfnRange};
 use crate::gfp::{Priority, ZoneKind};
 use crate::order::Order;
 use crate::page::{BlockChain, BlockKey, PageMap, Word};
+use crate::tag::Tag;
 
 /// Free pages at which a zone changes its behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -181,7 +182,7 @@ impl Zone {
         }
         let mut magazine = BlockChain::EMPTY;
         while magazine.len() < capacity(order) {
-            let Some(block) = self.buddy.alloc(map, order) else { break };
+            let Some(block) = self.buddy.alloc(map, order, Tag::None) else { break };
             map.at(block).set_word(Word::cached(self.key(order)));
             magazine.push(map, block);
         }
@@ -247,8 +248,8 @@ impl Zone {
     }
 
     /// Takes a block if the watermarks allow it.
-    pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority) -> Granted {
-        let block = self.would_grant(order, priority).then(|| self.take_block(map, order)).flatten();
+    pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority, tag: Tag) -> Granted {
+        let block = self.would_grant(order, priority).then(|| self.take_block(map, order, tag)).flatten();
         let Some(block) = block else {
             self.counters.refusals += 1;
             return Granted::Refused;
@@ -266,9 +267,9 @@ impl Zone {
     }
 
     /// Takes a block if more than the `low` watermark is left.
-    pub(crate) fn alloc_plenty(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+    pub(crate) fn alloc_plenty(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
         let is_plenty = self.free_pages() > self.marks.low + order.pages() as usize;
-        let block = is_plenty.then(|| self.take_block(map, order)).flatten()?;
+        let block = is_plenty.then(|| self.take_block(map, order, tag)).flatten()?;
         self.counters.allocs += 1;
         Some(block)
     }
@@ -284,9 +285,9 @@ impl Zone {
     }
 
     /// A block from the lists; when they have none, the depots are emptied into them first.
-    fn take_block(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
-        let block = self.buddy.alloc(map, order);
-        if block.is_some() || self.drain(map) == 0 { block } else { self.buddy.alloc(map, order) }
+    fn take_block(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
+        let block = self.buddy.alloc(map, order, tag);
+        if block.is_some() || self.drain(map) == 0 { block } else { self.buddy.alloc(map, order, tag) }
     }
 
     /// Takes a block back. The caller has checked that it is one of this zone.

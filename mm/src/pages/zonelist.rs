@@ -7,7 +7,7 @@ use super::zone::Granted;
 use crate::addr::Pfn;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::order::Order;
-use crate::page::{BlockKey, Word};
+use crate::page::BlockKey;
 use crate::platform::Platform;
 use crate::tag::Tag;
 
@@ -26,7 +26,7 @@ impl<P: Platform> PageAllocator<P> {
             return Some(frame);
         }
         let plenty =
-            |&kind: &ZoneKind| Some((self.with_zone(kind, |zone| zone.alloc_plenty(self.map(), order))?, kind));
+            |&kind: &ZoneKind| Some((self.with_zone(kind, |zone| zone.alloc_plenty(self.map(), order, tag))?, kind));
         let (frame, kind) = gfp.zones().iter().find_map(plenty)?;
         self.count(Event::Direct, 1);
         self.hand_out(frame, BlockKey::new(kind, order), tag)
@@ -47,7 +47,7 @@ impl<P: Platform> PageAllocator<P> {
     #[cold]
     fn alloc_from_zones(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
         for &kind in gfp.zones() {
-            let alloc = || self.with_zone(kind, |zone| zone.alloc(self.map(), order, gfp.priority()));
+            let alloc = || self.with_zone(kind, |zone| zone.alloc(self.map(), order, gfp.priority(), tag));
             let granted = match alloc() {
                 // What lacks a last step to be free, and what this CPU has set aside, is free memory too.
                 Granted::Refused if self.settle_shrinkers() + self.drain_own() > 0 => alloc(),
@@ -67,11 +67,8 @@ impl<P: Platform> PageAllocator<P> {
         None
     }
 
-    /// A block that a zone has granted, tagged, and cleared if that is wanted; it is given back when it cannot be.
+    /// A block that a zone has granted, cleared if that is wanted; it is given back when it cannot be.
     fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
-        if tag != Tag::None {
-            self.map().at(frame).set_word(Word::allocated(key, tag));
-        }
         self.platform.on_alloc(frame, key.order(), key.zone());
         if !self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC) {
             Some(frame)

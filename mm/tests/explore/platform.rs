@@ -162,6 +162,10 @@ impl Platform for Explored {
         must_flush.flushed();
     }
 
+    fn flush_local(&self, must_flush: MustFlush) {
+        must_flush.flushed();
+    }
+
     fn report(&self, report: &Report<'_>) {
         // A scenario of wrong frees looks at what they return.
         assert!(matches!(report.incident, Incident::BadFree { .. }), "{report}, called from {}", report.call.at());
