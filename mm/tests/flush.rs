@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{ATOMIC, at_rest, boot, boot_high, give};
+use common::{ATOMIC, Kernel, at_rest, boot, boot_high, give};
+use mm::testing::TestKernel;
 use mm::{AddressSpace, Context, GfpFlags, MustFlush, Order, PAGE_SIZE, Pfn, Platform, VirtAddr};
 
 const WRONG_PLACE: &str = "flushed the TLBs of other CPUs where that cannot be waited for";
@@ -86,4 +87,31 @@ fn high_memory_is_cleared_in_any_context_by_a_flush_of_this_cpu() {
     drop(shown);
     give(*memory, held.into_iter().chain([cleared]));
     at_rest(*memory);
+}
+
+#[test]
+fn who_finds_nothing_lazy_does_not_rely_on_a_flush_that_is_under_way() {
+    let memory = boot(16);
+    let memory: Kernel = *memory;
+    memory.platform().hold_next_flush();
+    std::thread::scope(|scope| {
+        let freeing = scope.spawn(|| {
+            TestKernel::enter(memory);
+            let areas: Vec<VirtAddr> = (0..64).map(|_| memory.vmalloc(1).expect("memory")).collect();
+            areas.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+        });
+        while !memory.platform().is_flush_held() {
+            std::thread::yield_now();
+        }
+        assert_eq!(memory.areas().lazy_pages(), 0, "all are taken out");
+        let before = memory.platform().flushes();
+        memory.vm_unmap_aliases();
+        assert_eq!(memory.platform().flushes(), before + 1, "a flush of its own");
+        memory.platform().release_flush();
+        freeing.join().expect("no panic");
+    });
+    let before = memory.platform().flushes();
+    memory.vm_unmap_aliases();
+    assert_eq!(memory.platform().flushes(), before, "nothing is lazy, and no flush under way");
+    at_rest(memory);
 }

@@ -6,6 +6,7 @@
 
 mod arena;
 mod cpu;
+mod lock;
 mod platform;
 mod rng;
 mod tables;
@@ -27,7 +28,8 @@ use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
 use crate::pages::AtomicFloor;
 
-pub use platform::{Event, HostLock, HostPlatform};
+pub use lock::HostLock;
+pub use platform::{Event, HostPlatform};
 pub use rng::Rng;
 
 /// The memory of a test machine.

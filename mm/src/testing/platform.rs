@@ -2,14 +2,15 @@
 //! A spinlock is a mutex, sleepers wait for a condition variable, and vm areas are really mapped.
 
 use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use core::time::Duration;
 use std::string::{String, ToString};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
 use super::cpu::{Cpus, HostPin, is_pinned};
+use super::lock::{HostLock, hold, is_locked};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
@@ -21,7 +22,7 @@ use crate::kmap::KMAP_PAGES;
 use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
 use crate::order::Order;
 use crate::percpu::MAX_CPUS;
-use crate::platform::{Access, Lock, Mapping, Pinned, Platform};
+use crate::platform::{Access, Mapping, Pinned, Platform};
 use crate::report::Report;
 
 /// Pages that one page table maps.
@@ -29,47 +30,13 @@ const TABLE_PAGES: usize = 512;
 /// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
-/// A mutex as a platform's lock.
-pub struct HostLock<T>(Mutex<T>);
-
-impl<T: Send> Lock<T> for HostLock<T> {
-    fn new(value: T) -> Self {
-        Self(Mutex::new(value))
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let mut value = hold(&self.0);
-        let _held = Held::new();
-        f(&mut value)
-    }
-
-    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let mut value = self.0.try_lock().ok()?;
-        let _held = Held::new();
-        Some(f(&mut value))
-    }
-}
-
-/// One lock of the allocators that this thread holds, counted.
-struct Held;
-
-impl Held {
-    fn new() -> Self {
-        LOCKS.set(LOCKS.get() + 1);
-        Self
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        LOCKS.set(LOCKS.get() - 1);
-    }
-}
+/// Whether a flush is to be held, or is.
+const GATE_OPEN: u8 = 0;
+const GATE_ARMED: u8 = 1;
+const GATE_HELD: u8 = 2;
 
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
-    /// How many locks of allocators the thread holds.
-    static LOCKS: Cell<usize> = const { Cell::new(0) };
     static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
     /// Whether a handler runs that has interrupted somebody on the way through a CPU's caches.
     static INTRUDING: Cell<bool> = const { Cell::new(false) };
@@ -99,6 +66,7 @@ pub struct HostPlatform {
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
     flushes: AtomicUsize,
+    gate: AtomicU8,
     recording: AtomicBool,
     events: Mutex<Vec<Event>>,
 }
@@ -138,6 +106,7 @@ impl HostPlatform {
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
             flushes: AtomicUsize::new(0),
+            gate: AtomicU8::new(GATE_OPEN),
             recording: AtomicBool::new(false),
             events: Mutex::default(),
         }
@@ -183,6 +152,21 @@ impl HostPlatform {
     /// Ends [`fail_after`](Self::fail_after).
     pub fn fail_never(&self) {
         self.budget.store(-1, Relaxed);
+    }
+
+    /// Lets the next flush begin and not end before [`release_flush`](Self::release_flush).
+    pub fn hold_next_flush(&self) {
+        self.gate.store(GATE_ARMED, SeqCst);
+    }
+
+    /// Whether that flush has begun.
+    pub fn is_flush_held(&self) -> bool {
+        self.gate.load(SeqCst) == GATE_HELD
+    }
+
+    /// Lets the flush that is held end.
+    pub fn release_flush(&self) {
+        self.gate.store(GATE_OPEN, SeqCst);
     }
 
     /// Takes the reports since the last call, as the log would show them.
@@ -261,7 +245,7 @@ impl Platform for HostPlatform {
 
     fn context(&self) -> Context {
         match CONTEXT.get() {
-            Context::Process if is_pinned() || LOCKS.get() > 0 => Context::Atomic,
+            Context::Process if is_pinned() || is_locked() => Context::Atomic,
             context => context,
         }
     }
@@ -358,6 +342,11 @@ impl Platform for HostPlatform {
         if !self.may_sleep() {
             self.complain("flushed the TLBs of other CPUs where that cannot be waited for");
         }
+        if self.gate.compare_exchange(GATE_ARMED, GATE_HELD, SeqCst, SeqCst).is_ok() {
+            while self.is_flush_held() {
+                std::thread::yield_now();
+            }
+        }
         self.drop_translations(must_flush);
     }
 
@@ -378,9 +367,4 @@ impl Platform for HostPlatform {
     fn report(&self, report: &Report<'_>) {
         hold(&self.reports).push(report.to_string());
     }
-}
-
-/// Locks a mutex; a test that failed while it held one does not make others fail.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
