@@ -61,7 +61,7 @@ impl Fit {
 
 /// What an area is for: [`AreaKind`] without its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Purpose {
+pub(super) enum Purpose {
     Vmalloc = 0,
     Ioremap = 1,
     Vmap = 2,
@@ -119,7 +119,7 @@ impl IndexSlot {
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
-    pub(crate) pages: usize,
+    pub(super) pages: usize,
     /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so
     /// that no reader sees half of a change.
     word: AtomicU64,
@@ -161,7 +161,7 @@ impl AreaRef {
     ///
     /// # Safety
     /// `at` must be aligned and valid for a `VmArea` that nothing else uses until the area goes.
-    pub(crate) unsafe fn init(at: NonNull<u8>, area: VmArea) -> Self {
+    pub(super) unsafe fn init(at: NonNull<u8>, area: VmArea) -> Self {
         let at = at.cast::<VmArea>();
         // SAFETY: the contract promises room and alignment.
         unsafe { at.write(area) };
@@ -169,22 +169,22 @@ impl AreaRef {
     }
 
     /// The descriptor's address.
-    pub(crate) fn ptr(self) -> NonNull<u8> {
+    pub(super) fn ptr(self) -> NonNull<u8> {
         self.0.cast()
     }
 }
 
 /// A place for an area, written by one at a time.
-pub(crate) struct AreaLink(AtomicPtr<VmArea>);
+pub(super) struct AreaLink(AtomicPtr<VmArea>);
 
 impl AreaLink {
     /// No area.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> Option<AreaRef> {
+    pub(super) fn get(&self) -> Option<AreaRef> {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
     }
 
@@ -196,14 +196,14 @@ impl AreaLink {
     }
 
     #[inline]
-    pub(crate) fn set(&self, area: Option<AreaRef>) {
+    pub(super) fn set(&self, area: Option<AreaRef>) {
         self.0.store(area.map_or(core::ptr::null_mut(), |area| area.0.as_ptr()), Relaxed);
     }
 }
 
 impl VmArea {
     /// A descriptor that is in no tree yet, of a free area.
-    pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
+    pub(super) fn new(start: VirtAddr, pages: usize) -> Self {
         Self {
             start,
             pages,
@@ -237,7 +237,7 @@ impl VmArea {
     }
 
     /// Closes an open area that is not in the index. Under the tree's lock.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
     }
 
@@ -249,7 +249,7 @@ impl VmArea {
 
     /// What the area shows.
     #[inline]
-    pub(crate) fn kind(&self) -> AreaKind {
+    pub(super) fn kind(&self) -> AreaKind {
         let word = self.word.load(Relaxed);
         match purpose_in(word) {
             Purpose::Ioremap => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
@@ -260,19 +260,19 @@ impl VmArea {
 
     /// What the area is for.
     #[inline]
-    pub(crate) fn purpose(&self) -> Purpose {
+    pub(super) fn purpose(&self) -> Purpose {
         purpose_in(self.word.load(Relaxed))
     }
 
     /// Who asked for it last.
-    pub(crate) fn caller(&self) -> &'static Location<'static> {
+    pub(super) fn caller(&self) -> &'static Location<'static> {
         // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
         unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
     }
 
     /// Whose it is.
     #[inline]
-    pub(crate) fn state(&self) -> AreaState {
+    pub(super) fn state(&self) -> AreaState {
         match self.word.load(Acquire) & STATE {
             OPEN => AreaState::Open,
             FREE => AreaState::Free,
@@ -294,7 +294,7 @@ impl VmArea {
 
     /// First address after the guard page.
     #[inline]
-    pub(crate) fn end(&self) -> VirtAddr {
+    pub(super) fn end(&self) -> VirtAddr {
         self.start.add(self.bytes() + PAGE_SIZE)
     }
 }

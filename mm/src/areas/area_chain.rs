@@ -6,7 +6,7 @@ use crate::areas::area::{AreaLink, AreaRef, AreaState};
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A chain of free areas; the link of the last one leads nowhere.
-pub(crate) struct AreaChain {
+pub(super) struct AreaChain {
     first: AreaLink,
     /// Says nothing if there is no first one.
     last: AreaLink,
@@ -15,13 +15,13 @@ pub(crate) struct AreaChain {
 
 impl AreaChain {
     /// No areas.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { first: AreaLink::new(), last: AreaLink::new(), count: AtomicU32::new(0) }
     }
 
     /// Areas in it.
     #[inline]
-    pub(crate) fn len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         self.count.load(Relaxed)
     }
 
@@ -38,7 +38,7 @@ impl AreaChain {
     }
 
     /// Adds a free area at the end.
-    pub(crate) fn push(&self, area: AreaRef) {
+    pub(super) fn push(&self, area: AreaRef) {
         let one = Self::new();
         one.push_first(area);
         self.append(&one);
@@ -46,7 +46,7 @@ impl AreaChain {
 
     /// Takes the first area.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<AreaRef> {
+    pub(super) fn pop(&self) -> Option<AreaRef> {
         let area = self.first.get()?;
         self.first.set(area.next.get());
         self.count.store(self.len().wrapping_sub(1), Relaxed);

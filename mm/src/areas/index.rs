@@ -41,13 +41,13 @@ impl Entry {
 }
 
 /// Areas that can be found in a few steps.
-pub(crate) struct AreaIndex {
+pub(super) struct AreaIndex {
     entries: [[Entry; WAYS]; SETS],
 }
 
 impl AreaIndex {
     /// No areas.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
         }
@@ -56,7 +56,7 @@ impl AreaIndex {
     /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; it is the
     /// caller's then.
     #[inline]
-    pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+    pub(super) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
         let open = addr.as_usize() | purpose.bits();
         let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Relaxed) == open)?;
         entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed).ok()?;
@@ -65,13 +65,13 @@ impl AreaIndex {
     }
 
     /// Whether an area that is in the tree is here too. Under the tree's lock.
-    pub(crate) fn knows(&self, area: AreaRef) -> bool {
+    pub(super) fn knows(&self, area: AreaRef) -> bool {
         self.entry_of(area).is_some()
     }
 
     /// Opens an area that was assigned and is the caller's alone, and its entry if it has one. Returns its address.
     #[inline]
-    pub(crate) fn open(&self, area: AreaRef) -> VirtAddr {
+    pub(super) fn open(&self, area: AreaRef) -> VirtAddr {
         // Once it is open, somebody else may close it, only then get it an entry, and even forget it.
         let (entry, start) = (self.entry_of(area), area.start);
         let bits = area.open();
@@ -82,7 +82,7 @@ impl AreaIndex {
     }
 
     /// Adds a closed area, if a place for it can be had. Under the tree's lock.
-    pub(crate) fn add(&self, area: AreaRef) {
+    pub(super) fn add(&self, area: AreaRef) {
         let set = self.set(area.start);
         let places = || set * WAYS..(set + 1) * WAYS;
         let empty = places().find(|&place| self.entry(place).word.load(Relaxed) == NONE);
@@ -97,7 +97,7 @@ impl AreaIndex {
     }
 
     /// Takes a closed area out that the caller takes out of the tree. Under the tree's lock.
-    pub(crate) fn remove(&self, area: AreaRef) {
+    pub(super) fn remove(&self, area: AreaRef) {
         if let Some(entry) = self.entry_of(area) {
             entry.area.set(None);
             entry.word.store(NONE, Release);
@@ -125,7 +125,7 @@ impl AreaIndex {
     }
 
     /// Checks that every area here `is_there`, knows its place, and is open or closed as its entry says.
-    pub(crate) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
+    pub(super) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
         for (place, entry) in self.entries.iter().flatten().enumerate() {
             let right = |area: AreaRef| {
                 let (word, closed) = (entry.word.load(Relaxed), if area.is_open() { 0 } else { CLOSED });

@@ -15,18 +15,18 @@ const RANGES: u32 = 256;
 const PARCEL: u32 = 64;
 
 /// Free ranges that are no CPU's.
-pub(crate) struct RangePool {
+pub(super) struct RangePool {
     chains: [AreaChain; QUANTA],
 }
 
 impl RangePool {
     /// Nothing here.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { chains: [const { AreaChain::new() }; QUANTA] }
     }
 
     /// Takes over what there is room for, and returns the rest.
-    pub(crate) fn put(&mut self, ranges: &AreaChain) -> AreaChain {
+    pub(super) fn put(&mut self, ranges: &AreaChain) -> AreaChain {
         let rest = AreaChain::new();
         while let Some(area) = ranges.pop() {
             let chain = quantum_of(area).map(|index| &self.chains[index]).filter(|chain| chain.len() < RANGES);
@@ -36,7 +36,7 @@ impl RangePool {
     }
 
     /// Takes out some ranges of `pages` pages, those of 2 MiB at multiples of that.
-    pub(crate) fn take(&mut self, pages: usize) -> AreaChain {
+    pub(super) fn take(&mut self, pages: usize) -> AreaChain {
         let parcel = AreaChain::new();
         if let Some(chain) = size_quantum(pages).map(|index| &self.chains[index]) {
             core::iter::from_fn(|| chain.pop()).take(PARCEL as usize).for_each(|area| parcel.push(area));
@@ -45,14 +45,14 @@ impl RangePool {
     }
 
     /// Takes all ranges out.
-    pub(crate) fn take_all(&mut self) -> AreaChain {
+    pub(super) fn take_all(&mut self) -> AreaChain {
         let all = AreaChain::new();
         self.chains.iter().for_each(|chain| all.append(chain));
         all
     }
 
     /// Checks the invariants above, as far as they can be seen; returns the one that is broken.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         let sound =
             self.chains.iter().enumerate().all(|(index, chain)| chain.is_sound(|area| quantum_of(area) == Some(index)));
         if sound {

@@ -13,7 +13,7 @@ use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaRef, AreaState, Fit, VmArea};
 
 /// All areas of a range of addresses.
-pub(crate) struct AreaTree {
+pub(super) struct AreaTree {
     start: VirtAddr,
     end: VirtAddr,
     root: Option<AreaRef>,
@@ -23,13 +23,13 @@ type Link = Option<AreaRef>;
 
 impl AreaTree {
     /// An empty tree for the addresses `start..end`.
-    pub(crate) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
+    pub(super) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
         Self { start, end, root: None }
     }
 
     /// The lowest free range for so many pages and their guard page, as long as alignment need not be searched for: its
     /// start is the lowest address of that gap which is a multiple of `align`, a power of two and at least a page.
-    pub(crate) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
+    pub(super) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
         let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
         let start = self.lowest_gap(bytes)?;
         Some(VirtAddr::new(start.as_usize().next_multiple_of(align)))
@@ -51,7 +51,7 @@ impl AreaTree {
     }
 
     /// Adds an area whose range came from [`find_gap`](Self::find_gap); `write` puts the descriptor into its memory.
-    pub(crate) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
+    pub(super) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
         let area = write(area);
         update(area);
         self.root = Some(insert(self.root, area));
@@ -59,12 +59,12 @@ impl AreaTree {
     }
 
     /// Takes an area out.
-    pub(crate) fn remove(&mut self, area: AreaRef) {
+    pub(super) fn remove(&mut self, area: AreaRef) {
         self.root = remove(self.root, area);
     }
 
     /// The area that holds `addr`, guard page included, whatever its state.
-    pub(crate) fn find(&self, addr: VirtAddr) -> Option<AreaRef> {
+    pub(super) fn find(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut at = self.root;
         while let Some(area) = at {
             if addr < area.start {
@@ -79,7 +79,7 @@ impl AreaTree {
     }
 
     /// The lowest area that starts at `addr` or above and is somebody's.
-    pub(crate) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
+    pub(super) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut area = self.next_from(addr)?;
         while area.state() == AreaState::Free {
             area = self.next_from(area.end())?;
@@ -107,7 +107,7 @@ impl AreaTree {
     }
 
     /// Checks the invariants above; returns the one that is broken.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         let (mut before, mut sorted, mut balanced, mut summed) = (self.start, true, true, true);
         self.for_each(&mut |area| {
             sorted &= before <= area.start && area.end() <= self.end;

@@ -144,7 +144,7 @@ impl<P: Platform> Deref for CacheRef<P> {
 
 impl<P: Platform> CacheRef<P> {
     /// A handle to a cache that lives at this address.
-    pub(crate) fn new(cache: NonNull<Cache<P>>) -> Self {
+    pub(super) fn new(cache: NonNull<Cache<P>>) -> Self {
         let mut handle = Self { cache, tag: Word::slab(0, SlabUser::Anyone) };
         handle.tag = handle.deref().tag();
         handle
@@ -152,18 +152,18 @@ impl<P: Platform> CacheRef<P> {
 
     /// The cache, unless it was destroyed.
     #[inline]
-    pub(crate) fn alive(self) -> Option<Self> {
+    pub(super) fn alive(self) -> Option<Self> {
         (self.deref().tag() == self.tag).then_some(self)
     }
 
     /// The word that the pages of the cache's slabs have.
     #[inline]
-    pub(crate) fn tag(self) -> Word {
+    pub(super) fn tag(self) -> Word {
         self.tag
     }
 
     /// The cache's address.
-    pub(crate) fn ptr(self) -> NonNull<u8> {
+    pub(super) fn ptr(self) -> NonNull<u8> {
         self.cache.cast()
     }
 
@@ -200,14 +200,14 @@ impl<P: Platform> Cache<P> {
     }
 
     /// The same cache, but its slabs are never given back by a free.
-    pub(crate) fn keeping_all_slabs(self) -> Self {
+    pub(super) fn keeping_all_slabs(self) -> Self {
         self.slabs.with(Slabs::keep_all);
         self
     }
 
     /// The word that the pages of this cache's slabs have.
     #[inline]
-    pub(crate) fn tag(&self) -> Word {
+    pub(super) fn tag(&self) -> Word {
         Word::from_bits(self.tag.load(Relaxed))
     }
 
@@ -217,18 +217,18 @@ impl<P: Platform> Cache<P> {
     }
 
     /// Makes every handle to the cache useless.
-    pub(crate) fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.tag.store(0, Relaxed);
     }
 
     /// The flags that pages for this cache are allocated with.
     #[inline]
-    pub(crate) fn page_gfp(&self, gfp: GfpFlags) -> GfpFlags {
+    pub(super) fn page_gfp(&self, gfp: GfpFlags) -> GfpFlags {
         if self.flags.contains(CacheFlags::CACHE_DMA) { gfp | GfpFlags::DMA } else { gfp }
     }
 
     /// The layout of one of the cache's slabs.
-    pub(crate) fn layout_of(&self, slab: SlabRef) -> Geometry {
+    pub(super) fn layout_of(&self, slab: SlabRef) -> Geometry {
         if slab.objects() == self.geometry.objects {
             return self.geometry;
         }
@@ -237,12 +237,12 @@ impl<P: Platform> Cache<P> {
 
     /// The address of an object.
     #[inline]
-    pub(crate) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
+    pub(super) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
         slab.first().add(object * self.geometry.stride)
     }
 
     /// Objects that are live and objects that are cached. Exact while nobody allocates or frees.
-    pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
+    pub(super) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
         if slabs.out() == 0 {
             return (0, 0);
         }
@@ -250,7 +250,7 @@ impl<P: Platform> Cache<P> {
         (slabs.out().saturating_sub(cached), cached)
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    pub(super) fn stats(&self) -> CacheStats {
         self.slabs.with(|slabs| {
             let (active_objects, cached) = self.usage(slabs);
             CacheStats {
@@ -275,7 +275,7 @@ impl<P: Platform> Cache<P> {
     }
 
     /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         self.slabs.with(|slabs| slabs.validate(self.cpus.validate()?))
     }
 }

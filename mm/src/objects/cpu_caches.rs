@@ -19,7 +19,7 @@ use crate::platform::{Lock, Platform};
 
 /// How many objects the magazines of a cache and a CPU's depot hold.
 #[derive(Debug)]
-pub(crate) struct MagazineSizes {
+pub(super) struct MagazineSizes {
     /// Objects of the largest depot.
     objects: usize,
     capacity: AtomicUsize,
@@ -32,15 +32,15 @@ impl MagazineSizes {
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 1 << 20;
     /// Objects of the largest magazine.
-    pub(crate) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
+    pub(super) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
 
     /// No magazines at all.
-    pub(crate) const fn none() -> Self {
+    pub(super) const fn none() -> Self {
         Self { objects: 0, capacity: AtomicUsize::new(0), depot: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
     }
 
     /// The larger the objects, the fewer of them.
-    pub(crate) const fn for_objects(stride: usize) -> Self {
+    pub(super) const fn for_objects(stride: usize) -> Self {
         let capacity = match stride {
             0..=256 => 64,
             257..=1024 => 32,
@@ -59,17 +59,17 @@ impl MagazineSizes {
     }
 
     /// Objects of a full magazine; 0 for a cache that has none.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.capacity.load(Relaxed)
     }
 
     /// Objects that a refill takes from slabs: at most two magazines full.
-    pub(crate) fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.batch.load(Relaxed)
     }
 
     /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on, and of a refill.
-    pub(crate) fn tune(&self, capacity: usize, batch: usize) {
+    pub(super) fn tune(&self, capacity: usize, batch: usize) {
         let capacity = capacity.min(Self::MOST);
         self.capacity.store(capacity, Relaxed);
         self.depot.store(self.objects.checked_div(capacity).unwrap_or(0), Relaxed);
@@ -77,12 +77,12 @@ impl MagazineSizes {
     }
 
     /// The kind of magazine that has room for so many: index in [`CAPACITIES`].
-    pub(crate) fn kind(capacity: usize) -> Option<usize> {
+    pub(super) fn kind(capacity: usize) -> Option<usize> {
         CAPACITIES.iter().position(|&room| room >= capacity)
     }
 
     /// Full magazines that a CPU's depot takes.
-    pub(crate) fn depot(&self) -> usize {
+    pub(super) fn depot(&self) -> usize {
         self.depot.load(Relaxed)
     }
 
@@ -93,7 +93,7 @@ impl MagazineSizes {
 }
 
 /// What the CPUs have of a cache: magazines and a depot each.
-pub(crate) struct CpuCaches<P: Platform> {
+pub(super) struct CpuCaches<P: Platform> {
     /// The loaded magazines: close together, where an index finds them at once. The last place is of those who have no
     /// magazines to themselves.
     loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
@@ -117,7 +117,7 @@ struct CpuCache<P: Platform> {
 
 /// Which depots of other CPUs a CPU may take from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reach {
+pub(super) enum Reach {
     /// Those that have more than they keep.
     Surplus,
     /// All.
@@ -127,7 +127,7 @@ pub(crate) enum Reach {
 impl<P: Platform> CpuCaches<P> {
     /// [`init_in_place`](Self::init_in_place) must come before anything else.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let none = || AtomicPtr::new(core::ptr::null_mut());
         let nothing = |_| CpuCache { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
         Self {
@@ -141,7 +141,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Makes every CPU's magazines absent ones. The caches must not move any more.
-    pub(crate) fn init_in_place(&self) {
+    pub(super) fn init_in_place(&self) {
         for place in self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare)) {
             place.store(self.absent(), Relaxed);
         }
@@ -153,14 +153,14 @@ impl<P: Platform> CpuCaches<P> {
 
     /// The loaded magazine of a CPU; `None` beyond the last CPU that has caches.
     #[inline]
-    pub(crate) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
+    pub(super) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.loaded.get(cpu)?.load(Relaxed);
         // SAFETY: every place has a magazine, and takes it out before it is given back.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
     }
 
     /// The spare magazine of a CPU.
-    pub(crate) fn spare(&self, cpu: usize) -> Option<MagazineRef> {
+    pub(super) fn spare(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.cpus.get(cpu)?.spare.load(Relaxed);
         // SAFETY: as in `loaded`.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
@@ -168,12 +168,12 @@ impl<P: Platform> CpuCaches<P> {
 
     /// Whether a CPU has magazines.
     #[inline]
-    pub(crate) fn has_magazines(&self, cpu: usize) -> bool {
+    pub(super) fn has_magazines(&self, cpu: usize) -> bool {
         self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
     }
 
     /// Lets the two magazines change places.
-    pub(crate) fn swap(&self, cpu: usize) {
+    pub(super) fn swap(&self, cpu: usize) {
         let (loaded, spare) = (&self.loaded[cpu], &self.cpus[cpu].spare);
         let other = spare.load(Relaxed);
         spare.store(loaded.load(Relaxed), Relaxed);
@@ -187,13 +187,13 @@ impl<P: Platform> CpuCaches<P> {
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was
     /// one.
-    pub(crate) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
+    pub(super) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
         self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, sizes)
     }
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there
     /// was one within reach.
-    pub(crate) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
+    pub(super) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
         let others = self.stocked.load(Relaxed) & !(1 << cpu);
         if others == 0 {
             return false;
@@ -217,7 +217,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Trades the loaded magazine of a CPU, a full one, for an empty one from its depot, which takes `limit` full ones.
-    pub(crate) fn trade_in(&self, cpu: usize, sizes: &MagazineSizes, limit: usize) -> Result<(), Lack> {
+    pub(super) fn trade_in(&self, cpu: usize, sizes: &MagazineSizes, limit: usize) -> Result<(), Lack> {
         let full = self.loaded(cpu).ok_or(Lack::Room)?;
         self.cpus[cpu].depot.with(|depot| {
             self.load(cpu, depot.take_empty(full, limit)?);
@@ -236,7 +236,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Puts an empty magazine into a CPU's depot.
-    pub(crate) fn add(&self, cpu: usize, empty: MagazineRef) {
+    pub(super) fn add(&self, cpu: usize, empty: MagazineRef) {
         self.cpus[cpu].depot.with(|depot| {
             depot.add(empty);
             self.stocked.fetch_or(1 << cpu, Relaxed);
@@ -244,7 +244,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Takes a magazine out of a depot, if there is one anywhere. Under the cache's lock.
-    pub(crate) fn take_waiting(&self) -> Option<MagazineRef> {
+    pub(super) fn take_waiting(&self) -> Option<MagazineRef> {
         bits(self.stocked.load(Relaxed)).find_map(|cpu| {
             self.cpus[cpu].depot.with(|depot| {
                 let magazine = depot.take_any();
@@ -259,13 +259,13 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Gives a CPU its magazines.
-    pub(crate) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
+    pub(super) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
         self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Relaxed);
         self.load(cpu, loaded);
     }
 
     /// Takes a CPU's magazines away, if it has any. Under the cache's lock.
-    pub(crate) fn detach(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
+    pub(super) fn detach(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
         self.drain_requests.take(cpu);
         if !self.has_magazines(cpu) {
             return None;
@@ -277,18 +277,18 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// The CPUs that are asked to empty their magazines, which they do the next time that these do not serve them.
-    pub(crate) fn drain_requests(&self) -> &DrainRequests {
+    pub(super) fn drain_requests(&self) -> &DrainRequests {
         &self.drain_requests
     }
 
     /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
-    pub(crate) fn cached(&self) -> usize {
+    pub(super) fn cached(&self) -> usize {
         self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
 
     /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock, with the
     /// cache at rest.
-    pub(crate) fn validate(&self) -> Result<usize, &'static str> {
+    pub(super) fn validate(&self) -> Result<usize, &'static str> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
         }

@@ -57,7 +57,7 @@ impl DebugFlags {
     }
 
     /// Whether objects need room around them.
-    pub(crate) const fn need_space(self) -> bool {
+    pub(super) const fn need_space(self) -> bool {
         self.intersects(Self::SPACE)
     }
 }
@@ -78,16 +78,16 @@ impl DebugChoice {
     pub const NONE: Self = Self { all: DebugFlags::empty(), chosen: DebugFlags::empty(), only: None };
 
     /// The flags for a cache.
-    pub(crate) fn for_cache(&self, name: CacheName) -> DebugFlags {
+    pub(super) fn for_cache(&self, name: CacheName) -> DebugFlags {
         if self.only.is_none_or(|only| only == name) { self.all | self.chosen } else { self.all }
     }
 }
 
 /// Bytes of a zone.
-pub(crate) const ZONE: usize = 8;
+pub(super) const ZONE: usize = 8;
 
 /// Bytes behind an object of `size` bytes: zone, then, aligned, two users.
-pub(crate) const fn behind(size: usize, flags: DebugFlags) -> usize {
+pub(super) const fn behind(size: usize, flags: DebugFlags) -> usize {
     if flags.contains(DebugFlags::USERS) {
         (size + ZONE).next_multiple_of(size_of::<usize>()) + 2 * size_of::<usize>() - size
     } else {
@@ -103,18 +103,18 @@ const POISON: u8 = 0x5a;
 const POISON_END: u8 = 0xa5;
 
 /// Who called.
-pub(crate) type User = &'static Location<'static>;
+pub(super) type User = &'static Location<'static>;
 
 /// The two users that are remembered.
 #[derive(Clone, Copy)]
-pub(crate) enum Event {
+pub(super) enum Event {
     Alloc = 0,
     Free = 1,
 }
 
 /// An object of a debugged cache, with what surrounds it.
 #[derive(Clone, Copy)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     object: NonNull<u8>,
     size: usize,
     flags: DebugFlags,
@@ -122,7 +122,7 @@ pub(crate) struct Watched {
 
 /// Whether an object is live.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(super) enum Life {
     Live,
     Free,
 }
@@ -131,7 +131,7 @@ impl Watched {
     /// # Safety
     /// `object` is `size` bytes; where `flags` need space, [`ZONE`] bytes before it and [`behind`] bytes behind it
     /// belong to it, and [`mark`](Self::mark) comes first. The caller has it to itself as long as this is used.
-    pub(crate) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
+    pub(super) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
         Self { object, size, flags }
     }
 
@@ -155,7 +155,7 @@ impl Watched {
     }
 
     /// Writes zones and poison as they are for an object in `life`.
-    pub(crate) fn mark(&mut self, life: Life) {
+    pub(super) fn mark(&mut self, life: Life) {
         if self.flags.contains(DebugFlags::RED_ZONE) {
             let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
             self.before().copy_from_slice(&zone);
@@ -175,7 +175,7 @@ impl Watched {
     }
 
     /// The first damage to an object in `life`, and the place of the first wrong byte, counted from the object's start.
-    pub(crate) fn damage(&mut self, life: Life) -> Option<(Damage, isize)> {
+    pub(super) fn damage(&mut self, life: Life) -> Option<(Damage, isize)> {
         let wrong = |bytes: &[u8], right: [u8; ZONE]| bytes.iter().zip(right).position(|(&byte, right)| byte != right);
         if self.flags.contains(DebugFlags::RED_ZONE) {
             let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
@@ -197,12 +197,12 @@ impl Watched {
     }
 
     /// The object's address.
-    pub(crate) fn addr(&self) -> VirtAddr {
+    pub(super) fn addr(&self) -> VirtAddr {
         VirtAddr::from_ptr(self.object.as_ptr())
     }
 
     /// Makes what was damaged as it should be around an object in `life`.
-    pub(crate) fn repair(&mut self, damage: Damage, life: Life) {
+    pub(super) fn repair(&mut self, damage: Damage, life: Life) {
         let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
         match damage {
             Damage::Before => self.before().copy_from_slice(&zone),
@@ -213,7 +213,7 @@ impl Watched {
     }
 
     /// Up to eight bytes from a place on, counted from the object's start: what a report shows.
-    pub(crate) fn dump(&mut self, at: isize) -> Dump {
+    pub(super) fn dump(&mut self, at: isize) -> Dump {
         let zone = if self.flags.contains(DebugFlags::RED_ZONE) { ZONE as isize } else { 0 };
         let len = (self.size as isize + zone - at).clamp(0, 8);
         let mut bytes = [0; 8];
@@ -227,7 +227,7 @@ impl Watched {
     }
 
     /// Forgets the users: comes before all else, in fresh memory.
-    pub(crate) fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         for event in [Event::Alloc, Event::Free].into_iter().filter(|_| self.flags.contains(DebugFlags::USERS)) {
             // SAFETY: by the contract of `new` the place belongs to the object.
             unsafe { self.user_place(event).write(None) };
@@ -235,7 +235,7 @@ impl Watched {
     }
 
     /// Remembers who did what.
-    pub(crate) fn remember(&mut self, event: Event, user: User) {
+    pub(super) fn remember(&mut self, event: Event, user: User) {
         if self.flags.contains(DebugFlags::USERS) {
             // SAFETY: as in `forget`.
             unsafe { self.user_place(event).write(Some(user)) };
@@ -243,7 +243,7 @@ impl Watched {
     }
 
     /// Who did it last.
-    pub(crate) fn user(&self, event: Event) -> Option<User> {
+    pub(super) fn user(&self, event: Event) -> Option<User> {
         if !self.flags.contains(DebugFlags::USERS) {
             return None;
         }

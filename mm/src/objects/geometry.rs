@@ -36,7 +36,7 @@ bitflags! {
 
 impl CacheFlags {
     /// What they ask to be debugged.
-    pub(crate) fn debug(self) -> DebugFlags {
+    pub(super) fn debug(self) -> DebugFlags {
         let asked = |flag, debug| if self.contains(flag) { debug } else { DebugFlags::empty() };
         asked(Self::RED_ZONE, DebugFlags::RED_ZONE) | asked(Self::POISON, DebugFlags::POISON)
     }
@@ -49,7 +49,7 @@ pub const OBJECT_SIZES: core::ops::RangeInclusive<usize> = WORD..=131_072;
 /// From this size on the descriptor leaves the slab.
 const OFF_SLAB_SIZE: usize = 512;
 /// Objects that an off-slab descriptor has room for.
-pub(crate) const OFF_SLAB_OBJECTS: usize = 32;
+pub(super) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
 const MAX_SLAB_ORDER: u32 = 5;
 const MAX_SLAB_PAGES: u32 = 1 << MAX_SLAB_ORDER;
@@ -107,7 +107,7 @@ impl Geometry {
     }
 
     /// The layout for objects of `size` bytes that may be debugged.
-    pub(crate) fn for_debugged_cache(
+    pub(super) fn for_debugged_cache(
         size: usize,
         offset: usize,
         flags: CacheFlags,
@@ -165,7 +165,7 @@ impl Geometry {
 
     /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere. No two
     /// objects share a cache line: they may belong to different CPUs.
-    pub(crate) fn for_descriptors(size: usize) -> Self {
+    pub(super) fn for_descriptors(size: usize) -> Self {
         let stride = size.next_multiple_of(CACHE_LINE);
         Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
@@ -176,7 +176,7 @@ impl Geometry {
     }
 
     /// Bytes between the last object and the descriptor, or the end of the slab.
-    pub(crate) fn leftover(&self) -> usize {
+    pub(super) fn leftover(&self) -> usize {
         self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride
     }
 

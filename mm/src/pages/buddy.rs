@@ -87,7 +87,7 @@ impl Buddy {
 
     /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the
     /// largest blocks that they make: an entry a page is read, and most merging is done before a list is touched.
-    pub(crate) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
+    pub(super) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
         let loose = Word::loose(self.zone);
         let mut at = range.start.as_u32();
         while at < range.end.as_u32() {

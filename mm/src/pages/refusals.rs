@@ -14,7 +14,7 @@ use crate::report::{Call, Incident, Report};
 impl<P: Platform> PageAllocator<P> {
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]
-    pub(crate) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+    pub(super) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
         // In this order: where everybody may sleep, the flags need not be looked at.
         if !self.platform.may_sleep() && gfp.may_sleep() {
             return Err(self.wrong_context(call));

@@ -90,7 +90,7 @@ pub struct Zone {
 
 /// What a zone says to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Granted {
+pub(super) enum Granted {
     /// A block; free memory is above `low`.
     Plenty(Pfn),
     /// A block, but free memory has fallen to `low` or below: time to wake kswapd.
@@ -145,7 +145,7 @@ impl Zone {
     }
 
     /// Whether a request for 2^`order` pages leaves enough behind.
-    pub(crate) fn would_grant(&self, order: Order, priority: Priority) -> bool {
+    pub(super) fn would_grant(&self, order: Order, priority: Priority) -> bool {
         self.free_pages() >= self.floor(priority) + order.pages() as usize
     }
 
@@ -160,7 +160,7 @@ impl Zone {
     }
 
     /// Whether free memory is so near `low` that no page may hide in a magazine.
-    pub(crate) const fn is_tight(&self) -> bool {
+    pub(super) const fn is_tight(&self) -> bool {
         self.free_pages() < self.marks.low + TIGHT_MARGIN
     }
 
@@ -232,7 +232,7 @@ impl Zone {
     }
 
     /// Checks the buddy lists and the depots; returns the first invariant that is broken.
-    pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
+    pub(super) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
         let full = |order: Order| self.depots[order.log2()].magazines() as usize * magazine_pages(order);
         if cached_orders().map(full).sum::<usize>() != self.depot_pages {
             return Err("depot pages are not the sum of the depots");
@@ -247,7 +247,7 @@ impl Zone {
     }
 
     /// Takes a block if the watermarks allow it.
-    pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority) -> Granted {
+    pub(super) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority) -> Granted {
         let block = self.would_grant(order, priority).then(|| self.take_block(map, order)).flatten();
         let Some(block) = block else {
             self.counters.refusals += 1;
@@ -266,7 +266,7 @@ impl Zone {
     }
 
     /// Takes a block if more than the `low` watermark is left.
-    pub(crate) fn alloc_plenty(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+    pub(super) fn alloc_plenty(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
         let is_plenty = self.free_pages() > self.marks.low + order.pages() as usize;
         let block = is_plenty.then(|| self.take_block(map, order)).flatten()?;
         self.counters.allocs += 1;
@@ -274,12 +274,12 @@ impl Zone {
     }
 
     /// A request that tried this zone first goes to sleep.
-    pub(crate) fn count_sleep(&mut self) {
+    pub(super) fn count_sleep(&mut self) {
         self.counters.sleeps += 1;
     }
 
     /// A request that tried this zone first has failed.
-    pub(crate) fn count_failure(&mut self) {
+    pub(super) fn count_failure(&mut self) {
         self.counters.failures += 1;
     }
 
@@ -290,7 +290,7 @@ impl Zone {
     }
 
     /// Takes a block back. The caller has checked that it is one of this zone.
-    pub(crate) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
+    pub(super) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
         self.buddy.free(map, block, order);
         self.counters.frees += 1;
     }
