@@ -65,16 +65,16 @@ pub struct ZoneCounters {
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each order that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
 const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 0, 0, 0, 0, 0, 4];
-/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may be all of it: they merge fast
-/// when they are many ([`Buddy::free_loose`]).
+/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may hold all of it: many of them
+/// merge fast ([`Buddy::free_loose`]).
 const DEPOT_SHARE: usize = 4;
 /// Single pages in the depot are merged by one walk over the zone if they are at least this share of it: one in 4.
 const SWEEP_SHARE: usize = 4;
 
-/// Whose magazines are drained first: it does not matter.
+/// The CPU whose magazines are drained first; any will do.
 const ANY_CPU: usize = 0;
 
-/// One zone of page frames. What is free for its watermarks is what the buddy lists and the depots hold.
+/// One zone of page frames. Its watermarks count the pages in the buddy lists and in the depots as free.
 pub struct Zone {
     kind: ZoneKind,
     buddy: Buddy,
@@ -88,7 +88,7 @@ pub struct Zone {
     counters: ZoneCounters,
 }
 
-/// What a zone says to a request.
+/// A zone's answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Granted {
     /// A block; free memory is above `low`.
@@ -159,7 +159,7 @@ impl Zone {
         self.depot_pages
     }
 
-    /// Whether free memory is so near `low` that no page may hide in a magazine.
+    /// Whether free memory is so near `low` that no magazine may be filled.
     pub(super) const fn is_tight(&self) -> bool {
         self.free_pages() < self.marks.low + TIGHT_MARGIN
     }
@@ -188,8 +188,7 @@ impl Zone {
         (magazine.len() > 0).then_some(magazine)
     }
 
-    /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the
-    /// lists.
+    /// Takes a magazine of `cpu`: into the depot if it is full and there is room, else block by block into the lists.
     pub(super) fn put_magazine(&mut self, map: &PageMap, order: Order, magazine: BlockChain, cpu: usize) {
         let pages = magazine_pages(order);
         let share = if order == Order::ZERO { 1 } else { DEPOT_SHARE };
@@ -273,17 +272,17 @@ impl Zone {
         Some(block)
     }
 
-    /// A request that tried this zone first goes to sleep.
+    /// Counts a request that tried this zone first and sleeps.
     pub(super) fn count_sleep(&mut self) {
         self.counters.sleeps += 1;
     }
 
-    /// A request that tried this zone first has failed.
+    /// Counts a request that tried this zone first and failed.
     pub(super) fn count_failure(&mut self) {
         self.counters.failures += 1;
     }
 
-    /// A block from the lists; when they have none, the depots are emptied into them first.
+    /// A block from the lists; if they have none, after the depots are emptied into them.
     fn take_block(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
         let block = self.buddy.alloc(map, order);
         if block.is_some() || self.drain(map) == 0 { block } else { self.buddy.alloc(map, order) }
