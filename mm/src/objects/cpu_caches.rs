@@ -1,13 +1,13 @@
-//! What each CPU has of a cache: two magazines and a depot.
+//! The CPUs' part of a cache: for each two magazines and a depot.
 //!
-//! Allocation pops from the loaded magazine and a free pushes onto it. When that does not do, the two change places;
-//! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
-//! it keeps, or is filled from a slab.
+//! Allocation pops from the loaded magazine and a free pushes onto it. If that one is empty (or full), the two change
+//! places; if both are, the CPU trades a whole magazine with its depot, or with another CPU's that has more than it
+//! keeps, or fills it from a slab.
 //!
-//! Who may touch a CPU's magazines: who is pinned and has their number from
-//! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which others take only for a surplus, when
-//! memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before it is
-//! given back: who holds that lock may look at the counts of all CPUs.
+//! Who may touch a CPU's magazines: the caller that is pinned and has their index from
+//! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which other CPUs take only for a surplus,
+//! when memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before
+//! it is freed: a holder of that lock may read the counts of all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -28,7 +28,7 @@ pub(super) struct MagazineSizes {
 }
 
 impl MagazineSizes {
-    /// Objects that a depot holds at most, and their bytes.
+    /// The most objects that a depot holds, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 1 << 20;
     /// Objects of the largest magazine.
@@ -39,7 +39,7 @@ impl MagazineSizes {
         Self { objects: 0, capacity: AtomicUsize::new(0), depot: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
     }
 
-    /// The larger the objects, the fewer of them.
+    /// Magazines for objects of `stride` bytes: the larger, the fewer.
     pub(super) const fn for_objects(stride: usize) -> Self {
         let capacity = match stride {
             0..=256 => 64,
@@ -76,7 +76,7 @@ impl MagazineSizes {
         self.batch.store(batch, Relaxed);
     }
 
-    /// The kind of magazine that has room for so many: index in [`CAPACITIES`].
+    /// The kind of magazine with room for `capacity` objects: an index into [`CAPACITIES`].
     pub(super) fn kind(capacity: usize) -> Option<usize> {
         CAPACITIES.iter().position(|&room| room >= capacity)
     }
@@ -86,16 +86,16 @@ impl MagazineSizes {
         self.depot.load(Relaxed)
     }
 
-    /// How many of them it keeps from other CPUs.
+    /// How many of them other CPUs must leave there.
     fn kept(&self) -> usize {
         self.depot() / 2
     }
 }
 
-/// What the CPUs have of a cache: magazines and a depot each.
+/// The magazines and the depot of each CPU for one cache.
 pub(super) struct CpuCaches<P: Platform> {
-    /// The loaded magazines: close together, where an index finds them at once. The last place is of those who have no
-    /// magazines to themselves.
+    /// The loaded magazines, close together, so that one index finds them. The last place is for callers without a
+    /// cache index.
     loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
     cpus: [CpuCache<P>; MAX_CPUS],
     /// The CPUs that are asked to empty their magazines.
@@ -106,7 +106,7 @@ pub(super) struct CpuCaches<P: Platform> {
     absent: Magazine,
 }
 
-/// What else one CPU has, in a cache line of its own: beside another CPU's it would be lost whenever that one trades.
+/// The rest of one CPU's part, in a cache line of its own: each trade of another CPU would take a shared line away.
 #[repr(align(64))]
 struct CpuCache<P: Platform> {
     spare: AtomicPtr<Magazine>,
@@ -140,7 +140,7 @@ impl<P: Platform> CpuCaches<P> {
         }
     }
 
-    /// Makes every CPU's magazines absent ones. The caches must not move any more.
+    /// Makes every CPU's magazines absent ones. From then on this must not move.
     pub(super) fn init_in_place(&self) {
         for place in self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare)) {
             place.store(self.absent(), Relaxed);
@@ -155,7 +155,7 @@ impl<P: Platform> CpuCaches<P> {
     #[inline]
     pub(super) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.loaded.get(cpu)?.load(Relaxed);
-        // SAFETY: every place has a magazine, and takes it out before it is given back.
+        // SAFETY: every place has a magazine, which leaves it before it is freed.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
     }
 
@@ -209,7 +209,7 @@ impl<P: Platform> CpuCaches<P> {
         let Some(empty) = self.loaded(cpu) else { return false };
         self.cpus[owner].depot.with(|depot| {
             let Some(full) = depot.take_full(empty) else { return false };
-            // Before the depot is unlocked: what waits there is nobody's.
+            // Before the depot is unlocked: a magazine is always loaded, spare or in a depot.
             self.load(cpu, full);
             self.note_depth(owner, depot, sizes);
             true
@@ -226,7 +226,7 @@ impl<P: Platform> CpuCaches<P> {
         })
     }
 
-    /// Notes how much a depot has, whose lock is held, and whether that is more than it keeps.
+    /// Notes how many full magazines a depot has, whose lock is held, and whether that is more than it keeps.
     fn note_depth(&self, cpu: usize, depot: &Depot, sizes: &MagazineSizes) {
         self.cpus[cpu].depth.store(depot.depth(), Relaxed);
         let (bit, is_surplus) = (1 << cpu, depot.depth() > sizes.kept());
@@ -276,18 +276,18 @@ impl<P: Platform> CpuCaches<P> {
         Some(magazines)
     }
 
-    /// The CPUs that are asked to empty their magazines, which they do the next time that these do not serve them.
+    /// The CPUs that are asked to empty their magazines: they do so at their next call past the fast way.
     pub(super) fn drain_requests(&self) -> &DrainRequests {
         &self.drain_requests
     }
 
-    /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
+    /// Objects in all magazines and depots. Under the cache's lock; exact while no CPU allocates or frees.
     pub(super) fn cached(&self) -> usize {
         self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
 
-    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock, with the
-    /// cache at rest.
+    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock; no call
+    /// may use the cache.
     pub(super) fn validate(&self) -> Result<usize, &'static str> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
@@ -299,7 +299,7 @@ impl<P: Platform> CpuCaches<P> {
         })
     }
 
-    /// The sum of what `each` says of every magazine.
+    /// The sum of `each` over all magazines.
     fn try_sum(&self, each: impl Fn(MagazineRef) -> Result<usize, &'static str>) -> Result<usize, &'static str> {
         let add = |sum: usize, magazine| Ok(sum + each(magazine)?);
         let loaded = (0..MAX_CPUS).flat_map(|cpu| [self.loaded(cpu), self.spare(cpu)]).flatten().try_fold(0, add)?;
@@ -322,13 +322,13 @@ mod tests {
     #[test]
     fn magazines_of_large_objects_are_small() {
         for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 32), (4096, 16, 16), (8192, 8, 16)] {
-            let stock = MagazineSizes::for_objects(stride);
-            assert_eq!((stock.capacity(), stock.depot()), (capacity, depot), "{stride}");
+            let sizes = MagazineSizes::for_objects(stride);
+            assert_eq!((sizes.capacity(), sizes.depot()), (capacity, depot), "{stride}");
         }
         for stride in (8..=131_072).step_by(4) {
-            let stock = MagazineSizes::for_objects(stride);
-            assert!(stock.depot() * stock.capacity() * stride <= 1 << 20, "{stride}: {stock:?}");
-            assert!(stock.capacity() > 0);
+            let sizes = MagazineSizes::for_objects(stride);
+            assert!(sizes.depot() * sizes.capacity() * stride <= 1 << 20, "{stride}: {sizes:?}");
+            assert!(sizes.capacity() > 0);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The depot of one CPU: magazines that it has traded in.
 //!
-//! A CPU gets its own magazines back: their lines are in its cache, and the objects in them stand beside objects, and
-//! their states beside states, that no other CPU uses. What two CPUs have mixed once stays mixed, and each write then
-//! takes a cache line away from the other.
+//! A CPU gets its own magazines back: their lines are in its data cache, and their objects lie beside objects, and the
+//! states beside states, that no other CPU uses. Neighbours that two CPUs have once got stay shared, and each write
+//! then takes a cache line away from the other CPU.
 
 use crate::objects::magazine::{MagazineRef, Pile};
 
@@ -15,9 +15,9 @@ pub(super) struct Depot {
 /// Why a full magazine could not be traded in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lack {
-    /// As many wait as may.
+    /// The depot is full.
     Room,
-    /// There is no empty one.
+    /// It has no empty magazine.
     Magazine,
 }
 
@@ -26,7 +26,7 @@ impl Depot {
         Self { full: Pile::new(), empty: Pile::new() }
     }
 
-    /// How many full magazines wait.
+    /// How many full magazines it has.
     pub(super) fn depth(&self) -> usize {
         self.full.len()
     }
@@ -38,7 +38,7 @@ impl Depot {
         Some(full)
     }
 
-    /// Trades a full magazine for an empty one, as long as fewer than `limit` wait.
+    /// Trades a full magazine for an empty one, as long as it has fewer than `limit` full ones.
     pub(super) fn take_empty(&mut self, full: MagazineRef, limit: usize) -> Result<MagazineRef, Lack> {
         if self.full.len() >= limit {
             return Err(Lack::Room);
@@ -63,7 +63,7 @@ impl Depot {
         self.full.iter().chain(self.empty.iter())
     }
 
-    /// Whether those among the empty ones are.
+    /// Whether the magazines in the pile of empty ones are empty.
     pub(super) fn is_sorted(&self) -> bool {
         self.empty.iter().all(|magazine| magazine.is_empty())
     }

@@ -3,8 +3,8 @@
 //! The descriptor is followed by one byte per object, its [`ObjectState`]. Objects themselves are never touched: what a
 //! caller left in one is there when the next caller gets it.
 //!
-//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`,
-//! who frees the object; `CachedObject` to `Live`, the CPU whose magazine the object is in.
+//! Who may change a state: to or from `FREE`, the holder of the cache's lock; `LIVE` to `CACHED`, the caller that frees
+//! the object; `CACHED` to `LIVE`, the CPU whose magazine the object is in.
 
 use core::cell::Cell;
 use core::ops::Deref;
@@ -18,7 +18,7 @@ use crate::objects::object_index::ObjectIndex;
 #[repr(transparent)]
 pub(super) struct ObjectState(AtomicU8);
 
-/// Where the state of an object stands, as the fast paths like it best: an address that is always this much too low.
+/// Where the state of an object is: its address less the size of a descriptor, which is the fast paths' cheapest form.
 #[derive(Clone, Copy)]
 pub(super) struct StateSlot(NonNull<u8>);
 
@@ -37,7 +37,7 @@ impl ObjectState {
     pub(super) const FREE: u8 = 0;
     /// In a magazine.
     pub(super) const CACHED: u8 = 1;
-    /// With whoever allocated it.
+    /// Allocated.
     pub(super) const LIVE: u8 = 2;
 
     #[inline]
@@ -55,7 +55,7 @@ impl ObjectState {
         self.get() == Self::LIVE
     }
 
-    /// Takes a live object away from its owner: of several that try, on whatever CPUs, one succeeds. It is cached then.
+    /// Makes a live object cached: of several frees at once, on any CPUs, one succeeds.
     pub(super) fn claim(&self) -> bool {
         self.0.compare_exchange(Self::LIVE, Self::CACHED, Relaxed, Relaxed).is_ok()
     }
@@ -112,7 +112,7 @@ impl Slab {
         self.first
     }
 
-    /// Its objects, wherever they are.
+    /// Its objects, in any state.
     #[inline]
     pub(super) fn objects(&self) -> usize {
         self.objects
@@ -145,13 +145,13 @@ impl Slab {
 }
 
 impl SlabRef {
-    /// Where the state of the object stands that starts at `addr`, an address in the slab's pages.
+    /// Where the state of the object is that starts at `addr`, an address in the slab's pages.
     #[inline]
     pub(super) fn state_at(&self, addr: VirtAddr) -> Option<StateSlot> {
         self.object_at(addr).map(|object| self.slot(object))
     }
 
-    /// Where the state of an object stands, one of this slab's.
+    /// Where the state of this slab's object is.
     #[inline]
     pub(super) fn slot(&self, object: usize) -> StateSlot {
         let slot = self.0.as_ptr().cast::<u8>().wrapping_add(object);
@@ -180,7 +180,7 @@ impl SlabRef {
         self.hint.set(self.hint.get().min(object as u16));
     }
 
-    /// The number of the object, one of this slab's, whose state stands there.
+    /// The number of this slab's object whose state is at `slot`.
     pub(super) fn object_of(&self, slot: StateSlot) -> usize {
         slot.0.as_ptr().addr() - self.0.as_ptr().addr()
     }

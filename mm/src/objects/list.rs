@@ -5,7 +5,7 @@ use crate::objects::debug::DebugChoice;
 use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
 
-/// The numbers below belong to the caches that are there from the start.
+/// The numbers below belong to the allocators' own caches, which exist from the start.
 const FIRST_NUMBER: u32 = 16;
 
 /// All caches, and where the reaper looks next.
@@ -13,7 +13,7 @@ pub(super) struct CacheList<P: Platform> {
     head: Option<CacheRef<P>>,
     hand: Option<CacheRef<P>>,
     numbers: u32,
-    /// What caches that are created now are debugged for.
+    /// The debugging of caches that are created now.
     pub(super) debug: DebugChoice,
 }
 
@@ -22,14 +22,14 @@ impl<P: Platform> CacheList<P> {
         Self { head: None, hand: None, numbers: FIRST_NUMBER, debug: DebugChoice::NONE }
     }
 
-    /// A word for the pages of a new cache, which no cache had before.
+    /// A word for the pages of a new cache; words repeat after almost 2^32 caches.
     pub(super) fn next_tag(&mut self, user: SlabUser) -> Word {
         let number = self.numbers;
         self.numbers = number.checked_add(1).unwrap_or(FIRST_NUMBER);
         Word::slab(number, user)
     }
 
-    /// Puts a cache in front.
+    /// Adds a cache at the head.
     pub(super) fn push(&mut self, cache: CacheRef<P>) {
         cache.next.set(self.head);
         self.head = Some(cache);

@@ -1,8 +1,8 @@
 //! Magazines of objects: what a CPU allocates from and frees to without a lock.
 //!
-//! A magazine is an array of [`CachedObject`] objects behind a small header, in memory from a boot cache of the
-//! allocators. It belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
-//! (Bonwick and Adams, "Magazines and Vmem", 2001.)
+//! A magazine is an array of [`CachedObject`]s behind a small header, in memory from one of the allocators' own caches.
+//! It belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock. (Bonwick and Adams,
+//! "Magazines and Vmem", 2001.)
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use core::cell::Cell;
@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 
 use crate::objects::descriptor::StateSlot;
 
-/// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
+/// An object in a magazine, and where its state is, so that an allocation needs no look-up.
 #[derive(Clone, Copy)]
 pub(super) struct CachedObject {
     pub(super) object: NonNull<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Magazine {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct MagazineRef(NonNull<Magazine>);
 
-// SAFETY: a magazine has one owner at a time (see above); others only look at its counts, which are atomics.
+// SAFETY: a magazine has one owner at a time (see above); others only read its counts, which are atomics.
 unsafe impl Send for MagazineRef {}
 
 impl Deref for MagazineRef {
@@ -43,7 +43,7 @@ impl Deref for MagazineRef {
 
     #[inline]
     fn deref(&self) -> &Magazine {
-        // SAFETY: magazines are given back only after the last reference to them is gone.
+        // SAFETY: a magazine is freed only after the last reference to it is gone.
         unsafe { self.0.as_ref() }
     }
 }
@@ -54,7 +54,7 @@ impl Magazine {
         size_of::<Self>() + capacity * size_of::<CachedObject>()
     }
 
-    /// A magazine without room: it stands where there is none, being both empty and full.
+    /// A magazine without room, in the place of a missing one: both empty and full.
     pub(super) const fn absent() -> Self {
         Self { used: AtomicU32::new(0), room: Cell::new(0), next: Cell::new(None) }
     }
@@ -98,7 +98,7 @@ impl MagazineRef {
     /// A magazine by its address.
     ///
     /// # Safety
-    /// A magazine must be there that is not given back while the reference is used.
+    /// A magazine must be there that is not freed while the reference is used.
     #[inline]
     pub(super) unsafe fn from_ptr(magazine: *mut Magazine) -> Self {
         // SAFETY: by the contract the address is not null.
@@ -111,7 +111,7 @@ impl MagazineRef {
         self.0
     }
 
-    /// Takes the object that was put in last. Calls `step` on the way, where an interrupt may come.
+    /// Takes the object that was put in last. Calls `step` where an interrupt may come.
     #[inline]
     pub(super) fn pop(self, step: impl Fn()) -> Option<CachedObject> {
         let used = self.used.load(Relaxed);
@@ -124,7 +124,7 @@ impl MagazineRef {
         // SAFETY: what lies below `used` was written by `push` or `fill`.
         let cached = unsafe { last.read() };
         step();
-        // Loaded once more, the count is changed by one instruction.
+        // Loaded again, so that one instruction changes the count.
         self.used.store(self.used.load(Relaxed).wrapping_sub(ENTRY), Relaxed);
         Some(cached)
     }
@@ -144,7 +144,7 @@ impl MagazineRef {
         true
     }
 
-    /// Fills an empty magazine with `count` objects, no more than it has room for; the first is taken out first.
+    /// Fills an empty magazine with `count` objects, at most its capacity; `pop` returns the first one first.
     pub(super) fn fill(self, count: usize, mut next: impl FnMut() -> Option<CachedObject>) {
         debug_assert!(self.is_empty() && count <= self.capacity());
         for place in (0..count as u32).rev() {

@@ -1,4 +1,4 @@
-//! Which object is it, and is it one at all? Division without a division.
+//! The number of the object at an address, if one starts there, by no division.
 //!
 //! A stride is an odd number times a power of two. Modulo 2^32 an odd number has an inverse; multiplying by it and
 //! rotating the power of two away maps the 2^32 offsets onto themselves, one to one. The multiples of the stride go to
@@ -8,7 +8,7 @@
 
 use crate::addr::VirtAddr;
 
-/// Where the objects of a slab stand.
+/// The addresses of a slab's objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ObjectIndex {
     /// The inverse of the stride's odd part.

@@ -37,12 +37,12 @@ impl<P: Platform> OwnCaches<P> {
         self.all().any(|cache| cache.name == name)
     }
 
-    /// Those whose whole slabs may be given back; what others need to be given back comes last.
+    /// Those whose whole slabs may be given back: of magazines, then of descriptors.
     pub(super) fn shrinkable(&self) -> impl Iterator<Item = &Cache<P>> {
         self.magazines.iter().chain([&self.descriptors])
     }
 
-    /// Prepares their CPUs' caches. Once, when they do not move any more.
+    /// Prepares the CPUs' part of each. Once, when they do not move any more.
     pub(super) fn init_in_place(&self) {
         self.all().for_each(|cache| cache.cpus.init_in_place());
     }

@@ -12,11 +12,11 @@ pub struct Slabs {
     partial: SlabList,
     exhausted: SlabList,
     whole: SlabList,
-    /// How many whole slabs a free may leave.
+    /// How many whole slabs a free keeps.
     kept: usize,
-    /// Slabs that were taken out to be given back and are not gone yet.
+    /// Slabs that were taken out and are not given back yet.
     leaving: usize,
-    /// Objects and pages of all slabs, those that leave too.
+    /// Objects and pages of all slabs, leaving ones included.
     objects: usize,
     pages: usize,
     next_colour: usize,
@@ -25,7 +25,7 @@ pub struct Slabs {
     pub(super) counts: Counts,
 }
 
-/// What has happened to a cache.
+/// Counts of a cache since it was made.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     /// Most objects that were out of their slabs at once.
@@ -73,7 +73,7 @@ impl Slabs {
         self.counts.allocs += count as u64;
     }
 
-    /// Takes an object, which is live then.
+    /// Takes an object and makes it live.
     pub(super) fn take(&mut self) -> Option<(SlabRef, usize)> {
         let slab = self.source()?;
         let object = slab.take(ObjectState::LIVE)?;
@@ -86,7 +86,7 @@ impl Slabs {
     pub(super) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
         let free = slab.free();
-        // One at least: a CPU may come by with magazines when they have just been done away with.
+        // At least one: tuning may have set the batch to 0 while a CPU still has magazines.
         let mut left = free.min(batch.max(1));
         for magazine in magazines {
             let count = left.min(magazine.capacity());
@@ -151,12 +151,12 @@ impl Slabs {
         if self.whole.len() > self.kept { self.take_whole() } else { None }
     }
 
-    /// Never gives a slab back because there are too many.
+    /// Lets a free keep all whole slabs.
     pub(super) fn keep_all(&mut self) {
         self.kept = usize::MAX;
     }
 
-    /// A slab that was taken out is gone, which had so many objects and pages.
+    /// Counts a slab of so many objects and pages that was taken out and is given back now.
     pub(super) fn gone(&mut self, objects: usize, pages: usize) {
         self.leaving -= 1;
         self.objects -= objects;
@@ -164,7 +164,7 @@ impl Slabs {
         self.counts.reaped += 1;
     }
 
-    /// The cache could not grow.
+    /// Counts a failure to grow.
     pub(super) fn failed(&mut self) {
         self.counts.errors += 1;
     }
@@ -179,7 +179,7 @@ impl Slabs {
         self.partial.len() + self.exhausted.len()
     }
 
-    /// All slabs, those on their way out too.
+    /// All slabs, leaving ones included.
     pub(super) fn len(&self) -> usize {
         self.active() + self.whole.len() + self.leaving
     }
