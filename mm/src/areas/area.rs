@@ -17,7 +17,7 @@ pub enum AreaKind {
     Vmalloc,
     /// Device memory that starts at this page-aligned address.
     Ioremap(PhysAddr),
-    /// Pages that somebody has elsewhere too.
+    /// Pages that another owner keeps.
     Vmap,
 }
 
@@ -75,14 +75,14 @@ impl Purpose {
     }
 }
 
-/// Whose an area's addresses are.
+/// Who owns an area's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AreaState {
-    /// Somebody's who builds it: it cannot be freed.
+    /// The call that builds the area: it cannot be freed.
     Closed,
-    /// Its owner's, or somebody's who frees it at this moment.
+    /// Its owner, or the call that is freeing it.
     Open,
-    /// Nobody's: they wait for the flush that covers them, or for the next owner.
+    /// No owner: they are lazy, or free for the next owner.
     Free,
 }
 
@@ -93,7 +93,8 @@ const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
-/// Where an area has its entry in the index.
+
+/// The place of an area's entry in the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct IndexSlot(u16);
 
@@ -112,9 +113,9 @@ impl IndexSlot {
     }
 }
 
-/// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
+/// The descriptor of an area. It stays in the tree while the area is free.
 ///
-/// What each owner needs comes first, and shares a cache line.
+/// The fields that every owner uses come first, in one cache line.
 #[repr(C)]
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
@@ -124,9 +125,9 @@ pub(crate) struct VmArea {
     /// that no reader sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
-    /// The next area of the queue that this one waits in; that queue's owner's.
+    /// The next area of the chain that this one is in; used by the owner of the chain.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// Its place in the index: of whoever closed the area; while it is open, of who has the tree's lock.
+    /// Its place in the index; used by the call that closed the area, and while it is open under the tree's lock.
     pub(super) slot: Cell<IndexSlot>,
     /// The level in the tree: 1 for a leaf.
     pub(super) level: Cell<u8>,
@@ -138,8 +139,8 @@ pub(crate) struct VmArea {
     pub(super) max_gap: Cell<usize>,
 }
 
-/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own
-/// them.
+/// An area that exists. The cells of the tree are used under the tree's lock only, the others by the owner that each
+/// field names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AreaRef(NonNull<VmArea>);
 
@@ -174,7 +175,7 @@ impl AreaRef {
     }
 }
 
-/// A place for an area, written by one at a time.
+/// A place for an area, written by one CPU at a time.
 pub(super) struct AreaLink(AtomicPtr<VmArea>);
 
 impl AreaLink {
@@ -188,7 +189,7 @@ impl AreaLink {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
     }
 
-    /// Sets it; what was there before.
+    /// Sets it; returns the area that was there before.
     pub(super) fn replace(&self, area: Option<AreaRef>) -> Option<AreaRef> {
         let before = self.get();
         self.set(area);
@@ -220,15 +221,15 @@ impl VmArea {
         }
     }
 
-    /// Gives an area that is the caller's alone a purpose. It is closed.
+    /// Gives an area that only the caller uses a purpose. It is closed then.
     #[inline]
     pub(super) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
         self.word.store(CLOSED | kind.bits(), Relaxed);
     }
 
-    /// Opens an area that was assigned and is the caller's alone. Returns the purpose as it stands in words beside a
-    /// page's address.
+    /// Opens an area that was assigned and that only the caller uses. Returns the purpose as it stands in words beside
+    /// a page's address.
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);
@@ -241,7 +242,7 @@ impl VmArea {
         self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
     }
 
-    /// Makes an area free that is the caller's alone.
+    /// Makes an area free that only the caller uses.
     #[inline]
     pub(super) fn set_free(&self) {
         self.word.store(self.word.load(Relaxed) | FREE, Relaxed);
@@ -264,13 +265,13 @@ impl VmArea {
         purpose_in(self.word.load(Relaxed))
     }
 
-    /// Who asked for it last.
+    /// The last caller that allocated it.
     pub(super) fn caller(&self) -> &'static Location<'static> {
         // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
         unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
     }
 
-    /// Whose it is.
+    /// Who owns its addresses.
     #[inline]
     pub(super) fn state(&self) -> AreaState {
         match self.word.load(Acquire) & STATE {

@@ -1,31 +1,31 @@
-//! Free ranges on their way from a CPU that frees areas to one that takes them.
+//! The range pool: free ranges that any CPU may take.
 //!
-//! Key types: [`RangePool`]. What a CPU has no room for is left here, and a CPU that has no range of a size looks here
-//! before it goes to the tree. So where one CPU takes what another one frees, descriptors and tree stay as they are.
+//! Key types: [`RangePool`]. A CPU leaves the ranges here that it has no room for, and a CPU without a range of a size
+//! looks here before it goes to the tree. So a range that one CPU frees and another takes stays in the tree.
 //!
 //! Invariants (checked by [`RangePool::validate`]): every area here is `Free`, and in the chain of its size; no TLB
-//! knows its range.
+//! shows its range.
 
 use crate::areas::area_chain::AreaChain;
 use crate::areas::quantum::{QUANTA, quantum_of, size_quantum};
 
-/// Ranges of one size that may wait here.
+/// Ranges of one size in the pool, at most.
 const RANGES: u32 = 256;
 /// Ranges that a CPU gets at once, at most.
 const PARCEL: u32 = 64;
 
-/// Free ranges that are no CPU's.
+/// Free ranges that belong to no CPU.
 pub(super) struct RangePool {
     chains: [AreaChain; QUANTA],
 }
 
 impl RangePool {
-    /// Nothing here.
+    /// No ranges.
     pub(super) const fn new() -> Self {
         Self { chains: [const { AreaChain::new() }; QUANTA] }
     }
 
-    /// Takes over what there is room for, and returns the rest.
+    /// Adds the ranges for which there is room, and returns the rest.
     pub(super) fn put(&mut self, ranges: &AreaChain) -> AreaChain {
         let rest = AreaChain::new();
         while let Some(area) = ranges.pop() {

@@ -12,7 +12,7 @@
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaRef, AreaState, Fit, VmArea};
 
-/// All areas of a range of addresses.
+/// All areas in a range of addresses.
 pub(super) struct AreaTree {
     start: VirtAddr,
     end: VirtAddr,
@@ -27,8 +27,8 @@ impl AreaTree {
         Self { start, end, root: None }
     }
 
-    /// The lowest free range for so many pages and their guard page, as long as alignment need not be searched for: its
-    /// start is the lowest address of that gap which is a multiple of `align`, a power of two and at least a page.
+    /// A range for `pages` pages and their guard page that starts at a multiple of `align`, a power of two and at least
+    /// a page: in the lowest gap that has room for them wherever it starts.
     pub(super) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
         let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
         let start = self.lowest_gap(bytes)?;
@@ -58,7 +58,7 @@ impl AreaTree {
         area
     }
 
-    /// Takes an area out.
+    /// Removes an area.
     pub(super) fn remove(&mut self, area: AreaRef) {
         self.root = remove(self.root, area);
     }
@@ -78,7 +78,7 @@ impl AreaTree {
         None
     }
 
-    /// The lowest area that starts at `addr` or above and is somebody's.
+    /// The lowest area that starts at `addr` or above and is not free.
     pub(super) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut area = self.next_from(addr)?;
         while area.state() == AreaState::Free {
@@ -168,11 +168,11 @@ fn level(tree: Link) -> u8 {
     tree.map_or(0, |root| root.level.get())
 }
 
-/// Whether the levels of an area and its children are as they should be.
+/// Whether the levels of an area and its children keep the invariant.
 fn is_balanced(area: AreaRef) -> bool {
-    let (here, left, right) = (level(Some(area)), level(area.left.get()), level(area.right.get()));
+    let (own, left, right) = (level(Some(area)), level(area.left.get()), level(area.right.get()));
     let far = area.right.get().map_or(0, |right| level(right.right.get()));
-    left + 1 == here && (right == here || right + 1 == here) && far < here
+    left + 1 == own && (right == own || right + 1 == own) && far < own
 }
 
 fn insert(tree: Link, area: AreaRef) -> AreaRef {
@@ -208,7 +208,7 @@ fn split(root: AreaRef) -> AreaRef {
     right
 }
 
-/// Takes an area out of a subtree that has it; returns what is left.
+/// Removes an area from a subtree that has it; returns the new root.
 fn remove(tree: Link, area: AreaRef) -> Link {
     let root = tree?;
     if root != area {
@@ -225,7 +225,7 @@ fn remove(tree: Link, area: AreaRef) -> Link {
     Some(lower(next))
 }
 
-/// Takes the lowest area out of a subtree; returns it and what is left.
+/// Removes the lowest area from a subtree; returns it and the new root.
 fn take_first(root: AreaRef) -> (AreaRef, Link) {
     let Some(left) = root.left.get() else { return (root, root.right.get()) };
     let (first, rest) = take_first(left);
