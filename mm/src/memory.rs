@@ -13,7 +13,7 @@
 //! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers. None is taken under another of
 //!    these, nor by a caller that is pinned to a CPU; a caller may pin a CPU under the tree;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. a CPU's depot of that cache: magazines that wait there;
+//! 4. a CPU's depot of that cache: the magazines in it;
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 

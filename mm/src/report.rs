@@ -1,6 +1,6 @@
 //! Reports to the kernel log: refused calls, wrong frees, damage.
 //!
-//! Key types: [`Call`], which call it was and who made it; [`Report`], what happened in it.
+//! Key types: [`Call`], the call and its caller; [`Report`], what happened in it.
 
 use core::fmt;
 use core::panic::Location;

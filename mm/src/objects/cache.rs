@@ -19,7 +19,7 @@ use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
 
 bitflags! {
-    /// What a constructor or destructor is told.
+    /// The flags of a call of a constructor or destructor.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct CtorFlags: u32 {
         /// The callee is called as a constructor.

@@ -42,7 +42,7 @@ pub enum PageState {
     Inner,
     /// First page of a free block.
     Free(Order),
-    /// First page of a free block that waits in a magazine.
+    /// First page of a cached block: free, in a magazine.
     Cached(Order),
     /// First page of an allocated block.
     Allocated(Order),

@@ -1,5 +1,5 @@
 //! [`Platform`] on the host: locks, sleeping, mappings.
-//! A spinlock is a mutex, sleepers wait for a condition variable, and vm areas are really mapped.
+//! A spinlock is a mutex, waiters wait for a condition variable, and vm areas are really mapped.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
