@@ -1,9 +1,9 @@
-//! The atomics that CPUs hand things over by, all from one place.
+//! The atomics that hand data from one CPU to another.
 //! The feature `explore` swaps them for those of `shuttle`, which lets another thread run at each access
 //! (`tests/explore`).
 //!
-//! The page map's words are not among them: a [`Page`](crate::page::Page) is 16 bytes, and what its words say is handed
-//! over by a lock or by what is here. Counts of events hand nothing over either.
+//! The page map's words are not among them: a [`Page`](crate::page::Page) is 16 bytes, and a lock or an atomic from
+//! here hands over what its words say. Counts of events hand nothing over.
 
 #[cfg(not(feature = "explore"))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};

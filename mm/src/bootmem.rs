@@ -1,4 +1,4 @@
-//! Bootmem: memory for those who need it before the page allocator stands.
+//! Bootmem: memory for callers that run before the page allocator exists.
 //!
 //! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`] in any order, overlapping or not:
 //! what is withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left
@@ -141,7 +141,7 @@ impl Bootmem {
         Ok(before - self.free.frames())
     }
 
-    /// The RAM between `start` and `end` that is not free, as ranges: what a reservation of it would take twice.
+    /// The RAM between `start` and `end` that is not free, as ranges: a reservation of it would take them twice.
     pub fn reserved_within(&self, start: PhysAddr, end: PhysAddr) -> impl Iterator<Item = PfnRange> {
         let asked = outer_frames(start, end);
         self.ram.ranges().iter().flat_map(move |ram| self.free.gaps(ram.intersection(asked)))
@@ -225,7 +225,7 @@ impl Bootmem {
         Ok(Some(start))
     }
 
-    /// A place that begins in what the last request left of its page, and the frames that it needs behind that page.
+    /// A place that begins in the rest of the last request's page, and the frames that it needs behind that page.
     fn behind_the_last(&self, size: u64, align: u64, from: PhysAddr, limit: PhysAddr) -> Option<(PhysAddr, PfnRange)> {
         let (rest, page_end) = self.rest;
         let start = PhysAddr::new(rest.as_u64().checked_next_multiple_of(align)?);
@@ -253,7 +253,7 @@ impl Bootmem {
         &self.ram
     }
 
-    /// RAM that nobody has reserved.
+    /// RAM that is neither reserved nor allocated.
     pub const fn unreserved(&self) -> &RegionSet {
         &self.free
     }

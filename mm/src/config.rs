@@ -1,4 +1,4 @@
-//! What is fixed when the allocators start.
+//! The parameters that are fixed when the allocators start.
 
 use crate::addr::{Pfn, VirtAddr};
 use crate::pages::AtomicFloor;

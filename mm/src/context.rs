@@ -1,4 +1,4 @@
-//! The context that a call is made from: may it sleep?
+//! The context that a call is made from, and whether it may sleep there.
 
 use core::fmt;
 

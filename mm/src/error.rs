@@ -31,7 +31,7 @@ pub enum FreeError {
     Reserved,
     /// The page belongs to a slab: its objects are freed with `kfree` or `kmem_cache_free`.
     SlabPage,
-    /// The block belongs to somebody who frees it himself: an area, the page tables.
+    /// The block has a tag: only its owner frees it, such as an area or the page tables.
     Owned(Tag),
     /// The page belongs to a page block, not to a slab: it is freed with `free_pages`.
     NotSlab,
@@ -72,7 +72,7 @@ pub enum MapError {
     AlreadyMapped,
     /// The page is not mapped.
     NotMapped,
-    /// A large page would fit where a table of smaller ones is: take that out if it is empty, and call again.
+    /// A large page would fit where a table of smaller ones is: unlink that table if it is empty, and call again.
     TableInTheWay,
     /// The address lies outside of the range that may be mapped.
     OutOfRange,
@@ -137,7 +137,7 @@ pub enum DestroyError {
 pub enum TuneError {
     /// No cache of this name, or one of the allocators' own.
     NoSuchCache,
-    /// More objects at once than may be kept, or none at once.
+    /// The batch is larger than the limit, or 0 with a limit.
     BadNumbers,
     /// More objects than two magazines hold.
     TooMany,

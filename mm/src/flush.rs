@@ -1,12 +1,12 @@
-//! What TLBs must forget: the token of a mapping that was taken away.
+//! What TLBs must drop: the token of a mapping that was removed.
 //! A flush takes the token before the frame gets a new owner.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
 
-/// Whose translations.
+/// The owner of some translations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AddressSpace {
-    /// The kernel's, which every address space has a part of.
+    /// The kernel's addresses, which are part of every address space.
     Kernel,
 }
 
@@ -14,8 +14,8 @@ pub enum AddressSpace {
 /// new owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
 /// [`flush_local`](crate::Platform::flush_local), has taken this.
 ///
-/// Dropping one is a bug, and fails where the feature `testing` is on; whoever has flushed it says so with
-/// [`flushed`](Self::flushed).
+/// Dropping one is a bug, and fails where the feature `testing` is on; the platform ends it with
+/// [`flushed`](Self::flushed) once it has flushed.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "TLBs may still show the old frames until this is flushed"]
 pub struct MustFlush {
@@ -31,7 +31,7 @@ impl MustFlush {
         Self { space, start, pages }
     }
 
-    /// One for both and what lies between them, which are of one address space: a single flush does for many areas.
+    /// One for both, of one address space, and all between them: so a single flush serves many areas.
     pub fn merge(self, other: Self) -> Self {
         debug_assert!(self.space == other.space);
         let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
@@ -41,7 +41,7 @@ impl MustFlush {
         merged
     }
 
-    /// Whose translations they are.
+    /// The owner of the translations.
     #[inline]
     pub const fn space(&self) -> AddressSpace {
         self.space
@@ -59,7 +59,7 @@ impl MustFlush {
         self.start.add(self.pages * PAGE_SIZE)
     }
 
-    /// Pages from there to the end.
+    /// Pages from the start to the end.
     #[inline]
     pub const fn pages(&self) -> usize {
         self.pages

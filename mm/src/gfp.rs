@@ -102,7 +102,7 @@ impl GfpFlags {
         }
     }
 
-    /// The bits that choose zones, as a number below 4: an index for tables of what is decoded once.
+    /// The bits that choose zones, as a number below 4: an index into tables of decoded flags.
     pub(crate) const fn zone_bits(self) -> usize {
         (self.bits() as usize >> Self::DMA.bits().trailing_zeros()) & 0x3
     }

@@ -3,9 +3,9 @@
 //! (Chapter: "Memory zones"; the calls are 2.4's.) A page of low memory needs no window: its address is the direct
 //! map's.
 //!
-//! A window that its last user has left goes on showing its page: it is *stale*, and whoever wants the same page gets
-//! it back. When no clean window is left, all stale ones are unmapped, and one flush makes them clean. So kunmap, which
-//! any context may call, never flushes, and the flush, which may wait for other CPUs, is kmap's, in process context.
+//! A window that its last user has left goes on showing its page: it is *stale*, and the next kmap of that page uses it
+//! again. When no clean window is left, kmap unmaps all stale ones and makes them clean by one flush. So kunmap, which
+//! any context may call, never flushes, and the flush, which may wait for other CPUs, runs in process context.
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
@@ -26,11 +26,11 @@ const _: () = assert!(KMAP_PAGES <= 512);
 /// What a window shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shown {
-    /// Nothing, and no TLB knows otherwise.
+    /// Nothing, and no TLB has a translation.
     Clean,
-    /// Nothing; it waits for a flush.
+    /// Nothing; a TLB may have a translation until the flush.
     Recycled,
-    /// This page, to so many users; stale when there are none.
+    /// This page, for so many users; stale when there are none.
     Page { frame: Pfn, users: u32 },
 }
 
@@ -105,7 +105,7 @@ impl<P: Platform> Kmap<P> {
         Ok(())
     }
 
-    /// Shows `frame` to one more; `None` when there is no clean window.
+    /// Shows `frame` to one more user; `None` when there is no clean window.
     fn show(&self, windows: &mut [Shown; WINDOWS], frame: Pfn) -> Option<Result<VirtAddr, AllocError>> {
         let place = place_for(windows, frame)?;
         let addr = self.address(place);
@@ -146,7 +146,7 @@ impl<P: Platform> Kmap<P> {
                 .filter(|(_, recycled)| *recycled)
                 .for_each(|(window, _)| *window = Shown::Clean);
         });
-        // Others may have waited for a clean one.
+        // Other callers may wait for a clean one.
         self.pages.platform().wake_waiters();
         true
     }

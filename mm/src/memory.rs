@@ -2,7 +2,7 @@
 //!
 //! [`Memory`] owns four parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with
 //! the [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it
-//! on; what the parts know about themselves is asked of them ([`pages`](Memory::pages), [`objects`](Memory::objects),
+//! on; statistics and further calls are the parts' own ([`pages`](Memory::pages), [`objects`](Memory::objects),
 //! [`areas`](Memory::areas)).
 //!
 //! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or
@@ -10,10 +10,10 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. the list of caches;
-//! 2. the tree of areas; the pool of ranges; the windows of kmap; the list of shrinkers. None is taken under another of
-//!    these, nor by somebody who is pinned to a CPU; under the tree a CPU may be pinned;
+//! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers. None is taken under another of
+//!    these, nor by a caller that is pinned to a CPU; a caller may pin a CPU under the tree;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. a CPU's depot of that cache: magazines that wait there;
+//! 4. a CPU's depot of that cache: the magazines in it;
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
@@ -79,14 +79,14 @@ impl<P: Platform> Memory<P> {
         self.areas.init();
         self.objects.init(call)?;
         self.kmap.init(call)?;
-        // What can be had without a destructor or a search comes first.
+        // Areas first: they need no destructors and no search.
         self.pages.register_shrinker(&self.areas)?;
         self.pages.register_shrinker(&self.objects)?;
         Ok(())
     }
 
-    /// Has caches that are created from now on debugged, and pages cleared as every cache's objects are. Boot, before
-    /// [`init_caches`](Self::init_caches), if kmalloc's are to be among them. (Kernel options `slab_debug=`,
+    /// Sets how caches created from now on are debugged, and when pages and all objects are cleared. Boot, before
+    /// [`init_caches`](Self::init_caches) if kmalloc's are to be among them. (Kernel options `slab_debug=`,
     /// `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
     pub fn set_slab_debug(&self, choice: DebugChoice) {
         self.objects.set_debug(choice);
@@ -106,7 +106,7 @@ impl<P: Platform> Memory<P> {
         &self.objects
     }
 
-    /// The area allocator: who has which synthetic addresses.
+    /// The area allocator: which area has which synthetic addresses.
     pub fn areas(&'static self) -> &'static AreaAllocator<P> {
         &self.areas
     }
@@ -122,7 +122,7 @@ impl<P: Platform> Memory<P> {
         self.pages.platform()
     }
 
-    /// The direct map's address of `frame`; `None` for high memory, which has none but by [`kmap`](Self::kmap).
+    /// The direct map's address of `frame`; `None` for high memory, which needs [`kmap`](Self::kmap).
     #[inline]
     pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
         self.pages.direct().page_address(frame)
@@ -139,7 +139,7 @@ impl<P: Platform> Memory<P> {
         self.pages.drop_caches()
     }
 
-    /// Checks every invariant; returns the first that is broken. For tests: it holds locks long, and needs all at rest.
+    /// Checks every invariant; returns the first that is broken. For tests: it holds locks long, and no call may run.
     pub fn validate(&'static self) -> Result<(), &'static str> {
         self.pages.validate()?;
         self.objects.validate()?;
@@ -179,7 +179,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block
-    /// with further references ([`get_page`](Self::get_page)) is freed when the last one goes.
+    /// with further references ([`get_page`](Self::get_page)) is freed with the last one.
     #[track_caller]
     #[inline]
     pub fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
@@ -200,7 +200,7 @@ impl<P: Platform> Memory<P> {
         self.pages.free_pages(addr, Order::ZERO, Call::here(&"free_pages"))
     }
 
-    /// Takes one more reference to the block that starts at `frame`, whoever owns it; each is given back with
+    /// Takes one more reference to the block that starts at `frame`, tagged or not; each is given back with
     /// [`free_frames`](Self::free_frames). Returns whether `frame` starts an allocated block.
     pub fn get_page(&self, frame: Pfn) -> bool {
         self.pages.get_page(frame)
@@ -258,22 +258,22 @@ impl<P: Platform> Memory<P> {
         self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
     }
 
-    /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
-    /// that were. Process context.
+    /// Gives the whole slabs of a cache back, also those whose objects are all cached, and returns how many pages that
+    /// were. Process context.
     #[track_caller]
     pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
         self.objects.kmem_cache_shrink(cache, Call::here(&"kmem_cache_shrink"))
     }
 
-    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many
-    /// pages that were. Destructors run. A request that may not sleep gets nothing.
+    /// Gives back the whole slabs of every cache without `NO_REAP`; returns how many pages that were. Destructors run.
+    /// A request that may not sleep gets nothing.
     #[track_caller]
     pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
         self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
     }
 
     /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// Nobody may use the cache meanwhile. Process context; may sleep.
+    /// No other caller may use the cache meanwhile. Process context; may sleep.
     #[track_caller]
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))
@@ -322,7 +322,7 @@ impl<P: Platform> Memory<P> {
         self.areas.vfree(addr, Call::here(&"vfree"))
     }
 
-    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and
+    /// Maps pages that the caller owns and keeps at contiguous addresses, by large pages if they are neighbours and
     /// aligned. Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
     #[track_caller]
     pub fn vmap(&'static self, pages: &[Pfn]) -> Result<VirtAddr, AllocError> {
@@ -335,8 +335,8 @@ impl<P: Platform> Memory<P> {
         self.areas.vunmap(addr, Call::here(&"vunmap"))
     }
 
-    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. vfree and
-    /// iounmap put the flush off: call this when no stale translation may be left at all.
+    /// Flushes the translations of lazy areas and frees their frames; returns how many pages that were. vfree and
+    /// iounmap put the flush off: call this when no old translation may be left at all.
     pub fn vm_unmap_aliases(&'static self) -> usize {
         self.areas.unmap_aliases()
     }
@@ -367,7 +367,7 @@ impl<P: Platform> Memory<P> {
 /// The calls on high memory that the chapter's "Memory zones" needs.
 impl<P: Platform> Memory<P> {
     /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the
-    /// same address again, and needs as many kunmaps. Sleeps while all windows are taken: process context only.
+    /// same address again, and needs as many kunmaps. Sleeps while all windows are in use: process context only.
     #[track_caller]
     pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
         self.kmap.kmap(frame, Call::here(&"kmap"))

@@ -1,14 +1,13 @@
-//! What all caches of a CPU share: how many CPUs, how the caches are emptied.
+//! How many CPUs have caches, and how their caches are emptied.
 //!
 //! Pages, objects and address ranges each keep a cache on every CPU. A caller that has pinned a CPU may touch its
-//! cache; no other CPU may. So whoever wants the caches of all CPUs emptied ([`drain`]) empties its own and those of
-//! CPUs where nothing runs, and asks the others, which look at their [`DrainRequests`] whenever they leave their fast
-//! way.
+//! cache; no other CPU may. So [`drain`] empties the cache of this CPU and those of CPUs where nothing runs, and asks
+//! the other CPUs, which look at their [`DrainRequests`] whenever they leave their fast way.
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::platform::{Pinned, Platform};
 
-/// CPUs that can have caches of their own; others do without.
+/// CPUs that can have caches of their own; further CPUs have none.
 pub const MAX_CPUS: usize = 16;
 
 const _: () = assert!(MAX_CPUS <= u32::BITS as usize);
@@ -27,7 +26,7 @@ impl DrainRequests {
         self.0.fetch_or(1 << cpu, Relaxed);
     }
 
-    /// Whether a CPU is asked, which stays so until it [takes](Self::take) the request.
+    /// Whether a CPU is asked; the request stays until the CPU [takes](Self::take) it.
     #[inline]
     pub(crate) fn is_asked(&self, cpu: usize) -> bool {
         self.0.load(Relaxed) >> cpu & 1 == 1

@@ -24,7 +24,7 @@ pub trait Lock<T>: Sync {
     /// Runs `f` with the value, alone. Never sleeps.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
 
-    /// Runs `f` with the value if the lock is free at once: for reports of faults, which may come from under it.
+    /// Runs `f` with the value if the lock is free: for reports of faults, whose cause may hold the lock.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
@@ -40,7 +40,7 @@ pub enum Mapping {
 /// What may be done to a mapped page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// Reading only: whoever writes is told by a fault.
+    /// Reading only: a write faults.
     Read,
     /// Reading and writing.
     ReadWrite,
@@ -51,11 +51,11 @@ pub trait Pinned {
     /// The CPU's number, from 0 on.
     fn cpu(&self) -> usize;
 
-    /// The number of the caches that the caller has to himself: the CPU's, but [`MAX_CPUS`](crate::MAX_CPUS), for none,
-    /// if the caller may have interrupted somebody who is pinned.
+    /// The index of the caches that only the caller uses now: the CPU's number, or [`MAX_CPUS`](crate::MAX_CPUS), for
+    /// no caches, in an interrupt that may have interrupted a pinned caller.
     ///
-    /// A kernel without interrupts returns [`cpu`](Self::cpu). Others best keep the number in a word per CPU, which an
-    /// interrupt changes that comes while somebody is pinned.
+    /// A kernel without interrupts returns [`cpu`](Self::cpu). Others keep the index in a word per CPU, which an
+    /// interrupt changes when it interrupts a pinned caller.
     fn cache_index(&self) -> usize;
 }
 
@@ -71,7 +71,7 @@ pub trait Platform: Sync + Sized + 'static {
     /// CPU of its own; it goes without caches.
     fn pin(&self) -> Option<Self::Pin>;
 
-    /// Pins the caller to `cpu` as if it ran there, if nobody does: to empty the caches of a CPU that has stopped.
+    /// Pins the caller to `cpu` as if it ran there, if no code runs there: to empty the caches of a CPU that stopped.
     fn pin_idle(&self, _cpu: usize) -> Option<Self::Pin> {
         None
     }
@@ -93,10 +93,10 @@ pub trait Platform: Sync + Sized + 'static {
 
     /// Sleeps until `ready` holds or a short while (some ten milliseconds) has passed. Process context only.
     ///
-    /// [`wake_waiters`](Self::wake_waiters) makes sleepers look at `ready` again.
+    /// [`wake_waiters`](Self::wake_waiters) makes each waiter evaluate `ready` again.
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool);
 
-    /// Wakes those that sleep in [`wait_for_memory`](Self::wait_for_memory). Any context.
+    /// Wakes the waiters in [`wait_for_memory`](Self::wait_for_memory). Any context.
     fn wake_waiters(&self);
 
     /// Maps pages from `at` on to `frames`, and returns how many that were: all, or as many as could be before a table
@@ -121,8 +121,8 @@ pub trait Platform: Sync + Sized + 'static {
     /// `each` is called under the lock of the page tables: it must neither lock nor take long.
     fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
 
-    /// Lets the `pages` pages from `at` on, all of which are mapped, be accessed in this way alone; splits large pages
-    /// of which they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
+    /// Sets how the `pages` pages from `at` on, all of which are mapped, may be accessed; splits large pages of which
+    /// they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
     ///
     /// # Errors
     /// Nothing was changed. [`MapError::TableMissing`]: add a zeroed frame to `spares` and call again.
@@ -138,7 +138,7 @@ pub trait Platform: Sync + Sized + 'static {
         Err(MapError::NotMapped)
     }
 
-    /// Whether the kernel itself lies in a part of `range`: its image, its page tables. No device is there.
+    /// Whether a part of `range` belongs to the kernel itself: its image, its page tables. No device is there.
     fn is_own(&self, _range: PfnRange) -> bool {
         false
     }
@@ -146,15 +146,15 @@ pub trait Platform: Sync + Sized + 'static {
     /// The frame that the page at `at` is mapped to.
     fn translate(&self, at: VirtAddr) -> Option<Pfn>;
 
-    /// Takes a page table out that maps part of `from..end` and is empty; its frame is the caller's after the flush.
-    /// `None` when every table maps something.
+    /// Unlinks an empty page table that maps part of `from..end`; after the flush the caller owns its frame. `None`
+    /// when every table maps something.
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)>;
 
     /// Whether [`flush`](Self::flush) may be called in any context: true where one CPU runs. Then GFP_ATOMIC reaches
-    /// what freed areas left behind too, down to the last page.
+    /// the lazy frames of freed areas too, down to the last page.
     const FLUSH_ANYWHERE: bool = false;
 
-    /// Drops every cached translation that `must_flush` tells of, and every cached way through page tables, on every
+    /// Drops every cached translation of `must_flush`, and every cached page-table entry on the way to them, on every
     /// CPU; ends with [`MustFlush::flushed`]. It may wait for other CPUs: process context, not pinned, without a lock
     /// held, unless [`FLUSH_ANYWHERE`](Self::FLUSH_ANYWHERE).
     fn flush(&self, must_flush: MustFlush);
@@ -163,7 +163,7 @@ pub trait Platform: Sync + Sized + 'static {
     /// context, pinned: it is for addresses that no other CPU uses.
     fn flush_local(&self, must_flush: MustFlush);
 
-    /// Tells the kernel log. Called without locks held, in any context.
+    /// Writes a report to the kernel log. Called without locks held, in any context.
     fn report(&self, report: &Report<'_>);
 
     /// Whether an allocation of 2^`order` pages may be tried at all; a place for fault injection.
@@ -171,7 +171,7 @@ pub trait Platform: Sync + Sized + 'static {
         true
     }
 
-    /// Called at every step of the way through a CPU's caches; a place for tests to interrupt.
+    /// Called between the steps that use a CPU's caches; a place for tests to interrupt.
     fn step(&self) {}
 
     /// Fills the page at `page` with zeros, the fastest way that the machine has. The caller owns the page.

@@ -1,24 +1,24 @@
-//! Who can give memory back when there is need.
+//! Shrinkers: the holders of memory that can be given back.
 //!
-//! The page allocator asks its shrinkers by this trait and knows none of them by name: slab caches, areas and whoever
-//! else holds memory that can be had again register themselves.
+//! The page allocator calls its shrinkers through this trait and knows none of them by name: slab caches, areas and
+//! other holders of memory that can be allocated again register themselves.
 
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
-/// Somebody who holds memory that can be given back when there is need. No call allocates anything.
+/// A holder of memory that can be given back when memory is short. No call allocates anything.
 pub trait Shrinker: Sync {
     /// Gives back what it can under these flags and returns how many pages that were. It starts I/O only if the flags
     /// have [`GfpFlags::IO`]. Process context; it may sleep.
     fn shrink(&'static self, gfp: GfpFlags) -> usize;
 
-    /// Gives back what is free but for a last step, such as a flush, and returns how many pages that were. Any context,
-    /// and no lock of the allocators is held: it is asked before an allocation is refused.
+    /// Gives back what is free except for a last step, such as a flush; returns how many pages that were. Any context,
+    /// no lock of the allocators held: the page allocator calls it before it refuses an allocation.
     fn settle(&'static self) -> usize {
         0
     }
 
-    /// Gives back everything that is not in use, however dear it will be to get again; returns how many pages that
+    /// Gives back all memory that is not in use, whatever it costs to allocate it again; returns how many pages that
     /// were. Process context. (`echo 3 > /proc/sys/vm/drop_caches`)
     fn purge(&'static self) -> usize {
         self.shrink(GfpFlags::KERNEL)
@@ -28,19 +28,19 @@ pub trait Shrinker: Sync {
 /// Shrinkers that can be registered: the allocators' own two, and eight more.
 const MAX_SHRINKERS: usize = 10;
 
-/// The shrinkers, in the order in which they came.
+/// The shrinkers, in the order of their registration.
 #[derive(Clone, Copy)]
 pub(crate) struct Shrinkers {
     registered: [Option<&'static dyn Shrinker>; MAX_SHRINKERS],
 }
 
 impl Shrinkers {
-    /// Nobody.
+    /// No shrinkers.
     pub(crate) const fn new() -> Self {
         Self { registered: [None; MAX_SHRINKERS] }
     }
 
-    /// Adds one; fails when there is no room.
+    /// Adds one; fails when the table is full.
     pub(crate) fn add(&mut self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
         let place = self.registered.iter_mut().find(|place| place.is_none()).ok_or(AllocError)?;
         *place = Some(shrinker);

@@ -52,7 +52,7 @@ impl RegionSet {
         if range.frames() == 0 {
             return Ok(());
         }
-        // Everything from `first` to `last` touches the new range and melts into it.
+        // Every range from `first` to `last` touches the new range and is merged into it.
         let first = self.ranges().partition_point(|held| held.end < range.start);
         let last = self.ranges().partition_point(|held| held.start <= range.end);
         let mut merged = range;
@@ -98,16 +98,16 @@ impl RegionSet {
         while self.insert(range).is_err() {
             let gap = |at: &usize| self.ranges[*at].start.as_u32() - self.ranges[*at - 1].end.as_u32();
             let Some(at) = (1..self.len).min_by_key(gap) else { return };
-            let melted = PfnRange::new(self.ranges[at - 1].start, self.ranges[at].end);
+            let merged = PfnRange::new(self.ranges[at - 1].start, self.ranges[at].end);
             self.drop_at(at);
-            self.ranges[at - 1] = melted;
+            self.ranges[at - 1] = merged;
         }
     }
 
     /// [`remove`](Self::remove) that is never refused: the smallest ranges go as well until [`ROOM`] is left for
     /// others. Returns how many frames went so.
     pub fn remove_or_drop(&mut self, range: PfnRange) -> usize {
-        // What is removed next has room in a set that leaves some; else the whole range that would fall into two goes.
+        // With some room left, the removal may split a range in two; otherwise the whole range goes.
         let mut lost = self.make_room();
         if self.remove(range).is_err() {
             lost += self.drop_at(self.ranges().partition_point(|held| held.end <= range.start)) - range.frames();

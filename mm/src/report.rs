@@ -1,6 +1,6 @@
-//! What the kernel log should hear about: refused calls, wrong frees, damage.
+//! Reports to the kernel log: refused calls, wrong frees, damage.
 //!
-//! Key types: [`Call`], which call it was and who made it; [`Report`], what happened in it.
+//! Key types: [`Call`], the call and its caller; [`Report`], what happened in it.
 
 use core::fmt;
 use core::panic::Location;
@@ -41,11 +41,11 @@ impl Call {
 /// What was found at an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Damage {
-    /// Somebody wrote before it.
+    /// A write before it.
     Before,
-    /// Somebody wrote behind it.
+    /// A write behind it.
     Behind,
-    /// Somebody wrote into it after it was freed.
+    /// A write into it after it was freed.
     AfterFree,
     /// The descriptor of its slab is damaged.
     Slab,
@@ -68,7 +68,7 @@ impl Damage {
 pub struct Dump {
     /// The first byte that is wrong, counted from the object's start.
     pub at: isize,
-    /// What stands there and behind it.
+    /// The bytes from there on.
     pub bytes: [u8; 8],
     /// How many of these bytes are known.
     pub len: usize,
@@ -97,7 +97,7 @@ pub enum Incident<'a> {
         /// The request's flags.
         gfp: GfpFlags,
     },
-    /// Somebody wrote where he must not, next to an object of a debugged cache or into a free one. It was repaired.
+    /// A stray write, next to an object of a debugged cache or into a free one. It was repaired.
     Damage {
         /// The cache.
         cache: &'a str,
@@ -105,7 +105,7 @@ pub enum Incident<'a> {
         addr: VirtAddr,
         /// What happened.
         damage: Damage,
-        /// The bytes that say so.
+        /// The damaged bytes.
         dump: Dump,
         /// Who allocated the object last, if that is remembered.
         allocated: Option<&'static Location<'static>>,

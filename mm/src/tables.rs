@@ -1,7 +1,7 @@
 //! Runs of pages in the kernel's page tables, and the tables that they need.
 //!
-//! [`PageTables`] stands on the page allocator: the platform writes entries, and where it lacks a table this part gets
-//! one. Areas, windows and whoever else maps pages share it.
+//! [`PageTables`] stands on the page allocator: the platform writes entries, and where it lacks a table this part
+//! allocates one. Areas and windows share it.
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,8 +36,8 @@ impl<P: Platform> PageTables<P> {
         Self { pages, count: AtomicUsize::new(0) }
     }
 
-    /// Maps pages from `at` on to `frames`, which are not none, with new page tables where they are missing; returns
-    /// how many that were. Fewer than all only after a failure, which has been reported. Process context.
+    /// Maps pages from `at` on to `frames`, at least one, with new page tables where they are missing; returns how many
+    /// that were. Fewer than all only after a failure, which has been reported. Process context.
     #[inline]
     pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> usize {
         match self.pages.platform().map(at, frames, mapping, &mut None) {
@@ -46,16 +46,16 @@ impl<P: Platform> PageTables<P> {
         }
     }
 
-    /// [`map`](Self::map) where something is in the way, and the first pages are mapped already.
+    /// [`map`](Self::map) where the first pages are mapped and the next could not be.
     #[cold]
     #[inline(never)]
     fn map_rest(&self, at: VirtAddr, frames: Frames<'_>, mut done: usize, mapping: Mapping, call: Call) -> usize {
         let mut spare = None;
         while done < frames.len() {
-            let here = at.add(done * PAGE_SIZE);
-            match self.pages.platform().map(here, frames.after(done), mapping, &mut spare) {
+            let next = at.add(done * PAGE_SIZE);
+            match self.pages.platform().map(next, frames.after(done), mapping, &mut spare) {
                 Ok(pages) => done += pages,
-                Err(error) => match self.make_way(error, here, frames.len() - done, call) {
+                Err(error) => match self.make_way(error, next, frames.len() - done, call) {
                     Ok(table) => spare = spare.or(table),
                     Err(Blocked::NoMemory) => break,
                     Err(Blocked::Mapped) => {
@@ -71,7 +71,7 @@ impl<P: Platform> PageTables<P> {
         done
     }
 
-    /// Does what a run waits for that could not go on: a new table, or that an empty one goes.
+    /// Lets a run go on after this error: allocates a table, or frees empty ones that are in the way.
     #[cold]
     #[inline(never)]
     fn make_way(&self, error: MapError, at: VirtAddr, pages: usize, call: Call) -> Result<Option<Pfn>, Blocked> {
@@ -84,7 +84,7 @@ impl<P: Platform> PageTables<P> {
         }
     }
 
-    /// Changes what may be done to mapped pages, with as many tables as it takes. Process context.
+    /// Changes the access rights of mapped pages, with as many new tables as that takes. Process context.
     ///
     /// # Errors
     /// Nothing was changed. [`MapError::TableMissing`]: no memory, which has been reported.

@@ -1,11 +1,11 @@
-//! Who owns an allocated block, where that must not be anybody.
+//! Who owns an allocated block that only its owner may free.
 
 /// The owner's tag of an allocated block: bits 10 to 15 of its page's word. Only its owner frees a tagged block.
 ///
-/// The owner has the tag set while the block is allocated, before anybody else knows of it.
+/// The page allocator sets the tag before it hands the block to its owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Tag {
-    /// Whoever has the address or the frame.
+    /// Any caller that has the address or the frame.
     #[default]
     None = 0,
     /// A vmalloc'ed area.
@@ -37,7 +37,7 @@ impl Tag {
         Self::Driver,
     ];
 
-    /// Why nobody else frees such a block, in a few words, as the kernel log shows it.
+    /// Why only the owner frees such a block, in a few words, as the kernel log shows it.
     pub const fn refusal(self) -> &'static str {
         match self {
             Self::None => "wrong owner",

@@ -299,7 +299,7 @@ fn a_report_names_cache_and_address() {
 fn the_allocators_own_objects_cannot_be_freed() {
     // Shows: K4
     let t = targets();
-    // Descriptors of areas, of large slabs and of caches lie in slabs too; whatever kfree is given, they stay.
+    // Descriptors of areas, of large slabs and of caches lie in slabs too; kfree frees none of them.
     let mut own = 0;
     let slabs = (1..32 * 256).map(Pfn::new).filter(|&frame| in_slab(*t.memory, frame));
     let addresses = slabs.flat_map(|frame| (0..PAGE_SIZE).step_by(8).map(move |offset| (frame, offset)));

@@ -34,7 +34,7 @@ fn kmalloc_is_rounded_aligned_and_not_cleared() {
         let real = memory.objects().ksize(object.as_ptr()).expect("a live object");
         assert!(real >= size && (size < 33 || real < 2 * size));
         assert_eq!(object.as_ptr() as usize % real, 0, "natural alignment");
-        // SAFETY: the object is ours and `real` bytes long.
+        // SAFETY: the test owns the object, which is `real` bytes long.
         unsafe { object.write_bytes(0xa5, real) };
         memory.kfree(object.as_ptr()).expect("a right free");
         let again = memory.kmalloc(size, KERNEL).expect("memory");

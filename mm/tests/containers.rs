@@ -1,4 +1,4 @@
-//! Vectors and strings as people expect them.
+//! Vectors and strings, compared with those of the standard library.
 //!
 //! What they hold is dropped once, whatever happens, and nothing leaks.
 
@@ -40,7 +40,7 @@ impl Drop for Value {
     }
 }
 
-/// Ten values in a vector, and who counts them.
+/// Ten values in a vector, and the counters of their drops.
 fn ten() -> (Vector<Value>, Rc<World>) {
     let world = Rc::new(World::default());
     world.drops.borrow_mut().resize(10, 0);

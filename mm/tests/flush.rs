@@ -1,4 +1,4 @@
-//! When TLBs are flushed, and that a flush which may wait for other CPUs comes only where somebody can wait.
+//! When TLBs are flushed, and where a flush may wait for other CPUs.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What stands before the slabs: magazines, their depot, and ways past them.
+//! Magazines of objects, their depots, and the ways past them.
 
 mod common;
 
@@ -130,7 +130,7 @@ fn a_cache_that_goes_takes_back_the_empty_magazines_of_other_cpus() {
         scope.spawn(|| {
             TestKernel::enter(*memory);
             let object = memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
-            sender.send(object.as_ptr() as usize).expect("somebody listens");
+            sender.send(object.as_ptr() as usize).expect("the receiver lives");
             // This CPU is in use, and keeps its magazines, until the cache is gone.
             gone.wait();
         });
@@ -214,7 +214,7 @@ fn without_memory_for_magazines_objects_are_served_from_slabs() {
     at_rest(*memory);
 }
 
-/// An object that somebody holds, with a mark at both ends.
+/// An allocated object, with a mark at both ends.
 struct Held {
     object: NonNull<u8>,
     size: usize,
@@ -222,14 +222,14 @@ struct Held {
     mark: u32,
 }
 
-// SAFETY: the object is plain memory that belongs to whoever has this.
+// SAFETY: the object is plain memory that the owner of this owns.
 unsafe impl Send for Held {}
 
 impl Held {
     fn new(object: NonNull<u8>, size: usize, cache: Option<CacheRef<HostPlatform>>, mark: u32) -> Self {
         let held = Self { object, size, cache, mark };
         held.ends().for_each(|end| {
-            // SAFETY: both ends lie in the object, which is ours.
+            // SAFETY: both ends lie in the object, which this owns.
             unsafe { end.write_unaligned(mark) };
         });
         held
@@ -243,7 +243,7 @@ impl Held {
     /// Checks the marks and frees the object.
     fn free(self, memory: Kernel) {
         // SAFETY: as in `new`.
-        assert!(self.ends().all(|end| unsafe { end.read_unaligned() } == self.mark), "somebody wrote into an object");
+        assert!(self.ends().all(|end| unsafe { end.read_unaligned() } == self.mark), "a stray write into an object");
         let freed = match self.cache {
             Some(cache) => memory.kmem_cache_free(cache, self.object),
             None => memory.kfree(self.object.as_ptr()),
@@ -265,7 +265,7 @@ fn run_object_model(seed: u64, steps: usize, debug: DebugFlags) {
     let mut rng = Rng::new(seed);
     let mut held: Vec<Held> = Vec::new();
     for step in 0..steps {
-        // The goal wanders, so that magazines fill, drain and trade.
+        // The goal changes, so that magazines fill, drain and trade.
         let goal = (step / 4000 * 7919) % 6000;
         let context = [Context::Process, Context::Atomic, Context::Interrupt][rng.below(12).saturating_sub(9)];
         let gfp = [KERNEL, ATOMIC, GfpFlags::USER, GfpFlags::BUFFER, ATOMIC | GfpFlags::DMA, KERNEL | GfpFlags::DMA]
@@ -317,7 +317,7 @@ fn run_object_model(seed: u64, steps: usize, debug: DebugFlags) {
     at_rest(*memory);
 }
 
-/// Whether a cache's objects are anybody's, not the allocators' own.
+/// Whether a cache is none of the allocators' own.
 fn is_public(cache: &CacheStats) -> bool {
     let name = cache.name.as_str();
     !(name.starts_with("magazine-") || ["kmem_cache", "slab", "vm_area"].contains(&name))

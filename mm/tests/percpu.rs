@@ -1,6 +1,4 @@
-//! What stands before the zones and behind them.
-//!
-//! Magazines, depots, cleared pages and shrinkers.
+//! The caches of pages: magazines, depots, cleared pages; and shrinkers.
 
 mod common;
 
@@ -12,7 +10,7 @@ use mm::own::Global;
 use mm::testing::{Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
 
-/// Takes and gives back a page and a block of eight: what an interrupt handler may do at any moment.
+/// Allocates and frees a page and a block of eight, as an interrupt handler may at any moment.
 fn handler() {
     let memory = TestKernel::memory();
     for order in [Order::ZERO, order(3)] {
@@ -140,7 +138,7 @@ fn pages_cleared_ahead_are_zero_and_still_free() {
     // SAFETY: the page is ours.
     unsafe { dirty.as_mut_ptr::<u8>().write_bytes(0xa5, PAGE_SIZE) };
     memory.free_page(dirty).expect("a right free");
-    assert!(!memory.pages().clear_ahead(), "nobody has asked for one");
+    assert!(!memory.pages().clear_ahead(), "no page was requested");
     want_cleared(*memory, 10);
     let cleared = (0..1000).take_while(|_| memory.pages().clear_ahead()).count();
     assert_eq!(cleared, 10);
@@ -285,7 +283,7 @@ fn run_page_model(seed: u64, steps: usize) {
     let mut rng = Rng::new(seed);
     let gfps = [KERNEL, ATOMIC, GfpFlags::USER, GfpFlags::BUFFER, ATOMIC | GfpFlags::DMA];
     for step in 0..steps {
-        // The goal wanders, so that the magazines fill, drain and trade.
+        // The goal changes, so that the magazines fill, drain and trade.
         let goal = (step / 5000 * 7919) % total;
         if rng.one_in(64) {
             bulk_and_back(*memory, &mut owners, rng.below(100));

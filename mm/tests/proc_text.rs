@@ -34,7 +34,7 @@ fn busy() -> mm::testing::Booted {
     memory.get_free_pages(KERNEL, order(7)).expect("memory");
     memory.vmalloc(700 * PAGE_SIZE).expect("memory");
     memory.ioremap(PhysAddr::new(0xfe00_0000), 5 * PAGE_SIZE).expect("addresses");
-    // What magazines and depots hold is free, but in no buddy list.
+    // Pages in magazines and depots are free, but in no buddy list.
     memory.drop_caches();
     memory
 }
@@ -100,7 +100,7 @@ Node 0, zone   Normal
     assert_eq!(on_cpu_n(*memory, |out| zoneinfo(&zones(*memory), out)), format!("{dma}{normal}"));
 }
 
-/// The text, with `N` for the number of the one CPU that has done something: it is whichever was free.
+/// The text, with `N` for the number of the one CPU that has done something: any that was free.
 fn on_cpu_n(memory: Kernel, write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
     let cpus: Vec<_> = memory.pages().cpu_stats().map(|stats| stats.cpu).collect();
     assert_eq!(cpus.len(), 1);

@@ -21,7 +21,7 @@ fn one_flush_does_for_many_areas() {
         memory.vfree(memory.vmalloc(1).expect("memory")).expect("a right free");
     }
     assert_eq!(flushes() - before, 10, "one for 64 areas");
-    // Pages count too: at most one in 32 of the machine's waits.
+    // Pages count too: at most one in 32 of the machine's is lazy.
     let before = flushes();
     for _ in 0..16 {
         memory.vfree(memory.vmalloc(pages(200)).expect("memory")).expect("a right free");
@@ -61,7 +61,7 @@ fn ranges_of_one_size_are_neighbours_although_other_sizes_come_between() {
     // Shows: K12
     let memory = boot(64);
     let mut others = Vec::new();
-    // 15 ranges are got in rows of 1, 2, 4 and 8.
+    // 15 ranges come in refills of 1, 2, 4 and 8.
     let areas: Vec<_> = (0..15)
         .map(|_| {
             let area = memory.vmalloc(pages(16)).expect("memory");
@@ -73,7 +73,7 @@ fn ranges_of_one_size_are_neighbours_although_other_sizes_come_between() {
         let row = &areas[row];
         assert!(row.windows(2).all(|two| two[1] == two[0].add(pages(17))), "{row:?}");
     }
-    // Where the lowest hole is too small for a row, there is none.
+    // Where the lowest hole is too small for a refill, there is none.
     memory.vfree(areas[3]).expect("a right free");
     memory.drop_caches();
     let end = others[14].add(pages(4));
@@ -93,7 +93,7 @@ fn a_cpu_keeps_only_so_many_ranges_of_one_size() {
         memory.validate().expect("valid");
     }
     memory.vm_unmap_aliases();
-    // The depot has room for as many. A few are neighbours that had no owner yet.
+    // The range pool has room for as many. A few are neighbours that had no owner yet.
     let kept = areas.iter().filter(|&&area| memory.areas().try_area_at(area).is_some()).count();
     assert!((490..=512).contains(&kept), "{kept}");
     at_rest(*memory);

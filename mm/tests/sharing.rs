@@ -1,4 +1,4 @@
-//! What CPUs do not share: objects, and lines of what describes them.
+//! CPUs share no objects, and no cache lines of their descriptors.
 
 mod common;
 

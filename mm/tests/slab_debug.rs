@@ -25,7 +25,7 @@ fn stats(memory: Kernel, name: &str) -> CacheStats {
     memory.objects().caches().find(|cache| cache.name.as_str() == name).expect("listed")
 }
 
-/// Writes one byte, counted from the object's start.
+/// Writes one byte at `at`, counted from the object's start.
 fn scribble(object: NonNull<u8>, at: isize, byte: u8) {
     // SAFETY: the byte lies in the object's slab, and the test is the only user of it.
     unsafe { object.as_ptr().wrapping_offset(at).write(byte) };

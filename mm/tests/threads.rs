@@ -20,11 +20,11 @@ fn construct(object: NonNull<u8>, _: &str, _: CtorFlags) {
 }
 
 fn destruct(object: NonNull<u8>, _: &str, _: CtorFlags) {
-    // SAFETY: as above; whoever had the object has put the word back.
+    // SAFETY: as above; the last owner has put the word back.
     assert_eq!(unsafe { object.cast::<u64>().read() }, 7);
 }
 
-/// Tells the other threads to stop when its owner is done, or has failed.
+/// Stops the other threads when its owner is done, or has failed.
 struct Stopper<'a>(&'a AtomicBool);
 
 impl Drop for Stopper<'_> {
@@ -139,7 +139,7 @@ impl Worker {
         }
     }
 
-    /// Makes a cache whose name other threads want too.
+    /// Creates a cache whose name other threads try to use too.
     fn create_and_destroy(&mut self) {
         let spec =
             CacheSpec { name: "contended", size: 500, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
@@ -173,7 +173,7 @@ fn threads_that_hammer_all_calls_lose_and_share_nothing() {
                 scope.spawn(move || Worker { memory, rng: Rng::new(seed), cache, held: Vec::new() }.run())
             };
             let workers: Vec<_> = (0..THREADS).map(worker).collect();
-            // Joined, a thread has given its CPU back; the scope's own end does not wait for that.
+            // A thread that was joined has given its CPU back; the scope's own end does not wait for that.
             workers.into_iter().for_each(|worker| worker.join().expect("a worker"));
         });
         memory.platform().take_reports();
@@ -193,7 +193,7 @@ fn wrong_frees_from_other_threads_harm_nobody() {
     // Shows: K4
     let memory = boot(24);
     let memory: Kernel = *memory;
-    // What the wrong frees are aimed at is held all the time; the pages around it come and go.
+    // The targets of the wrong frees stay allocated; the pages around them are allocated and freed.
     let block = memory.alloc_pages(KERNEL, order(3)).expect("memory");
     let object = memory.kmalloc(64, KERNEL).expect("memory").as_ptr() as usize;
     let start = (memory.pages().free_pages_total(), memory.pages().zone_stats(mm::ZoneKind::Normal).free);
@@ -275,16 +275,16 @@ fn of_several_frees_of_an_area_one_wins() {
     let memory = boot(24);
     let memory: Kernel = *memory;
     let start = blocks(memory);
-    // The areas are all made at the lowest address, so that a thread can guess it while one is still being filled.
+    // All areas start at the lowest address, so that a thread can free one while it is still being built.
     let lowest = memory.areas().start();
-    let (stop, stolen, own) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (stop, others, own) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let thief = scope.spawn(|| {
+        let other = scope.spawn(|| {
             while !stop.load(SeqCst) {
                 if memory.vfree(lowest).is_ok() {
-                    // The range is at hand for this CPU; the next area is to be made there too.
+                    // This CPU keeps the free range; the next area is to be made there too.
                     memory.drop_caches();
-                    stolen.fetch_add(1, SeqCst);
+                    others.fetch_add(1, SeqCst);
                 }
             }
         });
@@ -295,16 +295,16 @@ fn of_several_frees_of_an_area_one_wins() {
             assert_eq!(area, lowest);
             freed += usize::from(memory.vfree(area).is_ok());
             memory.drop_caches();
-            while freed + stolen.load(SeqCst) < round {
+            while freed + others.load(SeqCst) < round {
                 std::thread::yield_now();
             }
         }
         own.store(freed, SeqCst);
         drop(stopper);
-        // Joined, it has given its CPU back.
-        thief.join().expect("the thief");
+        // A thread that was joined has given its CPU back.
+        other.join().expect("no panic");
     });
-    assert_eq!(own.load(SeqCst) + stolen.load(SeqCst), 400, "each area was freed once");
+    assert_eq!(own.load(SeqCst) + others.load(SeqCst), 400, "each area was freed once");
     memory.platform().take_reports();
     memory.drop_caches();
     assert_eq!(blocks(memory), start);

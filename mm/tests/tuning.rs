@@ -1,4 +1,4 @@
-//! What a write to /proc/slabinfo sets: sizes of magazines and of refills.
+//! A write to /proc/slabinfo sets the sizes of magazines and of refills.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn magazines_can_be_made_smaller_larger_and_none() {
         ("test", 4, 8, TuneError::BadNumbers),
         ("test", 4, 0, TuneError::BadNumbers),
         ("test", 129, 4, TuneError::TooMany),
-        ("nobody", 4, 2, TuneError::NoSuchCache),
+        ("none", 4, 2, TuneError::NoSuchCache),
         ("kmem_cache", 4, 2, TuneError::NoSuchCache),
     ];
     for (name, limit, batch, error) in wrong {

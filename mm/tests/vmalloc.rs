@@ -101,7 +101,7 @@ fn the_address_range_can_be_filled_exactly() {
 #[test]
 fn the_lowest_hole_that_fits_is_taken_even_if_it_fits_exactly() {
     let memory = boot(16);
-    // Sizes that have no bucket, so that each range is the lowest one.
+    // Sizes that have no quantum cache, so that each range is the lowest one.
     let sizes = [40, 33, 50, 33, 36, 33, 50, 33];
     let areas = sizes.map(|count| memory.vmalloc(pages(count)).expect("memory"));
     for hole in [0, 2, 4, 6] {
@@ -240,7 +240,7 @@ fn a_freed_area_is_not_found() {
 fn large_device_memory_is_mapped_by_large_pages() {
     // Shows: K16
     let memory = boot(64);
-    // A table in the way: it goes first.
+    // An empty table is in the way: it is freed first.
     let small = memory.ioremap(DEVICE, pages(600)).expect("addresses");
     memory.iounmap(small).expect("a right free");
     memory.vm_unmap_aliases();

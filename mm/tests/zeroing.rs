@@ -37,7 +37,7 @@ fn is_soiled(memory: Kernel, block: Pfn, order: Order) -> bool {
     (0..order.pages()).all(soiled)
 }
 
-/// Soils all memory that requests of any kind can get, and gives it back.
+/// Writes to all memory that requests of any kind can get, and frees it.
 fn soil_all(memory: Kernel) {
     let pages = common::hoard(memory, ATOMIC | GfpFlags::HIGHMEM);
     pages.iter().for_each(|&page| soil(memory, page, Order::ZERO));
@@ -82,7 +82,7 @@ fn pages_are_zeroed_when_they_are_freed() {
             soil(*memory, block, order);
             assert!(memory.get_page(block));
             memory.free_frames(block, order).expect("a right free");
-            assert!(is_soiled(*memory, block, order), "somebody else still has it");
+            assert!(is_soiled(*memory, block, order), "it still has another owner");
             memory.free_frames(block, order).expect("a right free");
             assert!(is_clean(*memory, block, order), "{order:?} {gfp:?}");
         }

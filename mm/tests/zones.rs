@@ -1,4 +1,4 @@
-//! GFP flags and zones: who is served from where, down to which floor.
+//! GFP flags and zones: which zones serve a request, down to which floor.
 //!
 //! And what happens when memory is short.
 
@@ -150,7 +150,7 @@ fn a_sleeper_is_woken_by_a_free_in_another_thread() {
     let sleeps = memory.pages().events().sleeps;
     let start = Instant::now();
     std::thread::scope(|scope| {
-        let sleeper = scope.spawn(|| {
+        let waiter = scope.spawn(|| {
             TestKernel::enter(memory);
             memory.alloc_pages(KERNEL, Order::ZERO)
         });
@@ -158,10 +158,10 @@ fn a_sleeper_is_woken_by_a_free_in_another_thread() {
             std::thread::yield_now();
         }
         give(memory, pages.pop());
-        let page = sleeper.join().expect("no panic").expect("a page was freed");
+        let page = waiter.join().expect("no panic").expect("a page was freed");
         pages.push(page);
     });
-    assert!(start.elapsed() < nap, "nobody woke the sleeper");
+    assert!(start.elapsed() < nap, "no free woke the waiter");
     give(memory, pages);
     common::at_rest(memory);
 }
@@ -169,38 +169,38 @@ fn a_sleeper_is_woken_by_a_free_in_another_thread() {
 #[test]
 fn sleepers_are_served_in_the_order_in_which_they_came() {
     // Shows: S3
-    const SLEEPERS: usize = 5;
+    const WAITERS: usize = 5;
     let memory = boot(8);
     let memory: Kernel = *memory;
     let mut pages = hoard(memory, KERNEL);
     memory.platform().set_nap(Duration::from_secs(20));
     std::thread::scope(|scope| {
-        let sleepers: Vec<_> = (0..SLEEPERS)
+        let waiters: Vec<_> = (0..WAITERS)
             .map(|_| {
                 let sleeps = memory.pages().events().sleeps;
-                let sleeper = scope.spawn(|| {
+                let waiter = scope.spawn(|| {
                     TestKernel::enter(memory);
                     memory.alloc_pages(KERNEL, Order::ZERO)
                 });
                 wait_for(|| memory.pages().events().sleeps > sleeps);
-                sleeper
+                waiter
             })
             .collect();
-        // Each page that comes back goes to the one that has waited longest, however often the others look.
-        for turn in 0..SLEEPERS {
+        // Each page that comes back goes to the waiter that came first, however often the others try.
+        for turn in 0..WAITERS {
             give(memory, pages.pop());
-            wait_for(|| sleepers[turn].is_finished());
+            wait_for(|| waiters[turn].is_finished());
             memory.platform().wake_waiters();
-            assert!(sleepers[turn + 1..].iter().all(|sleeper| !sleeper.is_finished()));
+            assert!(waiters[turn + 1..].iter().all(|waiter| !waiter.is_finished()));
         }
-        pages.extend(sleepers.into_iter().map(|sleeper| sleeper.join().expect("no panic").expect("its page")));
+        pages.extend(waiters.into_iter().map(|waiter| waiter.join().expect("no panic").expect("its page")));
     });
     give(memory, pages);
     common::at_rest(memory);
 }
 
 #[test]
-fn a_sleeper_that_nothing_would_help_holds_nobody_up() {
+fn a_waiter_that_the_free_memory_does_not_serve_delays_no_other() {
     let memory = boot(20);
     let memory: Kernel = *memory;
     let mut pages = hoard(memory, KERNEL);
@@ -210,12 +210,12 @@ fn a_sleeper_that_nothing_would_help_holds_nobody_up() {
     std::thread::scope(|scope| {
         let [dma, any] = [KERNEL | DMA, KERNEL].map(|gfp| {
             let sleeps = memory.pages().events().sleeps;
-            let sleeper = scope.spawn(move || {
+            let waiter = scope.spawn(move || {
                 TestKernel::enter(memory);
                 memory.alloc_pages(gfp, Order::ZERO)
             });
             wait_for(|| memory.pages().events().sleeps > sleeps);
-            sleeper
+            waiter
         });
         give(memory, [normal]);
         pages.push(any.join().expect("no panic").expect("a page of its zone was freed"));

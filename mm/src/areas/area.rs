@@ -17,7 +17,7 @@ pub enum AreaKind {
     Vmalloc,
     /// Device memory that starts at this page-aligned address.
     Ioremap(PhysAddr),
-    /// Pages that somebody has elsewhere too.
+    /// Pages that another owner keeps.
     Vmap,
 }
 
@@ -61,7 +61,7 @@ impl Fit {
 
 /// What an area is for: [`AreaKind`] without its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Purpose {
+pub(super) enum Purpose {
     Vmalloc = 0,
     Ioremap = 1,
     Vmap = 2,
@@ -75,14 +75,14 @@ impl Purpose {
     }
 }
 
-/// Whose an area's addresses are.
+/// Who owns an area's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AreaState {
-    /// Somebody's who builds it: it cannot be freed.
+    /// The call that builds the area: it cannot be freed.
     Closed,
-    /// Its owner's, or somebody's who frees it at this moment.
+    /// Its owner, or the call that is freeing it.
     Open,
-    /// Nobody's: they wait for the flush that covers them, or for the next owner.
+    /// No owner: they are lazy, or free for the next owner.
     Free,
 }
 
@@ -93,7 +93,8 @@ const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
-/// Where an area has its entry in the index.
+
+/// The place of an area's entry in the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct IndexSlot(u16);
 
@@ -112,21 +113,21 @@ impl IndexSlot {
     }
 }
 
-/// The descriptor of an area. It stays in the tree while the area's range waits for its next owner.
+/// The descriptor of an area. It stays in the tree while the area is free.
 ///
-/// What each owner needs comes first, and shares a cache line.
+/// The fields that every owner uses come first, in one cache line.
 #[repr(C)]
 pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
-    pub(crate) pages: usize,
+    pub(super) pages: usize,
     /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so
     /// that no reader sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
-    /// The next area of the queue that this one waits in; that queue's owner's.
+    /// The next area of the chain that this one is in; used by the owner of the chain.
     pub(super) next: Cell<Option<AreaRef>>,
-    /// Its place in the index: of whoever closed the area; while it is open, of who has the tree's lock.
+    /// Its place in the index; used by the call that closed the area, and while it is open under the tree's lock.
     pub(super) slot: Cell<IndexSlot>,
     /// The level in the tree: 1 for a leaf.
     pub(super) level: Cell<u8>,
@@ -138,8 +139,8 @@ pub(crate) struct VmArea {
     pub(super) max_gap: Cell<usize>,
 }
 
-/// An area that exists. The cells of the tree are used under the tree's lock only, the others by who is said to own
-/// them.
+/// An area that exists. The cells of the tree are used under the tree's lock only, the others by the owner that each
+/// field names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AreaRef(NonNull<VmArea>);
 
@@ -161,7 +162,7 @@ impl AreaRef {
     ///
     /// # Safety
     /// `at` must be aligned and valid for a `VmArea` that nothing else uses until the area goes.
-    pub(crate) unsafe fn init(at: NonNull<u8>, area: VmArea) -> Self {
+    pub(super) unsafe fn init(at: NonNull<u8>, area: VmArea) -> Self {
         let at = at.cast::<VmArea>();
         // SAFETY: the contract promises room and alignment.
         unsafe { at.write(area) };
@@ -169,26 +170,26 @@ impl AreaRef {
     }
 
     /// The descriptor's address.
-    pub(crate) fn ptr(self) -> NonNull<u8> {
+    pub(super) fn ptr(self) -> NonNull<u8> {
         self.0.cast()
     }
 }
 
-/// A place for an area, written by one at a time.
-pub(crate) struct AreaLink(AtomicPtr<VmArea>);
+/// A place for an area, written by one CPU at a time.
+pub(super) struct AreaLink(AtomicPtr<VmArea>);
 
 impl AreaLink {
     /// No area.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> Option<AreaRef> {
+    pub(super) fn get(&self) -> Option<AreaRef> {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
     }
 
-    /// Sets it; what was there before.
+    /// Sets it; returns the area that was there before.
     pub(super) fn replace(&self, area: Option<AreaRef>) -> Option<AreaRef> {
         let before = self.get();
         self.set(area);
@@ -196,14 +197,14 @@ impl AreaLink {
     }
 
     #[inline]
-    pub(crate) fn set(&self, area: Option<AreaRef>) {
+    pub(super) fn set(&self, area: Option<AreaRef>) {
         self.0.store(area.map_or(core::ptr::null_mut(), |area| area.0.as_ptr()), Relaxed);
     }
 }
 
 impl VmArea {
     /// A descriptor that is in no tree yet, of a free area.
-    pub(crate) fn new(start: VirtAddr, pages: usize) -> Self {
+    pub(super) fn new(start: VirtAddr, pages: usize) -> Self {
         Self {
             start,
             pages,
@@ -220,15 +221,15 @@ impl VmArea {
         }
     }
 
-    /// Gives an area that is the caller's alone a purpose. It is closed.
+    /// Gives an area that only the caller uses a purpose. It is closed then.
     #[inline]
     pub(super) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
         self.word.store(CLOSED | kind.bits(), Relaxed);
     }
 
-    /// Opens an area that was assigned and is the caller's alone. Returns the purpose as it stands in words beside a
-    /// page's address.
+    /// Opens an area that was assigned and that only the caller uses. Returns the purpose as it stands in words beside
+    /// a page's address.
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);
@@ -237,11 +238,11 @@ impl VmArea {
     }
 
     /// Closes an open area that is not in the index. Under the tree's lock.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
     }
 
-    /// Makes an area free that is the caller's alone.
+    /// Makes an area free that only the caller uses.
     #[inline]
     pub(super) fn set_free(&self) {
         self.word.store(self.word.load(Relaxed) | FREE, Relaxed);
@@ -249,7 +250,7 @@ impl VmArea {
 
     /// What the area shows.
     #[inline]
-    pub(crate) fn kind(&self) -> AreaKind {
+    pub(super) fn kind(&self) -> AreaKind {
         let word = self.word.load(Relaxed);
         match purpose_in(word) {
             Purpose::Ioremap => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
@@ -260,19 +261,19 @@ impl VmArea {
 
     /// What the area is for.
     #[inline]
-    pub(crate) fn purpose(&self) -> Purpose {
+    pub(super) fn purpose(&self) -> Purpose {
         purpose_in(self.word.load(Relaxed))
     }
 
-    /// Who asked for it last.
-    pub(crate) fn caller(&self) -> &'static Location<'static> {
+    /// The last caller that allocated it.
+    pub(super) fn caller(&self) -> &'static Location<'static> {
         // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
         unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
     }
 
-    /// Whose it is.
+    /// Who owns its addresses.
     #[inline]
-    pub(crate) fn state(&self) -> AreaState {
+    pub(super) fn state(&self) -> AreaState {
         match self.word.load(Acquire) & STATE {
             OPEN => AreaState::Open,
             FREE => AreaState::Free,
@@ -294,7 +295,7 @@ impl VmArea {
 
     /// First address after the guard page.
     #[inline]
-    pub(crate) fn end(&self) -> VirtAddr {
+    pub(super) fn end(&self) -> VirtAddr {
         self.start.add(self.bytes() + PAGE_SIZE)
     }
 }

@@ -1,27 +1,27 @@
 //! Chains of free areas, by the links in their descriptors.
 //!
-//! Links and counts are atomics, read and written Relaxed by whoever owns the chain.
+//! Links and counts are atomics, read and written Relaxed by the owner of the chain.
 
 use crate::areas::area::{AreaLink, AreaRef, AreaState};
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// A chain of free areas; the link of the last one leads nowhere.
-pub(crate) struct AreaChain {
+/// A chain of free areas; the link of the last one does not count.
+pub(super) struct AreaChain {
     first: AreaLink,
-    /// Says nothing if there is no first one.
+    /// Not valid if there is no first one.
     last: AreaLink,
     count: AtomicU32,
 }
 
 impl AreaChain {
     /// No areas.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { first: AreaLink::new(), last: AreaLink::new(), count: AtomicU32::new(0) }
     }
 
     /// Areas in it.
     #[inline]
-    pub(crate) fn len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         self.count.load(Relaxed)
     }
 
@@ -38,7 +38,7 @@ impl AreaChain {
     }
 
     /// Adds a free area at the end.
-    pub(crate) fn push(&self, area: AreaRef) {
+    pub(super) fn push(&self, area: AreaRef) {
         let one = Self::new();
         one.push_first(area);
         self.append(&one);
@@ -46,7 +46,7 @@ impl AreaChain {
 
     /// Takes the first area.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<AreaRef> {
+    pub(super) fn pop(&self) -> Option<AreaRef> {
         let area = self.first.get()?;
         self.first.set(area.next.get());
         self.count.store(self.len().wrapping_sub(1), Relaxed);
@@ -57,7 +57,7 @@ impl AreaChain {
         self.last.get().filter(|_| self.first.get().is_some())
     }
 
-    /// Takes all areas of another chain over: behind an own one, or before all.
+    /// Moves all areas of another chain here: behind the area `behind`, or before all.
     pub(super) fn splice(&self, behind: Option<AreaRef>, others: &Self) {
         let (Some(first), Some(last)) = (others.first.get(), others.last()) else { return };
         let next = match behind {
@@ -73,12 +73,12 @@ impl AreaChain {
         others.count.store(0, Relaxed);
     }
 
-    /// Takes all areas of another chain over, behind the own ones.
+    /// Moves all areas of another chain here, to the end.
     pub(super) fn append(&self, others: &Self) {
         self.splice(self.last(), others);
     }
 
-    /// Takes all areas of another chain over, behind all that begin below the first of them.
+    /// Moves all areas of another chain here, behind all that start below the first of them.
     pub(super) fn sort_in(&self, others: &Self) {
         let below = |area: &AreaRef| others.first.get().is_some_and(|first| area.start < first.start);
         let behind = self.last().filter(below).or_else(|| self.iter().take_while(below).last());
@@ -89,7 +89,7 @@ impl AreaChain {
         core::iter::successors(self.first.get(), |area| area.next.get())
     }
 
-    /// Whether these are as many as counted, free, and `are_right`.
+    /// Whether the areas are as many as counted, free, and `are_right`.
     pub(super) fn is_sound(&self, are_right: impl Fn(AreaRef) -> bool) -> bool {
         let right = |area: AreaRef| area.state() == AreaState::Free && are_right(area);
         let (count, last) = (self.iter().count(), self.iter().last());

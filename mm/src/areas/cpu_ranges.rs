@@ -1,17 +1,16 @@
-//! Ranges that nobody has, and frames that go with them, as one CPU keeps them.
+//! The free ranges of one CPU, and the frames that were mapped there.
 //!
-//! Key types: [`CpuRanges`], one for each CPU. A freed area keeps its descriptor and its place in the tree, and waits
-//! in the quantum cache of its size, to be taken in a few steps, without a walk through the tree. An empty cache is
-//! refilled with ranges that follow one another.
+//! Key types: [`CpuRanges`], one for each CPU. A freed area keeps its descriptor and its place in the tree, and goes to
+//! the quantum cache of its size, which hands it out again without a walk through the tree. An empty cache is refilled
+//! with ranges that follow one another.
 //!
-//! No range may have a new owner before the TLBs are flushed, and one flush does for many. What was freed since the
-//! last one is *lazy*, and so are the frames that were mapped there. Lazy areas wait in one chain, and leave it
-//! together to be flushed; after that each goes to its quantum cache. Who frees ascending addresses gets them back
-//! ascending.
+//! No range may have a new owner before the TLBs are flushed, and one flush serves many. An area freed since the last
+//! flush is *lazy*, and so are the frames that were mapped there. Lazy areas form one chain and are flushed together;
+//! after that each goes to its quantum cache. A caller that frees ascending addresses is given ascending ones again.
 //!
-//! Who may touch a CPU's ranges: the thread that is pinned to the CPU, and an interrupt only if it did not come in
-//! between ([`cache_index`](crate::platform::Pinned::cache_index)). Its words are atomics, read and written Relaxed, so
-//! that others may look at the counts.
+//! Who may touch a CPU's ranges: the thread that is pinned to the CPU, and an interrupt only if it has not interrupted
+//! such a thread ([`cache_index`](crate::platform::Pinned::cache_index)). The words are atomics, read and written
+//! Relaxed, so that other CPUs may read the counts.
 //!
 //! Invariants (checked by [`CpuRanges::validate`]): every area here is `Free`; each is lazy or in the cache of its
 //! size; all are as many as counted.
@@ -23,11 +22,11 @@ use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::flush::MustFlush;
 use crate::page::{BlockChain, ChainCell, PageMap, Word};
 
-/// Areas that wait for a flush, at most.
+/// Lazy areas of a CPU, at most.
 const LAZY_AREAS: usize = 64;
 
-/// What waits for a flush, taken out.
-#[must_use = "the frames and areas are nobody's until they are given back"]
+/// The lazy areas and frames of a CPU, taken out to be flushed.
+#[must_use = "the frames and areas are leaked unless they are given back"]
 pub(super) struct Lazy {
     /// The areas, the last one first.
     last: AreaRef,
@@ -39,7 +38,7 @@ pub(super) struct Lazy {
 }
 
 impl Lazy {
-    /// The only area, if there is just one: few pages are worth being flushed one by one.
+    /// The only area, if there is just one: it is flushed page by page.
     pub(super) fn single(&self) -> Option<AreaRef> {
         (self.count == 1).then_some(self.last)
     }
@@ -68,7 +67,7 @@ pub(super) struct CpuRanges {
 }
 
 impl CpuRanges {
-    /// Nothing at hand.
+    /// No ranges.
     pub(super) const fn new() -> Self {
         Self {
             lazy: AreaLink::new(),
@@ -79,31 +78,31 @@ impl CpuRanges {
         }
     }
 
-    /// Takes a range of exactly `pages` pages and a guard page, one of 2 MiB at a multiple of that; the area is the
-    /// caller's alone, and still `Free`.
+    /// Takes a range of exactly `pages` pages and a guard page, one of 2 MiB at a multiple of that; only the caller
+    /// uses the area, which is still `Free`.
     #[inline]
     pub(super) fn take(&self, pages: usize) -> Option<AreaRef> {
         self.caches[size_quantum(pages)?].take()
     }
 
-    /// How many ranges of `pages` pages it is time to get at once: more, the more often there was none.
+    /// How many ranges of `pages` pages to get at once: twice as many each time that there was none.
     pub(super) fn plan_refill(&self, pages: usize) -> u32 {
         size_quantum(pages).map_or(1, |index| self.caches[index].plan_refill(pages))
     }
 
-    /// Leaves ranges of `pages` pages that no TLB knows, to be taken first. Says whether there was room for them.
+    /// Adds ranges of `pages` pages that no TLB shows, to be taken first. Says whether there was room for them.
     pub(super) fn refill(&self, pages: usize, ranges: &AreaChain) -> bool {
         size_quantum(pages).is_some_and(|index| self.caches[index].refill(ranges))
     }
 
-    /// The frames that wait for the flush.
+    /// The lazy frames.
     #[inline]
     pub(super) fn frames(&self) -> BlockChain {
         self.frames.get()
     }
 
-    /// Sets the frames that wait for the flush: those that did, and others before them, of so many pages. Returns the
-    /// pages that wait.
+    /// Sets the lazy frames: those that [`frames`](Self::frames) returned, and before them others of so many pages.
+    /// Returns the lazy pages.
     #[inline]
     pub(super) fn add_frames(&self, frames: BlockChain, pages: usize) -> usize {
         self.frames.set(frames);
@@ -112,8 +111,8 @@ impl CpuRanges {
         pages
     }
 
-    /// Leaves an area whose entries are cleared until the flush, which covers `must_flush` too. Says whether that
-    /// should come at once, because enough areas wait.
+    /// Makes an area lazy whose page-table entries are cleared; the flush of lazy areas covers `must_flush` too. Says
+    /// whether that should come at once, because enough areas are lazy.
     #[inline]
     pub(super) fn defer(&self, area: AreaRef, must_flush: MustFlush) -> bool {
         debug_assert!(must_flush.start() >= area.start && must_flush.end() <= area.end());
@@ -126,7 +125,7 @@ impl CpuRanges {
         areas >= LAZY_AREAS
     }
 
-    /// Takes out what is lazy, if anything is.
+    /// Takes the lazy areas and frames out, if there are any.
     pub(super) fn take_lazy(&self) -> Option<Lazy> {
         let last = self.lazy.replace(None)?;
         let (count, pages) = (self.lazy_areas.load(Relaxed), self.lazy_pages.load(Relaxed));
@@ -135,7 +134,7 @@ impl CpuRanges {
         Some(Lazy { last, count, frames: self.frames.take(), pages })
     }
 
-    /// Brings areas that no TLB knows any more into the quantum caches; returns those for which there is no room.
+    /// Puts areas that no TLB shows any more into the quantum caches; returns those for which there is no room.
     pub(super) fn put(&self, lazy: &Lazy) -> AreaChain {
         let by_size = [const { AreaChain::new() }; QUANTA];
         let (surplus, mut touched, mut next) = (AreaChain::new(), 0_u64, Some(lazy.last));
@@ -157,27 +156,27 @@ impl CpuRanges {
         surplus
     }
 
-    /// Takes all ranges that are not lazy out.
+    /// Moves all ranges that are not lazy to `into`.
     pub(super) fn take_all(&self, into: &AreaChain) {
         self.caches.iter().for_each(|cache| cache.take_all(into));
     }
 
-    /// Pages of memory that wait with the lazy areas. Exact on the own CPU, a moment old from elsewhere.
+    /// Pages of lazy frames. Exact on the own CPU, a moment old on another.
     pub(super) fn lazy_pages(&self) -> usize {
         self.lazy_pages.load(Relaxed)
     }
 
-    /// Whether there are ranges here. Exact on the own CPU, a moment old from elsewhere.
+    /// Whether there are ranges here. Exact on the own CPU, a moment old on another.
     pub(super) fn holds_ranges(&self) -> bool {
         self.lazy_areas.load(Relaxed) > 0 || self.caches.iter().any(|cache| cache.len() > 0)
     }
 
-    /// Whether areas here are lazy. Exact on the own CPU, a moment old from elsewhere.
+    /// Whether areas here are lazy. Exact on the own CPU, a moment old on another.
     pub(super) fn is_any_lazy(&self) -> bool {
         self.lazy_areas.load(Relaxed) > 0
     }
 
-    /// Checks the invariants above; returns the one that is broken. Needs the CPU at rest.
+    /// Checks the invariants above; returns the one that is broken. No call may run on the CPU.
     pub(super) fn validate(&self, map: &PageMap, frame_is_right: impl Fn(Word) -> bool) -> Result<(), &'static str> {
         if !self.caches.iter().enumerate().all(|(index, cache)| cache.is_sound(index)) {
             return Err("a quantum cache holds a range that is not free, not of its size or not counted");

@@ -16,7 +16,7 @@ impl<P: Platform> AreaAllocator<P> {
         self.reserve_area(Fit::pages(pages), AreaKind::Vmap, Call::here(&"take_empty")).map(|area| self.open(area))
     }
 
-    /// Gives a range from [`take_empty`](Self::take_empty) back. Process context only.
+    /// Frees a range from [`take_empty`](Self::take_empty). Process context only.
     #[doc(hidden)]
     #[track_caller]
     pub fn free_empty(&'static self, addr: VirtAddr) -> Result<(), FreeError> {

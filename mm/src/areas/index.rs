@@ -1,26 +1,26 @@
-//! Areas by their first address, in front of the tree.
+//! The area index: areas by their first address.
 //! Most frees find their area here, without the tree and its lock.
 //!
-//! Key types: [`AreaIndex`]: a table by the hash of the address, two places for each, in front of the tree. An entry
-//! says which area it has and whether that is open, in one word: of all who free an area at once, the one wins that
-//! closes this word. The entry is closed then, until the area is opened for its next owner. The state in the area's
-//! descriptor follows when the area is free: until then it says that the area is open.
+//! Key types: [`AreaIndex`], a table by the hash of the address with two places for each hash. An entry says in one
+//! word which area it has and whether that is open: of all calls that free an area at once, the one that closes this
+//! word wins. The entry stays closed until the area is opened for its next owner. The state in the area's descriptor
+//! follows when the area is free: until then it says that the area is open.
 //!
-//! Areas whose places others have taken are not here; their state is changed under the tree's lock. That lock is also
-//! needed to give a place to another area, and only that of an open one is ever taken: a closed one is at work, or
-//! waits with its place for the next owner. Where no place can be taken, a new area has none and is freed by way of the
-//! tree. An area has left before its descriptor goes.
+//! Areas that have lost their places to others are not here; their state changes under the tree's lock. That lock is
+//! also needed to give a place to another area, and only an open area loses its place: a closed one is being built or
+//! freed, or is free and keeps its place for the next owner. Where both places are closed, a new area has no place and
+//! is freed through the tree. An area leaves the index before its descriptor is freed.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Purpose};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
-/// log2 of the number of sets. Few where schedules are explored, so that places are fought for.
+/// log2 of the number of sets. Few where schedules are explored, so that areas compete for places.
 const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
 const SETS: usize = 1 << BITS;
 /// Places of a set: half a cache line.
 const WAYS: usize = 2;
-/// A place fits into 16 bits, and there is a number for none.
+/// A place fits into 16 bits, and one number is left for none.
 const _: () = assert!(SETS * WAYS < u16::MAX as usize);
 /// No area.
 const NONE: usize = 0;
@@ -40,39 +40,39 @@ impl Entry {
     }
 }
 
-/// Areas that can be found in a few steps.
-pub(crate) struct AreaIndex {
+/// Areas by their first address, as far as they have places.
+pub(super) struct AreaIndex {
     entries: [[Entry; WAYS]; SETS],
 }
 
 impl AreaIndex {
     /// No areas.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
         }
     }
 
-    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; it is the
-    /// caller's then.
+    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; then only the
+    /// caller uses it.
     #[inline]
-    pub(crate) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+    pub(super) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
         let open = addr.as_usize() | purpose.bits();
         let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Relaxed) == open)?;
         entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed).ok()?;
-        // The entry of a closed area is changed by its owner alone.
+        // Only the call that closed an area changes its entry.
         entry.area.get()
     }
 
     /// Whether an area that is in the tree is here too. Under the tree's lock.
-    pub(crate) fn knows(&self, area: AreaRef) -> bool {
+    pub(super) fn knows(&self, area: AreaRef) -> bool {
         self.entry_of(area).is_some()
     }
 
-    /// Opens an area that was assigned and is the caller's alone, and its entry if it has one. Returns its address.
+    /// Opens an area that was assigned and that only the caller uses, and its entry if any. Returns its address.
     #[inline]
-    pub(crate) fn open(&self, area: AreaRef) -> VirtAddr {
-        // Once it is open, somebody else may close it, only then get it an entry, and even forget it.
+    pub(super) fn open(&self, area: AreaRef) -> VirtAddr {
+        // Read before it is open: then another CPU may close it, give it an entry, and even free its descriptor.
         let (entry, start) = (self.entry_of(area), area.start);
         let bits = area.open();
         if let Some(entry) = entry {
@@ -81,8 +81,8 @@ impl AreaIndex {
         start
     }
 
-    /// Adds a closed area, if a place for it can be had. Under the tree's lock.
-    pub(crate) fn add(&self, area: AreaRef) {
+    /// Adds an area, with a closed entry, if a place is empty or its area open. Under the tree's lock.
+    pub(super) fn add(&self, area: AreaRef) {
         let set = self.set(area.start);
         let places = || set * WAYS..(set + 1) * WAYS;
         let empty = places().find(|&place| self.entry(place).word.load(Relaxed) == NONE);
@@ -96,15 +96,15 @@ impl AreaIndex {
         entry.word.store(area.start.as_usize() | CLOSED, Release);
     }
 
-    /// Takes a closed area out that the caller takes out of the tree. Under the tree's lock.
-    pub(crate) fn remove(&self, area: AreaRef) {
+    /// Removes a closed area, which the caller removes from the tree. Under the tree's lock.
+    pub(super) fn remove(&self, area: AreaRef) {
         if let Some(entry) = self.entry_of(area) {
             entry.area.set(None);
             entry.word.store(NONE, Release);
         }
     }
 
-    /// The set for an area that starts at `addr`. Neighbours, which are often of one CPU, are neighbours here too.
+    /// The set for an area that starts at `addr`. Neighbours, often of one CPU, are in neighbouring sets.
     #[inline]
     fn set(&self, addr: VirtAddr) -> usize {
         // An area takes two pages at least.
@@ -124,17 +124,17 @@ impl AreaIndex {
         self.entries.as_flattened().get(place)
     }
 
-    /// Checks that every area here `is_there`, knows its place, and is open or closed as its entry says.
-    pub(crate) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
+    /// Checks that every area here `is_there` in the tree, knows its place, and is open or closed as its entry says.
+    pub(super) fn validate(&self, is_there: impl Fn(AreaRef) -> bool) -> Result<(), &'static str> {
         for (place, entry) in self.entries.iter().flatten().enumerate() {
-            let right = |area: AreaRef| {
+            let is_valid = |area: AreaRef| {
                 let (word, closed) = (entry.word.load(Relaxed), if area.is_open() { 0 } else { CLOSED });
                 is_there(area)
                     && area.slot.get() == IndexSlot::new(place)
                     && self.set(area.start) == place / WAYS
                     && word & (CLOSED | !(PAGE_SIZE - 1)) == area.start.as_usize() | closed
             };
-            if !entry.area.get().is_none_or(right) {
+            if !entry.area.get().is_none_or(is_valid) {
                 return Err("the index has a vm area that is not in the tree, or has it wrongly");
             }
         }

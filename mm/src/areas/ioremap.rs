@@ -36,7 +36,7 @@ impl<P: Platform> AreaAllocator<P> {
     }
 }
 
-/// Whether a frame of `range` is memory of the allocators. Asks by whole sections where none is there.
+/// Whether a frame of `range` is memory of the allocators. Skips whole sections without entries.
 fn has_blocks(map: &PageMap, range: PfnRange) -> bool {
     let end = range.end.as_u32().min(map.frames());
     let mut frame = range.start.as_u32();

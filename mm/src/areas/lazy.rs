@@ -1,9 +1,9 @@
-//! Flushing late: what vfree leaves until one flush does for many areas.
+//! Lazy areas: vfree puts the flush off, and one flush serves many areas.
 //!
 //! vfree clears the entries at once. TLBs may go on showing the old frames, so frames and addresses get new owners only
-//! after a flush; it is put off until some areas or pages have gathered, or somebody wants the memory or the addresses.
-//! What waits is this CPU's, in a cache that it touches without a lock; before it is flushed, it is taken out, so that
-//! the flush may wait for other CPUs.
+//! after a flush; it is put off until enough areas or pages are lazy, or a caller needs the memory or the addresses.
+//! Each CPU keeps its lazy areas in a cache that it touches without a lock; it takes them out before it flushes them,
+//! so that the flush may wait for other CPUs.
 
 use core::ptr::NonNull;
 
@@ -30,13 +30,12 @@ const LAZY_SHARE: usize = 32;
 pub(super) struct PinnedRanges<P: Platform> {
     pub(super) ranges: &'static CpuRanges,
     cpu: usize,
-    /// What lets the caller touch them.
+    /// Lets the caller touch them.
     pin: P::Pin,
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// The free ranges that this CPU has at hand; `None` for a caller that may have interrupted their use, or has no
-    /// CPU.
+    /// This CPU's free ranges; `None` for a caller that may have interrupted their use, or has no CPU.
     #[inline]
     pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
         let pin = self.platform().pin()?;
@@ -44,8 +43,8 @@ impl<P: Platform> AreaAllocator<P> {
         Some(PinnedRanges { ranges: self.cpus.get(cpu)?, cpu, pin })
     }
 
-    /// Takes a closed area apart, as far as it was built. Its frames and addresses wait for a flush, which comes at
-    /// once if enough has gathered, or memory is short. Process context.
+    /// Frees a closed area, as far as it was built. Its frames and addresses are lazy; the flush comes at once if
+    /// enough are, or memory is short. Process context.
     #[inline]
     pub(super) fn take_apart(&'static self, area: AreaRef, purpose: Purpose) {
         let Some(PinnedRanges { ranges, cpu, pin }) = self.pin_ranges() else {
@@ -83,7 +82,7 @@ impl<P: Platform> AreaAllocator<P> {
     /// Clears an area's entries, and adds its frames to `frames` and `pages`.
     #[inline]
     fn unmap_area(&self, area: AreaRef, frames: &mut BlockChain, pages: &mut usize) -> MustFlush {
-        // In registers, as long as nothing takes their address.
+        // Local, so that they stay in registers.
         let (mut all, mut count) = (*frames, *pages);
         let must_flush = self.platform().unmap(area.start, area.pages, |frame, run| {
             all.push(self.direct.map(), frame);
@@ -93,7 +92,7 @@ impl<P: Platform> AreaAllocator<P> {
         must_flush
     }
 
-    /// Whether more frames wait than may, of so many pages.
+    /// Whether the lazy frames, of so many pages, are too many.
     #[inline]
     fn is_too_much(&self, frames: BlockChain, pages: usize) -> bool {
         let most = LAZY_PAGES.min(self.pages.managed_pages() / LAZY_SHARE);
@@ -121,14 +120,14 @@ impl<P: Platform> AreaAllocator<P> {
         self.platform().flush(lazy.single().map_or_else(|| self.all_addresses(), single));
         self.settling.fetch_sub(1, SeqCst);
         self.pages.free_chain(lazy.frames);
-        // The caller may have come to another CPU meanwhile, or to none.
+        // The caller may run on another CPU by now, or have none.
         let (surplus, wanted) = match self.pin_ranges() {
-            Some(here) => (here.ranges.put(&lazy), self.drain_requests.take(here.cpu)),
+            Some(own) => (own.ranges.put(&lazy), self.drain_requests.take(own.cpu)),
             None => (lazy.areas(), false),
         };
         if wanted {
-            if let Some(here) = self.pin_ranges() {
-                here.ranges.take_all(&surplus);
+            if let Some(own) = self.pin_ranges() {
+                own.ranges.take_all(&surplus);
             }
             self.forget_all(&surplus);
         } else {
@@ -141,7 +140,7 @@ impl<P: Platform> AreaAllocator<P> {
         MustFlush::new(AddressSpace::Kernel, self.start, self.total_bytes() / PAGE_SIZE)
     }
 
-    /// Leaves free ranges that no TLB knows to other CPUs, or to the tree.
+    /// Puts free ranges that no TLB shows into the range pool, or back into the tree.
     pub(super) fn pass_on(&'static self, ranges: &AreaChain) {
         if ranges.len() > 0 {
             let rest = self.pool.with(|pool| pool.put(ranges));
@@ -149,7 +148,7 @@ impl<P: Platform> AreaAllocator<P> {
         }
     }
 
-    /// Ends free areas: their ranges go back to the tree, their descriptors to their cache.
+    /// Destroys free areas: their ranges go back to the tree, their descriptors to their cache.
     fn forget_all(&'static self, areas: &AreaChain) {
         core::iter::from_fn(|| areas.pop()).for_each(|area| self.forget(area));
     }
@@ -162,10 +161,10 @@ impl<P: Platform> AreaAllocator<P> {
         self.return_descriptor(area.ptr());
     }
 
-    /// Flushes what freed areas left in TLBs and gives their frames back; returns how many pages that were. Process
-    /// context, or any if the platform can flush anywhere; elsewhere it does nothing.
+    /// Flushes the lazy areas and frees their frames; returns how many pages that were. Process context, or any if the
+    /// platform can flush anywhere; elsewhere it does nothing.
     ///
-    /// What waits in the cache of a CPU that is busy stays that CPU's, flushed.
+    /// The lazy areas of a busy CPU are flushed, but that CPU keeps them.
     pub(crate) fn unmap_aliases(&'static self) -> usize {
         if !P::FLUSH_ANYWHERE && !self.platform().may_sleep() {
             return 0;
@@ -188,8 +187,8 @@ impl<P: Platform> AreaAllocator<P> {
         pages
     }
 
-    /// Gives back all ranges that are at hand, and the lazy ones before them; asks CPUs that are busy to do so. Context
-    /// as [`unmap_aliases`](Self::unmap_aliases). Returns the pages that came back.
+    /// Flushes the lazy areas, then destroys all free ones; asks busy CPUs to do so. Context as
+    /// [`unmap_aliases`](Self::unmap_aliases). Returns the pages that came back.
     pub(super) fn drain_ranges(&'static self) -> usize {
         let pages = self.unmap_aliases();
         let all = self.pool.with(RangePool::take_all);
@@ -199,7 +198,7 @@ impl<P: Platform> AreaAllocator<P> {
         pages
     }
 
-    /// Gives a descriptor back that is in no tree.
+    /// Frees a descriptor that is in no tree.
     pub(super) fn return_descriptor(&'static self, descriptor: NonNull<u8>) {
         let freed = self.objects.put_own(&self.descriptors, VirtAddr::from_ptr(descriptor.as_ptr()));
         debug_assert!(freed.is_ok());

@@ -1,4 +1,4 @@
-//! Areas by their addresses: who has what.
+//! Areas by their addresses, as snapshots.
 
 use core::panic::Location;
 
@@ -18,9 +18,9 @@ pub struct AreaInfo {
     pub bytes: usize,
     /// What it shows.
     pub kind: AreaKind,
-    /// Who asked for it.
+    /// The caller that allocated it.
     pub caller: &'static Location<'static>,
-    /// Whose it is.
+    /// Who owns its addresses.
     pub state: AreaState,
 }
 
@@ -49,8 +49,7 @@ impl<P: Platform> AreaAllocator<P> {
         self.tree.with(|tree| tree.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
     }
 
-    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also when the tree is in use at
-    /// this moment.
+    /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also while the tree is locked.
     pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
         self.tree.try_with(|tree| tree.find(addr).map(AreaInfo::from))?
     }
@@ -67,13 +66,12 @@ impl<P: Platform> AreaAllocator<P> {
         core::iter::successors(next(self.start), move |area| next(area.start.add(area.bytes)))
     }
 
-    /// Pages of freed areas that wait for a flush.
+    /// Pages of lazy frames.
     pub fn lazy_pages(&self) -> usize {
         self.cpus.iter().map(CpuRanges::lazy_pages).sum()
     }
 
-    /// Checks every area, and the free ranges at hand; returns the first invariant that is broken. Needs the CPUs at
-    /// rest.
+    /// Checks every area, and the CPUs' free ranges; returns the first invariant that is broken. No call may run.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         self.pool.with(|pool| pool.validate())?;
         let allocated = |word: Word| matches!(word.state(), PageState::Allocated(_));

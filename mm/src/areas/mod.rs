@@ -3,11 +3,11 @@
 //! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be
 //! several, each with addresses of its own.
 //!
-//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` strings free ones together, `tree.rs` has all
-//! of them by address, `index.rs` finds most of them by their first address without the tree, `quantum.rs` and
-//! `cpu_ranges.rs` are what a CPU keeps, `pool.rs` what no CPU has room for. Above them: `lookup.rs`; `lazy.rs` (areas
-//! go, and when they are flushed); `reserve.rs` (areas come); and the calls: `vmalloc.rs`, `vmap.rs`, `ioremap.rs`,
-//! `rights.rs`. (Chapter: "vmalloc and Friends".)
+//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` a chain of free ones, `tree.rs` all of them
+//! by address, `index.rs` the area index, which finds most of them by their first address without the tree,
+//! `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range pool. Above them: `lookup.rs`; `lazy.rs`
+//! (areas are freed and flushed); `reserve.rs` (areas are allocated); and the calls: `vmalloc.rs`, `vmap.rs`,
+//! `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
@@ -59,9 +59,9 @@ pub struct AreaAllocator<P: Platform> {
     /// Objects: descriptors of areas.
     descriptors: Cache<P>,
     tree: P::Lock<AreaTree>,
-    /// Some of them, to be found without the lock.
+    /// Some of them, found without the lock.
     index: AreaIndex,
-    /// Free ranges that each CPU has at hand.
+    /// Each CPU's free ranges.
     cpus: [CpuRanges; MAX_CPUS],
     drain_requests: DrainRequests,
     /// Callers that have taken out what is lazy and not yet flushed it.

@@ -9,11 +9,11 @@ use crate::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Sizes that have a cache: see [`size_quantum`].
 pub(super) const QUANTA: usize = 36;
-/// Ranges that wait in a cache, at most.
+/// Ranges in a cache, at most.
 const RANGES: u32 = 256;
 /// Pages of the largest size that has a cache: 2 MiB.
 const LARGE_PAGES: usize = 512;
-/// Ranges that an empty cache gets at once, at most; one at first, then twice as many each time.
+/// Ranges that an empty cache gets at once, at most; 1 at first, then twice as many each time.
 const REFILL: u32 = 8;
 /// Pages of such ranges, at most.
 const REFILL_PAGES: usize = 256;
@@ -28,15 +28,15 @@ pub(super) fn size_quantum(pages: usize) -> Option<usize> {
     }
 }
 
-/// The cache that a range may wait in. What lies in that of 2 MiB serves a large page. Larger ranges, which want more
-/// than that, have none.
+/// The cache that a range may be in. The one of 2 MiB has ranges for a large page only. Larger ranges, whose alignment
+/// may be larger too, have none.
 #[inline]
 pub(super) fn quantum_of(area: AreaRef) -> Option<usize> {
     let may_wait = area.pages < LARGE_PAGES || area.start.is_aligned(LARGE_PAGES * PAGE_SIZE);
     size_quantum(area.pages).filter(|_| may_wait)
 }
 
-/// The free ranges of one size that a CPU has at hand.
+/// The free ranges of one size of a CPU.
 pub(super) struct QuantumCache {
     ranges: AreaChain,
     /// Ranges to get at the next refill.
@@ -48,7 +48,7 @@ impl QuantumCache {
         Self { ranges: AreaChain::new(), refill: AtomicU32::new(1) }
     }
 
-    /// Takes all ranges out.
+    /// Moves all ranges to `into`.
     pub(super) fn take_all(&self, into: &AreaChain) {
         into.append(&self.ranges);
     }
@@ -70,20 +70,20 @@ impl QuantumCache {
         self.ranges.len() + more <= RANGES
     }
 
-    /// Lets more ranges be taken, for which there is room. Whoever frees ranges and takes them again finds neighbours
-    /// in a row.
+    /// Adds ranges for which there is room, by address: a caller that frees neighbours and allocates again gets
+    /// neighbours.
     pub(super) fn sort_in(&self, ranges: &AreaChain) {
         self.ranges.sort_in(ranges);
     }
 
-    /// How many ranges of so many pages it is time to get at once: more, the more often there was none.
+    /// How many ranges of so many pages to get at once: twice as many each time that there was none.
     pub(super) fn plan_refill(&self, pages: usize) -> u32 {
         let refill = self.refill.load(Relaxed);
         self.refill.store((refill * 2).min(REFILL), Relaxed);
         refill.min((REFILL_PAGES / pages) as u32).max(1)
     }
 
-    /// Takes over ranges that are to be taken first. Says whether there was room for them.
+    /// Adds ranges that are to be taken first. Says whether there was room for them.
     pub(super) fn refill(&self, ranges: &AreaChain) -> bool {
         let room = self.has_room(ranges.len());
         if room {

@@ -1,4 +1,4 @@
-//! How an area comes, is opened, and is closed by whoever frees it.
+//! Areas are reserved, opened for an owner, closed by the call that frees them.
 
 use core::ptr::NonNull;
 
@@ -12,11 +12,11 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Takes a range of addresses that `fit`s, guard page included, with its descriptor. The area cannot be freed before
-    /// it is opened.
+    /// Takes a range of addresses that `fit`s, guard page included, with its descriptor. It cannot be freed before it
+    /// is opened.
     pub(super) fn reserve_area(&'static self, fit: Fit, kind: AreaKind, call: Call) -> Result<AreaRef, AllocError> {
-        let at_hand = self.pin_ranges().and_then(|here| here.ranges.take(fit.pages));
-        let area = match at_hand {
+        let cached = self.pin_ranges().and_then(|own| own.ranges.take(fit.pages));
+        let area = match cached {
             Some(area) => area,
             None => self.find_area(fit, call)?,
         };
@@ -24,7 +24,7 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(area)
     }
 
-    /// Takes a range from the pool or a new one, and leaves some to this CPU for the next callers: what the pool has,
+    /// Takes a range from the pool or a new one, and adds more to this CPU's for the next callers: others of the pool,
     /// or ranges that follow the new one.
     #[cold]
     #[inline(never)]
@@ -37,8 +37,8 @@ impl<P: Platform> AreaAllocator<P> {
                 (area, self.insert_neighbours(area))
             }
         };
-        // There may be no room on another CPU, to which the caller has come meanwhile.
-        if !self.pin_ranges().is_some_and(|here| here.ranges.refill(fit.pages, &more)) {
+        // The caller may run on another CPU by now, which may have no room.
+        if !self.pin_ranges().is_some_and(|own| own.ranges.refill(fit.pages, &more)) {
             self.pass_on(&more);
         }
         Ok(area)
@@ -58,10 +58,10 @@ impl<P: Platform> AreaAllocator<P> {
         })
     }
 
-    /// Takes ranges as large as `area` that follow it: as many as it is time for, as far as they are the lowest ones,
-    /// and descriptors are at hand.
+    /// Takes ranges as large as `area` that follow it: as many as are planned, as far as they are the lowest ones, and
+    /// the cache of descriptors has free objects.
     fn insert_neighbours(&'static self, area: AreaRef) -> AreaChain {
-        let wanted = self.pin_ranges().map_or(1, |here| here.ranges.plan_refill(area.pages));
+        let wanted = self.pin_ranges().map_or(1, |own| own.ranges.plan_refill(area.pages));
         let (neighbours, mut last) = (AreaChain::new(), area);
         while neighbours.len() + 1 < wanted
             && let Some(descriptor) = self.objects.take_from_slab(&self.descriptors)
@@ -77,7 +77,7 @@ impl<P: Platform> AreaAllocator<P> {
         neighbours
     }
 
-    /// Takes the lowest range that there is, if it is `right`, with `descriptor` as its descriptor.
+    /// Takes the lowest range that fits, if its start is `right`, with `descriptor` as its descriptor.
     fn insert_area(
         &'static self,
         descriptor: NonNull<u8>,
@@ -94,7 +94,7 @@ impl<P: Platform> AreaAllocator<P> {
         })
     }
 
-    /// Lets an area that is complete be freed. Returns its address.
+    /// Opens a complete area, so that it can be freed. Returns its address.
     #[inline]
     pub(super) fn open(&self, area: AreaRef) -> VirtAddr {
         self.index.open(area)
@@ -120,7 +120,7 @@ impl<P: Platform> AreaAllocator<P> {
         self.free_area(start, purpose, call)
     }
 
-    /// Finds the area with this purpose that starts at `addr`, a page's address, makes it unknown, and takes it apart.
+    /// Closes the area with this purpose that starts at `addr`, a page's address, and takes it apart.
     #[inline]
     pub(super) fn free_area(&'static self, addr: VirtAddr, purpose: Purpose, call: Call) -> Result<(), FreeError> {
         let Some(area) = self.index.close(addr, purpose).or_else(|| self.close_in_tree(addr, purpose)) else {
@@ -135,13 +135,13 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline(never)]
     fn close_in_tree(&'static self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
         self.tree.with(|tree| {
-            let right = |area: &AreaRef| {
+            let is_meant = |area: &AreaRef| {
                 let open = area.start == addr && area.state() == AreaState::Open;
                 open && area.purpose() == purpose && !self.index.knows(*area)
             };
-            let area = tree.find(addr).filter(right)?;
+            let area = tree.find(addr).filter(is_meant)?;
             self.index.add(area);
-            // At once: the next one to come this way must see it.
+            // Under the lock: the next free of this address must see it closed.
             area.close();
             Some(area)
         })

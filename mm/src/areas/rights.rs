@@ -10,11 +10,10 @@ use crate::platform::{Access, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Makes the `pages` pages from `at` on read-only, in the direct map or an area, where the caller owns them:
-    /// whoever writes to them there is told by a fault. Large pages of which they are a part are split, with tables
-    /// from the allocator. Make pages of the direct map writable again before you free them. Refused: an address inside
-    /// a page, pages that are not mapped, a part of a large block of vmalloc_huge. On any failure everything is as it
-    /// was.
+    /// Makes the `pages` pages from `at` on, which the caller owns, read-only in the direct map or an area: a write to
+    /// them there faults. Large pages of which they are a part are split, with tables from the page allocator. Make
+    /// pages of the direct map writable again before you free them. Refused: an address inside a page, pages that are
+    /// not mapped, a part of a large block of vmalloc_huge. A failure changes nothing.
     #[track_caller]
     pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
         self.set_access(at, pages, Access::Read, Call::here(&"set_memory_ro"))
@@ -26,7 +25,7 @@ impl<P: Platform> AreaAllocator<P> {
         self.set_access(at, pages, Access::ReadWrite, Call::here(&"set_memory_rw"))
     }
 
-    /// Lets the `pages` pages from `at` on be accessed in this way alone. Process context.
+    /// Sets how the `pages` pages from `at` on may be accessed. Process context.
     fn set_access(&'static self, at: VirtAddr, pages: usize, access: Access, call: Call) -> Result<(), AllocError> {
         self.pages.check_may_sleep(call)?;
         if at.page_offset() != 0 {
@@ -42,7 +41,7 @@ impl<P: Platform> AreaAllocator<P> {
                 self.platform().flush(must_flush);
                 return Ok(());
             }
-            // That was reported.
+            // `protect` has reported it.
             Err(MapError::TableMissing) => return Err(AllocError),
             Err(MapError::TableInTheWay) => "it is part of a large block of an area",
             Err(MapError::NotMapped | MapError::AlreadyMapped | MapError::OutOfRange) => "a page is not mapped",
@@ -50,7 +49,7 @@ impl<P: Platform> AreaAllocator<P> {
         Err(self.pages.refuse(call, reason))
     }
 
-    /// Whether `edge` lies inside a block of a vmalloc'ed area: it is one large page, and will be freed as such.
+    /// Whether `edge` lies inside a large block of a vmalloc'ed area: one large page maps it, so it must not be split.
     fn is_in_block(&self, edge: VirtAddr) -> bool {
         let inner = |frame| self.direct.map().get(frame).is_some_and(|page| page.state() == PageState::Inner);
         self.area_at(edge).is_some_and(|area| area.kind == AreaKind::Vmalloc) && self.frame_at(edge).is_some_and(inner)

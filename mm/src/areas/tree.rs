@@ -12,8 +12,8 @@
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaRef, AreaState, Fit, VmArea};
 
-/// All areas of a range of addresses.
-pub(crate) struct AreaTree {
+/// All areas in a range of addresses.
+pub(super) struct AreaTree {
     start: VirtAddr,
     end: VirtAddr,
     root: Option<AreaRef>,
@@ -23,13 +23,13 @@ type Link = Option<AreaRef>;
 
 impl AreaTree {
     /// An empty tree for the addresses `start..end`.
-    pub(crate) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
+    pub(super) const fn new(start: VirtAddr, end: VirtAddr) -> Self {
         Self { start, end, root: None }
     }
 
-    /// The lowest free range for so many pages and their guard page, as long as alignment need not be searched for: its
-    /// start is the lowest address of that gap which is a multiple of `align`, a power of two and at least a page.
-    pub(crate) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
+    /// A range for `pages` pages and their guard page that starts at a multiple of `align`, a power of two and at least
+    /// a page: in the lowest gap that has room for them wherever it starts.
+    pub(super) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
         let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
         let start = self.lowest_gap(bytes)?;
         Some(VirtAddr::new(start.as_usize().next_multiple_of(align)))
@@ -51,20 +51,20 @@ impl AreaTree {
     }
 
     /// Adds an area whose range came from [`find_gap`](Self::find_gap); `write` puts the descriptor into its memory.
-    pub(crate) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
+    pub(super) fn insert(&mut self, area: VmArea, write: impl FnOnce(VmArea) -> AreaRef) -> AreaRef {
         let area = write(area);
         update(area);
         self.root = Some(insert(self.root, area));
         area
     }
 
-    /// Takes an area out.
-    pub(crate) fn remove(&mut self, area: AreaRef) {
+    /// Removes an area.
+    pub(super) fn remove(&mut self, area: AreaRef) {
         self.root = remove(self.root, area);
     }
 
     /// The area that holds `addr`, guard page included, whatever its state.
-    pub(crate) fn find(&self, addr: VirtAddr) -> Option<AreaRef> {
+    pub(super) fn find(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut at = self.root;
         while let Some(area) = at {
             if addr < area.start {
@@ -78,8 +78,8 @@ impl AreaTree {
         None
     }
 
-    /// The lowest area that starts at `addr` or above and is somebody's.
-    pub(crate) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
+    /// The lowest area that starts at `addr` or above and is not free.
+    pub(super) fn first_from(&self, addr: VirtAddr) -> Option<AreaRef> {
         let mut area = self.next_from(addr)?;
         while area.state() == AreaState::Free {
             area = self.next_from(area.end())?;
@@ -107,7 +107,7 @@ impl AreaTree {
     }
 
     /// Checks the invariants above; returns the one that is broken.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         let (mut before, mut sorted, mut balanced, mut summed) = (self.start, true, true, true);
         self.for_each(&mut |area| {
             sorted &= before <= area.start && area.end() <= self.end;
@@ -168,11 +168,11 @@ fn level(tree: Link) -> u8 {
     tree.map_or(0, |root| root.level.get())
 }
 
-/// Whether the levels of an area and its children are as they should be.
+/// Whether the levels of an area and its children keep the invariant.
 fn is_balanced(area: AreaRef) -> bool {
-    let (here, left, right) = (level(Some(area)), level(area.left.get()), level(area.right.get()));
+    let (own, left, right) = (level(Some(area)), level(area.left.get()), level(area.right.get()));
     let far = area.right.get().map_or(0, |right| level(right.right.get()));
-    left + 1 == here && (right == here || right + 1 == here) && far < here
+    left + 1 == own && (right == own || right + 1 == own) && far < own
 }
 
 fn insert(tree: Link, area: AreaRef) -> AreaRef {
@@ -208,7 +208,7 @@ fn split(root: AreaRef) -> AreaRef {
     right
 }
 
-/// Takes an area out of a subtree that has it; returns what is left.
+/// Removes an area from a subtree that has it; returns the new root.
 fn remove(tree: Link, area: AreaRef) -> Link {
     let root = tree?;
     if root != area {
@@ -225,7 +225,7 @@ fn remove(tree: Link, area: AreaRef) -> Link {
     Some(lower(next))
 }
 
-/// Takes the lowest area out of a subtree; returns it and what is left.
+/// Removes the lowest area from a subtree; returns it and the new root.
 fn take_first(root: AreaRef) -> (AreaRef, Link) {
     let Some(left) = root.left.get() else { return (root, root.right.get()) };
     let (first, rest) = take_first(left);

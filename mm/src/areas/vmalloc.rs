@@ -13,14 +13,14 @@ use crate::platform::{Mapping, Platform};
 use crate::report::Call;
 use crate::tag::Tag;
 
-/// Frames that are taken at once: an array on the stack.
+/// Frames that are allocated at once, in an array on the stack.
 const BATCH: usize = 64;
 /// Pages of a block of the largest order, which a large page maps.
 const LARGE: usize = Order::MAX.pages() as usize;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Allocates at least `size` bytes of contiguous addresses; each page is taken by itself, with these flags.
-    /// Descriptor and page tables are taken with GFP_KERNEL all the same: process context only. Content undefined.
+    /// Allocates at least `size` bytes of contiguous addresses; each page is allocated by itself, with these flags.
+    /// Descriptor and page tables are allocated with GFP_KERNEL: process context only. Content undefined.
     #[inline]
     pub(crate) fn vmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
         self.build_area(size, gfp, Tag::Vmalloc, call).map(|area| self.open(area))
@@ -33,7 +33,7 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(area)
     }
 
-    /// [`vmalloc`](crate::Memory::vmalloc) of pages that bear this tag instead of the one of areas.
+    /// [`vmalloc`](crate::Memory::vmalloc) of pages with this tag instead of the one of vmalloc.
     #[track_caller]
     pub fn vmalloc_tagged(&'static self, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
@@ -124,7 +124,7 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(())
     }
 
-    /// Maps a block of 2 MiB to `at`, if there is one at once.
+    /// Allocates a block of 2 MiB without waiting and maps it at `at`; says whether that was possible.
     fn place_block(&'static self, at: VirtAddr, gfp: GfpFlags, call: Call) -> bool {
         let admitted = self.platform().admits(Order::MAX);
         let block = admitted.then(|| self.pages.alloc_admitted(gfp, Order::MAX, Tag::Vmalloc)).flatten();

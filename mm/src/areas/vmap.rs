@@ -1,4 +1,4 @@
-//! vmap and vunmap: contiguous addresses for pages that the caller has already.
+//! vmap and vunmap: contiguous addresses for pages that the caller owns.
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
-    /// Makes contiguous addresses of pages that the caller has and keeps, by large pages if they are neighbours and
+    /// Maps pages that the caller owns and keeps at contiguous addresses, by large pages if they are neighbours and
     /// aligned. Refused: no pages, a frame that is free or no memory, a context that may not sleep.
     pub(crate) fn vmap(&'static self, pages: &[Pfn], call: Call) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
@@ -29,15 +29,15 @@ impl<P: Platform> AreaAllocator<P> {
         self.map_area(frames, AreaKind::Vmap, call)
     }
 
-    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them any
-    /// more. May sleep: process context only.
+    /// Undoes [`vmap`](Self::vmap); the owner of the pages may free them at once: no TLB shows them any more. May
+    /// sleep: process context only.
     pub(crate) fn vunmap(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
         self.free_at(addr, addr, Purpose::Vmap, call)?;
         self.unmap_aliases();
         Ok(())
     }
 
-    /// Takes a range for frames that stay somebody else's, and maps them there: by the largest pages that fit. Process
+    /// Takes a range for frames that another owner keeps, and maps them there by the largest pages that fit. Process
     /// context.
     pub(super) fn map_area(
         &'static self,

@@ -72,7 +72,7 @@ impl Level {
     }
 }
 
-/// What an entry of a page table says.
+/// An entry of a page table, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry<R> {
     /// Nothing is mapped.
@@ -152,7 +152,7 @@ pub struct LeafRun<R> {
     pub rights: R,
 }
 
-/// An empty table that was taken out.
+/// An empty table that was unlinked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unlinked {
     /// The table's frame. Processors may still walk through it until all of their TLBs are flushed.

@@ -7,9 +7,9 @@
 //!
 //! A run that covers a large page only in part leaves that alone, unless it was split before (`split.rs`).
 //!
-//! The mapper allocates nothing, and knows no lock and no TLB. It takes zeroed frames for tables when they are offered
-//! and gives empty tables back when it is asked to. Whoever removes a leaf or a table has to flush the TLB before the
-//! frame gets another owner.
+//! The mapper allocates nothing, and knows no lock and no TLB. The caller offers zeroed frames for tables, and asks for
+//! empty tables to be unlinked. A caller that removes a leaf or a table has to flush the TLB before the frame gets
+//! another owner.
 //!
 //! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
 
@@ -41,7 +41,7 @@ impl<F: Format> PageMapper<F> {
     ///
     /// # Safety
     /// The root and every table that it leads to can be read and written through the window for as long as the value
-    /// lives, and nobody else writes to them. A frame that is offered for a table is zeroed and shows there too.
+    /// lives, and no other code writes to them. A frame that is offered for a table is zeroed and shows there too.
     pub const unsafe fn new(root: Pfn, window: VirtAddr, format: F) -> Self {
         Self { root, window, format }
     }
@@ -76,8 +76,8 @@ impl<F: Format> PageMapper<F> {
 
     /// Maps pages from `at` on, which is page-aligned, to `frames`; returns how many pages that were.
     ///
-    /// Where a table is missing the zeroed frame in `spare` becomes it; without one there the run ends, to be gone on
-    /// with once `spare` is filled.
+    /// Where a table is missing the zeroed frame in `spare` becomes it; if there is none, the run ends, and the caller
+    /// goes on once it has filled `spare`.
     ///
     /// # Errors
     /// Nothing could be mapped: `TableMissing`; `AlreadyMapped`, something else is mapped at `at`; `TableInTheWay`, a
@@ -118,7 +118,7 @@ impl<F: Format> PageMapper<F> {
             Frames::Run(range) => {
                 let leaf = |level| move |frame| self.format.leaf(Pfn::new(frame), level, rights);
                 let pages = range.start.as_u32()..range.end.as_u32();
-                // Each with its level known to the compiler.
+                // In two arms, so that the compiler knows the level in the first.
                 match self.largest_fit(at, range) {
                     Level::One => self.fill(at, Level::One, pages.map(leaf(Level::One)), spare),
                     level => {
@@ -216,8 +216,8 @@ impl<F: Format> PageMapper<F> {
         (one, Level::One)
     }
 
-    /// The table that the entry of level `here` for `at` in `table` leads to. There is none above the root: it stands
-    /// for those.
+    /// The table that the entry of level `here` for `at` in `table` leads to; above the level of the root, `table`
+    /// itself.
     #[inline(always)]
     fn below<'a>(&'a self, table: &'a Table, here: Level, at: VirtAddr) -> Option<&'a Table> {
         if here > F::TOP {
@@ -232,7 +232,7 @@ impl<F: Format> PageMapper<F> {
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
     /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split)
     /// it first.
-    // Inlined, so that what `each` gathers stays in registers.
+    // Inlined, so that the variables of `each` stay in registers.
     #[inline(always)]
     pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {
         let mut done = 0;
@@ -296,7 +296,7 @@ impl<F: Format> PageMapper<F> {
         None
     }
 
-    /// Takes out an empty table of level one or two that maps part of `from..end`. Tables above stay for ever: other
+    /// Unlinks an empty table of level one or two that maps part of `from..end`. Tables above stay for ever: other
     /// address spaces may share them.
     pub fn unlink_empty(&mut self, from: VirtAddr, end: VirtAddr) -> Option<Unlinked> {
         let mut at = from;
@@ -306,7 +306,7 @@ impl<F: Format> PageMapper<F> {
             if empty && let Some(frame) = self.unlink(at, level) {
                 return Some(Unlinked { table: frame, next: at });
             }
-            // Nothing more is to be found in a table of leaves.
+            // A table of leaves is done with.
             at = (if level == Level::One { level.above() } else { level }).end(at)?;
         }
         None

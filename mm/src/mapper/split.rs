@@ -1,9 +1,9 @@
 //! Large pages in parts: a leaf becomes a table of smaller ones.
 //! Pages of it can then have rights of their own.
 //!
-//! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one that matters into
-//! pages: a range has two ends, so four tables always do. All of them must be there before the first entry changes: a
-//! call that fails leaves the tables as they were. The new leaves map what the old one did, with its rights.
+//! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one at an end of the
+//! range into pages: with two ends, four tables always suffice. All of them must be there before the first entry
+//! changes: a call that fails leaves the tables as they were. The new leaves map the same memory with the same rights.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, Release};

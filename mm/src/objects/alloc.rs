@@ -1,9 +1,9 @@
-//! The way of an object: through this CPU's magazines, or through the slabs.
+//! Objects are allocated and freed: by this CPU's magazines, or else the slabs.
 //! The slabs are under the cache's lock.
 //!
-//! The first halves, `alloc_from_magazine` and `free_to_magazine`, call nothing and take no lock. What they
-//! cannot do is done out of line: magazines are made, traded with the depot, filled from a slab, or, where there are
-//! none, passed by.
+//! The first halves, `alloc_from_magazine` and `free_to_magazine`, call no function and take no lock. The rest is out
+//! of line: it makes magazines, trades them with the depot, fills them from a slab, or uses the slab where there are
+//! none.
 
 use core::ptr::NonNull;
 
@@ -19,15 +19,15 @@ use crate::objects::magazine::CachedObject;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::report::Call;
 
-/// Whose an object is that is to be freed.
+/// The cache that an object to be freed must belong to.
 pub(super) enum Owner<P: Platform> {
-    /// This cache's.
+    /// This cache.
     This(CacheRef<P>),
-    /// Any cache's, but for the allocators' own.
+    /// Any cache except the allocators' own.
     Any,
 }
 
-/// What magazines, depot and slabs have.
+/// The result of a look into magazines, depot and slabs.
 enum Found {
     Object(NonNull<u8>),
     /// None of them has an object.
@@ -36,7 +36,7 @@ enum Found {
     NoMagazines,
 }
 
-/// What became of an object that was to be put into a magazine.
+/// The result of putting an object into a magazine.
 enum Put {
     /// It is in.
     Done,
@@ -73,7 +73,7 @@ impl<P: Platform> ObjectAllocator<P> {
         Some(cached.object)
     }
 
-    /// Fills `objects` from this CPU's loaded magazine, as far as that goes; returns how many it were.
+    /// Fills `objects` from this CPU's loaded magazine, as far as it has any; returns how many.
     pub(super) fn alloc_many_from_magazine(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
         let Some(pin) = self.platform().pin() else { return 0 };
         let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return 0 };
@@ -92,14 +92,14 @@ impl<P: Platform> ObjectAllocator<P> {
         if self.free_to_magazine(object, &owner) { Ok(()) } else { self.free_slowly(object, owner, call) }
     }
 
-    /// Puts what is at `object` into this CPU's loaded magazine, if it is a live object, its page's word is that of
-    /// `owner`, and there is room. Null is no object.
+    /// Puts the object at `object` into this CPU's loaded magazine, if it is live, its page's word is that of `owner`,
+    /// and there is room. Null is no object.
     #[inline]
     fn free_to_magazine(&self, object: *const u8, owner: &Owner<P>) -> bool {
         // Before the checks: of two threads of a CPU that free one object, the second finds it cached.
         let Some(pin) = self.platform().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
-        // The platform's own word, not a copy: it is a constant where the kernel has one.
+        // From the platform, not from `direct`: a kernel may have a constant there.
         let offset = addr.as_usize().wrapping_sub(self.platform().direct_map().as_usize());
         if !self.direct.is_gapless(offset) {
             return false;
@@ -134,7 +134,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// An object from wherever there is one: magazines, depot, slabs, a new slab.
+    /// An object from magazines, depot, slabs, or a new slab.
     #[cold]
     #[inline(never)]
     fn alloc_slowly(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
@@ -160,7 +160,7 @@ impl<P: Platform> ObjectAllocator<P> {
             self.detach_magazines(cache, cpu);
         }
         if !cpus.has_magazines(cpu) {
-            // Before its first object: taken singly, that one might stand beside another CPU's.
+            // Before its first object: one taken from a slab might lie beside another CPU's.
             self.attach_magazines(cache);
             if !cpus.has_magazines(cpu) {
                 return Found::NoMagazines;
@@ -182,7 +182,7 @@ impl<P: Platform> ObjectAllocator<P> {
         })
     }
 
-    /// Frees an object that the fast way did not take, or says what is wrong with it. Null is accepted and ignored.
+    /// Frees an object past the fast way, or reports what is wrong with it. Null is accepted and ignored.
     #[cold]
     #[inline(never)]
     fn free_slowly(&'static self, object: *const u8, owner: Owner<P>, call: Call) -> Result<(), FreeError> {
@@ -206,7 +206,7 @@ impl<P: Platform> ObjectAllocator<P> {
             .map_err(|error| self.bad_object(call, addr, error))
     }
 
-    /// Puts a live object away: into a magazine, or, where there is none, into its slab.
+    /// Puts a live object into a magazine, or, where there is none, into its slab.
     fn put_away(&'static self, slab: SlabRef, cached: CachedObject) {
         let cache = self.owner(slab);
         match self.put_into_magazine(cache, cached, Full::Keep) {
@@ -259,10 +259,10 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 }
 
-/// What to do with a full magazine when the depot has room for it and no empty one to give.
+/// What to do with a full magazine when the depot has room for it but no empty one.
 #[derive(Clone, Copy)]
 enum Full {
-    /// Say so.
+    /// Return `NeedsMagazine`.
     Keep,
     /// Put its objects into their slabs.
     Flush,

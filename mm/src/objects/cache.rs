@@ -19,7 +19,7 @@ use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
 
 bitflags! {
-    /// What a constructor or destructor is told.
+    /// The flags of a call of a constructor or destructor.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct CtorFlags: u32 {
         /// The callee is called as a constructor.
@@ -44,8 +44,8 @@ pub(super) struct Callees {
 
 /// Empty slabs that a free leaves with a cache for the next allocation.
 ///
-/// A cache with a destructor keeps them all until it is shrunk, reaped or destroyed: a free may come from an interrupt,
-/// where a destructor must not run.
+/// A cache with a destructor keeps them all until it is shrunk, reaped or destroyed: an interrupt may free, and there a
+/// destructor must not run.
 const EMPTY_SLABS_KEPT: usize = 2;
 
 /// What a cache holds: a snapshot, one line of /proc/slabinfo.
@@ -59,13 +59,13 @@ pub struct CacheStats {
     pub objects: usize,
     /// Bytes from one object to the next.
     pub object_size: usize,
-    /// Free objects that wait in magazines.
+    /// Cached objects: free ones in magazines.
     pub cached: usize,
     /// Objects of a full magazine; 0 when the cache has none. A CPU has two.
     pub magazine: usize,
     /// Objects that a refill of magazines takes from slabs.
     pub batch: usize,
-    /// Slabs that not all objects are in.
+    /// Slabs with objects out: live or cached.
     pub active_slabs: usize,
     /// All slabs.
     pub slabs: usize,
@@ -94,11 +94,11 @@ pub struct Cache<P: Platform> {
     pub(super) geometry: Geometry,
     pub(super) sizes: MagazineSizes,
     pub(super) flags: CacheFlags,
-    /// What is done beyond what always is; if anything, the cache has no magazines.
+    /// Debugging of the cache; with any, it has no magazines.
     pub(super) debug: DebugFlags,
     pub(super) ctor: Option<Ctor>,
     pub(super) dtor: Option<Dtor>,
-    /// The next older cache; used under the chain's lock.
+    /// The next older cache; used under the lock of the list of caches.
     pub(super) next: Cell<Option<CacheRef<P>>>,
     pub(super) slabs: P::Lock<Slabs>,
 }
@@ -128,7 +128,7 @@ unsafe impl<P: Platform> Send for CacheRef<P> {}
 // SAFETY: as above.
 unsafe impl<P: Platform> Sync for CacheRef<P> {}
 
-// SAFETY: `next` is used under the chain's lock; the slabs are behind the cache's own; all else is constant or atomic.
+// SAFETY: `next` is used under the list's lock; the slabs are behind the cache's own; all else is constant or atomic.
 unsafe impl<P: Platform> Sync for Cache<P> {}
 
 impl<P: Platform> Deref for CacheRef<P> {
@@ -144,7 +144,7 @@ impl<P: Platform> Deref for CacheRef<P> {
 
 impl<P: Platform> CacheRef<P> {
     /// A handle to a cache that lives at this address.
-    pub(crate) fn new(cache: NonNull<Cache<P>>) -> Self {
+    pub(super) fn new(cache: NonNull<Cache<P>>) -> Self {
         let mut handle = Self { cache, tag: Word::slab(0, SlabUser::Anyone) };
         handle.tag = handle.deref().tag();
         handle
@@ -152,18 +152,18 @@ impl<P: Platform> CacheRef<P> {
 
     /// The cache, unless it was destroyed.
     #[inline]
-    pub(crate) fn alive(self) -> Option<Self> {
+    pub(super) fn alive(self) -> Option<Self> {
         (self.deref().tag() == self.tag).then_some(self)
     }
 
     /// The word that the pages of the cache's slabs have.
     #[inline]
-    pub(crate) fn tag(self) -> Word {
+    pub(super) fn tag(self) -> Word {
         self.tag
     }
 
     /// The cache's address.
-    pub(crate) fn ptr(self) -> NonNull<u8> {
+    pub(super) fn ptr(self) -> NonNull<u8> {
         self.cache.cast()
     }
 
@@ -199,36 +199,36 @@ impl<P: Platform> Cache<P> {
         }
     }
 
-    /// The same cache, but its slabs are never given back by a free.
-    pub(crate) fn keeping_all_slabs(self) -> Self {
+    /// The same cache, but a free never gives its slabs back.
+    pub(super) fn keeping_all_slabs(self) -> Self {
         self.slabs.with(Slabs::keep_all);
         self
     }
 
     /// The word that the pages of this cache's slabs have.
     #[inline]
-    pub(crate) fn tag(&self) -> Word {
+    pub(super) fn tag(&self) -> Word {
         Word::from_bits(self.tag.load(Relaxed))
     }
 
-    /// Whether what comes from the cache belongs to the allocators alone.
+    /// Whether the cache's objects belong to the allocators only.
     pub(super) fn is_own(&self) -> bool {
         !self.tag().is_slab()
     }
 
     /// Makes every handle to the cache useless.
-    pub(crate) fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.tag.store(0, Relaxed);
     }
 
     /// The flags that pages for this cache are allocated with.
     #[inline]
-    pub(crate) fn page_gfp(&self, gfp: GfpFlags) -> GfpFlags {
+    pub(super) fn page_gfp(&self, gfp: GfpFlags) -> GfpFlags {
         if self.flags.contains(CacheFlags::CACHE_DMA) { gfp | GfpFlags::DMA } else { gfp }
     }
 
     /// The layout of one of the cache's slabs.
-    pub(crate) fn layout_of(&self, slab: SlabRef) -> Geometry {
+    pub(super) fn layout_of(&self, slab: SlabRef) -> Geometry {
         if slab.objects() == self.geometry.objects {
             return self.geometry;
         }
@@ -237,12 +237,12 @@ impl<P: Platform> Cache<P> {
 
     /// The address of an object.
     #[inline]
-    pub(crate) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
+    pub(super) fn address_of(&self, slab: SlabRef, object: usize) -> VirtAddr {
         slab.first().add(object * self.geometry.stride)
     }
 
-    /// Objects that are live and objects that are cached. Exact while nobody allocates or frees.
-    pub(crate) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
+    /// Live and cached objects. Exact while no CPU allocates or frees.
+    pub(super) fn usage(&self, slabs: &Slabs) -> (usize, usize) {
         if slabs.out() == 0 {
             return (0, 0);
         }
@@ -250,7 +250,7 @@ impl<P: Platform> Cache<P> {
         (slabs.out().saturating_sub(cached), cached)
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    pub(super) fn stats(&self) -> CacheStats {
         self.slabs.with(|slabs| {
             let (active_objects, cached) = self.usage(slabs);
             CacheStats {
@@ -274,8 +274,8 @@ impl<P: Platform> Cache<P> {
         })
     }
 
-    /// Checks slabs and magazines; returns the first invariant that is broken. Needs the cache at rest.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    /// Checks slabs and magazines; returns the first invariant that is broken. No call may use the cache.
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         self.slabs.with(|slabs| slabs.validate(self.cpus.validate()?))
     }
 }

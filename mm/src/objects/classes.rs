@@ -65,7 +65,7 @@ impl<P: Platform> SizeClasses<P> {
         self.caches.iter().flatten().any(|place| core::ptr::eq(place.load(Relaxed), cache))
     }
 
-    /// Has `cache` serve sizes up to `size`, down to the next smaller class.
+    /// Sets the cache for `size` bytes, down to the next smaller class.
     pub(super) fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
         self.caches[twin][place_of(size)].store(cache, Relaxed);
         if place_of(size) == place_of(1) {
@@ -74,8 +74,8 @@ impl<P: Platform> SizeClasses<P> {
     }
 }
 
-/// The place of the cache for `size` bytes: the highest bit of the largest number in its class, which is a power of two
-/// less one. 0 has a place of its own, the last.
+/// The place of the cache for `size` bytes: the highest bit of its class less one, a power of two less one. 0 has a
+/// place of its own, the last.
 #[inline]
 const fn place_of(size: usize) -> usize {
     let least = (1 << SMALLEST_SHIFT) - 1;

@@ -1,13 +1,13 @@
-//! What each CPU has of a cache: two magazines and a depot.
+//! The CPUs' part of a cache: for each two magazines and a depot.
 //!
-//! Allocation pops from the loaded magazine and a free pushes onto it. When that does not do, the two change places;
-//! when that does not do either, a whole magazine is traded with the CPU's depot, or with another's that has more than
-//! it keeps, or is filled from a slab.
+//! Allocation pops from the loaded magazine and a free pushes onto it. If that one is empty (or full), the two change
+//! places; if both are, the CPU trades a whole magazine with its depot, or with another CPU's that has more than it
+//! keeps, or fills it from a slab.
 //!
-//! Who may touch a CPU's magazines: who is pinned and has their number from
-//! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which others take only for a surplus, when
-//! memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before it is
-//! given back: who holds that lock may look at the counts of all CPUs.
+//! Who may touch a CPU's magazines: the caller that is pinned and has their index from
+//! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which other CPUs take only for a surplus,
+//! when memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before
+//! it is freed: a holder of that lock may read the counts of all CPUs.
 
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -19,7 +19,7 @@ use crate::platform::{Lock, Platform};
 
 /// How many objects the magazines of a cache and a CPU's depot hold.
 #[derive(Debug)]
-pub(crate) struct MagazineSizes {
+pub(super) struct MagazineSizes {
     /// Objects of the largest depot.
     objects: usize,
     capacity: AtomicUsize,
@@ -28,19 +28,19 @@ pub(crate) struct MagazineSizes {
 }
 
 impl MagazineSizes {
-    /// Objects that a depot holds at most, and their bytes.
+    /// The most objects that a depot holds, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
     const DEPOT_BYTES: usize = 1 << 20;
     /// Objects of the largest magazine.
-    pub(crate) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
+    pub(super) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
 
     /// No magazines at all.
-    pub(crate) const fn none() -> Self {
+    pub(super) const fn none() -> Self {
         Self { objects: 0, capacity: AtomicUsize::new(0), depot: AtomicUsize::new(0), batch: AtomicUsize::new(0) }
     }
 
-    /// The larger the objects, the fewer of them.
-    pub(crate) const fn for_objects(stride: usize) -> Self {
+    /// Magazines for objects of `stride` bytes: the larger, the fewer.
+    pub(super) const fn for_objects(stride: usize) -> Self {
         let capacity = match stride {
             0..=256 => 64,
             257..=1024 => 32,
@@ -59,43 +59,43 @@ impl MagazineSizes {
     }
 
     /// Objects of a full magazine; 0 for a cache that has none.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.capacity.load(Relaxed)
     }
 
     /// Objects that a refill takes from slabs: at most two magazines full.
-    pub(crate) fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.batch.load(Relaxed)
     }
 
     /// Sets the objects of a full magazine, at most 64, for magazines that are made from now on, and of a refill.
-    pub(crate) fn tune(&self, capacity: usize, batch: usize) {
+    pub(super) fn tune(&self, capacity: usize, batch: usize) {
         let capacity = capacity.min(Self::MOST);
         self.capacity.store(capacity, Relaxed);
         self.depot.store(self.objects.checked_div(capacity).unwrap_or(0), Relaxed);
         self.batch.store(batch, Relaxed);
     }
 
-    /// The kind of magazine that has room for so many: index in [`CAPACITIES`].
-    pub(crate) fn kind(capacity: usize) -> Option<usize> {
+    /// The kind of magazine with room for `capacity` objects: an index into [`CAPACITIES`].
+    pub(super) fn kind(capacity: usize) -> Option<usize> {
         CAPACITIES.iter().position(|&room| room >= capacity)
     }
 
     /// Full magazines that a CPU's depot takes.
-    pub(crate) fn depot(&self) -> usize {
+    pub(super) fn depot(&self) -> usize {
         self.depot.load(Relaxed)
     }
 
-    /// How many of them it keeps from other CPUs.
+    /// How many of them other CPUs must leave there.
     fn kept(&self) -> usize {
         self.depot() / 2
     }
 }
 
-/// What the CPUs have of a cache: magazines and a depot each.
-pub(crate) struct CpuCaches<P: Platform> {
-    /// The loaded magazines: close together, where an index finds them at once. The last place is of those who have no
-    /// magazines to themselves.
+/// The magazines and the depot of each CPU for one cache.
+pub(super) struct CpuCaches<P: Platform> {
+    /// The loaded magazines, close together, so that one index finds them. The last place is for callers without a
+    /// cache index.
     loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
     cpus: [CpuCache<P>; MAX_CPUS],
     /// The CPUs that are asked to empty their magazines.
@@ -106,7 +106,7 @@ pub(crate) struct CpuCaches<P: Platform> {
     absent: Magazine,
 }
 
-/// What else one CPU has, in a cache line of its own: beside another CPU's it would be lost whenever that one trades.
+/// The rest of one CPU's part, in a cache line of its own: each trade of another CPU would take a shared line away.
 #[repr(align(64))]
 struct CpuCache<P: Platform> {
     spare: AtomicPtr<Magazine>,
@@ -117,7 +117,7 @@ struct CpuCache<P: Platform> {
 
 /// Which depots of other CPUs a CPU may take from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reach {
+pub(super) enum Reach {
     /// Those that have more than they keep.
     Surplus,
     /// All.
@@ -127,7 +127,7 @@ pub(crate) enum Reach {
 impl<P: Platform> CpuCaches<P> {
     /// [`init_in_place`](Self::init_in_place) must come before anything else.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let none = || AtomicPtr::new(core::ptr::null_mut());
         let nothing = |_| CpuCache { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
         Self {
@@ -140,8 +140,8 @@ impl<P: Platform> CpuCaches<P> {
         }
     }
 
-    /// Makes every CPU's magazines absent ones. The caches must not move any more.
-    pub(crate) fn init_in_place(&self) {
+    /// Makes every CPU's magazines absent ones. From then on this must not move.
+    pub(super) fn init_in_place(&self) {
         for place in self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare)) {
             place.store(self.absent(), Relaxed);
         }
@@ -153,14 +153,14 @@ impl<P: Platform> CpuCaches<P> {
 
     /// The loaded magazine of a CPU; `None` beyond the last CPU that has caches.
     #[inline]
-    pub(crate) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
+    pub(super) fn loaded(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.loaded.get(cpu)?.load(Relaxed);
-        // SAFETY: every place has a magazine, and takes it out before it is given back.
+        // SAFETY: every place has a magazine, which leaves it before it is freed.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
     }
 
     /// The spare magazine of a CPU.
-    pub(crate) fn spare(&self, cpu: usize) -> Option<MagazineRef> {
+    pub(super) fn spare(&self, cpu: usize) -> Option<MagazineRef> {
         let magazine = self.cpus.get(cpu)?.spare.load(Relaxed);
         // SAFETY: as in `loaded`.
         Some(unsafe { MagazineRef::from_ptr(magazine) })
@@ -168,12 +168,12 @@ impl<P: Platform> CpuCaches<P> {
 
     /// Whether a CPU has magazines.
     #[inline]
-    pub(crate) fn has_magazines(&self, cpu: usize) -> bool {
+    pub(super) fn has_magazines(&self, cpu: usize) -> bool {
         self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
     }
 
     /// Lets the two magazines change places.
-    pub(crate) fn swap(&self, cpu: usize) {
+    pub(super) fn swap(&self, cpu: usize) {
         let (loaded, spare) = (&self.loaded[cpu], &self.cpus[cpu].spare);
         let other = spare.load(Relaxed);
         spare.store(loaded.load(Relaxed), Relaxed);
@@ -187,13 +187,13 @@ impl<P: Platform> CpuCaches<P> {
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was
     /// one.
-    pub(crate) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
+    pub(super) fn trade(&self, cpu: usize, sizes: &MagazineSizes) -> bool {
         self.cpus[cpu].depth.load(Relaxed) > 0 && self.trade_with(cpu, cpu, sizes)
     }
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from another CPU's depot; says whether there
     /// was one within reach.
-    pub(crate) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
+    pub(super) fn trade_with_others(&self, cpu: usize, sizes: &MagazineSizes, reach: impl FnOnce() -> Reach) -> bool {
         let others = self.stocked.load(Relaxed) & !(1 << cpu);
         if others == 0 {
             return false;
@@ -209,7 +209,7 @@ impl<P: Platform> CpuCaches<P> {
         let Some(empty) = self.loaded(cpu) else { return false };
         self.cpus[owner].depot.with(|depot| {
             let Some(full) = depot.take_full(empty) else { return false };
-            // Before the depot is unlocked: what waits there is nobody's.
+            // Before the depot is unlocked: a magazine is always loaded, spare or in a depot.
             self.load(cpu, full);
             self.note_depth(owner, depot, sizes);
             true
@@ -217,7 +217,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Trades the loaded magazine of a CPU, a full one, for an empty one from its depot, which takes `limit` full ones.
-    pub(crate) fn trade_in(&self, cpu: usize, sizes: &MagazineSizes, limit: usize) -> Result<(), Lack> {
+    pub(super) fn trade_in(&self, cpu: usize, sizes: &MagazineSizes, limit: usize) -> Result<(), Lack> {
         let full = self.loaded(cpu).ok_or(Lack::Room)?;
         self.cpus[cpu].depot.with(|depot| {
             self.load(cpu, depot.take_empty(full, limit)?);
@@ -226,7 +226,7 @@ impl<P: Platform> CpuCaches<P> {
         })
     }
 
-    /// Notes how much a depot has, whose lock is held, and whether that is more than it keeps.
+    /// Notes how many full magazines a depot has, whose lock is held, and whether that is more than it keeps.
     fn note_depth(&self, cpu: usize, depot: &Depot, sizes: &MagazineSizes) {
         self.cpus[cpu].depth.store(depot.depth(), Relaxed);
         let (bit, is_surplus) = (1 << cpu, depot.depth() > sizes.kept());
@@ -236,7 +236,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Puts an empty magazine into a CPU's depot.
-    pub(crate) fn add(&self, cpu: usize, empty: MagazineRef) {
+    pub(super) fn add(&self, cpu: usize, empty: MagazineRef) {
         self.cpus[cpu].depot.with(|depot| {
             depot.add(empty);
             self.stocked.fetch_or(1 << cpu, Relaxed);
@@ -244,7 +244,7 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Takes a magazine out of a depot, if there is one anywhere. Under the cache's lock.
-    pub(crate) fn take_waiting(&self) -> Option<MagazineRef> {
+    pub(super) fn take_waiting(&self) -> Option<MagazineRef> {
         bits(self.stocked.load(Relaxed)).find_map(|cpu| {
             self.cpus[cpu].depot.with(|depot| {
                 let magazine = depot.take_any();
@@ -259,13 +259,13 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Gives a CPU its magazines.
-    pub(crate) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
+    pub(super) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
         self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Relaxed);
         self.load(cpu, loaded);
     }
 
     /// Takes a CPU's magazines away, if it has any. Under the cache's lock.
-    pub(crate) fn detach(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
+    pub(super) fn detach(&self, cpu: usize) -> Option<[MagazineRef; 2]> {
         self.drain_requests.take(cpu);
         if !self.has_magazines(cpu) {
             return None;
@@ -276,19 +276,19 @@ impl<P: Platform> CpuCaches<P> {
         Some(magazines)
     }
 
-    /// The CPUs that are asked to empty their magazines, which they do the next time that these do not serve them.
-    pub(crate) fn drain_requests(&self) -> &DrainRequests {
+    /// The CPUs that are asked to empty their magazines: they do so at their next call past the fast way.
+    pub(super) fn drain_requests(&self) -> &DrainRequests {
         &self.drain_requests
     }
 
-    /// Objects in all magazines and depots. Under the cache's lock; exact while nobody allocates or frees.
-    pub(crate) fn cached(&self) -> usize {
+    /// Objects in all magazines and depots. Under the cache's lock; exact while no CPU allocates or frees.
+    pub(super) fn cached(&self) -> usize {
         self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
 
-    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock, with the
-    /// cache at rest.
-    pub(crate) fn validate(&self) -> Result<usize, &'static str> {
+    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock; no call
+    /// may use the cache.
+    pub(super) fn validate(&self) -> Result<usize, &'static str> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
         }
@@ -299,7 +299,7 @@ impl<P: Platform> CpuCaches<P> {
         })
     }
 
-    /// The sum of what `each` says of every magazine.
+    /// The sum of `each` over all magazines.
     fn try_sum(&self, each: impl Fn(MagazineRef) -> Result<usize, &'static str>) -> Result<usize, &'static str> {
         let add = |sum: usize, magazine| Ok(sum + each(magazine)?);
         let loaded = (0..MAX_CPUS).flat_map(|cpu| [self.loaded(cpu), self.spare(cpu)]).flatten().try_fold(0, add)?;
@@ -322,13 +322,13 @@ mod tests {
     #[test]
     fn magazines_of_large_objects_are_small() {
         for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 32), (4096, 16, 16), (8192, 8, 16)] {
-            let stock = MagazineSizes::for_objects(stride);
-            assert_eq!((stock.capacity(), stock.depot()), (capacity, depot), "{stride}");
+            let sizes = MagazineSizes::for_objects(stride);
+            assert_eq!((sizes.capacity(), sizes.depot()), (capacity, depot), "{stride}");
         }
         for stride in (8..=131_072).step_by(4) {
-            let stock = MagazineSizes::for_objects(stride);
-            assert!(stock.depot() * stock.capacity() * stride <= 1 << 20, "{stride}: {stock:?}");
-            assert!(stock.capacity() > 0);
+            let sizes = MagazineSizes::for_objects(stride);
+            assert!(sizes.depot() * sizes.capacity() * stride <= 1 << 20, "{stride}: {sizes:?}");
+            assert!(sizes.capacity() > 0);
         }
     }
 }

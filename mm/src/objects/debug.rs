@@ -1,11 +1,11 @@
 //! Debugging on demand: red zones, poison, and the last user of each object.
 //!
 //! ```text
-//!   ... | zone | object | zone | allocated by | freed by | ... | zone | object | ...
+//!   ... | red zone | object | red zone | allocated by | freed by | ... | red zone | object | ...
 //! ```
 //!
-//! A zone says whether its object is live. The functions here look at one object, which the caller has to itself, and
-//! repair what they find damaged.
+//! A red zone says whether its object is live. The functions here check and repair one object, which only the caller
+//! uses meanwhile.
 
 use core::ops::Range;
 use core::panic::Location;
@@ -18,7 +18,7 @@ use crate::objects::name::CacheName;
 use crate::report::{Damage, Dump};
 
 bitflags! {
-    /// What is done for a cache beyond what always is. Any of it sends all of its calls the slow way.
+    /// Debugging of a cache. With any of it, all calls go the slow way.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct DebugFlags: u8 {
         /// The whole slab is checked at each call. (Letter F.)
@@ -39,7 +39,7 @@ bitflags! {
 }
 
 impl DebugFlags {
-    /// Those that need room around objects.
+    /// The flags that need room around objects.
     const SPACE: Self = Self::RED_ZONE.union(Self::USERS);
 
     /// The flags of some letters of F, Z, P and U, in any order; `None` for any other text.
@@ -57,19 +57,19 @@ impl DebugFlags {
     }
 
     /// Whether objects need room around them.
-    pub(crate) const fn need_space(self) -> bool {
+    pub(super) const fn need_space(self) -> bool {
         self.intersects(Self::SPACE)
     }
 }
 
-/// What the kernel's options ask for, for caches that are created from then on.
+/// The debugging that the kernel's options choose, for caches that are created from then on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DebugChoice {
     /// For every cache.
     pub all: DebugFlags,
     /// For one cache, or for all when no name is given.
     pub chosen: DebugFlags,
-    /// The name of that one.
+    /// The name of that cache.
     pub only: Option<CacheName>,
 }
 
@@ -78,16 +78,16 @@ impl DebugChoice {
     pub const NONE: Self = Self { all: DebugFlags::empty(), chosen: DebugFlags::empty(), only: None };
 
     /// The flags for a cache.
-    pub(crate) fn for_cache(&self, name: CacheName) -> DebugFlags {
+    pub(super) fn for_cache(&self, name: CacheName) -> DebugFlags {
         if self.only.is_none_or(|only| only == name) { self.all | self.chosen } else { self.all }
     }
 }
 
-/// Bytes of a zone.
-pub(crate) const ZONE: usize = 8;
+/// Bytes of a red zone.
+pub(super) const ZONE: usize = 8;
 
-/// Bytes behind an object of `size` bytes: zone, then, aligned, two users.
-pub(crate) const fn behind(size: usize, flags: DebugFlags) -> usize {
+/// Bytes behind an object of `size` bytes: red zone, then, aligned, two users.
+pub(super) const fn behind(size: usize, flags: DebugFlags) -> usize {
     if flags.contains(DebugFlags::USERS) {
         (size + ZONE).next_multiple_of(size_of::<usize>()) + 2 * size_of::<usize>() - size
     } else {
@@ -95,26 +95,26 @@ pub(crate) const fn behind(size: usize, flags: DebugFlags) -> usize {
     }
 }
 
-/// The bytes of a zone around a free object, and around a live one. (The magic numbers of 2.4.)
+/// The bytes of a red zone around a free object, and around a live one. (The magic numbers of 2.4.)
 const FREE_ZONE: [u8; ZONE] = 0x5a2c_f071_5a2c_f071_u64.to_ne_bytes();
 const LIVE_ZONE: [u8; ZONE] = 0x170f_c2a5_170f_c2a5_u64.to_ne_bytes();
-/// What a free object is full of, and its last byte.
+/// The bytes of a free object, and its last one.
 const POISON: u8 = 0x5a;
 const POISON_END: u8 = 0xa5;
 
-/// Who called.
-pub(crate) type User = &'static Location<'static>;
+/// The place of a call.
+pub(super) type User = &'static Location<'static>;
 
 /// The two users that are remembered.
 #[derive(Clone, Copy)]
-pub(crate) enum Event {
+pub(super) enum Event {
     Alloc = 0,
     Free = 1,
 }
 
-/// An object of a debugged cache, with what surrounds it.
+/// An object of a debugged cache, with its surroundings.
 #[derive(Clone, Copy)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     object: NonNull<u8>,
     size: usize,
     flags: DebugFlags,
@@ -122,7 +122,7 @@ pub(crate) struct Watched {
 
 /// Whether an object is live.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(super) enum Life {
     Live,
     Free,
 }
@@ -130,8 +130,8 @@ pub(crate) enum Life {
 impl Watched {
     /// # Safety
     /// `object` is `size` bytes; where `flags` need space, [`ZONE`] bytes before it and [`behind`] bytes behind it
-    /// belong to it, and [`mark`](Self::mark) comes first. The caller has it to itself as long as this is used.
-    pub(crate) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
+    /// belong to it, and [`mark`](Self::mark) comes first. Only the caller uses it as long as this exists.
+    pub(super) unsafe fn new(object: NonNull<u8>, size: usize, flags: DebugFlags) -> Self {
         Self { object, size, flags }
     }
 
@@ -154,8 +154,8 @@ impl Watched {
         self.bytes(0..self.size as isize)
     }
 
-    /// Writes zones and poison as they are for an object in `life`.
-    pub(crate) fn mark(&mut self, life: Life) {
+    /// Writes red zones and poison, or zeros, as an object in `life` has them.
+    pub(super) fn mark(&mut self, life: Life) {
         if self.flags.contains(DebugFlags::RED_ZONE) {
             let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
             self.before().copy_from_slice(&zone);
@@ -175,7 +175,7 @@ impl Watched {
     }
 
     /// The first damage to an object in `life`, and the place of the first wrong byte, counted from the object's start.
-    pub(crate) fn damage(&mut self, life: Life) -> Option<(Damage, isize)> {
+    pub(super) fn damage(&mut self, life: Life) -> Option<(Damage, isize)> {
         let wrong = |bytes: &[u8], right: [u8; ZONE]| bytes.iter().zip(right).position(|(&byte, right)| byte != right);
         if self.flags.contains(DebugFlags::RED_ZONE) {
             let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
@@ -197,12 +197,12 @@ impl Watched {
     }
 
     /// The object's address.
-    pub(crate) fn addr(&self) -> VirtAddr {
+    pub(super) fn addr(&self) -> VirtAddr {
         VirtAddr::from_ptr(self.object.as_ptr())
     }
 
-    /// Makes what was damaged as it should be around an object in `life`.
-    pub(crate) fn repair(&mut self, damage: Damage, life: Life) {
+    /// Repairs the damage around an object in `life`.
+    pub(super) fn repair(&mut self, damage: Damage, life: Life) {
         let zone = if life == Life::Live { LIVE_ZONE } else { FREE_ZONE };
         match damage {
             Damage::Before => self.before().copy_from_slice(&zone),
@@ -212,8 +212,8 @@ impl Watched {
         }
     }
 
-    /// Up to eight bytes from a place on, counted from the object's start: what a report shows.
-    pub(crate) fn dump(&mut self, at: isize) -> Dump {
+    /// Up to eight bytes from `at` on, counted from the object's start, for a report.
+    pub(super) fn dump(&mut self, at: isize) -> Dump {
         let zone = if self.flags.contains(DebugFlags::RED_ZONE) { ZONE as isize } else { 0 };
         let len = (self.size as isize + zone - at).clamp(0, 8);
         let mut bytes = [0; 8];
@@ -226,24 +226,24 @@ impl Watched {
         first.wrapping_add(first.align_offset(size_of::<usize>())).cast::<Option<User>>().wrapping_add(event as usize)
     }
 
-    /// Forgets the users: comes before all else, in fresh memory.
-    pub(crate) fn forget(&mut self) {
+    /// Clears the users: the first call in fresh memory.
+    pub(super) fn forget(&mut self) {
         for event in [Event::Alloc, Event::Free].into_iter().filter(|_| self.flags.contains(DebugFlags::USERS)) {
             // SAFETY: by the contract of `new` the place belongs to the object.
             unsafe { self.user_place(event).write(None) };
         }
     }
 
-    /// Remembers who did what.
-    pub(crate) fn remember(&mut self, event: Event, user: User) {
+    /// Stores the last user of this event.
+    pub(super) fn remember(&mut self, event: Event, user: User) {
         if self.flags.contains(DebugFlags::USERS) {
             // SAFETY: as in `forget`.
             unsafe { self.user_place(event).write(Some(user)) };
         }
     }
 
-    /// Who did it last.
-    pub(crate) fn user(&self, event: Event) -> Option<User> {
+    /// The last user of this event.
+    pub(super) fn user(&self, event: Event) -> Option<User> {
         if !self.flags.contains(DebugFlags::USERS) {
             return None;
         }

@@ -1,45 +1,45 @@
 //! The depot of one CPU: magazines that it has traded in.
 //!
-//! A CPU gets its own magazines back: their lines are in its cache, and the objects in them stand beside objects, and
-//! their states beside states, that no other CPU uses. What two CPUs have mixed once stays mixed, and each write then
-//! takes a cache line away from the other.
+//! A CPU gets its own magazines back: their lines are in its data cache, and their objects lie beside objects, and the
+//! states beside states, that no other CPU uses. Neighbours that two CPUs have once got stay shared, and each write
+//! then takes a cache line away from the other CPU.
 
 use crate::objects::magazine::{MagazineRef, Pile};
 
 /// Magazines of one CPU, full and empty ones, under the depot's lock.
-pub(crate) struct Depot {
+pub(super) struct Depot {
     full: Pile,
     empty: Pile,
 }
 
 /// Why a full magazine could not be traded in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lack {
-    /// As many wait as may.
+pub(super) enum Lack {
+    /// The depot is full.
     Room,
-    /// There is no empty one.
+    /// It has no empty magazine.
     Magazine,
 }
 
 impl Depot {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { full: Pile::new(), empty: Pile::new() }
     }
 
-    /// How many full magazines wait.
-    pub(crate) fn depth(&self) -> usize {
+    /// How many full magazines it has.
+    pub(super) fn depth(&self) -> usize {
         self.full.len()
     }
 
     /// Trades an empty magazine for a full one.
-    pub(crate) fn take_full(&mut self, empty: MagazineRef) -> Option<MagazineRef> {
+    pub(super) fn take_full(&mut self, empty: MagazineRef) -> Option<MagazineRef> {
         let full = self.full.pop()?;
         self.empty.push(empty);
         Some(full)
     }
 
-    /// Trades a full magazine for an empty one, as long as fewer than `limit` wait.
-    pub(crate) fn take_empty(&mut self, full: MagazineRef, limit: usize) -> Result<MagazineRef, Lack> {
+    /// Trades a full magazine for an empty one, as long as it has fewer than `limit` full ones.
+    pub(super) fn take_empty(&mut self, full: MagazineRef, limit: usize) -> Result<MagazineRef, Lack> {
         if self.full.len() >= limit {
             return Err(Lack::Room);
         }
@@ -49,22 +49,22 @@ impl Depot {
     }
 
     /// Adds an empty magazine.
-    pub(crate) fn add(&mut self, empty: MagazineRef) {
+    pub(super) fn add(&mut self, empty: MagazineRef) {
         self.empty.push(empty);
     }
 
     /// Takes any magazine out.
-    pub(crate) fn take_any(&mut self) -> Option<MagazineRef> {
+    pub(super) fn take_any(&mut self) -> Option<MagazineRef> {
         self.full.pop().or_else(|| self.empty.pop())
     }
 
     /// All magazines.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = MagazineRef> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = MagazineRef> {
         self.full.iter().chain(self.empty.iter())
     }
 
-    /// Whether those among the empty ones are.
-    pub(crate) fn is_sorted(&self) -> bool {
+    /// Whether the magazines in the pile of empty ones are empty.
+    pub(super) fn is_sorted(&self) -> bool {
         self.empty.iter().all(|magazine| magazine.is_empty())
     }
 }

@@ -3,8 +3,8 @@
 //! The descriptor is followed by one byte per object, its [`ObjectState`]. Objects themselves are never touched: what a
 //! caller left in one is there when the next caller gets it.
 //!
-//! Who may change a state: `Free` to or from anything, whoever holds the lock of the cache; `Live` to `CachedObject`,
-//! who frees the object; `CachedObject` to `Live`, the CPU whose magazine the object is in.
+//! Who may change a state: to or from `FREE`, the holder of the cache's lock; `LIVE` to `CACHED`, the caller that frees
+//! the object; `CACHED` to `LIVE`, the CPU whose magazine the object is in.
 
 use core::cell::Cell;
 use core::ops::Deref;
@@ -16,16 +16,16 @@ use crate::objects::object_index::ObjectIndex;
 
 /// Where an object is.
 #[repr(transparent)]
-pub(crate) struct ObjectState(AtomicU8);
+pub(super) struct ObjectState(AtomicU8);
 
-/// Where the state of an object stands, as the fast paths like it best: an address that is always this much too low.
+/// Where the state of an object is: its address less the size of a descriptor, which is the fast paths' cheapest form.
 #[derive(Clone, Copy)]
-pub(crate) struct StateSlot(NonNull<u8>);
+pub(super) struct StateSlot(NonNull<u8>);
 
 impl StateSlot {
     /// The state. Its slab must still exist.
     #[inline]
-    pub(crate) fn state(&self) -> &ObjectState {
+    pub(super) fn state(&self) -> &ObjectState {
         let state = self.0.as_ptr().wrapping_add(size_of::<Slab>()).cast::<ObjectState>();
         // SAFETY: slots are made for states, and the slab of an object that is out stays.
         unsafe { &*state }
@@ -34,29 +34,29 @@ impl StateSlot {
 
 impl ObjectState {
     /// In its slab.
-    pub(crate) const FREE: u8 = 0;
+    pub(super) const FREE: u8 = 0;
     /// In a magazine.
-    pub(crate) const CACHED: u8 = 1;
-    /// With whoever allocated it.
-    pub(crate) const LIVE: u8 = 2;
+    pub(super) const CACHED: u8 = 1;
+    /// Allocated.
+    pub(super) const LIVE: u8 = 2;
 
     #[inline]
-    pub(crate) fn get(&self) -> u8 {
+    pub(super) fn get(&self) -> u8 {
         self.0.load(Relaxed)
     }
 
     #[inline]
-    pub(crate) fn set(&self, state: u8) {
+    pub(super) fn set(&self, state: u8) {
         self.0.store(state, Relaxed);
     }
 
     #[inline]
-    pub(crate) fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.get() == Self::LIVE
     }
 
-    /// Takes a live object away from its owner: of several that try, on whatever CPUs, one succeeds. It is cached then.
-    pub(crate) fn claim(&self) -> bool {
+    /// Makes a live object cached: of several frees at once, on any CPUs, one succeeds.
+    pub(super) fn claim(&self) -> bool {
         self.0.compare_exchange(Self::LIVE, Self::CACHED, Relaxed, Relaxed).is_ok()
     }
 }
@@ -96,71 +96,71 @@ impl Deref for SlabRef {
 
 impl Slab {
     /// Bytes of a descriptor for `objects` objects.
-    pub(crate) const fn bytes(objects: usize) -> usize {
+    pub(super) const fn bytes(objects: usize) -> usize {
         size_of::<Self>() + objects * size_of::<ObjectState>()
     }
 
     /// The address of the owning cache.
     #[inline]
-    pub(crate) fn owner(&self) -> NonNull<u8> {
+    pub(super) fn owner(&self) -> NonNull<u8> {
         self.owner
     }
 
     /// Address of the first object.
     #[inline]
-    pub(crate) fn first(&self) -> VirtAddr {
+    pub(super) fn first(&self) -> VirtAddr {
         self.first
     }
 
-    /// Its objects, wherever they are.
+    /// Its objects, in any state.
     #[inline]
-    pub(crate) fn objects(&self) -> usize {
+    pub(super) fn objects(&self) -> usize {
         self.objects
     }
 
     /// Objects that are not in the slab: live or cached.
     #[inline]
-    pub(crate) fn out(&self) -> usize {
+    pub(super) fn out(&self) -> usize {
         self.objects - usize::from(self.free.get())
     }
 
     /// Objects that are in the slab.
     #[inline]
-    pub(crate) fn free(&self) -> usize {
+    pub(super) fn free(&self) -> usize {
         self.free.get().into()
     }
 
     /// Whether all objects are in the slab.
     #[inline]
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         usize::from(self.free.get()) == self.objects
     }
 
     /// The number of the object that starts at `addr`, an address in the slab's pages. `None` when none does.
     #[inline]
-    pub(crate) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
+    pub(super) fn object_at(&self, addr: VirtAddr) -> Option<usize> {
         let object = self.index.number(addr) as usize;
         (object < self.objects).then_some(object)
     }
 }
 
 impl SlabRef {
-    /// Where the state of the object stands that starts at `addr`, an address in the slab's pages.
+    /// Where the state of the object is that starts at `addr`, an address in the slab's pages.
     #[inline]
-    pub(crate) fn state_at(&self, addr: VirtAddr) -> Option<StateSlot> {
+    pub(super) fn state_at(&self, addr: VirtAddr) -> Option<StateSlot> {
         self.object_at(addr).map(|object| self.slot(object))
     }
 
-    /// Where the state of an object stands, one of this slab's.
+    /// Where the state of this slab's object is.
     #[inline]
-    pub(crate) fn slot(&self, object: usize) -> StateSlot {
+    pub(super) fn slot(&self, object: usize) -> StateSlot {
         let slot = self.0.as_ptr().cast::<u8>().wrapping_add(object);
         // SAFETY: behind the start of a descriptor lies no null.
         StateSlot(unsafe { NonNull::new_unchecked(slot) })
     }
 
     /// Takes the first free object, in the order of addresses, and gives it another state.
-    pub(crate) fn take(&self, state: u8) -> Option<usize> {
+    pub(super) fn take(&self, state: u8) -> Option<usize> {
         if self.free.get() == 0 {
             return None;
         }
@@ -174,24 +174,24 @@ impl SlabRef {
     }
 
     /// Puts an object back that is out.
-    pub(crate) fn put(&self, object: usize) {
+    pub(super) fn put(&self, object: usize) {
         self.states()[object].set(ObjectState::FREE);
         self.free.set(self.free.get() + 1);
         self.hint.set(self.hint.get().min(object as u16));
     }
 
-    /// The number of the object, one of this slab's, whose state stands there.
-    pub(crate) fn object_of(&self, slot: StateSlot) -> usize {
+    /// The number of this slab's object whose state is at `slot`.
+    pub(super) fn object_of(&self, slot: StateSlot) -> usize {
         slot.0.as_ptr().addr() - self.0.as_ptr().addr()
     }
 
     /// Objects that are cached.
-    pub(crate) fn cached(&self) -> usize {
+    pub(super) fn cached(&self) -> usize {
         self.states().iter().filter(|object| object.get() == ObjectState::CACHED).count()
     }
 
     /// Checks that counts and states agree.
-    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+    pub(super) fn validate(&self) -> Result<(), &'static str> {
         let free = |object: &ObjectState| object.get() == ObjectState::FREE;
         if self.states().iter().filter(|object| free(object)).count() != self.free() {
             return Err("a slab's count of free objects is wrong");
@@ -218,7 +218,7 @@ impl SlabRef {
     ///
     /// # Safety
     /// `at` must be aligned to 8 and valid for [`Slab::bytes`] bytes that nothing else uses until the slab goes.
-    pub(crate) unsafe fn init(
+    pub(super) unsafe fn init(
         at: NonNull<u8>,
         owner: NonNull<u8>,
         first: VirtAddr,
@@ -250,45 +250,45 @@ impl SlabRef {
     /// # Safety
     /// `link` must come from [`to_link`](Self::to_link) of a slab that still exists.
     #[inline]
-    pub(crate) unsafe fn from_link(link: u64) -> Self {
+    pub(super) unsafe fn from_link(link: u64) -> Self {
         // SAFETY: a slab's address is not null.
         Self(unsafe { NonNull::new_unchecked(link as usize as *mut Slab) })
     }
 
     /// The slab as a page-map link.
     #[inline]
-    pub(crate) fn to_link(self) -> u64 {
+    pub(super) fn to_link(self) -> u64 {
         self.0.as_ptr() as usize as u64
     }
 
     /// The descriptor's address.
     #[inline]
-    pub(crate) fn addr(self) -> VirtAddr {
+    pub(super) fn addr(self) -> VirtAddr {
         VirtAddr::from_ptr(self.0.as_ptr())
     }
 }
 
 /// A list of slabs of one cache, newest first.
 #[derive(Default)]
-pub(crate) struct SlabList {
+pub(super) struct SlabList {
     head: Option<SlabRef>,
     len: usize,
 }
 
 impl SlabList {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { head: None, len: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn head(&self) -> Option<SlabRef> {
+    pub(super) fn head(&self) -> Option<SlabRef> {
         self.head
     }
 
-    pub(crate) fn push(&mut self, slab: SlabRef) {
+    pub(super) fn push(&mut self, slab: SlabRef) {
         slab.prev.set(None);
         slab.next.set(self.head);
         if let Some(head) = self.head {
@@ -298,7 +298,7 @@ impl SlabList {
         self.len += 1;
     }
 
-    pub(crate) fn remove(&mut self, slab: SlabRef) {
+    pub(super) fn remove(&mut self, slab: SlabRef) {
         match slab.prev.get() {
             Some(prev) => prev.next.set(slab.next.get()),
             None => self.head = slab.next.get(),
@@ -309,13 +309,13 @@ impl SlabList {
         self.len -= 1;
     }
 
-    pub(crate) fn pop(&mut self) -> Option<SlabRef> {
+    pub(super) fn pop(&mut self) -> Option<SlabRef> {
         let slab = self.head?;
         self.remove(slab);
         Some(slab)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = SlabRef> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = SlabRef> {
         core::iter::successors(self.head, |slab| slab.next.get())
     }
 }

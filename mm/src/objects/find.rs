@@ -62,7 +62,7 @@ impl<P: Platform> ObjectAllocator<P> {
         if slot.state().is_live() { Ok((slab, slot)) } else { Err(FreeError::DoubleFree) }
     }
 
-    /// Bytes that the object at `memory` really has, or `None` when no slab's live object starts there.
+    /// Bytes that the owner of the object at `memory` may use, or `None` when no live object of a slab starts there.
     pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
         let slab = self.slab_of(addr).ok()?;
@@ -75,7 +75,7 @@ impl<P: Platform> ObjectAllocator<P> {
         self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.usable)
     }
 
-    /// Reports a wrong free of an object, with the name of the cache whose slab it points into, if it does.
+    /// Reports a wrong free of an object, with the name of the cache whose slab it points into, if any.
     #[cold]
     #[inline(never)]
     pub(super) fn bad_object(&self, call: Call, addr: VirtAddr, error: FreeError) -> FreeError {

@@ -3,11 +3,10 @@
 //! A slab is a run of pages: a block of 2^order pages, or its first part, the rest being given back at once. Objects
 //! start at its beginning, shifted by the slab's colour; the descriptor stands at the very end of the block, or, for
 //! objects of 512 bytes and more, outside of it unless the rest of the block has room. Kmalloc's small classes take the
-//! smallest order that wastes at most an eighth of the block; a cache of small objects that somebody creates takes one
-//! that spends at most a fiftieth on anything but objects. Objects of 512 bytes and more share blocks of up to 8 pages,
-//! since a slab costs as much to make as a dozen of them; those of a cache with `HWCACHE_ALIGN` have the small slabs of
-//! the chapter's kernel. Where no such block is to be had, a slab has as few pages as hold an object:
-//! [`Geometry::fallback`].
+//! smallest order that wastes at most an eighth of the block; other caches of small objects take one that spends at
+//! most a fiftieth on anything but objects. Objects of 512 bytes and more share blocks of up to 8 pages, since a slab
+//! costs as much to make as a dozen of them; those of a cache with `HWCACHE_ALIGN` have the small slabs of the
+//! chapter's kernel. Where no such block is free, a slab has as few pages as hold an object: [`Geometry::fallback`].
 
 use bitflags::bitflags;
 
@@ -35,8 +34,8 @@ bitflags! {
 }
 
 impl CacheFlags {
-    /// What they ask to be debugged.
-    pub(crate) fn debug(self) -> DebugFlags {
+    /// The debugging that they ask for.
+    pub(super) fn debug(self) -> DebugFlags {
         let asked = |flag, debug| if self.contains(flag) { debug } else { DebugFlags::empty() };
         asked(Self::RED_ZONE, DebugFlags::RED_ZONE) | asked(Self::POISON, DebugFlags::POISON)
     }
@@ -49,7 +48,7 @@ pub const OBJECT_SIZES: core::ops::RangeInclusive<usize> = WORD..=131_072;
 /// From this size on the descriptor leaves the slab.
 const OFF_SLAB_SIZE: usize = 512;
 /// Objects that an off-slab descriptor has room for.
-pub(crate) const OFF_SLAB_OBJECTS: usize = 32;
+pub(super) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
 const MAX_SLAB_ORDER: u32 = 5;
 const MAX_SLAB_PAGES: u32 = 1 << MAX_SLAB_ORDER;
@@ -107,7 +106,7 @@ impl Geometry {
     }
 
     /// The layout for objects of `size` bytes that may be debugged.
-    pub(crate) fn for_debugged_cache(
+    pub(super) fn for_debugged_cache(
         size: usize,
         offset: usize,
         flags: CacheFlags,
@@ -131,7 +130,7 @@ impl Geometry {
         shared.unwrap_or_else(|| Self::smallest(size))
     }
 
-    /// The layout of a slab for which the block could not be had: as few pages as hold an object, and fewer objects.
+    /// The layout of a slab whose block could not be allocated: as few pages as hold an object, and fewer objects.
     /// `None` where there is no smaller one, and for objects that have room around them.
     ///
     /// Less than half of such a slab is left over: a second object did not fit.
@@ -163,9 +162,9 @@ impl Geometry {
         (1..).find_map(fit).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
-    /// The layout of one of the allocators' own caches: a page, which needs no descriptor from elsewhere. No two
-    /// objects share a cache line: they may belong to different CPUs.
-    pub(crate) fn for_descriptors(size: usize) -> Self {
+    /// The layout of one of the allocators' own caches: a page with its descriptor. No two objects share a cache line:
+    /// they may belong to different CPUs.
+    pub(super) fn for_descriptors(size: usize) -> Self {
         let stride = size.next_multiple_of(CACHE_LINE);
         Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
@@ -176,7 +175,7 @@ impl Geometry {
     }
 
     /// Bytes between the last object and the descriptor, or the end of the slab.
-    pub(crate) fn leftover(&self) -> usize {
+    pub(super) fn leftover(&self) -> usize {
         self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride
     }
 
@@ -240,7 +239,7 @@ impl Geometry {
     }
 }
 
-/// The alignment that an object of this size can need: what its size is a multiple of, 4 or 8.
+/// The alignment that an object of this size can need: the one of 4 and 8 that divides its size.
 const fn natural_align(size: usize) -> usize {
     if size.next_multiple_of(WORD / 2).is_multiple_of(WORD) { WORD } else { WORD / 2 }
 }

@@ -1,4 +1,4 @@
-//! How a slab comes and goes: its pages, descriptor, page-map entries.
+//! Slabs are made and given back: their pages, descriptors, page-map entries.
 //! Constructors and destructors run here as well.
 
 use core::ptr::NonNull;
@@ -15,11 +15,11 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 use crate::tag::Tag;
 
-/// The flags that choose a zone: they concern a cache's objects, not what describes them.
+/// The flags that choose a zone: they concern a cache's objects, not their descriptors.
 const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// What `take` takes from a cache, which is grown until there is something.
+    /// The result of `take`, after the cache has grown as often as that takes.
     pub(super) fn take_or_grow<R>(
         &'static self,
         cache: &Cache<P>,
@@ -35,7 +35,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// An object out of a slab that is there, past all magazines.
+    /// An object from a slab that the cache has, past all magazines.
     pub(crate) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
         let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
         NonNull::new(cache.address_of(slab, object).as_mut_ptr())
@@ -59,7 +59,7 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(())
     }
 
-    /// Gives back the slabs that are too many.
+    /// Gives back the whole slabs beyond those that a cache keeps.
     pub(super) fn trim(&'static self, cache: &Cache<P>) {
         while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
             self.give_back(cache, slab);
@@ -84,8 +84,8 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(())
     }
 
-    /// A block for a slab, and how the slab is laid out. A block that a smaller one can stand in for is taken only if
-    /// it is there, without reserves: nobody reclaims or waits for it.
+    /// A block for a slab, and its layout. Where a smaller block serves too, a large one is taken only from plenty,
+    /// without reclaim and without waiting.
     fn alloc_slab_block(
         &'static self,
         cache: &Cache<P>,
@@ -102,7 +102,7 @@ impl<P: Platform> ObjectAllocator<P> {
         self.pages.alloc_block(gfp, fallback.order, Tag::None, call).map(|frame| (frame, fallback))
     }
 
-    /// Makes a slab of a cache of the allocators' own from pages that are there: sleeps not and reports nothing.
+    /// Makes a slab of a cache of the allocators' own from free pages: never sleeps, reports nothing.
     pub(super) fn grow_quietly(&'static self, cache: &Cache<P>) -> Option<()> {
         let offset = cache.geometry.descriptor_offset?;
         let frame = self.pages.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order, Tag::None)?;
@@ -123,7 +123,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.direct.virt(frame).add(geometry.lead + colour * geometry.colour_step);
         // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
-        // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and ours.
+        // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and used only here.
         let slab =
             unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, geometry.objects, geometry.stride) };
         self.each_page(frame, geometry, |page| {
@@ -135,7 +135,7 @@ impl<P: Platform> ObjectAllocator<P> {
         cache.slabs.with(|slabs| slabs.add(slab, geometry.pages as usize));
     }
 
-    /// Takes a slab apart that its cache has let go: destructors, page-map entries, descriptor, pages. Returns how many
+    /// Takes a slab apart that has left its cache: destructors, descriptor, page-map entries, pages. Returns how many
     /// pages that were.
     #[cold]
     #[inline(never)]

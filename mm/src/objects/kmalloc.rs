@@ -20,8 +20,7 @@ const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 const TOO_LARGE: &str = "size exceeds 131072 bytes";
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Makes the caches that every other one needs known, and creates the kmalloc classes. Once, after the zones have
-    /// memory.
+    /// Prepares the allocators' own caches, and creates the kmalloc classes. Once, after the zones have memory.
     pub(crate) fn init(&'static self, call: Call) -> Result<(), CreateError> {
         self.own.init_in_place();
         for (class, twins) in NAMES.iter().enumerate() {
@@ -71,13 +70,12 @@ impl<P: Platform> ObjectAllocator<P> {
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
     pub(crate) fn kzalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
         let memory = self.kmalloc(size, gfp, call)?;
-        // SAFETY: kmalloc gave us at least `size` bytes.
+        // SAFETY: kmalloc returned at least `size` bytes.
         unsafe { memory.write_bytes(0, size) };
         Ok(memory)
     }
 
-    /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when that is more than a number can
-    /// say.
+    /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when the product overflows.
     #[track_caller]
     pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let call = Call::here(&"kmalloc_array");
@@ -91,7 +89,7 @@ impl<P: Platform> ObjectAllocator<P> {
     #[track_caller]
     pub fn kcalloc(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let memory = self.kmalloc_array(count, size, gfp)?;
-        // SAFETY: kmalloc gave us at least `count * size` bytes, a product that does not overflow.
+        // SAFETY: kmalloc returned at least `count * size` bytes, a product that does not overflow.
         unsafe { memory.write_bytes(0, count * size) };
         Ok(memory)
     }
@@ -103,8 +101,8 @@ impl<P: Platform> ObjectAllocator<P> {
         self.free_object(memory, Owner::Any, call)
     }
 
-    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
-    /// It moves only if its class is too small. On failure `memory` stays as it was.
+    /// Resizes `memory`, which came from [`kmalloc`](Self::kmalloc) or is null, to at least `size` bytes. It moves only
+    /// if its class is too small. On failure `memory` stays as it was.
     pub(crate) fn krealloc(
         &'static self,
         memory: *mut u8,

@@ -10,17 +10,16 @@ use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::objects::cache::{Cache, CacheRef, CacheStats, Callees, Ctor, Dtor};
 use crate::objects::debug::{DebugChoice, DebugFlags};
-use crate::objects::descriptor::Slab;
-use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::name::CacheName;
 use crate::page::SlabUser;
 use crate::platform::{Lock, Platform};
 use crate::report::{Call, Incident};
 
-/// What a call is told that names a cache which was destroyed.
+/// Why a call on a destroyed cache is refused.
 const NO_CACHE: &str = "no such cache";
 
-/// What the arguments of [`kmem_cache_create`](crate::Memory::kmem_cache_create) ask for.
+/// The arguments of [`kmem_cache_create`](crate::Memory::kmem_cache_create).
 #[derive(Clone, Copy)]
 pub struct CacheSpec<'a> {
     /// 1 to 19 visible characters, unlike any other cache's.
@@ -60,7 +59,7 @@ impl<P: Platform> ObjectAllocator<P> {
         Cache::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, Callees::default(), tag)
     }
 
-    /// Lists a cache from [`new_own`](Self::new_own), which has come to its place. Once.
+    /// Lists a cache from [`new_own`](Self::new_own), which does not move any more. Once.
     pub(crate) fn adopt(&self, cache: &'static Cache<P>) {
         cache.cpus.init_in_place();
         self.list.with(|list| list.push(CacheRef::new(NonNull::from(cache))));
@@ -88,7 +87,7 @@ impl<P: Platform> ObjectAllocator<P> {
             self.refuse(call, error.reason());
         })?;
         let memory = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?.cast::<Cache<P>>();
-        // SAFETY: the object is ours alone, aligned to a cache line and as large as a cache.
+        // SAFETY: the object is used only here, aligned to a cache line and as large as a cache.
         unsafe { memory.write(Cache::new(name, geometry, debug, flags, callees, tag)) };
         let cache = CacheRef::new(memory);
         cache.cpus.init_in_place();
@@ -107,7 +106,7 @@ impl<P: Platform> ObjectAllocator<P> {
         Err(CreateError::DuplicateName)
     }
 
-    /// Gives the memory of a cache back that is in no list and has no slabs.
+    /// Frees the memory of a cache that is in no list and has no slabs.
     fn release(&'static self, cache: CacheRef<P>, call: Call) {
         cache.kill();
         let addr = VirtAddr::from_ptr(cache.ptr().as_ptr());
@@ -178,8 +177,8 @@ impl<P: Platform> ObjectAllocator<P> {
         objects.iter().filter(|&&object| free(object).is_err()).count()
     }
 
-    /// Gives the whole slabs of a cache back, those too whose objects all wait in magazines, and returns how many pages
-    /// that were. Process context.
+    /// Gives the whole slabs of a cache back, also those whose objects are all cached, and returns how many pages that
+    /// were. Process context.
     pub(crate) fn kmem_cache_shrink(&'static self, cache: CacheRef<P>, call: Call) -> usize {
         if self.pages.check_may_sleep(call).is_err() {
             return 0;
@@ -193,7 +192,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// Nobody may use the cache meanwhile. Process context; may sleep.
+    /// No other caller may use the cache meanwhile. Process context; may sleep.
     pub(crate) fn kmem_cache_destroy(&'static self, cache: CacheRef<P>, call: Call) -> Result<(), DestroyError> {
         self.pages.check_may_sleep(call).map_err(|_| DestroyError::WrongContext)?;
         loop {
@@ -210,20 +209,20 @@ impl<P: Platform> ObjectAllocator<P> {
                     self.refuse(call, NO_CACHE);
                     return Err(error);
                 }
-                // Another thread is giving a slab of this cache back at this moment.
+                // Another thread is giving a slab of this cache back.
                 None => self.platform().wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.len() == 0)),
             }
         }
     }
 
-    /// Shrinks a cache and takes it out of the list, if nothing is left of it. `None`: a slab is on its way out.
+    /// Shrinks a cache and takes it out of the list, if it has no slabs left. `None`: another thread gives one back.
     fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
         let Some(cache) = cache.alive().filter(|cache| !cache.is_own() && !self.classes.contains(cache)) else {
             return Some(Err(DestroyError::NoSuchCache));
         };
         self.shrink_cache(&cache);
         if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0) {
-            // CPUs that are busy elsewhere may still have magazines, and nobody uses the cache.
+            // Busy CPUs may still have magazines, which they do not touch: no caller uses the cache.
             self.detach_all(&cache);
             self.shrink_cache(&cache);
         }
@@ -239,33 +238,28 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// A snapshot of each cache: `kmem_cache`, then the others, newest first. Nothing is locked between two of them, so
-    /// the caller may allocate and print; a cache that comes or goes meanwhile may be missed.
+    /// the caller may allocate and print; a cache may be missed if one is created or destroyed meanwhile.
     pub fn caches(&self) -> impl Iterator<Item = CacheStats> {
         let listed = (0..).map_while(|nth| self.list.with(|list| list.iter().nth(nth).map(|cache| cache.stats())));
         let last = self.own.shrinkable().map(Cache::stats);
         core::iter::once(self.own.caches.stats()).chain(listed).chain(last)
     }
 
-    /// Checks every cache; returns the first invariant that is broken. Needs them at rest.
+    /// Checks every cache; returns the first invariant that is broken. No call may use one.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         self.own.caches.validate()?;
         self.own.shrinkable().try_for_each(Cache::validate)?;
         self.list.with(|list| list.iter().try_for_each(|cache| cache.validate()))
     }
 
-    /// Has caches that are created from now on debugged. Boot, before [`init`](Self::init), if kmalloc's are to be
-    /// among them.
+    /// Sets the debugging of caches created from now on. Boot, before [`init`](Self::init) if kmalloc's are to be among
+    /// them.
     pub(crate) fn set_debug(&self, choice: DebugChoice) {
         self.list.with(|list| list.debug = choice);
     }
-
-    /// Bytes of a descriptor that stands outside of its slab; the size of one object of the cache `slab`.
-    pub const fn descriptor_bytes() -> usize {
-        Slab::bytes(OFF_SLAB_OBJECTS)
-    }
 }
 
-/// Checks the arguments of `kmem_cache_create`, but for the sizes: laying out a slab does that.
+/// Checks the arguments of `kmem_cache_create` except the sizes, which the layout of a slab checks.
 fn check_spec(spec: &CacheSpec<'_>) -> Result<CacheName, CreateError> {
     let name = CacheName::new(spec.name)?;
     if spec.dtor.is_some() && spec.ctor.is_none() {

@@ -5,38 +5,38 @@ use crate::objects::debug::DebugChoice;
 use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
 
-/// The numbers below belong to the caches that are there from the start.
+/// The numbers below belong to the allocators' own caches, which exist from the start.
 const FIRST_NUMBER: u32 = 16;
 
 /// All caches, and where the reaper looks next.
-pub(crate) struct CacheList<P: Platform> {
+pub(super) struct CacheList<P: Platform> {
     head: Option<CacheRef<P>>,
     hand: Option<CacheRef<P>>,
     numbers: u32,
-    /// What caches that are created now are debugged for.
-    pub(crate) debug: DebugChoice,
+    /// The debugging of caches that are created now.
+    pub(super) debug: DebugChoice,
 }
 
 impl<P: Platform> CacheList<P> {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { head: None, hand: None, numbers: FIRST_NUMBER, debug: DebugChoice::NONE }
     }
 
-    /// A word for the pages of a new cache, which no cache had before.
-    pub(crate) fn next_tag(&mut self, user: SlabUser) -> Word {
+    /// A word for the pages of a new cache; words repeat after almost 2^32 caches.
+    pub(super) fn next_tag(&mut self, user: SlabUser) -> Word {
         let number = self.numbers;
         self.numbers = number.checked_add(1).unwrap_or(FIRST_NUMBER);
         Word::slab(number, user)
     }
 
-    /// Puts a cache in front.
-    pub(crate) fn push(&mut self, cache: CacheRef<P>) {
+    /// Adds a cache at the head.
+    pub(super) fn push(&mut self, cache: CacheRef<P>) {
         cache.next.set(self.head);
         self.head = Some(cache);
     }
 
     /// Takes a cache out. `false` when it is not in the list.
-    pub(crate) fn remove(&mut self, cache: CacheRef<P>) -> bool {
+    pub(super) fn remove(&mut self, cache: CacheRef<P>) -> bool {
         if self.hand == Some(cache) {
             self.hand = cache.next.get();
         }
@@ -52,12 +52,12 @@ impl<P: Platform> CacheList<P> {
     }
 
     /// The caches, newest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = CacheRef<P>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = CacheRef<P>> {
         core::iter::successors(self.head, |cache| cache.next.get())
     }
 
     /// The next cache in turn, round and round.
-    pub(crate) fn turn(&mut self) -> Option<CacheRef<P>> {
+    pub(super) fn turn(&mut self) -> Option<CacheRef<P>> {
         let cache = self.hand.or(self.head)?;
         self.hand = cache.next.get();
         Some(cache)

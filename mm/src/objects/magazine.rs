@@ -1,8 +1,8 @@
 //! Magazines of objects: what a CPU allocates from and frees to without a lock.
 //!
-//! A magazine is an array of [`CachedObject`] objects behind a small header, in memory from a boot cache of the
-//! allocators. It belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock.
-//! (Bonwick and Adams, "Magazines and Vmem", 2001.)
+//! A magazine is an array of [`CachedObject`]s behind a small header, in memory from one of the allocators' own caches.
+//! It belongs to the CPU where it is loaded or spare, or to a depot, under that depot's lock. (Bonwick and Adams,
+//! "Magazines and Vmem", 2001.)
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 use core::cell::Cell;
@@ -11,20 +11,20 @@ use core::ptr::NonNull;
 
 use crate::objects::descriptor::StateSlot;
 
-/// An object in a magazine, and where its state stands: to hand it out, nothing has to be looked up.
+/// An object in a magazine, and where its state is, so that an allocation needs no look-up.
 #[derive(Clone, Copy)]
-pub(crate) struct CachedObject {
-    pub(crate) object: NonNull<u8>,
-    pub(crate) slot: StateSlot,
+pub(super) struct CachedObject {
+    pub(super) object: NonNull<u8>,
+    pub(super) slot: StateSlot,
 }
 
 const ENTRY: u32 = size_of::<CachedObject>() as u32;
 
 /// Objects that the kinds of magazines hold at most.
-pub(crate) const CAPACITIES: [usize; 4] = [8, 16, 32, 64];
+pub(super) const CAPACITIES: [usize; 4] = [8, 16, 32, 64];
 
 /// The header of a magazine. Both counts are in bytes, so that they serve as offsets as they are.
-pub(crate) struct Magazine {
+pub(super) struct Magazine {
     used: AtomicU32,
     room: Cell<u32>,
     /// The next one in a pile of the depot.
@@ -33,9 +33,9 @@ pub(crate) struct Magazine {
 
 /// A magazine that exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MagazineRef(NonNull<Magazine>);
+pub(super) struct MagazineRef(NonNull<Magazine>);
 
-// SAFETY: a magazine has one owner at a time (see above); others only look at its counts, which are atomics.
+// SAFETY: a magazine has one owner at a time (see above); others only read its counts, which are atomics.
 unsafe impl Send for MagazineRef {}
 
 impl Deref for MagazineRef {
@@ -43,40 +43,40 @@ impl Deref for MagazineRef {
 
     #[inline]
     fn deref(&self) -> &Magazine {
-        // SAFETY: magazines are given back only after the last reference to them is gone.
+        // SAFETY: a magazine is freed only after the last reference to it is gone.
         unsafe { self.0.as_ref() }
     }
 }
 
 impl Magazine {
     /// Bytes of a magazine for `capacity` objects.
-    pub(crate) const fn bytes(capacity: usize) -> usize {
+    pub(super) const fn bytes(capacity: usize) -> usize {
         size_of::<Self>() + capacity * size_of::<CachedObject>()
     }
 
-    /// A magazine without room: it stands where there is none, being both empty and full.
-    pub(crate) const fn absent() -> Self {
+    /// A magazine without room, in the place of a missing one: both empty and full.
+    pub(super) const fn absent() -> Self {
         Self { used: AtomicU32::new(0), room: Cell::new(0), next: Cell::new(None) }
     }
 
     /// Objects in it.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         (self.used.load(Relaxed) / ENTRY) as usize
     }
 
     /// Objects that it may hold; 0 for an absent one.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         (self.room.get() / ENTRY) as usize
     }
 
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.used.load(Relaxed) == 0
     }
 
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.used.load(Relaxed) >= self.room.get()
     }
 }
@@ -87,7 +87,7 @@ impl MagazineRef {
     /// # Safety
     /// `at` must be aligned to 8 and valid for [`Magazine::bytes`] bytes that nothing else uses until the magazine
     /// goes.
-    pub(crate) unsafe fn init(at: NonNull<u8>, capacity: usize) -> Self {
+    pub(super) unsafe fn init(at: NonNull<u8>, capacity: usize) -> Self {
         let magazine = at.cast::<Magazine>();
         let room = Cell::new(capacity as u32 * ENTRY);
         // SAFETY: room for the header, by the contract.
@@ -98,22 +98,22 @@ impl MagazineRef {
     /// A magazine by its address.
     ///
     /// # Safety
-    /// A magazine must be there that is not given back while the reference is used.
+    /// A magazine must be there that is not freed while the reference is used.
     #[inline]
-    pub(crate) unsafe fn from_ptr(magazine: *mut Magazine) -> Self {
+    pub(super) unsafe fn from_ptr(magazine: *mut Magazine) -> Self {
         // SAFETY: by the contract the address is not null.
         Self(unsafe { NonNull::new_unchecked(magazine) })
     }
 
     /// The address of the magazine.
     #[inline]
-    pub(crate) fn ptr(self) -> NonNull<Magazine> {
+    pub(super) fn ptr(self) -> NonNull<Magazine> {
         self.0
     }
 
-    /// Takes the object that was put in last. Calls `step` on the way, where an interrupt may come.
+    /// Takes the object that was put in last. Calls `step` where an interrupt may come.
     #[inline]
-    pub(crate) fn pop(self, step: impl Fn()) -> Option<CachedObject> {
+    pub(super) fn pop(self, step: impl Fn()) -> Option<CachedObject> {
         let used = self.used.load(Relaxed);
         if used == 0 {
             return None;
@@ -124,14 +124,14 @@ impl MagazineRef {
         // SAFETY: what lies below `used` was written by `push` or `fill`.
         let cached = unsafe { last.read() };
         step();
-        // Loaded once more, the count is changed by one instruction.
+        // Loaded again, so that one instruction changes the count.
         self.used.store(self.used.load(Relaxed).wrapping_sub(ENTRY), Relaxed);
         Some(cached)
     }
 
     /// Puts an object in, if there is room. Calls `step` as [`pop`](Self::pop) does.
     #[inline]
-    pub(crate) fn push(self, cached: CachedObject, step: impl Fn()) -> bool {
+    pub(super) fn push(self, cached: CachedObject, step: impl Fn()) -> bool {
         let used = self.used.load(Relaxed);
         if used >= self.room.get() {
             return false;
@@ -144,8 +144,8 @@ impl MagazineRef {
         true
     }
 
-    /// Fills an empty magazine with `count` objects, no more than it has room for; the first is taken out first.
-    pub(crate) fn fill(self, count: usize, mut next: impl FnMut() -> Option<CachedObject>) {
+    /// Fills an empty magazine with `count` objects, at most its capacity; `pop` returns the first one first.
+    pub(super) fn fill(self, count: usize, mut next: impl FnMut() -> Option<CachedObject>) {
         debug_assert!(self.is_empty() && count <= self.capacity());
         for place in (0..count as u32).rev() {
             let Some(cached) = next() else { return };
@@ -156,7 +156,7 @@ impl MagazineRef {
     }
 
     /// The objects in it, for validation.
-    pub(crate) fn iter(self) -> impl Iterator<Item = CachedObject> {
+    pub(super) fn iter(self) -> impl Iterator<Item = CachedObject> {
         // SAFETY: as in `pop`.
         (0..self.len() as u32).map(move |place| unsafe { self.entry(place * ENTRY).read() })
     }
@@ -173,34 +173,34 @@ impl MagazineRef {
 
 /// A pile of magazines.
 #[derive(Default)]
-pub(crate) struct Pile {
+pub(super) struct Pile {
     head: Option<MagazineRef>,
     len: usize,
 }
 
 impl Pile {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { head: None, len: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn push(&mut self, magazine: MagazineRef) {
+    pub(super) fn push(&mut self, magazine: MagazineRef) {
         magazine.next.set(self.head);
         self.head = Some(magazine);
         self.len += 1;
     }
 
-    pub(crate) fn pop(&mut self) -> Option<MagazineRef> {
+    pub(super) fn pop(&mut self) -> Option<MagazineRef> {
         let magazine = self.head?;
         self.head = magazine.next.get();
         self.len -= 1;
         Some(magazine)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = MagazineRef> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = MagazineRef> {
         core::iter::successors(self.head, |magazine| magazine.next.get())
     }
 }

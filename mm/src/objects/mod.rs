@@ -1,17 +1,17 @@
 //! The object allocator: named caches of equal objects, and kmalloc on them.
 //! The objects are carved from blocks of pages.
 //!
-//! [`ObjectAllocator`] is the part; it stands on the page allocator and knows nobody above.
+//! [`ObjectAllocator`] is the part; it stands on the page allocator and names nothing above.
 //!
-//! Core types: `geometry.rs` decides how a slab is laid out, `object_index.rs` which object an address is,
-//! `descriptor.rs` is one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` what each CPU has of it,
-//! `debug.rs` what surrounds an object that is watched. They know no lock. `cpu_caches.rs` puts the depots behind
-//! locks, `cache.rs` is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first,
+//! Core types: `geometry.rs` is the layout of a slab, `object_index.rs` the number of the object at an address,
+//! `descriptor.rs` one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` the cached objects of a CPU,
+//! `debug.rs` the surroundings of a debugged object. They know no lock. `cpu_caches.rs` puts the depots behind locks,
+//! `cache.rs` is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first,
 //! `classes.rs` kmalloc's.
 //!
-//! The way of an object, bottom up: `find.rs` (from an address to its slab and cache), `watch.rs` (checks of debugged
-//! caches), `grow.rs` (slabs come and go), `supply.rs` (magazines come and go), `alloc.rs` (the way in and out), and
-//! the calls: `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
+//! The calls, bottom up: `refusals.rs`, `find.rs` (from an address to its slab and cache), `watch.rs` (checks of
+//! debugged caches), `grow.rs` (slabs are made and freed), `supply.rs` (magazines likewise), `alloc.rs` (allocate and
+//! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
 
 mod alloc;
 mod cache;
@@ -55,7 +55,7 @@ use own_caches::OwnCaches;
 /// The object allocator of one machine.
 pub struct ObjectAllocator<P: Platform> {
     pages: &'static PageAllocator<P>,
-    /// What the page allocator has too: a free finds its page without a further step.
+    /// A copy of the page allocator's: a free finds its page without a further step.
     direct: DirectMap,
     classes: SizeClasses<P>,
     own: OwnCaches<P>,

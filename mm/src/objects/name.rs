@@ -15,7 +15,7 @@ pub struct CacheName {
 }
 
 impl CacheName {
-    /// The first characters, in one piece: most names differ there.
+    /// The first eight characters as one word: most names differ there.
     fn start(&self) -> u64 {
         self.bytes.first_chunk().copied().map_or(0, u64::from_ne_bytes)
     }
@@ -54,7 +54,7 @@ impl CacheName {
         Ok(Self { bytes, len: source.len() as u8 })
     }
 
-    /// A name that is known when the program is built; an illegal one does not compile in a constant.
+    /// A name that is a constant of the program; an illegal one does not compile in a constant.
     pub(crate) const fn literal(name: &str) -> Self {
         match Self::new(name) {
             Ok(name) => name,

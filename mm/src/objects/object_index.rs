@@ -1,4 +1,4 @@
-//! Which object is it, and is it one at all? Division without a division.
+//! The number of the object at an address, if one starts there, by no division.
 //!
 //! A stride is an odd number times a power of two. Modulo 2^32 an odd number has an inverse; multiplying by it and
 //! rotating the power of two away maps the 2^32 offsets onto themselves, one to one. The multiples of the stride go to
@@ -8,9 +8,9 @@
 
 use crate::addr::VirtAddr;
 
-/// Where the objects of a slab stand.
+/// The addresses of a slab's objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ObjectIndex {
+pub(super) struct ObjectIndex {
     /// The inverse of the stride's odd part.
     inverse: u32,
     /// The first object's address times the inverse: subtracted from a product, it subtracts that address before it.
@@ -21,7 +21,7 @@ pub(crate) struct ObjectIndex {
 
 impl ObjectIndex {
     /// The places from `first` on, `stride` bytes apart: not 0 and at most 2^31.
-    pub(crate) const fn new(first: VirtAddr, stride: usize) -> Self {
+    pub(super) const fn new(first: VirtAddr, stride: usize) -> Self {
         let shift = stride.trailing_zeros();
         let odd = (stride >> shift) as u32;
         // Newton's iteration doubles the bits that are right; an odd number is its own inverse modulo 8.
@@ -37,7 +37,7 @@ impl ObjectIndex {
     /// The number of the object that starts at `addr`, which is less than 2^31 bytes from the first; if none does, a
     /// number larger than any object's.
     #[inline]
-    pub(crate) const fn number(&self, addr: VirtAddr) -> u32 {
+    pub(super) const fn number(&self, addr: VirtAddr) -> u32 {
         (addr.as_usize() as u32).wrapping_mul(self.inverse).wrapping_sub(self.first).rotate_right(self.shift as u32)
     }
 }

@@ -10,13 +10,13 @@ use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
 
 /// The caches that every other cache needs.
-pub(crate) struct OwnCaches<P: Platform> {
+pub(super) struct OwnCaches<P: Platform> {
     /// Objects: caches. Its slabs are never given back, so a stale handle always leads to a cache.
-    pub(crate) caches: Cache<P>,
+    pub(super) caches: Cache<P>,
     /// Objects: descriptors of slabs whose objects are large.
-    pub(crate) descriptors: Cache<P>,
+    pub(super) descriptors: Cache<P>,
     /// Objects: magazines, small ones first.
-    pub(crate) magazines: [Cache<P>; CAPACITIES.len()],
+    pub(super) magazines: [Cache<P>; CAPACITIES.len()],
 }
 
 const MAGAZINE_NAMES: [CacheName; CAPACITIES.len()] = [
@@ -33,21 +33,21 @@ impl<P: Platform> OwnCaches<P> {
     }
 
     /// Whether one of these caches has this name.
-    pub(crate) fn has(&self, name: CacheName) -> bool {
+    pub(super) fn has(&self, name: CacheName) -> bool {
         self.all().any(|cache| cache.name == name)
     }
 
-    /// Those whose whole slabs may be given back; what others need to be given back comes last.
-    pub(crate) fn shrinkable(&self) -> impl Iterator<Item = &Cache<P>> {
+    /// Those whose whole slabs may be given back: of magazines, then of descriptors.
+    pub(super) fn shrinkable(&self) -> impl Iterator<Item = &Cache<P>> {
         self.magazines.iter().chain([&self.descriptors])
     }
 
-    /// Prepares their CPUs' caches. Once, when they do not move any more.
-    pub(crate) fn init_in_place(&self) {
+    /// Prepares the CPUs' part of each. Once, when they do not move any more.
+    pub(super) fn init_in_place(&self) {
         self.all().for_each(|cache| cache.cpus.init_in_place());
     }
 
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         const CACHES: CacheName = CacheName::literal("kmem_cache");
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
         let own_cache = |name, bytes: usize, number| {

@@ -1,4 +1,4 @@
-//! Empty slabs go back to the page allocator: shrink, reap, purge.
+//! Whole slabs go back to the page allocator: shrink, reap, purge.
 
 use super::ObjectAllocator;
 use crate::gfp::GfpFlags;
@@ -9,7 +9,7 @@ use crate::reclaim::Shrinker;
 use crate::report::Call;
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Gives all slabs of a cache back that no live object is in; returns how many pages that was.
+    /// Gives back all slabs of a cache without live objects; returns how many pages that were.
     pub(super) fn shrink_cache(&'static self, cache: &Cache<P>) -> usize {
         self.drain_objects(cache);
         let mut pages = 0;
@@ -19,8 +19,8 @@ impl<P: Platform> ObjectAllocator<P> {
         pages
     }
 
-    /// Gives back the slabs of every cache that no object is out of, but for caches with `NO_REAP`; returns how many
-    /// pages that were. A request that may not sleep gets nothing.
+    /// Gives back the whole slabs of every cache without `NO_REAP`; returns how many pages that were. A request that
+    /// may not sleep gets nothing.
     pub(crate) fn kmem_cache_reap(&'static self, gfp: GfpFlags, call: Call) -> usize {
         if !gfp.may_sleep() || self.pages.check_may_sleep(call).is_err() {
             return 0;
@@ -38,8 +38,8 @@ impl<P: Platform> ObjectAllocator<P> {
     fn reap_next(&'static self) -> usize {
         let mut pages = 0;
         let mut cache = None;
-        // One slab at a time is taken out under the list's lock, so that the cache cannot be destroyed before
-        // `kmem_cache_destroy` sees the slab leaving.
+        // One slab at a time is taken out under the list's lock, so that `kmem_cache_destroy` of the cache sees the
+        // slab and waits.
         while let Some((from, slab)) = self.list.with(|list| {
             let from = match cache {
                 Some(cache) => cache,
@@ -67,7 +67,7 @@ impl<P: Platform> Shrinker for ObjectAllocator<P> {
         let drain = |nth| self.list.with(|list| list.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
         (0..).map_while(drain).for_each(drop);
         let mut pages = self.reap_caches();
-        // The allocators' own are reaped by nobody else, and never destroyed.
+        // The allocators' own: only a purge shrinks them, and they are never destroyed.
         let own = |nth| self.list.with(|list| list.iter().filter(|cache: &CacheRef<P>| cache.is_own()).nth(nth));
         pages += (0..).map_while(own).map(|cache| self.shrink_cache(&cache)).sum::<usize>();
         pages + self.own.shrinkable().map(|cache| self.shrink_cache(cache)).sum::<usize>()

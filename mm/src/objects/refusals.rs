@@ -1,6 +1,6 @@
-//! What this part refuses, told by the page allocator.
+//! Refusals of this part, which the page allocator reports.
 //!
-//! The fast ways name only their own part: where they refuse something, they come here first.
+//! The fast ways name only their own part: they report through these functions.
 
 use super::ObjectAllocator;
 use crate::error::AllocError;
@@ -12,7 +12,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]
     pub(super) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
-        // In this order: where everybody may sleep, the flags need not be looked at.
+        // In this order: where every caller may sleep, the flags are not read.
         if !self.platform().may_sleep() && gfp.may_sleep() {
             return Err(self.wrong_context(call));
         }

@@ -12,33 +12,33 @@ pub struct Slabs {
     partial: SlabList,
     exhausted: SlabList,
     whole: SlabList,
-    /// How many whole slabs a free may leave.
+    /// How many whole slabs a free keeps.
     kept: usize,
-    /// Slabs that were taken out to be given back and are not gone yet.
+    /// Slabs that were taken out and are not given back yet.
     leaving: usize,
-    /// Objects and pages of all slabs, those that leave too.
+    /// Objects and pages of all slabs, leaving ones included.
     objects: usize,
     pages: usize,
     next_colour: usize,
     /// Objects that are live or cached.
     out: usize,
-    pub(crate) counts: Counts,
+    pub(super) counts: Counts,
 }
 
-/// What has happened to a cache.
+/// Counts of a cache since it was made.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Counts {
+pub(super) struct Counts {
     /// Most objects that were out of their slabs at once.
-    pub(crate) high: usize,
+    pub(super) high: usize,
     /// Objects that left their slabs.
-    pub(crate) allocs: u64,
-    pub(crate) grown: u64,
-    pub(crate) reaped: u64,
-    pub(crate) errors: u64,
+    pub(super) allocs: u64,
+    pub(super) grown: u64,
+    pub(super) reaped: u64,
+    pub(super) errors: u64,
 }
 
 impl Slabs {
-    pub(crate) const fn new(kept: usize) -> Self {
+    pub(super) const fn new(kept: usize) -> Self {
         Self {
             partial: SlabList::new(),
             exhausted: SlabList::new(),
@@ -73,8 +73,8 @@ impl Slabs {
         self.counts.allocs += count as u64;
     }
 
-    /// Takes an object, which is live then.
-    pub(crate) fn take(&mut self) -> Option<(SlabRef, usize)> {
+    /// Takes an object and makes it live.
+    pub(super) fn take(&mut self) -> Option<(SlabRef, usize)> {
         let slab = self.source()?;
         let object = slab.take(ObjectState::LIVE)?;
         self.took(slab, 1);
@@ -83,10 +83,10 @@ impl Slabs {
 
     /// Fills two empty magazines, one after the other, with up to `batch` objects from one slab, in the order of
     /// addresses. Objects are `stride` bytes apart.
-    pub(crate) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
+    pub(super) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) {
         let Some(slab) = self.source() else { return };
         let free = slab.free();
-        // One at least: a CPU may come by with magazines when they have just been done away with.
+        // At least one: tuning may have set the batch to 0 while a CPU still has magazines.
         let mut left = free.min(batch.max(1));
         for magazine in magazines {
             let count = left.min(magazine.capacity());
@@ -101,7 +101,7 @@ impl Slabs {
     }
 
     /// Puts an object back that is out.
-    pub(crate) fn put(&mut self, slab: SlabRef, object: usize) {
+    pub(super) fn put(&mut self, slab: SlabRef, object: usize) {
         let was_exhausted = slab.free() == 0;
         slab.put(object);
         self.out -= 1;
@@ -116,7 +116,7 @@ impl Slabs {
     }
 
     /// Puts every object of a magazine back; `slab_at` finds the slab around an address.
-    pub(crate) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
+    pub(super) fn put_all(&mut self, magazine: MagazineRef, slab_at: impl Fn(VirtAddr) -> SlabRef) {
         while let Some(cached) = magazine.pop(|| ()) {
             let slab = slab_at(VirtAddr::from_ptr(cached.object.as_ptr()));
             self.put(slab, slab.object_of(cached.slot));
@@ -124,7 +124,7 @@ impl Slabs {
     }
 
     /// Adds a fresh slab of so many pages.
-    pub(crate) fn add(&mut self, slab: SlabRef, pages: usize) {
+    pub(super) fn add(&mut self, slab: SlabRef, pages: usize) {
         self.objects += slab.objects();
         self.pages += pages;
         self.whole.push(slab);
@@ -132,7 +132,7 @@ impl Slabs {
     }
 
     /// The colour of the next slab, 0..=`colours`.
-    pub(crate) fn next_colour(&mut self, colours: usize) -> usize {
+    pub(super) fn next_colour(&mut self, colours: usize) -> usize {
         // Slabs of fewer pages may have fewer colours.
         let colour = self.next_colour.min(colours);
         self.next_colour = if colour == colours { 0 } else { colour + 1 };
@@ -140,62 +140,62 @@ impl Slabs {
     }
 
     /// Takes a whole slab out, to be given back.
-    pub(crate) fn take_whole(&mut self) -> Option<SlabRef> {
+    pub(super) fn take_whole(&mut self) -> Option<SlabRef> {
         let slab = self.whole.pop()?;
         self.leaving += 1;
         Some(slab)
     }
 
     /// Takes a whole slab out that is one too many.
-    pub(crate) fn take_surplus(&mut self) -> Option<SlabRef> {
+    pub(super) fn take_surplus(&mut self) -> Option<SlabRef> {
         if self.whole.len() > self.kept { self.take_whole() } else { None }
     }
 
-    /// Never gives a slab back because there are too many.
-    pub(crate) fn keep_all(&mut self) {
+    /// Lets a free keep all whole slabs.
+    pub(super) fn keep_all(&mut self) {
         self.kept = usize::MAX;
     }
 
-    /// A slab that was taken out is gone, which had so many objects and pages.
-    pub(crate) fn gone(&mut self, objects: usize, pages: usize) {
+    /// Counts a slab of so many objects and pages that was taken out and is given back now.
+    pub(super) fn gone(&mut self, objects: usize, pages: usize) {
         self.leaving -= 1;
         self.objects -= objects;
         self.pages -= pages;
         self.counts.reaped += 1;
     }
 
-    /// The cache could not grow.
-    pub(crate) fn failed(&mut self) {
+    /// Counts a failure to grow.
+    pub(super) fn failed(&mut self) {
         self.counts.errors += 1;
     }
 
     /// Objects that are live or cached.
-    pub(crate) fn out(&self) -> usize {
+    pub(super) fn out(&self) -> usize {
         self.out
     }
 
     /// Slabs with objects that are out.
-    pub(crate) fn active(&self) -> usize {
+    pub(super) fn active(&self) -> usize {
         self.partial.len() + self.exhausted.len()
     }
 
-    /// All slabs, those on their way out too.
-    pub(crate) fn len(&self) -> usize {
+    /// All slabs, leaving ones included.
+    pub(super) fn len(&self) -> usize {
         self.active() + self.whole.len() + self.leaving
     }
 
     /// Objects of all slabs.
-    pub(crate) fn objects(&self) -> usize {
+    pub(super) fn objects(&self) -> usize {
         self.objects
     }
 
     /// Pages of all slabs.
-    pub(crate) fn pages(&self) -> usize {
+    pub(super) fn pages(&self) -> usize {
         self.pages
     }
 
     /// Checks the lists, each slab, and that as many objects are cached as the magazines hold.
-    pub(crate) fn validate(&self, in_magazines: usize) -> Result<(), &'static str> {
+    pub(super) fn validate(&self, in_magazines: usize) -> Result<(), &'static str> {
         let (mut out, mut cached) = (0, 0);
         for slab in self.partial.iter().chain(self.exhausted.iter()).chain(self.whole.iter()) {
             slab.validate()?;

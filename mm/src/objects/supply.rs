@@ -1,4 +1,4 @@
-//! How CPUs come to magazines of objects, and what empties them.
+//! How CPUs get magazines of objects, and how these are emptied.
 
 use super::ObjectAllocator;
 use crate::addr::VirtAddr;
@@ -27,16 +27,16 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// An empty magazine, from memory that is there. Never sleeps, reports nothing.
+    /// An empty magazine, from free memory. Never sleeps, reports nothing.
     pub(super) fn new_magazine(&'static self, cache: &Cache<P>) -> Option<MagazineRef> {
-        // Somebody may have done away with magazines since the caller looked.
+        // Tuning may have set the capacity to 0 since the caller read it.
         let capacity = Some(cache.sizes.capacity()).filter(|&capacity| capacity > 0)?;
         let source = &self.own.magazines[MagazineSizes::kind(capacity)?];
         let memory = self.take_from_slab(source).or_else(|| {
             self.grow_quietly(source)?;
             self.take_from_slab(source)
         })?;
-        // SAFETY: the object is ours, aligned to a cache line, and has room for a magazine of its kind's capacity.
+        // SAFETY: the object is used only here, aligned to a cache line, and has room for its kind's capacity.
         Some(unsafe { MagazineRef::init(memory, capacity) })
     }
 
@@ -47,13 +47,13 @@ impl<P: Platform> ObjectAllocator<P> {
         debug_assert!(freed.is_ok());
     }
 
-    /// Whether the zones that serve a cache have so little memory left that nothing should be set aside.
+    /// Whether the zones that serve a cache have so little memory left that no object should be cached.
     pub(super) fn is_short(&self, cache: &Cache<P>) -> bool {
         self.pages.is_tight_for(cache.page_gfp(GfpFlags::ATOMIC))
     }
 
-    /// Empties the magazines of this CPU and of those where nothing runs, and all depots; asks the other CPUs to empty
-    /// theirs. The objects are back in their slabs then.
+    /// Empties the magazines of this CPU and of those where nothing runs, and all depots, into the slabs; asks the
+    /// other CPUs to empty theirs.
     pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
         let holds = |cpu| cache.cpus.has_magazines(cpu);
         drain(self.platform(), cache.cpus.drain_requests(), holds, |cpu| self.detach_magazines(cache, cpu));
@@ -69,18 +69,18 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// Empties the magazines of all CPUs of a cache that nobody uses.
+    /// Empties the magazines of all CPUs of a cache that no caller uses.
     pub(super) fn detach_all(&'static self, cache: &Cache<P>) {
         (0..MAX_CPUS).for_each(|cpu| self.detach_magazines(cache, cpu));
     }
 
-    /// Takes the magazines of a CPU away, which the caller is pinned to.
+    /// Empties and frees the magazines of a CPU that the caller is pinned to.
     pub(super) fn detach_magazines(&'static self, cache: &Cache<P>, cpu: usize) {
-        let stripped = cache.slabs.with(|slabs| {
+        let detached = cache.slabs.with(|slabs| {
             let magazines = cache.cpus.detach(cpu)?;
             magazines.into_iter().for_each(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
             Some(magazines)
         });
-        stripped.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
+        detached.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
     }
 }

@@ -1,4 +1,4 @@
-//! How many objects of a cache the CPUs keep: a write to /proc/slabinfo.
+//! A write to /proc/slabinfo sets how many objects of a cache the CPUs keep.
 
 use super::ObjectAllocator;
 use crate::error::TuneError;
@@ -11,8 +11,8 @@ use crate::report::Call;
 impl<P: Platform> ObjectAllocator<P> {
     /// Sets how many objects each CPU may keep in its magazines of the cache `name`, up to 128, and how many of them a
     /// refill takes from slabs; what depots hold stays the same. A CPU's two magazines hold half of `limit` each,
-    /// rounded up; between magazines and depot, objects move by whole magazines as always. A limit of 0 does without
-    /// magazines. What is refused is reported. Process context. (Chapter's kernel: a write to /proc/slabinfo.)
+    /// rounded up; between magazines and depot, objects move by whole magazines as always. With a limit of 0 there are
+    /// no magazines. A refusal is reported. Process context. (Chapter's kernel: a write to /proc/slabinfo.)
     #[track_caller]
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         let call = Call::here(&"slabinfo");

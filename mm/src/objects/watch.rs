@@ -1,4 +1,4 @@
-//! What is done for the objects of debugged caches: checks, reports, repairs.
+//! Checks, reports and repairs of the objects of debugged caches.
 
 use core::ptr::NonNull;
 
@@ -13,13 +13,13 @@ use crate::platform::{Lock, Platform};
 use crate::report::{Call, Damage, Incident};
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// An object of a debugged cache. The caller has it to itself.
+    /// An object of a debugged cache, which only the caller uses.
     fn watched(&self, cache: &Cache<P>, object: NonNull<u8>) -> Watched {
         // SAFETY: the geometry of a debugged cache leaves the room around its objects, and `watch_new` came first.
         unsafe { Watched::new(object, cache.geometry.usable, cache.debug) }
     }
 
-    /// A slab was made: prepares its objects, before constructors run.
+    /// Prepares the objects of a new slab, before constructors run.
     pub(super) fn watch_new(&self, cache: &Cache<P>, slab: SlabRef) {
         self.watch_each(cache, slab, |mut watched| {
             watched.forget();
@@ -27,7 +27,7 @@ impl<P: Platform> ObjectAllocator<P> {
         });
     }
 
-    /// A slab goes: looks for writes after free.
+    /// Looks for writes after free in a slab that is given back.
     pub(super) fn watch_last(&self, cache: &Cache<P>, slab: SlabRef) {
         self.watch_each(cache, slab, |watched| {
             self.inspect(cache, watched, Life::Free, Call::here(&"kmem_cache_shrink"))
@@ -45,7 +45,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// An object was taken out of its slab.
+    /// Checks and marks an object that was taken out of its slab.
     pub(super) fn watch_alloc(&self, cache: &Cache<P>, object: NonNull<u8>, call: Call) {
         let mut watched = self.watched(cache, object);
         self.inspect_slab(cache, object, call);
@@ -54,8 +54,8 @@ impl<P: Platform> ObjectAllocator<P> {
         watched.remember(Event::Alloc, call.at());
     }
 
-    /// An object is about to be freed that was live a moment ago. Two CPUs may be here with the same one: the second is
-    /// told so.
+    /// Checks and marks an object that is to be freed and was live a moment ago. Two CPUs may free it at once: the
+    /// second fails.
     pub(super) fn watch_free(
         &self,
         cache: &Cache<P>,
@@ -73,7 +73,7 @@ impl<P: Platform> ObjectAllocator<P> {
         Ok(())
     }
 
-    /// Reports damage to an object and what repairs it.
+    /// Reports and repairs damage to an object.
     fn inspect(&self, cache: &Cache<P>, mut watched: Watched, life: Life, call: Call) {
         while let Some((damage, at)) = watched.damage(life) {
             self.report_damage(cache, &mut watched, at, damage, call);

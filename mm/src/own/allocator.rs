@@ -9,7 +9,7 @@ use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
-/// A source of plain memory. As `core::alloc::Allocator`, but each call that may allocate is told how far it may go.
+/// A source of plain memory. As `core::alloc::Allocator`, but each call that may allocate takes GFP flags.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -17,7 +17,7 @@ use crate::gfp::GfpFlags;
 /// use mm::GfpFlags;
 /// use mm::own::{Allocator, Kmalloc, Vmalloc};
 ///
-/// /// Room for a table, wherever there is some.
+/// /// Room for a table, from this allocator.
 /// fn table<A: Allocator>(bytes: usize) -> Option<usize> {
 ///     let layout = Layout::from_size_align(bytes, 8).ok()?;
 ///     let table = A::alloc(layout, GfpFlags::KERNEL).ok()?;
@@ -35,8 +35,8 @@ use crate::gfp::GfpFlags;
 /// # Safety
 /// Memory that is handed out fits its layout and belongs to the caller alone until it is freed.
 pub unsafe trait Allocator {
-    /// Allocates memory for `layout`; content undefined. Sleeps if `gfp` allows it. What it returns may be longer than
-    /// what was asked for.
+    /// Allocates memory for `layout`; content undefined. Sleeps if `gfp` allows it. The memory may be longer than the
+    /// layout.
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError>;
 
     /// Frees memory.
@@ -45,7 +45,7 @@ pub unsafe trait Allocator {
     /// It came from [`alloc`](Self::alloc) of this allocator and is not used any more.
     unsafe fn free(memory: NonNull<u8>);
 
-    /// Has `new` bytes behind the first `used` bytes of `memory`, which may move; without memory it stays as it was.
+    /// Resizes `memory` to `new`, keeping its first `used` bytes; it may move. On failure it stays as it was.
     ///
     /// # Safety
     /// `memory` came from this allocator for the alignment of `new` and has `used` bytes; it is not used any more once
@@ -115,7 +115,7 @@ unsafe impl<K: Global> Allocator for Kmalloc<K> {
     }
 }
 
-// SAFETY: an area starts at a page and has as many bytes as were asked for.
+// SAFETY: an area starts at a page and has at least the bytes of the request.
 unsafe impl<K: Global> Allocator for Vmalloc<K> {
     #[track_caller]
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError> {

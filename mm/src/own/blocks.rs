@@ -101,7 +101,7 @@ impl<K: Global> KBytes<K> {
         Ok(copy)
     }
 
-    /// The owner of memory from kmalloc that has none else.
+    /// The owner of memory from kmalloc that has no other owner.
     pub(super) const fn from_raw(memory: NonNull<u8>) -> Self {
         Self { memory, kernel: PhantomData }
     }
@@ -156,7 +156,7 @@ macro_rules! buffer {
 
             fn bytes_mut(&mut self) -> &mut [u8] {
                 let $this = &*self;
-                // SAFETY: as in `bytes`, and nobody else holds the handle.
+                // SAFETY: as in `bytes`, and the handle is borrowed exclusively.
                 unsafe { core::slice::from_raw_parts_mut($this.addr().as_mut_ptr(), $len) }
             }
 

@@ -30,7 +30,7 @@ pub struct KmemCache<K: Global> {
     cache: CacheRef<K::Platform>,
 }
 
-/// A way to allocate from a [`KmemCache`] that somebody else owns. Once that is destroyed, every call is refused.
+/// A way to allocate from a [`KmemCache`] of another owner. Once that is destroyed, every call is refused.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -93,7 +93,7 @@ impl<K: Global> KmemCache<K> {
         self.source().alloc(gfp)
     }
 
-    /// A handle for those who only allocate.
+    /// A handle that can only allocate.
     pub fn source(&self) -> CacheSource<K> {
         CacheSource { cache: self.cache }
     }
@@ -103,7 +103,7 @@ impl<K: Global> KmemCache<K> {
         self.cache.name()
     }
 
-    /// Gives back the slabs that no object is out of; returns how many pages that were. Process context.
+    /// Gives back the whole slabs; returns how many pages that were. Process context.
     #[track_caller]
     pub fn shrink(&self) -> usize {
         K::memory().kmem_cache_shrink(self.cache)
@@ -152,7 +152,7 @@ impl<K: Global> Buffer for CacheObject<K> {
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and nobody else holds the handle.
+        // SAFETY: as in `bytes`, and the handle is borrowed exclusively.
         unsafe {
             core::slice::from_raw_parts_mut(self.memory.as_ptr(), K::memory().objects().object_bytes(self.addr()))
         }

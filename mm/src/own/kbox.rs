@@ -83,7 +83,7 @@ impl<T, K: Global> KBox<T, K> {
     where
         T: 'a,
     {
-        // SAFETY: the value stays, and nobody else refers to it.
+        // SAFETY: the value stays, and no other reference to it exists.
         unsafe { ManuallyDrop::new(self).value.as_mut() }
     }
 
@@ -122,16 +122,16 @@ impl<T, K: Global> Deref for KBox<T, K> {
 
 impl<T, K: Global> DerefMut for KBox<T, K> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and nobody else holds the box.
+        // SAFETY: as in `deref`, and the box is borrowed exclusively.
         unsafe { self.value.as_mut() }
     }
 }
 
 impl<T, K: Global> Drop for KBox<T, K> {
     fn drop(&mut self) {
-        // Freed in the end, whatever the value's own drop does.
+        // Frees the memory in the end, even if the value's own drop panics.
         let _memory = self.memory();
-        // SAFETY: the box holds a value, and nobody uses it after this.
+        // SAFETY: the box holds a value, which is not used after this.
         unsafe { self.value.drop_in_place() };
     }
 }

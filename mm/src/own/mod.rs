@@ -4,7 +4,7 @@
 //! [`AllocError`](crate::AllocError) instead of ending the program. The type parameter `K` names the allocators, a
 //! zero-sized [`Global`]: handles to pages, objects and areas are one pointer wide, and an `Option` of one is too.
 
-/// What people expect of a [`Buffer`]: its bytes by reference, and where and how many they are.
+/// The usual traits of a [`Buffer`]: its bytes by reference, and where and how many they are.
 macro_rules! as_bytes {
     ($name:ident) => {
         impl<K: Global> AsRef<[u8]> for $name<K> {
@@ -61,7 +61,7 @@ pub use typed::{KObject, Prepared, TypedCache};
 /// use mm::Context;
 /// use mm::own::{Global, KBox};
 ///
-/// /// Whoever is generic over the kernel asks it for what the caller may do.
+/// /// Code that is generic over the kernel asks it for the caller's flags.
 /// fn boxed<K: Global>(value: u32) -> Result<KBox<u32, K>, mm::AllocError> {
 ///     KBox::new(value, K::context_gfp())
 /// }

@@ -1,4 +1,4 @@
-//! A page that the direct map need not show.
+//! An owned page, possibly of high memory.
 
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
@@ -56,7 +56,7 @@ impl<K: Global> UserPage<K> {
     #[track_caller]
     pub fn show_mut<R>(&mut self, f: impl FnOnce(&mut [u8]) -> R) -> Result<R, AllocError> {
         let window = Window::<K>::open(self.frame())?;
-        // SAFETY: as in `show`, and nobody else holds the handle.
+        // SAFETY: as in `show`, and the handle is borrowed exclusively.
         Ok(f(unsafe { core::slice::from_raw_parts_mut(window.addr.as_mut_ptr(), PAGE_SIZE) }))
     }
 }

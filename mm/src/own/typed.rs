@@ -95,12 +95,12 @@ unsafe impl<T: Prepared, K: Global> Send for KObject<T, K> {}
 unsafe impl<T: Prepared + Sync, K: Global> Sync for KObject<T, K> {}
 
 fn construct<T: Prepared>(object: NonNull<u8>, _name: &str, flags: CtorFlags) {
-    // SAFETY: a fresh object of a cache for `T`s: large enough, aligned, and nobody else's.
+    // SAFETY: a fresh object of a cache for `T`s: large enough, aligned, and used only here.
     unsafe { object.cast::<T>().write(T::prepare(flags)) };
 }
 
 fn destruct<T: Prepared>(object: NonNull<u8>, _name: &str, _flags: CtorFlags) {
-    // SAFETY: the constructor wrote a value there, and nobody has the object.
+    // SAFETY: the constructor wrote a value there, and no owner has the object.
     unsafe { object.cast::<T>().drop_in_place() };
 }
 
@@ -127,7 +127,7 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
         self.cache.name()
     }
 
-    /// Gives back the slabs that no value is out of, after dropping their values; returns how many pages that were.
+    /// Gives back the whole slabs, after dropping their values; returns how many pages that were.
     /// Process context.
     #[track_caller]
     pub fn shrink(&self) -> usize {
@@ -159,7 +159,7 @@ impl<T: Prepared, K: Global> Deref for KObject<T, K> {
 
 impl<T: Prepared, K: Global> DerefMut for KObject<T, K> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and nobody else holds the handle.
+        // SAFETY: as in `deref`, and the handle is borrowed exclusively.
         unsafe { self.value.as_mut() }
     }
 }

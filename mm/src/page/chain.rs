@@ -11,7 +11,7 @@ use crate::atomic::{AtomicU32, Ordering::Relaxed};
 /// No block: the end of a chain.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// A chain of blocks that its owner has to himself.
+/// A chain of blocks that only its owner uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct BlockChain {
     head: u32,
@@ -70,7 +70,7 @@ impl BlockChain {
         }
     }
 
-    /// Checks that it leads through as many blocks as it counts, each of which `is_right`.
+    /// Checks that it has as many blocks as it counts, and that `is_right` holds for the word of each.
     pub(crate) fn is_sound(mut self, map: &PageMap, is_right: impl Fn(Word) -> bool) -> bool {
         while let Some(block) = self.first() {
             if !map.get(block).is_some_and(|page| is_right(page.word())) {
@@ -82,8 +82,8 @@ impl BlockChain {
     }
 }
 
-/// A place for a chain, written by one CPU at a time. Head and length are words of their own: neither waits for the
-/// other in a processor that passes a store on to the next load.
+/// A place for a chain, written by one CPU at a time. Head and length are two words: the processor forwards each store
+/// to the next load of that word.
 pub(crate) struct ChainCell {
     head: AtomicU32,
     len: AtomicU32,

@@ -4,7 +4,7 @@ use super::map::PageMap;
 use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 use crate::gfp::{DMA_END, ZoneKind};
 
-/// The page map, and where the direct map shows its frames. A handle: each part of the allocators has one.
+/// The page map, and where the direct map shows its frames. A handle: each part of the allocators has a copy.
 #[derive(Clone, Copy)]
 pub struct DirectMap {
     map: PageMap,
@@ -51,7 +51,7 @@ impl DirectMap {
         self.end
     }
 
-    /// The address of `frame`; `None` for high memory, which has none but by a window.
+    /// The address of `frame`; `None` for high memory, which needs a window.
     #[inline]
     pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
         (frame < self.end).then(|| self.virt(frame))
@@ -70,7 +70,7 @@ impl DirectMap {
         self.frame_at(addr).filter(|&frame| self.map.get(frame).is_some())
     }
 
-    /// The frame that would show in the page of `addr`, whether or not there is one.
+    /// The frame that would show in the page of `addr`, whether or not it exists.
     #[inline]
     pub(crate) fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
         let offset = addr.as_usize().checked_sub(self.start.as_usize())?;

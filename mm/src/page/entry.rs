@@ -2,7 +2,7 @@
 //!
 //! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
 //! - `Inner`, `Free`: the lock of the page's zone.
-//! - `Allocated`, `Slab`: whoever owns the block; the change to or from `Free` happens under the zone's lock. What
+//! - `Allocated`, `Slab`: the owner of the block; the change to or from `Free` happens under the zone's lock. What
 //!   others may change meanwhile, the count of references, changes under the zone's lock too.
 //! - `Cached`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
@@ -13,10 +13,10 @@
 //!   cache's number                                            kind     a page of a slab
 //! ```
 //!
-//! The owner's [`Tag`] is set when the block is taken, before anybody else knows of the block, and goes when it is
+//! The owner's [`Tag`] is set when the block is allocated, before other code can find the block, and goes when it is
 //! freed. The page flags are for owners whose pages others change at the same time (dirty, locked, referenced): they
 //! change by atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an
-//! untagged block with one reference, so tags and flags cost it nothing: whatever has any is judged on the slow way.
+//! untagged block with one reference, so tags and flags cost it nothing: a block that has any takes the slow way.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -24,7 +24,7 @@ use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::tag::Tag;
 
-/// What is known of one page frame. 16 bytes, for ever.
+/// The entry of one page frame. 16 bytes, for ever.
 #[repr(C)]
 pub struct Page {
     /// Free: next and previous block of the list. Slab: the slab's descriptor. Otherwise the owner's.
@@ -42,7 +42,7 @@ pub enum PageState {
     Inner,
     /// First page of a free block.
     Free(Order),
-    /// First page of a free block that waits in a magazine.
+    /// First page of a cached block: free, in a magazine.
     Cached(Order),
     /// First page of an allocated block.
     Allocated(Order),
@@ -53,13 +53,13 @@ pub enum PageState {
 /// Who frees the objects of a slab.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SlabUser {
-    /// Whoever was given them.
+    /// The caller that allocated them.
     Anyone,
-    /// The allocators alone: their descriptors live there.
+    /// The allocators only: their descriptors lie there.
     Allocators,
 }
 
-/// Zone and order of a block as one small number: what magazines are kept by. It stands in a page's word as it is.
+/// Zone and order of a block as one small number, the key of its magazine. It stands in a page's word as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockKey(u32);
 
@@ -185,8 +185,7 @@ impl Word {
         Self(Self::cached(BlockKey::new(zone, Order::ZERO)).0 | 1 << COUNT_SHIFT)
     }
 
-    /// The key of an allocated block of this order with one reference and no tag; `None` when the word says anything
-    /// else.
+    /// The key of an allocated block of this order with one reference and no tag; `None` for any other word.
     #[inline]
     pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {
         let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), Tag::None).0;
@@ -229,7 +228,7 @@ impl Word {
 }
 
 impl Page {
-    /// An entry for a frame that nobody owns.
+    /// An entry for a frame without an owner.
     #[inline]
     pub const fn new() -> Self {
         Self { link: AtomicU64::new(0), word: AtomicU64::new(0) }

@@ -99,7 +99,7 @@ impl PageMap {
         unsafe { entry.as_ref() }
     }
 
-    /// Why `frame` is not the start of a block that anybody may free by the order that was given.
+    /// Why `frame` is not the start of an untagged block that can be freed by the order that was given.
     #[cold]
     pub(crate) fn explain(&self, frame: Pfn) -> FreeError {
         let Some(page) = self.get(frame) else { return FreeError::Wild };

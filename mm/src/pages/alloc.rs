@@ -46,7 +46,7 @@ impl<P: Platform> PageAllocator<P> {
         Ok(page)
     }
 
-    /// Allocates one page filled with zeros from every zone: the direct map need not show it. Context as
+    /// Allocates one page filled with zeros, also from high memory. Context as
     /// [`alloc_pages`](crate::Memory::alloc_pages).
     #[track_caller]
     pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
@@ -67,14 +67,14 @@ impl<P: Platform> PageAllocator<P> {
         if self.check_context(gfp, call).is_ok() { self.alloc_bulk(gfp, Tag::None, pages, call) } else { 0 }
     }
 
-    /// [`alloc_pages_bulk`](Self::alloc_pages_bulk) of tagged pages, behind the context check.
+    /// [`alloc_pages_bulk`](Self::alloc_pages_bulk) of tagged pages, after the context check.
     pub(crate) fn alloc_bulk(&'static self, gfp: GfpFlags, tag: Tag, pages: &mut [Pfn], call: Call) -> usize {
         let key = BlockKey::new(self.first_zone(gfp), Order::ZERO);
         let mut filled = 0;
         while filled < pages.len() {
             let wanted = (pages.len() - filled).min(BULK_RUN);
             let rest = &mut pages[filled..filled + wanted];
-            // Asked page by page: what is granted is either in a magazine or the next single page.
+            // One check a page: each page comes from a magazine, or is the single page after them.
             let mut admitted = true;
             let admits = |_: &&mut Pfn| {
                 admitted = self.platform.admits(Order::ZERO);
@@ -93,7 +93,7 @@ impl<P: Platform> PageAllocator<P> {
         filled
     }
 
-    /// Allocation behind the context check: a leaf of the call tree, unless this CPU's magazines are empty.
+    /// Allocation after the context check: it calls no other function unless this CPU's magazines are empty.
     #[inline]
     pub(crate) fn alloc_block(
         &'static self,

@@ -1,4 +1,4 @@
-//! Reclaim: who is asked for memory, and when kswapd stops.
+//! Reclaim: which shrinkers are called, and when kswapd stops.
 
 use super::PageAllocator;
 use super::events::Event;
@@ -6,8 +6,8 @@ use crate::gfp::{GfpFlags, ZoneKind};
 use crate::platform::{Lock, Platform};
 
 impl<P: Platform> PageAllocator<P> {
-    /// Asks all who hold memory to give some back under these flags: the shrinkers in the order in which they came,
-    /// then the magazines of pages; returns the pages that came back. What waits in a depot is free memory already.
+    /// Calls the shrinkers under these flags, in the order of their registration, then empties the magazines of pages;
+    /// returns the pages that came back. Pages in a depot count as free already.
     ///
     /// Allocates nothing. A destructor may run, so not in interrupt context: a request that may not sleep gets nothing.
     pub fn reclaim(&self, gfp: GfpFlags) -> usize {
@@ -20,8 +20,8 @@ impl<P: Platform> PageAllocator<P> {
         pages
     }
 
-    /// One round of kswapd: reclaims while a zone is below its `high` watermark and that brings something, then lets
-    /// the waiting allocations look again. Process context.
+    /// One round of kswapd: reclaims while a zone is below its `high` watermark and pages come back, then wakes the
+    /// waiters. Process context.
     pub fn balance(&self) {
         while self.is_unbalanced() && self.reclaim(GfpFlags::KERNEL) > 0 {}
         self.platform.wake_waiters();
@@ -34,8 +34,8 @@ impl<P: Platform> PageAllocator<P> {
             .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
-    /// Gives back all memory that nobody holds, then sends whatever waits in magazines and depots to the buddy lists.
-    /// Process context. Returns the pages that came back.
+    /// Purges every shrinker, then empties magazines and depots into the buddy lists. Process context. Returns the
+    /// pages that came back.
     pub(crate) fn drop_caches(&self) -> usize {
         self.count(Event::Reclaim, 1);
         let pages = self.shrinkers().sum(|shrinker| shrinker.purge()) + self.drain_magazines();

@@ -1,8 +1,8 @@
 //! The buddy allocator of a zone: blocks of 2^0 to 2^9 pages, split and merged.
 //!
-//! Free blocks of one order hang in a doubly linked list whose links are frame numbers in the page map, so free memory
-//! itself is never touched. A mask says which lists are not empty: the block to split is found in one instruction, and
-//! a free block leaves its list in constant time when it merges.
+//! Free blocks of one order are in a doubly linked list whose links are frame numbers in the page map, so free memory
+//! itself is never touched. A mask says which lists are not empty: one instruction finds the block to split. A free
+//! block leaves its list in constant time when it merges.
 //!
 //! Invariants (checked by [`Buddy::validate`]):
 //! a. every block in list `n` is aligned to 2^n frames and its page reads `Free(n)` and this zone;
@@ -87,8 +87,8 @@ impl Buddy {
     }
 
     /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the
-    /// largest blocks that they make: an entry a page is read, and most merging is done before a list is touched.
-    pub(crate) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
+    /// largest blocks that they make: it reads one entry a page, and merges most of them before it touches a list.
+    pub(super) fn free_loose(&mut self, map: &PageMap, range: PfnRange) {
         let loose = Word::loose(self.zone);
         let mut at = range.start.as_u32();
         while at < range.end.as_u32() {
@@ -96,7 +96,7 @@ impl Buddy {
                 at = (at / SECTION_FRAMES + 1) * SECTION_FRAMES;
                 continue;
             }
-            // A run ends with the section at the latest: larger blocks than that there are none.
+            // A run ends with the section at the latest: no block is larger.
             let end = ((at / SECTION_FRAMES + 1) * SECTION_FRAMES).min(range.end.as_u32());
             let start = (at..end).find(|&frame| map.at(Pfn::new(frame)).word() == loose).unwrap_or(end);
             let stop = (start..end).find(|&frame| map.at(Pfn::new(frame)).word() != loose).unwrap_or(end);

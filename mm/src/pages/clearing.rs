@@ -13,8 +13,8 @@ use crate::platform::Platform;
 use crate::tag::Tag;
 
 impl<P: Platform> PageAllocator<P> {
-    /// Fills a block that nobody else uses with zeros, in whatever zone it is. Any context, no lock held. Fails while
-    /// high memory has no windows yet, and for a caller without a CPU.
+    /// Fills a block that only the caller uses with zeros. Any context. High memory: no lock held, and it fails before
+    /// the windows exist, and for a caller without a CPU.
     pub(super) fn clear_block(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
         (0..order.pages()).try_for_each(|page| self.clear_frame(block.add(page)))
     }
@@ -30,13 +30,13 @@ impl<P: Platform> PageAllocator<P> {
         Ok(())
     }
 
-    /// Clears one page for each zeroed page that was asked for, up to 64 ahead; `false` when there is nothing to do.
-    /// The idle thread calls it until it says no. Any context.
+    /// Clears one page ahead for a zeroed page that was requested, up to 64; `false` when there is nothing to do. The
+    /// idle thread calls it until it says no. Any context.
     pub fn clear_ahead(&self) -> bool {
         if !self.prezeroed.is_wanting() || self.tight[Prezeroed::<P>::ZONE as usize].load(Relaxed) {
             return false;
         }
-        // The pin keeps every other caller away from this CPU, so that the page is not seen on its way.
+        // Pinned, so that on this CPU no other thread sees the page while it is in no magazine and not in the pool.
         let _pin = self.platform.pin();
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(Prezeroed::<P>::KEY, Tag::None, frame.iter_mut()) == 0 {
@@ -47,7 +47,7 @@ impl<P: Platform> PageAllocator<P> {
         true
     }
 
-    /// A cleared page, if the request may have one from their zone and there is one.
+    /// A cleared page from the pool, if it has one and the request tries its zone first.
     pub(super) fn take_prezeroed(&self, gfp: GfpFlags) -> Option<Pfn> {
         if self.first_zone(gfp) != Prezeroed::<P>::ZONE {
             return None;

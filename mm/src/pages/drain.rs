@@ -1,4 +1,4 @@
-//! Everything that waits in front of the zones, back into the buddy lists.
+//! Magazines, depots and cleared pages are emptied into the buddy lists.
 
 use super::PageAllocator;
 use super::zeroing::ZeroPages;
@@ -11,7 +11,7 @@ impl<P: Platform> PageAllocator<P> {
         self.drain_prezeroed() + self.drain_this_cpu()
     }
 
-    /// Empties all magazines that can be reached, and the pool of cleared pages; returns how many pages that were.
+    /// Empties the pool of cleared pages, and all magazines but those of busy CPUs; returns how many pages that were.
     pub(super) fn drain_magazines(&self) -> usize {
         self.drain_prezeroed() + self.drain_all_cpus()
     }
@@ -23,10 +23,10 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Has pages cleared from now on at these events. Boot: what other CPUs have in magazines is handed out as it is.
+    /// Has pages cleared from now on at these events. Boot: other CPUs' magazines still hold pages that are not.
     pub(crate) fn set_zeroing(&self, events: ZeroPages) {
         if self.zeroing.set(events) {
-            // The zones say anew whether magazines may be filled.
+            // Each zone updates `tight`.
             self.drain_depots();
             self.drain_magazines();
         }

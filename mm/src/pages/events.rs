@@ -1,7 +1,7 @@
-//! What has happened since boot, counted on the CPU where it happened.
+//! Events since boot, counted on the CPU where they happened.
 //!
-//! Key types: [`EventCounts`], [`CpuStats`]. All of it is off the fast path; what the fast path does is counted beside
-//! the magazines (`pageset.rs`).
+//! Key types: [`EventCounts`], [`CpuStats`]. The fast path counts nothing here; it counts beside the magazines
+//! (`pageset.rs`).
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -60,9 +60,9 @@ pub struct EventCounts {
     pub reserve: u64,
     /// Page allocations that failed.
     pub failures: u64,
-    /// Times that those who hold memory were asked to give some back.
+    /// Times that the shrinkers were called to give memory back.
     pub reclaims: u64,
-    /// Pages that they gave.
+    /// Pages that came back.
     pub reclaimed_pages: u64,
     /// Times that an allocation slept.
     pub sleeps: u64,

@@ -1,4 +1,4 @@
-//! Pages on their way back: into this CPU's magazines, or else to their zone.
+//! Freeing pages: into this CPU's magazines, or else to their zone.
 
 use super::PageAllocator;
 use super::percpu::BULK_RUN;
@@ -49,8 +49,7 @@ impl<P: Platform> PageAllocator<P> {
         refused
     }
 
-    /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more, single pages most of
-    /// them.
+    /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more; most are single pages.
     pub(crate) fn free_chain(&self, mut chain: BlockChain) {
         while chain.len() > 0 {
             if self.free_cached_chain(&mut chain, BULK_RUN) == 0
@@ -64,8 +63,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Frees a run of pages, a part of an allocated block that is the caller's, in blocks that are aligned to their
-    /// size.
+    /// Frees a run of pages, a part of an allocated block that the caller owns, in blocks aligned to their size.
     pub(crate) fn free_run(&self, run: PfnRange) {
         let mut at = run.start;
         while at < run.end {
@@ -78,7 +76,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Takes one more reference to the block that starts at `frame`, whoever owns it. Returns whether there is one.
+    /// Takes one more reference to the block that starts at `frame`, tagged or not. Returns whether there is one.
     pub(crate) fn get_page(&self, frame: Pfn) -> bool {
         self.map().get(frame).is_some_and(|page| match page.state() {
             PageState::Allocated(_) => self.zone(self.direct.zone_of(frame)).with(|_| page.get()),
@@ -94,8 +92,8 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Checks a block with this tag and gives it back: a leaf of the call tree, if the tag is none and this CPU's
-    /// magazines have room.
+    /// Checks a block with this tag and frees it: calls no other function if the tag is none and this CPU's magazines
+    /// have room.
     #[inline]
     pub(crate) fn free_block(&self, frame: Pfn, order: Order, tag: Tag) -> Result<(), FreeError> {
         let page = self.map().get(frame).ok_or(FreeError::Wild)?;
@@ -105,7 +103,7 @@ impl<P: Platform> PageAllocator<P> {
         self.free_uncached(frame, page, order, tag)
     }
 
-    /// Gives a block to this CPU's magazines, emptied if need be, or else to its zone, or explains why it is none.
+    /// Frees a block to this CPU's magazines, after a trade if they are full, or else to its zone.
     #[cold]
     #[inline(never)]
     fn free_uncached(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
@@ -131,20 +129,20 @@ impl<P: Platform> PageAllocator<P> {
     #[inline(never)]
     fn free_cleared(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
         let kind = self.direct.zone_of(frame);
-        // Until it is cleared, no allocation finds it.
+        // Cached, but in no magazine: no allocation finds it until it is cleared.
         let hide = |_: &mut Zone| page.set_word(Word::cached(BlockKey::new(kind, order)));
         if self.drop_reference(frame, page, order, tag, hide)? {
-            // High memory that has no windows yet was not handed out either.
+            // Only for high memory that has no windows yet: no caller has had that.
             let _: Result<(), AllocError> = self.clear_block(frame, order);
             self.with_zone(kind, |zone| zone.free(self.map(), frame, order));
         }
         Ok(())
     }
 
-    /// Gives one reference to a block back; when it was the last one, the zone `put`s the block away. Says whether it
-    /// was.
+    /// Gives one reference to a block back, and with the last one `put`s the block into its zone. Says whether it was
+    /// the last.
     ///
-    /// A reference beside the owner's may be given back by anybody. With the owner's own one its tag goes.
+    /// Any caller may give back a reference beside the owner's. With the owner's own one the tag goes.
     #[inline]
     fn drop_reference(
         &self,
@@ -174,7 +172,7 @@ impl<P: Platform> PageAllocator<P> {
         })
     }
 
-    /// Lets sleepers look again whether there is memory for them.
+    /// Wakes the waiters, if there are any, to try again.
     pub(super) fn wake_waiters(&self) {
         if self.waiters.any() {
             self.platform.wake_waiters();

@@ -1,12 +1,12 @@
 //! The page allocator: zones of frames, and a cache of blocks on every CPU.
 //!
-//! [`PageAllocator`] is the part; it knows nobody above. What stands below `alloc.rs` and `free.rs`, bottom up:
-//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (what a CPU keeps) and `percpu.rs`
-//! (the way through it); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`),
-//! `window.rs` (a CPU's windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists),
-//! `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up),
-//! `alloc.rs` (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the line of sleepers,
-//! `refusals.rs` says what is refused.
+//! [`PageAllocator`] is the part; it names nothing above. The files, bottom up:
+//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (a CPU's magazines) and `percpu.rs`
+//! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`), `window.rs` (a
+//! CPU's windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists), `free.rs`,
+//! `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up), `alloc.rs`
+//! (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the waiters in turn, `refusals.rs`
+//! reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -72,7 +72,7 @@ pub struct PageAllocator<P: Platform> {
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// The zone that a request tries first, by its [`zone_bits`](GfpFlags::zone_bits).
     first_zones: [ZoneKind; 4],
-    /// Whether no page of each zone may wait in a magazine: so little memory is left, or pages are [zeroed](Zeroing).
+    /// For each zone, whether no magazine may be filled: little memory is left, or pages are [zeroed](Zeroing).
     tight: [AtomicBool; BlockKey::ZONES],
     managed: AtomicUsize,
     waiters: Waiters,
@@ -114,8 +114,8 @@ impl<P: Platform> PageAllocator<P> {
         self.managed.fetch_add(range.frames(), Relaxed);
     }
 
-    /// Keeps about `pages` pages free for urgent requests, shared out to the zones by their size, instead of what the
-    /// formula of [`Watermarks`] says. Boot, after the last release. (Kernel option `min_free_kbytes=`.)
+    /// Keeps about `pages` pages free for urgent requests, in each zone by its size, instead of the number that
+    /// [`Watermarks`] computes. Boot, after the last release. (Kernel option `min_free_kbytes=`.)
     pub fn set_min_free(&self, pages: usize) {
         let total = self.managed_pages().max(1);
         let pages = pages.min(total);
@@ -124,7 +124,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Has reclaim ask `shrinker` too, from now on. Fails when there are eight already.
+    /// Has reclaim call `shrinker` too, from now on. Fails when the table is full.
     pub fn register_shrinker(&self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
         self.shrinkers.with(|shrinkers| shrinkers.add(shrinker))
     }
@@ -135,7 +135,7 @@ impl<P: Platform> PageAllocator<P> {
         &self.platform
     }
 
-    /// Where frames have their addresses.
+    /// The direct map.
     #[inline]
     pub fn direct(&self) -> &DirectMap {
         &self.direct
@@ -161,7 +161,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// The shrinkers of this moment: they are asked without a lock.
+    /// A copy of the shrinkers: they are called without a lock.
     fn shrinkers(&self) -> Shrinkers {
         self.shrinkers.with(|shrinkers| *shrinkers)
     }
@@ -177,7 +177,7 @@ impl<P: Platform> PageAllocator<P> {
     fn with_zone<R>(&self, kind: ZoneKind, f: impl FnOnce(&mut Zone) -> R) -> R {
         self.zone(kind).with(|zone| {
             let result = f(zone);
-            // Only a change is written: every call reads it, on all CPUs.
+            // Written only when it changes: every call reads it, on all CPUs.
             let (known, tight) = (&self.tight[kind as usize], zone.is_tight() || self.zeroing.is_wanted());
             if known.load(Relaxed) != tight {
                 known.store(tight, Relaxed);
@@ -191,13 +191,13 @@ impl<P: Platform> PageAllocator<P> {
         &self.zones[kind as usize]
     }
 
-    /// Whether none of the memory of the zone of `frame` may hide.
+    /// Whether no magazine of the zone of `frame` may be filled.
     #[inline]
     pub(crate) fn is_tight(&self, frame: Pfn) -> bool {
         self.tight[self.direct.zone_of(frame) as usize].load(Relaxed)
     }
 
-    /// Whether that is so for all zones that serve a request.
+    /// Whether that holds for all zones that serve a request.
     pub(crate) fn is_tight_for(&self, gfp: GfpFlags) -> bool {
         gfp.zones().iter().all(|&kind| self.tight[kind as usize].load(Relaxed))
     }

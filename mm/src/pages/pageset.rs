@@ -1,16 +1,16 @@
 //! Per-CPU magazines of page blocks.
 //!
 //! A CPU keeps two magazines for each zone and each often-used order. Allocation pops from the loaded one and a free
-//! pushes onto it, without a lock; when that does not do, the two change places, and when that does not do either, a
-//! whole magazine is traded with the zone's depot, under the zone's lock. Blocks are merged only when a magazine is
-//! emptied into the buddy lists. (Bonwick and Adams, "Magazines and Vmem", 2001.)
+//! pushes onto it, without a lock. If that one is empty (or full), the two change places; if both are, the CPU trades a
+//! whole magazine with the zone's depot, under the zone's lock. Blocks merge only when a magazine is emptied into the
+//! buddy lists. (Bonwick and Adams, "Magazines and Vmem", 2001.)
 //!
 //! A magazine has no memory of its own: it is a chain through the page-map entries of its blocks, which an allocation
 //! has to write anyway.
 //!
-//! Who may touch a CPU's [`PageSets`]: the thread that is pinned to the CPU, and of what runs there only one at a time:
-//! an interrupt that may have come in between goes to the zone ([`cache_index`](crate::Pinned::cache_index)). Its words
-//! are atomics, read and written Relaxed, so that others may look at the counts.
+//! Who may touch a CPU's [`PageSets`]: the thread that is pinned to the CPU. An interrupt that may have interrupted it
+//! goes to the zone ([`cache_index`](crate::Pinned::cache_index)). Their words are atomics, read and written Relaxed,
+//! so that other CPUs may read the counts.
 
 use core::sync::atomic::AtomicU64;
 
@@ -126,10 +126,10 @@ impl PageSet {
     }
 }
 
-/// What a CPU's magazines hold of one zone, and what they have done.
+/// The pages in a CPU's magazines of one zone, and the counts of its calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CpuZoneCounts {
-    /// Pages that wait in them.
+    /// Cached pages.
     pub pages: usize,
     /// Blocks handed out.
     pub allocs: u64,
@@ -160,7 +160,7 @@ impl PageSets {
         &self.sets[key.index()]
     }
 
-    /// What the magazines hold of a zone and have done. Exact on the own CPU, a moment old from elsewhere.
+    /// Pages and counts of the magazines of a zone. Exact on the own CPU, a moment old on another.
     pub(super) fn counts(&self, zone: ZoneKind) -> CpuZoneCounts {
         cached_orders().fold(CpuZoneCounts::default(), |sum, order| {
             let set = self.set_of(BlockKey::new(zone, order));

@@ -1,4 +1,4 @@
-//! The way through a CPU's magazines: most page allocations and frees take it.
+//! The use of a CPU's magazines, where most page allocations and frees end.
 
 use super::PageAllocator;
 use super::pageset::{PageSets, cached_orders, key_capacity};
@@ -15,7 +15,7 @@ use crate::tag::Tag;
 pub(super) const BULK_RUN: usize = 64;
 
 impl<P: Platform> PageAllocator<P> {
-    /// A block from this CPU's magazines as they are. It calls nothing, so that it needs no stack.
+    /// A block from this CPU's loaded magazine. It calls no function, so that it needs no stack.
     #[inline]
     pub(super) fn pop_cached(&self, key: BlockKey, tag: Tag) -> Option<Pfn> {
         let pin = self.platform.pin()?;
@@ -65,8 +65,8 @@ impl<P: Platform> PageAllocator<P> {
         set.pop(self.map(), word)
     }
 
-    /// Puts an allocated block of this order that anybody may free into this CPU's magazines as they are; says whether
-    /// it is one and there was room. It calls nothing.
+    /// Puts an untagged allocated block of this order into this CPU's loaded magazine; says whether it is one and there
+    /// was room. It calls no function.
     ///
     /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it cached.
     #[inline]
@@ -84,8 +84,8 @@ impl<P: Platform> PageAllocator<P> {
         pushed
     }
 
-    /// Puts an allocated block of this order that anybody may free into this CPU's magazines, one of which is traded in
-    /// when both are full; says whether that was possible.
+    /// Puts an untagged allocated block of this order into this CPU's magazines, one of which is traded in when both
+    /// are full; says whether that was possible.
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
@@ -95,14 +95,14 @@ impl<P: Platform> PageAllocator<P> {
         true
     }
 
-    /// The key of an allocated block, if it is one, unless its zone has so little left that the block must go there.
+    /// The key of an allocated block, unless its zone has so little left that the block must go there.
     #[inline]
     fn cacheable(&self, key: Option<BlockKey>) -> Option<BlockKey> {
         key.filter(|key| !self.tight[key.zone_index()].load(Relaxed))
     }
 
-    /// Puts allocated single pages that anybody may free into this CPU's magazines, as far as that is possible; returns
-    /// how many.
+    /// Puts untagged allocated single pages into this CPU's magazines, up to the first that cannot be; returns how
+    /// many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
@@ -115,11 +115,11 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Puts allocated single pages of a chain, which the caller owns whatever their tags, into this CPU's magazines, up
-    /// to `most` and as far as that is possible; returns how many.
+    /// to `most` or the first that cannot be; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, most: usize) -> usize {
         let Some(pin) = self.platform.pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
-        // In registers, as long as nothing takes their address.
+        // Local, so that they stay in registers.
         let (mut rest, mut freed) = (*chain, 0);
         while freed < most {
             let mut after = rest;
@@ -133,7 +133,7 @@ impl<P: Platform> PageAllocator<P> {
         freed
     }
 
-    /// Frees a block into a magazine, after trading a full one in if neither has room.
+    /// Frees a block into a magazine, after a full one was traded in if neither has room.
     #[inline]
     fn put_or_trade(&self, sets: &PageSets, cpu: usize, frame: Pfn, key: BlockKey) {
         self.platform.step();
@@ -164,7 +164,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// Gives all blocks of a CPU to the buddy lists; returns how many pages that were.
+    /// Empties a CPU's magazines into the buddy lists; returns how many pages that were.
     fn empty_sets(&self, sets: &PageSets) -> usize {
         let mut pages = 0;
         for kind in ZoneKind::ALL {
@@ -195,7 +195,7 @@ impl<P: Platform> PageAllocator<P> {
         pages
     }
 
-    /// Checks that magazines hold cached blocks of their zone and order only. Needs the CPUs at rest.
+    /// Checks that magazines hold cached blocks of their zone and order only. No call may run.
     pub(super) fn validate_magazines(&self) -> Result<(), &'static str> {
         for sets in &self.cpus {
             for kind in ZoneKind::ALL {

@@ -1,6 +1,6 @@
-//! A pool of pages that were cleared ahead.
+//! A pool of pages that were cleared ahead of a request.
 //!
-//! Its pages are cached: free, but outside of the zone's count.
+//! Its pages are cached: free, but not in the zone's count.
 
 use crate::addr::Pfn;
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,16 +15,16 @@ const KEPT: usize = 64;
 /// The pool.
 pub(super) struct Prezeroed<P: Platform> {
     pages: P::Lock<BlockChain>,
-    /// How many there are, to be looked at without the lock.
+    /// How many there are, readable without the lock.
     count: AtomicUsize,
-    /// Zeroed pages that were asked for and not yet replaced: nothing is cleared ahead that was not asked for.
+    /// Zeroed pages that were requested and not yet replaced: only so many are cleared ahead.
     wanted: AtomicUsize,
 }
 
 impl<P: Platform> Prezeroed<P> {
     /// The zone that the pages come from: the one that most requests try first.
     pub(super) const ZONE: ZoneKind = ZoneKind::Normal;
-    /// What the pages are.
+    /// Zone and order of the pages.
     pub(super) const KEY: BlockKey = BlockKey::new(Self::ZONE, Order::ZERO);
 
     /// No pages.
@@ -42,12 +42,12 @@ impl<P: Platform> Prezeroed<P> {
         self.wanted.load(Relaxed) > 0 && self.len() < KEPT
     }
 
-    /// Notes that a zeroed page was asked for.
+    /// Counts a request for a zeroed page.
     pub(super) fn note_request(&self) {
         self.wanted.store((self.wanted.load(Relaxed) + 1).min(KEPT), Relaxed);
     }
 
-    /// Adds a cleared page, which is the caller's, for one that was asked for.
+    /// Adds a cleared page, which the caller owns, for one that was requested.
     pub(super) fn add(&self, map: &PageMap, frame: Pfn) {
         map.at(frame).set_word(Word::cached(Self::KEY));
         self.wanted.store(self.wanted.load(Relaxed).saturating_sub(1), Relaxed);
@@ -59,7 +59,7 @@ impl<P: Platform> Prezeroed<P> {
         if self.len() == 0 { None } else { self.with(|pages| pages.pop(map)) }
     }
 
-    /// Takes all pages out, and wants none until the next is asked for.
+    /// Takes all pages out, and wants none until the next request.
     pub(super) fn take_all(&self) -> BlockChain {
         self.wanted.store(0, Relaxed);
         if self.len() == 0 {
@@ -74,7 +74,7 @@ impl<P: Platform> Prezeroed<P> {
         if sound { Ok(()) } else { Err("the pool of cleared pages holds one that is not cached") }
     }
 
-    /// Runs `f` with the pages, and counts them after it.
+    /// Runs `f` with the pages, and updates their count.
     fn with<R>(&self, f: impl FnOnce(&mut BlockChain) -> R) -> R {
         self.pages.with(|pages| {
             let result = f(pages);

@@ -1,7 +1,6 @@
-//! What is refused, and how that is told: wrong contexts, arguments, frees.
+//! Refusals and their reports: wrong contexts, bad arguments, wrong frees.
 //!
-//! Each is reported once, with who called, and what was refused has changed nothing. Nothing here is called with a lock
-//! held.
+//! Each is reported once, with its caller, and has changed nothing. Nothing here is called with a lock held.
 
 use super::PageAllocator;
 use super::events::Event;
@@ -14,8 +13,8 @@ use crate::report::{Call, Incident, Report};
 impl<P: Platform> PageAllocator<P> {
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]
-    pub(crate) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
-        // In this order: where everybody may sleep, the flags need not be looked at.
+    pub(super) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+        // In this order: where every caller may sleep, the flags are not read.
         if !self.platform.may_sleep() && gfp.may_sleep() {
             return Err(self.wrong_context(call));
         }
@@ -67,7 +66,7 @@ impl<P: Platform> PageAllocator<P> {
         self.bad_free(call, self.direct.page_address(frame).unwrap_or(physical), None, error)
     }
 
-    /// Reports a wrong free, with the name of the cache that it concerns, if it does.
+    /// Reports a wrong free, with the name of the cache that it concerns, if any.
     #[cold]
     #[inline(never)]
     pub(crate) fn bad_free(&self, call: Call, addr: VirtAddr, cache: Option<&str>, error: FreeError) -> FreeError {
@@ -76,7 +75,7 @@ impl<P: Platform> PageAllocator<P> {
         error
     }
 
-    /// Tells the kernel log.
+    /// Writes a report to the kernel log.
     pub(crate) fn report(&self, call: Call, incident: Incident<'_>) {
         self.platform.report(&Report { call, incident });
     }

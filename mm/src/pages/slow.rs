@@ -33,7 +33,7 @@ impl<P: Platform> PageAllocator<P> {
             let turn = self.waiters.join(gfp, order);
             let frame = self.alloc_in_turn(gfp, order, tag, &turn);
             self.waiters.leave(turn);
-            // There may be memory for the next in line too.
+            // There may be memory for the next waiter too.
             self.wake_waiters();
             if let Some(frame) = frame {
                 return Ok(frame);
@@ -45,8 +45,8 @@ impl<P: Platform> PageAllocator<P> {
         Err(AllocError)
     }
 
-    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until its patience
-    /// ends.
+    /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until the retries are
+    /// used up.
     fn alloc_in_turn(&'static self, gfp: GfpFlags, order: Order, tag: Tag, turn: &Turn) -> Option<Pfn> {
         let mut patience = if order == Order::ZERO { RETRIES } else { RETRIES_LARGE };
         let mut stood_back = false;
@@ -67,7 +67,7 @@ impl<P: Platform> PageAllocator<P> {
         None
     }
 
-    /// Sleeps until a zone might serve the request and nobody is before it, or a short while.
+    /// Sleeps until a zone might serve the request and it is its turn, or a short while.
     fn sleep_for_memory(&self, gfp: GfpFlags, order: Order, turn: &Turn) {
         self.count(Event::Sleep, 1);
         self.with_zone(self.first_zone(gfp), Zone::count_sleep);
@@ -79,12 +79,12 @@ impl<P: Platform> PageAllocator<P> {
         gfp.zones().iter().any(|&kind| self.zone(kind).with(|zone| zone.would_grant(order, gfp.priority())))
     }
 
-    /// Whether nobody who came earlier could be served now.
+    /// Whether no earlier waiter could be served now.
     fn is_next(&self, turn: &Turn) -> bool {
         !self.waiters.before(turn).any(|(gfp, order)| self.would_grant(gfp, order))
     }
 
-    /// Whether a block that was got would do for somebody who came earlier: it is that one's then.
+    /// Whether a block that was granted would serve an earlier waiter, which then gets it.
     fn is_wanted_before(&self, turn: &Turn, frame: Pfn, order: Order, gfp: GfpFlags) -> bool {
         let zone = self.direct.zone_of(frame);
         let would_do = |(other, wanted): (GfpFlags, Order)| {

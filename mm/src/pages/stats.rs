@@ -1,4 +1,4 @@
-//! Snapshots of zones, CPUs and events; what `validate` checks of pages.
+//! Snapshots of zones, CPUs and events; `validate` of the page allocator.
 
 use super::PageAllocator;
 use super::events::{CpuStats, EventCounts};
@@ -16,7 +16,7 @@ pub struct ZoneStats {
     pub kind: ZoneKind,
     /// Pages that were handed to it at boot.
     pub managed: usize,
-    /// Free pages, wherever they wait.
+    /// Free pages: in buddy lists, depots, magazines and the pool of cleared pages.
     pub free: usize,
     /// Of these, pages in the depots.
     pub depot: usize,
@@ -72,7 +72,7 @@ impl<P: Platform> PageAllocator<P> {
         ZoneKind::ALL.into_iter().map(free).sum()
     }
 
-    /// Free pages of a zone that wait in magazines, or cleared.
+    /// Pages of a zone in magazines and in the pool of cleared pages.
     fn cached_pages(&self, zone: ZoneKind) -> usize {
         let cached: usize = self.cpus.iter().map(|sets| sets.counts(zone).pages).sum();
         cached + self.prezeroed_pages(zone)
@@ -96,7 +96,7 @@ impl<P: Platform> PageAllocator<P> {
         (0..MAX_CPUS).map(of).filter(|stats| !stats.is_idle())
     }
 
-    /// Checks every zone and every CPU's magazines; returns the first invariant that is broken. Needs the CPUs at rest.
+    /// Checks every zone and every CPU's magazines; returns the first invariant that is broken. No call may run.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         for kind in ZoneKind::ALL {
             self.zone(kind).with(|zone| zone.validate(self.map()))?;

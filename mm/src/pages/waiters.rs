@@ -1,14 +1,14 @@
-//! The line of those who sleep until there is memory: first come, first served.
+//! Requests that wait until there is memory: first come, first served.
 //!
-//! A request takes a place when it has found nothing, and keeps it until it has got memory or gives up. While an older
-//! sleeper could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the one
-//! that has waited longest. A request that no memory would help now (another zone, a larger block) holds nobody up.
+//! A request takes a turn when it has found no memory, and keeps it until it has got memory or gives up. While an older
+//! waiter could be served, a younger one goes on sleeping, so that memory that comes back bit by bit goes to the waiter
+//! that came first. A waiter that the free memory would not serve (other zone, larger block) delays no younger one.
 
 use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 
-/// Waiters whose order is kept; more than these come last, in any order.
+/// Waiters whose order is kept; further ones come last, in any order.
 const PLACES: usize = 64;
 
 /// Set in the word of a place that is taken.
@@ -16,15 +16,15 @@ const TAKEN: u64 = 1 << 31;
 const GFP_SHIFT: u32 = 8;
 const TICKET_SHIFT: u32 = 32;
 
-/// The line.
+/// The waiters, by their turns.
 pub(super) struct Waiters {
     next_ticket: AtomicU32,
-    /// Ticket, flags and order of each sleeper; 0 in a free place.
+    /// Ticket, flags and order of each waiter; 0 in a free place.
     places: [AtomicU64; PLACES],
     count: AtomicUsize,
 }
 
-/// A place in the line, given back with [`Waiters::leave`].
+/// The turn of a waiter, given back with [`Waiters::leave`].
 pub(super) struct Turn {
     ticket: u32,
     index: Option<usize>,
@@ -39,13 +39,13 @@ impl Waiters {
         }
     }
 
-    /// Whether somebody waits.
+    /// Whether a request waits.
     #[inline]
     pub(super) fn any(&self) -> bool {
         self.count.load(Relaxed) > 0
     }
 
-    /// Goes to the end of the line.
+    /// Takes the last turn.
     pub(super) fn join(&self, gfp: GfpFlags, order: Order) -> Turn {
         let ticket = self.next_ticket.fetch_add(1, SeqCst);
         let word = u64::from(ticket) << TICKET_SHIFT | TAKEN | u64::from(gfp.bits()) << GFP_SHIFT | order.log2() as u64;
@@ -54,7 +54,7 @@ impl Waiters {
         Turn { ticket, index }
     }
 
-    /// Leaves the line.
+    /// Gives a turn back.
     pub(super) fn leave(&self, turn: Turn) {
         if let Some(index) = turn.index {
             self.places[index].store(0, SeqCst);
@@ -62,13 +62,13 @@ impl Waiters {
         self.count.fetch_sub(1, SeqCst);
     }
 
-    /// What those want who came before `place`.
+    /// The requests of the waiters before `turn`.
     pub(super) fn before(&self, turn: &Turn) -> impl Iterator<Item = (GfpFlags, Order)> {
         let (ticket, has_place) = (turn.ticket, turn.index.is_some());
         let taken = self.places.iter().map(|place| place.load(SeqCst)).filter(|&word| word != 0);
         // The first free place is taken first, so the end of the table is seldom looked at.
         taken.take(self.count.load(SeqCst)).filter_map(move |word| {
-            // Tickets wrap around: older means less than half of them behind.
+            // Tickets wrap around: an older one is less than half of them behind.
             let age = ticket.wrapping_sub((word >> TICKET_SHIFT) as u32) as i32;
             let older = age > 0 || !has_place;
             older.then(|| (GfpFlags::from_bits_truncate((word as u32 & !(TAKEN as u32)) >> GFP_SHIFT), order_of(word)))

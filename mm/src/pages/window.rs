@@ -13,8 +13,7 @@ use crate::platform::{Mapping, Pinned, Platform};
 
 /// How many kmap_atomic opens on one CPU.
 const DEPTH: usize = 4;
-/// Windows of a CPU. Those beyond [`DEPTH`] are for clearing, one at a time in each of thread, soft interrupt and
-/// interrupt.
+/// Windows of a CPU. Those beyond [`DEPTH`] are for clearing: one each for a thread, a soft interrupt and an interrupt.
 pub(super) const WINDOWS: usize = 8;
 /// Pages of addresses that the windows of all CPUs need.
 pub(crate) const WINDOW_PAGES: usize = MAX_CPUS * WINDOWS;
@@ -26,7 +25,7 @@ pub(super) struct Windows {
     open: [AtomicUsize; MAX_CPUS],
 }
 
-/// A window that is open; whoever has it is pinned to its CPU.
+/// A window that is open; its owner is pinned to the CPU.
 pub(super) struct Window<P: Platform> {
     addr: VirtAddr,
     pin: P::Pin,
@@ -48,7 +47,7 @@ impl Windows {
     /// Opens a window of this CPU onto `frame`, unless it has `most` open.
     pub(super) fn open<P: Platform>(&self, platform: &P, frame: Pfn, most: usize) -> Result<Window<P>, AllocError> {
         let pin = platform.pin().ok_or(AllocError)?;
-        // Interrupts that come in between leave the number as they found it.
+        // An interrupt in between restores the number before it ends.
         let open = self.open.get(pin.cpu()).ok_or(AllocError)?;
         let place = open.fetch_add(1, Relaxed);
         let addr = self.start.add((pin.cpu() * WINDOWS + place) * PAGE_SIZE);

@@ -1,8 +1,8 @@
 //! Pages zeroed at allocation or free: `init_on_alloc=1`, `init_on_free=1`.
 //!
-//! Nothing of this is on the fast way. While either is wanted, no page waits in a magazine, so each request and each
-//! free passes through its zone, and there the page is cleared: after the grant, or before the zone takes it back,
-//! never under the zone's lock.
+//! The fast way checks none of this. While either is wanted, the magazines stay empty, so each request and each free
+//! goes to its zone, and there the page is cleared: after the zone grants it, or before the zone takes it back, never
+//! under the zone's lock.
 
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -34,7 +34,7 @@ impl Zeroing {
         self.0.load(Relaxed) & event.bits() != 0
     }
 
-    /// Whether every page must pass through its zone.
+    /// Whether every page must come from and go to its zone.
     #[inline]
     pub(super) fn is_wanted(&self) -> bool {
         self.is_wanted_at(ZeroPages::all())

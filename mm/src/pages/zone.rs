@@ -66,16 +66,16 @@ pub struct ZoneCounters {
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each order that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
 const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 0, 0, 0, 0, 0, 4];
-/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may be all of it: they merge fast
-/// when they are many ([`Buddy::free_loose`]).
+/// A depot's magazines of one order hold at most a quarter of the zone. Single pages may hold all of it: many of them
+/// merge fast ([`Buddy::free_loose`]).
 const DEPOT_SHARE: usize = 4;
 /// Single pages in the depot are merged by one walk over the zone if they are at least this share of it: one in 4.
 const SWEEP_SHARE: usize = 4;
 
-/// Whose magazines are drained first: it does not matter.
+/// The CPU whose magazines are drained first; any will do.
 const ANY_CPU: usize = 0;
 
-/// One zone of page frames. What is free for its watermarks is what the buddy lists and the depots hold.
+/// One zone of page frames. Its watermarks count the pages in the buddy lists and in the depots as free.
 pub struct Zone {
     kind: ZoneKind,
     buddy: Buddy,
@@ -89,9 +89,9 @@ pub struct Zone {
     counters: ZoneCounters,
 }
 
-/// What a zone says to a request.
+/// A zone's answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Granted {
+pub(super) enum Granted {
     /// A block; free memory is above `low`.
     Plenty(Pfn),
     /// A block, but free memory has fallen to `low` or below: time to wake kswapd.
@@ -146,7 +146,7 @@ impl Zone {
     }
 
     /// Whether a request for 2^`order` pages leaves enough behind.
-    pub(crate) fn would_grant(&self, order: Order, priority: Priority) -> bool {
+    pub(super) fn would_grant(&self, order: Order, priority: Priority) -> bool {
         self.free_pages() >= self.floor(priority) + order.pages() as usize
     }
 
@@ -160,8 +160,8 @@ impl Zone {
         self.depot_pages
     }
 
-    /// Whether free memory is so near `low` that no page may hide in a magazine.
-    pub(crate) const fn is_tight(&self) -> bool {
+    /// Whether free memory is so near `low` that no magazine may be filled.
+    pub(super) const fn is_tight(&self) -> bool {
         self.free_pages() < self.marks.low + TIGHT_MARGIN
     }
 
@@ -189,8 +189,7 @@ impl Zone {
         (magazine.len() > 0).then_some(magazine)
     }
 
-    /// Takes a magazine of `cpu` in trade: into the depot if it is full and there is room, else block by block into the
-    /// lists.
+    /// Takes a magazine of `cpu`: into the depot if it is full and there is room, else block by block into the lists.
     pub(super) fn put_magazine(&mut self, map: &PageMap, order: Order, magazine: BlockChain, cpu: usize) {
         let pages = magazine_pages(order);
         let share = if order == Order::ZERO { 1 } else { DEPOT_SHARE };
@@ -233,7 +232,7 @@ impl Zone {
     }
 
     /// Checks the buddy lists and the depots; returns the first invariant that is broken.
-    pub(crate) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
+    pub(super) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
         let full = |order: Order| self.depots[order.log2()].magazines() as usize * magazine_pages(order);
         if cached_orders().map(full).sum::<usize>() != self.depot_pages {
             return Err("depot pages are not the sum of the depots");
@@ -248,7 +247,7 @@ impl Zone {
     }
 
     /// Takes a block if the watermarks allow it.
-    pub(crate) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority, tag: Tag) -> Granted {
+    pub(super) fn alloc(&mut self, map: &PageMap, order: Order, priority: Priority, tag: Tag) -> Granted {
         let block = self.would_grant(order, priority).then(|| self.take_block(map, order, tag)).flatten();
         let Some(block) = block else {
             self.counters.refusals += 1;
@@ -267,20 +266,20 @@ impl Zone {
     }
 
     /// Takes a block if more than the `low` watermark is left.
-    pub(crate) fn alloc_plenty(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
+    pub(super) fn alloc_plenty(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
         let is_plenty = self.free_pages() > self.marks.low + order.pages() as usize;
         let block = is_plenty.then(|| self.take_block(map, order, tag)).flatten()?;
         self.counters.allocs += 1;
         Some(block)
     }
 
-    /// A request that tried this zone first goes to sleep.
-    pub(crate) fn count_sleep(&mut self) {
+    /// Counts a request that tried this zone first and sleeps.
+    pub(super) fn count_sleep(&mut self) {
         self.counters.sleeps += 1;
     }
 
-    /// A request that tried this zone first has failed.
-    pub(crate) fn count_failure(&mut self) {
+    /// Counts a request that tried this zone first and failed.
+    pub(super) fn count_failure(&mut self) {
         self.counters.failures += 1;
     }
 
@@ -291,7 +290,7 @@ impl Zone {
     }
 
     /// Takes a block back. The caller has checked that it is one of this zone.
-    pub(crate) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
+    pub(super) fn free(&mut self, map: &PageMap, block: Pfn, order: Order) {
         self.buddy.free(map, block, order);
         self.counters.frees += 1;
     }

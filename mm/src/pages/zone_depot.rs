@@ -9,10 +9,10 @@ use crate::order::Order;
 use crate::page::{BlockChain, NIL, PageMap, Word};
 use crate::percpu::MAX_CPUS;
 
-/// Full magazines of one zone and order, in a pile for each CPU that handed them in.
+/// Full magazines of one zone and order, in a pile for each CPU that traded them in.
 ///
-/// A CPU gets its own back first: their entries in the page map are still in its cache, and to follow a chain through
-/// another CPU's cache is slow.
+/// A CPU gets its own back first: their entries in the page map are still in its data cache, and it is slow to follow a
+/// chain that another CPU has there.
 pub(super) struct Depot {
     piles: [u32; MAX_CPUS],
     magazines: u32,

@@ -17,7 +17,7 @@ impl<P: Platform> PageAllocator<P> {
         self.alloc_one_cached(gfp, order, tag).or_else(|| self.alloc_from_zones(gfp, order, tag))
     }
 
-    /// A block from this CPU's magazines or from a zone that has plenty. It asks nobody to make room.
+    /// A block from this CPU's magazines or from a zone that has plenty. It calls no shrinker.
     pub(crate) fn alloc_at_hand(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
         if !self.platform.admits(order) {
             return None;
@@ -49,7 +49,7 @@ impl<P: Platform> PageAllocator<P> {
         for &kind in gfp.zones() {
             let alloc = || self.with_zone(kind, |zone| zone.alloc(self.map(), order, gfp.priority(), tag));
             let granted = match alloc() {
-                // What lacks a last step to be free, and what this CPU has set aside, is free memory too.
+                // Lazy frames, this CPU's cached pages and the pool of cleared pages count as free too.
                 Granted::Refused if self.settle_shrinkers() + self.drain_own() > 0 => alloc(),
                 granted => granted,
             };
@@ -77,7 +77,7 @@ impl<P: Platform> PageAllocator<P> {
         }
     }
 
-    /// A block that was just allocated, cleared; it is given back when it cannot be.
+    /// A block that was just allocated, cleared; it is freed when it cannot be.
     #[cold]
     #[inline(never)]
     pub(super) fn cleared(&self, frame: Pfn, order: Order, tag: Tag) -> Option<Pfn> {
@@ -89,7 +89,7 @@ impl<P: Platform> PageAllocator<P> {
         Some(frame)
     }
 
-    /// Asks the shrinkers for what is free but for a last step; returns how many pages they gave.
+    /// Has the shrinkers give back what is free except for a last step; returns how many pages that were.
     fn settle_shrinkers(&self) -> usize {
         self.shrinkers().sum(|shrinker| shrinker.settle())
     }

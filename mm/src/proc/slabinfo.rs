@@ -14,7 +14,7 @@ pub enum Statistics {
     On,
 }
 
-/// Writes the file. The last columns are limit and batch: what a CPU's magazines hold, and what a refill takes.
+/// Writes the file. The last columns are limit and batch: objects of a CPU's magazines, and of a refill.
 ///
 /// With statistics they are followed by hits and misses of allocations and frees. A cache that is counted has no
 /// magazines, so each call misses them.
@@ -51,8 +51,8 @@ pub fn slabinfo(
     Ok(())
 }
 
-/// Reads what somebody writes into the file: `name limit batch`. A third number, which later kernels knew, is refused:
-/// there is nothing that it could set.
+/// Parses a line that is written into the file: `name limit batch`. A third number, which later kernels knew, is
+/// refused: there is nothing that it could set.
 pub fn parse_tuning(line: &str) -> Option<(&str, usize, usize)> {
     let mut words = line.split_ascii_whitespace();
     let (name, limit, batch) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);

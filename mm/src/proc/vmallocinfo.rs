@@ -5,7 +5,7 @@ use core::fmt;
 use crate::addr::PAGE_SIZE;
 use crate::areas::{AreaInfo, AreaKind};
 
-/// Writes one line for each area: its range and size with the guard page, who asked for it, its pages, what it shows.
+/// Writes one line for each area: its range and size with the guard page, its caller, its pages, what it shows.
 pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Write) -> fmt::Result {
     for area in areas {
         let start = area.start.as_usize();

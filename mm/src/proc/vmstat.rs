@@ -5,7 +5,7 @@ use core::fmt;
 use crate::memory::Memory;
 use crate::platform::Platform;
 
-/// Writes a line for each count, `name value`; a CPU's have its number in front.
+/// Writes a line for each count, `name value`; a CPU's start with its number.
 pub fn vmstat<P: Platform>(memory: &'static Memory<P>, out: &mut dyn fmt::Write) -> fmt::Result {
     let events = memory.pages().events();
     let lines = [

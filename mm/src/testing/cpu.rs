@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use crate::percpu::MAX_CPUS;
 
-/// All CPUs were taken when this thread asked.
+/// No CPU was free when this thread wanted one.
 const NONE: usize = usize::MAX;
 
 /// The CPUs of one machine.
@@ -32,7 +32,7 @@ pub struct HostPin {
 struct Owned(RefCell<Vec<(Cpus, usize)>>);
 
 std::thread_local! {
-    /// The machine that the thread asked of last (the address of its bits), and its CPU there.
+    /// The machine that the thread used last (the address of its bits), and its CPU there.
     static LAST: Cell<(usize, usize)> = const { Cell::new((0, NONE)) };
     /// How many pins the thread has.
     static PINS: Cell<usize> = const { Cell::new(0) };

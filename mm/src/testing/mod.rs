@@ -43,7 +43,7 @@ pub struct Machine {
     pub vmalloc_pages: usize,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
-    /// What caches are debugged for, kmalloc's too.
+    /// How caches are debugged, kmalloc's too.
     pub debug: DebugChoice,
 }
 
@@ -114,12 +114,12 @@ impl Drop for Booted {
     }
 }
 
-/// Entries for `frames` frames, leaked. Nobody touches those of holes, so the host never gives them memory.
+/// Entries for `frames` frames, leaked. No code touches those of holes, so the host gives them no memory.
 fn zeroed_entries(frames: usize) -> NonNull<Page> {
     let layout = Layout::array::<Page>(frames).expect("a machine that fits the host");
     // SAFETY: a machine has frames, so the layout is not empty.
     let pages = unsafe { std::alloc::alloc_zeroed(layout) };
-    // Zeros are the entries of frames that nobody owns.
+    // Zeros are the entries of frames without an owner.
     NonNull::new(pages).expect("the host has memory").cast()
 }
 
@@ -149,7 +149,7 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     }
     memory.set_slab_debug(machine.debug);
     memory.init_caches().expect("a machine has memory for the kmalloc caches");
-    // Nothing waits in magazines or depots: tests compare with the state that they find.
+    // Magazines and depots are empty: tests compare with the state at the start.
     memory.drop_caches();
     memory
 }

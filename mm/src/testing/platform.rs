@@ -1,5 +1,5 @@
 //! [`Platform`] on the host: locks, sleeping, mappings.
-//! A spinlock is a mutex, sleepers wait for a condition variable, and vm areas are really mapped.
+//! A spinlock is a mutex, waiters wait for a condition variable, and vm areas are really mapped.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -38,7 +38,7 @@ const GATE_HELD: u8 = 2;
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
     static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
-    /// Whether a handler runs that has interrupted somebody on the way through a CPU's caches.
+    /// Whether a handler runs that has interrupted the use of a CPU's caches.
     static INTRUDING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -56,11 +56,11 @@ pub struct HostPlatform {
     /// The page tables lie in the machine's memory; their root in a frame that the machine does not have.
     tables: Mutex<PageMapper<HostFormat>>,
     tlb: Mutex<Tlb>,
-    /// Stale translations, to be looked at without the lock.
+    /// How many stale translations there are, readable without the lock.
     stale: AtomicUsize,
     reports: Mutex<Vec<String>>,
     naps: Condvar,
-    /// Longest nap; held while a thread lies down, so that no wake-up is lost.
+    /// Longest nap; held while a thread goes to sleep, so that no wake-up is lost.
     napping: Mutex<Duration>,
     /// Allocations that may still succeed; negative for no limit.
     budget: AtomicI64,
@@ -71,7 +71,7 @@ pub struct HostPlatform {
     events: Mutex<Vec<Event>>,
 }
 
-/// Something that the allocators asked for; recorded between [`HostPlatform::record`] and
+/// A call of the allocators on the platform; recorded between [`HostPlatform::record`] and
 /// [`HostPlatform::take_events`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -88,8 +88,8 @@ impl HostPlatform {
         let (root, frames) = (Pfn::new(frames), frames as usize + 1);
         let (file, memory) = (File::new(frames), Reserved::new(frames));
         file.map(memory.start(), 0, frames);
-        // SAFETY: the file's frames show at `memory`, zeroed; the root's is nobody else's, and the allocators hand in
-        // theirs.
+        // SAFETY: the file's frames show at `memory`, zeroed; the root's has no other user, and those that are offered
+        // for tables belong to the allocators.
         let tables = unsafe { PageMapper::new(root, memory.start(), HostFormat) };
         Self {
             cpus: Cpus::new(),
@@ -135,8 +135,8 @@ impl HostPlatform {
         result
     }
 
-    /// Interrupts this thread at the `step`-th step, counted from 0, of its way through a CPU's caches: `handler` then
-    /// runs in interrupt context. Returns what `f` does, and whether there were that many steps.
+    /// Interrupts this thread at the `step`-th step, counted from 0, of its use of a CPU's caches: `handler` then runs
+    /// in interrupt context. Returns the result of `f`, and whether there were that many steps.
     pub fn interrupt_at<R>(&self, step: usize, handler: fn(), f: impl FnOnce() -> R) -> (R, bool) {
         INTERRUPT.set(Some((step, handler)));
         let result = f();
@@ -179,7 +179,7 @@ impl HostPlatform {
         self.reclaimer_woken.swap(false, Relaxed)
     }
 
-    /// Makes sleepers wait this long for somebody who wakes them.
+    /// Sets how long waiters sleep without a wake-up, at most.
     pub fn set_nap(&self, longest: Duration) {
         *hold(&self.napping) = longest;
     }
@@ -195,7 +195,7 @@ impl HostPlatform {
         core::mem::take(&mut hold(&self.events))
     }
 
-    /// Tells in the log of something that no processor forgives.
+    /// Writes a violation of the platform's rules to the log.
     fn complain(&self, what: &str) {
         hold(&self.reports).push(what.to_string());
     }

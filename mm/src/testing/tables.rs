@@ -10,7 +10,7 @@ const DEVICE: u64 = 4;
 const CONSTANT: u64 = 8;
 
 /// Frame number from bit 12 on, flags below.
-pub(crate) struct HostFormat;
+pub(super) struct HostFormat;
 
 impl Format for HostFormat {
     const TOP: Level = Level::Three;

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::flush::MustFlush;
 
-/// Translations that the tables have no more, but that memory accesses still go by.
+/// Translations that the tables have no more, but that memory accesses still use.
 #[derive(Default)]
 pub(super) struct Tlb {
     stale: BTreeMap<usize, Pfn>,

@@ -1,4 +1,4 @@
-//! What the test files share: machines, snapshots, and hoards of pages.
+//! Helpers of the test files: machines, snapshots, hoards of pages.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use core::fmt::Write;
@@ -43,7 +43,7 @@ pub fn blocks(memory: Kernel) -> [[usize; Order::COUNT]; ZoneKind::COUNT] {
     zones(memory).map(|zone| zone.blocks)
 }
 
-/// Everything that the allocators tell about themselves, counters included.
+/// All statistics of the allocators, counters included.
 pub fn state(memory: Kernel) -> String {
     let mut text = String::new();
     buddyinfo(&zones(memory), &mut text).expect("strings grow");

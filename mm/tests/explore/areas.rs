@@ -7,7 +7,7 @@ use mm::{PAGE_SIZE, VirtAddr};
 use super::platform::{INTERRUPT, run_on};
 use super::{Machine, SCHEDULES, explore, explore_by, join, spawn};
 
-/// Frees an area if nobody has; counts it then.
+/// Frees an area unless another thread has; counts it then.
 fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
     freed.fetch_add(usize::from(machine.memory.areas().free_empty(area).is_ok()), Relaxed);
 }
@@ -24,11 +24,11 @@ fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
 fn of_those_that_free_an_area_at_once_one_wins() {
     fn scenario(machine: &'static Machine) {
         let memory = machine.memory;
-        // More than are remembered, so that they take places from each other.
+        // More than the area index holds, so that they take places from each other.
         let areas = [(); 3].map(|()| take(machine, 2));
-        // Where the next two will be, unless the thief has come to its end.
+        // Where the next two will be, unless the other thread has ended.
         let guesses = [areas[2].add(3 * PAGE_SIZE), areas[2].add(7 * PAGE_SIZE)];
-        let [owners, thieves] = counters();
+        let [owners, others] = counters();
         let owner = spawn(0, move || {
             for area in areas {
                 try_free(machine, area, owners);
@@ -38,14 +38,14 @@ fn of_those_that_free_an_area_at_once_one_wins() {
             }
             memory.drop_caches();
         });
-        let thief = spawn(1, move || {
+        let other = spawn(1, move || {
             for area in guesses.into_iter().chain(areas).rev() {
-                try_free(machine, area, thieves);
+                try_free(machine, area, others);
             }
             memory.drop_caches();
         });
-        join([owner, thief]);
-        assert_eq!(owners.load(Relaxed) + thieves.load(Relaxed), 5, "each was freed once");
+        join([owner, other]);
+        assert_eq!(owners.load(Relaxed) + others.load(Relaxed), 5, "each was freed once");
         assert_eq!(memory.areas().iter().count(), 0);
     }
     explore(scenario);
@@ -82,8 +82,8 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
             taken.fetch_add(usize::from(take(machine, 2) == area), Relaxed);
             try_free(machine, area, freed);
         });
-        let thieves = [1, 1].map(|cpu| spawn(cpu, move || try_free(machine, area, freed)));
-        join([owner].into_iter().chain(thieves));
+        let others = [1, 1].map(|cpu| spawn(cpu, move || try_free(machine, area, freed)));
+        join([owner].into_iter().chain(others));
         let live: Vec<_> = machine.memory.areas().iter().map(|live| live.start).collect();
         let still_there = usize::from(live.contains(&area));
         assert_eq!(1 + taken.load(Relaxed) - freed.load(Relaxed), still_there);
@@ -94,13 +94,13 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
 
 #[test]
 fn an_area_that_loses_its_place_in_the_index_is_still_freed_once() {
-    // What could go wrong takes one step.
+    // The race is one step wide: more schedules.
     explore_by(5 * SCHEDULES, |machine: &'static Machine| {
-        // They have all places.
+        // They fill the area index.
         let areas = [(); 6].map(|()| take(machine, 2));
         let free = |area| machine.memory.areas().free_empty(area).expect("only its owner frees it");
         let owner = spawn(0, move || areas[..2].iter().copied().for_each(free));
-        // Takes what places it can get, of ranges that are new.
+        // New ranges, which take their places.
         let other = spawn(1, move || [3, 4].map(|pages| take(machine, pages)).into_iter().for_each(free));
         join([owner, other]);
         areas[2..].iter().copied().for_each(free);

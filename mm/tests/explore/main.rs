@@ -1,8 +1,8 @@
 //! Pages and areas that CPUs hand over, under many schedules of threads.
 //!
-//! The explorer (`shuttle`) runs threads one at a time and chooses at every lock, and at every access to a word that
-//! CPUs hand things over by (`mm`'s feature `explore`), who goes on. Schedules come from seeds, so a failure is the
-//! same again. Blocks are of order 9, whose magazines hold two: each second call trades one.
+//! The explorer (`shuttle`) runs one thread at a time and chooses the next at every lock, and at every access to an
+//! atomic that hands data to another CPU (`mm`'s feature `explore`). Schedules come from seeds, so a failure can be
+//! repeated. Blocks are of order 9, whose magazines hold two: each second call trades one.
 
 mod areas;
 mod platform;
@@ -32,7 +32,7 @@ const SPEC: CacheSpec<'static> =
 
 type Allocators = &'static Memory<Explored>;
 
-/// One machine, and who owns its blocks.
+/// One machine, and which of its blocks have owners.
 struct Machine {
     memory: Allocators,
     owned: Vec<AtomicBool>,
@@ -178,19 +178,19 @@ fn magazines_may_be_emptied_while_their_cpu_works() {
 }
 
 #[test]
-fn no_wake_up_of_a_sleeper_is_lost() {
+fn no_wake_up_of_a_waiter_is_lost() {
     explore(|machine: &'static Machine| {
         let mut held = Vec::new();
         for _ in 0..machine.free / BLOCK {
             held.push(machine.memory.alloc_pages(GfpFlags::ATOMIC, Order::MAX).expect("there is memory"));
         }
-        let sleepers = [0, 1].map(|cpu| spawn(cpu, move || machine.give(machine.take())));
+        let waiters = [0, 1].map(|cpu| spawn(cpu, move || machine.give(machine.take())));
         let giver = spawn(1, move || {
             for block in held {
                 machine.memory.free_frames(block, Order::MAX).expect("a right free");
             }
         });
-        join(sleepers.into_iter().chain([giver]));
+        join(waiters.into_iter().chain([giver]));
     });
 }
 
@@ -208,7 +208,7 @@ fn objects_that_cpus_pass_around_have_one_owner() {
                     for count in 0..12_u8 {
                         let object = machine.memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
                         let mark = count * 2 + cpu as u8;
-                        // SAFETY: the object is ours until it is sent.
+                        // SAFETY: this thread owns the object until it is sent.
                         unsafe { object.write(mark) };
                         sender.send((Object(object), mark)).expect("the other one listens");
                     }
@@ -239,7 +239,7 @@ fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
                     for count in [5, 1, 9] {
                         let take = |_| {
                             let object = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory");
-                            // SAFETY: the object is ours until it is freed.
+                            // SAFETY: this thread owns the object until it is freed.
                             unsafe { object.write(cpu as u8) };
                             object
                         };
@@ -316,5 +316,5 @@ fn of_two_cpus_that_free_the_same_debugged_object_one_is_refused() {
 /// An object on its way from one thread to another.
 struct Object(NonNull<u8>);
 
-// SAFETY: an address; who receives it owns the object.
+// SAFETY: an address; the thread that receives it owns the object.
 unsafe impl Send for Object {}

@@ -1,4 +1,4 @@
-//! [`Platform`] whose every lock lets the explorer run another thread.
+//! [`Platform`] whose locks let the explorer run another thread.
 
 use core::alloc::Layout;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use super::FRAMES;
 
 /// CPUs of the explored machine.
 pub const CPUS: usize = 2;
-/// The CPU of an interrupt that came into a section: it holds none, and has no caches to itself.
+/// The CPU of an interrupt in a pinned section: it holds no CPU, and may use no caches.
 pub const INTERRUPT: usize = MAX_CPUS;
 
 /// A lock that the explorer knows.
@@ -77,7 +77,7 @@ std::thread_local! {
     /// The memory of the machines that one test explores, one after the other. The host gives only what is touched.
     static MEMORY: VirtAddr = {
         let layout = Layout::from_size_align(FRAMES as usize * PAGE_SIZE, Order::MAX.bytes()).expect("a size");
-        // SAFETY: the layout is not empty. Who has a frame uses its memory; nobody else does.
+        // SAFETY: the layout is not empty. Only the owner of a frame uses its memory.
         VirtAddr::from_ptr(unsafe { std::alloc::alloc_zeroed(layout) })
     };
 }
@@ -86,7 +86,7 @@ std::thread_local! {
 pub struct Explored {
     cpus: &'static [Mutex<()>],
     memory: VirtAddr,
-    sleepers: Mutex<()>,
+    waiters: Mutex<()>,
     woken: Condvar,
 }
 
@@ -96,7 +96,7 @@ impl Explored {
         Self {
             cpus: cpus.leak(),
             memory: MEMORY.with(|memory| *memory),
-            sleepers: Mutex::new(()),
+            waiters: Mutex::new(()),
             woken: Condvar::new(),
         }
     }
@@ -129,16 +129,16 @@ impl Platform for Explored {
 
     fn wake_reclaimer(&self) {}
 
-    /// Without a limit in time: a wake-up that is lost is a deadlock, and the explorer says so.
+    /// Without a limit in time: a wake-up that is lost is a deadlock, which the explorer reports.
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
-        let mut lying_down = self.sleepers.lock().expect("no thread fails here");
+        let mut waiting = self.waiters.lock().expect("no thread fails here");
         while !ready() {
-            lying_down = self.woken.wait(lying_down).expect("no thread fails here");
+            waiting = self.woken.wait(waiting).expect("no thread fails here");
         }
     }
 
     fn wake_waiters(&self) {
-        let _up = self.sleepers.lock().expect("no thread fails here");
+        let _guard = self.waiters.lock().expect("no thread fails here");
         self.woken.notify_all();
     }
 

@@ -62,7 +62,7 @@ impl Model {
         if step.is_multiple_of(CHECK_EVERY) {
             self.check();
         }
-        // Memory fills up and empties in turns.
+        // Memory fills up and empties by turns.
         let odds = if step / 10_000 % 4 == 3 { 4 } else { 6 };
         match self.rng.below(2000) {
             0 => _ = self.memory.drop_caches(),
@@ -89,7 +89,7 @@ impl Model {
         }
     }
 
-    /// Flags of a request; mostly urgent ones when memory is short, for the others wait then.
+    /// Flags of a request; mostly urgent ones when memory is short, since the others wait then.
     fn gfp(&mut self) -> GfpFlags {
         let all = [KERNEL, ATOMIC, GfpFlags::BUFFER, GfpFlags::USER, GfpFlags::HIGHUSER];
         let short = self.memory.pages().is_unbalanced() && !self.rng.one_in(200);
@@ -141,7 +141,7 @@ impl Model {
         let (gfp, memory) = (self.gfp(), self.memory);
         let order = Order::new(self.rng.below(10).min(self.rng.below(10))).expect("below 10");
         let expected = self.serving_zone(gfp, order);
-        // What magazines and depots hold may merge to a block that the lists do not show.
+        // Blocks in magazines and depots may merge to one that the lists do not show.
         let hidden = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind)).map(|zone| zone.depot + zone.cached > 0);
         let (frame, addressed) = match self.rng.below(4) {
             0 => (memory.alloc_pages(gfp, order), false),

@@ -177,8 +177,8 @@ impl<T, K: Global, const N: usize> TryFrom<KVec<T, K>> for [T; N] {
     }
 }
 
-/// Looks at the values of a vector in turn; those that are kept move down to the ones kept before. If somebody's code
-/// panics on the way, the rest is kept.
+/// Visits the values of a vector in turn; those that are kept move down to the ones kept before. If the caller's code
+/// panics, the rest is kept.
 struct Sieve<'a, T, K: Global> {
     /// Holds no values meanwhile.
     vec: &'a mut KVec<T, K>,
@@ -196,10 +196,10 @@ impl<'a, T, K: Global> Sieve<'a, T, K> {
     /// Keeps the values that `keep` says yes to, which is given the last one kept before, and the value.
     fn run(mut self, mut keep: impl FnMut(Option<&mut T>, &mut T) -> bool) {
         while self.next < self.len {
-            // SAFETY: the last value that was kept stands there, and nobody else holds it.
+            // SAFETY: the last value that was kept stands there, borrowed only here.
             let before = self.kept.checked_sub(1).map(|last| unsafe { self.vec.room.place(last).as_mut() });
             let mut place = self.vec.room.place(self.next);
-            // SAFETY: a value stands there that is not the one before, and nobody else holds it.
+            // SAFETY: a value stands there that is not the one before, borrowed only here.
             let is_kept = keep(before, unsafe { place.as_mut() });
             self.next += 1;
             if is_kept {
@@ -207,7 +207,7 @@ impl<'a, T, K: Global> Sieve<'a, T, K> {
                 unsafe { place.copy_to(self.vec.room.place(self.kept), 1) };
                 self.kept += 1;
             } else {
-                // SAFETY: it was passed by: nobody will look at it again.
+                // SAFETY: it was passed by: no code uses it again.
                 unsafe { place.drop_in_place() };
             }
         }

@@ -91,13 +91,13 @@ impl<T, K: Global> IntoIterator for KVec<T, K> {
     }
 }
 
-/// An iterator over the values in the places `next..end`, which nobody else holds.
+/// An iterator over the values in the places `next..end`, which it owns.
 macro_rules! takes_values {
     ([$($generics:tt)*] $iter:ty) => {
         impl<$($generics)*> $iter {
             /// What is left.
             pub fn as_slice(&self) -> &[T] {
-                // SAFETY: values stand there that nobody has taken.
+                // SAFETY: values stand there that were not taken.
                 unsafe { self.vec.places(self.next, self.end).as_ref() }
             }
 
@@ -105,7 +105,7 @@ macro_rules! takes_values {
             fn drop_rest(&mut self) {
                 let rest = self.vec.places(self.next, self.end);
                 self.next = self.end;
-                // SAFETY: values stand there that nobody has taken and nobody will.
+                // SAFETY: values stand there that were not taken and will not be.
                 unsafe { rest.drop_in_place() };
             }
         }
@@ -166,7 +166,7 @@ impl<T, K: Global> Drop for Close<'_, '_, T, K> {
         let drain = &mut *self.0;
         let behind = drain.len - drain.tail;
         let (from, to) = (drain.vec.room.place(drain.tail), drain.vec.room.place(drain.vec.len));
-        // SAFETY: nobody holds the values in between any more; those behind them move down.
+        // SAFETY: the values in between are gone; those behind them move down.
         unsafe { from.copy_to(to, behind) };
         drain.vec.len += behind;
     }

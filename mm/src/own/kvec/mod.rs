@@ -132,7 +132,7 @@ impl<T, K: Global> KVec<T, K> {
         self
     }
 
-    /// The places `from..to` as a slice, whatever stands there.
+    /// The places `from..to` as a slice, with or without values.
     fn places(&self, from: usize, to: usize) -> NonNull<[T]> {
         NonNull::slice_from_raw_parts(self.room.place(from), to - from)
     }
@@ -155,7 +155,7 @@ impl<T, K: Global> Deref for KVec<T, K> {
 
 impl<T, K: Global> DerefMut for KVec<T, K> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `deref`, and nobody else holds the vector.
+        // SAFETY: as in `deref`, and the vector is borrowed exclusively.
         unsafe { self.places(0, self.len).as_mut() }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::own::{Allocator, Global, Kmalloc};
 
-/// Memory for values, which frees itself. What is in it is the vector's business.
+/// Memory for values, which frees itself. The vector knows which places hold values.
 pub(super) struct Room<T, K: Global> {
     start: NonNull<T>,
     capacity: usize,
