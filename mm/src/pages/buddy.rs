@@ -49,8 +49,8 @@ impl Buddy {
         self.lists[order.log2()].blocks as usize
     }
 
-    /// Takes a block of 2^`order` pages for the owner of this tag: the first of its list, or the lowest part of the next
-    /// larger block.
+    /// Takes a block of 2^`order` pages for the owner of this tag: the first of its list, or the lowest part of the
+    /// next larger block.
     pub fn alloc(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
         let fitting = self.mask >> order.log2();
         if fitting == 0 {
