@@ -329,7 +329,7 @@ impl<P: Platform> Memory<P> {
         self.areas.vmap(pages, Call::here(&"vmap"))
     }
 
-    /// Undoes [`vmap`](Self::vmap); the pages stay their owner's, who may free them at once: no TLB shows them.
+    /// Undoes [`vmap`](Self::vmap); the owner of the pages may free them at once: no TLB shows them.
     #[track_caller]
     pub fn vunmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.areas.vunmap(addr, Call::here(&"vunmap"))

@@ -159,8 +159,8 @@ pub trait Platform: Sync + Sized + 'static {
     /// held, unless [`FLUSH_ANYWHERE`](Self::FLUSH_ANYWHERE).
     fn flush(&self, must_flush: MustFlush);
 
-    /// Drops every cached translation that `must_flush` tells of on this CPU; ends with [`MustFlush::flushed`]. Any
-    /// context, pinned: it is for addresses that no other CPU uses.
+    /// Drops every cached translation of `must_flush` on this CPU; ends with [`MustFlush::flushed`]. Any context,
+    /// pinned: it is for addresses that no other CPU uses.
     fn flush_local(&self, must_flush: MustFlush);
 
     /// Writes a report to the kernel log. Called without locks held, in any context.

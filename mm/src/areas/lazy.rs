@@ -101,7 +101,7 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// Takes out what is lazy on a CPU that the caller is pinned to, to be [settled](Self::settle_lazy).
     fn take_lazy(&self, ranges: &CpuRanges) -> Option<Lazy> {
-        // Before it is out of sight: whoever finds nothing lazy sees that a flush is still to come.
+        // Before the areas are out: a caller that finds none lazy sees that a flush is still to come.
         self.settling.fetch_add(1, SeqCst);
         let lazy = ranges.take_lazy();
         if lazy.is_none() {
@@ -110,8 +110,7 @@ impl<P: Platform> AreaAllocator<P> {
         lazy
     }
 
-    /// One flush for all that was lazy on a CPU; then its frames and its ranges are free. Returns its pages. Not
-    /// pinned.
+    /// Flushes the lazy areas of a CPU at once; then frees their frames and ranges. Returns their pages. Not pinned.
     #[cold]
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {

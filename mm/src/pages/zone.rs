@@ -283,7 +283,7 @@ impl Zone {
         self.counters.failures += 1;
     }
 
-    /// A block from the lists; when they have none, the depots are emptied into them first.
+    /// A block from the lists; if they have none, after the depots are emptied into them.
     fn take_block(&mut self, map: &PageMap, order: Order, tag: Tag) -> Option<Pfn> {
         let block = self.buddy.alloc(map, order, tag);
         if block.is_some() || self.drain(map) == 0 { block } else { self.buddy.alloc(map, order, tag) }

@@ -67,7 +67,7 @@ impl<P: Platform> PageAllocator<P> {
         None
     }
 
-    /// A block that a zone has granted, cleared if that is wanted; it is given back when it cannot be.
+    /// A block that a zone has granted, cleared if that is wanted; it is freed when it cannot be cleared.
     fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
         self.platform.on_alloc(frame, key.order(), key.zone());
         if !self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC) {
