@@ -168,8 +168,7 @@ impl<P: Platform> AreaAllocator<P> {
         if !P::FLUSH_ANYWHERE && !self.platform().may_sleep() {
             return 0;
         }
-        // What others have taken out may still be in TLBs.
-        let (mut pages, mut busy) = (0, self.settling.load(SeqCst) > 0);
+        let (mut pages, mut busy) = (0, false);
         for (cpu, ranges) in self.cpus.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {
             let own = self.platform().pin().filter(|pin| pin.cache_index() == cpu);
             match own.or_else(|| self.platform().pin_idle(cpu)).map(|pin| (self.take_lazy(ranges), pin)) {
@@ -180,7 +179,8 @@ impl<P: Platform> AreaAllocator<P> {
                 None => busy = true,
             }
         }
-        if busy {
+        // Asked last: what others have taken out before this CPU looked may still be in TLBs.
+        if busy || self.settling.load(SeqCst) > 0 {
             self.platform().flush(self.all_addresses());
         }
         pages

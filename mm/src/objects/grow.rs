@@ -135,7 +135,7 @@ impl<P: Platform> ObjectAllocator<P> {
         cache.slabs.with(|slabs| slabs.add(slab, geometry.pages as usize));
     }
 
-    /// Takes a slab apart that has left its cache: destructors, descriptor, page-map entries, pages. Returns how many
+    /// Takes a slab apart that has left its cache: destructors, page-map entries, pages, descriptor. Returns how many
     /// pages that were.
     #[cold]
     #[inline(never)]
@@ -146,11 +146,12 @@ impl<P: Platform> ObjectAllocator<P> {
         let pages = geometry.pages as usize;
         if let Some(frame) = self.direct.frame_of(slab.first()) {
             let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
+            // The descriptor after the pages: none of them may lead to one that is free.
+            self.give_pages(head, geometry);
             if geometry.descriptor_offset.is_none() {
                 let freed = self.put_own(&self.own.descriptors, slab.addr());
                 debug_assert!(freed.is_ok());
             }
-            self.give_pages(head, geometry);
         }
         cache.slabs.with(|slabs| slabs.gone(geometry.objects, pages));
         pages
