@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn none_and_two_are_errors() {
-        let source = "pub fn vmalloc(";
-        assert!(found("vmalloc", &[("kernel/src/a.rs", source)]).is_err());
-        let both = found("vmalloc", &[("mm/src/a.rs", source), ("mm/src/b.rs", source)]);
-        assert_eq!(both, Err("to stop at vmalloc, choose: mm/src/a.rs:1, mm/src/b.rs:1".into()));
+        let source = "pub fn kmalloc(";
+        assert!(found("kmalloc", &[("kernel/src/a.rs", source)]).is_err());
+        let both = found("kmalloc", &[("mm/src/a.rs", source), ("mm/src/b.rs", source)]);
+        assert_eq!(both, Err("to stop at kmalloc, choose: mm/src/a.rs:1, mm/src/b.rs:1".into()));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn report() -> Result<ExitCode> {
     if found.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} breaches of the house rules", found.len());
+    println!("breaches of the house rules: {}", found.len());
     Ok(ExitCode::FAILURE)
 }
 
