@@ -68,7 +68,7 @@ impl MustFlush {
     /// The TLBs have forgotten all of it, or a larger flush will see to that.
     #[inline]
     pub const fn flushed(self) {
-        core::mem::forget(self);
+        let _ = core::mem::ManuallyDrop::new(self);
     }
 }
 
