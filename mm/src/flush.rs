@@ -1,5 +1,5 @@
 //! What TLBs must drop: the token of a mapping that was removed.
-//! A flush takes the token before the frame gets a new owner.
+//! A flush takes the token before its address gets a new owner, and but for kmap before its frame does.
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
 
@@ -12,7 +12,8 @@ pub enum AddressSpace {
 
 /// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no
 /// new owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
-/// [`flush_local`](crate::Platform::flush_local), has taken this.
+/// [`flush_local`](crate::Platform::flush_local), has taken this. One exception: kmap's stale windows, whose frames may
+/// have new owners before.
 ///
 /// Dropping one is a bug, and fails where the feature `testing` is on; the platform ends it with
 /// [`flushed`](Self::flushed) once it has flushed.

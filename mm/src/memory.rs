@@ -1,6 +1,6 @@
 //! The allocators put together: the chapter's calls, by the chapter's names.
 //!
-//! [`Memory`] owns four parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with
+//! [`Memory`] owns five parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with
 //! the [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it
 //! on; statistics and further calls are the parts' own ([`pages`](Memory::pages), [`objects`](Memory::objects),
 //! [`areas`](Memory::areas)).
@@ -10,8 +10,7 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. the list of caches;
-//! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers. None is taken under another of
-//!    these, nor by a caller that is pinned to a CPU; a caller may pin a CPU under the tree;
+//! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers; only one of them at a time;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: the magazines in it;
 //! 5. the pool of cleared pages;
@@ -135,8 +134,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Gives back all memory that is not in use; returns how many pages that were. Process context.
+    #[track_caller]
     pub fn drop_caches(&'static self) -> usize {
-        self.pages.drop_caches()
+        self.pages.drop_caches(Call::here(&"drop_caches"))
     }
 
     /// Checks every invariant; returns the first that is broken. For tests: it holds locks long, and no call may run.

@@ -68,7 +68,8 @@ pub trait Platform: Sync + Sized + 'static {
     type Pin: Pinned;
 
     /// Keeps the caller on its CPU: the only way to the caches of a CPU. Any context. `None` for a caller that has no
-    /// CPU of its own; it goes without caches.
+    /// CPU of its own; it goes without caches, and without the windows by which high memory is cleared: where there is
+    /// high memory, every caller has a CPU below [`MAX_CPUS`](crate::MAX_CPUS).
     fn pin(&self) -> Option<Self::Pin>;
 
     /// Pins the caller to `cpu` as if it ran there, if no code runs there: to empty the caches of a CPU that stopped.

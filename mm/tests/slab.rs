@@ -9,8 +9,8 @@ use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, give, hoard};
 use mm::objects::{CacheName, Geometry};
 use mm::testing::HostPlatform;
 use mm::{
-    AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, Context, CreateError, CtorFlags, DestroyError, PAGE_SIZE,
-    VirtAddr,
+    AllocError, CacheFlags, CacheRef, CacheSpec, CacheStats, Context, CreateError, CtorFlags, DestroyError, Order,
+    PAGE_SIZE, VirtAddr, ZoneKind,
 };
 
 const PLAIN: CacheSpec<'static> =
@@ -119,6 +119,25 @@ fn reaping_spares_who_asks_for_it_and_those_who_may_not_sleep_get_nothing() {
     assert!(memory.kmem_cache_reap(KERNEL) >= stats(*memory, "test").pages_per_slab);
     assert_eq!((stats(*memory, "spared").slabs, stats(*memory, "test").slabs), (1, 0));
     at_rest(*memory);
+}
+
+#[test]
+fn dropping_caches_counts_each_page_once_and_only_a_caller_who_may_sleep_does_it() {
+    let memory = boot(64);
+    memory.drop_caches();
+    let cache = create(*memory, &PLAIN);
+    let at_hand = || ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind)).map(|zone| zone.free - zone.cached);
+    put(*memory, cache, take(*memory, cache, 1000));
+    memory.vfree(memory.vmalloc(5 * PAGE_SIZE).expect("memory")).expect("a right free");
+    let page = memory.alloc_pages(KERNEL, Order::ZERO).expect("memory");
+    memory.free_frames(page, Order::ZERO).expect("a right free");
+    memory.platform().in_context(Context::Atomic, || assert_eq!(memory.drop_caches(), 0));
+    assert_eq!(memory.platform().take_reports(), ["drop_caches: may sleep, called in atomic context"]);
+    let before: usize = at_hand().iter().sum();
+    let pages = memory.drop_caches();
+    // Slabs of the allocators' own that go on the way are not counted.
+    assert!((1000 * PLAIN.size / PAGE_SIZE..=at_hand().iter().sum::<usize>() - before).contains(&pages));
+    memory.kmem_cache_destroy(cache).expect("empty");
 }
 
 #[test]

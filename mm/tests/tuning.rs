@@ -38,7 +38,7 @@ fn magazines_can_be_made_smaller_larger_and_none() {
         ("test", 4, 0, TuneError::BadNumbers),
         ("test", 129, 4, TuneError::TooMany),
         ("none", 4, 2, TuneError::NoSuchCache),
-        ("kmem_cache", 4, 2, TuneError::NoSuchCache),
+        ("vm_area", 4, 2, TuneError::NoSuchCache),
     ];
     for (name, limit, batch, error) in wrong {
         assert_eq!(memory.objects().tune_cache(name, limit, batch), Err(error));

@@ -5,7 +5,7 @@
 use crate::areas::area::{AreaLink, AreaRef, AreaState};
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// A chain of free areas; the link of the last one does not count.
+/// A chain of free areas; the link of the last one is `None`.
 pub(super) struct AreaChain {
     first: AreaLink,
     /// Not valid if there is no first one.

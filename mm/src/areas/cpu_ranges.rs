@@ -18,7 +18,10 @@
 use crate::areas::area::{AreaLink, AreaRef, AreaState};
 use crate::areas::area_chain::AreaChain;
 use crate::areas::quantum::{QUANTA, QuantumCache, quantum_of, size_quantum};
-use crate::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use crate::flush::MustFlush;
 use crate::page::{BlockChain, ChainCell, PageMap, Word};
 
@@ -129,7 +132,8 @@ impl CpuRanges {
     pub(super) fn take_lazy(&self) -> Option<Lazy> {
         let last = self.lazy.replace(None)?;
         let (count, pages) = (self.lazy_areas.load(Relaxed), self.lazy_pages.load(Relaxed));
-        self.lazy_areas.store(0, Relaxed);
+        // Whoever sees that none is left sees what was announced before.
+        self.lazy_areas.store(0, Release);
         self.lazy_pages.store(0, Relaxed);
         Some(Lazy { last, count, frames: self.frames.take(), pages })
     }
@@ -173,7 +177,7 @@ impl CpuRanges {
 
     /// Whether areas here are lazy. Exact on the own CPU, a moment old on another.
     pub(super) fn is_any_lazy(&self) -> bool {
-        self.lazy_areas.load(Relaxed) > 0
+        self.lazy_areas.load(Acquire) > 0
     }
 
     /// Checks the invariants above; returns the one that is broken. No call may run on the CPU.

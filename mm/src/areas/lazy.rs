@@ -110,7 +110,8 @@ impl<P: Platform> AreaAllocator<P> {
         lazy
     }
 
-    /// Flushes the lazy areas of a CPU at once; then frees their frames and ranges. Returns their pages. Not pinned.
+    /// Flushes the lazy areas of a CPU at once; then frees their frames and ranges. Returns their pages.
+    /// Context as [`Platform::flush`].
     #[cold]
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {
@@ -121,13 +122,16 @@ impl<P: Platform> AreaAllocator<P> {
         self.pages.free_chain(lazy.frames);
         // The caller may run on another CPU by now, or have none.
         let (surplus, wanted) = match self.pin_ranges() {
-            Some(own) => (own.ranges.put(&lazy), self.drain_requests.take(own.cpu)),
+            Some(own) => {
+                let (surplus, wanted) = (own.ranges.put(&lazy), self.drain_requests.take(own.cpu));
+                if wanted {
+                    own.ranges.take_all(&surplus);
+                }
+                (surplus, wanted)
+            }
             None => (lazy.areas(), false),
         };
         if wanted {
-            if let Some(own) = self.pin_ranges() {
-                own.ranges.take_all(&surplus);
-            }
             self.forget_all(&surplus);
         } else {
             self.pass_on(&surplus);

@@ -4,7 +4,8 @@
 //! - `Inner`, `Free`: the lock of the page's zone.
 //! - `Allocated`, `Slab`: the owner of the block; the change to or from `Free` happens under the zone's lock. What
 //!   others may change meanwhile, the count of references, changes under the zone's lock too.
-//! - `Cached`: the CPU whose magazine the block is in, or the zone's lock while it is in the depot.
+//! - `Cached`: the CPU whose magazine the block is in; the zone's lock while it is in the depot; that of the pool of
+//!   cleared pages while it is there; the caller that frees it while it is hidden to be cleared.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
 //!
 //! ```text
@@ -42,7 +43,7 @@ pub enum PageState {
     Inner,
     /// First page of a free block.
     Free(Order),
-    /// First page of a cached block: free, in a magazine.
+    /// First page of a cached block: free, but in a magazine, a depot or the pool of cleared pages, or being cleared.
     Cached(Order),
     /// First page of an allocated block.
     Allocated(Order),
@@ -270,14 +271,17 @@ impl Page {
         }
     }
 
-    /// Gives back one of several references; returns `false` when there is only one left.
+    /// Whether there are several references. Under the zone's lock.
     #[inline]
-    pub(crate) fn put_shared(&self) -> bool {
-        let word = self.word();
-        word.count() > 1 && {
-            self.word.fetch_sub(1 << COUNT_SHIFT, Relaxed);
-            true
-        }
+    pub(crate) fn is_shared(&self) -> bool {
+        self.count() > 1
+    }
+
+    /// Gives back one of [several](Self::is_shared) references. Under the zone's lock.
+    #[inline]
+    pub(crate) fn put_shared(&self) {
+        debug_assert!(self.is_shared());
+        self.word.fetch_sub(1 << COUNT_SHIFT, Relaxed);
     }
 
     /// Takes the owner's tag from an allocated block. Under the zone's lock.

@@ -4,9 +4,10 @@ use super::PageAllocator;
 use super::events::Event;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::platform::{Lock, Platform};
+use crate::report::Call;
 
 impl<P: Platform> PageAllocator<P> {
-    /// Calls the shrinkers under these flags, in the order of their registration, then empties the magazines of pages;
+    /// Calls the shrinkers under these flags, in the order of their registration, and empties the magazines of pages;
     /// returns the pages that came back. Pages in a depot count as free already.
     ///
     /// Allocates nothing. A destructor may run, so not in interrupt context: a request that may not sleep gets nothing.
@@ -15,7 +16,10 @@ impl<P: Platform> PageAllocator<P> {
             return 0;
         }
         self.count(Event::Reclaim, 1);
-        let pages = self.shrinkers().sum(|shrinker| shrinker.shrink(gfp)) + self.drain_magazines();
+        // Twice: what the shrinkers return is in their count, and may be in magazines.
+        let cached = self.drain_magazines();
+        let pages = cached + self.shrinkers().sum(|shrinker| shrinker.shrink(gfp));
+        self.drain_magazines();
         self.count(Event::ReclaimedPages, pages as u64);
         pages
     }
@@ -34,12 +38,17 @@ impl<P: Platform> PageAllocator<P> {
             .any(|&kind| self.zone(kind).with(|zone| zone.managed() > 0 && zone.free_pages() < zone.watermarks().high))
     }
 
-    /// Purges every shrinker, then empties magazines and depots into the buddy lists. Process context. Returns the
-    /// pages that came back.
-    pub(crate) fn drop_caches(&self) -> usize {
+    /// Purges every shrinker, then empties magazines and depots into the buddy lists. Process context; elsewhere it is
+    /// reported. Returns the pages that came back.
+    pub(crate) fn drop_caches(&self, call: Call) -> usize {
+        if self.check_may_sleep(call).is_err() {
+            return 0;
+        }
         self.count(Event::Reclaim, 1);
-        let pages = self.shrinkers().sum(|shrinker| shrinker.purge()) + self.drain_magazines();
+        let cached = self.drain_magazines();
+        let pages = cached + self.shrinkers().sum(|shrinker| shrinker.purge());
         self.count(Event::ReclaimedPages, pages as u64);
+        self.drain_magazines();
         self.drain_depots();
         pages
     }

@@ -2,7 +2,7 @@
 
 use super::PageAllocator;
 use super::prezeroed::Prezeroed;
-use super::window::WINDOWS;
+use super::window::Use;
 use crate::addr::Pfn;
 use crate::atomic::Ordering::Relaxed;
 use crate::error::AllocError;
@@ -24,7 +24,7 @@ impl<P: Platform> PageAllocator<P> {
             self.platform.clear_page(page);
             return Ok(());
         }
-        let window = self.windows.open(&self.platform, frame, WINDOWS)?;
+        let window = self.windows.open(&self.platform, frame, Use::Clear)?;
         self.platform.clear_page(window.addr());
         self.windows.close(&self.platform, &window);
         Ok(())

@@ -132,7 +132,7 @@ impl<P: Platform> PageAllocator<P> {
         // Cached, but in no magazine: no allocation finds it until it is cleared.
         let hide = |_: &mut Zone| page.set_word(Word::cached(BlockKey::new(kind, order)));
         if self.drop_reference(frame, page, order, tag, hide)? {
-            // Only for high memory that has no windows yet: no caller has had that.
+            // It fails only where the platform breaks its promise to give every caller a CPU with windows.
             let _: Result<(), AllocError> = self.clear_block(frame, order);
             self.with_zone(kind, |zone| zone.free(self.map(), frame, order));
         }
@@ -157,14 +157,17 @@ impl<P: Platform> PageAllocator<P> {
             if page.state() != PageState::Allocated(order) {
                 return Err(self.map().explain(frame));
             }
-            if tag == page.tag() {
-                page.clear_tag();
-            }
-            if page.put_shared() {
+            let is_owner = tag == page.tag();
+            if page.is_shared() {
+                // The tag only while there are more: then no look without the lock takes the block for a plain one.
+                if is_owner {
+                    page.clear_tag();
+                }
+                page.put_shared();
                 return Ok(false);
             }
-            if page.tag() != Tag::None {
-                return Err(self.map().explain(frame));
+            if !is_owner {
+                return Err(FreeError::Owned(page.tag()));
             }
             self.platform.on_free(frame, order, kind);
             put(zone);

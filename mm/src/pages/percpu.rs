@@ -52,9 +52,7 @@ impl<P: Platform> PageAllocator<P> {
         if key_capacity(key) == 0 {
             return None;
         }
-        if self.drain_requests.take(cpu) {
-            self.empty_sets(sets);
-        }
+        self.answer(sets, cpu);
         if self.tight[key.zone_index()].load(Relaxed) {
             return None;
         }
@@ -90,7 +88,11 @@ impl<P: Platform> PageAllocator<P> {
         let Some(pin) = self.platform.pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
         let key = self.cacheable(page.word().allocated_key(order)).filter(|&key| key_capacity(key) > 0);
-        let Some(key) = key else { return false };
+        let Some(key) = key else {
+            // A CPU that only frees, while memory is tight, comes by nowhere else.
+            self.answer(sets, pin.cpu());
+            return false;
+        };
         self.put_or_trade(sets, pin.cpu(), frame, key);
         true
     }
@@ -159,6 +161,11 @@ impl<P: Platform> PageAllocator<P> {
         let full = sets.set_of(key).take_spare();
         self.platform.step();
         self.with_zone(key.zone(), |zone| zone.put_magazine(self.map(), key.order(), full, cpu));
+        self.answer(sets, cpu);
+    }
+
+    /// Empties a CPU's magazines if it was asked to.
+    fn answer(&self, sets: &PageSets, cpu: usize) {
         if self.drain_requests.take(cpu) {
             self.empty_sets(sets);
         }

@@ -11,17 +11,27 @@ use crate::mapper::Frames;
 use crate::percpu::MAX_CPUS;
 use crate::platform::{Mapping, Pinned, Platform};
 
-/// How many kmap_atomic opens on one CPU.
+/// How many pages kmap_atomic shows at once on one CPU.
 const DEPTH: usize = 4;
-/// Windows of a CPU. Those beyond [`DEPTH`] are for clearing: one each for a thread, a soft interrupt and an interrupt.
-pub(super) const WINDOWS: usize = 8;
+/// Windows of a CPU. Beside those of kmap_atomic, clearing has one in a thread, a soft interrupt and an interrupt.
+const WINDOWS: usize = 8;
 /// Pages of addresses that the windows of all CPUs need.
 pub(crate) const WINDOW_PAGES: usize = MAX_CPUS * WINDOWS;
+
+/// What a window is opened for, as it counts: open windows in the low byte, those of kmap_atomic in the next one.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+pub(super) enum Use {
+    /// Clearing a page.
+    Clear = 1,
+    /// kmap_atomic, of which a CPU has [`DEPTH`].
+    KmapAtomic = 1 | 1 << 8,
+}
 
 /// The windows of all CPUs.
 pub(super) struct Windows {
     start: VirtAddr,
-    /// How many each CPU has open.
+    /// How many each CPU has open, as sums of [`Use`].
     open: [AtomicUsize; MAX_CPUS],
 }
 
@@ -29,6 +39,7 @@ pub(super) struct Windows {
 pub(super) struct Window<P: Platform> {
     addr: VirtAddr,
     pin: P::Pin,
+    user: Use,
 }
 
 impl<P: Platform> Window<P> {
@@ -44,26 +55,28 @@ impl Windows {
         Self { start, open: [const { AtomicUsize::new(0) }; MAX_CPUS] }
     }
 
-    /// Opens a window of this CPU onto `frame`, unless it has `most` open.
-    pub(super) fn open<P: Platform>(&self, platform: &P, frame: Pfn, most: usize) -> Result<Window<P>, AllocError> {
+    /// Opens a window of this CPU onto `frame`, unless too many are open.
+    pub(super) fn open<P: Platform>(&self, platform: &P, frame: Pfn, user: Use) -> Result<Window<P>, AllocError> {
         let pin = platform.pin().ok_or(AllocError)?;
         // An interrupt in between restores the number before it ends.
         let open = self.open.get(pin.cpu()).ok_or(AllocError)?;
-        let place = open.fetch_add(1, Relaxed);
+        let before = open.fetch_add(user as usize, Relaxed);
+        let (place, atomics) = (before & 0xff, before >> 8);
+        let is_full = place >= WINDOWS || (matches!(user, Use::KmapAtomic) && atomics >= DEPTH);
         let addr = self.start.add((pin.cpu() * WINDOWS + place) * PAGE_SIZE);
         let frames = [frame];
-        if place >= most || platform.map(addr, Frames::Each(&frames), Mapping::Memory, &mut None) != Ok(1) {
-            open.fetch_sub(1, Relaxed);
+        if is_full || platform.map(addr, Frames::Each(&frames), Mapping::Memory, &mut None) != Ok(1) {
+            open.fetch_sub(user as usize, Relaxed);
             return Err(AllocError);
         }
-        Ok(Window { addr, pin })
+        Ok(Window { addr, pin, user })
     }
 
     /// Closes the window that was opened last on its CPU.
     pub(super) fn close<P: Platform>(&self, platform: &P, window: &Window<P>) {
         platform.flush_local(platform.unmap(window.addr, 1, |_, _| ()));
         if let Some(open) = self.open.get(window.pin.cpu()) {
-            open.fetch_sub(1, Relaxed);
+            open.fetch_sub(window.user as usize, Relaxed);
         }
     }
 
@@ -73,7 +86,7 @@ impl Windows {
         platform: &'static P,
         frame: Pfn,
     ) -> Result<KmapAtomic<P>, AllocError> {
-        let window = self.open(platform, frame, DEPTH)?;
+        let window = self.open(platform, frame, Use::KmapAtomic)?;
         Ok(KmapAtomic { addr: window.addr, window: Some((self, platform, window)) })
     }
 }

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
-use crate::kmap::KMAP_PAGES;
+use crate::kmap::{KMAP_PAGES, WINDOWS};
 use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
 use crate::order::Order;
 use crate::percpu::MAX_CPUS;
@@ -353,6 +353,10 @@ impl Platform for HostPlatform {
     fn flush_local(&self, must_flush: MustFlush) {
         if !is_pinned() {
             self.complain("flushed the TLB of a CPU without being pinned to it");
+        }
+        // Only a CPU's own windows are in no other CPU's TLB.
+        if must_flush.start() < self.kmap_start().add(WINDOWS * PAGE_SIZE) {
+            self.complain("flushed pages on one CPU only that others may know");
         }
         self.drop_translations(must_flush);
     }
