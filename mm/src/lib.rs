@@ -68,8 +68,9 @@
 //!     kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
 //!     atomic_floor: AtomicFloor::LastPage,
 //! };
-//! let place = Box::leak(Box::new_uninit()); // A static, in a kernel.
-//! let memory = Memory::init(place, Machine { direct_map }, map, config);
+//! let place = NonNull::from(Box::leak(Box::<Memory<Machine>>::new_uninit())).cast(); // A static, in a kernel.
+//! // SAFETY: the place is leaked, and nothing else knows of it.
+//! let memory = unsafe { Memory::init(place, Machine { direct_map }, map, config) };
 //! memory.release(free);
 //! memory.init_caches().expect("room for the kmalloc caches");
 //!

@@ -16,7 +16,7 @@
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
-use core::mem::{MaybeUninit, offset_of};
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
@@ -25,10 +25,10 @@ use crate::config::Config;
 use crate::error::{AllocError, CreateError, DestroyError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::kmap::{Kmap, WINDOWS};
-use crate::objects::{CacheName, CacheRef, CacheSpec, DebugChoice, DebugFlags, ObjectAllocator};
+use crate::objects::{CacheName, CacheRef, CacheSpec, DebugChoice, ObjectAllocator};
 use crate::order::Order;
 use crate::page::{DirectMap, PageMap};
-use crate::pages::{KmapAtomic, PageAllocator, ZeroPages};
+use crate::pages::{KmapAtomic, PageAllocator};
 use crate::platform::Platform;
 use crate::report::Call;
 use crate::tables::PageTables;
@@ -44,13 +44,15 @@ pub struct Memory<P: Platform> {
 
 impl<P: Platform> Memory<P> {
     /// Makes allocators without memory in `place`, where they stay. Then come `release` and `init_caches`.
-    pub fn init(place: &'static mut MaybeUninit<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
+    ///
+    /// # Safety
+    /// `place` must be valid for a `Memory` for ever; before this returns nothing else uses it, and then it is shared.
+    pub unsafe fn init(place: NonNull<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
-        let memory = place.as_mut_ptr();
-        let field = |offset: usize| memory.cast::<u8>().wrapping_add(offset);
+        let field = |offset: usize| place.as_ptr().cast::<u8>().wrapping_add(offset);
         let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
         let pages = || PageAllocator::new(platform, direct, config.atomic_floor, windows);
-        // SAFETY: `place` is valid for a `Memory`, so the field lies in it, and nothing else uses it.
+        // SAFETY: by the contract; the field lies in `place`.
         let pages = unsafe { settle(field(offset_of!(Self, pages)).cast(), pages) };
         // SAFETY: as above.
         let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), || ObjectAllocator::new(pages)) };
@@ -63,7 +65,7 @@ impl<P: Platform> Memory<P> {
         // SAFETY: as above.
         unsafe { settle(field(offset_of!(Self, kmap)).cast(), || Kmap::new(pages, tables, config.kmap_start)) };
         // SAFETY: every field was written, and from now on all of it is only shared.
-        unsafe { &*memory }
+        unsafe { place.as_ref() }
     }
 
     /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
@@ -89,10 +91,6 @@ impl<P: Platform> Memory<P> {
     /// `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
     pub fn set_slab_debug(&self, choice: DebugChoice) {
         self.objects.set_debug(choice);
-        let mut zeroed = ZeroPages::empty();
-        zeroed.set(ZeroPages::ON_ALLOC, choice.all.contains(DebugFlags::ZERO_ON_ALLOC));
-        zeroed.set(ZeroPages::ON_FREE, choice.all.contains(DebugFlags::ZERO_ON_FREE));
-        self.pages.set_zeroing(zeroed);
     }
 
     /// The page allocator: zones, watermarks, reclaim, events.

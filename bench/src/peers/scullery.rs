@@ -120,7 +120,9 @@ pub fn boot() -> &'static Memory<Bench> {
     let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
     let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
     let direct_map = VirtAddr::new(arena.address() - DMA_END.index() * PAGE_SIZE);
-    let memory: &'static Memory<Bench> = Memory::init(Box::leak(Box::new_uninit()), Bench { direct_map }, map, CONFIG);
+    let place = NonNull::from(Box::leak(Box::<Memory<Bench>>::new_uninit())).cast();
+    // SAFETY: the place is leaked, and nothing else knows of it.
+    let memory = unsafe { Memory::init(place, Bench { direct_map }, map, CONFIG) };
     memory.release(ram);
     let made = memory.init_caches();
     assert!(made.is_ok(), "no room for the kmalloc caches");

@@ -216,8 +216,10 @@ pub fn take_over() {
         kmap_start: KMAP_START,
         atomic_floor: options::get().memory.atomic_floor,
     };
+    // SAFETY: the cell's place is a static, and nobody looks at it before the cell is set.
+    let init = |place| unsafe { Memory::init(place, KernelPlatform, map, config) };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.
-    unsafe { MEMORY.set(|place| Memory::init(place, KernelPlatform, map, config)) };
+    unsafe { MEMORY.set(init) };
     if let Err(error) = heap::init_early().and_then(|()| hand_over()) {
         panic!("memory bring-up: {error:?}");
     }

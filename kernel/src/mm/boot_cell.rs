@@ -5,6 +5,7 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
 /// A place for a value that comes late.
 pub(super) struct BootCell<T> {
@@ -24,10 +25,10 @@ impl<T> BootCell<T> {
     ///
     /// # Safety
     /// Once, and while no reader can run: before other CPUs and interrupts are started.
-    pub(super) unsafe fn set(&'static self, init: impl FnOnce(&'static mut MaybeUninit<T>) -> &'static T) {
-        // SAFETY: by the contract there is no other reference.
-        init(unsafe { &mut *self.value.get() });
-        // SAFETY: as above.
+    pub(super) unsafe fn set(&'static self, init: impl FnOnce(NonNull<T>) -> &'static T) {
+        // A pointer and no `&mut`, which the first look at the value would end for all that descends from it.
+        init(NonNull::from(&self.value).cast());
+        // SAFETY: by the contract there is no reader.
         unsafe { *self.set.get() = true };
     }
 

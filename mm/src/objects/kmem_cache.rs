@@ -13,6 +13,7 @@ use crate::objects::debug::{DebugChoice, DebugFlags};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::name::CacheName;
 use crate::page::SlabUser;
+use crate::pages::ZeroPages;
 use crate::platform::{Lock, Platform};
 use crate::report::{Call, Incident};
 
@@ -252,10 +253,14 @@ impl<P: Platform> ObjectAllocator<P> {
         self.list.with(|list| list.iter().try_for_each(|cache| cache.validate()))
     }
 
-    /// Sets the debugging of caches created from now on. Boot, before [`init`](Self::init) if kmalloc's are to be among
-    /// them.
+    /// Sets the debugging of caches created from now on, and what of it is for pages too. Boot, before
+    /// [`init`](Self::init) if kmalloc's are to be among them.
     pub(crate) fn set_debug(&self, choice: DebugChoice) {
         self.list.with(|list| list.debug = choice);
+        let mut zeroed = ZeroPages::empty();
+        zeroed.set(ZeroPages::ON_ALLOC, choice.all.contains(DebugFlags::ZERO_ON_ALLOC));
+        zeroed.set(ZeroPages::ON_FREE, choice.all.contains(DebugFlags::ZERO_ON_FREE));
+        self.pages.set_zeroing(zeroed);
     }
 }
 

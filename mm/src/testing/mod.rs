@@ -143,7 +143,9 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
         kmap_start: platform.kmap_start(),
         atomic_floor: machine.atomic_floor,
     };
-    let memory: &'static Memory<HostPlatform> = Memory::init(Box::leak(Box::new_uninit()), platform, map, config);
+    let place = NonNull::from(Box::leak(Box::<Memory<HostPlatform>>::new_uninit())).cast();
+    // SAFETY: the place is leaked, and nothing else knows of it.
+    let memory = unsafe { Memory::init(place, platform, map, config) };
     for &range in &machine.ram {
         memory.release(range);
     }

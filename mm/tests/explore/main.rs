@@ -56,7 +56,9 @@ impl Machine {
             kmap_start: nowhere.add(addresses),
             atomic_floor: AtomicFloor::LastPage,
         };
-        let memory: Allocators = Memory::init(Box::leak(Box::new_uninit()), Explored::new(), map, config);
+        let place = NonNull::from(Box::leak(Box::<Memory<Explored>>::new_uninit())).cast();
+        // SAFETY: the place is leaked, and nothing else knows of it.
+        let memory: Allocators = unsafe { Memory::init(place, Explored::new(), map, config) };
         run_on(0);
         memory.release(ram);
         memory.init_caches().expect("there is memory");
