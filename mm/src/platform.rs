@@ -86,6 +86,9 @@ pub trait Platform: Sync + Sized + 'static {
         self.context().may_sleep()
     }
 
+    /// What [`direct_map`](Self::direct_map) says, if it is a constant: then a free need not load it.
+    const DIRECT_MAP: Option<VirtAddr> = None;
+
     /// The virtual address at which the direct map shows physical address 0.
     fn direct_map(&self) -> VirtAddr;
 

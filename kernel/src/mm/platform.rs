@@ -56,7 +56,8 @@ impl Platform for KernelPlatform {
         preempt::in_process()
     }
 
-    #[inline]
+    const DIRECT_MAP: Option<VirtAddr> = Some(layout::DIRECT_MAP);
+
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
     }

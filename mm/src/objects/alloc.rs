@@ -99,8 +99,8 @@ impl<P: Platform> ObjectAllocator<P> {
         // Before the checks: of two threads of a CPU that free one object, the second finds it cached.
         let Some(pin) = self.platform().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
-        // From the platform, not from `direct`: a kernel may have a constant there.
-        let offset = addr.as_usize().wrapping_sub(self.platform().direct_map().as_usize());
+        let direct_map = P::DIRECT_MAP.unwrap_or(self.direct.start());
+        let offset = addr.as_usize().wrapping_sub(direct_map.as_usize());
         if !self.direct.is_gapless(offset) {
             return false;
         }

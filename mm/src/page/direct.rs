@@ -23,6 +23,12 @@ impl DirectMap {
         Self { map, start, end: highmem_start, gapless }
     }
 
+    /// Where physical address 0 shows.
+    #[inline]
+    pub(crate) const fn start(&self) -> VirtAddr {
+        self.start
+    }
+
     /// The page map.
     #[inline]
     pub const fn map(&self) -> &PageMap {
