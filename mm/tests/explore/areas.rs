@@ -1,4 +1,5 @@
-//! Areas that several CPUs free at once: of all frees of an area one wins.
+//! Areas that several CPUs free at once.
+//! Of all frees of an area one wins, and a flush comes before its next owner.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,7 +14,9 @@ fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
 }
 
 fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
-    machine.memory.areas().take_empty(pages).expect("addresses")
+    let area = machine.memory.areas().take_empty(pages).expect("addresses");
+    assert!(!machine.memory.platform().is_stale(area), "a TLB may still show the last owner's pages");
+    area
 }
 
 fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
@@ -90,6 +93,23 @@ fn an_area_that_is_freed_and_taken_again_meanwhile_is_closed_once() {
         live.into_iter().for_each(|area| machine.memory.areas().free_empty(area).expect("it is open"));
     }
     explore_by(5 * SCHEDULES, scenario);
+}
+
+#[test]
+fn once_vm_unmap_aliases_has_returned_no_tlb_shows_what_was_freed_before() {
+    explore_by(5 * SCHEDULES, |machine: &'static Machine| {
+        let free = |areas: [VirtAddr; 4]| {
+            spawn(0, move || {
+                for area in areas {
+                    machine.memory.areas().free_empty(area).expect("only its owner frees it");
+                    machine.memory.vm_unmap_aliases();
+                    assert!(!machine.memory.platform().is_stale(area), "another thread has it in hand");
+                }
+            })
+        };
+        let areas = || [(); 4].map(|()| take(machine, 2));
+        join([areas(), areas()].map(free));
+    });
 }
 
 #[test]

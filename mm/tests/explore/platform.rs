@@ -1,7 +1,9 @@
 //! [`Platform`] whose locks let the explorer run another thread.
+//! Its flushes take a while.
 
 use core::alloc::Layout;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex as HostMutex, MutexGuard as HostGuard};
 
 use mm::report::Incident;
 use mm::{
@@ -9,11 +11,14 @@ use mm::{
     Platform, Report, Unlinked, VirtAddr,
 };
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use shuttle::thread;
 
 use super::FRAMES;
 
 /// CPUs of the explored machine.
 pub const CPUS: usize = 2;
+/// Steps of other threads that may run while a flush waits.
+const FLUSH_STEPS: usize = 20;
 /// The CPU of an interrupt in a pinned section: it holds no CPU, and may use no caches.
 pub const INTERRUPT: usize = MAX_CPUS;
 
@@ -88,6 +93,9 @@ pub struct Explored {
     memory: VirtAddr,
     waiters: Mutex<()>,
     woken: Condvar,
+    /// What was unmapped and not flushed since: the number of the call, and its first page. No step of the explorer.
+    stale: HostMutex<Vec<(usize, VirtAddr)>>,
+    unmapped: AtomicUsize,
 }
 
 impl Explored {
@@ -98,7 +106,18 @@ impl Explored {
             memory: MEMORY.with(|memory| *memory),
             waiters: Mutex::new(()),
             woken: Condvar::new(),
+            stale: HostMutex::default(),
+            unmapped: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether a TLB may still show the pages that were unmapped from `at` on.
+    pub fn is_stale(&self, at: VirtAddr) -> bool {
+        self.stale().iter().any(|&(_, stale)| stale == at)
+    }
+
+    fn stale(&self) -> HostGuard<'_, Vec<(usize, VirtAddr)>> {
+        self.stale.lock().expect("no thread fails here")
     }
 }
 
@@ -147,6 +166,7 @@ impl Platform for Explored {
     }
 
     fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
+        self.stale().push((self.unmapped.fetch_add(1, Relaxed), at));
         MustFlush::new(AddressSpace::Kernel, at, pages)
     }
 
@@ -159,6 +179,11 @@ impl Platform for Explored {
     }
 
     fn flush(&self, must_flush: MustFlush) {
+        let pages = must_flush.start()..must_flush.end();
+        let before: Vec<_> = self.stale().iter().filter(|(_, at)| pages.contains(at)).copied().collect();
+        // As long as it waits for other CPUs, what is unmapped is not its affair.
+        (0..FLUSH_STEPS).for_each(|_| thread::yield_now());
+        self.stale().retain(|call| !before.contains(call));
         must_flush.flushed();
     }
 
