@@ -1,6 +1,7 @@
 //! Refusals of this part, which the page allocator reports.
 //!
-//! The fast ways name only their own part: they report through these functions.
+//! The fast ways name only their own part: they report through these functions. With the page allocator's own ones in
+//! their place a pair of kmalloc is 66 instructions instead of 65 (`bench kmalloc` under `ICOUNT=1`).
 
 use super::ObjectAllocator;
 use crate::error::AllocError;
