@@ -232,7 +232,7 @@ fn sleeping_with_a_spinlock_held_is_refused_and_reported() {
         assert_eq!(sched::context(), Context::Atomic);
         // None of these would have to sleep.
         assert!(matches!(MUTEX.lock(), Err(LockError::WrongContext)));
-        assert!(matches!(MUTEX.lock_uninterruptible(), Err(WrongContext)));
+        assert!(matches!(MUTEX.lock_uninterruptible(), Err(LockError::WrongContext)));
         assert_eq!(WaitQueue::new().wait_until(|| true), Err(WrongContext));
         assert_eq!(sched::sleep(Duration::ZERO), Err(LockError::WrongContext));
         assert_eq!(thread.join(), Err(LockError::WrongContext));

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use kapi::{Errno, Kernel, Minor, OpenFlags, SleepLock};
+use kapi::{Errno, Kernel, LockError, Minor, OpenFlags, SleepLock};
 
 /// Users while the driver is not attached.
 const DETACHED: usize = usize::MAX;
@@ -92,8 +92,8 @@ impl<K: Kernel, T: Send> Single<K, T> {
                 finish(state, left);
             }
         });
-        // Files are closed in process context. One that is not stays open, and so does the driver.
-        debug_assert!(closed.is_ok());
+        // Files are closed in process context. With a broken state the driver stays as it is, for good.
+        debug_assert_ne!(closed, Err(LockError::WrongContext));
     }
 
     /// Open files; `None` when the driver is not attached.

@@ -56,6 +56,8 @@ errnos! {
     EISDIR = 21, "Is a directory";
     /// Invalid argument.
     EINVAL = 22, "Invalid argument";
+    /// The command has as many files open as it may.
+    EMFILE = 24, "Too many open files";
     /// Not a device that knows this ioctl.
     ENOTTY = 25, "Inappropriate ioctl for device";
     /// File too large.

@@ -13,6 +13,14 @@ pub enum LockError {
     WrongContext,
     /// The wait was interrupted by ^C.
     Interrupted,
+    /// A thread died while it held the lock: nobody knows what state the value is in, and nobody gets it any more.
+    Broken,
+}
+
+impl From<WrongContext> for LockError {
+    fn from(_: WrongContext) -> Self {
+        Self::WrongContext
+    }
 }
 
 impl From<WrongContext> for crate::Errno {
@@ -26,6 +34,7 @@ impl From<LockError> for crate::Errno {
         match error {
             LockError::WrongContext => Self::EAGAIN,
             LockError::Interrupted => Self::EINTR,
+            LockError::Broken => Self::EIO,
         }
     }
 }
@@ -36,13 +45,14 @@ pub trait SleepLock<T>: Sync {
     fn new(value: T) -> Self;
 
     /// Runs `f` with the value, alone; sleeps until the lock is free. Refused in a context that may not sleep, even
-    /// when the lock is free; ^C ends the wait.
+    /// when the lock is free; ^C ends the wait. For good refused once a thread has died within `f`.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError>;
 
     /// [`with`](Self::with), but ^C does not end the wait: for work that must not stop halfway.
-    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext>;
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError>;
 
-    /// Runs `f` with the value if the lock is free at once. Any context; the closure runs in the caller's.
+    /// Runs `f` with the value if the lock is free at once, and not broken. Any context; the closure runs in the
+    /// caller's.
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 

@@ -1,7 +1,6 @@
-//! Exceptions: fixed up, survived by ending the thread, or reported and fatal.
+//! Exceptions: fixed up, an oops that ends the thread, or fatal.
 //!
-//! A report says what was accessed, what lies there by the address map, the registers, the context and a backtrace. A
-//! thread that runs over the end of its stack is ended alone, if it holds no lock that others would wait for.
+//! A report says what was accessed, what lies there by the address map, the registers, the context and a backtrace.
 
 use core::fmt;
 
@@ -11,11 +10,10 @@ use x86_64::registers::control::Cr2;
 
 use crate::arch::layout::Area;
 use crate::arch::trap_frame::{self as trap, TrapFrame};
-use crate::debug::backtrace::{Backtrace, Frames, StackRange};
+use crate::debug::backtrace::{StackRange, Trace};
 use crate::debug::{panicking, probe};
-use crate::sched::{self, task};
-use crate::sync::preempt;
-use crate::{klog, print};
+use crate::sched::task::{self, Task};
+use crate::{klog, log, oops};
 
 /// Names an address more closely than the address map does, after a comma: an area's owner, for example. Writes nothing
 /// if it cannot. Called in any context, so it must not wait for a lock.
@@ -52,51 +50,100 @@ extern "C" fn kernel_exception(frame: &mut TrapFrame) {
     if may_be_fixed && probe::fixup(frame) {
         return;
     }
-    match frame.vector {
-        trap::BREAKPOINT => klog!("breakpoint at {:016x}", frame.rip),
-        trap::DOUBLE_FAULT => double_fault(frame),
-        trap::PAGE_FAULT => page_fault(frame),
-        vector => {
-            begin_fatal_report(frame);
-            panic!("{} at {:016x}, error {:x}", name(vector), frame.rip, frame.error);
-        }
+    if frame.vector == trap::BREAKPOINT {
+        return klog!("breakpoint at {:016x}", frame.rip);
     }
-}
-
-fn page_fault(frame: &TrapFrame) -> ! {
-    let addr = VirtAddr::new(Cr2::read_raw() as usize);
-    begin_fatal_report(frame);
-    panic!("page fault: {} of {} at {:016x}, {}", access(frame.error), Described(addr), frame.rip, cause(frame.error))
-}
-
-/// A fault whose frame could not be pushed: mostly because the stack is used up. Runs on a stack of its own.
-fn double_fault(frame: &TrapFrame) -> ! {
-    let addr = VirtAddr::new(Cr2::read_raw() as usize);
-    if !is_below_current_stack(addr) {
-        begin_fatal_report(frame);
-        panic!("double fault at {:016x}, last page fault at {}", frame.rip, Described(addr));
+    let what = What::of(frame);
+    let trace = Trace::of_exception(frame, current_stack());
+    if what.is_of_a_thread() && frame.rflags & INTERRUPT_FLAG != 0 && oops::is_survivable() {
+        oops::end_thread(&what, Some(frame), trace);
     }
-    let task = task::current();
-    let (bottom, top) = task.stack_range();
-    klog!("stack overflow: thread {} ({}), {} bytes at {:016x}", task.id, task.name, bytes(bottom, top), frame.rip);
+    // It may have come anywhere, a lock's section included.
+    panicking::begin();
     klog!("{frame}");
-    let stack = StackRange::from_addresses(bottom, top);
-    print!("{}", Backtrace(Frames::from_frame(x86_64::VirtAddr::new_truncate(frame.rbp), stack)));
-    let expendable = preempt::is_preemptible() && frame.rflags & INTERRUPT_FLAG != 0 && !task.is_entangled();
-    if !expendable || task.id <= LAST_BOOT_THREAD {
-        panic!("stack overflow in thread {} ({})", task.id, task.name);
+    if frame.vector == trap::DOUBLE_FAULT {
+        // The handler's own stack does not lead there.
+        log::write_trace(trace);
     }
-    klog!("stack overflow: thread {} ({}) killed", task.id, task.name);
-    sched::kill_current()
+    panic!("{what}")
 }
 
 /// The bit of RFLAGS that says that interrupts are on.
 const INTERRUPT_FLAG: u64 = 1 << 9;
-/// The threads up to this number are idle, boot and reaper, without which the kernel cannot go on.
-const LAST_BOOT_THREAD: u32 = 2;
 
-fn bytes(bottom: VirtAddr, top: VirtAddr) -> usize {
-    top.as_usize() - bottom.as_usize()
+/// What an exception means.
+enum What {
+    PageFault {
+        addr: VirtAddr,
+        error: u64,
+        rip: u64,
+    },
+    /// The thread's stack is used up: the exception's frame could not be pushed, or lies in the guard page.
+    StackOverflow {
+        rip: u64,
+    },
+    DoubleFault {
+        rip: u64,
+        last_fault: VirtAddr,
+    },
+    Other {
+        vector: u64,
+        rip: u64,
+        error: u64,
+    },
+}
+
+impl What {
+    fn of(frame: &TrapFrame) -> Self {
+        let (addr, rip, error) = (VirtAddr::new(Cr2::read_raw() as usize), frame.rip, frame.error);
+        match frame.vector {
+            trap::PAGE_FAULT => Self::PageFault { addr, error, rip },
+            trap::DOUBLE_FAULT if is_below_current_stack(addr) => Self::StackOverflow { rip },
+            trap::DOUBLE_FAULT => Self::DoubleFault { rip, last_fault: addr },
+            vector => Self::Other { vector, rip, error },
+        }
+    }
+
+    /// Whether it can be the doing of the thread that it interrupted.
+    const fn is_of_a_thread(&self) -> bool {
+        match self {
+            Self::PageFault { .. } | Self::StackOverflow { .. } => true,
+            Self::DoubleFault { .. } => false,
+            Self::Other { vector, .. } => !matches!(*vector, trap::NMI | trap::MACHINE_CHECK),
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::PageFault { addr, error, rip } => {
+                write!(f, "page fault: {} of {} at {rip:016x}, {}", access(error), Described(addr), cause(error))
+            }
+            Self::StackOverflow { rip } => {
+                write!(f, "stack overflow at {rip:016x}")?;
+                match task::try_current() {
+                    Some(task) => {
+                        let (bottom, top) = task.stack_range();
+                        let bytes = top.as_usize() - bottom.as_usize();
+                        write!(f, ": thread {} ({}) has {bytes} bytes of stack", task.id, task.name)
+                    }
+                    None => Ok(()),
+                }
+            }
+            Self::DoubleFault { rip, last_fault } => {
+                write!(f, "double fault at {rip:016x}, last page fault at {}", Described(last_fault))
+            }
+            Self::Other { vector, rip, error } => write!(f, "{} at {rip:016x}, error {error:x}", name(vector)),
+        }
+    }
+}
+
+/// The stack of the thread that runs, which is the one that an exception interrupted.
+fn current_stack() -> StackRange {
+    let nowhere = (VirtAddr::new(0), VirtAddr::new(0));
+    let (bottom, top) = task::try_current().map_or(nowhere, Task::stack_range);
+    StackRange::from_addresses(bottom, top)
 }
 
 /// Whether `addr` lies in the guard page below the stack of the thread that runs.
@@ -106,12 +153,6 @@ fn is_below_current_stack(addr: VirtAddr) -> bool {
         let distance = bottom.as_usize().wrapping_sub(addr.as_usize());
         distance != 0 && distance <= PAGE_SIZE
     })
-}
-
-/// Begins the report of an exception that ends the machine. It may have come anywhere, a lock's section included.
-fn begin_fatal_report(frame: &TrapFrame) {
-    panicking::begin();
-    klog!("{frame}");
 }
 
 /// What a page fault's instruction wanted.
@@ -152,7 +193,7 @@ const fn name(vector: u64) -> &'static str {
         trap::GENERAL_PROTECTION => "general protection fault (non-canonical address?)",
         16 => "x87 floating-point error",
         17 => "alignment check",
-        18 => "machine check",
+        trap::MACHINE_CHECK => "machine check",
         19 => "SIMD floating-point error",
         20 => "virtualization exception",
         21 => "control protection exception",

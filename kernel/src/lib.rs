@@ -28,6 +28,7 @@ pub mod irq;
 pub mod log;
 pub mod mm;
 pub mod modules;
+mod oops;
 pub mod options;
 pub mod output;
 pub mod panic;

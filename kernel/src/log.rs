@@ -5,6 +5,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::debug::backtrace::Trace;
 use crate::debug::panicking::is_panicking;
 use crate::output;
 use crate::sync::SpinLock;
@@ -44,6 +45,25 @@ pub fn write(message: fmt::Arguments<'_>) {
         RING.with(|ring| ring.append(line));
     }
     output::write_line(line);
+}
+
+/// Writes a backtrace, a line for each place; a runaway recursion need not fill the screen. Any context.
+pub fn write_trace(trace: Trace) {
+    const MAX_LINES: usize = 32;
+    klog!("backtrace:");
+    let mut sites = trace.sites().peekable();
+    for _ in 0..MAX_LINES {
+        let Some(site) = sites.next() else { return };
+        klog!("  {site}");
+        let mut repeats = 0u32;
+        while sites.next_if_eq(&site).is_some() {
+            repeats += 1;
+        }
+        if repeats > 0 {
+            klog!("  the same {repeats} more times");
+        }
+    }
+    klog!("  ... and more");
 }
 
 /// Copies the log from `position` on into `buf`. Returns how much, and the position after it; a position that was

@@ -19,17 +19,37 @@ pub struct Options {
     pub memory: MemoryOptions,
     /// `crash=0|1`: the command `crash` works.
     pub crash: Switch,
+    /// `oops=end|panic`: what follows when a thread dies.
+    pub on_oops: OnOops,
+}
+
+/// What follows when a thread dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOops {
+    /// The thread's end, alone.
+    EndThread,
+    /// The machine's.
+    Panic,
 }
 
 impl Options {
-    const DEFAULT: Self = Self { memory: MemoryOptions::DEFAULT, crash: Switch::Off };
+    const DEFAULT: Self = Self { memory: MemoryOptions::DEFAULT, crash: Switch::Off, on_oops: OnOops::EndThread };
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match name {
             "crash" => self.crash = switch(value)?,
+            "oops" => self.on_oops = on_oops(value)?,
             _ => self.memory.set(name, value)?,
         }
         Ok(())
+    }
+}
+
+fn on_oops(value: &str) -> Result<OnOops, OptionError> {
+    match value {
+        "end" => Ok(OnOops::EndThread),
+        "panic" => Ok(OnOops::Panic),
+        _ => Err(OptionError::BadValue),
     }
 }
 

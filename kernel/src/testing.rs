@@ -31,6 +31,7 @@ use crate::println;
 struct Current {
     name: &'static str,
     expected_panic: Option<&'static str>,
+    expected_oops: Option<&'static str>,
 }
 
 static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
@@ -66,7 +67,7 @@ impl<T: Fn() -> R, R: Outcome> Testable for T {
     fn run(&self) {
         let name = any::type_name::<T>();
         println!("run {name}");
-        *CURRENT.lock() = Some(Current { name, expected_panic: None });
+        *CURRENT.lock() = Some(Current { name, expected_panic: None, expected_oops: None });
         let mut failed = false;
         self().on_failure(&mut |error| {
             failed = true;
@@ -97,6 +98,28 @@ pub fn expect_panic(text: &'static str) {
     if let Some(current) = CURRENT.lock().as_mut() {
         current.expected_panic = Some(text);
     }
+}
+
+/// Says that threads of the current test die of oopses whose report contains `text`. Any other is a failure, so that
+/// an assertion in a thread is not lost.
+pub fn expect_oops(text: &'static str) {
+    if let Some(current) = CURRENT.lock().as_mut() {
+        current.expected_oops = Some(text);
+    }
+}
+
+/// For the oops: one that the current test did not expect is that test's result and ends the machine. Returns, having
+/// done nothing, when it was expected or no test runs.
+pub fn oopsed(what: &dyn fmt::Display) {
+    let Some(mut current) = CURRENT.try_lock() else { return };
+    let expected = current.as_ref().is_none_or(|test| test.expected_oops.is_some_and(|text| contains(what, text)));
+    if expected {
+        return;
+    }
+    let Some(test) = current.take() else { return };
+    drop(current);
+    report_failure(test.name, format_args!("{what}"));
+    finish()
 }
 
 /// For the panic handler: reports the panic as the current test's result and ends the machine. Returns, having
@@ -132,10 +155,13 @@ fn finish() -> ! {
 
 /// Whether `message`, written out, contains `text`; looks at its first 512 bytes.
 fn contains(message: impl fmt::Display, text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
     let mut buffer = Buffer { bytes: [0; 512], len: 0 };
     // A message that does not fit is compared as far as it went.
     let _ = fmt::write(&mut buffer, format_args!("{message}"));
-    buffer.bytes[..buffer.len].windows(text.len().max(1)).any(|window| window == text.as_bytes())
+    buffer.bytes[..buffer.len].windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 struct Buffer {

@@ -78,6 +78,18 @@ pub fn commands(pipeline: &str) -> impl Iterator<Item = &str> {
     split(pipeline, |op| op == Op::Pipe).map(|part| part.text)
 }
 
+/// The first word, as typed, of a pipeline that is one command without redirections.
+pub fn lone_command(pipeline: &str) -> Option<&str> {
+    let mut first = None;
+    for item in Lexer::new(pipeline) {
+        match item.ok()?.1 {
+            Token::Word(word) => first = first.or(Some(word)),
+            Token::Op(_) => return None,
+        }
+    }
+    first
+}
+
 /// A part of a line with the operators on its sides.
 struct Part<'a> {
     text: &'a str,

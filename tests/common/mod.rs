@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 
 use kernel::debug::probe::probe_read;
-use kernel::mm::{KVec, memory};
+use kernel::mm::{KString, KVec, memory};
 use kernel::sync::SpinLock;
 use kernel::timer::Timer;
 use kernel::{log, sched};
@@ -86,6 +86,17 @@ impl Log {
         let mut buf = [0; 8192];
         let (len, _) = log::read(self.0, &mut buf);
         buf[..len].windows(text.len()).filter(|&window| window == text.as_bytes()).count()
+    }
+}
+
+impl Log {
+    /// What was logged behind the first `mark`, up to the end of its line.
+    pub fn line_after(&self, mark: &str) -> KString {
+        let mut buf = [0; 8192];
+        let (len, _) = log::read(self.0, &mut buf);
+        let text = core::str::from_utf8(&buf[..len]).unwrap();
+        let line = text.split_once(mark).and_then(|(_, rest)| rest.lines().next()).unwrap_or_default();
+        KString::from_str(line, KERNEL).unwrap()
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::cell::RefCell;
 use std::fmt::Arguments;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::Mutex;
 
 use kapi::mm::testing::{Booted, HostPlatform, Machine, TestKernel};
 use kapi::mm::{self, Global};
 
 use drivers::{MAX_DEVICES, QuantumStore, Quota, Scull};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock, WrongContext};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock};
 
 /// The kernel that the tests run the drivers in.
 pub struct Host;
@@ -25,19 +25,15 @@ impl<T: Send> SleepLock<T> for HostMutex<T> {
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
-        Ok(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        self.0.lock().map(|mut value| f(&mut value)).map_err(|_| LockError::Broken)
     }
 
-    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
-        Ok(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
+        self.with(f)
     }
 
     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        match self.0.try_lock() {
-            Ok(mut value) => Some(f(&mut value)),
-            Err(TryLockError::Poisoned(error)) => Some(f(&mut error.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.0.try_lock().ok().map(|mut value| f(&mut value))
     }
 }
 

@@ -65,3 +65,12 @@ pub fn prepare(top: VirtAddr, main: extern "C" fn() -> !) -> VirtAddr {
 pub unsafe extern "C" fn move_to(root: u64, top: usize, main: extern "C" fn() -> !) -> ! {
     naked_asm!("mov cr3, rdi", "mov rsp, rsi", "xor ebp, ebp", "call rdx", "ud2")
 }
+
+/// Goes on in `main` on the stack that ends at `top`, which may be the one in use: all that lies on it is given up.
+///
+/// # Safety
+/// Interrupts are off. Nothing that lives on that stack or on the one in use is needed any more.
+#[unsafe(naked)]
+pub unsafe extern "C" fn restart(top: usize, main: extern "C" fn() -> !) -> ! {
+    naked_asm!("mov rsp, rdi", "xor ebp, ebp", "call rsi", "ud2")
+}

@@ -14,6 +14,8 @@ pub const DOUBLE_FAULT: u64 = 8;
 pub const STACK_SEGMENT: u64 = 12;
 /// Vector of the general protection fault: a non-canonical address, for one.
 pub const GENERAL_PROTECTION: u64 = 13;
+/// Vector of the machine check.
+pub const MACHINE_CHECK: u64 = 18;
 /// Vector of the page fault.
 pub const PAGE_FAULT: u64 = 14;
 

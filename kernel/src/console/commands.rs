@@ -9,9 +9,8 @@ use shell::io::write_all;
 use shell::options::Options;
 use shell::{Command, CommandSet, Env, Failure, Job, Outcome, Status};
 
-use super::{irqstress, workers};
+use super::{crash, irqstress, job_commands, workers};
 use crate::board::qemu::{self, ExitCode};
-use crate::options;
 use crate::resource::pci;
 use crate::{bench, debug, log, modules, sched};
 
@@ -27,7 +26,7 @@ impl<E: Env> Table<E> {
     /// Sorted by name.
     const COMMANDS: &'static [Command<E>] = &[
         command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
-        command("crash", "panic|fault|hang|reset", "ends the machine badly; needs the kernel option crash=1", crash),
+        command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),
         command("dmesg", "", "shows the kernel log", dmesg),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
         command(
@@ -36,6 +35,8 @@ impl<E: Env> Table<E> {
             "writes to devices from a thread and from interrupts",
             irqstress::run,
         ),
+        command("jobs", "", "lists what runs in the background", job_commands::jobs),
+        command("kill", "[-INT|-TERM] %JOB|THREAD...", "asks jobs and commands to end", job_commands::kill),
         command(
             "lspci",
             "[-v]",
@@ -46,6 +47,7 @@ impl<E: Env> Table<E> {
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "resets the machine", reboot),
         command("rmmod", "MODULE...", "detaches modules", rmmod),
+        command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),
     ];
 }
 
@@ -61,19 +63,6 @@ const fn command<E: Env>(
     run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 ) -> Command<E> {
     Command { name, usage, about, trouble: Status::FAILED, run }
-}
-
-fn crash<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    if options::get().crash == Switch::Off {
-        return Err(Failure::Usage("needs the kernel option crash=1"));
-    }
-    match job.args.get(0) {
-        Some("panic") => panic!("crash: asked for"),
-        Some("fault") => debug::crash::fault(),
-        Some("hang") => debug::crash::hang(),
-        Some("reset") => debug::crash::reset(),
-        other => Err(Failure::Argument("panic, fault, hang or reset, not", other.unwrap_or(""))),
-    }
 }
 
 /// Ends the machine with success.

@@ -4,11 +4,12 @@
 //! for the device; meanwhile a thread writes records of its own. Both write to the driver's first device, to separate
 //! areas of it, so that what each wrote can be read back and checked. (Chapter: "The Flags Argument".)
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::time::Duration;
 
 use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
 use shell::options::number;
+use shell::text::Text;
 use shell::{Env, Failure, Job, Outcome, Status};
 
 use super::workers::Alone;
@@ -56,7 +57,10 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let _alone = ALONE.lock().map_err(|error| Failure::Plain(error.into()))?;
     let mut rounds = ROUNDS;
     for value in job.args.iter().filter_map(|word| word.strip_prefix("rounds=")) {
-        rounds = number(value)?.clamp(1, MAX_ROUNDS);
+        rounds = number(value)?;
+        if !(1..=MAX_ROUNDS).contains(&rounds) {
+            return Err(Failure::Argument("rounds go from 1 to 2000, not", value));
+        }
     }
     let mut status = Status::OK;
     let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
@@ -83,7 +87,7 @@ fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64
     let named = |errno| Failure::Named(module.name(), errno);
     let alone = Alone::since_now();
     let before = settled(module).map_err(named)?;
-    let opened = OpenFile::new(module).map_err(named)?;
+    let opened = open(job, module).map_err(named)?;
     let thread_writes = write_both(job, module, rounds).map_err(named)?;
     let (irq_writes, irq_refused) = IRQ_SIDE.with(|side| (side.writes, side.refused));
     let verified = verify(module, thread_writes, irq_writes).map_err(named)?;
@@ -105,22 +109,11 @@ fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64
     })
 }
 
-/// An open file on the device, so that it cannot be detached.
-struct OpenFile(&'static dyn Module);
-
-impl OpenFile {
-    const FLAGS: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE);
-
-    fn new(module: &'static dyn Module) -> Result<Self, Errno> {
-        module.open(DEVICE, Self::FLAGS)?;
-        Ok(Self(module))
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        self.0.release(DEVICE, Self::FLAGS);
-    }
+/// Opens the device as a file of the command's, so that it cannot be detached meanwhile.
+fn open<E: Env>(job: &Job<'_, E>, module: &dyn Module) -> Result<E::File, Errno> {
+    let mut path = Text::<32>::new();
+    write!(path, "/dev/{}{}", module.name(), DEVICE.0).map_err(|_| Errno::ENAMETOOLONG)?;
+    job.env.open(path.as_str(), OpenFlags::READ | OpenFlags::WRITE)
 }
 
 /// Page frames that are in use although all caches are empty.

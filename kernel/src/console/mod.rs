@@ -7,8 +7,11 @@
 
 mod buffer;
 mod commands;
+mod crash;
 mod device;
 mod irqstress;
+mod job_commands;
+mod jobs;
 mod names;
 mod pipeline;
 pub mod process;
@@ -41,7 +44,7 @@ pub fn run() -> ! {
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", time::cycles_since_entry());
     loop {
-        reserve::fill();
+        refill();
         status = match reader.read_line(&KernelNames) {
             Line::Typed(line) => run_line(&mut ForegroundShell, line, status),
             Line::Bad(reason) => {
@@ -56,9 +59,19 @@ pub fn run() -> ! {
     }
 }
 
+/// Makes ready what the next line may need when memory is short, and tells a person of the jobs that have ended.
+fn refill() {
+    reserve::fill();
+    // Without memory for its thread now, a worker that died gets one when it is claimed.
+    let _: Result<(), _> = workers::start();
+    if tty::is_terminal() {
+        jobs::tell_ended();
+    }
+}
+
 /// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
 fn on_byte(byte: u8) -> Received {
-    if byte == INTERRUPT && tty::is_terminal() && workers::interrupt_foreground() {
+    if byte == INTERRUPT && tty::is_terminal() && (workers::interrupt_foreground() | jobs::interrupt_shell()) {
         output::write(b"^C\n");
         return Received::Consumed;
     }

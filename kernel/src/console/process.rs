@@ -8,18 +8,19 @@ use shell::{Env, Kind, Stat, Stream};
 use super::buffer::CommandBuffer;
 use super::streams::{Handle, Streams};
 use super::{reserve, tty};
-use crate::fs;
+use crate::fs::{self, FileTable};
 use crate::{sched, time};
 
 /// The environment of one command.
 pub struct Process {
     streams: Streams,
+    files: &'static FileTable,
 }
 
 impl Process {
-    /// An environment with these streams.
-    pub const fn new(streams: Streams) -> Self {
-        Self { streams }
+    /// An environment with these streams; what it opens goes into `files`, the running thread's table.
+    pub const fn new(streams: Streams, files: &'static FileTable) -> Self {
+        Self { streams, files }
     }
 }
 
@@ -48,7 +49,8 @@ impl Env for Process {
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Handle, Errno> {
-        reserve::spent_if_needed(|| fs::open(path, flags)).map(Handle::File)
+        let file = reserve::spent_if_needed(|| fs::open(path, flags))?;
+        self.files.add(file).map(Handle::File)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {

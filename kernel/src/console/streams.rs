@@ -4,7 +4,7 @@ use kapi::{Errno, IoBuf, Whence};
 use shell::File;
 
 use super::tty;
-use crate::fs::OpenFile;
+use crate::fs::{Descriptor, FileTable, OpenFile};
 
 /// An open file, as a command has it.
 #[derive(Clone)]
@@ -13,8 +13,26 @@ pub enum Handle {
     Console,
     /// Nothing to read, and writes are refused.
     Empty,
-    /// A file.
-    File(OpenFile),
+    /// A file in the command's table.
+    File(Descriptor),
+}
+
+/// What a command's standard input or output will be, while nobody runs it yet.
+pub enum Connection {
+    /// The console.
+    Console,
+    /// Nothing.
+    Nothing,
+    /// The end of a pipe.
+    Pipe(OpenFile),
+}
+
+/// A command's standard input and output, before it runs.
+pub struct Connections {
+    /// Standard input.
+    pub input: Connection,
+    /// Standard output.
+    pub output: Connection,
 }
 
 /// A command's standard streams.
@@ -27,12 +45,27 @@ pub struct Streams {
     pub error: Handle,
 }
 
+impl Streams {
+    /// All three are the console.
+    pub const CONSOLE: Self = Self { input: Handle::Console, output: Handle::Console, error: Handle::Console };
+
+    /// The streams of the running thread, whose files go into its table.
+    pub fn open(connections: Connections, files: &'static FileTable) -> Result<Self, Errno> {
+        let open = |connection| match connection {
+            Connection::Console => Ok(Handle::Console),
+            Connection::Nothing => Ok(Handle::Empty),
+            Connection::Pipe(file) => files.add(file).map(Handle::File),
+        };
+        Ok(Self { input: open(connections.input)?, output: open(connections.output)?, error: Handle::Console })
+    }
+}
+
 impl File for Handle {
     fn read(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
         match self {
             Self::Console => tty::read(bytes),
             Self::Empty => Ok(0),
-            Self::File(file) => file.read(&mut IoBuf::fill(bytes)),
+            Self::File(file) => file.with(|file| file.read(&mut IoBuf::fill(bytes))),
         }
     }
 
@@ -43,14 +76,14 @@ impl File for Handle {
                 Ok(bytes.len())
             }
             Self::Empty => Err(Errno::EBADF),
-            Self::File(file) => file.write(&mut IoBuf::take(bytes)),
+            Self::File(file) => file.with(|file| file.write(&mut IoBuf::take(bytes))),
         }
     }
 
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         match self {
             Self::Console | Self::Empty => Err(Errno::ESPIPE),
-            Self::File(file) => file.llseek(offset, whence),
+            Self::File(file) => file.with(|file| file.llseek(offset, whence)),
         }
     }
 }

@@ -1,25 +1,36 @@
 //! Workers: the threads that commands run on.
 //!
 //! The first ones are started with the console, so that a command can be run when no memory is left; each has its stack
-//! and a place for the text of its command. A pipeline longer than that starts more threads, as far as there is memory.
+//! and a place for the text of its command. More are started as they are needed, as far as there is memory.
 //!
 //! A worker goes from idle to claimed (the command's files are being prepared), assigned, running, finished, and back
-//! to idle. Detached work skips finished. Each worker's state has a lock of its own, the only one held here at any
-//! time.
+//! to idle. What nobody waits for skips finished. Each worker's state has a lock of its own, the only one held here at
+//! any time.
+//!
+//! The shell at the console always finds workers: those of its pipelines and of its jobs' lists are set apart. Only the
+//! commands of jobs share some, and wait for each other.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use kapi::Errno;
 use mm::AllocError;
 use shell::Status;
 use shell::editor::LINE;
 use shell::text::Text;
 
-use super::streams::Streams;
-use crate::sched::{self, Thread, WaitQueue};
+use super::jobs::{self, JobNumber, MAX_JOBS};
+use super::streams::Connections;
+use crate::fs::FileTable;
+use crate::sched::{self, FramesGone, Heir, Thread, WaitQueue};
 use crate::sync::SpinLock;
 
-/// The most commands that can run at a time.
-const COUNT: usize = 24;
+/// Most commands of one pipeline.
+pub const MAX_COMMANDS: usize = 16;
+/// Most commands that the jobs run at a time, all together.
+const JOBS_COMMANDS: usize = MAX_COMMANDS;
+/// Enough for a pipeline of the shell, the lists of all jobs, and the jobs' commands.
+const COUNT: usize = MAX_COMMANDS + MAX_JOBS + JOBS_COMMANDS;
 /// Workers whose threads are started with the console.
 const STARTED: usize = 8;
 
@@ -28,25 +39,17 @@ pub enum Assignment {
     /// Run one command.
     Command {
         /// The command's standard streams.
-        streams: Streams,
-        /// Runs it.
-        run: fn(Streams, &str, Status) -> Status,
+        connections: Connections,
+        /// Runs it, with the thread's table of files.
+        run: fn(Connections, &'static FileTable, &str, Status) -> Status,
     },
     /// Run an and-or list: be a shell of its own.
     List {
+        /// The job that the list is.
+        job: JobNumber,
         /// Runs it.
-        run: fn(&str, Status) -> Status,
+        run: fn(JobNumber, &str, Status) -> Status,
     },
-}
-
-impl Assignment {
-    /// Does the work in the current thread. `last` is what `$?` means in it.
-    fn run(self, text: &str, last: Status) -> Status {
-        match self {
-            Self::Command { streams, run } => run(streams, text, last),
-            Self::List { run } => run(text, last),
-        }
-    }
 }
 
 /// Who waits for the work to end.
@@ -54,10 +57,12 @@ impl Assignment {
 pub enum Attendance {
     /// The shell: ^C is for this command.
     Foreground,
-    /// Another worker, which runs a list in the background.
-    Background,
-    /// No thread.
-    Detached,
+    /// The worker that runs the list of this job.
+    Background(JobNumber),
+    /// Nobody any more: that worker is dead.
+    Orphaned(JobNumber),
+    /// Nobody: it is the list of this job.
+    Job(JobNumber),
 }
 
 enum Progress {
@@ -70,7 +75,10 @@ enum Progress {
 
 struct WorkerState {
     progress: Progress,
-    attendance: Attendance,
+    /// `None` while the worker is idle.
+    attendance: Option<Attendance>,
+    /// Number of the thread that claimed the worker.
+    claimant: u32,
     text: Text<LINE>,
     last: Status,
     /// The worker's thread, once it is started.
@@ -81,16 +89,18 @@ struct Worker {
     state: SpinLock<WorkerState>,
     /// Woken when there is work, and when it is done.
     changed: WaitQueue,
+    files: FileTable,
 }
 
-static WORKERS: [Worker; COUNT] = [const {
-    let (progress, attendance, text) = (Progress::Idle, Attendance::Detached, Text::new());
-    let state = WorkerState { progress, attendance, text, last: Status::OK, thread: None };
-    Worker { state: SpinLock::new(state), changed: WaitQueue::new() }
-}; COUNT];
+static WORKERS: [Worker; COUNT] = [const { Worker::new() }; COUNT];
 
 /// Commands that workers were claimed for, ever.
 static CLAIMS: AtomicU64 = AtomicU64::new(0);
+
+/// How many more commands of jobs may run.
+static JOBS_PLACES: SpinLock<usize> = SpinLock::new(JOBS_COMMANDS);
+/// Woken when a command of a job has ended.
+static PLACES_FREED: WaitQueue = WaitQueue::new();
 
 /// Knows whether a command has been the only one all the time.
 pub struct Alone(Option<u64>);
@@ -111,9 +121,12 @@ impl Alone {
     }
 }
 
-/// Starts the first threads.
+/// Starts the threads that are there from the start, or should be: one may have died.
 pub fn start() -> Result<(), AllocError> {
-    WORKERS.iter().take(STARTED).enumerate().try_for_each(|(index, worker)| worker.start_thread(index))
+    WORKERS.iter().take(STARTED).enumerate().try_for_each(|(index, worker)| {
+        let missing = worker.state.with(|state| state.thread.is_none() && matches!(state.progress, Progress::Idle));
+        if missing { worker.start_thread(index) } else { Ok(()) }
+    })
 }
 
 /// A worker that was claimed for a command. Dropping it without assigning work gives it back.
@@ -123,33 +136,57 @@ pub struct ClaimedWorker(usize);
 #[must_use = "a worker whose end is not waited for stays taken"]
 pub struct RunningWorker(usize);
 
-/// Claims an idle worker, and starts its thread if it has none yet. `None` when all are taken or no thread can be
-/// started.
-pub fn claim() -> Option<ClaimedWorker> {
+/// Waits until `count` commands of jobs may run, as many as a pipeline has at most, and takes their places. `EINTR`
+/// when somebody ends the job.
+pub fn wait_for_places(count: usize) -> Result<(), Errno> {
+    let take = || {
+        JOBS_PLACES.with(|free| {
+            let enough = *free >= count;
+            *free -= if enough { count } else { 0 };
+            enough
+        })
+    };
+    Ok(PLACES_FREED.wait_until_interruptible(take)?)
+}
+
+/// Gives back the places of `count` commands that were not claimed.
+pub fn give_back_places(count: usize) {
+    JOBS_PLACES.with(|free| *free += count);
+    PLACES_FREED.wake_all();
+}
+
+/// Claims an idle worker, and starts its thread if it has none. For a command of a job a place was taken before; with
+/// an error that place is free again. `ENOMEM` when no thread can be started.
+pub fn claim(attendance: Attendance) -> Result<ClaimedWorker, Errno> {
+    let claimant = sched::current().id();
     for (index, worker) in WORKERS.iter().enumerate() {
         let claimed = worker.state.with(|state| {
-            let idle = matches!(state.progress, Progress::Idle);
-            if idle {
-                state.progress = Progress::Claimed;
+            if !matches!(state.progress, Progress::Idle) {
+                return None;
             }
-            idle.then_some(state.thread.is_some())
+            state.progress = Progress::Claimed;
+            (state.attendance, state.claimant) = (Some(attendance), claimant);
+            Some(state.thread.is_some())
         });
         let Some(has_thread) = claimed else { continue };
         CLAIMS.fetch_add(1, Relaxed);
         let claim = ClaimedWorker(index);
-        return (has_thread || worker.start_thread(index).is_ok()).then_some(claim);
+        if !has_thread {
+            worker.start_thread(index)?;
+        }
+        return Ok(claim);
     }
-    None
+    // The numbers above leave somebody idle, so this is not reached.
+    Err(Errno::EAGAIN)
 }
 
 impl ClaimedWorker {
     /// Has the worker do `work` on the command or list `text`. `last` is what `$?` means in it.
-    pub fn assign(self, text: &str, last: Status, work: Assignment, attendance: Attendance) -> RunningWorker {
+    pub fn assign(self, text: &str, last: Status, work: Assignment) -> RunningWorker {
         let worker = &WORKERS[self.0];
         worker.state.with(|state| {
             state.text.set(text.as_bytes());
             state.last = last;
-            state.attendance = attendance;
             state.progress = Progress::Assigned(work);
         });
         worker.changed.wake_all();
@@ -161,7 +198,7 @@ impl ClaimedWorker {
 
 impl Drop for ClaimedWorker {
     fn drop(&mut self) {
-        WORKERS[self.0].state.with(|state| state.progress = Progress::Idle);
+        WORKERS[self.0].release();
     }
 }
 
@@ -174,28 +211,48 @@ impl RunningWorker {
             // Where a thread may not sleep no shell runs either.
             return Status::CANNOT_RUN;
         }
-        worker.state.with(|state| match core::mem::replace(&mut state.progress, Progress::Idle) {
+        let status = worker.state.with(|state| match state.progress {
             Progress::Finished(status) => status,
             _ => Status::CANNOT_RUN,
-        })
+        });
+        worker.release();
+        status
     }
 
-    /// Leaves detached work to itself.
+    /// Leaves a job's list to itself.
     pub fn leave(self) {}
 }
 
-/// Interrupts the commands that the shell waits for, and says whether there were any. Any context.
-pub fn interrupt_foreground() -> bool {
+/// Interrupts the commands that are at work in the way of `is_meant`, and says whether there were any. Any context.
+fn interrupt(is_meant: impl Fn(&WorkerState) -> bool) -> bool {
     WORKERS.iter().fold(false, |any, worker| {
         any | worker.state.with(|state| {
             let at_work = matches!(state.progress, Progress::Assigned(_) | Progress::Running);
-            let meant = at_work && state.attendance == Attendance::Foreground;
+            let meant = at_work && is_meant(state);
             if let Some(thread) = state.thread.as_ref().filter(|_| meant) {
                 thread.interrupt();
             }
             meant
         })
     })
+}
+
+/// Interrupts the commands that the shell waits for, and says whether there were any. Any context.
+pub fn interrupt_foreground() -> bool {
+    interrupt(|state| state.attendance == Some(Attendance::Foreground))
+}
+
+/// Interrupts the list and the commands of a job, and says whether there were any. Any context.
+pub fn interrupt_job(job: JobNumber) -> bool {
+    use Attendance::{Background, Job, Orphaned};
+    interrupt(
+        |state| matches!(state.attendance, Some(Job(other) | Background(other) | Orphaned(other)) if other == job),
+    )
+}
+
+/// Interrupts the command that the thread with number `id` runs, and says whether there was one. Any context.
+pub fn interrupt_thread(id: u32) -> bool {
+    interrupt(|state| state.thread.as_ref().is_some_and(|thread| thread.id() == id))
 }
 
 /// The command that the thread with number `id` runs, for ps.
@@ -210,6 +267,18 @@ pub fn command_of(id: u32) -> Option<Text<LINE>> {
 }
 
 impl Worker {
+    const fn new() -> Self {
+        let state = WorkerState {
+            progress: Progress::Idle,
+            attendance: None,
+            claimant: 0,
+            text: Text::new(),
+            last: Status::OK,
+            thread: None,
+        };
+        Self { state: SpinLock::new(state), changed: WaitQueue::new(), files: FileTable::empty() }
+    }
+
     fn start_thread(&'static self, index: usize) -> Result<(), AllocError> {
         let mut name = Text::<8>::new();
         // "sh/" and two digits fit.
@@ -219,17 +288,20 @@ impl Worker {
         Ok(())
     }
 
-    fn work_for_ever(&self) -> i32 {
+    fn work_for_ever(&'static self) -> i32 {
+        sched::set_heir(self);
         let mut text = Text::<LINE>::new();
         loop {
             let assigned = || self.state.with(|state| matches!(state.progress, Progress::Assigned(_)));
             if self.changed.wait_until(assigned).is_err() {
                 return 1;
             }
-            if let Some((work, last)) = self.take_work(&mut text) {
-                let status = work.run(text.as_str(), last);
-                self.finish(status);
-            }
+            let Some((work, last)) = self.take_work(&mut text) else { continue };
+            let status = match work {
+                Assignment::Command { connections, run } => run(connections, &self.files, text.as_str(), last),
+                Assignment::List { job, run } => run(job, text.as_str(), last),
+            };
+            self.finish(status);
         }
     }
 
@@ -247,15 +319,67 @@ impl Worker {
         })
     }
 
+    /// The work is done, or its thread is dead.
     fn finish(&self, status: Status) {
-        self.state.with(|state| {
+        let attendance = self.state.with(|state| {
             // Under the lock, so that a ^C meant for this command does not reach the next.
             sched::clear_interrupt();
-            state.progress = match state.attendance {
-                Attendance::Detached => Progress::Idle,
-                Attendance::Foreground | Attendance::Background => Progress::Finished(status),
-            };
+            state.progress = Progress::Finished(status);
+            state.attendance
         });
-        self.changed.wake_all();
+        match attendance {
+            Some(Attendance::Foreground | Attendance::Background(_)) => self.changed.wake_all(),
+            Some(Attendance::Job(number)) => {
+                self.release();
+                jobs::finished(number, status);
+            }
+            Some(Attendance::Orphaned(_)) | None => self.release(),
+        }
+    }
+
+    /// Makes the worker idle.
+    fn release(&self) {
+        let attendance = self.state.with(|state| {
+            state.progress = Progress::Idle;
+            state.attendance.take()
+        });
+        if let Some(Attendance::Background(_) | Attendance::Orphaned(_)) = attendance {
+            give_back_places(1);
+        }
+    }
+
+    /// Thread `dead` will not wait for this worker any more, if it is one that it claimed.
+    fn orphan(&self, dead: u32) {
+        let is_spare = self.state.with(|state| {
+            let Some(Attendance::Background(job)) = state.attendance.filter(|_| state.claimant == dead) else {
+                return false;
+            };
+            state.attendance = Some(Attendance::Orphaned(job));
+            matches!(state.progress, Progress::Claimed | Progress::Finished(_))
+        });
+        if is_spare {
+            self.release();
+        }
+    }
+}
+
+impl Heir for Worker {
+    fn write_work(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.state.try_lock() {
+            Some(state) => out.write_str(state.text.as_str()),
+            None => Ok(()),
+        }
+    }
+
+    fn close(&self, gone: &FramesGone) {
+        self.files.close_all(gone);
+    }
+
+    fn settle(&self, status: i32) {
+        let dead = self.state.with(|state| state.thread.take());
+        if let Some(dead) = &dead {
+            WORKERS.iter().for_each(|worker| worker.orphan(dead.id()));
+        }
+        self.finish(Status::new(status));
     }
 }

@@ -1,7 +1,8 @@
 //! Backtraces by frame pointers, which every function of the kernel keeps.
 //!
 //! A frame is two words: the caller's frame pointer, then the return address. The walk reads only words that
-//! lie inside the stack it was given, and only upwards, so a smashed stack ends it and nothing worse.
+//! lie inside the stack it was given, and only upwards, so a smashed stack ends it and nothing worse. Key types:
+//! [`Frames`], [`Trace`], [`Site`].
 
 use core::arch::asm;
 use core::fmt;
@@ -10,11 +11,10 @@ use x86_64::VirtAddr;
 
 use super::symbols;
 use crate::arch::stacks;
+use crate::arch::trap_frame::TrapFrame;
 
 /// Bytes of a frame: the saved frame pointer and the return address.
 const FRAME_LEN: u64 = 16;
-/// Frames printed at most: a runaway recursion need not fill the screen.
-const MAX_FRAMES: usize = 32;
 
 /// The addresses of one stack, from its lowest byte to one past its highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,13 @@ impl StackRange {
     pub fn from_addresses(start: mm::VirtAddr, end: mm::VirtAddr) -> Self {
         let convert = |address: mm::VirtAddr| VirtAddr::new_truncate(address.as_usize() as u64);
         Self::new(convert(start), convert(end))
+    }
+
+    /// The word at `address`, if the stack has one there.
+    fn word(&self, address: VirtAddr) -> Option<u64> {
+        let inside = address.is_aligned(8u64) && address >= self.start && address < self.end;
+        // SAFETY: just checked: an aligned word of a mapped stack.
+        inside.then(|| unsafe { address.as_ptr::<u64>().read() })
     }
 
     /// Whether a whole frame lies at `pointer`.
@@ -101,19 +108,73 @@ impl Iterator for Frames {
     }
 }
 
-/// Formats a heading, then frames one a line: `  ADDRESS name+offset`.
-pub struct Backtrace(pub Frames);
+/// A place in the code that a backtrace shows: `ADDRESS name+offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// The instruction that did not go through.
+    Fault(VirtAddr),
+    /// Where a call returns to.
+    Return(VirtAddr),
+}
 
-impl fmt::Display for Backtrace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "backtrace:")?;
-        for address in self.0.clone().take(MAX_FRAMES) {
+impl Site {
+    /// The function, and how far into it the place is.
+    pub fn function(self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::Fault(address) => symbols::lookup(address),
             // A return address may be the first byte of the next function: look up the call before it.
-            match symbols::lookup(address - 1) {
-                Some((name, offset)) => writeln!(f, "  {address:016x} {name}+{:#x}", offset + 1)?,
-                None => writeln!(f, "  {address:016x}")?,
+            Self::Return(address) => {
+                let (name, offset) = symbols::lookup(VirtAddr::new_truncate(address.as_u64().wrapping_sub(1)))?;
+                Some((name, offset + 1))
             }
         }
-        Ok(())
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Fault(address) | Self::Return(address)) = *self;
+        match self.function() {
+            Some((name, offset)) => write!(f, "{address:016x} {name}+{offset:#x}"),
+            None => write!(f, "{address:016x}"),
+        }
+    }
+}
+
+/// The way to where a thread is: the place itself after an exception, then its callers, innermost first.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    fault: Option<VirtAddr>,
+    /// The caller of a function that has no frame yet.
+    unframed: Option<VirtAddr>,
+    frames: Frames,
+}
+
+impl Trace {
+    /// The callers of the current function; see [`Frames::here`].
+    #[inline(always)]
+    pub fn here(thread: Option<(mm::VirtAddr, mm::VirtAddr)>) -> Self {
+        Self { fault: None, unframed: None, frames: Frames::here(thread) }
+    }
+
+    /// The way to what the exception of `frame` interrupted, on `stack`.
+    pub fn of_exception(frame: &TrapFrame, stack: StackRange) -> Self {
+        let rip = VirtAddr::new_truncate(frame.rip);
+        // A function begins with `push rbp; mov rbp, rsp`; until both are done its caller is known by the stack alone.
+        // So is who jumped to where no function is.
+        let return_at = match symbols::lookup(rip) {
+            None | Some((_, 0)) => Some(frame.rsp),
+            Some((_, 1..4)) => frame.rsp.checked_add(8),
+            Some(_) => None,
+        };
+        let unframed = return_at.and_then(|at| stack.word(VirtAddr::new_truncate(at)));
+        let frames = Frames::from_frame(VirtAddr::new_truncate(frame.rbp), stack);
+        Self { fault: Some(rip), unframed: unframed.map(VirtAddr::new_truncate), frames }
+    }
+
+    /// The places.
+    pub fn sites(self) -> impl Iterator<Item = Site> {
+        let calls = self.unframed.into_iter().chain(self.frames).map(Site::Return);
+        self.fault.map(Site::Fault).into_iter().chain(calls)
     }
 }

@@ -3,6 +3,7 @@
 //! Backtraces, names of functions, guarded accesses, bad ends on request.
 
 pub mod backtrace;
+pub mod blame;
 pub mod crash;
 pub mod panicking;
 pub mod probe;

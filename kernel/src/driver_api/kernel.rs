@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use kapi::{LockError, SleepLock, WrongContext};
+use kapi::{LockError, SleepLock};
 
 use crate::klog;
 use crate::mm::Kernel;
@@ -27,7 +27,7 @@ impl<T: Send> SleepLock<T> for Mutex<T> {
     }
 
     #[track_caller]
-    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, WrongContext> {
+    fn with_uninterruptible<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
         Ok(f(&mut *self.lock_uninterruptible()?))
     }
 

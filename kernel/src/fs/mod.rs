@@ -23,6 +23,7 @@ mod pages;
 mod path;
 pub mod pipe;
 pub mod procfs;
+pub mod table;
 pub mod tarfs;
 pub mod tmpfs;
 
@@ -31,3 +32,4 @@ pub use mount::{open, readdir, stat, unlink};
 pub use node::{Entry, Kind, Stat};
 pub use open_file::OpenFile;
 pub use pipe::pipe;
+pub use table::{Descriptor, FileTable};

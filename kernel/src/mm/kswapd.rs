@@ -26,6 +26,7 @@ pub fn start(balance: impl Fn() + Send + 'static) -> Result<(), AllocError> {
 }
 
 fn run(balance: &impl Fn()) -> i32 {
+    sched::set_essential();
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
         balance();
         if sched::sleep(PAUSE).is_err() {

@@ -1,12 +1,13 @@
 //! What a thread asks of the scheduler for itself.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
 
 use super::may_sleep::may_sleep;
 use super::run_queue;
-use super::task;
+use super::task::{self, Heir};
 use super::thread::Thread;
 use super::wait::WaitQueue;
 
@@ -28,6 +29,16 @@ pub fn clear_interrupt() {
     task::current().set_interrupted(false);
 }
 
+/// Says that the kernel cannot go on without the current thread: its death is a panic.
+pub fn set_essential() {
+    task::current().essential.store(true, Ordering::Relaxed);
+}
+
+/// Makes `heir` settle what the current thread leaves behind, should it die.
+pub fn set_heir(heir: &'static dyn Heir) {
+    task::current().heir.with(|place| *place = Some(heir));
+}
+
 /// Lets the other ready threads run first. Process context.
 #[track_caller]
 pub fn yield_now() -> Result<(), WrongContext> {
@@ -39,7 +50,7 @@ pub fn yield_now() -> Result<(), WrongContext> {
 /// Sleeps for `duration`, rounded up to whole ticks; ^C ends it. Process context.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Result<(), LockError> {
-    may_sleep("sleep").map_err(|_| LockError::WrongContext)?;
+    may_sleep("sleep")?;
     let never_woken = WaitQueue::new();
     never_woken.wait_timeout_interruptible(|| false, duration).map(|_| ())
 }

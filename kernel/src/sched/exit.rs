@@ -1,9 +1,22 @@
 //! Where a thread begins and ends.
+//!
+//! A thread that dies in the middle of its work ([`abandon`]) begins anew on its own, empty stack, and winds up what it
+//! leaves behind: it gets off wait queues, its mutexes are broken, its heir closes its files. Nothing unwinds: what its
+//! frames held, memory above all, stays taken.
 
 use core::sync::atomic::Ordering;
 
-use super::run_queue;
-use super::task::{self, ThreadState};
+use x86_64::instructions::interrupts;
+
+use super::task::{self, FramesGone, ThreadState};
+use super::{mutex, run_queue, wait};
+use crate::arch::switch;
+use crate::klog;
+
+/// Exit code of a thread that died: what a shell shows for SIGSEGV.
+pub const DIED: i32 = 128 + 11;
+/// Deaths of one thread after which its files are left alone.
+const MANY_DEATHS: u32 = 20;
 
 /// Where a new thread starts.
 pub(super) extern "C" fn thread_main() -> ! {
@@ -12,12 +25,32 @@ pub(super) extern "C" fn thread_main() -> ! {
     exit(entry.map_or(0, |entry| entry()))
 }
 
-/// Ends the current thread where it stands: nothing that it holds is given back but its stack.
-///
-/// The way out for a thread whose stack is lost; all others return from their closure.
-pub(crate) fn kill_current() -> ! {
-    const KILLED: i32 = 128 + 9;
-    exit(KILLED)
+/// Ends the running thread where it stands. The caller is in no section, whatever stack it runs on, and has reported
+/// what happened.
+pub(crate) fn abandon() -> ! {
+    interrupts::disable();
+    let me = task::current();
+    me.deaths.fetch_add(1, Ordering::Relaxed);
+    let (_, top) = me.stack_range();
+    // SAFETY: interrupts are off; by the words above nothing of what lies on the stack is used again.
+    unsafe { switch::restart(top.as_usize(), wind_up) }
+}
+
+/// What is left of a thread that died.
+extern "C" fn wind_up() -> ! {
+    interrupts::enable();
+    wait::give_up();
+    let me = task::current();
+    mutex::break_held(|at| klog!("oops: the lock taken at {}:{} is broken: EIO for all", at.file(), at.line()));
+    // Closing may have to wait, and a ^C was for what died.
+    me.set_interrupted(false);
+    if let Some(heir) = me.heir.with(|heir| *heir) {
+        if me.deaths() < MANY_DEATHS {
+            heir.close(&FramesGone(()));
+        }
+        heir.settle(DIED);
+    }
+    exit(DIED)
 }
 
 /// Ends the current thread.

@@ -6,6 +6,7 @@
 //! - [`stack`], [`task`]: a thread's memory, and a thread as the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
 //! - [`mod@may_sleep`], [`wait`], [`mutex`]: what threads sleep on
+//! - [`owned`]: what a thread has, found after its death
 //! - `exit`, [`thread`], `reaper`, `idle`, [`mod@current`]: a thread's life, and handles to it
 //! - `start`: the first threads
 
@@ -14,6 +15,7 @@ mod exit;
 mod idle;
 pub mod may_sleep;
 pub mod mutex;
+pub mod owned;
 mod reaper;
 pub mod run_queue;
 pub mod stack;
@@ -23,13 +25,16 @@ pub mod thread;
 pub mod wait;
 
 pub use crate::sync::preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
-pub use current::{clear_interrupt, current, interrupted, sleep, yield_now};
-pub(crate) use exit::kill_current;
+pub use current::{clear_interrupt, current, interrupted, set_essential, set_heir, sleep, yield_now};
+pub use exit::DIED;
+pub(crate) use exit::abandon;
 pub use idle::{IdleWork, set_idle_work};
 pub use may_sleep::may_sleep;
 pub use mutex::{Mutex, MutexGuard};
+pub use owned::Owned;
 pub(crate) use run_queue::tick;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 pub use start::{init, set_boot_stack, start_threads};
+pub use task::{FramesGone, Heir};
 pub use thread::{Thread, ThreadInfo, owner_of_stack, spawn, threads};
 pub use wait::WaitQueue;

@@ -2,59 +2,175 @@
 //!
 //! Key types: [`Mutex`], [`MutexGuard`]. The holder may sleep. Locking is refused in a context that may not sleep even
 //! when the lock is free; [`Mutex::try_lock`] works everywhere.
+//!
+//! Each thread has a chain of the mutexes that it holds, the newest first. When it dies instead of giving them back,
+//! they are *broken*: the value may be half changed, so nobody gets it any more, and whoever asks is told so
+//! ([`LockError::Broken`]). What an interrupt takes is on no chain.
+//!
+//! Invariants:
+//! - (a) a mutex is on a chain exactly while a guard of a thread exists; it is on that thread's.
+//! - (b) a chain is only touched by the thread that it belongs to.
+//! - (c) a mutex on a chain stays where it is: its guard borrows it, or was forgotten, and then [`Drop`] takes it off.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::panic::Location;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
-use kapi::{LockError, WrongContext};
+use kapi::LockError;
 
 use super::may_sleep::may_sleep;
-use super::task;
+use super::task::{self, Task};
 use super::wait::WaitQueue;
+use crate::sync::preempt::in_interrupt;
+
+const FREE: u8 = 0;
+const TAKEN: u8 = 1;
+const BROKEN: u8 = 2;
 
 /// A value that one thread at a time may touch.
-pub struct Mutex<T: ?Sized> {
-    locked: AtomicBool,
-    waiters: WaitQueue,
-    value: UnsafeCell<T>,
+pub struct Mutex<T> {
+    lock: RawMutex,
+    /// Not dropped with a broken lock: it may be half changed.
+    value: UnsafeCell<ManuallyDrop<T>>,
 }
 
-// SAFETY: `locked` lets one thread at a time have the guard, and the guard is the only way to the value.
-unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
+/// A mutex without its value.
+struct RawMutex {
+    state: AtomicU8,
+    waiters: WaitQueue,
+    /// Whether it is on its holder's chain.
+    held: AtomicBool,
+    /// The mutex that the holder took before this one.
+    next: AtomicPtr<RawMutex>,
+    /// Where the holder took it, or null.
+    taken_at: AtomicPtr<Location<'static>>,
+}
+
+// SAFETY: `lock` lets one thread at a time have the guard, and the guard is the only way to the value.
+unsafe impl<T: Send> Sync for Mutex<T> {}
 // SAFETY: a mutex owns its value.
-unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
+unsafe impl<T: Send> Send for Mutex<T> {}
 
 impl<T> Mutex<T> {
     /// A free lock around `value`.
     pub const fn new(value: T) -> Self {
-        Self { locked: AtomicBool::new(false), waiters: WaitQueue::new(), value: UnsafeCell::new(value) }
+        Self { lock: RawMutex::new(), value: UnsafeCell::new(ManuallyDrop::new(value)) }
     }
 
-    /// Takes the lock, sleeping until it is free; ^C ends the wait. Process context.
+    /// Takes the lock, sleeping until it is free; ^C ends the wait, and so does the holder's death. Process context.
     #[track_caller]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError> {
-        may_sleep("Mutex::lock").map_err(|_| LockError::WrongContext)?;
-        self.waiters.wait_until_interruptible(|| self.acquire())?;
-        Ok(MutexGuard::of(self))
+        may_sleep("Mutex::lock")?;
+        self.lock.waiters.wait_until_interruptible(|| self.lock.acquire() || self.lock.is_broken())?;
+        self.taken()
     }
 
-    /// Takes the lock, sleeping until it is free, whatever comes. Process context.
+    /// Takes the lock, sleeping until it is free, whatever comes but the holder's death. Process context.
     #[track_caller]
-    pub fn lock_uninterruptible(&self) -> Result<MutexGuard<'_, T>, WrongContext> {
+    pub fn lock_uninterruptible(&self) -> Result<MutexGuard<'_, T>, LockError> {
         may_sleep("Mutex::lock_uninterruptible")?;
-        self.waiters.wait_until(|| self.acquire())?;
-        Ok(MutexGuard::of(self))
+        self.lock.waiters.wait_until(|| self.lock.acquire() || self.lock.is_broken())?;
+        self.taken()
     }
 
     /// Takes the lock if it is free at once. Any context.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.acquire().then(|| MutexGuard::of(self))
+        let at = Location::caller();
+        self.lock.acquire().then(|| MutexGuard::of(self, at))
+    }
+
+    /// The guard, after a wait that ended with the lock taken or broken.
+    #[track_caller]
+    fn taken(&self) -> Result<MutexGuard<'_, T>, LockError> {
+        if self.lock.is_broken() { Err(LockError::Broken) } else { Ok(MutexGuard::of(self, Location::caller())) }
+    }
+}
+
+impl<T> Drop for Mutex<T> {
+    fn drop(&mut self) {
+        self.lock.leave_chain();
+        if !self.lock.is_broken() {
+            // SAFETY: the value is not touched after this.
+            unsafe { ManuallyDrop::drop(self.value.get_mut()) };
+        }
+    }
+}
+
+impl RawMutex {
+    const fn new() -> Self {
+        Self {
+            state: AtomicU8::new(FREE),
+            waiters: WaitQueue::new(),
+            held: AtomicBool::new(false),
+            next: AtomicPtr::new(ptr::null_mut()),
+            taken_at: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     fn acquire(&self) -> bool {
-        !self.locked.swap(true, Ordering::Acquire)
+        self.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    fn is_broken(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == BROKEN
+    }
+
+    /// Puts the mutex, which the caller has just acquired, on the running thread's chain.
+    fn join_chain(&self, at: &'static Location<'static>) {
+        let Some(task) = task::try_current().filter(|_| !in_interrupt()) else { return };
+        self.taken_at.store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
+        self.next.store(newest(task), Ordering::Relaxed);
+        self.held.store(true, Ordering::Relaxed);
+        set_newest(task, ptr::from_ref(self).cast_mut());
+    }
+
+    /// Takes the mutex off its chain, if it is on one: the running thread's, by (a), since guards do not move between
+    /// threads.
+    fn leave_chain(&self) {
+        let Some(task) = task::try_current().filter(|_| self.held.swap(false, Ordering::Relaxed)) else { return };
+        let this = ptr::from_ref(self).cast_mut();
+        let after = self.next.load(Ordering::Relaxed);
+        if newest(task) == this {
+            return set_newest(task, after);
+        }
+        let mut at = newest(task);
+        // SAFETY: by (c) what a chain leads to is there.
+        while let Some(mutex) = unsafe { at.as_ref() } {
+            at = mutex.next.load(Ordering::Relaxed);
+            if at == this {
+                return mutex.next.store(after, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The mutex that `task` took last, or null.
+fn newest(task: &Task) -> *mut RawMutex {
+    ptr::with_exposed_provenance_mut(task.newest_mutex.load(Ordering::Relaxed))
+}
+
+fn set_newest(task: &Task, mutex: *mut RawMutex) {
+    task.newest_mutex.store(mutex.expose_provenance(), Ordering::Relaxed);
+}
+
+/// Breaks all mutexes that the running thread holds, wakes those who wait for them, and calls `tell` with the place
+/// where each was taken.
+pub(super) fn break_held(mut tell: impl FnMut(&'static Location<'static>)) {
+    let task = task::current();
+    // SAFETY: by (c) what a chain leads to is there.
+    while let Some(mutex) = unsafe { newest(task).as_ref() } {
+        mutex.leave_chain();
+        mutex.state.store(BROKEN, Ordering::Release);
+        mutex.waiters.wake_all();
+        // SAFETY: null, or set from a reference for good.
+        if let Some(at) = unsafe { mutex.taken_at.load(Ordering::Relaxed).as_ref() } {
+            tell(at);
+        }
     }
 }
 
@@ -68,8 +184,8 @@ pub struct MutexGuard<'a, T> {
 
 impl<'a, T> MutexGuard<'a, T> {
     /// The guard of a lock that the caller has just acquired.
-    fn of(mutex: &'a Mutex<T>) -> Self {
-        task::count_mutex_taken();
+    fn of(mutex: &'a Mutex<T>, at: &'static Location<'static>) -> Self {
+        mutex.lock.join_chain(at);
         Self { mutex, _not_send: PhantomData }
     }
 }
@@ -92,8 +208,9 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        task::count_mutex_given();
-        self.mutex.locked.store(false, Ordering::Release);
-        self.mutex.waiters.wake_one();
+        let lock = &self.mutex.lock;
+        lock.leave_chain();
+        lock.state.store(FREE, Ordering::Release);
+        lock.waiters.wake_one();
     }
 }

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 
 use mm::AllocError;
 
+use super::current::set_essential;
 use super::run_queue::{SCHEDULER, Scheduler};
 use super::thread::{EXITED, Thread, spawn};
 use super::wait::WaitQueue;
@@ -21,6 +22,7 @@ pub(super) fn start() -> Result<(), AllocError> {
 }
 
 fn reap_for_ever() -> i32 {
+    set_essential();
     loop {
         let woken = WORK.wait_until(|| SCHEDULER.with(|scheduler| scheduler.has_dead()));
         if woken.is_err() {

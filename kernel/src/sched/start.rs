@@ -24,6 +24,9 @@ pub fn init() {
     IDLE.set(core::ptr::from_ref(&IDLE_TASK) as usize);
     BOOT.on_cpu.store(true, Ordering::Relaxed);
     CURRENT.set(core::ptr::from_ref(&BOOT) as usize);
+    for task in [&IDLE_TASK, &BOOT] {
+        task.essential.store(true, Ordering::Relaxed);
+    }
     SCHEDULER.with(|scheduler| {
         scheduler.all.push(&IDLE_TASK);
         scheduler.all.push(&BOOT);

@@ -1,8 +1,8 @@
 //! One kernel thread, as the scheduler sees it.
 //!
-//! Key types: [`Task`], [`ThreadState`], [`Name`]. A task is on up to three lists at once: the run queue, a wait queue,
-//! and the list of all threads, which keeps it alive until the reaper has seen to it. So code that finds a task on a
-//! list, or running, may hold it as `&'static Task` while it stays there.
+//! Key types: [`Task`], [`ThreadState`], [`Name`], [`Heir`]. A task is on up to three lists at once: the run queue, a
+//! wait queue, and the list of all threads, which keeps it alive until the reaper has seen to it. So code that finds a
+//! task on a list, or running, may hold it as `&'static Task` while it stays there.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -14,7 +14,6 @@ use super::stack::KernelStack;
 use crate::arch::percpu::CURRENT;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
-use crate::sync::preempt::in_interrupt;
 use crate::time::Ticks;
 use crate::timer::Timer;
 
@@ -107,6 +106,23 @@ impl fmt::Debug for Name {
 /// What a thread runs: its return value is the thread's exit code.
 pub type Entry = Box<dyn FnOnce() -> i32 + Send>;
 
+/// Who settles what a thread leaves behind that died instead of returning.
+///
+/// Called in the dead thread's name, in process context; what its frames held is lost.
+pub trait Heir: Sync {
+    /// Writes what the thread is at, for the report of its death. Any context but under the heir's own locks.
+    fn write_work(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Closes what the thread had open. Called once more if the thread dies again in here.
+    fn close(&self, gone: &FramesGone);
+
+    /// The thread is gone: tells those who wait for its work. The last call.
+    fn settle(&self, status: i32);
+}
+
+/// Proof that none of the running thread's frames is alive any more: it began anew on an empty stack.
+pub struct FramesGone(pub(super) ());
+
 /// A kernel thread.
 pub struct Task {
     /// Number of the thread: 0 is the idle thread, 1 the one that booted.
@@ -125,7 +141,15 @@ pub struct Task {
     pub(super) entry: SpinLock<Option<Entry>>,
     pub(super) references: AtomicUsize,
     interrupted: AtomicBool,
-    mutexes: AtomicU32,
+    /// Address of the mutex that it took last and still holds, or 0: `mutex` chains them.
+    pub(super) newest_mutex: AtomicUsize,
+    /// Address of the wait queue that it waits on, or 0: for `wait`.
+    pub(super) waits_on: AtomicUsize,
+    /// Whether the kernel cannot go on without it.
+    pub(super) essential: AtomicBool,
+    /// How often it has died: more than once if it did so while its end was wound up.
+    pub(super) deaths: AtomicU32,
+    pub(super) heir: SpinLock<Option<&'static dyn Heir>>,
     /// Timer ticks that found it running.
     pub(super) ticks: AtomicU64,
     alarm: Timer,
@@ -150,7 +174,11 @@ impl Task {
             entry: SpinLock::new(None),
             references: AtomicUsize::new(1),
             interrupted: AtomicBool::new(false),
-            mutexes: AtomicU32::new(0),
+            newest_mutex: AtomicUsize::new(0),
+            waits_on: AtomicUsize::new(0),
+            essential: AtomicBool::new(false),
+            deaths: AtomicU32::new(0),
+            heir: SpinLock::new(None),
             ticks: AtomicU64::new(0),
             alarm: Timer::new(wake),
             exit_code: AtomicI32::new(0),
@@ -189,11 +217,26 @@ impl Task {
         self.interrupted.store(interrupted, Ordering::SeqCst);
     }
 
-    /// Whether others depend on the thread's going on: it holds a [`Mutex`](crate::sched::Mutex), or is known to a wait
-    /// queue or a timer.
-    pub fn is_entangled(&self) -> bool {
-        let waits: &Link<Self> = Linked::<WAIT>::link(self);
-        self.mutexes.load(Ordering::Relaxed) > 0 || waits.is_on_list() || self.alarm.is_pending()
+    /// Whether the kernel cannot go on without the thread.
+    pub fn is_essential(&self) -> bool {
+        self.essential.load(Ordering::Relaxed)
+    }
+
+    /// How often it has died.
+    pub fn deaths(&self) -> u32 {
+        self.deaths.load(Ordering::Relaxed)
+    }
+
+    /// What it is at, after a colon, for a report; nothing if it has no heir to say so.
+    pub fn work(&self) -> impl fmt::Display {
+        let heir = self.heir.try_lock().and_then(|heir| *heir);
+        fmt::from_fn(move |f| match heir {
+            Some(heir) => {
+                f.write_str(": ")?;
+                heir.write_work(f)
+            }
+            None => Ok(()),
+        })
     }
 
     /// Has the task woken at `deadline`, unless [`cancel_alarm`](Self::cancel_alarm) comes first.
@@ -239,18 +282,4 @@ pub fn try_current() -> Option<&'static Task> {
 pub fn current() -> &'static Task {
     let Some(task) = try_current() else { panic!("no thread runs before sched::init") };
     task
-}
-
-/// Notes that the current thread has taken a mutex. One that an interrupt tried and took is not the thread's.
-pub fn count_mutex_taken() {
-    if let Some(task) = try_current().filter(|_| !in_interrupt()) {
-        task.mutexes.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Notes that the current thread has given a mutex back.
-pub fn count_mutex_given() {
-    if let Some(task) = try_current().filter(|_| !in_interrupt()) {
-        task.mutexes.fetch_sub(1, Ordering::Relaxed);
-    }
 }

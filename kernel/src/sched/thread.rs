@@ -109,7 +109,7 @@ impl Thread {
     /// Sleeps until the thread has ended and its stack is freed; returns its exit code. ^C ends the wait.
     #[track_caller]
     pub fn join(&self) -> Result<i32, LockError> {
-        may_sleep("join").map_err(|_| LockError::WrongContext)?;
+        may_sleep("join")?;
         EXITED.wait_until_interruptible(|| self.is_finished())?;
         Ok(self.get().exit_code.load(Ordering::Relaxed))
     }

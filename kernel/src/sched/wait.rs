@@ -5,6 +5,8 @@
 //!
 //! Lock order: a queue's lock, then the run queue's.
 
+use core::ptr;
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
@@ -53,7 +55,7 @@ impl WaitQueue {
     /// Sleeps until `ready` holds or ^C comes. When both are so, `ready` wins.
     #[track_caller]
     pub fn wait_until_interruptible(&self, ready: impl FnMut() -> bool) -> Result<(), LockError> {
-        may_sleep("wait_until_interruptible").map_err(|_| LockError::WrongContext)?;
+        may_sleep("wait_until_interruptible")?;
         match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
             Outcome::Ready => Ok(()),
             Outcome::Interrupted | Outcome::TimedOut => Err(LockError::Interrupted),
@@ -71,7 +73,7 @@ impl WaitQueue {
     /// As [`wait_timeout`](Self::wait_timeout), but ^C ends it.
     #[track_caller]
     pub fn wait_timeout_interruptible(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, LockError> {
-        may_sleep("wait_timeout_interruptible").map_err(|_| LockError::WrongContext)?;
+        may_sleep("wait_timeout_interruptible")?;
         let deadline = Some(time::deadline(limit));
         match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline }) {
             Outcome::Ready => Ok(true),
@@ -103,6 +105,7 @@ impl WaitQueue {
             return Outcome::Ready;
         }
         let me = task::current();
+        me.waits_on.store(ptr::from_ref(self).expose_provenance(), Ordering::Relaxed);
         if let Some(deadline) = patience.deadline {
             me.wake_at(deadline);
         }
@@ -128,8 +131,21 @@ impl WaitQueue {
         if patience.deadline.is_some() {
             me.cancel_alarm();
         }
+        me.waits_on.store(0, Ordering::Relaxed);
         outcome
     }
+}
+
+/// Takes the running thread, which died half asleep, off what would wake it.
+pub(super) fn give_up() {
+    let me = task::current();
+    let queue = ptr::with_exposed_provenance::<WaitQueue>(me.waits_on.swap(0, Ordering::Relaxed));
+    // SAFETY: null, or set by `wait` from a reference that lives until `wait` returns, which it never does.
+    if let Some(queue) = unsafe { queue.as_ref() } {
+        queue.waiters.with(|waiters| waiters.remove(me));
+    }
+    me.cancel_alarm();
+    me.set_state(ThreadState::Runnable);
 }
 
 impl Default for WaitQueue {
