@@ -62,7 +62,7 @@ impl<E: Env> Table<E> {
         command("echo", "[-n] [WORD...]", "prints its words", echo::echo),
         command("false", "", "does nothing, unsuccessfully", echo::fail),
         command("free", "[-k|-m]", "shows how much memory is free, in KiB", free::free),
-        query("grep", "[-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),
+        query("grep", "[-E|-F] [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),
         command("head", "[-n LINES|-c BYTES|-LINES] [FILE...]", "copies the start of files", head::head),
         command("help", "[COMMAND]", "lists the commands, or explains one", help::help),
         command("hexdump", "[-C] [-n BYTES] [FILE...]", "shows bytes in hexadecimal", hexdump::hexdump),

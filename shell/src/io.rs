@@ -11,20 +11,21 @@ use crate::text::Text;
 /// Bytes that a command copies at a time.
 pub const CHUNK: usize = 4096;
 
-/// Reads from `file`. ^C ends even a command that never has to wait.
+/// `EINTR` after ^C. Whatever may take long asks, so that ^C ends even a command that never has to wait.
+pub fn go_on<E: Env>(env: &E) -> Result<(), Errno> {
+    if env.interrupted() { Err(Errno::EINTR) } else { Ok(()) }
+}
+
+/// Reads from `file`; `EINTR` after ^C.
 pub fn read<E: Env>(env: &E, file: &E::File, bytes: &mut [u8]) -> Result<usize, Errno> {
-    if env.interrupted() {
-        return Err(Errno::EINTR);
-    }
+    go_on(env)?;
     file.read(bytes)
 }
 
 /// Writes all of `bytes`, however little the file takes at a time. ^C ends it.
 pub fn write_all<E: Env>(env: &E, file: &E::File, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
-        if env.interrupted() {
-            return Err(Errno::EINTR);
-        }
+        go_on(env)?;
         match file.write(bytes)? {
             0 => return Err(Errno::EIO),
             done => bytes = &bytes[done.min(bytes.len())..],

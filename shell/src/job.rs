@@ -98,6 +98,11 @@ impl<'a, E: Env> Job<'a, E> {
         io::read(self.env, file, bytes)
     }
 
+    /// `EINTR` after ^C: what a loop asks that neither reads nor writes.
+    pub fn go_on(&self) -> Result<(), Errno> {
+        io::go_on(self.env)
+    }
+
     /// Calls the command that the job names and turns its outcome into a status.
     pub fn run(&self) -> Status {
         let Some(command) = self.commands.find(self.name) else {

@@ -40,6 +40,10 @@ pub struct World {
     /// Bytes of memory that may still be asked for, plus one; 0 for no limit.
     memory: Arc<AtomicUsize>,
     interrupted: Arc<AtomicBool>,
+    /// How often commands have asked whether they are interrupted.
+    looks: Arc<AtomicU64>,
+    /// At which look they are; 0 for none.
+    interrupted_at: Arc<AtomicU64>,
     terminal: Arc<AtomicBool>,
     /// Milliseconds since boot.
     clock: Arc<AtomicU64>,
@@ -86,6 +90,12 @@ impl World {
 
     pub fn interrupt(&self) {
         self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Interrupts whatever runs when it asks for the `count`th time from now on.
+    pub fn interrupt_at_look(&self, count: u64) {
+        self.looks.store(0, Ordering::Relaxed);
+        self.interrupted_at.store(count, Ordering::Relaxed);
     }
 
     pub fn sit_at_terminal(&self) {
@@ -250,7 +260,9 @@ impl Env for Process {
     }
 
     fn interrupted(&self) -> bool {
-        self.world.interrupted.load(Ordering::Relaxed)
+        let look = self.world.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        let at = self.world.interrupted_at.load(Ordering::Relaxed);
+        self.world.interrupted.load(Ordering::Relaxed) || (at > 0 && look >= at)
     }
 
     fn sleep(&self, time: Duration) -> Result<(), Errno> {

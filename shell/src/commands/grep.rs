@@ -2,7 +2,7 @@
 
 use kapi::Errno;
 
-use super::pattern::{Case, Pattern};
+use super::pattern::{Case, Pattern, Syntax};
 use crate::env::{Env, Status};
 use crate::failure::{Failure, Outcome};
 use crate::io::{Lines, Out};
@@ -10,7 +10,7 @@ use crate::job::Job;
 use crate::options::Options;
 
 /// For `help`.
-pub const ABOUT: &str = "prints lines that match a pattern of ^ $ . [set] x* and \\";
+pub const ABOUT: &str = "prints lines that match a basic, extended (-E) or fixed (-F) pattern";
 
 /// What is asked for.
 struct Search<'a> {
@@ -24,12 +24,15 @@ struct Search<'a> {
     names: bool,
 }
 
-/// `grep [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]`
+/// `grep [-E|-F] [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]`
 pub fn grep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    let mut options = Options::new(job.args, "cinqv");
+    let mut options = Options::new(job.args, "EFcinqv");
+    let mut syntax = Syntax::Basic;
     let (mut case, mut inverted, mut counts, mut numbers, mut quiet) = (Case::Exact, false, false, false, false);
     while let Some(option) = options.take()? {
         match option {
+            'E' => syntax = Syntax::Extended,
+            'F' => syntax = Syntax::Fixed,
             'c' => counts = true,
             'i' => case = Case::Ignored,
             'n' => numbers = true,
@@ -38,7 +41,7 @@ pub fn grep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         }
     }
     let text = options.operands().get(0).ok_or(Failure::Usage("needs a pattern"))?;
-    let pattern = Pattern::new(text, case).ok_or(Failure::Argument("invalid pattern", text))?;
+    let pattern = Pattern::new(text, syntax, case).map_err(|reason| Failure::Argument(reason.text(), text))?;
     let files = options.operands().skip(1);
     let search = Search { pattern, inverted, counts, numbers, quiet, names: files.len() > 1 };
     let mut found = 0;
@@ -63,7 +66,7 @@ impl Search<'_> {
         let (mut found, mut number) = (0, 0_u64);
         while let Some(line) = lines.next(job.env).map_err(named)? {
             number += 1;
-            if self.pattern.matches(line) == self.inverted {
+            if self.pattern.matches(line, || job.go_on()).map_err(named)? == self.inverted {
                 continue;
             }
             found += 1;
@@ -107,7 +110,7 @@ mod tests {
         let world = world();
         assert_eq!(world.run("grep 'm.a' /f").out, "gamma\n");
         assert_eq!(world.run("grep -v a$ /f").out, "");
-        assert_eq!(world.run("grep -n ^[ag] /f").out, "1:alpha\n3:gamma\n");
+        assert_eq!(world.run("grep -n '^[ag]' /f").out, "1:alpha\n3:gamma\n");
         assert_eq!(world.run("grep -c a < /f").out, "3\n");
         assert_eq!(world.run("grep -iv beta /f").out, "alpha\ngamma\n");
     }
@@ -124,6 +127,31 @@ mod tests {
         assert_eq!(world.run("grep -q alpha /f").status, 0);
         assert_eq!(world.run("grep nosuch /f").status, 1);
         assert_eq!(world.run("grep alpha /nosuch").status, 2);
-        assert_eq!(world.run("grep '[a' /f").err, "grep: invalid pattern: '[a'\n");
+        let ran = world.run("grep '[a' /f");
+        assert_eq!((ran.err.as_str(), ran.status), ("grep: unmatched [ in pattern: '[a'\n", 2));
+    }
+
+    #[test]
+    fn patterns_are_basic_extended_or_fixed() {
+        let world = World::new();
+        world.put("/f", "a+b\naab\n");
+        assert_eq!(world.run("grep 'a+b' /f").out, "a+b\n");
+        assert_eq!(world.run("grep -E 'a+b' /f").out, "aab\n");
+        assert_eq!(world.run("grep -F 'a+' /f").out, "a+b\n");
+        assert_eq!(world.run("grep -E '^(a|b|\\+)+$' /f").out, "a+b\naab\n");
+    }
+
+    #[test]
+    fn four_hundred_stars_are_found_in_a_line_of_a_megabyte_or_interrupted() {
+        let world = World::new();
+        let stars = "a*".repeat(400);
+        world.put("/f", &"a".repeat(1000));
+        assert_eq!(world.run(&std::format!("grep -c '{stars}' /f")).out, "1\n");
+        assert_eq!(world.run(&std::format!("grep -c '^{stars}b' /f")).out, "0\n");
+        world.put("/f", &"a".repeat(1 << 20));
+        // After the reads, in the midst of the line.
+        world.interrupt_at_look(1050);
+        let ran = world.run(&std::format!("grep -c '{stars}b' /f"));
+        assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", "", 130));
     }
 }

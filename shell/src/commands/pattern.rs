@@ -1,181 +1,181 @@
-//! The patterns of `grep`: a small part of regular expressions.
+//! The patterns of `grep`: regular expressions, matched in linear time.
 //!
-//! `^` and `$` stand for the ends of the line, `.` for any character, `[a-z]` and `[^a-z]` for one of a set, `x*` for
-//! any number of `x`, and a backslash takes the meaning off the next character.
+//! [`compile`] turns the pattern into a [`program`] of at most 1024 steps. [`Pattern::matches`] goes through the line
+//! once and keeps the set of all steps at which a match may have come so far (Thompson 1968), so that no pattern makes
+//! it go back, call itself, or ask for memory: the time is at most that of pattern times line. Characters are those of
+//! UTF-8; a byte that belongs to none is a character of its own, which only `.` and negated sets and classes take.
 
-/// Whether letters match in either case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Case {
-    /// Only in their own.
-    Exact,
-    /// In either.
-    Ignored,
-}
+mod class;
+mod compile;
+mod program;
+mod set;
+mod states;
+mod step;
+mod syntax;
+
+use kapi::Errno;
+
+use class::Class;
+use program::{MAX_STEPS, Program};
+use set::Set;
+use states::States;
+use step::{Action, Place, Step};
+use syntax::Malformed;
+pub use syntax::{Case, Syntax};
 
 /// A pattern, checked.
-#[derive(Clone, Copy)]
-pub struct Pattern<'a> {
-    atoms: &'a [u8],
+pub struct Pattern<'p> {
+    text: &'p str,
     case: Case,
+    program: Program,
 }
 
-impl<'a> Pattern<'a> {
-    /// The pattern `text`; `None` when a set is not closed or a backslash ends it.
-    pub fn new(text: &'a str, case: Case) -> Option<Self> {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            rest = &rest[atom_len(rest)?..];
+/// Characters of a line between two looks at whether to go on.
+const STRIDE: usize = 128;
+
+impl<'p> Pattern<'p> {
+    /// The pattern that `text` describes.
+    pub fn new(text: &'p str, syntax: Syntax, case: Case) -> Result<Self, Malformed> {
+        let mut pattern = Self { text, case, program: Program::new() };
+        compile::compile(text, syntax, &mut pattern.program)?;
+        Ok(pattern)
+    }
+
+    /// Whether some part of `line` matches. Calls `go_on` now and then, and stops at its error.
+    pub fn matches(&self, line: &[u8], mut go_on: impl FnMut() -> Result<(), Errno>) -> Result<bool, Errno> {
+        let mut run = Run { pattern: self, due: States::new(), reached: States::new() };
+        let mut before = None;
+        for (index, symbol) in symbols(line).map(Some).chain([None]).enumerate() {
+            if index % STRIDE == STRIDE - 1 {
+                go_on()?;
+            }
+            run.due.add(0);
+            if run.spread(before, symbol) {
+                return Ok(true);
+            }
+            if let Some(symbol) = symbol {
+                run.take(symbol);
+            }
+            before = symbol;
         }
-        Some(Self { atoms: text.as_bytes(), case })
+        Ok(false)
     }
 
-    /// Whether some part of `line` matches.
-    pub fn matches(&self, line: &[u8]) -> bool {
-        match self.atoms.strip_prefix(b"^") {
-            Some(atoms) => self.here(atoms, line),
-            None => (0..=line.len()).any(|start| self.here(self.atoms, &line[start..])),
-        }
-    }
-
-    /// Whether the start of `line` matches `atoms`.
-    fn here(&self, mut atoms: &[u8], mut line: &[u8]) -> bool {
-        loop {
-            if atoms.is_empty() {
-                return true;
+    /// Whether the character of `step` may be `symbol`.
+    fn fits(&self, step: Step, symbol: Symbol) -> bool {
+        match (step.action(), symbol) {
+            (Action::Char(wanted), Symbol::Char(c)) => wanted == c || (self.case == Case::Ignored && folds(wanted, c)),
+            (Action::Any | Action::NotClass(_), Symbol::Stray) => true,
+            (Action::Any, _) => true,
+            (Action::Class(class), Symbol::Char(c)) => class.has(c),
+            (Action::NotClass(class), Symbol::Char(c)) => !class.has(c),
+            (Action::Set { at, len }, symbol) => {
+                let text = &self.text[usize::from(at)..usize::from(at) + usize::from(len)];
+                // It was checked when the pattern was read.
+                Set::parse(text).is_ok_and(|(set, _)| match symbol {
+                    Symbol::Char(c) => set.has(c, self.case),
+                    Symbol::Stray => set.is_negated(),
+                })
             }
-            if atoms == b"$" {
-                return line.is_empty();
-            }
-            let (atom, rest) = atoms.split_at(atom_len(atoms).unwrap_or(atoms.len()));
-            if let Some(rest) = rest.strip_prefix(b"*") {
-                return self.repeated(atom, rest, line);
-            }
-            match line.split_first() {
-                Some((&byte, after)) if self.one(atom, byte) => (atoms, line) = (rest, after),
-                _ => return false,
-            }
-        }
-    }
-
-    /// Whether `line` starts with any number of `atom` and then `rest`.
-    fn repeated(&self, atom: &[u8], rest: &[u8], mut line: &[u8]) -> bool {
-        loop {
-            if self.here(rest, line) {
-                return true;
-            }
-            match line.split_first() {
-                Some((&byte, after)) if self.one(atom, byte) => line = after,
-                _ => return false,
-            }
-        }
-    }
-
-    fn one(&self, atom: &[u8], byte: u8) -> bool {
-        match atom {
-            [b'.'] => true,
-            [b'\\', plain] => self.same(*plain, byte),
-            [b'[', b'^', set @ .., b']'] => !self.in_set(set, byte),
-            [b'[', set @ .., b']'] => self.in_set(set, byte),
-            [plain, ..] => self.same(*plain, byte),
-            [] => false,
-        }
-    }
-
-    fn same(&self, a: u8, b: u8) -> bool {
-        a == b || (self.case == Case::Ignored && a.eq_ignore_ascii_case(&b))
-    }
-
-    fn in_set(&self, mut set: &[u8], byte: u8) -> bool {
-        let within = |from: u8, to: u8| {
-            let ranges = |byte: u8| (from..=to).contains(&byte);
-            ranges(byte)
-                || (self.case == Case::Ignored
-                    && (ranges(byte.to_ascii_lowercase()) || ranges(byte.to_ascii_uppercase())))
-        };
-        loop {
-            set = match set {
-                [] => return false,
-                [from, b'-', to, rest @ ..] => {
-                    if within(*from, *to) {
-                        return true;
-                    }
-                    rest
-                }
-                [single, rest @ ..] => {
-                    if within(*single, *single) {
-                        return true;
-                    }
-                    rest
-                }
-            };
+            _ => false,
         }
     }
 }
 
-/// Bytes of the first atom of `atoms`, without a `*` behind it; `None` when it is not complete.
-fn atom_len(atoms: &[u8]) -> Option<usize> {
-    match atoms {
-        [b'\\', _, ..] => Some(2),
-        [b'\\'] => None,
-        [b'[', rest @ ..] => {
-            // A `]` that stands first in the set is one of its characters.
-            let first = usize::from(rest.first() == Some(&b'^'));
-            let close = rest.get(first + 1..)?.iter().position(|byte| *byte == b']')?;
-            Some(1 + first + 1 + close + 1)
+/// Whether two characters are the same but for their case.
+fn folds(a: char, b: char) -> bool {
+    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(&b) } else { a.to_lowercase().eq(b.to_lowercase()) }
+}
+
+/// A character of a line.
+#[derive(Clone, Copy)]
+enum Symbol {
+    Char(char),
+    /// A byte that belongs to no character.
+    Stray,
+}
+
+fn symbols(line: &[u8]) -> impl Iterator<Item = Symbol> {
+    line.utf8_chunks().flat_map(|chunk| {
+        let stray = chunk.invalid().iter().map(|_| Symbol::Stray);
+        chunk.valid().chars().map(Symbol::Char).chain(stray)
+    })
+}
+
+/// A pattern on its way through a line.
+struct Run<'r, 'p> {
+    pattern: &'r Pattern<'p>,
+    /// Steps that the last character led to.
+    due: States,
+    /// Steps that wait for the next character.
+    reached: States,
+}
+
+impl Run<'_, '_> {
+    /// Follows all ways from the steps that are due to those that wait for a character; whether one led to the end.
+    fn spread(&mut self, before: Option<Symbol>, after: Option<Symbol>) -> bool {
+        let mut next = 0;
+        while let Some(index) = self.due.take(next) {
+            next = index;
+            if !self.reached.add(index) {
+                continue;
+            }
+            let Some(step) = self.pattern.program.get(index) else { return true };
+            let behind = index + 1;
+            let aim = |steps: i16| behind.saturating_add_signed(isize::from(steps) - 1).min(MAX_STEPS);
+            match step.action() {
+                Action::Fork(steps) => {
+                    self.due.add(behind);
+                    self.due.add(aim(steps));
+                    next = next.min(aim(steps));
+                }
+                Action::Jump(steps) => {
+                    self.due.add(aim(steps));
+                    next = next.min(aim(steps));
+                }
+                Action::Assert(place) if holds(place, before, after) => {
+                    self.due.add(behind);
+                }
+                Action::Assert(_) => {}
+                _ if step.is_optional() => {
+                    self.due.add(behind);
+                }
+                _ => {}
+            }
         }
-        _ => Some(1),
+        false
+    }
+
+    /// Goes from the steps that wait for a character to those behind it.
+    fn take(&mut self, symbol: Symbol) {
+        let mut next = 0;
+        while let Some(index) = self.reached.take(next) {
+            next = index + 1;
+            let Some(step) = self.pattern.program.get(index) else { continue };
+            if step.takes() && self.pattern.fits(step, symbol) {
+                self.due.add(index + 1);
+                if step.is_repeated() {
+                    self.due.add(index);
+                }
+            }
+        }
+    }
+}
+
+/// Whether `place` is between these two characters; `None` stands for an end of the line.
+fn holds(place: Place, before: Option<Symbol>, after: Option<Symbol>) -> bool {
+    let is_word = |symbol| matches!(symbol, Some(Symbol::Char(c)) if Class::Word.has(c));
+    let (word_before, word_after) = (is_word(before), is_word(after));
+    match place {
+        Place::LineStart => before.is_none(),
+        Place::LineEnd => after.is_none(),
+        Place::WordStart => !word_before && word_after,
+        Place::WordEnd => word_before && !word_after,
+        Place::WordEdge => word_before != word_after,
+        Place::NoWordEdge => word_before == word_after,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Case, Pattern};
-
-    fn matches(pattern: &str, line: &str) -> bool {
-        Pattern::new(pattern, Case::Exact).unwrap().matches(line.as_bytes())
-    }
-
-    #[test]
-    fn plain_text_matches_anywhere() {
-        assert!(matches("b", "abc") && matches("", "") && matches("bc", "abc"));
-        assert!(!matches("ac", "abc"));
-    }
-
-    #[test]
-    fn anchors_bind_to_the_ends() {
-        assert!(matches("^a", "abc") && matches("c$", "abc") && matches("^$", ""));
-        assert!(!matches("^b", "abc") && !matches("b$", "abc") && !matches("^$", "x"));
-        assert!(matches("a$b", "a$b") && matches("^*", "*"));
-    }
-
-    #[test]
-    fn stars_repeat_and_give_back() {
-        assert!(matches("ab*c", "ac") && matches("ab*c", "abbbc") && matches("a.*c", "abcbc"));
-        assert!(matches("^.*b$", "abab") && !matches("ab*c", "adc"));
-    }
-
-    #[test]
-    fn sets_hold_ranges_and_their_opposite() {
-        assert!(matches("^[a-c0]*$", "abc0") && !matches("^[a-c]*$", "abd"));
-        assert!(matches("[^0-9]", "1a") && !matches("[^0-9]", "12"));
-        assert!(matches("[]]", "]") && matches("[a-]", "-"));
-    }
-
-    #[test]
-    fn a_backslash_makes_plain() {
-        assert!(matches(r"a\.b", "a.b") && !matches(r"a\.b", "axb") && matches(r"\*", "*"));
-    }
-
-    #[test]
-    fn case_can_be_ignored() {
-        let pattern = Pattern::new("a[b-c]", Case::Ignored).unwrap();
-        assert!(pattern.matches(b"AC") && !pattern.matches(b"AD"));
-    }
-
-    #[test]
-    fn incomplete_patterns_are_refused() {
-        for bad in ["[a", "[", "[^", "a\\", "[]"] {
-            assert!(Pattern::new(bad, Case::Exact).is_none(), "{bad}");
-        }
-    }
-}
+#[path = "pattern/tests.rs"]
+mod tests;
