@@ -4,6 +4,7 @@ mod cat;
 mod cmp;
 mod dd;
 mod echo;
+mod escape;
 mod free;
 mod grep;
 mod head;
@@ -59,7 +60,7 @@ impl<E: Env> Table<E> {
             dd::ABOUT,
             dd::dd,
         ),
-        command("echo", "[-n] [WORD...]", "prints its words", echo::echo),
+        command("echo", "[-n] [-e] [-E] [WORD...]", "prints its words; -e: with backslash sequences", echo::echo),
         command("false", "", "does nothing, unsuccessfully", echo::fail),
         command("free", "[-k|-m]", "shows how much memory is free, in KiB", free::free),
         query("grep", "[-E|-F] [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),

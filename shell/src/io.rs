@@ -84,6 +84,17 @@ impl<'a, E: Env> Out<'a, E> {
         Ok(())
     }
 
+    /// Writes `byte` `count` times.
+    pub fn fill(&mut self, byte: u8, mut count: u64) -> Result<(), Failure<'static>> {
+        let bytes = [byte; 64];
+        while count > 0 {
+            let part = count.min(bytes.len() as u64);
+            self.put(&bytes[..part as usize])?;
+            count -= part;
+        }
+        Ok(())
+    }
+
     /// Writes `line` and a newline.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Failure<'static>> {
         self.put(line)?;

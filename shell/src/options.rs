@@ -65,7 +65,7 @@ impl<'a> Options<'a> {
     /// number.
     pub fn dash_number(&mut self) -> Option<u64> {
         let word = self.args.get(0)?.strip_prefix('-')?;
-        let value = word.parse().ok()?;
+        let value = natural(word, 10).ok()?;
         self.args = self.args.skip(1);
         Some(value)
     }
@@ -76,20 +76,46 @@ impl<'a> Options<'a> {
     }
 }
 
+/// What is said of a number that has no place in its type.
+pub const TOO_LARGE: &str = "number too large";
+
+/// A number of digits in base `radix` and nothing else.
+pub fn natural(digits: &str, radix: u32) -> Result<u64, Failure<'_>> {
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return Err(Failure::Argument("invalid number", digits));
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| Failure::Argument(TOO_LARGE, digits))
+}
+
 /// A count of bytes, lines or the like, with an optional suffix `k`, `M` or `G` (powers of 1024).
 pub fn number(text: &str) -> Result<u64, Failure<'_>> {
-    let invalid = Failure::Argument("invalid number", text);
     let (digits, shift) = match text.as_bytes().last() {
         Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
         Some(b'M') => (&text[..text.len() - 1], 20),
         Some(b'G') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(invalid);
+    let value = natural(digits, 10).map_err(|failure| of(failure, text))?;
+    value.checked_mul(1 << shift).ok_or(Failure::Argument(TOO_LARGE, text))
+}
+
+/// A number with an optional sign.
+pub fn integer(text: &str) -> Result<i64, Failure<'_>> {
+    let (minus, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let magnitude = natural(digits, 10).map_err(|failure| of(failure, text))?;
+    let value = if minus { 0_i64.checked_sub_unsigned(magnitude) } else { 0_i64.checked_add_unsigned(magnitude) };
+    value.ok_or(Failure::Argument(TOO_LARGE, text))
+}
+
+/// The same failure, of the whole argument.
+pub fn of<'a>(failure: Failure<'_>, argument: &'a str) -> Failure<'a> {
+    match failure {
+        Failure::Argument(what, _) => Failure::Argument(what, argument),
+        _ => Failure::Argument("invalid number", argument),
     }
-    let value: u64 = digits.parse().map_err(|_| invalid)?;
-    value.checked_mul(1 << shift).ok_or(invalid)
 }
 
 /// A time in seconds, with up to nine decimals: `2`, `0.5`. A suffix `s` changes nothing.
@@ -101,7 +127,7 @@ pub fn seconds(text: &str) -> Result<Duration, Failure<'_>> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.len() > 9 || !numeric(whole) || !numeric(fraction) {
         return Err(invalid);
     }
-    let secs: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid)? };
+    let secs: u64 = if whole.is_empty() { 0 } else { natural(whole, 10).map_err(|failure| of(failure, text))? };
     let scale = 10_u32.pow(9 - fraction.len() as u32);
     let nanos: u32 = if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| invalid)? };
     Ok(Duration::new(secs, nanos * scale))
@@ -109,7 +135,7 @@ pub fn seconds(text: &str) -> Result<Duration, Failure<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, number, seconds};
+    use super::{Options, integer, number, seconds};
     use crate::env::Status;
     use crate::failure::Failure;
     use crate::words::Words;
@@ -157,8 +183,23 @@ mod tests {
     fn numbers_have_suffixes_and_limits() {
         assert_eq!(number("4k"), Ok(4096));
         assert_eq!(number("2M"), Ok(2 << 20));
-        for bad in ["", "k", "-1", "+1", "1x", "99999999999999999999", "99999999999999G"] {
+        for bad in ["", "k", "-1", "+1", "1x"] {
             assert_eq!(number(bad), Err(Failure::Argument("invalid number", bad)));
+        }
+        for large in ["99999999999999999999", "99999999999999G"] {
+            assert_eq!(number(large), Err(Failure::Argument("number too large", large)));
+        }
+    }
+
+    #[test]
+    fn integers_have_a_sign_and_limits() {
+        assert_eq!((integer("-5"), integer("+5")), (Ok(-5), Ok(5)));
+        assert_eq!(integer("-9223372036854775808"), Ok(i64::MIN));
+        for large in ["9223372036854775808", "-9223372036854775809", "99999999999999999999"] {
+            assert_eq!(integer(large), Err(Failure::Argument("number too large", large)));
+        }
+        for bad in ["", "-", "--1", "+-1", "1.5"] {
+            assert_eq!(integer(bad), Err(Failure::Argument("invalid number", bad)));
         }
     }
 

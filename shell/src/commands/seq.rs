@@ -3,13 +3,15 @@
 use crate::env::{Env, Status};
 use crate::failure::{Failure, Outcome};
 use crate::job::Job;
+use crate::options::integer;
 
 /// `seq [FIRST [STEP]] LAST`
 pub fn seq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let number = |index| integer(job.args.get(index).unwrap_or(""));
     let (first, step, last) = match job.args.len() {
-        1 => (1, 1, integer(job, 0)?),
-        2 => (integer(job, 0)?, 1, integer(job, 1)?),
-        3 => (integer(job, 0)?, integer(job, 1)?, integer(job, 2)?),
+        1 => (1, 1, number(0)?),
+        2 => (number(0)?, 1, number(1)?),
+        3 => (number(0)?, number(1)?, number(2)?),
         _ => return Err(Failure::Usage("needs one to three numbers")),
     };
     if step == 0 {
@@ -23,11 +25,6 @@ pub fn seq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     }
     out.finish()?;
     Ok(Status::OK)
-}
-
-fn integer<'a, E: Env>(job: &Job<'a, E>, index: usize) -> Result<i64, Failure<'a>> {
-    let text = job.args.get(index).unwrap_or("");
-    text.parse().map_err(|_| Failure::Argument("invalid number", text))
 }
 
 #[cfg(test)]
@@ -48,6 +45,7 @@ mod tests {
     fn what_is_no_number_is_refused() {
         let world = World::new();
         assert_eq!(world.run("seq x").err, "seq: invalid number: 'x'\n");
+        assert_eq!(world.run("seq 9223372036854775808").err, "seq: number too large: '9223372036854775808'\n");
         assert_eq!(world.run("seq 1 0 2").status, 1);
         assert_eq!(world.run("seq").status, 1);
     }
