@@ -88,3 +88,6 @@ impl<E: Env> Table<E> {
 pub const fn all<E: Env>() -> &'static [Command<E>] {
     Table::<E>::COMMANDS
 }
+
+#[cfg(test)]
+mod interruption;

@@ -13,11 +13,8 @@ use crate::io;
 use crate::job::{CommandSet, Job};
 use crate::lexer::{Lexer, Op, SyntaxError, Token};
 use crate::parser::{self, Mode, When};
-use crate::text::{Full, Text};
+use crate::text::{Full, MAX_PATH, Text};
 use crate::words::{Words, expand};
-
-/// Longest path of a redirection, in bytes.
-const MAX_PATH: usize = 256;
 
 /// What a shell needs to run the parts of a line.
 pub trait Machine {

@@ -23,6 +23,7 @@ pub mod job;
 pub mod keys;
 pub mod lexer;
 pub mod options;
+mod order;
 pub mod parser;
 pub mod plain;
 pub mod text;

@@ -16,8 +16,8 @@ pub struct Text<const N: usize> {
     len: usize,
 }
 
-/// The name of a directory entry.
-pub type Name = Text<64>;
+/// Longest path that a command can look up, in bytes.
+pub const MAX_PATH: usize = 256;
 
 impl<const N: usize> Text<N> {
     /// An empty text.

@@ -1,5 +1,7 @@
 //! `ls` and `rm`.
 
+use core::fmt::Write as _;
+
 use kapi::Errno;
 
 use crate::env::{Env, Kind, Stat, Status};
@@ -7,10 +9,11 @@ use crate::failure::{Failure, Outcome};
 use crate::io::{Out, Store};
 use crate::job::Job;
 use crate::options::Options;
-use crate::text::Text;
+use crate::order::Order;
+use crate::text::{MAX_PATH, Text};
 
-/// Longest path that a listing looks up, in bytes.
-type Path = Text<256>;
+/// A path that a listing looks up.
+type Path = Text<MAX_PATH>;
 
 /// How entries are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,9 @@ pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut status = Status::OK;
     for path in options.operands().iter() {
         match path_operand(job, path, form, options.operands().len() > 1) {
-            Err(failure @ Failure::Named(..)) => status = job.complain(&failure, Status::FAILED),
+            Err(failure @ Failure::Named(..)) if failure.silent().is_none() => {
+                status = job.complain(&failure, Status::FAILED)
+            }
             other => other?,
         }
     }
@@ -58,15 +63,15 @@ fn path_operand<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form, among: 
 
 /// Lists a directory.
 fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<(), Failure<'a>> {
-    let mut names = Names::<E>::read(job, path).map_err(|errno| Failure::Named(path, errno))?;
+    let named = |errno| Failure::Named(path, errno);
+    let names = Names::<E>::read(job, path).map_err(named)?;
     let mut out = job.out();
-    names.sort();
     for name in names.iter() {
         let stat = match form {
             Form::Names => Stat { kind: Kind::Regular, size: 0 },
-            Form::Long => match job.env.stat(join(path, name).as_str()) {
-                Ok(stat) => stat,
-                Err(_) => continue, // removed since the directory was read
+            Form::Long => match join(path, name).and_then(|path| job.env.stat(path.as_str())) {
+                Err(Errno::ENOENT) => continue, // removed since the directory was read
+                found => found.map_err(named)?,
             },
         };
         line(&mut out, name, stat, form)?;
@@ -85,47 +90,41 @@ fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Res
     writeln!(out, "{name}")
 }
 
-fn join(directory: &str, name: &str) -> Path {
+fn join(directory: &str, name: &str) -> Result<Path, Errno> {
     let mut path = Path::new();
-    let slash: &[u8] = if directory.ends_with('/') { b"" } else { b"/" };
-    // A path that is too long stays cut, and is then not found.
-    let _ = path.push(directory.as_bytes()).and_then(|()| path.push(slash)).and_then(|()| path.push(name.as_bytes()));
-    path
+    let slash = if directory.ends_with('/') { "" } else { "/" };
+    write!(path, "{directory}{slash}{name}").map_err(|_| Errno::ENAMETOOLONG)?;
+    Ok(path)
 }
 
-/// The names in a directory, each in a field of its own so that they can be sorted.
+/// The names in a directory, sorted. A slash, which no name has, ends each of them.
 struct Names<E: Env> {
-    fields: Store<E>,
+    text: Store<E>,
+    order: Order<E>,
 }
-
-/// Bytes of a name's field: its length, then the name, cut to what fits.
-const FIELD: usize = 65;
 
 impl<E: Env> Names<E> {
     fn read(job: &Job<'_, E>, path: &str) -> Result<Self, Errno> {
-        let mut fields = Store::new();
+        let mut text = Store::new();
         job.env.read_dir(path, &mut |name| {
-            let name = name.as_bytes().get(..FIELD - 1).unwrap_or(name.as_bytes());
-            let mut field = [0; FIELD];
-            field[0] = name.len() as u8;
-            field[1..=name.len()].copy_from_slice(name);
-            fields.push(job.env, &field)
+            job.go_on()?;
+            text.push(job.env, name.as_bytes())?;
+            text.push(job.env, b"/")
         })?;
-        Ok(Self { fields })
-    }
-
-    fn sort(&mut self) {
-        let (fields, _) = self.fields.bytes_mut().as_chunks_mut::<FIELD>();
-        fields.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+        let mut order = Order::of(job.env, text.bytes(), b'/')?;
+        order.sort(job.env, |a, b| name(text.bytes(), a).cmp(name(text.bytes(), b)))?;
+        Ok(Self { text, order })
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
-        self.fields.bytes().as_chunks::<FIELD>().0.iter().map(text)
+        self.order.starts().map(|start| name(self.text.bytes(), start))
     }
 }
 
-fn text(field: &[u8; FIELD]) -> &str {
-    core::str::from_utf8(&field[1..=usize::from(field[0])]).unwrap_or("?")
+/// The name that starts at `start`.
+fn name(text: &[u8], start: usize) -> &str {
+    let name = text[start..].split(|byte| *byte == b'/').next().unwrap_or_default();
+    core::str::from_utf8(name).unwrap_or("?")
 }
 
 /// `rm [-f] FILE...`
@@ -170,6 +169,17 @@ mod tests {
         let ran = world.run("ls /nosuch /a");
         assert_eq!((ran.out.as_str(), ran.status), ("/a\n", 1));
         assert_eq!(ran.err, "ls: /nosuch: No such file or directory\n");
+    }
+
+    #[test]
+    fn long_names_are_listed_whole() {
+        let world = World::new();
+        let name = "n".repeat(200);
+        world.put(&std::format!("/{name}"), "xyz");
+        assert_eq!(world.run("ls").out, std::format!("{name}\n"));
+        assert_eq!(world.run("ls -l").out, std::format!("-          3 {name}\n"));
+        world.put(&std::format!("/{}", "n".repeat(300)), "");
+        assert_eq!(world.run("ls -l").err, "ls: /: File name too long\n");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, Store};
 use crate::job::Job;
 use crate::options::Options;
+use crate::order::Order;
 
 /// How lines are compared.
 #[derive(Clone, Copy, Default)]
@@ -21,7 +22,7 @@ struct Rule {
 impl Rule {
     /// The order that decides which lines count as equal.
     fn key(self, a: &[u8], b: &[u8]) -> Ordering {
-        if self.by_number { number(a).cmp(&number(b)) } else { a.cmp(b) }
+        if self.by_number { Number::of(a).compare(&Number::of(b)) } else { a.cmp(b) }
     }
 
     fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
@@ -31,24 +32,43 @@ impl Rule {
     }
 }
 
-/// The number that a line starts with, in thousandths; 0 when it starts with none.
-fn number(line: &[u8]) -> i128 {
-    let line = line.trim_ascii_start();
-    let (sign, digits) = match line {
-        [b'-', digits @ ..] => (-1, digits),
-        _ => (1, line),
-    };
-    let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value =
-        |digits: &[u8]| digits.iter().take(30).fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
-    let mut thousandths = 0;
-    if digits.get(whole) == Some(&b'.') {
-        let mut digits = digits[whole + 1..].iter().take_while(|byte| byte.is_ascii_digit());
-        for _ in 0..3 {
-            thousandths = thousandths * 10 + digits.next().map_or(0, |digit| i128::from(digit - b'0'));
+/// The number that a line starts with, however many digits it has; 0 when it starts with none.
+struct Number<'l> {
+    is_negative: bool,
+    /// Its digits before the point, without zeros at the start.
+    whole: &'l [u8],
+    /// Its digits behind the point, without zeros at the end.
+    fraction: &'l [u8],
+}
+
+impl<'l> Number<'l> {
+    fn of(line: &'l [u8]) -> Self {
+        let line = line.trim_ascii_start();
+        let (minus, text) = line.strip_prefix(b"-").map_or((false, line), |text| (true, text));
+        let (whole, rest) = text.split_at(digits(text));
+        let fraction = rest.strip_prefix(b".").map_or(&[][..], |rest| &rest[..digits(rest)]);
+        let zeros = whole.iter().take_while(|digit| **digit == b'0').count();
+        let used = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        let (whole, fraction) = (&whole[zeros..], &fraction[..used]);
+        Self { is_negative: minus && !(whole.is_empty() && fraction.is_empty()), whole, fraction }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let magnitudes = self.whole.len().cmp(&other.whole.len());
+        let magnitudes =
+            magnitudes.then_with(|| self.whole.cmp(other.whole)).then_with(|| self.fraction.cmp(other.fraction));
+        match (self.is_negative, other.is_negative) {
+            (false, false) => magnitudes,
+            (true, true) => magnitudes.reverse(),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
         }
     }
-    sign * (value(&digits[..whole]) * 1000 + thousandths)
+}
+
+/// How many digits `text` starts with.
+fn digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// `sort [-n] [-r] [-u] [FILE...]`
@@ -69,11 +89,10 @@ pub fn sort<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
             _ => Failure::Named(path, errno),
         })
     })?;
-    let mut starts = index(job, text.bytes())?;
-    let (starts, _) = starts.bytes_mut().as_chunks_mut::<4>();
     let text = text.bytes();
-    starts.sort_unstable_by(|a, b| rule.compare(line(text, a), line(text, b)).then_with(|| start(a).cmp(&start(b))));
-    print(job, text, starts, rule)?;
+    let mut order = Order::of(job.env, text, b'\n')?;
+    order.sort(job.env, |a, b| rule.compare(line(text, a), line(text, b)))?;
+    print(job, text, &order, rule)?;
     Ok(if status.is_ok() { status } else { Status::SYNTAX })
 }
 
@@ -92,32 +111,17 @@ fn read_all<E: Env>(job: &Job<'_, E>, file: &E::File, text: &mut Store<E>) -> Re
     }
 }
 
-/// Where each line starts, four bytes each.
-fn index<E: Env>(job: &Job<'_, E>, text: &[u8]) -> Result<Store<E>, Errno> {
-    let mut starts = Store::new();
-    let mut at = 0;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let start = u32::try_from(at).map_err(|_| Errno::EFBIG)?;
-        starts.push(job.env, &start.to_le_bytes())?;
-        at += line.len();
-    }
-    Ok(starts)
+/// The line that starts at `start`, without its newline.
+fn line(text: &[u8], start: usize) -> &[u8] {
+    text[start..].split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
-fn start(entry: &[u8; 4]) -> usize {
-    u32::from_le_bytes(*entry) as usize
-}
-
-/// The line that starts at `entry`, without its newline.
-fn line<'t>(text: &'t [u8], entry: &[u8; 4]) -> &'t [u8] {
-    text[start(entry)..].split(|byte| *byte == b'\n').next().unwrap_or_default()
-}
-
-fn print<E: Env>(job: &Job<'_, E>, text: &[u8], starts: &[[u8; 4]], rule: Rule) -> Result<(), Failure<'static>> {
+fn print<'a, E: Env>(job: &Job<'a, E>, text: &[u8], order: &Order<E>, rule: Rule) -> Result<(), Failure<'a>> {
     let mut out = job.out();
     let mut before: Option<&[u8]> = None;
-    for entry in starts {
-        let line = line(text, entry);
+    for start in order.starts() {
+        job.go_on()?;
+        let line = line(text, start);
         let repeated = before.is_some_and(|before| rule.key(before, line).is_eq());
         if !(rule.unique && repeated) {
             out.line(line)?;
@@ -142,8 +146,28 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_decimals() {
-        assert_eq!(World::new().run_with("sort -n", b"1.5\n1.25\n1\n").out, "1\n1.25\n1.5\n");
+    fn numbers_have_as_many_digits_as_they_have() {
+        let world = World::new();
+        assert_eq!(world.run_with("sort -n", b"1.5\n1.25\n1\n").out, "1\n1.25\n1.5\n");
+        assert_eq!(world.run_with("sort -nu", b"0.0002\n0.0001\n-0\n0.0\n.00010\n").out, "-0\n0.0001\n0.0002\n");
+        let (less, more) = (std::format!("1{}1", "0".repeat(40)), std::format!("1{}2", "0".repeat(40)));
+        let mixed = std::format!("{more}\n-{less}\n00{less}\n-{more}\n7\n");
+        let sorted = std::format!("-{more}\n-{less}\n7\n00{less}\n{more}\n");
+        assert_eq!(world.run_with("sort -n", mixed.as_bytes()).out, sorted);
+    }
+
+    #[test]
+    fn random_lines_are_sorted_as_by_the_library() {
+        let mut state = 1_u32;
+        let mut lines: std::vec::Vec<std::string::String> = (0..700)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                std::format!("{}\n", (state >> 16) % 300)
+            })
+            .collect();
+        let sorted = World::new().run_with("sort", lines.concat().as_bytes()).out;
+        lines.sort();
+        assert_eq!(sorted, lines.concat());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `tail`: the last lines or bytes.
 
+use kapi::Errno;
+
 use crate::env::Env;
 use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, Store, write_all};
@@ -46,36 +48,49 @@ pub fn tail<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     })
 }
 
-/// Copies the end of `file`. Remembers what may be wanted: at most twice as much as is wanted, and a block.
+/// Copies the end of `file`. Remembers what may be wanted: at most twice as much as is wanted, and some blocks.
 fn copy_end<'a, E: Env>(job: &Job<'a, E>, file: &E::File, path: &'a str, part: Part) -> Result<(), Failure<'a>> {
     let named = |errno| Failure::Named(path, errno);
     let mut bytes = [0; CHUNK];
     let mut kept = Store::<E>::new();
+    let mut enough = 2 * CHUNK;
     loop {
         let len = job.read(file, &mut bytes).map_err(named)?;
-        let start = wanted_from(kept.bytes(), part);
         if len == 0 {
+            let start = wanted_from(job, kept.bytes(), part)?;
             return write_all(job.env, job.output(), &kept.bytes()[start..]).map_err(Failure::Output);
         }
-        if start > kept.bytes().len() / 2 {
-            kept.drop_front(start);
-        }
         kept.push(job.env, &bytes[..len]).map_err(named)?;
+        if kept.bytes().len() >= enough {
+            // Looked through each time that it has doubled, a long end costs no more than it is long.
+            let start = wanted_from(job, kept.bytes(), part)?;
+            kept.drop_front(start);
+            enough = 2 * kept.bytes().len() + CHUNK;
+        }
     }
 }
 
 /// The first of `bytes` that is wanted if the file ends with them.
-fn wanted_from(bytes: &[u8], part: Part) -> usize {
-    let lines = match part {
-        Part::LastBytes(count) => return bytes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX)),
-        Part::LastLines(0) => return bytes.len(),
+fn wanted_from<E: Env>(job: &Job<'_, E>, bytes: &[u8], part: Part) -> Result<usize, Errno> {
+    let mut newlines = match part {
+        Part::LastBytes(count) => return Ok(bytes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX))),
+        Part::LastLines(0) => return Ok(bytes.len()),
         Part::LastLines(lines) => lines,
-        Part::FromLine(_) | Part::FromByte(_) => return 0,
+        Part::FromLine(_) | Part::FromByte(_) => return Ok(0),
     };
-    let last_newline = bytes.len().saturating_sub(1);
-    let mut newlines = bytes[..last_newline].iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-    let before = usize::try_from(lines - 1).ok().and_then(|skip| newlines.nth(skip));
-    before.map_or(0, |(index, _)| index + 1)
+    // A newline at the very end ends the last line.
+    let mut end = bytes.len().saturating_sub(1);
+    for chunk in bytes[..end].rchunks(CHUNK) {
+        job.go_on()?;
+        end -= chunk.len();
+        for (index, _) in chunk.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            newlines -= 1;
+            if newlines == 0 {
+                return Ok(end + index + 1);
+            }
+        }
+    }
+    Ok(0)
 }
 
 /// Copies `file` without its start.
@@ -161,6 +176,17 @@ mod tests {
         world.put("/f", &"line\n".repeat(100_000));
         world.limit_memory(64 * 1024);
         assert_eq!(world.run("tail -n 1 /f").out, "line\n");
+    }
+
+    #[test]
+    fn a_long_end_is_looked_through_a_few_times_only() {
+        let world = World::new();
+        world.put("/f", &"line\n".repeat(200_000));
+        world.interrupt_at_look(0);
+        assert_eq!(world.run("tail -n 150000 /f | wc -l").out, "150000\n");
+        // Reads, writes to a pipe of 100 bytes, and at most four looks a block.
+        let blocks = 1_000_000 / super::CHUNK as u64;
+        assert!(world.looks() < 2 * blocks + 2 * 750_000 / 100 + 4 * blocks, "{}", world.looks());
     }
 
     #[test]
