@@ -4,6 +4,8 @@
 //! needs to know CR, backspace, `ESC [ K` (clear to the end of the line) and no more. A line longer than the window is
 //! shown in part, around the cursor.
 
+use core::fmt::Write;
+
 use crate::complete::{self, Names};
 use crate::history::History;
 use crate::keys::{Decoder, Key};
@@ -13,6 +15,8 @@ use crate::text::Text;
 pub const LINE: usize = 1024;
 /// Columns of a line that are shown at once, prompt included: one less than the narrowest terminal has.
 const WINDOW: usize = 79;
+/// Most candidates that Tab lists.
+const MAX_CANDIDATES: usize = 200;
 
 /// What a byte led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +25,10 @@ pub enum Event {
     None,
     /// The line is complete.
     Line,
-    /// The line is complete, but did not fit.
+    /// The line is complete, but did not fit: it is not what was typed, and must not run.
     TooLong,
+    /// The line is complete, but has a control character.
+    Unprintable,
     /// ^C: the line is given up.
     Interrupt,
     /// ^D on an empty line.
@@ -46,13 +52,25 @@ pub struct Editor {
     back: usize,
     /// The line that was typed before going back in the history.
     kept: Text<LINE>,
+    /// Whether something typed did not fit into the line, or into the kept one.
+    overflowed: bool,
+    kept_overflowed: bool,
 }
 
 impl Editor {
     /// An editor with an empty line and no history.
     pub const fn new(prompt: &'static str) -> Self {
-        let (line, kept) = (Text::new(), Text::new());
-        Self { prompt, line, cursor: 0, decoder: Decoder::new(), history: History::new(), back: 0, kept }
+        Self {
+            prompt,
+            line: Text::new(),
+            cursor: 0,
+            decoder: Decoder::new(),
+            history: History::new(),
+            back: 0,
+            kept: Text::new(),
+            overflowed: false,
+            kept_overflowed: false,
+        }
     }
 
     /// Starts an empty line with its prompt.
@@ -60,6 +78,7 @@ impl Editor {
         self.line.clear();
         self.cursor = 0;
         self.back = 0;
+        self.overflowed = false;
         screen.show(self.prompt.as_bytes());
     }
 
@@ -73,8 +92,11 @@ impl Editor {
         match self.decoder.feed(byte) {
             None => Event::None,
             Some(Key::Enter) => {
-                self.history.add(self.line.as_bytes());
                 self.leave(b"\n", screen);
+                if self.overflowed {
+                    return Event::TooLong;
+                }
+                self.history.add(self.line.as_bytes());
                 Event::Line
             }
             Some(Key::Interrupt) => {
@@ -136,6 +158,8 @@ impl Editor {
 
     fn insert(&mut self, bytes: &[u8], screen: &mut impl Screen) {
         if self.line.insert(self.cursor, bytes).is_err() {
+            // What is there is not what was meant, whatever is deleted of it later.
+            self.overflowed = true;
             screen.show(b"\x07");
             return;
         }
@@ -151,18 +175,22 @@ impl Editor {
     fn delete(&mut self, from: usize, to: usize) {
         self.line.remove(from..to);
         self.cursor = from;
+        // An empty line is a new one.
+        self.overflowed &= !self.line.is_empty();
     }
 
     /// Replaces the line by the one `back` steps back in the history.
     fn recall(&mut self, back: usize) {
         if self.back == 0 {
             self.kept.set(self.line.as_bytes());
+            self.kept_overflowed = self.overflowed;
         }
         let line = match back {
             0 => Some(self.kept.as_bytes()),
             _ => self.history.back(back - 1),
         };
         if let Some(line) = line {
+            self.overflowed = back == 0 && self.kept_overflowed;
             self.line.set(line);
             self.cursor = self.line.len();
             self.back = back;
@@ -197,10 +225,7 @@ impl Editor {
             self.insert(found.insert.as_bytes(), screen);
         } else if found.candidates > 1 {
             screen.show(b"\n");
-            complete::candidates(line.as_str(), names, &mut |name| {
-                screen.show(name.as_bytes());
-                screen.show(b"  ");
-            });
+            show_candidates(line.as_str(), found.candidates, names, screen);
             screen.show(b"\n");
             self.redraw(screen);
         } else {
@@ -222,6 +247,21 @@ impl Editor {
             screen.show(b"\x08");
         }
     }
+}
+
+/// Shows what the word at the end of `line` could become; only how many that are, where they are too many to read.
+fn show_candidates(line: &str, count: usize, names: &impl Names, screen: &mut impl Screen) {
+    if count > MAX_CANDIDATES {
+        let mut text = Text::<48>::new();
+        // The longest number fits.
+        let _ = write!(text, "{count} names");
+        screen.show(text.as_bytes());
+        return;
+    }
+    complete::candidates(line, names, &mut |name| {
+        screen.show(name.as_bytes());
+        screen.show(b"  ");
+    });
 }
 
 /// Whether a byte starts a character.

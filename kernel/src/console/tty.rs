@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kapi::Errno;
 use shell::complete::Names;
 use shell::editor::{Editor, Event, LINE, Screen};
-use shell::plain::PlainReader;
+use shell::plain::{LineEnds, PlainReader};
 use shell::text::Text;
 
 use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
@@ -19,10 +19,16 @@ use crate::sync::SpinLock;
 use crate::{klog, output};
 
 const PROMPT: &str = "# ";
+/// ^D.
+const END_OF_INPUT: u8 = 0x04;
+/// What is said of a line that has no place.
+const TOO_LONG: &str = "line too long";
 
 static TERMINAL: AtomicBool = AtomicBool::new(false);
 /// Whether the end of the pipe or script was seen.
 static ENDED: AtomicBool = AtomicBool::new(false);
+/// What was read last of the pipe or script, by whomever.
+static LINE_ENDS: SpinLock<LineEnds> = SpinLock::new(LineEnds::new());
 static SCRIPT_FILE: SpinLock<Option<Script>> = SpinLock::new(None);
 /// Lines for commands that read the console; the shell reads past this, with its own editor.
 static COOKED: Mutex<Cooked> = Mutex::new(Cooked::new());
@@ -80,6 +86,16 @@ fn next_byte() -> Result<Option<u8>, Errno> {
     Ok(byte)
 }
 
+/// The next byte of a pipe or script, all line ends made newlines; `None` at its end.
+fn next_plain_byte() -> Result<Option<u8>, Errno> {
+    while let Some(byte) = next_byte()? {
+        if let Some(byte) = LINE_ENDS.with(|ends| ends.feed(byte)) {
+            return Ok(Some(byte));
+        }
+    }
+    Ok(None)
+}
+
 impl Script {
     fn next_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
@@ -132,13 +148,14 @@ impl LineReader {
         match event {
             Event::EndOfInput => return Line::End,
             Event::Interrupt | Event::None => return Line::Abandoned,
-            Event::Line | Event::TooLong => {}
+            Event::Line | Event::TooLong | Event::Unprintable => {}
         }
         if !is_terminal() {
             echo(line);
         }
         match core::str::from_utf8(line.as_bytes()) {
-            _ if event == Event::TooLong => Line::Bad("line too long"),
+            _ if event == Event::TooLong => Line::Bad(TOO_LONG),
+            _ if event == Event::Unprintable => Line::Bad("control character in line"),
             Ok(text) => Line::Typed(text),
             Err(_) => Line::Bad("line is not UTF-8"),
         }
@@ -168,7 +185,7 @@ fn echo(line: &Text<LINE>) {
 
 fn read_plain(plain: &mut PlainReader) -> Event {
     loop {
-        let event = match next_byte() {
+        let event = match next_plain_byte() {
             Ok(Some(byte)) => plain.feed(byte),
             // A last line without its newline is a line too.
             Ok(None) if !plain.at_start() => plain.feed(b'\n'),
@@ -184,27 +201,29 @@ fn read_plain(plain: &mut PlainReader) -> Event {
     }
 }
 
-/// Lines for commands: the one that is being given out, and how far.
+/// Input for commands: the line, or the part of one, that is being given out, and how far.
 struct Cooked {
     editor: Editor,
-    plain: PlainReader,
     line: Text<{ LINE + 1 }>,
     given: usize,
 }
 
-/// Reads what is typed, as a command sees it: a line at a time, 0 bytes at ^D. Sleeps; `EINTR` on ^C.
+/// Reads what is typed, as a command sees it: at most a line at a time, 0 bytes at ^D. Sleeps; `EINTR` on ^C.
 pub fn read(bytes: &mut [u8]) -> Result<usize, Errno> {
     COOKED.lock()?.read(bytes)
 }
 
 impl Cooked {
     const fn new() -> Self {
-        Self { editor: Editor::new(""), plain: PlainReader::new(), line: Text::new(), given: 0 }
+        Self { editor: Editor::new(""), line: Text::new(), given: 0 }
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Errno> {
-        if self.given == self.line.len() && !self.next_line()? {
-            return Ok(0);
+        if self.given == self.line.len() {
+            let more = if is_terminal() { self.typed()? } else { self.plain()? };
+            if !more {
+                return Ok(0);
+            }
         }
         let rest = &self.line.as_bytes()[self.given..];
         let count = rest.len().min(bytes.len());
@@ -213,32 +232,49 @@ impl Cooked {
         Ok(count)
     }
 
-    /// Waits for a line; false at the end of input.
-    fn next_line(&mut self) -> Result<bool, Errno> {
+    /// Waits for a line from the terminal; false at ^D. One that does not fit is refused, and may be typed again.
+    fn typed(&mut self) -> Result<bool, Errno> {
         self.line.clear();
         self.given = 0;
-        let typed = if is_terminal() {
-            self.editor.start(&mut Display);
-            loop {
-                let Some(byte) = next_byte()? else { return Ok(false) };
-                match self.editor.feed(byte, &NoNames, &mut Display) {
-                    Event::None => {}
-                    Event::Interrupt => return Err(Errno::EINTR),
-                    Event::EndOfInput => return Ok(false),
-                    Event::Line | Event::TooLong => break self.editor.line(),
-                }
-            }
-        } else {
-            match read_plain(&mut self.plain) {
-                Event::Line | Event::TooLong => self.plain.line(),
+        self.editor.start(&mut Display);
+        loop {
+            let Some(byte) = next_byte()? else { return Ok(false) };
+            match self.editor.feed(byte, &NoNames, &mut Display) {
+                Event::None => {}
+                Event::Interrupt => return Err(Errno::EINTR),
                 Event::EndOfInput => return Ok(false),
-                Event::Interrupt | Event::None => return Err(Errno::EINTR),
+                Event::TooLong | Event::Unprintable => {
+                    write(TOO_LONG.as_bytes());
+                    write(b"\n");
+                    self.editor.start(&mut Display);
+                }
+                Event::Line => break,
             }
-        };
-        self.line.set(typed.as_bytes());
+        }
+        self.line.set(self.editor.line().as_bytes());
         // One byte longer than the longest line: there is room.
         let _ = self.line.push(b"\n");
         Ok(true)
+    }
+
+    /// Waits for a line from the pipe or script, or for as much of it as there is room for; false at its end. All bytes
+    /// are taken as they are, but ^D at the start of a line.
+    fn plain(&mut self) -> Result<bool, Errno> {
+        let at_start = matches!(self.line.as_bytes().last(), None | Some(b'\n'));
+        self.line.clear();
+        self.given = 0;
+        while let Some(byte) = next_plain_byte()? {
+            if byte == END_OF_INPUT && at_start && self.line.is_empty() {
+                ENDED.store(true, Ordering::Relaxed);
+                return Ok(false);
+            }
+            // There is room: a full line was given out.
+            let _ = self.line.push(&[byte]);
+            if byte == b'\n' || self.line.room() == 0 {
+                break;
+            }
+        }
+        Ok(!self.line.is_empty())
     }
 }
 

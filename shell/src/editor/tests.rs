@@ -190,9 +190,72 @@ fn a_cleared_screen_shows_the_line_again() {
     assert_eq!(session.line(), "abc");
 }
 
+/// A line as long as can be.
+fn longest() -> String {
+    ["echo ", &"x".repeat(super::LINE - 5)].concat()
+}
+
 #[test]
-fn a_full_line_takes_no_more() {
+fn a_line_as_long_as_can_be_runs_and_a_longer_one_does_not() {
     let mut session = Session::new();
-    session.keys(&"x".repeat(super::LINE + 5));
-    assert_eq!(session.editor.line().len(), super::LINE);
+    assert_eq!(session.keys(&[&longest(), "\r"].concat()), Event::Line);
+    assert_eq!(session.keys(&[&longest(), "x\r"].concat()), Event::TooLong);
+}
+
+#[test]
+fn a_cut_line_is_no_history() {
+    let mut session = Session::new();
+    session.keys("one\r");
+    assert_eq!(session.keys(&[&longest(), "x\r"].concat()), Event::TooLong);
+    session.editor.start(&mut session.terminal);
+    session.keys("\x1b[A");
+    assert_eq!(session.line(), "one");
+}
+
+#[test]
+fn a_recalled_line_that_grows_too_long_does_not_run() {
+    let mut session = Session::new();
+    session.keys(&[&longest(), "\r"].concat());
+    assert_eq!(session.keys("\x1b[A\r"), Event::Line);
+    assert_eq!(session.keys("\x1b[A\x01y\r"), Event::TooLong);
+}
+
+#[test]
+fn a_cut_line_stays_one_behind_the_history_and_while_anything_is_left() {
+    let mut session = Session::new();
+    session.keys("one\r");
+    let cut = [&longest(), "x"].concat();
+    assert_eq!(session.keys(&[&cut, "\x1b[A\r"].concat()), Event::Line);
+    assert_eq!(session.keys(&[&cut, "\x1b[A\x1b[B\r"].concat()), Event::TooLong);
+    session.editor.start(&mut session.terminal);
+    assert_eq!(session.keys(&[&cut, "\x7f\x7f\r"].concat()), Event::TooLong);
+    session.editor.start(&mut session.terminal);
+    assert_eq!(session.keys(&[&cut, "\x15two\r"].concat()), Event::Line);
+    assert_eq!(session.terminal.rows.last().unwrap(), "ran two");
+}
+
+#[test]
+fn a_character_or_a_completion_that_does_not_fit_cuts_the_line_too() {
+    let mut session = Session::new();
+    let line = longest();
+    assert_eq!(session.keys(&[&line[..super::LINE - 1], "ä\r"].concat()), Event::TooLong);
+    session.editor.start(&mut session.terminal);
+    assert_eq!(session.keys(&[&line[..super::LINE - 2], "ä\r"].concat()), Event::Line);
+    let blanks = [&"x ".repeat(super::LINE / 2 - 2), "/s\t\r"].concat();
+    assert_eq!(session.keys(&blanks), Event::TooLong);
+}
+
+#[test]
+fn many_candidates_are_counted_only() {
+    struct Many;
+    impl Names for Many {
+        fn commands(&self, visit: &mut dyn FnMut(&str)) {
+            (0..500).for_each(|index| visit(&std::format!("{index}")));
+        }
+
+        fn entries(&self, _: &str, _: &mut dyn FnMut(&str)) {}
+    }
+    let mut session = Session::new();
+    session.editor.feed(b'\t', &Many, &mut session.terminal);
+    assert_eq!(session.terminal.rows.last().unwrap(), "500 names");
 }
