@@ -1,7 +1,9 @@
 //! Completion: what the word under the cursor could become.
 
+use crate::env::Status;
 use crate::lexer::{Lexer, Token};
-use crate::text::Text;
+use crate::text::{Full, Text};
+use crate::words::expand;
 
 /// What there is to complete to.
 pub trait Names {
@@ -12,87 +14,112 @@ pub trait Names {
     fn entries(&self, path: &str, visit: &mut dyn FnMut(&str));
 }
 
+/// Longest name or path that is completed.
+const LONGEST: usize = 256;
+
 /// What completion found.
 pub struct Completion {
     /// What to insert at the cursor: all that the candidates have in common, and a blank behind a single one.
-    pub insert: Text<64>,
+    pub insert: Text<{ 2 * LONGEST }>,
     /// How many candidates there are.
     pub candidates: usize,
 }
 
 /// The word that ends where `line` ends.
-struct Word<'a> {
-    /// The directory in which it is looked for; `None` for a command.
-    directory: Option<&'a str>,
-    /// The start of the name.
-    stem: &'a str,
+struct Word {
+    /// What it means so far, its quotes taken off.
+    text: Text<LONGEST>,
+    is_command: bool,
 }
 
-impl<'a> Word<'a> {
-    fn at_end(line: &'a str) -> Self {
-        let mut word = "";
-        let mut is_command = true;
-        for (range, token) in Lexer::new(line).flatten() {
-            is_command = match token {
+impl Word {
+    /// `None` where there is none to complete: in open quotes, in a line that will not run, in a word that is too long.
+    fn at_end(line: &str) -> Option<Self> {
+        let mut word = Self { text: Text::new(), is_command: true };
+        for item in Lexer::new(line) {
+            let (range, token) = item.ok()?;
+            word.is_command = match token {
                 Token::Word(text) if range.end == line.len() => {
-                    word = text;
+                    expand(text, Status::OK, &mut word.text).ok()?;
                     break;
                 }
-                Token::Word("time") => is_command,
+                Token::Word("time") => word.is_command,
                 Token::Word(_) => false,
                 Token::Op(op) => !op.takes_file(),
             };
         }
-        if is_command && !word.contains('/') {
-            return Self { directory: None, stem: word };
-        }
-        match word.rsplit_once('/') {
-            Some(("", stem)) => Self { directory: Some("/"), stem },
-            Some((directory, stem)) => Self { directory: Some(directory), stem },
-            None => Self { directory: Some("/"), stem: word },
+        word.is_command &= !word.text.as_str().contains('/');
+        Some(word)
+    }
+
+    /// The start of the name, behind the last slash of a path.
+    fn stem(&self) -> &str {
+        let text = self.text.as_str();
+        text.rsplit_once('/').map_or(text, |(_, stem)| stem)
+    }
+
+    /// The directory in which it is looked for.
+    fn directory(&self) -> &str {
+        match self.text.as_str().rsplit_once('/') {
+            Some(("", _)) | None => "/",
+            Some((directory, _)) => directory,
         }
     }
 
     /// Calls `visit` with each name that starts with the stem.
     fn each(&self, names: &impl Names, visit: &mut dyn FnMut(&str)) {
         let mut fitting = |name: &str| {
-            if name.starts_with(self.stem) {
+            if name.starts_with(self.stem()) {
                 visit(name);
             }
         };
-        match self.directory {
-            None => names.commands(&mut fitting),
-            Some(directory) => names.entries(directory, &mut fitting),
+        if self.is_command {
+            names.commands(&mut fitting);
+        } else {
+            names.entries(self.directory(), &mut fitting);
         }
     }
 }
 
 /// Completes the word that ends where `line` ends.
 pub fn complete(line: &str, names: &impl Names) -> Completion {
-    let word = Word::at_end(line);
-    let mut common = Text::<64>::new();
-    let mut candidates = 0;
+    let mut found = Completion { insert: Text::new(), candidates: 0 };
+    let Some(word) = Word::at_end(line) else { return found };
+    let mut common = Text::<LONGEST>::new();
     word.each(names, &mut |name| {
-        candidates += 1;
-        if candidates == 1 {
+        found.candidates += 1;
+        if found.candidates == 1 {
             common.set(name.as_bytes());
         } else {
             let same = common.as_bytes().iter().zip(name.as_bytes()).take_while(|(a, b)| a == b).count();
             common.truncate(same);
         }
     });
-    let mut insert = Text::new();
-    // What the candidates have in common starts with the stem, and fits.
-    let _ = insert.push(common.as_str().as_bytes().get(word.stem.len()..).unwrap_or_default());
-    if candidates == 1 && !common.as_bytes().ends_with(b"/") {
-        let _ = insert.push(b" ");
+    // What the candidates have in common starts with the stem, and no name is longer than its place.
+    let rest = common.as_str().get(word.stem().len()..).unwrap_or_default();
+    let _ = push_escaped(rest, &mut found.insert);
+    if found.candidates == 1 && !rest.ends_with('/') {
+        let _ = found.insert.push(b" ");
     }
-    Completion { insert, candidates }
+    found
+}
+
+/// Appends `name` as it has to be typed: with a backslash before each sign that means something in a line.
+fn push_escaped<const N: usize>(name: &str, out: &mut Text<N>) -> Result<(), Full> {
+    for c in name.chars() {
+        if " \t\\'\"$`;&|<>()*?[]{}~#!=".contains(c) {
+            out.push(b"\\")?;
+        }
+        out.push(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Calls `visit` with each candidate for the word that ends where `line` ends.
 pub fn candidates(line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) {
-    Word::at_end(line).each(names, visit);
+    if let Some(word) = Word::at_end(line) {
+        word.each(names, visit);
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +128,8 @@ mod tests {
     use std::string::{String, ToString};
 
     pub struct Fixed;
+
+    const LONG: &str = "long-name-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789";
 
     impl Names for Fixed {
         fn commands(&self, visit: &mut dyn FnMut(&str)) {
@@ -111,6 +140,7 @@ mod tests {
             match path {
                 "/" => ["dev/", "proc/"].into_iter().for_each(visit),
                 "/dev" => ["scull0", "scull1", "null"].into_iter().for_each(visit),
+                "/tmp" => ["a b", "*", LONG].into_iter().for_each(visit),
                 _ => {}
             }
         }
@@ -138,6 +168,22 @@ mod tests {
         assert_eq!(completed("cat > /dev/nu"), ("ll ".to_string(), 1));
         assert_eq!(completed("cat d"), ("ev/".to_string(), 1));
         assert_eq!(completed("cat /nosuch/x"), (String::new(), 0));
+    }
+
+    #[test]
+    fn names_come_whole_and_as_they_have_to_be_typed() {
+        assert_eq!(completed("cat /tmp/l"), ([&LONG[1..], " "].concat(), 1));
+        assert_eq!(completed("cat /tmp/a"), ("\\ b ".to_string(), 1));
+        assert_eq!(completed(r"cat /tmp/a\ "), ("b ".to_string(), 1));
+        assert_eq!(completed("cat '/tmp/a '"), ("b ".to_string(), 1));
+        assert_eq!(completed(r"cat /tmp/\*"), (" ".to_string(), 1));
+    }
+
+    #[test]
+    fn nothing_is_completed_in_open_quotes_or_behind_what_cannot_run() {
+        for line in ["cat '/d", "cat \"/d", "cat * /d", "(ca", "cat /d\\"] {
+            assert_eq!(completed(line), (String::new(), 0), "{line}");
+        }
     }
 
     #[test]

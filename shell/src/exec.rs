@@ -108,7 +108,8 @@ fn prepare<E: Env>(env: &mut E, text: &str, last: Status, words: &mut Words) -> 
 /// Opens the file of one redirection in place of a standard stream.
 fn redirect<E: Env>(env: &mut E, op: Op, raw: &str, last: Status) -> Result<(), Status> {
     let mut path = Text::<MAX_PATH>::new();
-    expand(raw, last, &mut path).map_err(|Full| too_long(env))?;
+    let too_long = Failure::Usage("file name too long");
+    expand(raw, last, &mut path).map_err(|Full| complain(env, &too_long, Status::FAILED))?;
     let write = OpenFlags::WRITE | OpenFlags::CREATE;
     let (stream, flags) = match op {
         Op::Input => (Stream::Input, OpenFlags::READ),
@@ -174,6 +175,9 @@ mod tests {
         let bad = world.run("echo a; echo b |");
         assert_eq!((bad.out.as_str(), bad.status), ("", 2));
         assert_eq!(bad.err, "sh: syntax error: unexpected end of line\n");
+        let bad = world.run("echo a; echo b > /f; for i in a; do echo $i; done");
+        assert_eq!((bad.out.as_str(), bad.status, world.exists("/f")), ("", 2, false));
+        assert_eq!(bad.err, "sh: syntax error: for is not supported; quoted, it means itself\n");
     }
 
     #[test]
@@ -186,6 +190,12 @@ mod tests {
         world.run("nosuch 2> /e; nosuch > /o 2>&1");
         assert_eq!(world.get("/e"), "sh: nosuch: command not found\n");
         assert_eq!(world.get("/o"), "sh: nosuch: command not found\n");
+    }
+
+    #[test]
+    fn a_file_name_that_is_too_long_is_refused() {
+        let ran = World::new().run(&std::format!("echo a > /{}", "n".repeat(300)));
+        assert_eq!((ran.err.as_str(), ran.status), ("sh: file name too long\n", 1));
     }
 
     #[test]

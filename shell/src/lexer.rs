@@ -33,25 +33,22 @@ pub enum Op {
     ErrorToOutput,
 }
 
-/// Operators with their text; one that starts like another comes first when it is longer.
-const OPERATORS: [(&str, Op); 11] = [
-    ("2>&1", Op::ErrorToOutput),
-    ("2>>", Op::ErrorAppend),
-    ("2>", Op::Error),
-    (";", Op::Then),
-    ("&&", Op::And),
-    ("&", Op::Background),
-    ("||", Op::Or),
-    ("|", Op::Pipe),
-    ("<", Op::Input),
-    (">>", Op::Append),
-    (">", Op::Output),
-];
-
 impl Op {
     /// The operator as it is typed.
-    pub fn text(self) -> &'static str {
-        OPERATORS.iter().find(|(_, op)| *op == self).map_or("", |(text, _)| text)
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Then => ";",
+            Self::Background => "&",
+            Self::And => "&&",
+            Self::Or => "||",
+            Self::Pipe => "|",
+            Self::Input => "<",
+            Self::Output => ">",
+            Self::Append => ">>",
+            Self::Error => "2>",
+            Self::ErrorAppend => "2>>",
+            Self::ErrorToOutput => "2>&1",
+        }
     }
 
     /// Whether a file name follows.
@@ -69,6 +66,10 @@ pub enum SyntaxError {
     Unexpected(Op),
     /// The line ends where a command or a file name should stand.
     UnexpectedEnd,
+    /// A backslash at the end asks for a line more.
+    Continued,
+    /// Other shells do something about this; here it would be taken literally, which is not what was meant.
+    Unsupported(&'static str),
 }
 
 impl fmt::Display for SyntaxError {
@@ -77,6 +78,8 @@ impl fmt::Display for SyntaxError {
             Self::Unterminated(quote) => write!(f, "syntax error: unterminated {quote}"),
             Self::Unexpected(op) => write!(f, "syntax error near '{}'", op.text()),
             Self::UnexpectedEnd => f.write_str("syntax error: unexpected end of line"),
+            Self::Continued => f.write_str("syntax error: a line cannot be continued by a backslash"),
+            Self::Unsupported(what) => write!(f, "syntax error: {what} is not supported; quoted, it means itself"),
         }
     }
 }
@@ -120,30 +123,118 @@ impl<'a> Iterator for Lexer<'a> {
             self.at = self.line.len();
             return None;
         }
-        let (len, token) = match OPERATORS.iter().find(|(text, _)| rest.starts_with(text)) {
-            Some((text, op)) => (text.len(), Token::Op(*op)),
-            None => match word_len(rest.as_bytes()) {
-                Ok(len) => (len, Token::Word(&rest[..len])),
-                Err(error) => return Some(Err(self.fail(error))),
-            },
+        let found = match operator(rest) {
+            Some(found) => found.map(|(len, op)| (len, Token::Op(op))),
+            None => word_len(rest.as_bytes()).map(|len| (len, Token::Word(&rest[..len]))),
+        };
+        let (len, token) = match found {
+            Ok(found) => found,
+            Err(error) => return Some(Err(self.fail(error))),
         };
         self.at = start + len;
         Some(Ok((start..self.at, token)))
     }
 }
 
-/// Bytes of the word that `bytes` start with.
-fn word_len(bytes: &[u8]) -> Result<usize, SyntaxError> {
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b' ' | b'\t' | b';' | b'&' | b'|' | b'<' | b'>' => break,
-            b'\\' => at += 2,
-            b'\'' | b'"' => at = quote_end(bytes, at)?,
-            _ => at += 1,
+/// The operator that `rest` starts with, and its bytes.
+fn operator(rest: &str) -> Option<Result<(usize, Op), SyntaxError>> {
+    let arrow = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    if arrow.starts_with(['<', '>']) {
+        let number = &rest[..rest.len() - arrow.len()];
+        return Some(redirection(number, arrow).map(|(len, op)| (number.len() + len, op)));
+    }
+    for unsupported in ["&>", "|&", ";;"] {
+        if rest.starts_with(unsupported) {
+            return Some(Err(SyntaxError::Unsupported(unsupported)));
         }
     }
-    Ok(at.min(bytes.len()))
+    let control = [Op::And, Op::Or, Op::Then, Op::Background, Op::Pipe];
+    let op = control.into_iter().find(|op| rest.starts_with(op.text()))?;
+    Some(Ok((op.text().len(), op)))
+}
+
+/// The redirection that `arrow` starts with, of the stream with this number, and its bytes without the number.
+fn redirection(number: &str, arrow: &str) -> Result<(usize, Op), SyntaxError> {
+    for unsupported in ["<<", "<>", "<&", ">|"] {
+        if arrow.starts_with(unsupported) {
+            return Err(SyntaxError::Unsupported(unsupported));
+        }
+    }
+    if let Some(target) = arrow.strip_prefix(">&") {
+        let ends = target.strip_prefix('1').is_some_and(|rest| rest.is_empty() || rest.starts_with(is_delimiter));
+        return if number == "2" && ends { Ok((3, Op::ErrorToOutput)) } else { Err(SyntaxError::Unsupported(">&")) };
+    }
+    match (number, arrow.starts_with('>'), arrow.starts_with(">>")) {
+        ("" | "1", true, true) => Ok((2, Op::Append)),
+        ("" | "1", true, false) => Ok((1, Op::Output)),
+        ("2", true, true) => Ok((2, Op::ErrorAppend)),
+        ("2", true, false) => Ok((1, Op::Error)),
+        ("" | "0", false, _) => Ok((1, Op::Input)),
+        _ => Err(SyntaxError::Unsupported("a stream number but 0<, 1> and 2>")),
+    }
+}
+
+/// Whether a word ends before `c`.
+fn is_delimiter(c: char) -> bool {
+    matches!(c, ' ' | '\t' | ';' | '&' | '|' | '<' | '>')
+}
+
+/// Bytes of the word that `bytes` start with. What other shells would replace in it is refused.
+fn word_len(bytes: &[u8]) -> Result<usize, SyntaxError> {
+    use SyntaxError::Unsupported;
+    let mut at = 0;
+    let (mut bracket, mut brace, mut is_list) = (None, false, false);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            _ if is_delimiter(char::from(byte)) => break,
+            b'\\' if at + 1 == bytes.len() => return Err(SyntaxError::Continued),
+            b'\\' => at += 1,
+            b'\'' | b'"' => at = quote_end(bytes, at)? - 1,
+            b'$' if bytes.get(at + 1) == Some(&b'?') => at += 1,
+            b'$' => dollar(&bytes[at + 1..], Context::Bare)?,
+            b'`' => return Err(Unsupported("`command`")),
+            b'(' | b')' => return Err(Unsupported("( )")),
+            b'*' => return Err(Unsupported("*")),
+            b'?' => return Err(Unsupported("?")),
+            b'~' if at == 0 || bytes[at - 1] == b'=' => return Err(Unsupported("~")),
+            b'[' if bracket.is_none() => bracket = Some(at),
+            b']' if bracket.is_some_and(|open| at > open + 1) => return Err(Unsupported("[ ]")),
+            b'{' => (brace, is_list) = (true, false),
+            b',' => is_list = true,
+            b'.' if bytes[..at].ends_with(b".") => is_list = true,
+            b'}' if brace && is_list => return Err(Unsupported("{a,b}")),
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(at)
+}
+
+/// Where a `$` stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Context {
+    Bare,
+    /// Between double quotes.
+    Quoted,
+}
+
+/// Refuses what `$` and the bytes behind it stand for in other shells. `$?` is known here, and a `$` before anything
+/// else is one.
+fn dollar(behind: &[u8], context: Context) -> Result<(), SyntaxError> {
+    Err(SyntaxError::Unsupported(match (behind.first(), context) {
+        (Some(b'a'..=b'z' | b'A'..=b'Z' | b'_'), _) => "$X",
+        (Some(b'0'..=b'9'), _) => "$1",
+        (Some(b'{'), _) => "${X}",
+        (Some(b'('), _) => "$(command)",
+        (Some(b'@'), _) => "$@",
+        (Some(b'*'), _) => "$*",
+        (Some(b'#'), _) => "$#",
+        (Some(b'$'), _) => "$$",
+        (Some(b'!'), _) => "$!",
+        (Some(b'-'), _) => "$-",
+        (Some(b'\'' | b'"'), Context::Bare) => "a $ before a quote",
+        _ => return Ok(()),
+    }))
 }
 
 /// The byte after the quote that is opened at byte `open`.
@@ -153,7 +244,13 @@ fn quote_end(bytes: &[u8], open: usize) -> Result<usize, SyntaxError> {
     while let Some(&byte) = bytes.get(at) {
         at += match byte {
             byte if byte == quote => return Ok(at + 1),
-            b'\\' if quote == b'"' => 2,
+            _ if quote == b'\'' => 1,
+            b'\\' => 2,
+            b'`' => return Err(SyntaxError::Unsupported("`command`")),
+            b'$' => {
+                dollar(&bytes[at + 1..], Context::Quoted)?;
+                1
+            }
             _ => 1,
         };
     }
@@ -193,6 +290,9 @@ mod tests {
         assert_eq!(tokens("a 2>b").unwrap(), [W("a"), O(Op::Error), W("b")]);
         assert_eq!(tokens("a 2>&1").unwrap(), [W("a"), O(Op::ErrorToOutput)]);
         assert_eq!(tokens("a2>b").unwrap(), [W("a2"), O(Op::Output), W("b")]);
+        assert_eq!(tokens("0<a 1>b 1>>c").unwrap().len(), 6);
+        assert_eq!(tokens("0<a 1>b 1>>c").unwrap()[2..4], [O(Op::Output), W("b")]);
+        assert_eq!(tokens("a 2>&1>b").unwrap(), [W("a"), O(Op::ErrorToOutput), O(Op::Output), W("b")]);
     }
 
     #[test]
@@ -202,7 +302,82 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_backslash_at_the_end_is_part_of_the_word() {
-        assert_eq!(tokens("a\\").unwrap(), [Token::Word("a\\")]);
+    fn a_line_that_goes_on_behind_its_end_is_refused() {
+        for line in ["a\\", "a \\", "echo \"a\" \\"] {
+            assert_eq!(tokens(line), Err(SyntaxError::Continued), "{line}");
+        }
+        assert!(tokens(r"a\\").is_ok());
+    }
+
+    #[test]
+    fn what_other_shells_replace_is_refused() {
+        let lines = [
+            ("echo *", "*"),
+            ("echo a*b", "*"),
+            ("echo ?", "?"),
+            ("echo [a]", "[ ]"),
+            ("echo a[^b-c]d", "[ ]"),
+            ("echo [\"a\"]", "[ ]"),
+            ("echo ~", "~"),
+            ("echo ~/a", "~"),
+            ("dd if=~/a", "~"),
+            ("echo {a,b}", "{a,b}"),
+            ("echo x{1..3}", "{a,b}"),
+            ("echo $X", "$X"),
+            ("echo a$_b", "$X"),
+            ("echo \"a $X\"", "$X"),
+            ("echo ${X}", "${X}"),
+            ("echo \"${X:-a b}\"", "${X}"),
+            ("echo $(true)", "$(command)"),
+            ("echo \"$(true)\"", "$(command)"),
+            ("echo $((1+1))", "$(command)"),
+            ("echo $1 b", "$1"),
+            ("echo $@", "$@"),
+            ("echo $*", "$*"),
+            ("echo $#", "$#"),
+            ("echo $$", "$$"),
+            ("echo $!", "$!"),
+            ("echo $-", "$-"),
+            ("echo $'a'", "a $ before a quote"),
+            ("echo `true`", "`command`"),
+            ("echo \"`true`\"", "`command`"),
+            ("(a; b)", "( )"),
+            ("f() { a; }", "( )"),
+            ("a <(b)", "( )"),
+            ("cat << end", "<<"),
+            ("cat <<- end", "<<"),
+            ("cat <<< a", "<<"),
+            ("cat <> f", "<>"),
+            ("cat <&3", "<&"),
+            ("cat 0<&-", "<&"),
+            ("echo >| f", ">|"),
+            ("echo a >&2", ">&"),
+            ("echo a 1>&2", ">&"),
+            ("echo a 2>&-", ">&"),
+            ("echo a 2>&12", ">&"),
+            ("echo a 2>& 1", ">&"),
+            ("echo a &> f", "&>"),
+            ("echo a &>> f", "&>"),
+            ("a |& b", "|&"),
+            ("a;;", ";;"),
+            ("echo a 3> f", "a stream number but 0<, 1> and 2>"),
+            ("echo a 3>> f", "a stream number but 0<, 1> and 2>"),
+            ("echo a 12> f", "a stream number but 0<, 1> and 2>"),
+            ("cat 3< f", "a stream number but 0<, 1> and 2>"),
+        ];
+        for (line, what) in lines {
+            assert_eq!(tokens(line), Err(SyntaxError::Unsupported(what)), "{line}");
+        }
+    }
+
+    #[test]
+    fn quoted_escaped_or_elsewhere_it_is_literal() {
+        for line in [
+            r#"'*?[a]~{a,b}$X${X}$(a)`a`(){}' "*?[a]~{a,b}(){}<<&>" \* \? \[a] \~ \$X \`a\` \( \) "\$X \`""#,
+            "a$ $ \"$\" \"a$\" $. $/ $? \"$?\" a~ [ ] [] a] {} { } a{b}c a,b a..b x=y 'a'~ {",
+            "2 3 a3>f 'x'>f echo! ! %1 @ ^ + 1>f # * $X (",
+        ] {
+            assert!(tokens(line).is_ok(), "{line}: {:?}", tokens(line));
+        }
     }
 }

@@ -32,24 +32,55 @@ pub enum Mode {
     Background,
 }
 
+/// Words that begin or end what this shell does not have, where a command could stand.
+const RESERVED: [&str; 19] = [
+    "!", "[[", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "select", "then",
+    "until", "while", "{", "}",
+];
+
 /// Checks the grammar of `line`. An empty line is in order.
 pub fn check(line: &str) -> Result<(), SyntaxError> {
     let mut before = None;
+    let mut has_name = false;
     for item in Lexer::new(line) {
         let (_, token) = item?;
-        if let Token::Op(op) = token {
-            let needs_command = matches!(op, Op::Then | Op::Background | Op::And | Op::Or | Op::Pipe);
-            let at_start = !matches!(before, Some(Token::Word(_) | Token::Op(Op::ErrorToOutput)));
-            let after_file_op = matches!(before, Some(Token::Op(op)) if op.takes_file());
-            if after_file_op || (needs_command && at_start) {
-                return Err(SyntaxError::Unexpected(op));
+        let after_file_op = matches!(before, Some(Token::Op(op)) if op.takes_file());
+        match token {
+            Token::Op(op) => {
+                let needs_command = matches!(op, Op::Then | Op::Background | Op::And | Op::Or | Op::Pipe);
+                let at_start = !matches!(before, Some(Token::Word(_) | Token::Op(Op::ErrorToOutput)));
+                if after_file_op || (needs_command && at_start) {
+                    return Err(SyntaxError::Unexpected(op));
+                }
+                has_name &= !needs_command;
             }
+            Token::Word(word) if !has_name && !after_file_op => {
+                check_name(word)?;
+                has_name = true;
+            }
+            Token::Word(_) => {}
         }
         before = Some(token);
     }
     match before {
         None | Some(Token::Word(_) | Token::Op(Op::Then | Op::Background | Op::ErrorToOutput)) => Ok(()),
         Some(Token::Op(_)) => Err(SyntaxError::UnexpectedEnd),
+    }
+}
+
+/// Refuses a word that is no command's name in other shells.
+fn check_name(word: &str) -> Result<(), SyntaxError> {
+    if let Some(reserved) = RESERVED.into_iter().find(|reserved| *reserved == word) {
+        return Err(SyntaxError::Unsupported(reserved));
+    }
+    let name = word.split_once('=').map(|(name, _)| name.strip_suffix('+').unwrap_or(name));
+    let is_variable = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match name {
+        Some(name) if !name.is_empty() && is_variable(name) => Err(SyntaxError::Unsupported("X=value")),
+        _ => Ok(()),
     }
 }
 
@@ -144,6 +175,35 @@ mod tests {
     #[test]
     fn good_lines_pass() {
         for line in ["", "  # c", "a;", "a &", "> f", "a 2>&1 | b", "a < b > c", "a;b;", "a 2>&1;b"] {
+            assert_eq!(check(line), Ok(()), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_shells_are_refused_where_commands_stand() {
+        for (line, what) in [
+            ("for i in a; do echo; done", "for"),
+            ("while true; do true; done", "while"),
+            ("if true; then true; fi", "if"),
+            ("case a in a) true; esac", "case"),
+            ("{ a; }", "{"),
+            ("a; }", "}"),
+            ("a && ! b", "!"),
+            ("a | done", "done"),
+            ("> f if", "if"),
+            ("[[ a ]]", "[["),
+            ("function f", "function"),
+            ("X=1", "X=value"),
+            ("a; _x2=1 b", "X=value"),
+            ("X+=1", "X=value"),
+            ("X='a b' c", "X=value"),
+            ("2>&1 X= c", "X=value"),
+        ] {
+            assert_eq!(check(line), Err(SyntaxError::Unsupported(what)), "{line}");
+        }
+        for line in
+            ["echo if", "'if'", "\\if", "ifx", "> if", "a X=1", "=a", "1x=2", "a-b=c", "'X'=1", "echo ! { }", "time if"]
+        {
             assert_eq!(check(line), Ok(()), "{line}");
         }
     }

@@ -88,8 +88,8 @@ impl<'a> Args<'a> {
 
 /// Appends to `out` what the word typed as `raw` means.
 ///
-/// Single quotes keep everything, double quotes all but `$?` and a backslash before `"`, `\` or `$`; elsewhere a
-/// backslash keeps the next character. Nothing is expanded but `$?`.
+/// Single quotes keep everything, double quotes all but `$?` and a backslash before `"`, `\`, `$` or a backquote;
+/// elsewhere a backslash keeps the next character. Nothing is expanded but `$?`: the lexer refuses what else could be.
 pub fn expand<const N: usize>(raw: &str, last: Status, out: &mut Text<N>) -> Result<(), Full> {
     let mut rest = raw.chars();
     let mut quote = None;
@@ -98,7 +98,7 @@ pub fn expand<const N: usize>(raw: &str, last: Status, out: &mut Text<N>) -> Res
             ('\'' | '"', None) => quote = Some(c),
             (c, Some(open)) if c == open => quote = None,
             ('\\', None) => push_char(rest.next().unwrap_or('\\'), out)?,
-            ('\\', Some('"')) if rest.as_str().starts_with(['"', '\\', '$']) => {
+            ('\\', Some('"')) if rest.as_str().starts_with(['"', '\\', '$', '`']) => {
                 push_char(rest.next().unwrap_or('\\'), out)?;
             }
             ('$', None | Some('"')) if rest.as_str().starts_with('?') => {
@@ -135,6 +135,7 @@ mod tests {
         assert_eq!(word(r#""a\"b\\c\nd'""#), r#"a"b\c\nd'"#);
         assert_eq!(word(r"\a\ \\\'"), r"a \'");
         assert_eq!(word("''"), "");
+        assert_eq!(word(r#""\`\$X""#), "`$X");
     }
 
     #[test]

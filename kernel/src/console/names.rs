@@ -20,9 +20,9 @@ impl Names for KernelNames {
     fn entries(&self, path: &str, visit: &mut dyn FnMut(&str)) {
         let Ok(entries) = fs::readdir(path) else { return };
         for entry in entries.iter() {
-            let mut shown = Text::<65>::new();
+            let mut shown = Text::<256>::new();
             let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
-            // A name too long for the field is none that a user types.
+            // No path is longer.
             if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
                 visit(shown.as_str());
             }
