@@ -187,6 +187,10 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
         .unwrap_or(Err(Errno::EAGAIN))
     }
 
+    fn is_storage(&self) -> bool {
+        true
+    }
+
     fn size(&self, minor: Minor) -> Result<u64, Errno> {
         self.with_device(minor, |device| device.size())
     }

@@ -43,6 +43,11 @@ pub trait CharDriver: Sync {
         false
     }
 
+    /// Whether a device keeps what is written to it, to be read back.
+    fn is_storage(&self) -> bool {
+        false
+    }
+
     /// Where a seek from `position` leads.
     fn llseek(&self, minor: Minor, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
         seek(self.size(minor)?, position, offset, whence)

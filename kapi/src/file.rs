@@ -30,6 +30,16 @@ impl OpenFlags {
     }
 }
 
+/// Which file it is, of those that keep what is written: two names or open files with the same one are the same file.
+/// It is no other file's as long as a name or an open file leads to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileId {
+    /// The device, or the file system's number.
+    pub device: u32,
+    /// The file's number there.
+    pub inode: u64,
+}
+
 /// From where [`seek`] counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whence {

@@ -15,7 +15,7 @@ pub mod kernel;
 
 pub use chrdev::{CharDriver, Minor, Module, Param, ParamSpec};
 pub use errno::Errno;
-pub use file::{IoBuf, OpenFlags, Whence, seek};
+pub use file::{FileId, IoBuf, OpenFlags, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use kapi::{Errno, OpenFlags, Whence};
+use kapi::{Errno, FileId, OpenFlags, Whence};
 
 /// How a command ended: 0 is success, the rest is failure. `$?` in the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +74,8 @@ pub struct Stat {
     pub kind: Kind,
     /// Bytes in it.
     pub size: u64,
+    /// Which file it is; `None` where nothing that is written can be read back.
+    pub id: Option<FileId>,
 }
 
 /// An open file. Dropping it closes it.
@@ -86,6 +88,9 @@ pub trait File {
 
     /// Moves the file's position and returns it. `ESPIPE` on a pipe.
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno>;
+
+    /// Which file it is; `None` where nothing that is written can be read back: a pipe, the console.
+    fn id(&self) -> Option<FileId>;
 }
 
 /// The system as one running command sees it.

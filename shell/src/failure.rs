@@ -18,6 +18,8 @@ pub enum Failure<'a> {
     Plain(Errno),
     /// Standard output took no more: `echo: write error: No space left on device`.
     Output(Errno),
+    /// The file of this name would be read while it grows: `cat: NAME: input file is output file`.
+    SameFile(&'a str),
     /// An argument makes no sense: `head: invalid number: 'x'`.
     Argument(&'static str, &'a str),
     /// Something else is wrong with how the command was called: `cmp: missing operand`.
@@ -29,7 +31,7 @@ impl Failure<'_> {
     pub const fn errno(&self) -> Option<Errno> {
         match self {
             Self::Named(_, errno) | Self::Plain(errno) | Self::Output(errno) => Some(*errno),
-            Self::Argument(..) | Self::Usage(_) => None,
+            Self::SameFile(_) | Self::Argument(..) | Self::Usage(_) => None,
         }
     }
 
@@ -57,6 +59,7 @@ impl fmt::Display for Failure<'_> {
             Self::Named(name, errno) => write!(f, "{name}: {errno}"),
             Self::Plain(errno) => write!(f, "{errno}"),
             Self::Output(errno) => write!(f, "write error: {errno}"),
+            Self::SameFile(name) => write!(f, "{name}: input file is output file"),
             Self::Argument(what, argument) => write!(f, "{what}: '{argument}'"),
             Self::Usage(what) => f.write_str(what),
         }

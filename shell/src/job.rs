@@ -4,7 +4,7 @@ use core::fmt;
 
 use kapi::{Errno, OpenFlags};
 
-use crate::env::{Env, Status, Stream};
+use crate::env::{Env, File, Status, Stream};
 use crate::failure::{Failure, Outcome};
 use crate::io::{self, Out};
 use crate::words::Args;
@@ -122,6 +122,26 @@ impl<'a, E: Env> Job<'a, E> {
         io::say(self.env, message);
     }
 
+    /// Refuses the open file `file` if standard output is the same one: a command that writes while it reads would read
+    /// what it wrote, and never come to the end.
+    pub fn refuse_output(&self, file: &E::File, path: &'a str) -> Result<(), Failure<'a>> {
+        let output = self.output().id();
+        if output.is_some() && output == file.id() { Err(Failure::SameFile(path)) } else { Ok(()) }
+    }
+
+    /// As [`for_each_input`](Self::for_each_input), for a command that writes while it reads: the file that is standard
+    /// output is refused.
+    pub fn for_each_copied_input(
+        &self,
+        operands: Args<'a>,
+        mut each: impl FnMut(&E::File, &'a str) -> Result<(), Failure<'a>>,
+    ) -> Outcome<'a> {
+        self.for_each_input(operands, |file, path| {
+            self.refuse_output(file, path)?;
+            each(file, path)
+        })
+    }
+
     /// Runs `each` with every file operand, or with standard input when there is none, `-` included. A file that
     /// cannot be opened or read is complained about, and the others still have their turn.
     pub fn for_each_input(
@@ -139,7 +159,7 @@ impl<'a, E: Env> Job<'a, E> {
                 _ => self.open(path).and_then(|file| each(&file, path)),
             };
             match result {
-                Err(failure @ Failure::Named(..)) if failure.silent().is_none() => {
+                Err(failure @ (Failure::Named(..) | Failure::SameFile(_))) if failure.silent().is_none() => {
                     status = self.complain(&failure, Status::FAILED);
                 }
                 other => other?,

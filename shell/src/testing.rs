@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 use std::{format, thread, vec};
 
-use kapi::{Errno, OpenFlags, Whence};
+use kapi::{Errno, FileId, OpenFlags, Whence};
 
 use crate::commands;
 use crate::env::{Env, File, Kind, Stat, Status, Stream};
@@ -235,11 +235,12 @@ impl Env for Process {
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
         match path {
-            "/" => Ok(Stat { kind: Kind::Directory, size: 0 }),
-            "/dev/null" => Ok(Stat { kind: Kind::Device { major: 1, minor: 3 }, size: 0 }),
+            "/" => Ok(Stat { kind: Kind::Directory, size: 0, id: None }),
+            "/dev/null" => Ok(Stat { kind: Kind::Device { major: 1, minor: 3 }, size: 0, id: None }),
             _ => {
-                let size = lock(lock(&self.world.files).get(path).ok_or(Errno::ENOENT)?).len() as u64;
-                Ok(Stat { kind: Kind::Regular, size })
+                let bytes = lock(&self.world.files).get(path).ok_or(Errno::ENOENT)?.clone();
+                let size = lock(&bytes).len() as u64;
+                Ok(Stat { kind: Kind::Regular, size, id: Some(id_of(&bytes)) })
             }
         }
     }
@@ -380,6 +381,13 @@ impl File for Handle {
         *position = kapi::seek(size, *position, offset, whence)?;
         Ok(*position)
     }
+
+    fn id(&self) -> Option<FileId> {
+        match &self.what {
+            What::Regular { bytes, .. } => Some(id_of(bytes)),
+            _ => None,
+        }
+    }
 }
 
 impl Drop for Handle {
@@ -390,6 +398,10 @@ impl Drop for Handle {
             _ => {}
         }
     }
+}
+
+fn id_of(bytes: &Bytes) -> FileId {
+    FileId { device: 1, inode: Arc::as_ptr(bytes).addr() as u64 }
 }
 
 fn pipe(world: &World) -> (Handle, Handle) {

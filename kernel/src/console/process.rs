@@ -60,7 +60,7 @@ impl Env for Process {
             fs::Kind::File | fs::Kind::Pipe => Kind::Regular,
             fs::Kind::Device { major, minor } => Kind::Device { major, minor },
         };
-        Ok(Stat { kind, size: stat.size })
+        Ok(Stat { kind, size: stat.size, id: stat.id })
     }
 
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {

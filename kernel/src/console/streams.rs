@@ -1,6 +1,6 @@
 //! A command's standard streams and open files: files, pipes, the console.
 
-use kapi::{Errno, IoBuf, Whence};
+use kapi::{Errno, FileId, IoBuf, Whence};
 use shell::File;
 
 use super::tty;
@@ -84,6 +84,13 @@ impl File for Handle {
         match self {
             Self::Console | Self::Empty => Err(Errno::ESPIPE),
             Self::File(file) => file.with(|file| file.llseek(offset, whence)),
+        }
+    }
+
+    fn id(&self) -> Option<FileId> {
+        match self {
+            Self::Console | Self::Empty => None,
+            Self::File(file) => file.with(OpenFile::stat).ok()?.id,
         }
     }
 }

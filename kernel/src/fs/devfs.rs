@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use kapi::{Errno, FileId, IoBuf, OpenFlags, Whence};
 use mm::{GfpFlags, Pfn};
 
 use super::filesystem::{File, FileSystem, share};
@@ -50,8 +50,11 @@ impl FileSystem for DevFs {
 }
 
 /// What is known of a device. The size is left out: asking some devices for it waits for their users.
-const fn stat_of(device: Device) -> Stat {
-    Stat { kind: Kind::Device { major: device.major, minor: device.minor.0 }, size: 0 }
+fn stat_of(device: Device) -> Stat {
+    let (major, minor) = (device.major, device.minor.0);
+    let number = u32::from(major) << 16 | u32::from(minor);
+    let id = device.driver.is_storage().then_some(FileId { device: number, inode: 0 });
+    Stat { kind: Kind::Device { major, minor }, size: 0, id }
 }
 
 /// An open device.

@@ -1,6 +1,6 @@
 //! What a name in the tree of files stands for, in words of all file systems.
 
-use kapi::Errno;
+use kapi::{Errno, FileId};
 use mm::GfpFlags;
 
 use crate::mm::KString;
@@ -30,15 +30,17 @@ pub struct Stat {
     pub kind: Kind,
     /// Bytes in it; 0 for a directory, and where that is known only once it is open.
     pub size: u64,
+    /// Which file it is; `None` where nothing that is written can be read back.
+    pub id: Option<FileId>,
 }
 
 impl Stat {
     /// A directory.
-    pub const DIRECTORY: Self = Self { kind: Kind::Directory, size: 0 };
+    pub const DIRECTORY: Self = Self { kind: Kind::Directory, size: 0, id: None };
 
     /// A file of `size` bytes.
     pub const fn file(size: u64) -> Self {
-        Self { kind: Kind::File, size }
+        Self { kind: Kind::File, size, id: None }
     }
 }
 

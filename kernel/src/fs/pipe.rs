@@ -90,7 +90,7 @@ impl Pipe {
     }
 }
 
-const STAT: Stat = Stat { kind: Kind::Pipe, size: 0 };
+const STAT: Stat = Stat { kind: Kind::Pipe, size: 0, id: None };
 
 /// The end that reads.
 struct ReadEnd(Arc<Pipe>);

@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use kapi::{Errno, IoBuf, OpenFlags};
+use kapi::{Errno, FileId, IoBuf, OpenFlags};
 use mm::GfpFlags;
 
 use super::filesystem::{File, FileSystem, share};
@@ -19,6 +19,9 @@ use crate::sched::Mutex;
 
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
+
+/// The file system's number: that of no character device.
+const DEVICE: u32 = 0;
 
 /// Pages that all files hold.
 static USED: AtomicUsize = AtomicUsize::new(0);
@@ -137,8 +140,10 @@ fn admit_page() -> Result<(), Errno> {
 }
 
 impl File for Inode {
+    /// Its number is where it lies in memory.
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(Stat::file(self.content.lock()?.size()))
+        let id = FileId { device: DEVICE, inode: core::ptr::from_ref(self).addr() as u64 };
+        Ok(Stat { id: Some(id), ..Stat::file(self.content.lock()?.size()) })
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {

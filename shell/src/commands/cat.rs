@@ -1,13 +1,13 @@
 //! `cat` and `cp`: copy bytes, a page at a time.
 
-use crate::env::{Env, Status};
+use crate::env::{Env, File, Status};
 use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
 use crate::job::Job;
 
 /// `cat [FILE...]`
 pub fn cat<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    job.for_each_input(job.args, |file, path| copy(job, file, path, job.output(), None))
+    job.for_each_copied_input(job.args, |file, path| copy(job, file, path, job.output(), None))
 }
 
 /// `cp FROM TO`
@@ -16,6 +16,10 @@ pub fn cp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         return Err(Failure::Usage("needs the name of a file and the name of its copy"));
     };
     let source = job.open(from)?;
+    // Looked at before the target is emptied.
+    if source.id().is_some() && source.id() == job.env.stat(to).ok().and_then(|stat| stat.id) {
+        return Err(Failure::SameFile(from));
+    }
     let target = job.create(to)?;
     copy(job, &source, from, &target, Some(to)).map(|()| Status::OK)
 }
@@ -79,6 +83,67 @@ mod tests {
         assert_eq!((ran.err.as_str(), ran.status), ("cat: write error: No space left on device\n", 1));
         let ran = world.run("cp /a /dev/full");
         assert_eq!((ran.err.as_str(), ran.status), ("cp: /dev/full: No space left on device\n", 1));
+    }
+
+    #[test]
+    fn a_file_is_not_copied_onto_itself() {
+        let world = World::new();
+        let refused = |line: &str, name: &str, left: &str| {
+            world.put("/f", "text\n");
+            let ran = world.run(line);
+            let command = line.split(' ').next().unwrap();
+            assert_eq!(ran.err, std::format!("{command}: {name}: input file is output file\n"), "{line}");
+            assert_eq!((world.get("/f").as_str(), ran.status % 2), (left, i32::from(command != "grep")), "{line}");
+        };
+        refused("cat /f >> /f", "/f", "text\n");
+        refused("cat < /f >> /f", "-", "text\n");
+        refused("cat - < /f >> /f", "-", "text\n");
+        // The shell has emptied these before the command sees them.
+        refused("cat /f > /f", "/f", "");
+        refused("cat < /f > /f", "-", "");
+        refused("cp /f /f", "/f", "text\n");
+        refused("head /f >> /f", "/f", "text\n");
+        refused("tail /f >> /f", "/f", "text\n");
+        refused("tail -n +1 < /f >> /f", "-", "text\n");
+        refused("uniq /f >> /f", "/f", "text\n");
+        refused("hexdump /f >> /f", "/f", "text\n");
+        refused("grep x /f >> /f", "/f", "text\n");
+        refused("dd if=/f of=/f", "/f", "text\n");
+        refused("dd if=/f of=/f conv=notrunc seek=1", "/f", "text\n");
+        refused("dd if=/f of=/f seek=1", "/f", "text\n");
+        refused("dd < /f >> /f", "standard input", "text\n");
+        refused("dd if=/f >> /f count=1", "/f", "text\n");
+        refused("dd of=/f < /f", "standard input", "text\n");
+    }
+
+    #[test]
+    fn other_files_still_have_their_turn() {
+        let world = World::new();
+        world.put("/f", "F");
+        world.put("/g", "G");
+        let ran = world.run("cat /g /f /g >> /f");
+        assert_eq!((ran.err.as_str(), ran.status), ("cat: /f: input file is output file\n", 1));
+        assert_eq!(world.get("/f"), "FGG");
+        let ran = world.run("cat /f /f > /f");
+        assert_eq!(ran.err, "cat: /f: input file is output file\ncat: /f: input file is output file\n");
+    }
+
+    #[test]
+    fn what_ends_may_read_and_write_one_file() {
+        let world = World::new();
+        let left = |line: &str| {
+            world.put("/f", "b\na\n");
+            assert_eq!(world.run(line).err, "", "{line}");
+            world.get("/f")
+        };
+        assert_eq!(left("sort /f >> /f"), "b\na\na\nb\n");
+        assert_eq!(left("sort /f > /f"), "");
+        assert_eq!(left("wc -l < /f >> /f"), "b\na\n2\n");
+        assert_eq!(left("grep -c a /f >> /f"), "b\na\n1\n");
+        assert_eq!(left("dd if=/f of=/f bs=2 skip=1 conv=notrunc status=none"), "a\na\n");
+        assert_eq!(left("dd if=/f of=/f bs=2 seek=2 count=2 conv=notrunc status=none"), "b\na\nb\na\n");
+        assert_eq!(world.run("cat < /dev/null > /dev/null").status, 0);
+        assert_eq!(world.run("head -c 5 < /dev/zero > /dev/zero").status, 0);
     }
 
     #[test]

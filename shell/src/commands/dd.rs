@@ -16,6 +16,9 @@ pub const ABOUT: &str = "copies a file in blocks of bs bytes";
 /// Largest block, in bytes.
 const MAX_BLOCK: u64 = 16 << 20;
 
+/// What messages call an input without a name.
+const STANDARD_INPUT: &str = "standard input";
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Report {
     None,
@@ -56,7 +59,23 @@ impl<'a> Plan<'a> {
         if plan.block == 0 || plan.block > MAX_BLOCK {
             return Err(Failure::Usage("bs is 1 byte to 16M"));
         }
+        offset(plan.skip, plan.block).and(offset(plan.seek, plan.block))?;
         Ok(plan)
+    }
+
+    /// Refuses to copy a file onto itself, before that empties it, unless it is sure to end: in place, by a count or
+    /// towards the start.
+    fn refuse_same_file<E: Env>(&self, job: &Job<'a, E>, input: &E::File) -> Result<(), Failure<'a>> {
+        let output = match self.output {
+            Some(path) => job.env.stat(path).ok().and_then(|stat| stat.id),
+            None => job.output().id(),
+        };
+        let ends = self.count.is_some() || self.seek <= self.skip;
+        let in_place = self.output.is_some() && !self.output_flags().contains(OpenFlags::TRUNCATE) && ends;
+        if output.is_none() || output != input.id() || in_place {
+            return Ok(());
+        }
+        Err(Failure::SameFile(self.input.unwrap_or(STANDARD_INPUT)))
     }
 
     /// How the output is opened: not write-only where what it holds must stay, since some devices are emptied by that.
@@ -102,6 +121,7 @@ struct Copy<'j, 'a, E: Env> {
 pub fn dd<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let plan = Plan::parse(job)?;
     let input = plan.input.map(|path| job.open(path)).transpose()?;
+    plan.refuse_same_file(job, input.as_ref().unwrap_or(job.input()))?;
     let output = plan
         .output
         .map(|path| job.env.open(path, plan.output_flags()).map_err(|errno| Failure::Named(path, errno)))
@@ -153,7 +173,7 @@ impl<'a, E: Env> Copy<'_, 'a, E> {
     }
 
     fn read(&self, block: &mut [u8]) -> Result<usize, Failure<'a>> {
-        let name = self.plan.input.unwrap_or("standard input");
+        let name = self.plan.input.unwrap_or(STANDARD_INPUT);
         self.job.read(self.input, block).map_err(|errno| Failure::Named(name, errno))
     }
 
@@ -223,7 +243,7 @@ impl<'a, E: Env> Copy<'_, 'a, E> {
 /// The bytes in `blocks`, as an offset to seek by.
 fn offset<'a>(blocks: u64, block: u64) -> Result<i64, Failure<'a>> {
     let bytes = blocks.checked_mul(block).and_then(|bytes| i64::try_from(bytes).ok());
-    bytes.ok_or(Failure::Plain(Errno::EINVAL))
+    bytes.ok_or(Failure::Usage("skip or seek is beyond the largest file"))
 }
 
 #[cfg(test)]
@@ -298,6 +318,9 @@ mod tests {
         for (line, reason) in [
             ("dd x=1", "dd: unrecognized operand: 'x=1'\n"),
             ("dd bs=0", "dd: bs is 1 byte to 16M\n"),
+            ("dd skip=9000000000G", "dd: skip or seek is beyond the largest file\n"),
+            ("dd of=/f seek=9000000000G bs=1", "dd: skip or seek is beyond the largest file\n"),
+            ("dd count=99999999999999999999", "dd: number too large: '99999999999999999999'\n"),
             ("dd count=-1", "dd: invalid number: '-1'\n"),
             ("dd if=/nosuch", "dd: /nosuch: No such file or directory\n"),
         ] {

@@ -61,6 +61,9 @@ impl Search<'_> {
     /// Searches one file and returns how many lines were wanted.
     fn file<'a, E: Env>(&self, job: &Job<'a, E>, file: &E::File, path: &'a str) -> Result<u64, Failure<'a>> {
         let named = |errno: Errno| Failure::Named(path, errno);
+        if !self.counts && !self.quiet {
+            job.refuse_output(file, path)?;
+        }
         let mut lines = Lines::<E>::new(file);
         let mut out = job.out();
         let (mut found, mut number) = (0, 0_u64);

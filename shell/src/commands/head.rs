@@ -29,7 +29,7 @@ pub fn head<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         }
     }
     let mut headings = super::tail::Headings::new(options.operands());
-    job.for_each_input(options.operands(), |file, path| {
+    job.for_each_copied_input(options.operands(), |file, path| {
         headings.print(job, path)?;
         copy_start(job, file, path, amount)
     })

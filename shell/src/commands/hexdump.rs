@@ -32,7 +32,7 @@ pub fn hexdump<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         }
     }
     let mut dump = Dump { out: job.out(), form, line: [0; LINE], len: 0, offset: 0, before: None, starred: false };
-    let status: Result<Status, Failure<'a>> = job.for_each_input(options.operands(), |file, path| {
+    let status: Result<Status, Failure<'a>> = job.for_each_copied_input(options.operands(), |file, path| {
         let mut chunk = [0; 512];
         while left > 0 {
             let want = left.min(chunk.len() as u64) as usize;

@@ -68,7 +68,7 @@ fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<
     let mut out = job.out();
     for name in names.iter() {
         let stat = match form {
-            Form::Names => Stat { kind: Kind::Regular, size: 0 },
+            Form::Names => Stat { kind: Kind::Regular, size: 0, id: None },
             Form::Long => match join(path, name).and_then(|path| job.env.stat(path.as_str())) {
                 Err(Errno::ENOENT) => continue, // removed since the directory was read
                 found => found.map_err(named)?,

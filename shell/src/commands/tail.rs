@@ -39,7 +39,7 @@ pub fn tail<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         };
     }
     let mut headings = Headings::new(options.operands());
-    job.for_each_input(options.operands(), |file, path| {
+    job.for_each_copied_input(options.operands(), |file, path| {
         headings.print(job, path)?;
         match part {
             Part::LastLines(_) | Part::LastBytes(_) => copy_end(job, file, path, part),

@@ -18,7 +18,7 @@ pub fn uniq<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if options.operands().len() > 1 {
         return Err(Failure::Usage("too many operands"));
     }
-    job.for_each_input(options.operands(), |file, path| {
+    job.for_each_copied_input(options.operands(), |file, path| {
         let named = |errno: Errno| Failure::Named(path, errno);
         let mut lines = Lines::<E>::new(file);
         let mut run = Run { line: Store::<E>::new(), length: 0, counts };
