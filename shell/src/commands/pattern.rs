@@ -11,6 +11,7 @@ mod program;
 mod set;
 mod states;
 mod step;
+mod symbol;
 mod syntax;
 
 use kapi::Errno;
@@ -20,6 +21,7 @@ use program::{MAX_STEPS, Program};
 use set::Set;
 use states::States;
 use step::{Action, Place, Step};
+use symbol::{Symbol, symbol_at};
 use syntax::Malformed;
 pub use syntax::{Case, Syntax};
 
@@ -28,37 +30,95 @@ pub struct Pattern<'p> {
     text: &'p str,
     case: Case,
     program: Program,
+    start: Start,
 }
 
-/// Characters of a line between two looks at whether to go on.
+/// Where a match can start: what saves the walk through most lines.
+enum Start {
+    /// Anywhere.
+    Anywhere,
+    /// At the start of the line only.
+    Line,
+    /// At these bytes, a bit each.
+    Bytes([u64; 4]),
+}
+
+/// Bytes of a line between two looks at whether to go on.
 const STRIDE: usize = 128;
 
 impl<'p> Pattern<'p> {
     /// The pattern that `text` describes.
     pub fn new(text: &'p str, syntax: Syntax, case: Case) -> Result<Self, Malformed> {
-        let mut pattern = Self { text, case, program: Program::new() };
+        let mut pattern = Self { text, case, program: Program::new(), start: Start::Anywhere };
         compile::compile(text, syntax, &mut pattern.program)?;
+        pattern.start = pattern.find_start();
         Ok(pattern)
     }
 
     /// Whether some part of `line` matches. Calls `go_on` now and then, and stops at its error.
     pub fn matches(&self, line: &[u8], mut go_on: impl FnMut() -> Result<(), Errno>) -> Result<bool, Errno> {
-        let mut run = Run { pattern: self, due: States::new(), reached: States::new() };
-        let mut before = None;
-        for (index, symbol) in symbols(line).map(Some).chain([None]).enumerate() {
-            if index % STRIDE == STRIDE - 1 {
+        let mut run = Run::new(self);
+        let (mut at, mut before, mut next_look) = (0, None, STRIDE);
+        loop {
+            if at >= next_look {
                 go_on()?;
+                next_look = at + STRIDE;
+            }
+            if run.due.is_empty() {
+                let Some(ahead) = self.next_start(&line[at..], at) else { return Ok(false) };
+                // A match that starts with a byte does not look at the one before.
+                before = if ahead > 0 { Some(Symbol::Stray) } else { before };
+                at += ahead;
             }
             run.due.add(0);
-            if run.spread(before, symbol) {
+            let next = symbol_at(line, at);
+            if run.spread(before, next.map(|(symbol, _)| symbol)) {
                 return Ok(true);
             }
-            if let Some(symbol) = symbol {
-                run.take(symbol);
-            }
-            before = symbol;
+            let Some((symbol, len)) = next else { return Ok(false) };
+            run.take(symbol);
+            before = Some(symbol);
+            at += len;
         }
-        Ok(false)
+    }
+
+    /// How many bytes before the next place in `rest`, which begins at byte `at` of the line, where a match can start.
+    fn next_start(&self, rest: &[u8], at: usize) -> Option<usize> {
+        match self.start {
+            Start::Anywhere => Some(0),
+            Start::Line => (at == 0).then_some(0),
+            Start::Bytes(bytes) => rest.iter().position(|byte| bytes[usize::from(*byte / 64)] >> (byte % 64) & 1 == 1),
+        }
+    }
+
+    /// Finds out where a match can start.
+    fn find_start(&self) -> Start {
+        if self.program.get(0).map(Step::action) == Some(Action::Assert(Place::LineStart)) {
+            return Start::Line;
+        }
+        let mut run = Run::new(self);
+        run.due.add(0);
+        let mut bytes = [0; 4];
+        if run.spread(None, None) || run.has_asserted {
+            return Start::Anywhere;
+        }
+        let mut next = 0;
+        while let Some(index) = run.reached.take(next) {
+            next = index + 1;
+            let Some(step) = self.program.get(index).filter(|step| step.takes()) else { continue };
+            let exact = match step.action() {
+                Action::Char(c) if self.case == Case::Exact => Some(c.encode_utf8(&mut [0; 4]).as_bytes()[0]),
+                _ => None,
+            };
+            let can_be = |byte: u8| match exact {
+                Some(first) => byte == first,
+                None => !byte.is_ascii() || self.fits(step, Symbol::Char(char::from(byte))),
+            };
+            for byte in (0..=u8::MAX).filter(|byte| can_be(*byte)) {
+                bytes[usize::from(byte / 64)] |= 1 << (byte % 64);
+            }
+        }
+        Start::Bytes(bytes)
     }
 
     /// Whether the character of `step` may be `symbol`.
@@ -87,21 +147,6 @@ fn folds(a: char, b: char) -> bool {
     if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(&b) } else { a.to_lowercase().eq(b.to_lowercase()) }
 }
 
-/// A character of a line.
-#[derive(Clone, Copy)]
-enum Symbol {
-    Char(char),
-    /// A byte that belongs to no character.
-    Stray,
-}
-
-fn symbols(line: &[u8]) -> impl Iterator<Item = Symbol> {
-    line.utf8_chunks().flat_map(|chunk| {
-        let stray = chunk.invalid().iter().map(|_| Symbol::Stray);
-        chunk.valid().chars().map(Symbol::Char).chain(stray)
-    })
-}
-
 /// A pattern on its way through a line.
 struct Run<'r, 'p> {
     pattern: &'r Pattern<'p>,
@@ -109,9 +154,16 @@ struct Run<'r, 'p> {
     due: States,
     /// Steps that wait for the next character.
     reached: States,
+    /// Whether it has ever looked at where in the line it is.
+    has_asserted: bool,
 }
 
-impl Run<'_, '_> {
+impl<'r, 'p> Run<'r, 'p> {
+    fn new(pattern: &'r Pattern<'p>) -> Self {
+        let states = || States::new(pattern.program.len());
+        Self { pattern, due: states(), reached: states(), has_asserted: false }
+    }
+
     /// Follows all ways from the steps that are due to those that wait for a character; whether one led to the end.
     fn spread(&mut self, before: Option<Symbol>, after: Option<Symbol>) -> bool {
         let mut next = 0;
@@ -133,10 +185,12 @@ impl Run<'_, '_> {
                     self.due.add(aim(steps));
                     next = next.min(aim(steps));
                 }
-                Action::Assert(place) if holds(place, before, after) => {
-                    self.due.add(behind);
+                Action::Assert(place) => {
+                    self.has_asserted = true;
+                    if holds(place, before, after) {
+                        self.due.add(behind);
+                    }
                 }
-                Action::Assert(_) => {}
                 _ if step.is_optional() => {
                     self.due.add(behind);
                 }

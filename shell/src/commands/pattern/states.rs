@@ -7,12 +7,14 @@ const WORD: usize = u64::BITS as usize;
 /// A set of places in a program, the one behind its last step included.
 pub struct States {
     words: [u64; MAX_STEPS / WORD + 1],
+    /// Words that the program needs.
+    used: usize,
 }
 
 impl States {
-    /// No steps.
-    pub const fn new() -> Self {
-        Self { words: [0; MAX_STEPS / WORD + 1] }
+    /// No steps, of a program of `steps`.
+    pub const fn new(steps: usize) -> Self {
+        Self { words: [0; MAX_STEPS / WORD + 1], used: steps / WORD + 1 }
     }
 
     /// Adds step `index`; whether it is new.
@@ -26,7 +28,7 @@ impl States {
     /// Takes the first step out that is `from` or comes later.
     pub fn take(&mut self, from: usize) -> Option<usize> {
         let mut mask = u64::MAX << (from % WORD);
-        for (number, word) in self.words.iter_mut().enumerate().skip(from / WORD) {
+        for (number, word) in self.words[..self.used].iter_mut().enumerate().skip(from / WORD) {
             let candidates = *word & mask;
             if candidates != 0 {
                 let bit = candidates.trailing_zeros() as usize;
@@ -36,5 +38,10 @@ impl States {
             mask = u64::MAX;
         }
         None
+    }
+
+    /// Whether there are no steps.
+    pub fn is_empty(&self) -> bool {
+        self.words[..self.used].iter().all(|word| *word == 0)
     }
 }
