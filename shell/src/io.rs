@@ -34,17 +34,47 @@ pub fn write_all<E: Env>(env: &E, file: &E::File, mut bytes: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Writes to standard error, ^C or not, in one piece; cut to what fits into a message. An error of this write is
-/// dropped: there is no other stream to report it on.
+/// Writes to standard error, ^C or not: in one piece what fits into half a kilobyte, and longer messages in several. An
+/// error of this write is dropped: there is no other stream to report it on.
 pub fn say<E: Env>(env: &E, message: fmt::Arguments<'_>) {
-    let mut text = Text::<512>::new();
-    if fmt::Write::write_fmt(&mut text, message).is_err() {
-        text.truncate(text.len().min(511));
-        let _ = text.push(b"\n");
+    let mut pieces = Pieces { env, text: Text::new() };
+    // Writing to it does not fail.
+    let _ = fmt::Write::write_fmt(&mut pieces, message);
+    pieces.send();
+}
+
+/// A message on its way to standard error.
+struct Pieces<'a, E: Env> {
+    env: &'a E,
+    text: Text<512>,
+}
+
+impl<E: Env> Pieces<'_, E> {
+    fn send(&mut self) {
+        let mut rest = self.text.as_bytes();
+        while let Ok(done @ 1..) = self.env.stream(Stream::Error).write(rest) {
+            rest = rest.get(done..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+        }
+        self.text.clear();
     }
-    let mut rest = text.as_bytes();
-    while let Ok(done @ 1..) = env.stream(Stream::Error).write(rest) {
-        rest = rest.get(done..).unwrap_or_default();
+}
+
+impl<E: Env> fmt::Write for Pieces<'_, E> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            if self.text.room() == 0 {
+                self.send();
+            }
+            let (now, later) = rest.split_at(rest.len().min(self.text.room()));
+            // There is room for it.
+            let _ = self.text.push(now);
+            rest = later;
+        }
+        Ok(())
     }
 }
 
@@ -259,6 +289,13 @@ mod tests {
         world.put("/long", &std::format!("a\n{long}\nb"));
         assert_eq!(world.run("grep x /long").out, std::format!("{long}\n"));
         assert_eq!(world.run("grep -c '' /long").out, "3\n");
+    }
+
+    #[test]
+    fn long_messages_come_whole() {
+        let name = ["/", &"n".repeat(900)].concat();
+        let err = World::new().run(&std::format!("cat {name}")).err;
+        assert_eq!(err, std::format!("cat: {name}: No such file or directory\n"));
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl<'a, E: Env> Job<'a, E> {
         Out::new(self.env, self.output())
     }
 
+    /// Refuses more than `most` arguments.
+    pub fn at_most(&self, most: usize) -> Result<(), Failure<'static>> {
+        if self.args.len() > most { Err(Failure::Usage("too many operands")) } else { Ok(()) }
+    }
+
     /// Opens `path` for reading.
     pub fn open(&self, path: &'a str) -> Result<E::File, Failure<'a>> {
         self.env.open(path, OpenFlags::READ).map_err(|errno| Failure::Named(path, errno))
@@ -166,5 +171,21 @@ impl<'a, E: Env> Job<'a, E> {
             }
         }
         Ok(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+
+    #[test]
+    fn arguments_that_would_be_ignored_are_refused() {
+        let world = World::new();
+        for line in ["sleep 1 2", "uptime now", "free -m 3", "lsmod scull", "help cat cp", "slabtop 3 4", "uniq /a /b"]
+        {
+            let ran = world.run(line);
+            let command = line.split(' ').next().unwrap_or_default();
+            assert_eq!((ran.err, ran.status), (std::format!("{command}: too many operands\n"), 1));
+        }
     }
 }

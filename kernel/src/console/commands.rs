@@ -70,15 +70,18 @@ pub fn power_off() -> ! {
     qemu::exit(ExitCode::Success)
 }
 
-fn poweroff<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
+fn poweroff<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     power_off()
 }
 
-fn reboot<'a, E: Env>(_: &Job<'a, E>) -> Outcome<'a> {
+fn reboot<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     debug::crash::reset()
 }
 
 fn dmesg<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     let mut bytes = [0; 1024];
     let mut position = 0;
     loop {
@@ -92,6 +95,7 @@ fn dmesg<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 }
 
 fn ps<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     let mut out = job.out();
     let mut result = writeln!(out, "   ID S     TICKS  STACK NAME");
     sched::threads(|thread| {
@@ -116,6 +120,9 @@ fn lspci<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut detail = Switch::Off;
     while options.take()?.is_some() {
         detail = Switch::On;
+    }
+    if !options.operands().is_empty() {
+        return Err(Failure::Usage("too many operands"));
     }
     let mut out = job.out();
     for function in pci::functions() {

@@ -55,6 +55,7 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if options::get().crash == Switch::Off {
         return Err(Failure::Usage("needs the kernel option crash=1"));
     }
+    job.at_most(1)?;
     let Some(name) = job.args.get(0) else {
         let mut out = job.out();
         for end in ENDS {

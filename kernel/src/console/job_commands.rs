@@ -12,6 +12,7 @@ pub const IN_SHELL: [&str; 3] = ["jobs", "kill", "wait"];
 
 /// `jobs`: one line a job; of those that have ended, once.
 pub fn jobs<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     let mut out = job.out();
     for number in JobNumber::known() {
         number.describe(|line| writeln!(out, "{line}")).transpose()?;

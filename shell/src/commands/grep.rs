@@ -145,15 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn four_hundred_stars_are_found_in_a_line_of_a_megabyte_or_interrupted() {
+    fn four_hundred_stars_are_found_in_a_long_line_or_interrupted() {
         let world = World::new();
         let stars = "a*".repeat(400);
         world.put("/f", &"a".repeat(1000));
         assert_eq!(world.run(&std::format!("grep -c '{stars}' /f")).out, "1\n");
         assert_eq!(world.run(&std::format!("grep -c '^{stars}b' /f")).out, "0\n");
-        world.put("/f", &"a".repeat(1 << 20));
+        world.put("/f", &"a".repeat(1 << 17));
         // After the reads, in the midst of the line.
-        world.interrupt_at_look(1050);
+        world.interrupt_at_look(140);
         let ran = world.run(&std::format!("grep -c '{stars}b' /f"));
         assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", "", 130));
     }

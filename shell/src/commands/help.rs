@@ -6,6 +6,7 @@ use crate::job::{Command, Job};
 
 /// `help [COMMAND]`
 pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(1)?;
     let mut out = job.out();
     if let Some(name) = job.args.get(0) {
         let command = job.commands.find(name).ok_or(Failure::Argument("no such command", name))?;

@@ -40,9 +40,9 @@ const LONG: &[(&str, &str)] = &[
 
 fn world() -> World {
     let world = World::new();
-    world.put("/lines", &(0..2000).map(|index| format!("{}\n", index * 7919 % 2000)).collect::<String>());
-    world.put("/same", &"same\n".repeat(2000));
-    world.put("/long", &"y".repeat(100_000));
+    world.put("/lines", &(0..1500).map(|index| format!("{}\n", index * 7919 % 1500)).collect::<String>());
+    world.put("/same", &"same\n".repeat(1500));
+    world.put("/long", &"y".repeat(30_000));
     world.put("/proc/meminfo", &"MemTotal: 1 kB\n".repeat(1000));
     world.put("/proc/modules", &"scull 128 2\n".repeat(1000));
     let caches: String = (0..300).map(|index| format!("cache-{index} 1 1 {index} 1 1 1\n")).collect();
@@ -74,9 +74,9 @@ fn commands_that_compute_are_ended_at_any_point() {
         world.interrupt_at_look(0);
         assert_eq!(world.run(line).status % 2, i32::from(line.starts_with("grep")), "{line}");
         let looks = world.looks();
-        for part in 1..=20 {
-            world.interrupt_at_look((looks * part / 20).max(1));
-            assert_eq!(world.run(line).status, 130, "{line}, look {} of {looks}", looks * part / 20);
+        for part in 1..=8 {
+            world.interrupt_at_look((looks * part / 8).max(1));
+            assert_eq!(world.run(line).status, 130, "{line}, look {} of {looks}", looks * part / 8);
         }
     }
 }
@@ -85,7 +85,7 @@ fn commands_that_compute_are_ended_at_any_point() {
 fn computing_looks_often_enough() {
     let world = world();
     // By lines compared, and by characters matched.
-    for (line, least) in [("sort /lines", 4000), ("sort -u /same", 6000), ("grep -c 'y*x' /long", 100_000 / 128)] {
+    for (line, least) in [("sort /lines", 3000), ("sort -u /same", 4500), ("grep -c 'y*x' /long", 30_000 / 128)] {
         world.interrupt_at_look(0);
         world.run(line);
         assert!(world.looks() >= least, "{line}: {}", world.looks());

@@ -61,6 +61,7 @@ impl Rank {
 
 /// `slabtop [LINES]`: reads the file once for each line printed, so that it needs no memory.
 pub fn slabtop<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(1)?;
     let count = job.args.get(0).map_or(Ok(10), number)?;
     let mut out = job.out();
     let (caches, slabs, kib) = sums(job).map_err(|errno| Failure::Named(SLABINFO, errno))?;

@@ -7,6 +7,7 @@ use crate::options::seconds;
 
 /// `sleep SECONDS`
 pub fn sleep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(1)?;
     let text = job.args.get(0).ok_or(Failure::Usage("missing operand"))?;
     job.env.sleep(seconds(text)?)?;
     Ok(Status::OK)
@@ -26,6 +27,7 @@ pub fn time<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 
 /// `uptime`
 pub fn uptime<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    job.at_most(0)?;
     let up = job.env.uptime().as_secs();
     let mut out = job.out();
     writeln!(out, "up {}:{:02}:{:02}", up / 3600, up / 60 % 60, up % 60)?;
