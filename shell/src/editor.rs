@@ -237,8 +237,10 @@ impl Editor {
     fn redraw(&self, screen: &mut impl Screen) {
         let room = WINDOW - self.prompt.len();
         let bytes = self.line.as_bytes();
-        let start = self.cursor.saturating_sub(room);
-        let end = bytes.len().min(start + room);
+        // Whole characters: half of one shows as something else.
+        let whole = |at: &usize| bytes.get(*at).is_none_or(|byte| is_start(*byte));
+        let start = (self.cursor.saturating_sub(room)..=self.cursor).find(whole).unwrap_or(self.cursor);
+        let end = (self.cursor..=bytes.len().min(start + room)).rev().find(whole).unwrap_or(self.cursor);
         screen.show(b"\r");
         screen.show(self.prompt.as_bytes());
         screen.show(&bytes[start..end]);

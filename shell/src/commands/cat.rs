@@ -4,15 +4,18 @@ use crate::env::{Env, File, Status};
 use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
 use crate::job::Job;
+use crate::options::Options;
+use crate::words::Args;
 
 /// `cat [FILE...]`
 pub fn cat<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    job.for_each_copied_input(job.args, |file, path| copy(job, file, path, job.output(), None))
+    job.for_each_copied_input(operands(job)?, |file, path| copy(job, file, path, job.output(), None))
 }
 
 /// `cp FROM TO`
 pub fn cp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    let (Some(from), Some(to), None) = (job.args.get(0), job.args.get(1), job.args.get(2)) else {
+    let names = operands(job)?;
+    let (Some(from), Some(to), None) = (names.get(0), names.get(1), names.get(2)) else {
         return Err(Failure::Usage("needs the name of a file and the name of its copy"));
     };
     let source = job.open(from)?;
@@ -22,6 +25,13 @@ pub fn cp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     }
     let target = job.create(to)?;
     copy(job, &source, from, &target, Some(to)).map(|()| Status::OK)
+}
+
+/// What is to be copied: there are no options.
+fn operands<'a, E: Env>(job: &Job<'a, E>) -> Result<Args<'a>, Failure<'a>> {
+    let mut options = Options::new(job.args, "");
+    options.take()?;
+    Ok(options.operands())
 }
 
 /// Copies what is left of `from` to `to`; a target without a name is standard output.
@@ -54,6 +64,9 @@ mod tests {
         world.put("/b", "B");
         assert_eq!(world.run_with("cat /a - /b", b"in").out, "AinB");
         assert_eq!(world.run_with("cat", b"in").out, "in");
+        assert_eq!(world.run("cat -- /a").out, "A");
+        assert_eq!(world.run("cat -n /a").err, "cat: invalid option: 'n'\n");
+        assert_eq!(world.run("cp -r /a /b").err, "cp: invalid option: 'r'\n");
     }
 
     #[test]

@@ -14,8 +14,9 @@ use crate::words::Args;
 
 /// `printf FORMAT [ARGUMENT...]`: the format is used again until all arguments are.
 pub fn printf<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    let format = job.args.get(0).ok_or(Failure::Usage("needs a format"))?;
-    let mut printer = Printer { job, out: job.out(), args: job.args.skip(1), status: Status::OK };
+    let args = job.args.skip(usize::from(job.args.get(0) == Some("--")));
+    let format = args.get(0).ok_or(Failure::Usage("needs a format"))?;
+    let mut printer = Printer { job, out: job.out(), args: args.skip(1), status: Status::OK };
     loop {
         let before = printer.args.len();
         let goes_on = printer.round(format)?;
@@ -328,6 +329,7 @@ mod tests {
     fn the_format_is_used_until_the_arguments_are() {
         assert_eq!(printed("printf '%s=%d\\n' a 1 b 2 c"), "a=1\nb=2\nc=0\n");
         assert_eq!(printed("printf 'x' a b"), "x");
+        assert_eq!(printed("printf -- -%s a"), "-a");
     }
 
     #[test]

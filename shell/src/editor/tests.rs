@@ -184,6 +184,19 @@ fn characters_of_several_bytes_are_deleted_whole() {
 }
 
 #[test]
+fn characters_of_several_bytes_are_shown_whole() {
+    for before in ["", "x"] {
+        let mut session = Session::new();
+        session.keys(&[before, &"ä".repeat(60)].concat());
+        assert!(!session.terminal.text().contains('\u{fffd}'), "{}", session.terminal.text());
+        session.keys("\x01");
+        assert!(!session.terminal.text().contains('\u{fffd}'), "{}", session.terminal.text());
+        session.keys("\x05\x7f");
+        assert_eq!(session.editor.line().as_str(), [before, &"ä".repeat(59)].concat());
+    }
+}
+
+#[test]
 fn a_cleared_screen_shows_the_line_again() {
     let mut session = Session::new();
     session.keys("abc\x0c");
