@@ -13,15 +13,20 @@ pub fn sleep<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     Ok(Status::OK)
 }
 
-/// `time COMMAND [ARGUMENT...]`: runs the command in this thread.
+/// `time COMMAND [ARGUMENT...]`: runs the command in this thread. A `time` of a `time` is a line more, but no call
+/// more, since the stack is small.
 pub fn time<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let started = job.env.uptime();
-    let status = match job.args.get(0) {
-        Some(name) => Job { name, args: job.args.skip(1), ..*job }.run(),
+    let more = job.args.iter().take_while(|word| *word == job.name).count();
+    let command = job.args.skip(more);
+    let status = match command.get(0) {
+        Some(name) => Job { name, args: command.skip(1), ..*job }.run(),
         None => Status::OK,
     };
     let took = job.env.uptime().saturating_sub(started);
-    job.say(format_args!("real {}m{}.{:03}s\n", took.as_secs() / 60, took.as_secs() % 60, took.subsec_millis()));
+    for _ in 0..=more {
+        job.say(format_args!("real {}m{}.{:03}s\n", took.as_secs() / 60, took.as_secs() % 60, took.subsec_millis()));
+    }
     Ok(status)
 }
 
@@ -44,6 +49,7 @@ mod tests {
         let world = World::new();
         let ran = world.run("time sleep 61.5");
         assert_eq!((ran.err.as_str(), ran.status), ("real 1m1.500s\n", 0));
+        assert_eq!(world.run("time time sleep 2").err, "real 0m2.000s\nreal 0m2.000s\n");
         assert_eq!(world.run("time false").status, 1);
         assert_eq!(world.run("time nosuch").status, 127);
     }
