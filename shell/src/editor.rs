@@ -243,7 +243,7 @@ impl Editor {
         let end = (self.cursor..=bytes.len().min(start + room)).rev().find(whole).unwrap_or(self.cursor);
         screen.show(b"\r");
         screen.show(self.prompt.as_bytes());
-        screen.show(&bytes[start..end]);
+        screen.show(without_part(&bytes[start..end]));
         screen.show(b"\x1b[K");
         for _ in bytes[self.cursor..end].iter().filter(|byte| is_start(**byte)) {
             screen.show(b"\x08");
@@ -264,6 +264,14 @@ fn show_candidates(line: &str, count: usize, names: &impl Names, screen: &mut im
         screen.show(name.as_bytes());
         screen.show(b"  ");
     });
+}
+
+/// `bytes` without a character at their end that is not complete yet: more of it is on its way.
+fn without_part(bytes: &[u8]) -> &[u8] {
+    match core::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
+    }
 }
 
 /// Whether a byte starts a character.

@@ -188,6 +188,10 @@ fn characters_of_several_bytes_are_shown_whole() {
     for before in ["", "x"] {
         let mut session = Session::new();
         session.keys(&[before, &"ä".repeat(60)].concat());
+        session.editor.feed(0xc3, &Fixed, &mut session.terminal);
+        assert!(!session.terminal.text().contains('\u{fffd}'), "{}", session.terminal.text());
+        session.editor.feed(0xa4, &Fixed, &mut session.terminal);
+        session.keys("\x7f");
         assert!(!session.terminal.text().contains('\u{fffd}'), "{}", session.terminal.text());
         session.keys("\x01");
         assert!(!session.terminal.text().contains('\u{fffd}'), "{}", session.terminal.text());
