@@ -21,6 +21,9 @@ pub fn cmp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if operands.len() > 2 {
         return Err(Failure::Usage("too many operands"));
     }
+    if first == "-" && second == "-" {
+        return Err(Failure::Usage("both files are standard input"));
+    }
     let opened = (open(job, first)?, open(job, second)?);
     let found = compare(
         Side { job, file: opened.0.as_ref().unwrap_or(job.input()), name: first },
@@ -141,6 +144,7 @@ mod tests {
         let world = World::new();
         assert_eq!(world.run("cmp /a /b").status, 2);
         assert_eq!(world.run("cmp").status, 2);
+        assert_eq!(world.run("cmp -").err, "cmp: both files are standard input\n");
         world.put("/a", "abc");
         assert_eq!(world.run_with("cmp /a", b"abc").status, 0);
     }
