@@ -22,6 +22,17 @@ kernel::test_kernel!(test_main);
 
 const NAMES: [&str; 4] = ["scull", "scullc", "scullp", "scullv"];
 
+/// What /proc/scull_limit says: bytes in use, and how many may be, 0 for no limit.
+fn scull_limit() -> (u64, u64) {
+    let mut bytes = [0; 128];
+    let file = fs::open("/proc/scull_limit", OpenFlags::READ).unwrap();
+    let len = read_full(&file, &mut bytes);
+    let text = core::str::from_utf8(&bytes[..len]).unwrap();
+    let mut numbers = text.lines().map(|line| line.split_whitespace().nth(1).and_then(|word| word.parse().ok()));
+    let (limit, used) = (numbers.next().unwrap().unwrap_or(0), numbers.next().unwrap().unwrap());
+    (used, limit)
+}
+
 /// Opens device `minor` of a driver.
 fn open(name: &str, minor: u16, flags: OpenFlags) -> Result<OpenFile, Errno> {
     let path = kernel::mm::KString::try_format(format_args!("/dev/{name}{minor}"))?;
@@ -266,7 +277,11 @@ fn a_hog_is_stopped_and_its_memory_comes_back() {
     assert_eq!(hog(), Errno::ENOSPC, "at half of the RAM");
     let size = open("scull", 0, OpenFlags::READ).unwrap().llseek(0, Whence::End).unwrap();
     let ram = memory().pages().low_pages() as u64 * 4096;
-    assert!((ram / 2 - 4000..=ram / 2).contains(&size), "{size} of {ram}");
+    // A quantum of 4000 bytes costs a page, and a little for its slab and in its item.
+    let cost = size.div_ceil(4000) * 4130;
+    assert!((ram / 2 - ram / 100..=ram / 2 + ram / 200).contains(&cost), "{size} of {ram}");
+    let (used, limit) = scull_limit();
+    assert!(used <= limit && used > limit - 16_384 && limit == ram / 2, "{used} of {limit}");
     drop(device);
     drop(open("scull", 0, OpenFlags::WRITE).unwrap());
     assert_eq!(pages_in_use(), before);
@@ -291,8 +306,25 @@ fn without_the_limit_the_hog_gets_enomem() {
     module.open(Minor(0), OpenFlags::WRITE).unwrap();
     module.release(Minor(0), OpenFlags::WRITE);
     assert_eq!(pages_in_use(), before);
+    assert_eq!(scull_limit().1, 0);
     modules::rmmod("scull").unwrap();
-    let half =
-        kernel::mm::KString::try_format(format_args!("{}", memory().pages().managed_pages() as u64 * 2048)).unwrap();
-    modules::insmod("scull", &[Param { name: "scull_limit", value: &half }]).unwrap();
+    modules::insmod("scull", &[]).unwrap();
+    assert_eq!(scull_limit().1, memory().pages().low_pages() as u64 * 2048, "the limit went with its load");
+}
+
+#[test_case]
+fn small_quanta_are_charged_what_they_cost() {
+    // Shows: K8
+    modules::rmmod("scull").unwrap();
+    let params = [Param { name: "scull_quantum", value: "1" }, Param { name: "scull_limit", value: "500000" }];
+    modules::insmod("scull", &params).unwrap();
+    let before = pages_in_use();
+    let device = open("scull", 0, OpenFlags::WRITE).unwrap();
+    let error = (0..).find_map(|_| device.write_all(b"x").err());
+    assert_eq!(error, Some(Errno::ENOSPC));
+    let held = (pages_in_use() - before) * 4096;
+    assert!((440_000..560_000).contains(&held), "{held} bytes are held");
+    drop(device);
+    modules::rmmod("scull").unwrap();
+    modules::insmod("scull", &[]).unwrap();
 }

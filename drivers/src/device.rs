@@ -7,7 +7,8 @@
 use core::fmt;
 
 use kapi::mm::own::Buffer;
-use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, Pfn};
+use kapi::mm::{GfpFlags, PAGE_SIZE, Pfn};
+use kapi::services::budget::Charge;
 use kapi::{Errno, IoBuf, Kernel};
 
 use crate::geometry::{ByteLocation, Geometry};
@@ -29,7 +30,8 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
     quota: &'static Quota,
     geometry: Geometry,
     size: u64,
-    quanta: u64,
+    /// Bytes that the quota was charged for what the device holds.
+    charged: u64,
     first: Item<S::Quantum, K>,
     more: Tree<Item<S::Quantum, K>, K>,
 }
@@ -37,7 +39,7 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
 impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     /// An empty device.
     pub const fn new(store: S, geometry: Geometry, quota: &'static Quota) -> Self {
-        Self { store, quota, geometry, size: 0, quanta: 0, first: Item::new(), more: Tree::new() }
+        Self { store, quota, geometry, size: 0, charged: 0, first: Item::new(), more: Tree::new() }
     }
 
     /// Bytes from the start of the device to the end of what was written.
@@ -54,8 +56,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     pub fn trim(&mut self, geometry: Geometry) {
         self.first = Item::new();
         self.more = Tree::new();
-        self.quota.release(self.quanta * self.geometry.quantum() as u64);
-        self.quanta = 0;
+        self.quota.release(core::mem::take(&mut self.charged));
         self.size = 0;
         self.geometry = geometry;
     }
@@ -122,26 +123,44 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         fill: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
         gfp: GfpFlags,
     ) -> Result<usize, Errno> {
+        // At least this much: what is beyond the limit for sure takes no memory first.
         let charge = self.quota.charge(self.geometry.quantum() as u64)?;
         let mut quantum = self.store.allocate(self.geometry.quantum(), gfp)?;
         quantum.bytes_mut().fill(0);
         let written = fill(quantum.bytes_mut())?;
-        self.keep(location, quantum, gfp)?;
-        charge.keep();
-        self.quanta += 1;
+        self.charged += self.keep(location, quantum, charge, gfp)?;
         Ok(written)
     }
 
-    /// Puts `quantum` in its place, with whatever that still needs.
-    fn keep(&mut self, location: ByteLocation, quantum: S::Quantum, gfp: GfpFlags) -> Result<(), AllocError> {
-        let qset = self.geometry.qset();
-        if let Some(item) = self.item_mut(location.item) {
-            return item.put(location.slot, quantum, qset, gfp);
+    /// Puts `quantum` in its place, with whatever that still needs, once `charge` has risen to what all of it costs;
+    /// returns that.
+    fn keep(
+        &mut self,
+        location: ByteLocation,
+        quantum: S::Quantum,
+        mut charge: Charge<'_>,
+        gfp: GfpFlags,
+    ) -> Result<u64, Errno> {
+        let (qset, cost) = (self.geometry.qset(), quantum.footprint());
+        match self.item_mut(location.item) {
+            Some(item) if item.has_set() => {
+                charge.raise_to(cost as u64)?;
+                item.put(location.slot, quantum);
+            }
+            Some(item) => {
+                let mut fresh = Item::with_set(qset, gfp)?;
+                charge.raise_to((cost + fresh.set_footprint()) as u64)?;
+                fresh.put(location.slot, quantum);
+                *item = fresh;
+            }
+            None => {
+                let mut node = Node::new(location.item, Item::with_set(qset, gfp)?, gfp)?;
+                charge.raise_to((cost + node.value().set_footprint() + node.footprint()) as u64)?;
+                node.value_mut().put(location.slot, quantum);
+                self.more.insert(node);
+            }
         }
-        let mut item = Item::new();
-        item.put(location.slot, quantum, qset, gfp)?;
-        self.more.insert(Node::new(location.item, item, gfp)?);
-        Ok(())
+        Ok(charge.keep())
     }
 
     fn item(&self, index: u64) -> Option<&Item<S::Quantum, K>> {

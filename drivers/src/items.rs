@@ -34,14 +34,29 @@ impl<Q: Buffer, K: Global> Item<Q, K> {
         self.quanta.get_mut(slot)?.as_mut()
     }
 
-    /// Puts `quantum` into `slot` of a set of `qset`, which is allocated if the item has none yet. On failure the item
-    /// is as it was.
-    pub(crate) fn put(&mut self, slot: usize, quantum: Q, qset: usize, gfp: GfpFlags) -> Result<(), AllocError> {
-        if self.quanta.is_empty() {
-            self.quanta = empty_set(qset, gfp)?;
+    /// An item with a set of `qset` empty slots, 8 bytes each.
+    pub(crate) fn with_set(qset: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
+        const { assert!(size_of::<Option<Q>>() == 8) };
+        let mut quanta = KVec::with_capacity(qset, gfp)?;
+        for _ in 0..qset {
+            quanta.push(None, gfp)?;
         }
+        Ok(Self { quanta })
+    }
+
+    /// Whether there is a set to put quanta into.
+    pub(crate) fn has_set(&self) -> bool {
+        !self.quanta.is_empty()
+    }
+
+    /// Bytes of memory that the set costs, without its quanta.
+    pub(crate) fn set_footprint(&self) -> usize {
+        self.quanta.footprint()
+    }
+
+    /// Puts `quantum` into `slot` of the set.
+    pub(crate) fn put(&mut self, slot: usize, quantum: Q) {
         self.quanta[slot] = Some(quantum);
-        Ok(())
     }
 
     /// The quanta that exist, with their slots.
@@ -60,16 +75,6 @@ impl<Q: Buffer, K: Global> Item<Q, K> {
     }
 }
 
-/// An array of `qset` empty slots, 8 bytes each.
-fn empty_set<Q, K: Global>(qset: usize, gfp: GfpFlags) -> Result<KVec<Option<Q>, K>, AllocError> {
-    const { assert!(size_of::<Option<Q>>() == 8) };
-    let mut set = KVec::with_capacity(qset, gfp)?;
-    for _ in 0..qset {
-        set.push(None, gfp)?;
-    }
-    Ok(set)
-}
-
 /// A value and its key, ready for [`Tree::insert`] or in a tree.
 pub(crate) struct Node<V, K: Global> {
     key: u64,
@@ -85,6 +90,16 @@ impl<V, K: Global> Node<V, K> {
     /// A node outside of any tree.
     pub(crate) fn new(key: u64, value: V, gfp: GfpFlags) -> Result<KBox<Self, K>, AllocError> {
         KBox::new(Self { key, level: 1, value, left: None, right: None }, gfp)
+    }
+
+    /// The value.
+    pub(crate) const fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// The value, to be changed.
+    pub(crate) const fn value_mut(&mut self) -> &mut V {
+        &mut self.value
     }
 }
 

@@ -30,7 +30,7 @@ pub use device::ScullDevice;
 pub use floppy::Floppy;
 pub use geometry::{ByteLocation, Geometry, MAX_QSET, Unit};
 pub use grabber::Grabber;
-pub use quota::Quota;
+pub use quota::{NamedLimit, Quota};
 pub use scull::{Scull, Slot};
 pub use settings::MAX_DEVICES;
 pub use store::{Atomicity, Cache, IoctlTable, Kmalloc, Mappable, Pages, QuantumStore, Spec, UnitChange, Vmalloc};

@@ -1,64 +1,88 @@
 //! The byte limit that all scull devices share.
 //!
-//! Without one, a single writer takes all the memory of the machine (the chapter says so itself). Quanta count with
-//! their full size from the moment they are allocated; a write that would go beyond the limit gets `ENOSPC`.
+//! Without one, a single writer takes all the memory of the machine (the chapter says so itself). What a device holds
+//! counts with what it costs, quanta, their arrays and items; a write that would go beyond the limit gets `ENOSPC`.
+//!
+//! A limit that an insmod line names belongs to that load of the driver. Of several the smallest holds; while no driver
+//! has named one, the default does.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kapi::Errno;
+use kapi::services::budget::{Budget, Charge};
 
-/// Bytes of data that the devices of all drivers hold together, and how many they may hold. Any context.
+/// Bytes that the devices of all drivers hold together, and how many they may hold. Any context.
 pub struct Quota {
-    used: AtomicU64,
-    limit: AtomicU64,
+    budget: Budget,
+    default: AtomicU64,
+    named: [AtomicU64; LOADS],
 }
 
-/// The limit of a quota before it is set.
-const UNSET: u64 = u64::MAX;
+/// Drivers that may have named a limit at a time.
+const LOADS: usize = 8;
+/// A place of [`Quota::named`] that no driver has, and the default before it is set.
+const NONE: u64 = u64::MAX;
+/// The limit that lets everything through.
+const UNLIMITED: u64 = u64::MAX - 1;
 
 impl Quota {
     /// A quota of which nothing is used and whose limit is not set.
     pub const fn new() -> Self {
-        Self { used: AtomicU64::new(0), limit: AtomicU64::new(UNSET) }
+        Self { budget: Budget::new(), default: AtomicU64::new(NONE), named: [const { AtomicU64::new(NONE) }; LOADS] }
     }
 
     /// Bytes in use.
     pub fn used(&self) -> u64 {
-        self.used.load(Relaxed)
+        self.budget.used()
     }
 
     /// The limit in bytes; 0 means none.
     pub fn limit(&self) -> u64 {
-        self.limit.load(Relaxed)
+        match self.in_force() {
+            UNLIMITED.. => 0,
+            limit => limit,
+        }
     }
 
-    /// Sets the limit to `bytes`; 0 means none. What is in use stays.
-    pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Relaxed);
+    fn in_force(&self) -> u64 {
+        let named = self.named.iter().map(|limit| limit.load(Relaxed)).min();
+        named.filter(|&limit| limit != NONE).unwrap_or_else(|| self.default.load(Relaxed))
     }
 
-    /// Sets the limit to `bytes` unless it was set before.
+    /// Sets the limit that holds where no driver names one, unless it was set before.
     pub fn set_default_limit(&self, bytes: u64) {
         // Losing the race means that somebody else has set it: right either way.
-        let _ = self.limit.compare_exchange(UNSET, bytes, Relaxed, Relaxed);
+        let _ = self.default.compare_exchange(NONE, bytes, Relaxed, Relaxed);
+    }
+
+    /// Has a limit of `bytes` hold, 0 for none, until what is returned is dropped. What is in use stays. `EBUSY` when
+    /// too many drivers have named one.
+    pub fn name_limit(&'static self, bytes: u64) -> Result<NamedLimit, Errno> {
+        let bytes = if bytes == 0 { UNLIMITED } else { bytes.min(UNLIMITED) };
+        let take = |place: &&AtomicU64| place.compare_exchange(NONE, bytes, Relaxed, Relaxed).is_ok();
+        self.named.iter().find(take).map(NamedLimit).ok_or(Errno::EBUSY)
     }
 
     /// Takes `bytes` until the returned charge is dropped or kept; `ENOSPC` when that goes beyond the limit.
     pub(crate) fn charge(&self, bytes: u64) -> Result<Charge<'_>, Errno> {
-        let limit = match self.limit() {
-            0 => UNSET,
-            limit => limit,
-        };
-        let grown = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= limit);
-        match self.used.fetch_update(Relaxed, Relaxed, grown) {
-            Ok(_) => Ok(Charge { quota: self, bytes }),
-            Err(_) => Err(Errno::ENOSPC),
-        }
+        Ok(self.budget.charge(bytes, self.in_force())?)
     }
 
     /// Gives back `bytes` that were charged and kept.
     pub(crate) fn release(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Relaxed);
+        self.budget.release(bytes);
+    }
+}
+
+/// The text of /proc/scull_limit.
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit() {
+            0 => writeln!(f, "limit: none")?,
+            limit => writeln!(f, "limit: {limit} bytes")?,
+        }
+        writeln!(f, "used:  {} bytes", self.used())
     }
 }
 
@@ -68,50 +92,41 @@ impl Default for Quota {
     }
 }
 
-/// Bytes that were taken from a quota; dropping it gives them back.
-#[must_use]
-pub(crate) struct Charge<'a> {
-    quota: &'a Quota,
-    bytes: u64,
-}
+/// A limit that holds as long as this lives.
+pub struct NamedLimit(&'static AtomicU64);
 
-impl Charge<'_> {
-    /// Leaves the bytes in use, until [`Quota::release`].
-    pub(crate) fn keep(mut self) {
-        self.bytes = 0;
-    }
-}
-
-impl Drop for Charge<'_> {
+impl Drop for NamedLimit {
     fn drop(&mut self) {
-        self.quota.release(self.bytes);
+        self.0.store(NONE, Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Quota;
+    use super::{LOADS, Quota};
     use kapi::Errno;
 
-    #[test]
-    fn charges_end_at_the_limit_and_come_back() {
-        // Shows: K8, D12
-        let quota = Quota::new();
-        quota.set_default_limit(100);
-        quota.set_default_limit(1);
-        quota.charge(60).expect("fits").keep();
-        assert!(matches!(quota.charge(41), Err(Errno::ENOSPC)));
-        drop(quota.charge(40).expect("fits exactly"));
-        assert_eq!(quota.used(), 60);
-        quota.release(60);
-        assert_eq!(quota.used(), 0);
-    }
+    static QUOTA: Quota = Quota::new();
 
     #[test]
-    fn limit_zero_means_none() {
+    fn a_named_limit_holds_as_long_as_it_lives() {
         // Shows: K8
-        let quota = Quota::new();
-        quota.set_limit(0);
-        quota.charge(u64::MAX / 2).expect("no limit").keep();
+        QUOTA.set_default_limit(100);
+        QUOTA.set_default_limit(1);
+        assert_eq!((QUOTA.limit(), QUOTA.charge(101).err()), (100, Some(Errno::ENOSPC)));
+        let none = QUOTA.name_limit(0).expect("a place");
+        assert_eq!(QUOTA.limit(), 0, "no limit");
+        QUOTA.charge(u64::MAX / 2).expect("no limit").keep();
+        QUOTA.release(u64::MAX / 2);
+        let (large, small) = (QUOTA.name_limit(500).expect("a place"), QUOTA.name_limit(200).expect("a place"));
+        assert_eq!(QUOTA.limit(), 200, "the smallest");
+        drop(small);
+        assert_eq!(QUOTA.limit(), 500);
+        drop((large, none));
+        assert_eq!(QUOTA.limit(), 100);
+        let all = [(); LOADS].map(|()| QUOTA.name_limit(u64::MAX).expect("a place"));
+        assert_eq!((QUOTA.limit(), QUOTA.name_limit(1).err()), (0, Some(Errno::EBUSY)));
+        drop(all);
+        assert_eq!(QUOTA.limit(), 100);
     }
 }

@@ -15,7 +15,7 @@ use crate::device::ScullDevice;
 use crate::geometry::{Geometry, checked_qset};
 use crate::ioctl::{self, Command, Field};
 use crate::proc;
-use crate::quota::Quota;
+use crate::quota::{NamedLimit, Quota};
 use crate::settings::{MAX_DEVICES, Settings};
 use crate::store::{Atomicity, QuantumStore, UnitChange};
 
@@ -30,6 +30,8 @@ pub struct Attached<K: Kernel, S: QuantumStore<K>> {
     current: Geometry,
     /// What `current` goes back to on the ioctl RESET.
     default: Geometry,
+    /// The byte limit that the insmod line named.
+    _limit: Option<NamedLimit>,
 }
 
 /// A driver of the scull family.
@@ -66,6 +68,7 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
 
     /// Makes the store and the devices.
     fn attach(&self, settings: Settings) -> Result<Attached<K, S>, Errno> {
+        let limit = settings.limit.map(|bytes| self.quota.name_limit(bytes)).transpose()?;
         let (store, backing) = S::create(settings.geometry.quantum())?;
         let devices = settings.devices;
         for slot in &self.slots[..devices] {
@@ -79,7 +82,7 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
             UnitChange::AtRunTime => Settings::default_of(S::SPEC)?.geometry,
             UnitChange::AtLoadTime => Settings::default_of(S::SPEC)?.geometry.with_quantum(settings.geometry.quantum()),
         };
-        Ok(Attached { backing, devices, current: settings.geometry, default })
+        Ok(Attached { backing, devices, current: settings.geometry, default, _limit: limit })
     }
 
     fn fill_slot(&self, slot: &Slot<K, S>, store: &S, geometry: Geometry) -> Result<(), Errno> {
@@ -94,14 +97,6 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
             drop(slot.with_uninterruptible(Option::take)?);
         }
         Ok(())
-    }
-
-    /// Sets the byte limit: to what the insmod line says, else to half of low memory if nothing was said before.
-    fn set_limit(&self, limit: Option<u64>) {
-        match limit {
-            Some(bytes) => self.quota.set_limit(bytes),
-            None => self.quota.set_default_limit(K::memory().pages().low_pages() as u64 * PAGE_SIZE as u64 / 2),
-        }
     }
 }
 
@@ -220,8 +215,9 @@ impl<K: Kernel, S: QuantumStore<K>> Module for Scull<K, S> {
             if attached.is_some() {
                 return Err(Errno::EEXIST);
             }
+            // Half of low memory.
+            self.quota.set_default_limit(K::memory().pages().low_pages() as u64 * PAGE_SIZE as u64 / 2);
             *attached = Some(self.attach(settings)?);
-            self.set_limit(settings.limit);
             self.devices.store(settings.devices, Relaxed);
             Ok(settings.devices as u16)
         })?

@@ -96,7 +96,7 @@ fn all_devices_share_one_limit() {
     write_all(scull, 1, 0, &pattern(200_000)).expect("below the limit");
     assert_eq!(write_all(scullp, 0, 0, &pattern(300_000)), Err(Errno::ENOSPC));
     assert!(quota.used() <= 1_000_000);
-    assert!(quota.used() > 990_000);
+    assert!(quota.used() > 980_000);
     trim(scull, 0).expect("trim");
     write_all(scullp, 1, 0, &pattern(300_000)).expect("the limit counts what is held");
     scull.rmmod().expect("rmmod");
@@ -116,6 +116,72 @@ fn the_default_limit_is_half_of_ram_and_zero_is_none() {
     driver.insmod(&params(&["scull_limit=0"])).expect("insmod");
     assert_eq!(quota.limit(), 0);
     driver.rmmod().expect("rmmod");
+}
+
+#[test]
+fn a_limit_goes_with_the_load_that_named_it() {
+    // Shows: K8
+    let _machine = machine();
+    let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
+    let (scull, scullp) = (detached_with::<Kmalloc>(quota), detached_with::<Pages>(quota));
+    scull.insmod(&[]).expect("insmod");
+    let default = quota.limit();
+    assert_eq!(quota.to_string(), format!("limit: {default} bytes\nused:  0 bytes\n"));
+    for line in ["scullp_limit=0", "scullp_limit=5000"] {
+        scullp.insmod(&params(&[line])).expect("insmod");
+        assert_ne!(quota.limit(), default, "{line}");
+        scull.rmmod().expect("rmmod");
+        scull.insmod(&[]).expect("insmod");
+        assert_ne!(quota.limit(), default, "{line}: the load that named it is still there");
+        scullp.rmmod().expect("rmmod");
+        assert_eq!(quota.limit(), default, "{line}");
+    }
+    assert_eq!(scullp.insmod(&params(&["scullp_limit=5000", "scullp_order=99"])), Err(Errno::EINVAL));
+    assert_eq!(quota.limit(), default, "a load that failed");
+    scull.rmmod().expect("rmmod");
+}
+
+/// Writes a byte every `stride` bytes of devices 0 and 1 until the limit is reached, and compares what that cost with
+/// what the quota counts.
+fn charged_as_it_costs<S: QuantumStore<Host>>(parameter: &str, qset: usize, stride: u64) {
+    let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
+    let driver = detached_with::<S>(quota);
+    let name = driver.name();
+    let line = [parameter.to_string(), format!("{name}_qset={qset}"), format!("{name}_limit={LIMIT}")];
+    driver.insmod(&params(&line.each_ref().map(String::as_str))).expect("insmod");
+    let ((start, _), mut positions) = (in_use(), (0..).map(|n| (n % 2, n / 2 * stride)));
+    let error = positions.find_map(|(minor, position)| write(driver, minor as u16, position, b"x").err());
+    assert_eq!(error, Some(Errno::ENOSPC), "{line:?}");
+    let held = (in_use().0 - start) as u64 * 4096;
+    let counted = quota.used();
+    // Slabs that are not full, and tables of pages.
+    assert!(held <= counted + (96 << 10), "{line:?}: {counted} bytes counted, {held} held");
+    assert!(counted <= held + held / 8, "{line:?}: {counted} bytes counted, {held} held");
+    assert!(counted + (160 << 10) >= LIMIT || stride > 100_000, "{line:?}: {counted} bytes counted");
+    driver.rmmod().expect("rmmod");
+    assert_eq!(quota.used(), 0, "{line:?}");
+    assert!(in_use().0 <= start, "{line:?}");
+}
+
+const LIMIT: u64 = 3 << 20;
+
+#[test]
+fn devices_are_charged_what_they_cost() {
+    // Shows: K8
+    let _machine = machine();
+    // Bytes next to each other, each quantum, each set.
+    for (quantum, qset) in [(1, 1), (1, 500), (1, 16_384), (8, 3), (100, 7), (4000, 1), (4097, 500), (131_072, 500)] {
+        for stride in [quantum as u64, (quantum * qset) as u64] {
+            charged_as_it_costs::<Kmalloc>(&format!("scull_quantum={quantum}"), qset, stride);
+            charged_as_it_costs::<Cache<Host>>(&format!("scullc_quantum={quantum}"), qset, stride);
+        }
+    }
+    for (order, qset) in [(0, 1), (0, 500), (0, 16_384), (3, 500)] {
+        for stride in [4096_u64 << order, (4096_u64 << order) * qset as u64] {
+            charged_as_it_costs::<Pages>(&format!("scullp_order={order}"), qset, stride);
+            charged_as_it_costs::<Vmalloc>(&format!("scullv_order={order}"), qset, stride);
+        }
+    }
 }
 
 #[test]

@@ -94,3 +94,9 @@ impl From<mm::AllocError> for Errno {
         Self::ENOMEM
     }
 }
+
+impl From<services::budget::OverLimit> for Errno {
+    fn from(_: services::budget::OverLimit) -> Self {
+        Self::ENOSPC
+    }
+}

@@ -105,3 +105,8 @@ pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
     }
     Ok(())
 }
+
+/// Writes /proc/scull_limit: how many bytes all scull devices together hold and may hold.
+pub fn write_scull_limit(out: &mut dyn Write) -> fmt::Result {
+    write!(out, "{QUOTA}")
+}

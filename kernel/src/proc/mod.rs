@@ -14,7 +14,7 @@ use crate::modules;
 use crate::resource::pci;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 19] = [
+const FILES: [(&str, Source); 20] = [
     ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(system::cmdline)),
@@ -27,6 +27,7 @@ const FILES: [(&str, Source); 19] = [
     ("meminfo", Source::Text(memory::meminfo)),
     ("modules", Source::Text(modules::write_modules)),
     ("pci", Source::Text(pci::write_functions)),
+    ("scull_limit", Source::Text(modules::write_scull_limit)),
     ("slabinfo", Source::Control { show: memory::slabinfo, store: memory::tune_slabs }),
     ("sys/vm/drop_caches", Source::Control { show: memory::show_drop_caches, store: memory::drop_caches }),
     ("uptime", Source::Text(system::uptime)),

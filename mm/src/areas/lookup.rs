@@ -59,6 +59,12 @@ impl<P: Platform> AreaAllocator<P> {
         self.area_at(addr).and_then(|_| self.platform().translate(addr.page_down()))
     }
 
+    /// Bytes of memory that an area of vmalloc costs: its pages, its descriptor, its entries in the page tables.
+    pub(crate) fn footprint(&self, area: AreaRef) -> usize {
+        let entries = (area.pages + 1) * size_of::<u64>();
+        area.bytes() + entries + self.objects.own_footprint(&self.descriptors)
+    }
+
     /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
     /// and print.
     pub fn iter(&self) -> impl Iterator<Item = AreaInfo> {

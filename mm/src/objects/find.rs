@@ -5,6 +5,7 @@ use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::FreeError;
 use crate::objects::cache::Cache;
 use crate::objects::descriptor::{SlabRef, StateSlot};
+use crate::objects::geometry::Geometry;
 use crate::page::PageState;
 use crate::platform::Platform;
 use crate::report::Call;
@@ -73,6 +74,22 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Bytes of the objects of the slab around `addr`; 0 when there is none.
     pub(crate) fn object_bytes(&self, addr: VirtAddr) -> usize {
         self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.usable)
+    }
+
+    /// Bytes of memory that an object of the slab around `addr` costs: its share of the slab's pages and of a descriptor
+    /// outside of it. 0 when there is no slab.
+    pub fn footprint(&self, addr: VirtAddr) -> usize {
+        self.slab_of(addr).map_or(0, |slab| self.share(&self.owner(slab).layout_of(slab)))
+    }
+
+    /// [`footprint`](Self::footprint) of an object of one of the allocators' own caches.
+    pub(crate) fn own_footprint(&self, cache: &Cache<P>) -> usize {
+        self.share(&cache.geometry)
+    }
+
+    fn share(&self, geometry: &Geometry) -> usize {
+        let descriptor = if geometry.descriptor_offset.is_some() { 0 } else { self.own.descriptors.geometry.share() };
+        (geometry.bytes() + descriptor).div_ceil(geometry.objects)
     }
 
     /// Reports a wrong free of an object, with the name of the cache whose slab it points into, if any.

@@ -174,6 +174,11 @@ impl Geometry {
         self.pages as usize * PAGE_SIZE
     }
 
+    /// Bytes of a slab for each of its objects, rounded up.
+    pub(super) const fn share(&self) -> usize {
+        self.bytes().div_ceil(self.objects)
+    }
+
     /// Bytes between the last object and the descriptor, or the end of the slab.
     pub(super) fn leftover(&self) -> usize {
         self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride

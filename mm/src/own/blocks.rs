@@ -146,7 +146,7 @@ impl<K: Global> VmArea<K> {
 }
 
 macro_rules! buffer {
-    ($name:ident, |$this:ident| $addr:expr, $len:expr) => {
+    ($name:ident, |$this:ident| $addr:expr, $len:expr, $footprint:expr) => {
         impl<K: Global> Buffer for $name<K> {
             fn bytes(&self) -> &[u8] {
                 let $this = self;
@@ -164,13 +164,23 @@ macro_rules! buffer {
                 let $this = self;
                 $addr
             }
+
+            fn footprint(&self) -> usize {
+                let $this = self;
+                $footprint
+            }
         }
     };
 }
 
-buffer!(KBytes, |this| VirtAddr::from_ptr(this.memory.as_ptr()), K::memory().objects().object_bytes(this.addr()));
-buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes());
-buffer!(VmArea, |this| this.area.start, this.area.bytes());
+buffer!(
+    KBytes,
+    |this| VirtAddr::from_ptr(this.memory.as_ptr()),
+    K::memory().objects().object_bytes(this.addr()),
+    K::memory().objects().footprint(this.addr())
+);
+buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes(), this.order().bytes());
+buffer!(VmArea, |this| this.area.start, this.area.bytes(), K::memory().areas().footprint(this.area));
 
 as_bytes!(KBytes);
 as_bytes!(PageBlock);

@@ -161,6 +161,10 @@ impl<K: Global> Buffer for CacheObject<K> {
     fn addr(&self) -> VirtAddr {
         VirtAddr::from_ptr(self.memory.as_ptr())
     }
+
+    fn footprint(&self) -> usize {
+        K::memory().objects().footprint(self.addr())
+    }
 }
 
 impl<K: Global> Drop for CacheObject<K> {

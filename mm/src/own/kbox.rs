@@ -8,6 +8,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 
 use super::{Global, KBytes};
+use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
@@ -98,6 +99,11 @@ impl<T, K: Global> KBox<T, K> {
     /// `value` came from [`into_raw`](Self::into_raw), of which this is the only use.
     pub unsafe fn from_raw(value: NonNull<T>) -> Self {
         Self { value, owner: PhantomData }
+    }
+
+    /// Bytes of memory that the box costs, without what the value owns elsewhere.
+    pub fn footprint(&self) -> usize {
+        K::memory().objects().footprint(VirtAddr::from_ptr(self.as_ptr()))
     }
 
     /// The value's address.

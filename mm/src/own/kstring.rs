@@ -168,6 +168,11 @@ impl<K: Global> KString<K> {
         self.bytes.capacity()
     }
 
+    /// Bytes of memory that the string costs: 0 before the first.
+    pub fn footprint(&self) -> usize {
+        self.bytes.footprint()
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         self

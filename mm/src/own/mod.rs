@@ -100,6 +100,7 @@ pub trait Global: Sized + Send + Sync + 'static {
 /// assert_eq!(stamp(&mut KBytes::<TestKernel>::new(100, GfpFlags::KERNEL)?), 128);
 /// assert_eq!(stamp(&mut PageBlock::<TestKernel>::zeroed(GfpFlags::KERNEL)?), 4096);
 /// assert_eq!(stamp(&mut VmArea::<TestKernel>::new(5000)?), 8192);
+/// assert!(KBytes::<TestKernel>::new(100, GfpFlags::KERNEL)?.footprint() > 128, "a slab is not objects alone");
 /// # Ok::<(), mm::AllocError>(())
 /// ```
 pub trait Buffer: Send + Sync {
@@ -111,4 +112,9 @@ pub trait Buffer: Send + Sync {
 
     /// Its first address.
     fn addr(&self) -> VirtAddr;
+
+    /// Bytes of memory that it costs, with what the allocator keeps for it: what a limit should count.
+    fn footprint(&self) -> usize {
+        self.bytes().len()
+    }
 }

@@ -13,6 +13,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use super::Global;
+use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
@@ -120,6 +121,12 @@ impl<T, K: Global> KVec<T, K> {
     /// Values that fit without more memory.
     pub const fn capacity(&self) -> usize {
         self.room.capacity()
+    }
+
+    /// Bytes of memory that the vector costs, without what its values own elsewhere: 0 before the first.
+    pub fn footprint(&self) -> usize {
+        let start = VirtAddr::from_ptr(self.room.place(0).as_ptr());
+        if self.capacity() == 0 { 0 } else { K::memory().objects().footprint(start) }
     }
 
     /// The values.
