@@ -113,6 +113,38 @@ fn appending_goes_to_the_end() {
 }
 
 #[test_case]
+fn far_apart_pages_of_a_file_are_charged_what_they_cost() {
+    let free = free_pages();
+    let file = open("/tmp/sparse", CREATE);
+    // Each page has a node of the tree for itself.
+    let error = (0..).find_map(|n| {
+        file.llseek(n << 18, Whence::Start).unwrap();
+        file.write_all(b"x").err()
+    });
+    assert_eq!(error, Some(Errno::ENOSPC));
+    let (held, half) = (free - free_pages(), memory().pages().managed_pages() / 2);
+    assert!(held <= half + 16 && held > half - half / 8, "{held} pages of {half}");
+    drop(file);
+    fs::unlink("/tmp/sparse").unwrap();
+    assert_eq!(free_pages(), free);
+}
+
+#[test_case]
+fn empty_files_come_to_an_end() {
+    let free = free_pages();
+    let path = |n: usize| kernel::mm::KString::try_format(format_args!("/tmp/e{n:05}")).unwrap();
+    let error = (0..).find_map(|n| fs::open(&path(n), CREATE).err().map(|error| (n, error)));
+    let (count, error) = error.unwrap();
+    assert_eq!(error, Errno::ENOSPC);
+    assert_eq!(fs::readdir("/tmp").map(|entries| entries.len()), Ok(kernel::fs::tmpfs::MAX_FILES));
+    for n in (0..count).rev() {
+        fs::unlink(&path(n)).unwrap();
+    }
+    // The directory keeps its room.
+    assert!(free - free_pages() <= 32);
+}
+
+#[test_case]
 fn tmp_ends_before_memory_does() {
     let free = free_pages();
     let file = open("/tmp/hog", CREATE);

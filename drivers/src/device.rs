@@ -30,8 +30,8 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
     quota: &'static Quota,
     geometry: Geometry,
     size: u64,
-    /// Bytes that the quota was charged for what the device holds.
-    charged: u64,
+    /// What the device holds costs this.
+    charge: Charge<'static>,
     first: Item<S::Quantum, K>,
     more: Tree<Item<S::Quantum, K>, K>,
 }
@@ -39,7 +39,7 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
 impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     /// An empty device.
     pub const fn new(store: S, geometry: Geometry, quota: &'static Quota) -> Self {
-        Self { store, quota, geometry, size: 0, charged: 0, first: Item::new(), more: Tree::new() }
+        Self { store, quota, geometry, size: 0, charge: quota.nothing(), first: Item::new(), more: Tree::new() }
     }
 
     /// Bytes from the start of the device to the end of what was written.
@@ -56,7 +56,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     pub fn trim(&mut self, geometry: Geometry) {
         self.first = Item::new();
         self.more = Tree::new();
-        self.quota.release(core::mem::take(&mut self.charged));
+        self.charge = self.quota.nothing();
         self.size = 0;
         self.geometry = geometry;
     }
@@ -128,19 +128,18 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         let mut quantum = self.store.allocate(self.geometry.quantum(), gfp)?;
         quantum.bytes_mut().fill(0);
         let written = fill(quantum.bytes_mut())?;
-        self.charged += self.keep(location, quantum, charge, gfp)?;
+        self.keep(location, quantum, charge, gfp)?;
         Ok(written)
     }
 
-    /// Puts `quantum` in its place, with whatever that still needs, once `charge` has risen to what all of it costs;
-    /// returns that.
+    /// Puts `quantum` in its place, with whatever that still needs, once `charge` has risen to what all of it costs.
     fn keep(
         &mut self,
         location: ByteLocation,
         quantum: S::Quantum,
-        mut charge: Charge<'_>,
+        mut charge: Charge<'static>,
         gfp: GfpFlags,
-    ) -> Result<u64, Errno> {
+    ) -> Result<(), Errno> {
         let (qset, cost) = (self.geometry.qset(), quantum.footprint());
         match self.item_mut(location.item) {
             Some(item) if item.has_set() => {
@@ -160,7 +159,8 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
                 self.more.insert(node);
             }
         }
-        Ok(charge.keep())
+        self.charge.absorb(charge);
+        Ok(())
     }
 
     fn item(&self, index: u64) -> Option<&Item<S::Quantum, K>> {

@@ -64,14 +64,14 @@ impl Quota {
         self.named.iter().find(take).map(NamedLimit).ok_or(Errno::EBUSY)
     }
 
-    /// Takes `bytes` until the returned charge is dropped or kept; `ENOSPC` when that goes beyond the limit.
-    pub(crate) fn charge(&self, bytes: u64) -> Result<Charge<'_>, Errno> {
-        Ok(self.budget.charge(bytes, self.in_force())?)
+    /// A charge of no bytes.
+    pub(crate) const fn nothing(&self) -> Charge<'_> {
+        self.budget.nothing()
     }
 
-    /// Gives back `bytes` that were charged and kept.
-    pub(crate) fn release(&self, bytes: u64) {
-        self.budget.release(bytes);
+    /// Takes `bytes` until the charge is dropped; `ENOSPC` when that goes beyond the limit.
+    pub(crate) fn charge(&self, bytes: u64) -> Result<Charge<'_>, Errno> {
+        Ok(self.budget.charge(bytes, self.in_force())?)
     }
 }
 
@@ -116,8 +116,7 @@ mod tests {
         assert_eq!((QUOTA.limit(), QUOTA.charge(101).err()), (100, Some(Errno::ENOSPC)));
         let none = QUOTA.name_limit(0).expect("a place");
         assert_eq!(QUOTA.limit(), 0, "no limit");
-        QUOTA.charge(u64::MAX / 2).expect("no limit").keep();
-        QUOTA.release(u64::MAX / 2);
+        drop(QUOTA.charge(u64::MAX / 2).expect("no limit"));
         let (large, small) = (QUOTA.name_limit(500).expect("a place"), QUOTA.name_limit(200).expect("a place"));
         assert_eq!(QUOTA.limit(), 200, "the smallest");
         drop(small);

@@ -14,12 +14,15 @@ pub struct OverLimit;
 /// ```
 /// use services::budget::{Budget, OverLimit};
 ///
-/// let budget = Budget::new();
-/// let mut charge = budget.charge(60, 100)?;
+/// static BUDGET: Budget = Budget::new();
+/// let mut held = BUDGET.nothing();
+/// let mut charge = BUDGET.charge(60, 100)?;
 /// assert_eq!(charge.raise_to(101), Err(OverLimit));
 /// charge.raise_to(90)?;
-/// budget.release(charge.keep());
-/// assert_eq!(budget.used(), 0);
+/// held.absorb(charge);
+/// assert_eq!(BUDGET.used(), 90);
+/// drop(held);
+/// assert_eq!(BUDGET.used(), 0);
 /// # Ok::<(), OverLimit>(())
 /// ```
 pub struct Budget(AtomicU64);
@@ -35,15 +38,15 @@ impl Budget {
         self.0.load(Relaxed)
     }
 
-    /// Takes `bytes` until the charge is dropped or kept, if no more than `limit` are in use then.
+    /// A charge of no bytes, to [`absorb`](Charge::absorb) others.
+    pub const fn nothing(&self) -> Charge<'_> {
+        Charge { budget: self, bytes: 0, limit: 0 }
+    }
+
+    /// Takes `bytes` until the charge is dropped, if no more than `limit` are in use then.
     pub fn charge(&self, bytes: u64, limit: u64) -> Result<Charge<'_>, OverLimit> {
         self.take(bytes, limit)?;
         Ok(Charge { budget: self, bytes, limit })
-    }
-
-    /// Gives back `bytes` that were charged and kept.
-    pub fn release(&self, bytes: u64) {
-        self.0.fetch_sub(bytes, Relaxed);
     }
 
     fn take(&self, bytes: u64, limit: u64) -> Result<(), OverLimit> {
@@ -76,15 +79,15 @@ impl Charge<'_> {
         Ok(())
     }
 
-    /// Leaves the bytes in use, until [`Budget::release`], and says how many they are.
-    pub fn keep(mut self) -> u64 {
-        core::mem::take(&mut self.bytes)
+    /// Holds the bytes of another charge of this budget as well.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.bytes += core::mem::take(&mut other.bytes);
     }
 }
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.budget.release(self.bytes);
+        self.budget.0.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -96,11 +99,12 @@ mod tests {
     fn charges_end_at_the_limit_and_come_back() {
         // Shows: K8, D12
         let budget = Budget::new();
-        let kept = budget.charge(60, 100).expect("fits").keep();
+        let mut held = budget.nothing();
+        held.absorb(budget.charge(60, 100).expect("fits"));
         assert_eq!(budget.charge(41, 100).err(), Some(OverLimit));
         drop(budget.charge(40, 100).expect("fits exactly"));
         assert_eq!(budget.used(), 60);
-        budget.release(kept);
+        drop(held);
         assert_eq!(budget.used(), 0);
         assert_eq!(budget.charge(u64::MAX, u64::MAX).expect("no limit").raise_to(0), Ok(()));
     }

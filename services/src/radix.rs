@@ -64,6 +64,21 @@ impl<T, K: Global> RadixTree<T, K> {
         self.len == 0
     }
 
+    /// Bytes of a node, each of which comes from kmalloc.
+    pub const NODE_BYTES: usize = size_of::<Node<T, K>>();
+
+    /// How many nodes [`insert`](Self::insert) at `index` would make.
+    pub fn missing_nodes(&self, index: u64) -> usize {
+        let wanted = Height::of(index);
+        match &self.root {
+            None => wanted.nodes(),
+            // Nodes above the root, and from the highest a path down beside it.
+            Some(_) if self.height < wanted => 2 * wanted.nodes() - self.height.nodes() - 1,
+            Some(Entry::Value(..)) => 0,
+            Some(Entry::Node(node)) => node.missing_nodes(index, self.height),
+        }
+    }
+
     /// The root, if the tree is high enough for `index`.
     fn root_for(&self, index: u64) -> Option<&Entry<T, K>> {
         self.root.as_ref().filter(|_| self.height.reaches(index))

@@ -275,3 +275,18 @@ fn every_value_is_dropped_once() {
     drop(tree);
     assert_eq!(Rc::strong_count(&value), 1);
 }
+
+#[test]
+fn how_many_nodes_an_insertion_makes_is_known_before() {
+    let machine = boot();
+    let mut rng = Rng::new(5);
+    for _ in 0..40 {
+        let mut tree = Tree::<u64>::new();
+        for _ in 0..1 + rng.below(12) {
+            let (index, before) = (some_index(&mut rng), objects(&machine));
+            let missing = tree.missing_nodes(index);
+            tree.insert(index, 0, GFP).expect("memory");
+            assert_eq!(objects(&machine) - before, missing, "{index:x}");
+        }
+    }
+}

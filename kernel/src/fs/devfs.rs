@@ -6,9 +6,8 @@ use kapi::{Errno, FileId, IoBuf, OpenFlags, Whence};
 use mm::{GfpFlags, Pfn};
 
 use super::filesystem::{File, FileSystem, share};
-use super::node::{Entry, Kind, Stat};
+use super::node::{Entries, Entry, Kind, Stat};
 use crate::chrdev::{self, Device};
-use crate::mm::KVec;
 
 /// The file system at /dev.
 pub struct DevFs;
@@ -35,11 +34,11 @@ impl FileSystem for DevFs {
         chrdev::find(path)?.map(stat_of).ok_or(Errno::ENOENT)
     }
 
-    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
         if !path.is_empty() {
             return self.stat(path).and(Err(Errno::ENOTDIR));
         }
-        let mut entries = KVec::new();
+        let mut entries = Entries::new();
         chrdev::visit(&mut |name, device| Ok(entries.push(Entry::new(name, stat_of(device))?, GfpFlags::KERNEL)?))?;
         Ok(entries)
     }

@@ -5,8 +5,7 @@ use alloc::sync::Arc;
 use kapi::{Errno, IoBuf, OpenFlags, Whence, seek};
 use mm::Pfn;
 
-use super::node::{Entry, Stat};
-use crate::mm::KVec;
+use super::node::{Entries, Stat};
 
 /// A tree of files. Paths are relative to its root, without leading, doubled or trailing slashes; "" is the root.
 pub trait FileSystem: Sync {
@@ -17,7 +16,7 @@ pub trait FileSystem: Sync {
     fn stat(&self, path: &str) -> Result<Stat, Errno>;
 
     /// What the directory `path` holds, in no particular order.
-    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno>;
+    fn readdir(&self, path: &str) -> Result<Entries, Errno>;
 
     /// Removes the name `path`. The file itself goes when it is not open any more.
     fn unlink(&self, path: &str) -> Result<(), Errno>;

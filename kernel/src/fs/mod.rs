@@ -12,6 +12,7 @@
 //! of them. Errors are the usual numbers. Everything here runs in process context and may sleep.
 #![forbid(unsafe_code)]
 
+mod account;
 pub mod bigfile;
 pub mod devfs;
 pub mod filesystem;
@@ -29,7 +30,7 @@ pub mod tmpfs;
 
 pub use filesystem::{File, FileSystem};
 pub use mount::{open, readdir, stat, unlink};
-pub use node::{Entry, Kind, Stat};
+pub use node::{Entries, Entry, Kind, Stat};
 pub use open_file::OpenFile;
 pub use pipe::pipe;
 pub use table::{Descriptor, FileTable};

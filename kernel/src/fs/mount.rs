@@ -4,11 +4,10 @@ use kapi::{Errno, OpenFlags};
 use mm::GfpFlags;
 
 use super::filesystem::FileSystem;
-use super::node::{Entry, Kind, Stat};
+use super::node::{Entries, Entry, Kind, Stat};
 use super::open_file::OpenFile;
 use super::path::Path;
 use super::{devfs, procfs, tarfs, tmpfs};
-use crate::mm::KVec;
 
 /// The file systems beneath the root, by directory.
 static MOUNTS: [(&str, &dyn FileSystem); 3] =
@@ -52,7 +51,7 @@ pub fn stat(path: &str) -> Result<Stat, Errno> {
 }
 
 /// What the directory at `path` holds, sorted by name.
-pub fn readdir(path: &str) -> Result<KVec<Entry>, Errno> {
+pub fn readdir(path: &str) -> Result<Entries, Errno> {
     let path = Path::new(path)?;
     let (filesystem, rest) = resolve(path.as_str());
     let mut entries = filesystem.readdir(rest)?;

@@ -5,8 +5,7 @@
 use kapi::Errno;
 use mm::GfpFlags;
 
-use super::node::{Entry, Stat};
-use crate::mm::KVec;
+use super::node::{Entries, Entry, Stat};
 
 /// What a path leads to.
 pub(super) enum Found<T> {
@@ -47,11 +46,11 @@ pub(super) fn find<'a, T>(path: &str, files: impl Iterator<Item = (&'a str, T)>)
 }
 
 /// What the directory `path` holds.
-pub(super) fn list<'a>(path: &str, files: impl Iterator<Item = (&'a str, Stat)> + Clone) -> Result<KVec<Entry>, Errno> {
+pub(super) fn list<'a>(path: &str, files: impl Iterator<Item = (&'a str, Stat)> + Clone) -> Result<Entries, Errno> {
     if let Found::File(_) = find(path, files.clone())? {
         return Err(Errno::ENOTDIR);
     }
-    let mut entries = KVec::<Entry>::new();
+    let mut entries = Entries::new();
     for (name, stat) in files {
         let Some(rest) = below(name, path) else { continue };
         let (child, stat) = match rest.split_once('/') {

@@ -3,7 +3,7 @@
 use kapi::{Errno, FileId};
 use mm::GfpFlags;
 
-use crate::mm::KString;
+use crate::mm::{KBox, KString, KVec};
 
 /// What a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +44,9 @@ impl Stat {
     }
 }
 
+/// What a directory holds: as many names as /tmp may have fit into one piece of kmalloc'ed memory.
+pub type Entries = KVec<KBox<Entry>>;
+
 /// One name in a directory.
 pub struct Entry {
     /// Its name, without the directory's.
@@ -53,8 +56,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry; `ENOMEM` when there is no memory for the name.
-    pub fn new(name: &str, stat: Stat) -> Result<Self, Errno> {
-        Ok(Self { name: KString::from_str(name, GfpFlags::KERNEL)?, stat })
+    /// An entry; `ENOMEM`.
+    pub fn new(name: &str, stat: Stat) -> Result<KBox<Self>, Errno> {
+        let name = KString::from_str(name, GfpFlags::KERNEL)?;
+        Ok(KBox::new(Self { name, stat }, GfpFlags::KERNEL)?)
     }
 }

@@ -1,13 +1,15 @@
 //! Bytes in single pages: a file in /tmp, the text of an open file in /proc.
 //!
 //! A radix tree leads to the pages. They exist where something was written; what lies between them reads as zeros. They
-//! may be of high memory: each is shown for the moment of a copy.
+//! may be of high memory: each is shown for the moment of a copy. Pages and the tree's nodes go to an account.
 
 use kapi::{Errno, IoBuf};
 use mm::{GfpFlags, PAGE_SIZE};
+use services::budget::Charge;
 use services::radix::RadixTree;
 
-use crate::mm::{Kernel, UserPage};
+use super::account::Account;
+use crate::mm::{Kernel, UserPage, memory};
 
 /// Bytes of the largest file.
 const MAX_SIZE: u64 = 20 << 30;
@@ -15,24 +17,21 @@ const MAX_SIZE: u64 = 20 << 30;
 /// A sparse array of bytes.
 pub(super) struct Pages {
     gfp: GfpFlags,
+    account: &'static Account,
+    charge: Charge<'static>,
     pages: RadixTree<UserPage, Kernel>,
     size: u64,
 }
 
 impl Pages {
-    /// No bytes, no memory. Pages will be allocated with `gfp`.
-    pub(super) const fn new(gfp: GfpFlags) -> Self {
-        Self { gfp, pages: RadixTree::new(), size: 0 }
+    /// No bytes, no memory. Pages will be allocated with `gfp`, and charged to `account`.
+    pub(super) const fn new(gfp: GfpFlags, account: &'static Account) -> Self {
+        Self { gfp, account, charge: account.nothing(), pages: RadixTree::new(), size: 0 }
     }
 
     /// Bytes up to the end of what was written.
     pub(super) const fn size(&self) -> u64 {
         self.size
-    }
-
-    /// Pages that exist.
-    pub(super) const fn pages(&self) -> usize {
-        self.pages.len()
     }
 
     /// Reads at `position`; 0 at the end.
@@ -50,14 +49,9 @@ impl Pages {
         Ok((at - position) as usize)
     }
 
-    /// Writes at `position`, at most to the end of a page, making that page if `admit` agrees. On failure nothing has
-    /// changed that could be seen. `EFBIG` beyond the largest size, `ENOMEM`.
-    pub(super) fn write_page(
-        &mut self,
-        position: u64,
-        buf: &mut IoBuf<'_>,
-        admit: impl FnOnce() -> Result<(), Errno>,
-    ) -> Result<usize, Errno> {
+    /// Writes at `position`, at most to the end of a page, making that page if there is none. On failure nothing has
+    /// changed that could be seen. `EFBIG` beyond the largest size, `ENOSPC` beyond the account's limit, `ENOMEM`.
+    pub(super) fn write_page(&mut self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         if position >= MAX_SIZE {
             return Err(Errno::EFBIG);
         }
@@ -65,8 +59,7 @@ impl Pages {
         let page = match self.pages.get_mut(index) {
             Some(page) => page,
             None => {
-                admit()?;
-                self.pages.insert(index, UserPage::zeroed(self.gfp)?, GfpFlags::KERNEL)?;
+                self.add_page(index)?;
                 self.pages.get_mut(index).ok_or(Errno::EIO)?
             }
         };
@@ -75,13 +68,29 @@ impl Pages {
         Ok(n)
     }
 
+    /// Makes the page at `index`, which is missing.
+    fn add_page(&mut self, index: u64) -> Result<(), Errno> {
+        let node = memory().objects().kmalloc_footprint(RadixTree::<UserPage, Kernel>::NODE_BYTES);
+        let charge = self.account.charge(PAGE_SIZE + self.pages.missing_nodes(index) * node)?;
+        self.pages.insert(index, UserPage::zeroed(self.gfp)?, GfpFlags::KERNEL)?;
+        self.charge.absorb(charge);
+        self.account.add_page();
+        Ok(())
+    }
+
     /// Appends `bytes`; on failure a part of them may have been appended.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         let mut buf = IoBuf::take(bytes);
         while buf.remaining() > 0 {
-            self.write_page(self.size, &mut buf, || Ok(()))?;
+            self.write_page(self.size, &mut buf)?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.account.remove_pages(self.pages.len());
     }
 }
 

@@ -9,9 +9,10 @@ use core::fmt;
 use kapi::{Errno, IoBuf, Module, OpenFlags};
 use mm::GfpFlags;
 
+use super::account::Account;
 use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
-use super::node::{Entry, Stat};
+use super::node::{Entries, Stat};
 use super::pages::Pages;
 use crate::mm::{KString, KVec};
 use crate::sched::Mutex;
@@ -54,6 +55,9 @@ impl Source {
     }
 }
 
+/// The texts of open files. They are as long as there is memory for them.
+static TEXTS: Account = Account::new(|| u64::MAX);
+
 static FILES: Mutex<KVec<(KString, Source)>> = Mutex::new(KVec::new());
 
 /// Adds the file `path`, for example `sys/vm/drop_caches`. `EEXIST`, `ENOMEM`.
@@ -84,7 +88,7 @@ impl FileSystem for ProcFs {
         if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
             return Err(Errno::EACCES);
         }
-        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL) };
+        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
         Ok(share(ProcFile { source, text })?)
     }
 
@@ -95,7 +99,7 @@ impl FileSystem for ProcFs {
         })
     }
 
-    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
         names::list(path, FILES.lock()?.iter().map(|(name, _)| (name.as_str(), Stat::file(0))))
     }
 
@@ -106,7 +110,7 @@ impl FileSystem for ProcFs {
 
 /// The text as it is now.
 fn written(source: Source) -> Result<Pages, Errno> {
-    let mut writer = Writer { text: Pages::new(GfpFlags::KERNEL), error: Errno::EIO };
+    let mut writer = Writer { text: Pages::new(GfpFlags::KERNEL, &TEXTS), error: Errno::EIO };
     match source.show(&mut writer) {
         Ok(()) => Ok(writer.text),
         Err(fmt::Error) => Err(writer.error),

@@ -9,7 +9,7 @@ use tar_no_std::TarArchiveRef;
 
 use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
-use super::node::{Entry, Stat};
+use super::node::{Entries, Stat};
 use crate::mm::{KString, KVec};
 
 /// The file system at the root.
@@ -69,7 +69,7 @@ impl FileSystem for TarFs {
         })
     }
 
-    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
         names::list(path, files().map(|(name, data)| (name, Stat::file(data.len() as u64))))
     }
 

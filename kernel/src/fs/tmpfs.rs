@@ -1,54 +1,72 @@
 //! /tmp: files in memory, in pages of the page allocator, of high memory first.
 //!
 //! One directory without others in it. A file's pages go when its name is gone and it is not open any more. All files
-//! together may take half of the RAM: beyond that `ENOSPC`.
+//! together may cost half of the RAM, with their pages, names and all else that is kept for them, and there are at most
+//! [`MAX_FILES`] names: beyond that `ENOSPC`.
 //!
 //! Lock order: the directory, then a file's content.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::{Errno, FileId, IoBuf, OpenFlags};
-use mm::GfpFlags;
+use mm::{GfpFlags, PAGE_SIZE};
+use services::budget::Charge;
 
+use super::account::Account;
 use super::filesystem::{File, FileSystem, share};
-use super::node::{Entry, Stat};
+use super::node::{Entries, Entry, Stat};
 use super::pages::Pages;
-use crate::mm::{KString, KVec};
+use crate::mm::{KString, KVec, memory};
 use crate::sched::Mutex;
 
-/// The file system at /tmp.
-pub static TMPFS: TmpFs = TmpFs { names: Mutex::new(KVec::new()) };
+/// The most files there can be: the directory is one piece of kmalloc'ed memory.
+pub const MAX_FILES: usize = mm::objects::KMALLOC_MAX / size_of::<Arc<Inode>>();
 
 /// The file system's number: that of no character device.
 const DEVICE: u32 = 0;
 
-/// Pages that all files hold.
-static USED: AtomicUsize = AtomicUsize::new(0);
+/// The file system at /tmp.
+pub static TMPFS: TmpFs = TmpFs { files: Mutex::new(KVec::new()) };
+
+static ACCOUNT: Account = Account::new(|| (memory().pages().managed_pages() / 2 * PAGE_SIZE) as u64);
 
 /// Pages that all files hold: `Cached` in /proc/meminfo.
 pub fn pages() -> usize {
-    USED.load(Relaxed)
+    ACCOUNT.pages()
 }
 
 /// A directory of files in memory.
 pub struct TmpFs {
-    names: Mutex<KVec<(KString, Arc<Inode>)>>,
+    /// In the order of their names.
+    files: Mutex<KVec<Arc<Inode>>>,
 }
 
-/// A file's content; lives as long as a name or an open file leads to it.
+/// Where the file `name` is among `files`, or else where it belongs.
+fn place(files: &[Arc<Inode>], name: &str) -> Result<usize, usize> {
+    files.binary_search_by(|inode| inode.name.as_str().cmp(name))
+}
+
+/// A file; lives as long as the directory or an open file leads to it.
 struct Inode {
+    name: KString,
     content: Mutex<Pages>,
+    /// For all but the content.
+    _charge: Charge<'static>,
+}
+
+/// A file without content.
+fn empty() -> Pages {
+    Pages::new(GfpFlags::HIGHUSER, &ACCOUNT)
 }
 
 impl TmpFs {
     fn find(&self, path: &str) -> Result<Arc<Inode>, Errno> {
-        let names = self.names.lock()?;
         let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
-        let found = names.iter().find(|(name, _)| name.as_str() == first).map(|(_, inode)| inode.clone());
-        match (found, rest) {
-            (Some(_), Some(_)) => Err(Errno::ENOTDIR),
-            (found, _) => found.ok_or(Errno::ENOENT),
+        let files = self.files.lock()?;
+        match (place(&files, first), rest) {
+            (Ok(_), Some(_)) => Err(Errno::ENOTDIR),
+            (Ok(index), None) => Ok(files[index].clone()),
+            (Err(_), _) => Err(Errno::ENOENT),
         }
     }
 
@@ -56,15 +74,17 @@ impl TmpFs {
         if path.contains('/') {
             return Err(Errno::ENOENT);
         }
-        let name = KString::from_str(path, GfpFlags::KERNEL)?;
-        let fresh = share(Inode { content: Mutex::new(Pages::new(GfpFlags::HIGHUSER)) })?;
-        let mut names = self.names.lock()?;
-        // Another thread may have made it meanwhile.
-        if let Some((_, inode)) = names.iter().find(|(name, _)| name.as_str() == path) {
-            return Ok(inode.clone());
+        let fresh = Inode::new(path)?;
+        let mut files = self.files.lock()?;
+        match place(&files, path) {
+            // Another thread has made it meanwhile.
+            Ok(index) => Ok(files[index].clone()),
+            Err(_) if files.len() == MAX_FILES => Err(Errno::ENOSPC),
+            Err(index) => {
+                files.insert(index, fresh.clone(), GfpFlags::KERNEL)?;
+                Ok(fresh)
+            }
         }
-        names.push((name, fresh.clone()), GfpFlags::KERNEL)?;
-        Ok(fresh)
     }
 }
 
@@ -87,32 +107,40 @@ impl FileSystem for TmpFs {
         if path.is_empty() { Ok(Stat::DIRECTORY) } else { self.find(path)?.stat() }
     }
 
-    fn readdir(&self, path: &str) -> Result<KVec<Entry>, Errno> {
+    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
         if !path.is_empty() {
             return Err(self.find(path).err().unwrap_or(Errno::ENOTDIR));
         }
-        let mut entries = KVec::new();
-        for (name, inode) in self.names.lock()?.iter() {
-            entries.push(Entry::new(name, inode.stat()?)?, GfpFlags::KERNEL)?;
+        let mut entries = Entries::new();
+        for inode in self.files.lock()?.iter() {
+            entries.push(Entry::new(&inode.name, inode.stat()?)?, GfpFlags::KERNEL)?;
         }
         Ok(entries)
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {
-        let mut names = self.names.lock()?;
-        let index = names.iter().position(|(name, _)| name.as_str() == path).ok_or(Errno::ENOENT)?;
-        let removed = names.swap_remove(index).ok_or(Errno::ENOENT)?;
+        let mut files = self.files.lock()?;
+        let index = place(&files, path).map_err(|_| Errno::ENOENT)?;
+        let removed = files.remove(index);
         // The pages are freed without the directory's lock.
-        drop(names);
+        drop(files);
         drop(removed);
         Ok(())
     }
 }
 
 impl Inode {
+    /// A file that no name leads to yet.
+    fn new(name: &str) -> Result<Arc<Self>, Errno> {
+        let name = KString::from_str(name, GfpFlags::KERNEL)?;
+        // The two counts of an `Arc`, and a place in the directory, which may be half empty.
+        let shared = memory().objects().kmalloc_footprint(size_of::<Self>() + 2 * size_of::<usize>());
+        let charge = ACCOUNT.charge(shared + name.footprint() + 2 * size_of::<Arc<Self>>())?;
+        share(Self { name, content: Mutex::new(empty()), _charge: charge })
+    }
+
     fn truncate(&self) -> Result<(), Errno> {
-        let old = core::mem::replace(&mut *self.content.lock()?, Pages::new(GfpFlags::HIGHUSER));
-        USED.fetch_sub(old.pages(), Relaxed);
+        *self.content.lock()? = empty();
         Ok(())
     }
 }
@@ -122,21 +150,13 @@ fn write_pages(content: &mut Pages, position: u64, buf: &mut IoBuf<'_>) -> Resul
     let start = buf.done();
     while buf.remaining() > 0 {
         let written = buf.done() - start;
-        let before = content.pages();
-        let result = content.write_page(position + written as u64, buf, admit_page);
-        USED.fetch_add(content.pages() - before, Relaxed);
-        match result {
+        match content.write_page(position + written as u64, buf) {
             Ok(_) => {}
             Err(error) if written == 0 => return Err(error),
             Err(_) => break,
         }
     }
     Ok(buf.done() - start)
-}
-
-/// Whether files may take one more page. (Two writers at once may go one page too far.)
-fn admit_page() -> Result<(), Errno> {
-    if USED.load(Relaxed) < crate::mm::memory().pages().managed_pages() / 2 { Ok(()) } else { Err(Errno::ENOSPC) }
 }
 
 impl File for Inode {
@@ -158,13 +178,5 @@ impl File for Inode {
         let mut content = self.content.lock()?;
         let end = content.size();
         Ok(end + write_pages(&mut content, end, buf)? as u64)
-    }
-}
-
-impl Drop for Inode {
-    fn drop(&mut self) {
-        if let Some(content) = self.content.try_lock() {
-            USED.fetch_sub(content.pages(), Relaxed);
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::ObjectAllocator;
 use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::FreeError;
 use crate::objects::cache::Cache;
+use crate::objects::classes::{KMALLOC_MAX, Twin};
 use crate::objects::descriptor::{SlabRef, StateSlot};
 use crate::objects::geometry::Geometry;
 use crate::page::PageState;
@@ -80,6 +81,12 @@ impl<P: Platform> ObjectAllocator<P> {
     /// outside of it. 0 when there is no slab.
     pub fn footprint(&self, addr: VirtAddr) -> usize {
         self.slab_of(addr).map_or(0, |slab| self.share(&self.owner(slab).layout_of(slab)))
+    }
+
+    /// Bytes of memory that an object from kmalloc for `size` bytes costs; 0 beyond 131072 bytes.
+    pub fn kmalloc_footprint(&self, size: usize) -> usize {
+        let class = Some(size).filter(|&size| size <= KMALLOC_MAX);
+        class.and_then(|size| self.classes.cache_for(size, Twin::Normal)).map_or(0, |cache| self.own_footprint(cache))
     }
 
     /// [`footprint`](Self::footprint) of an object of one of the allocators' own caches.

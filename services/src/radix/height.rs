@@ -25,6 +25,11 @@ impl Height {
         index.checked_shr(BITS * u32::from(self.0)).unwrap_or(0) == 0
     }
 
+    /// Nodes on the way to a value.
+    pub(super) const fn nodes(self) -> usize {
+        self.0 as usize
+    }
+
     /// The height of a node above this one.
     pub(super) const fn above(self) -> Self {
         Self(self.0 + 1)

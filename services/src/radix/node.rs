@@ -129,6 +129,17 @@ impl<T, K: Global> Node<T, K> {
         }
     }
 
+    /// How many nodes `insert` at `index` would make.
+    pub(super) fn missing_nodes(&self, index: u64, height: Height) -> usize {
+        match &self.slots {
+            Slots::Values(_) => 0,
+            Slots::Nodes(nodes) => match &nodes[height.slot(index)] {
+                Some(node) => node.missing_nodes(index, height.below()),
+                None => height.below().nodes(),
+            },
+        }
+    }
+
     pub(super) fn get_mut(&mut self, index: u64, height: Height) -> Option<&mut T> {
         let slot = height.slot(index);
         match &mut self.slots {

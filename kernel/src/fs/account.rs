@@ -1,0 +1,44 @@
+//! What the files of a file system hold together, and may hold: bytes of memory, all that is kept for them included.
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use kapi::Errno;
+use services::budget::{Budget, Charge};
+
+/// A file system's account.
+pub(super) struct Account {
+    budget: Budget,
+    pages: AtomicUsize,
+    /// How many bytes there may be.
+    limit: fn() -> u64,
+}
+
+impl Account {
+    /// Nothing is held.
+    pub(super) const fn new(limit: fn() -> u64) -> Self {
+        Self { budget: Budget::new(), pages: AtomicUsize::new(0), limit }
+    }
+
+    /// Charges `bytes` until what is returned is dropped; `ENOSPC` beyond the limit.
+    pub(super) fn charge(&self, bytes: usize) -> Result<Charge<'_>, Errno> {
+        Ok(self.budget.charge(bytes as u64, (self.limit)())?)
+    }
+
+    /// A charge of no bytes.
+    pub(super) const fn nothing(&self) -> Charge<'_> {
+        self.budget.nothing()
+    }
+
+    /// Pages of content.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.load(Relaxed)
+    }
+
+    pub(super) fn add_page(&self) {
+        self.pages.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn remove_pages(&self, count: usize) {
+        self.pages.fetch_sub(count, Relaxed);
+    }
+}
