@@ -11,7 +11,7 @@
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use kernel::fs::{self, Kind, OpenFile, Stat, bigfile};
-use kernel::mm::memory;
+use kernel::mm::{KString, memory};
 use kernel::sched::spawn;
 
 kernel::test_kernel!(test_main);
@@ -132,7 +132,7 @@ fn far_apart_pages_of_a_file_are_charged_what_they_cost() {
 #[test_case]
 fn empty_files_come_to_an_end() {
     let free = free_pages();
-    let path = |n: usize| kernel::mm::KString::try_format(format_args!("/tmp/e{n:05}")).unwrap();
+    let path = |n: usize| KString::try_format(format_args!("/tmp/e{n:05}")).unwrap();
     let error = (0..).find_map(|n| fs::open(&path(n), CREATE).err().map(|error| (n, error)));
     let (count, error) = error.unwrap();
     assert_eq!(error, Errno::ENOSPC);
@@ -185,7 +185,23 @@ fn wrong_names_and_modes_have_their_errors() {
     assert_eq!(error("/new", CREATE), Some(Errno::EROFS));
     assert_eq!(error("/dev/nosuch", OpenFlags::READ), Some(Errno::ENOENT));
     assert_eq!(error("/dev/scull99", OpenFlags::READ), Some(Errno::ENOENT));
-    assert_eq!(error("/dev/new", CREATE), Some(Errno::EACCES));
+    const MISSING: [&str; 7] = [
+        "/dev/new",
+        "/dev/scull4",
+        "/dev/scull00",
+        "/dev/scull+1",
+        "/dev/scull",
+        "/dev/no/x",
+        "/dev/allocator0",
+    ];
+    for missing in MISSING {
+        for flags in [CREATE, RW, OpenFlags::READ, OpenFlags::WRITE] {
+            assert_eq!(error(missing, flags), Some(Errno::ENOENT), "{missing}");
+        }
+        assert_eq!((fs::unlink(missing), fs::stat(missing)), (Err(Errno::ENOENT), Err(Errno::ENOENT)), "{missing}");
+    }
+    assert_eq!(error("/dev/scull0/x", CREATE), Some(Errno::ENOTDIR));
+    assert_eq!(error("/dev/null/", CREATE), Some(Errno::ENOTDIR));
     assert_eq!(error("/proc/meminfo", CREATE), Some(Errno::EACCES));
     assert_eq!(error(core::str::from_utf8(&[b'x'; 300]).unwrap(), OpenFlags::READ), Some(Errno::ENAMETOOLONG));
     assert_eq!(open("/tmp/bigfile", OpenFlags::READ).write_all(b"x"), Err(Errno::EBADF));

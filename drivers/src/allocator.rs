@@ -10,7 +10,7 @@ use core::fmt;
 use kapi::mm::own::KVec;
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
 use kapi::services::pool::{FramePool, PoolBlock, Use};
-use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Preset, Values};
 
 use crate::single::Single;
 
@@ -18,6 +18,17 @@ use crate::single::Single;
 const MAX_COMMAND: usize = 64;
 /// Frames of a megabyte.
 const MIB_FRAMES: usize = (1 << 20) / PAGE_SIZE;
+
+/// The parameter that says how much to manage.
+const HIMEM: &str = "allocator_himem";
+/// As many megabytes as there can be.
+const MAX_MIB: u64 = 1 << 24;
+
+static PARAMS: [ParamSpec; 1] = [ParamSpec {
+    name: HIMEM,
+    kind: ParamKind::Number { least: 0, most: MAX_MIB, default: Preset::Number(0) },
+    help: "megabytes to manage, 0 for all that mem= hides",
+}];
 
 /// What there is while the driver is attached.
 pub struct Attached<K: Hardware> {
@@ -161,20 +172,17 @@ impl<K: Hardware> Module for Allocator<K> {
         "allocator"
     }
 
+    fn about(&self) -> &'static str {
+        "hands out the memory that the kernel option mem= hid"
+    }
+
     fn params(&self) -> &'static [ParamSpec] {
-        &[ParamSpec { name: "allocator_himem", help: "megabytes to manage (default 0: all that mem= hides)" }]
+        &PARAMS
     }
 
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let mut wanted = None;
-        for param in params {
-            let megabytes: usize = param.value.parse().map_err(|_| Errno::EINVAL)?;
-            if param.name != "allocator_himem" {
-                return Err(Errno::EINVAL);
-            }
-            wanted = Some(megabytes.checked_mul(MIB_FRAMES).ok_or(Errno::EINVAL)?).filter(|&frames| frames > 0);
-        }
-        self.0.attach(|| Attached::new(wanted))?;
+        let megabytes = Values::read(&PARAMS, params)?.number(HIMEM).filter(|&megabytes| megabytes > 0);
+        self.0.attach(|| Attached::new(megabytes.map(|megabytes| megabytes as usize * MIB_FRAMES)))?;
         Ok(1)
     }
 

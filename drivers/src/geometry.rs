@@ -3,6 +3,8 @@
 //! A device is a list of items; an item has a quantum set, an array of `qset` quanta of `quantum` bytes each. The
 //! device's own geometry decides every offset, and only checked values ever become a geometry.
 
+use core::ops::RangeInclusive;
+
 use kapi::Errno;
 use kapi::mm::{Order, PAGE_SIZE};
 
@@ -21,11 +23,19 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// The values that there are quanta for.
+    pub const fn range(self) -> RangeInclusive<usize> {
+        match self {
+            Self::Bytes => 1..=MAX_KMALLOC,
+            Self::Order => 0..=Order::MAX.log2(),
+        }
+    }
+
     /// The quantum, in bytes, that the parameter `value` asks for; `EINVAL` when there is no such quantum.
     pub fn quantum(self, value: usize) -> Result<usize, Errno> {
         match self {
-            Self::Bytes if (1..=MAX_KMALLOC).contains(&value) => Ok(value),
-            Self::Bytes => Err(Errno::EINVAL),
+            _ if !self.range().contains(&value) => Err(Errno::EINVAL),
+            Self::Bytes => Ok(value),
             Self::Order => Order::new(value).map(Order::bytes).ok_or(Errno::EINVAL),
         }
     }
@@ -39,9 +49,12 @@ impl Unit {
     }
 }
 
-/// The length of a quantum set, 1..=16384; `EINVAL` for any other.
+/// The lengths that a quantum set can have.
+pub const QSETS: RangeInclusive<usize> = 1..=MAX_QSET;
+
+/// The length of a quantum set, one of [`QSETS`]; `EINVAL` for any other.
 pub fn checked_qset(value: usize) -> Result<usize, Errno> {
-    if (1..=MAX_QSET).contains(&value) { Ok(value) } else { Err(Errno::EINVAL) }
+    if QSETS.contains(&value) { Ok(value) } else { Err(Errno::EINVAL) }
 }
 
 /// The sizes that a device is cut by.

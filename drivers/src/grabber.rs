@@ -8,7 +8,7 @@ use core::fmt;
 
 use kapi::mm::own::{Buffer, IoMem, PageBlock};
 use kapi::mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr};
-use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Preset, Values};
 
 use crate::single::Single;
 
@@ -16,6 +16,16 @@ use crate::single::Single;
 const PIXEL: usize = 4;
 /// How much is copied at once.
 const WORD: usize = size_of::<u64>();
+
+/// The most pixels in a line, and the most lines.
+const MAX_SIDE: u64 = 16_384;
+
+const fn side(name: &'static str, default: u64, help: &'static str) -> ParamSpec {
+    ParamSpec { name, kind: ParamKind::Number { least: 1, most: MAX_SIDE, default: Preset::Number(default) }, help }
+}
+
+static PARAMS: [ParamSpec; 2] =
+    [side("grabber_width", 640, "pixels in a line"), side("grabber_height", 480, "lines")];
 
 /// The pixels that are copied: from the start of the frame buffer, line by line.
 #[derive(Clone, Copy)]
@@ -25,25 +35,26 @@ struct Frame {
 }
 
 impl Frame {
-    const DEFAULT: Self = Self { width: 640, height: 480 };
-
-    fn parse(params: &[Param<'_>]) -> Result<Self, Errno> {
-        let mut frame = Self::DEFAULT;
-        for param in params {
-            let value = param.value.parse().map_err(|_| Errno::EINVAL)?;
-            match param.name {
-                "grabber_width" => frame.width = value,
-                "grabber_height" => frame.height = value,
-                _ => return Err(Errno::EINVAL),
-            }
-        }
-        Ok(frame)
+    fn read(params: &[Param<'_>]) -> Result<Self, Errno> {
+        let values = Values::read(&PARAMS, params)?;
+        let number = |spec: &ParamSpec| values.number(spec.name).map(|value| value as usize).ok_or(Errno::EINVAL);
+        Ok(Self { width: number(&PARAMS[0])?, height: number(&PARAMS[1])? })
     }
 
-    /// Bytes of the frame, if there are any and a multiple of what is copied at once.
-    fn bytes(self) -> Option<usize> {
-        let bytes = self.width.checked_mul(self.height)?.checked_mul(PIXEL)?;
-        Some(bytes).filter(|&bytes| bytes > 0 && bytes % WORD == 0)
+    /// Bytes of the frame. `EINVAL`, and a line in the log, when there are more than `room` or when they are no
+    /// multiple of what is copied at once.
+    fn bytes<K: Hardware>(self, room: u64) -> Result<usize, Errno> {
+        let Self { width, height } = self;
+        let bytes = width * height * PIXEL;
+        if bytes as u64 > room {
+            K::log(format_args!("grabber: {width}x{height} pixels are {bytes} bytes, and the screen has {room}"));
+            return Err(Errno::EINVAL);
+        }
+        if bytes % WORD != 0 {
+            K::log(format_args!("grabber: {width}x{height} is an odd number of pixels: two are copied at once"));
+            return Err(Errno::EINVAL);
+        }
+        Ok(bytes)
     }
 }
 
@@ -107,8 +118,11 @@ pub struct Attached<K: Hardware> {
 
 impl<K: Hardware> Attached<K> {
     fn new(frame: Frame) -> Result<Self, Errno> {
-        let (start, room) = K::frame_buffer().ok_or(Errno::ENODEV)?;
-        let bytes = frame.bytes().filter(|&bytes| bytes as u64 <= room).ok_or(Errno::EINVAL)?;
+        let Some((start, room)) = K::frame_buffer() else {
+            K::log(format_args!("grabber: the machine has no frame buffer"));
+            return Err(Errno::ENODEV);
+        };
+        let bytes = frame.bytes::<K>(room)?;
         let claim = K::claim_memory(start, bytes as u64, "grabber")?;
         Ok(Self { frame, bytes, memory: Memory::new(bytes)?, screen: IoMem::map(start, bytes)?, start, _claim: claim })
     }
@@ -167,15 +181,16 @@ impl<K: Hardware> Module for Grabber<K> {
         "grabber"
     }
 
+    fn about(&self) -> &'static str {
+        "a frame grabber, which needs one contiguous buffer"
+    }
+
     fn params(&self) -> &'static [ParamSpec] {
-        &[
-            ParamSpec { name: "grabber_width", help: "pixels in a line (default 640)" },
-            ParamSpec { name: "grabber_height", help: "lines (default 480)" },
-        ]
+        &PARAMS
     }
 
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let frame = Frame::parse(params)?;
+        let frame = Frame::read(params)?;
         self.0.attach(|| Attached::new(frame))?;
         Ok(1)
     }

@@ -28,7 +28,7 @@ mod store;
 pub use allocator::Allocator;
 pub use device::ScullDevice;
 pub use floppy::Floppy;
-pub use geometry::{ByteLocation, Geometry, MAX_QSET, Unit};
+pub use geometry::{ByteLocation, Geometry, MAX_QSET, QSETS, Unit};
 pub use grabber::Grabber;
 pub use quota::{NamedLimit, Quota};
 pub use scull::{Scull, Slot};

@@ -205,12 +205,16 @@ impl<K: Kernel, S: QuantumStore<K>> Module for Scull<K, S> {
         S::SPEC.name
     }
 
+    fn about(&self) -> &'static str {
+        S::SPEC.about
+    }
+
     fn params(&self) -> &'static [ParamSpec] {
-        S::SPEC.params
+        &S::SPEC.params
     }
 
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let settings = Settings::parse(S::SPEC, params)?;
+        let settings = Settings::read(S::SPEC, params)?;
         self.attached.with(|attached| {
             if attached.is_some() {
                 return Err(Errno::EEXIST);

@@ -7,11 +7,14 @@
 //! | scullp | [`Pages`] | 2^order contiguous pages, order 0 |
 //! | scullv | [`Vmalloc`] | 2^order pages from vmalloc, order 4 |
 
+use core::ops::RangeInclusive;
+
 use kapi::mm::own::{Buffer, CacheObject, CacheSource, KBytes, KmemCache, PageBlock, VmArea};
 use kapi::mm::{AllocError, CacheFlags, CreateError, DestroyError, GfpFlags, Order, Pfn};
-use kapi::{Errno, Kernel, ParamSpec};
+use kapi::{Errno, Kernel, ParamKind, ParamSpec, Preset};
 
-use crate::geometry::Unit;
+use crate::geometry::{QSETS, Unit};
+use crate::settings::MAX_DEVICES;
 
 /// Whether a store can serve a caller that may not sleep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,10 +65,6 @@ pub struct Spec {
     pub unit_label: &'static str,
     /// What /proc puts between a quantum's number and its address.
     pub colon: &'static str,
-    /// Default size of a quantum, in units.
-    pub default_unit: usize,
-    /// Default length of a quantum set.
-    pub default_qset: usize,
     /// Whether the quantum may change at run time.
     pub unit_change: UnitChange,
     /// Whether quanta can be had in interrupt context.
@@ -74,8 +73,10 @@ pub struct Spec {
     pub ioctls: IoctlTable,
     /// What of its devices may be mapped.
     pub mappable: Mappable,
-    /// What its parameters are, for people.
-    pub params: &'static [ParamSpec],
+    /// What it is, for people.
+    pub about: &'static str,
+    /// Its parameters: the size of a quantum, the length of a quantum set, the number of devices, the byte limit.
+    pub params: [ParamSpec; 4],
 }
 
 /// A source of quanta.
@@ -106,15 +107,31 @@ pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
     }
 }
 
+/// Devices of a driver if no parameter says otherwise.
+const DEFAULT_DEVICES: u64 = 4;
+/// The largest byte limit: as much memory as there can be.
+const MAX_LIMIT: u64 = 1 << 44;
+
+/// The numbers in `range`.
+const fn numbers(range: &RangeInclusive<usize>, default: u64) -> ParamKind {
+    ParamKind::Number { least: *range.start() as u64, most: *range.end() as u64, default: Preset::Number(default) }
+}
+
+/// The parameters of a driver: name, unit and default of its quanta, default length of its sets.
 macro_rules! params {
-    ($name:literal, $unit:literal, $help:literal) => {
-        &[
-            ParamSpec { name: concat!($name, "_", $unit), help: $help },
-            ParamSpec { name: concat!($name, "_qset"), help: "quanta in a set, 1 to 16384" },
-            ParamSpec { name: concat!($name, "_nr_devs"), help: "number of devices, 1 to 32 (default 4)" },
+    ($name:literal, $unit:literal = $default:literal in $range:expr, $help:literal, qset = $qset:literal) => {
+        [
+            ParamSpec { name: concat!($name, "_", $unit), kind: numbers(&$range, $default), help: $help },
+            ParamSpec { name: concat!($name, "_qset"), kind: numbers(&QSETS, $qset), help: "quanta in a set" },
+            ParamSpec {
+                name: concat!($name, "_nr_devs"),
+                kind: numbers(&(1..=MAX_DEVICES), DEFAULT_DEVICES),
+                help: "number of devices",
+            },
             ParamSpec {
                 name: concat!($name, "_limit"),
-                help: "bytes that all scull devices may hold together (default half of low memory, 0 = no limit)",
+                kind: ParamKind::Number { least: 0, most: MAX_LIMIT, default: Preset::Told("half of low memory") },
+                help: "bytes that all scull devices may hold together, 0 for no limit",
             },
         ]
     };
@@ -133,13 +150,12 @@ impl<K: Kernel> QuantumStore<K> for Kmalloc {
         unit: Unit::Bytes,
         unit_label: "q",
         colon: ": ",
-        default_unit: 4000,
-        default_qset: 1000,
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Scull,
         mappable: Mappable::Never,
-        params: params!("scull", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
+        about: "memory devices whose quanta come from kmalloc",
+        params: params!("scull", "quantum" = 4000 in Unit::Bytes.range(), "bytes in a quantum", qset = 1000),
     };
 
     fn create(_quantum: usize) -> Result<(Self, ()), Errno> {
@@ -171,20 +187,22 @@ impl<K: Kernel> QuantumStore<K> for Cache<K> {
         unit: Unit::Bytes,
         unit_label: "quantum",
         colon: ":",
-        default_unit: 4000,
-        default_qset: 500,
         unit_change: UnitChange::AtLoadTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Others,
         mappable: Mappable::Never,
-        params: params!("scullc", "quantum", "bytes in a quantum, 1 to 131072 (default 4000)"),
+        about: "memory devices whose quanta come from a lookaside cache",
+        params: params!("scullc", "quantum" = 4000 in Unit::Bytes.range(), "bytes in a quantum", qset = 500),
     };
 
     fn create(quantum: usize) -> Result<(Self, KmemCache<K>), Errno> {
         // A cache's objects have at least 8 bytes.
         match KmemCache::create("scullc", quantum.max(8), 0, CacheFlags::HWCACHE_ALIGN) {
             Ok(cache) => Ok((Self { source: cache.source() }, cache)),
-            Err(CreateError::DuplicateName) => Err(Errno::EBUSY),
+            Err(CreateError::DuplicateName) => {
+                K::log(format_args!("scullc: a cache of that name is still there"));
+                Err(Errno::EBUSY)
+            }
             Err(_) => Err(Errno::ENOMEM),
         }
     }
@@ -215,13 +233,12 @@ impl<K: Kernel> QuantumStore<K> for Pages {
         unit: Unit::Order,
         unit_label: "order",
         colon: ":",
-        default_unit: 0,
-        default_qset: 500,
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::AnyContext,
         ioctls: IoctlTable::Others,
         mappable: Mappable::SinglePages,
-        params: params!("scullp", "order", "log2 of the pages in a quantum, 0 to 9 (default 0)"),
+        about: "memory devices whose quanta are whole pages",
+        params: params!("scullp", "order" = 0 in Unit::Order.range(), "log2 of the pages in a quantum", qset = 500),
     };
 
     fn create(_quantum: usize) -> Result<(Self, ()), Errno> {
@@ -250,13 +267,12 @@ impl<K: Kernel> QuantumStore<K> for Vmalloc {
         unit: Unit::Order,
         unit_label: "order",
         colon: ":",
-        default_unit: 4,
-        default_qset: 500,
         unit_change: UnitChange::AtRunTime,
         atomicity: Atomicity::ProcessOnly,
         ioctls: IoctlTable::Others,
         mappable: Mappable::Always,
-        params: params!("scullv", "order", "log2 of the pages in a quantum, 0 to 9 (default 4)"),
+        about: "memory devices whose quanta come from vmalloc",
+        params: params!("scullv", "order" = 4 in Unit::Order.range(), "log2 of the pages in a quantum", qset = 500),
     };
 
     fn create(_quantum: usize) -> Result<(Self, ()), Errno> {

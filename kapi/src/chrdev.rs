@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::errno::Errno;
 use crate::file::{IoBuf, OpenFlags, Whence, seek};
+use crate::params::{Param, ParamSpec};
 
 /// Which device of a driver: 0 for the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,34 +67,20 @@ pub trait CharDriver: Sync {
     }
 }
 
-/// One `name=value` of an insmod line.
-#[derive(Clone, Copy, Debug)]
-pub struct Param<'a> {
-    /// Parameter's name.
-    pub name: &'a str,
-    /// Its value as typed.
-    pub value: &'a str,
-}
-
-/// A parameter that a module knows.
-#[derive(Clone, Copy, Debug)]
-pub struct ParamSpec {
-    /// Parameter's name.
-    pub name: &'static str,
-    /// What it does, with its unit and default, on one line.
-    pub help: &'static str,
-}
-
 /// A driver that is linked into the kernel and can be attached and detached at run time.
 pub trait Module: CharDriver {
     /// The module's and driver's name; its devices are `name0`, `name1`, ...
     fn name(&self) -> &'static str;
 
+    /// What it is, on one line.
+    fn about(&self) -> &'static str;
+
     /// The parameters that [`insmod`](Self::insmod) knows.
     fn params(&self) -> &'static [ParamSpec];
 
-    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for an unknown
-    /// parameter or a bad value, `ENOMEM`. Process context.
+    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for a line that
+    /// [`Values::read`](crate::Values::read) refuses and for what the driver itself refuses, which the log then
+    /// explains, `ENOMEM`. Process context.
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno>;
 
     /// Detaches the driver and frees all that its devices hold. `ENOENT` when not attached, `EBUSY` when a device is

@@ -42,7 +42,7 @@ pub static BOOT_DRIVERS: [BootDriver; 1] = [bigphysarea::BOOT_DRIVER];
 static CHANGE: Mutex<()> = Mutex::new(());
 
 /// Every module there is.
-fn all() -> impl Iterator<Item = &'static dyn Module> {
+pub fn all() -> impl Iterator<Item = &'static dyn Module> {
     FAMILY.into_iter().chain(AT_BOOT).chain(ON_REQUEST)
 }
 

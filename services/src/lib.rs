@@ -2,13 +2,14 @@
 //!
 //! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
 //! says who has which addresses, [`isa`] what the 8237 reaches, [`options`] what the command line asks of memory,
-//! [`ratelimit`] how often a report may repeat, [`budget`] how much many may hold together.
+//! [`number`] how it writes numbers, [`ratelimit`] how often a report may repeat, [`budget`] how much many may hold together.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod bigphysarea;
 pub mod budget;
 pub mod isa;
+pub mod number;
 pub mod options;
 pub mod pool;
 pub mod radix;

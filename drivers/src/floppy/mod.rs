@@ -13,7 +13,7 @@ use core::fmt;
 use kapi::mm::own::{Buffer, KBytes, PageBlock, VmArea};
 use kapi::mm::{AllocError, GfpFlags, Order};
 use kapi::services::isa::Transfer;
-use kapi::{CharDriver, Errno, FloppyBus, IoBuf, Minor, Module, OpenFlags, Param, ParamSpec};
+use kapi::{CharDriver, Errno, FloppyBus, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Values};
 
 use crate::single::Single;
 use controller::Drive;
@@ -40,22 +40,27 @@ impl Source {
     /// The two that work.
     const DEFAULT: [Self; HEADS] = [Self::KmallocDma, Self::DmaPages];
 
-    fn parse(name: &str) -> Result<Self, Errno> {
-        [Self::KmallocDma, Self::DmaPages, Self::Kmalloc, Self::Vmalloc]
-            .into_iter()
-            .find(|source| source.name() == name)
-            .ok_or(Errno::EINVAL)
+    const ALL: [Self; 4] = [Self::KmallocDma, Self::DmaPages, Self::Kmalloc, Self::Vmalloc];
+    /// Their names, in the same order.
+    const NAMES: [&'static str; 4] = ["kmalloc_dma", "dma_pages", "kmalloc", "vmalloc"];
+
+    fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name)
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::KmallocDma => "kmalloc_dma",
-            Self::DmaPages => "dma_pages",
-            Self::Kmalloc => "kmalloc",
-            Self::Vmalloc => "vmalloc",
-        }
+    const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
     }
 }
+
+/// The parameter that names both buffers' memory.
+const MEMORY: &str = "fd_memory";
+
+static PARAMS: [ParamSpec; 1] = [ParamSpec {
+    name: MEMORY,
+    kind: ParamKind::Word { of: &Source::NAMES, default: "one from each of the first two" },
+    help: "where both buffers come from",
+}];
 
 enum Memory<K: FloppyBus> {
     Bytes(KBytes<K>),
@@ -210,23 +215,17 @@ impl<K: FloppyBus> Module for Floppy<K> {
         "fd"
     }
 
+    fn about(&self) -> &'static str {
+        "the first floppy drive, read by ISA DMA"
+    }
+
     fn params(&self) -> &'static [ParamSpec] {
-        &[ParamSpec {
-            name: "fd_memory",
-            help: "where both buffers come from: kmalloc_dma, dma_pages, kmalloc, vmalloc (default: one from each of \
-                   the first two)",
-        }]
+        &PARAMS
     }
 
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let mut sources = Source::DEFAULT;
-        for param in params {
-            if param.name != "fd_memory" {
-                return Err(Errno::EINVAL);
-            }
-            sources = [Source::parse(param.value)?; HEADS];
-        }
-        self.0.attach(|| Attached::new(sources))?;
+        let source = Values::read(&PARAMS, params)?.word(MEMORY).and_then(Source::find);
+        self.0.attach(|| Attached::new(source.map_or(Source::DEFAULT, |source| [source; HEADS])))?;
         Ok(1)
     }
 

@@ -3,19 +3,15 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use kapi::{Errno, Param};
 use services::options::Switch;
 use shell::io::write_all;
 use shell::options::Options;
 use shell::{Command, CommandSet, Env, Failure, Job, Outcome, Status};
 
-use super::{crash, irqstress, job_commands, workers};
+use super::{crash, irqstress, job_commands, module_commands, workers};
 use crate::board::qemu::{self, ExitCode};
 use crate::resource::pci;
-use crate::{bench, debug, log, modules, sched};
-
-/// Most parameters of one insmod line.
-const MAX_PARAMS: usize = 8;
+use crate::{bench, debug, log, sched};
 
 struct Table<E>(PhantomData<E>);
 
@@ -28,7 +24,7 @@ impl<E: Env> Table<E> {
         command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
         command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),
         command("dmesg", "", "shows the kernel log", dmesg),
-        command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", insmod),
+        command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
         command(
             "irqstress",
             "[MODULE...] [rounds=N]",
@@ -43,10 +39,16 @@ impl<E: Env> Table<E> {
             "lists what answers on the PCI bus: address, kind, vendor and device, revision",
             lspci,
         ),
+        command(
+            "modinfo",
+            "MODULE...",
+            "shows what a module is, and its parameters with what they may be",
+            module_commands::modinfo,
+        ),
         command("poweroff", "", "ends the machine", poweroff),
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "resets the machine", reboot),
-        command("rmmod", "MODULE...", "detaches modules", rmmod),
+        command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
         command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),
     ];
 }
@@ -162,31 +164,4 @@ impl fmt::Display for Size {
             size => write!(f, "{size}"),
         }
     }
-}
-
-fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    let name = job.args.get(0).ok_or(Failure::Usage("missing operand"))?;
-    let mut params = [Param { name: "", value: "" }; MAX_PARAMS];
-    let mut count = 0;
-    for word in job.args.skip(1).iter() {
-        let (name, value) = word.split_once('=').ok_or(Failure::Named(word, Errno::EINVAL))?;
-        *params.get_mut(count).ok_or(Failure::Usage("too many parameters"))? = Param { name, value };
-        count += 1;
-    }
-    let named = |errno| Failure::Named(name, errno);
-    modules::insmod(name, &params[..count]).map_err(named)?;
-    Ok(Status::OK)
-}
-
-fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    if job.args.is_empty() {
-        return Err(Failure::Usage("missing operand"));
-    }
-    let mut status = Status::OK;
-    for name in job.args.iter() {
-        if let Err(errno) = modules::rmmod(name) {
-            status = job.complain(&Failure::Named(name, errno), Status::FAILED);
-        }
-    }
-    Ok(status)
 }

@@ -17,12 +17,8 @@ impl FileSystem for DevFs {
         if path.is_empty() {
             return Err(Errno::EISDIR);
         }
-        let device = match chrdev::find(path)? {
-            Some(device) => device,
-            // Devices come with their drivers; a command cannot make one.
-            None if flags.contains(OpenFlags::CREATE) => return Err(Errno::EACCES),
-            None => return Err(Errno::ENOENT),
-        };
+        // Devices come with their drivers: what is not there is not made.
+        let device = find(path)?;
         device.driver.open(device.minor, flags)?;
         Ok(share(DeviceFile { device, flags })?)
     }
@@ -31,7 +27,7 @@ impl FileSystem for DevFs {
         if path.is_empty() {
             return Ok(Stat::DIRECTORY);
         }
-        chrdev::find(path)?.map(stat_of).ok_or(Errno::ENOENT)
+        find(path).map(stat_of)
     }
 
     fn readdir(&self, path: &str) -> Result<Entries, Errno> {
@@ -45,6 +41,14 @@ impl FileSystem for DevFs {
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {
         self.stat(path).and(Err(Errno::EACCES))
+    }
+}
+
+/// The device at `path`. `ENOTDIR` when it goes through a device, `ENOENT`.
+fn find(path: &str) -> Result<Device, Errno> {
+    match path.split_once('/') {
+        None => chrdev::find(path)?.ok_or(Errno::ENOENT),
+        Some((first, _)) => Err(chrdev::find(first)?.map_or(Errno::ENOENT, |_| Errno::ENOTDIR)),
     }
 }
 
