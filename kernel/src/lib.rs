@@ -44,7 +44,7 @@ pub mod time;
 pub mod timer;
 pub mod work;
 
-use board::fw_cfg::{self, FwCfg};
+use board::fw_cfg::FwCfg;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -65,22 +65,19 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom as usize);
     sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
     klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
-    let mut buffer = [0; options::MAX_LINE];
-    let given = FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer));
-    let command_line = given.unwrap_or_else(|| command_line_file(boot_info));
-    klog!("command line: {command_line}");
-    options::init(command_line);
+    let mut buffer = [0; options::MAX_LINE + 1];
+    match FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer)) {
+        Some((read, all)) => options::init(&buffer[..read], all - read),
+        None => options::init(command_line_file(boot_info), 0),
+    }
     MAIN.call_once(|| main);
     mm::bootmem::declare(&modules::BOOT_DRIVERS);
     mm::leave_bootloader(boot_info, on_own_tables)
 }
 
 /// The command line on a machine that hands none in: what the initial file `cmdline` says.
-fn command_line_file(boot_info: &BootInfo) -> &'static str {
-    let line = fs::tarfs::member(mm::loaded_ramdisk(boot_info), "cmdline").map_or("", fw_cfg::text_of);
-    // As much as the table of options takes, and of several lines the first.
-    let line = line.lines().next().unwrap_or_default();
-    line.get(..options::MAX_LINE).unwrap_or(line)
+fn command_line_file(boot_info: &BootInfo) -> &'static [u8] {
+    fs::tarfs::member(mm::loaded_ramdisk(boot_info), "cmdline").unwrap_or_default()
 }
 
 /// Where boot goes on when everything is up.
@@ -99,6 +96,7 @@ extern "C" fn on_own_tables() -> ! {
     if let Err(error) = start_services() {
         klog!("files: {error}");
     }
+    mm::check_options();
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),

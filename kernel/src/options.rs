@@ -1,8 +1,11 @@
 //! The kernel's command line: `name=value` words, each known to one table.
 //!
-//! For an unknown option or a value that makes no sense the log has a warning; boot goes on. The options about
-//! memory are mm's ([`MemoryOptions`]).
+//! For whatever makes no sense the log has a warning; boot goes on. The options about memory are mm's
+//! ([`MemoryOptions`]); what they cannot do on this machine is warned of where they are obeyed.
 
+use core::fmt;
+
+use services::command_line::{self, Warning, whole_words};
 use services::options::{MemoryOptions, OptionError, Switch, switch};
 use spin::Once;
 
@@ -56,10 +59,12 @@ fn on_oops(value: &str) -> Result<OnOops, OptionError> {
 static OPTIONS: Once<Options> = Once::new();
 static LINE: SpinLock<([u8; MAX_LINE], usize)> = SpinLock::new(([0; MAX_LINE], 0));
 
-/// Runs `f` with a copy of the command line as it was given.
-pub fn with_line<R>(f: impl FnOnce(&str) -> R) -> R {
+/// The command line as it was given, on one line; what of it is not UTF-8 is escaped.
+pub fn line() -> impl fmt::Display {
     let (bytes, len) = LINE.with(|line| *line);
-    f(core::str::from_utf8(&bytes[..len]).unwrap_or_default())
+    fmt::from_fn(move |f| {
+        bytes[..len].utf8_chunks().try_for_each(|chunk| write!(f, "{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
+    })
 }
 
 /// The options in force; the defaults before [`init`].
@@ -67,21 +72,25 @@ pub fn get() -> &'static Options {
     OPTIONS.get().unwrap_or(&Options::DEFAULT)
 }
 
-/// Reads the command line, with a warning for each word that makes no sense.
-pub fn init(line: &str) {
+/// Reads the command line, of which `missing` bytes more were not handed in, with a warning for each word that makes no
+/// sense.
+pub fn init(given: &[u8], missing: usize) {
+    // Zeros may fill the end of it up.
+    let last = given.iter().rposition(|byte| *byte != 0 && !byte.is_ascii_whitespace());
+    let end = if missing == 0 { last.map_or(0, |last| last + 1) } else { given.len() };
+    let kept = whole_words(&given[..end], MAX_LINE);
+    let words = kept.trim_ascii_start();
     LINE.with(|(bytes, len)| {
-        *len = line.len().min(MAX_LINE);
-        bytes[..*len].copy_from_slice(&line.as_bytes()[..*len]);
+        *len = words.len();
+        bytes[..*len].copy_from_slice(words);
+        bytes[..*len].iter_mut().filter(|byte| byte.is_ascii_whitespace()).for_each(|byte| *byte = b' ');
     });
-    let mut options = Options::DEFAULT;
-    for word in line.split_ascii_whitespace() {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        match options.set(name, value) {
-            Ok(()) => {}
-            Err(OptionError::Unknown) => klog!("warning: unknown kernel option {word}"),
-            Err(OptionError::BadValue) => klog!("warning: kernel option {name}: bad value '{value}'"),
-            Err(OptionError::TooMany) => klog!("warning: kernel option {name}: '{value}' is one too many"),
-        }
+    klog!("command line: {}", line());
+    let mut warn = |warning| klog!("warning: {warning}");
+    if end + missing > kept.len() {
+        warn(Warning::Cut(end + missing - kept.len()));
     }
+    let mut options = Options::DEFAULT;
+    command_line::read(words, &mut |name, value| options.set(name, value), &mut warn);
     OPTIONS.call_once(|| options);
 }

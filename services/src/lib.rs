@@ -2,12 +2,13 @@
 //!
 //! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
 //! says who has which addresses, [`isa`] what the 8237 reaches, [`options`] what the command line asks of memory,
-//! [`number`] how it writes numbers, [`ratelimit`] how often a report may repeat, [`budget`] how much many may hold together.
+//! [`command_line`] and [`number`] how it is read, [`ratelimit`] how often a report may repeat, [`budget`] how much many may hold together.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod bigphysarea;
 pub mod budget;
+pub mod command_line;
 pub mod isa;
 pub mod number;
 pub mod options;

@@ -9,6 +9,8 @@ use mm::pages::AtomicFloor;
 use mm::region::RegionSet;
 use mm::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 
+use crate::number::{NumberError, memparse, number};
+
 /// Regions that `mem=SIZE@ADDR` may name.
 pub const MAX_REGIONS: usize = 8;
 
@@ -29,8 +31,14 @@ pub enum OptionError {
     Unknown,
     /// The option has no such value.
     BadValue,
+    /// The option needs a value, and has none.
+    Empty,
+    /// The value is a number that does not fit.
+    TooLarge,
     /// The option was given too often.
     TooMany,
+    /// The word is known from Linux 2.4, and there is nothing to do for it; why not.
+    NoEffect(&'static str),
 }
 
 /// What the command line says about memory.
@@ -92,24 +100,35 @@ pub struct KeptRam {
     below: Option<PhysAddr>,
     regions: [PfnRange; MAX_REGIONS],
     len: usize,
+    exact: Switch,
 }
 
 impl KeptRam {
     /// All of it.
-    pub const ALL: Self = Self { below: None, regions: [PfnRange::new(Pfn::new(0), Pfn::new(0)); MAX_REGIONS], len: 0 };
+    pub const ALL: Self = Self {
+        below: None,
+        regions: [PfnRange::new(Pfn::new(0), Pfn::new(0)); MAX_REGIONS],
+        len: 0,
+        exact: Switch::Off,
+    };
 
     /// The last `mem=SIZE` stands, and each `mem=SIZE@ADDR` adds to it. 2.4's `mem=exactmap`, which may stand before
-    /// them, says nothing more.
+    /// them, says nothing more; its `mem=nopentium` was for processors with a fault.
     fn set(&mut self, value: &str) -> Result<(), OptionError> {
-        if value == "exactmap" {
-            return Ok(());
+        match value {
+            "exactmap" => {
+                self.exact = Switch::On;
+                return Ok(());
+            }
+            "nopentium" => return Err(OptionError::NoEffect("pages of all sizes are used")),
+            _ => {}
         }
         let Some((bytes, start)) = value.split_once('@') else {
             self.below = Some(PhysAddr::new(size(value)?));
             return Ok(());
         };
-        let start = number(start)?;
-        let end = start.checked_add(size(bytes)?).ok_or(OptionError::BadValue)?;
+        let (start, bytes) = both(memparse(start).map_err(OptionError::from), size(bytes))?;
+        let end = start.checked_add(bytes).ok_or(OptionError::TooLarge)?;
         let place = self.regions.get_mut(self.len).ok_or(OptionError::TooMany)?;
         *place = PfnRange::new(frame(start.div_ceil(PAGE_SIZE as u64)), frame(end / PAGE_SIZE as u64));
         self.len += 1;
@@ -119,6 +138,11 @@ impl KeptRam {
     /// The whole frames of the regions given by hand, as given.
     pub fn regions(&self) -> &[PfnRange] {
         &self.regions[..self.len]
+    }
+
+    /// Whether `mem=exactmap` announced regions that then were not given.
+    pub fn lacks_regions(&self) -> bool {
+        self.exact == Switch::On && self.len == 0
     }
 
     /// Every frame that may be used, whether or not it is RAM.
@@ -140,40 +164,40 @@ fn frame(number: u64) -> Pfn {
     Pfn::new(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// A number of bytes, decimal or, after 0x, hexadecimal, and perhaps K, M or G: `4096`, `0x1000`, `64K`, `126M`, `1G`.
-fn number(text: &str) -> Result<u64, OptionError> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
-        Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
-        Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number = match digits.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(unsigned(digits)?, 16),
-        None => unsigned(digits)?.parse(),
-    };
-    number.ok().and_then(|number: u64| number.checked_mul(1 << shift)).ok_or(OptionError::BadValue)
+/// Both parts of a value. Where one is missing, there is still a value.
+fn both(a: Result<u64, OptionError>, b: Result<u64, OptionError>) -> Result<(u64, u64), OptionError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(OptionError::TooLarge), _) | (_, Err(OptionError::TooLarge)) => Err(OptionError::TooLarge),
+        _ => Err(OptionError::BadValue),
+    }
 }
 
-/// A [`number`] that is not 0.
+/// A number of bytes that is not 0.
 fn size(text: &str) -> Result<u64, OptionError> {
-    number(text).and_then(|bytes| if bytes > 0 { Ok(bytes) } else { Err(OptionError::BadValue) })
+    Ok(memparse(text)?).and_then(|bytes| if bytes > 0 { Ok(bytes) } else { Err(OptionError::BadValue) })
 }
 
-/// A plain decimal number.
+/// A number without a unit.
 fn count(text: &str) -> Result<usize, OptionError> {
-    unsigned(text)?.parse().map_err(|_| OptionError::BadValue)
+    usize::try_from(number(text)?).map_err(|_| OptionError::TooLarge)
 }
 
-/// Refuses the sign that the library's numbers may have.
-fn unsigned(digits: &str) -> Result<&str, OptionError> {
-    if digits.starts_with('+') { Err(OptionError::BadValue) } else { Ok(digits) }
+impl From<NumberError> for OptionError {
+    fn from(error: NumberError) -> Self {
+        match error {
+            NumberError::Empty => Self::Empty,
+            NumberError::Malformed => Self::BadValue,
+            NumberError::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 fn floor(text: &str) -> Result<AtomicFloor, OptionError> {
     match text {
         "0" => Ok(AtomicFloor::LastPage),
         "min/4" => Ok(AtomicFloor::QuarterOfMin),
+        "" => Err(OptionError::Empty),
         _ => Err(OptionError::BadValue),
     }
 }
@@ -183,6 +207,7 @@ pub fn switch(text: &str) -> Result<Switch, OptionError> {
     match text {
         "0" => Ok(Switch::Off),
         "1" => Ok(Switch::On),
+        "" => Err(OptionError::Empty),
         _ => Err(OptionError::BadValue),
     }
 }

@@ -36,7 +36,7 @@ fn kept(line: &str) -> Vec<PfnRange> {
 #[test]
 fn sizes_have_units() {
     let highmem = |value: &str| read(&format!("highmem={value}")).highmem;
-    assert_eq!(["4096", "4K", "4k", "0x1000"].map(highmem), [4096; 4]);
+    assert_eq!(["4096", "4K", "4k", "0x1000", "0X1000", "010000"].map(highmem), [4096; 6]);
     assert_eq!((highmem("126M"), highmem("2g"), highmem("0x10M")), (126 << 20, 2 << 30, 16 << 20));
 }
 
@@ -56,6 +56,7 @@ fn mem_keeps_what_lies_below_an_address_or_in_regions_given_by_hand() {
     assert_eq!(kept("mem=126M"), [frames(0, 126 * 256)]);
     assert_eq!(kept("mem=1M mem=126M"), [frames(0, 126 * 256)], "the last one stands");
     assert_eq!(kept("mem=exactmap mem=640K@0 mem=62M@1M"), [frames(0, 160), frames(256, 63 * 256)]);
+    assert!(read("mem=exactmap").mem.lacks_regions() && !read("mem=exactmap mem=640K@0").mem.lacks_regions());
     assert_eq!(kept("mem=16M mem=16M@0x4000000"), [frames(0, 4096), frames(16384, 20480)]);
     assert_eq!(kept("mem=8M@8M mem=8M@12M"), [frames(2048, 5120)], "they may overlap");
     assert_eq!(kept("mem=9000@5000"), [frames(2, 3)], "whole pages only");
@@ -66,25 +67,30 @@ fn mem_keeps_what_lies_below_an_address_or_in_regions_given_by_hand() {
 #[test]
 fn nonsense_is_refused_and_changes_nothing() {
     for name in ["mem", "highmem", "bigphysarea", "min_free_kbytes", "slab_stats", "init_on_alloc", "init_on_free"] {
-        for value in ["", "lots", "-1", "+1", "1.5M", "M", "0x", "1Q", "1 M", "99999999999999999999", "1M@", "\u{e9}M"]
-        {
+        for value in ["lots", "-1", "+1", "1.5M", "M", "0x", "08", "1Q", "1 M", "1M@", "\u{e9}M"] {
             assert_eq!(refused(name, value), OptionError::BadValue, "{name}={value}");
         }
+        assert_eq!(refused(name, ""), OptionError::Empty, "{name}");
+    }
+    for name in ["mem", "highmem", "bigphysarea", "min_free_kbytes"] {
+        assert_eq!(refused(name, "99999999999999999999"), OptionError::TooLarge, "{name}");
     }
     for value in [
         "0",
         "0@1M",
-        "nopentium",
+        "1M@nopentium",
         "@",
-        "1M@1M@1M",
         "@1M",
+        "1M@1M@1M",
         "1M@-1",
         "1M@x",
-        "17592186044415M@1G",
-        "18446744073709551615@1",
     ] {
         assert_eq!(refused("mem", value), OptionError::BadValue, "mem={value}");
     }
+    for value in ["17592186044415M@1G", "18446744073709551615@1", "1@18446744073709551616"] {
+        assert_eq!(refused("mem", value), OptionError::TooLarge, "mem={value}");
+    }
+    assert!(matches!(refused("mem", "nopentium"), OptionError::NoEffect(_)));
     assert_eq!(refused("atomic_floor", "min"), OptionError::BadValue);
     assert_eq!(refused("slab_debug", "Q"), OptionError::BadValue);
     assert_eq!(refused("slab_debug", "F,a-name-of-more-than-nineteen"), OptionError::BadValue);
@@ -111,7 +117,11 @@ fn number(rng: &mut Rng) -> (String, Option<u128>) {
     };
     let (unit, shift) =
         [("", 0), ("K", 10), ("k", 10), ("M", 20), ("g", 30), ("G", 30), ("T", 40), ("MM", 20)][rng.below(8)];
-    let text = if rng.one_in(4) { format!("0x{digits:x}{unit}") } else { format!("{digits}{unit}") };
+    let text = match rng.below(6) {
+        0 => format!("0x{digits:x}{unit}"),
+        1 => format!("0{digits:o}{unit}"),
+        _ => format!("{digits}{unit}"),
+    };
     let value = u128::from(digits) << shift;
     (text, (shift < 40 && unit != "MM" && u64::try_from(value).is_ok()).then_some(value))
 }

@@ -6,8 +6,6 @@
 //!
 //! Reading on in one file costs one port access a byte; going back starts again at the file's first byte.
 
-use core::str;
-
 use x86_64::instructions::port::{PortReadOnly, PortWriteOnly};
 
 const SELECTOR_PORT: u16 = 0x510;
@@ -82,11 +80,11 @@ impl FwCfg {
         count
     }
 
-    /// Reads the kernel's command line, cut at the buffer's end or at what is not UTF-8; `None` if none was given.
-    pub fn command_line<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a str> {
+    /// Reads the kernel's command line, as much as the buffer takes; how many bytes that are, and of how many. `None` if
+    /// none was given.
+    pub fn command_line(&mut self, buffer: &mut [u8]) -> Option<(usize, usize)> {
         let file = self.file(COMMAND_LINE)?;
-        let count = self.read_at(file, 0, buffer);
-        Some(text_of(&buffer[..count]))
+        Some((self.read_at(file, 0, buffer), file.size as usize))
     }
 
     /// Moves the read position, at the price of a read per byte skipped.
@@ -119,15 +117,6 @@ impl FwCfg {
         let byte = unsafe { port.read() };
         self.position = self.position.wrapping_add(1);
         byte
-    }
-}
-
-/// The text at the start of `bytes`, up to a zero or to what is not UTF-8.
-pub fn text_of(bytes: &[u8]) -> &str {
-    let text = trim_at_zero(bytes);
-    match str::from_utf8(text) {
-        Ok(line) => line.trim(),
-        Err(error) => str::from_utf8(&text[..error.valid_up_to()]).map_or("", str::trim),
     }
 }
 

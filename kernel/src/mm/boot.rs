@@ -135,6 +135,9 @@ fn change_tables(boot: &Space, main: extern "C" fn() -> !) -> Result<Never, Boot
 fn split_off_highmem(ram: &mut RegionSet) -> Result<(), BootError> {
     let wanted = usize::try_from(options::get().memory.highmem / PAGE_SIZE as u64).unwrap_or(usize::MAX);
     if wanted == 0 {
+        if options::get().memory.highmem > 0 {
+            klog!("warning: kernel option highmem: less than a page, so there is none");
+        }
         return Ok(());
     }
     let mut left = wanted;
@@ -266,7 +269,15 @@ fn hand_over() -> Result<(), BootmemError> {
         memory().release(range);
     }
     if let Some(wanted) = options::get().memory.min_free_kib {
-        memory().pages().set_min_free(wanted / kib(1));
+        let pages = wanted.div_ceil(kib(1));
+        let kept = memory().pages().set_min_free(pages);
+        // Each zone rounds its part down.
+        if kept + ZoneKind::COUNT < pages {
+            klog!(
+                "warning: kernel option min_free_kbytes: {} KiB are kept free, a quarter of memory, and not {wanted}",
+                kib(kept)
+            );
+        }
     }
     klog!("bootloader: {} KiB given back", kib(back));
     for kind in ZoneKind::ALL {

@@ -115,11 +115,18 @@ fn hide(kept: &mut Kept) -> Result<(), BootmemError> {
 fn chosen_frames() -> Result<RegionSet, BootmemError> {
     let mem = options::get().memory.mem;
     let chosen = mem.frames();
-    let (no_ram, free) = bootmem::with(|bootmem| {
+    let (no_ram, all_ram, free) = bootmem::with(|bootmem| {
         let no_ram: usize =
             mem.regions().iter().flat_map(|&region| bootmem.ram().gaps(region)).map(|gap| gap.frames()).sum();
-        Ok((no_ram, bootmem.unreserved().frames_in_common(&chosen)))
+        let all_ram = bootmem.ram().frames_in_common(&chosen) == bootmem.ram().frames();
+        Ok((no_ram, all_ram, bootmem.unreserved().frames_in_common(&chosen)))
     })?;
+    if mem.regions().iter().any(|region| region.frames() == 0) {
+        klog!("warning: kernel option mem: a region without a whole page in reach is left out");
+    }
+    if mem != KeptRam::ALL && all_ram && !mem.lacks_regions() {
+        klog!("warning: kernel option mem: nothing is hidden, there is no other RAM");
+    }
     if no_ram > 0 {
         klog!("warning: kernel option mem: {} KiB of that are no RAM, says the firmware", kib(no_ram));
     }

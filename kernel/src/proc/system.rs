@@ -12,7 +12,7 @@ const IDLE_THREAD: u32 = 0;
 
 /// The kernel's command line, as given.
 pub(super) fn cmdline(out: &mut dyn Write) -> fmt::Result {
-    options::with_line(|line| writeln!(out, "{line}"))
+    writeln!(out, "{}", options::line())
 }
 
 /// Interrupts so far, line by line.

@@ -246,6 +246,11 @@ impl<P: Platform> ObjectAllocator<P> {
         core::iter::once(self.own.caches.stats()).chain(listed).chain(last)
     }
 
+    /// Whether there is a cache of this name, other than the allocators' own, which are never debugged.
+    pub fn is_debuggable(&self, name: CacheName) -> bool {
+        self.list.with(|list| list.iter().any(|cache| cache.name == name && !cache.is_own()))
+    }
+
     /// Checks every cache; returns the first invariant that is broken. No call may use one.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
         self.own.caches.validate()?;

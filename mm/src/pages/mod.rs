@@ -114,14 +114,14 @@ impl<P: Platform> PageAllocator<P> {
         self.managed.fetch_add(range.frames(), Relaxed);
     }
 
-    /// Keeps about `pages` pages free for urgent requests, in each zone by its size, instead of the number that
-    /// [`Watermarks`] computes. Boot, after the last release. (Kernel option `min_free_kbytes=`.)
-    pub fn set_min_free(&self, pages: usize) {
+    /// Keeps about `pages` pages free for urgent requests, in each zone by its size and a quarter of it at most, instead
+    /// of the number that [`Watermarks`] computes; returns how many that are. Boot, after the last release. (Kernel
+    /// option `min_free_kbytes=`.)
+    pub fn set_min_free(&self, pages: usize) -> usize {
         let total = self.managed_pages().max(1);
         let pages = pages.min(total);
-        for kind in ZoneKind::ALL {
-            self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
-        }
+        let set = |kind| self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
+        ZoneKind::ALL.into_iter().map(set).sum()
     }
 
     /// Has reclaim call `shrinker` too, from now on. Fails when the table is full.

@@ -130,9 +130,10 @@ impl Zone {
 
     /// Moves the watermarks: `min` to this many pages, a quarter of the zone at most, `low` and `high` to twice and
     /// three times that.
-    pub fn set_min(&mut self, min: usize) {
+    pub fn set_min(&mut self, min: usize) -> usize {
         let min = min.min(self.managed / 4);
         self.marks = Watermarks { min, low: 2 * min, high: 3 * min };
+        min
     }
 
     /// The free pages that a request must leave behind.
