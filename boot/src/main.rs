@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use input::Source;
 use runner::Session;
 use settings::{Firmware, Settings};
 use verdict::Verdict;
@@ -65,5 +66,13 @@ fn make_images(elf: &Path) -> Result<Verdict> {
 
 fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
     let image = image::up_to_date(elf, settings.firmware, &settings.rootfs).context("cannot make the disk image")?;
-    Session::start(&image, settings)?.run()
+    loop {
+        let session = Session::start(&image, settings)?;
+        let is_watched = session.source() == Source::Terminal;
+        match session.run()? {
+            // For a person the machine comes up again.
+            Verdict::Reboot if is_watched => {}
+            verdict => return Ok(verdict),
+        }
+    }
 }

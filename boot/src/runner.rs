@@ -68,6 +68,11 @@ impl Session {
         Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks })
     }
 
+    /// Where the session's lines come from.
+    pub fn source(&self) -> Source {
+        self.input.source()
+    }
+
     /// Carries bytes both ways until the guest ends or a clock runs out.
     pub fn run(mut self) -> Result<Verdict> {
         let _raw = match self.input.source() {

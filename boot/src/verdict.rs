@@ -9,6 +9,7 @@ use std::time::Duration;
 
 const GUEST_SUCCESS: i32 = 33;
 const GUEST_FAILURE: i32 = 35;
+const GUEST_REBOOT: i32 = 37;
 
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Verdict {
     Success,
     /// The guest said failure: a panic or a failed test.
     Failure,
+    /// The guest wants to start again.
+    Reboot,
     /// QEMU ended without the guest's word.
     Ended(ExitStatus),
     /// The run took too long.
@@ -38,6 +41,7 @@ impl Verdict {
         match status.code() {
             Some(GUEST_SUCCESS) => Self::Success,
             Some(GUEST_FAILURE) => Self::Failure,
+            Some(GUEST_REBOOT) => Self::Reboot,
             _ => Self::Ended(status),
         }
     }
@@ -47,7 +51,7 @@ impl Verdict {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
-            Self::Ended(_) | Self::TimedOut { .. } | Self::Interrupted => 2,
+            Self::Reboot | Self::Ended(_) | Self::TimedOut { .. } | Self::Interrupted => 2,
         }
     }
 
@@ -56,6 +60,7 @@ impl Verdict {
         match self {
             Self::Success => None,
             Self::Failure => Some("the guest reported failure".into()),
+            Self::Reboot => Some("the guest rebooted, and without a terminal the run ends there".into()),
             Self::Ended(status) => Some(describe(*status)),
             Self::TimedOut { after, too_much, waiting_for } => {
                 let seconds = after.as_secs();
@@ -69,7 +74,7 @@ impl Verdict {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => {
-            "the guest ended without a verdict: a reset (reboot, or a triple fault) or QEMU was told to quit".into()
+            "the guest ended without a verdict: a reset (such as a triple fault) or QEMU was told to quit".into()
         }
         (Some(1), _) => "QEMU could not start or run the machine (status 1): its message is above".into(),
         (Some(code), _) => format!("QEMU ended with status {code}, which the kernel never asks for"),
@@ -90,6 +95,7 @@ mod tests {
     fn only_the_guests_own_word_is_success() {
         assert_eq!(exit_status(33), 0);
         assert_eq!(exit_status(35), 1);
+        assert_eq!((Verdict::of_qemu(ExitStatus::from_raw(37 << 8)), exit_status(37)), (Verdict::Reboot, 2));
         for other in [0, 1, 2, 34, 255] {
             assert_eq!(exit_status(other), 2, "QEMU status {other}");
         }
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_failure_is_named() {
-        for code in [0, 1, 35, 77] {
+        for code in [0, 1, 35, 37, 77] {
             assert!(Verdict::of_qemu(ExitStatus::from_raw(code << 8)).message().is_some());
         }
         let killed = Verdict::of_qemu(ExitStatus::from_raw(9));

@@ -1,7 +1,7 @@
 //! Ending the run under QEMU: the device isa-debug-exit.
 //!
-//! The runner knows two ends, success and failure; QEMU's exit status is `(value << 1) | 1`. A guest that
-//! ends in any other way (a triple fault, a reset) has failed.
+//! The runner knows three ends, success, failure and a reboot; QEMU's exit status is `(value << 1) | 1`. A guest that
+//! ends in any other way (a triple fault, a reset that nobody asked for) has failed.
 
 use x86_64::instructions::hlt;
 use x86_64::instructions::interrupts;
@@ -15,6 +15,8 @@ pub enum ExitCode {
     Success = 0x10,
     /// A panic, or a test that failed: QEMU exits with status 35.
     Failure = 0x11,
+    /// The user wants the machine to start again: QEMU exits with status 37, and the runner starts another.
+    Reboot = 0x12,
 }
 
 /// Port of isa-debug-exit, as the runner configures it.
@@ -30,14 +32,19 @@ const PATIENCE: u32 = 1_000_000;
 ///
 /// On a machine without isa-debug-exit the processor halts for good. Any context.
 pub fn exit(code: ExitCode) -> ! {
+    leave(code);
+    loop {
+        hlt();
+    }
+}
+
+/// [`exit`], which comes back, with interrupts off, on a machine without isa-debug-exit.
+pub fn leave(code: ExitCode) {
     interrupts::disable();
     drain_serial();
     let mut port = PortWriteOnly::<u32>::new(EXIT_PORT);
     // SAFETY: under QEMU the port belongs to isa-debug-exit; on a PC nothing answers there.
     unsafe { port.write(code as u32) };
-    loop {
-        hlt();
-    }
 }
 
 fn drain_serial() {

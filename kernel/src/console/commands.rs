@@ -47,7 +47,7 @@ impl<E: Env> Table<E> {
         ),
         command("poweroff", "", "ends the machine", poweroff),
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
-        command("reboot", "", "resets the machine", reboot),
+        command("reboot", "", "starts the machine again; a script ends there", reboot),
         command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
         command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),
     ];
@@ -77,8 +77,10 @@ fn poweroff<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     power_off()
 }
 
+/// Starts the machine again: under QEMU that is for the runner to do.
 fn reboot<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     job.at_most(0)?;
+    qemu::leave(ExitCode::Reboot);
     debug::crash::reset()
 }
 

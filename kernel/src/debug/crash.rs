@@ -1,4 +1,4 @@
-//! Bad ends on request: what `crash` and `reboot` do.
+//! Bad ends on request: what `crash` does, and `reboot` in the end.
 
 use core::hint::black_box;
 use core::ptr;
