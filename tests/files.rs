@@ -185,15 +185,8 @@ fn wrong_names_and_modes_have_their_errors() {
     assert_eq!(error("/new", CREATE), Some(Errno::EROFS));
     assert_eq!(error("/dev/nosuch", OpenFlags::READ), Some(Errno::ENOENT));
     assert_eq!(error("/dev/scull99", OpenFlags::READ), Some(Errno::ENOENT));
-    const MISSING: [&str; 7] = [
-        "/dev/new",
-        "/dev/scull4",
-        "/dev/scull00",
-        "/dev/scull+1",
-        "/dev/scull",
-        "/dev/no/x",
-        "/dev/allocator0",
-    ];
+    const MISSING: [&str; 7] =
+        ["/dev/new", "/dev/scull4", "/dev/scull00", "/dev/scull+1", "/dev/scull", "/dev/no/x", "/dev/allocator0"];
     for missing in MISSING {
         for flags in [CREATE, RW, OpenFlags::READ, OpenFlags::WRITE] {
             assert_eq!(error(missing, flags), Some(Errno::ENOENT), "{missing}");

@@ -24,8 +24,7 @@ const fn side(name: &'static str, default: u64, help: &'static str) -> ParamSpec
     ParamSpec { name, kind: ParamKind::Number { least: 1, most: MAX_SIDE, default: Preset::Number(default) }, help }
 }
 
-static PARAMS: [ParamSpec; 2] =
-    [side("grabber_width", 640, "pixels in a line"), side("grabber_height", 480, "lines")];
+static PARAMS: [ParamSpec; 2] = [side("grabber_width", 640, "pixels in a line"), side("grabber_height", 480, "lines")];
 
 /// The pixels that are copied: from the start of the frame buffer, line by line.
 #[derive(Clone, Copy)]
@@ -50,7 +49,7 @@ impl Frame {
             K::log(format_args!("grabber: {width}x{height} pixels are {bytes} bytes, and the screen has {room}"));
             return Err(Errno::EINVAL);
         }
-        if bytes % WORD != 0 {
+        if !bytes.is_multiple_of(WORD) {
             K::log(format_args!("grabber: {width}x{height} is an odd number of pixels: two are copied at once"));
             return Err(Errno::EINVAL);
         }

@@ -32,5 +32,6 @@ pub use geometry::{ByteLocation, Geometry, MAX_QSET, QSETS, Unit};
 pub use grabber::Grabber;
 pub use quota::{NamedLimit, Quota};
 pub use scull::{Scull, Slot};
-pub use settings::MAX_DEVICES;
-pub use store::{Atomicity, Cache, IoctlTable, Kmalloc, Mappable, Pages, QuantumStore, Spec, UnitChange, Vmalloc};
+pub use store::{
+    Atomicity, Cache, IoctlTable, Kmalloc, MAX_DEVICES, Mappable, Pages, QuantumStore, Spec, UnitChange, Vmalloc,
+};

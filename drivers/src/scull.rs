@@ -16,8 +16,8 @@ use crate::geometry::{Geometry, checked_qset};
 use crate::ioctl::{self, Command, Field};
 use crate::proc;
 use crate::quota::{NamedLimit, Quota};
-use crate::settings::{MAX_DEVICES, Settings};
-use crate::store::{Atomicity, QuantumStore, UnitChange};
+use crate::settings::Settings;
+use crate::store::{Atomicity, MAX_DEVICES, QuantumStore, UnitChange};
 
 /// The place of one device: empty when the driver has no such device.
 pub type Slot<K, S> = <K as Kernel>::Mutex<Option<KBox<ScullDevice<K, S>, K>>>;

@@ -3,10 +3,7 @@
 use kapi::{Errno, Param, Values};
 
 use crate::geometry::Geometry;
-use crate::store::Spec;
-
-/// The most devices that a driver can have.
-pub const MAX_DEVICES: usize = 32;
+use crate::store::{MAX_DEVICES, Spec};
 
 /// What an insmod line asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,7 +14,6 @@ use kapi::mm::{AllocError, CacheFlags, CreateError, DestroyError, GfpFlags, Orde
 use kapi::{Errno, Kernel, ParamKind, ParamSpec, Preset};
 
 use crate::geometry::{QSETS, Unit};
-use crate::settings::MAX_DEVICES;
 
 /// Whether a store can serve a caller that may not sleep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +106,8 @@ pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
     }
 }
 
+/// The most devices that a driver can have.
+pub const MAX_DEVICES: usize = 32;
 /// Devices of a driver if no parameter says otherwise.
 const DEFAULT_DEVICES: u64 = 4;
 /// The largest byte limit: as much memory as there can be.

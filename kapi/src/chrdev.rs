@@ -78,8 +78,8 @@ pub trait Module: CharDriver {
     /// The parameters that [`insmod`](Self::insmod) knows.
     fn params(&self) -> &'static [ParamSpec];
 
-    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for a line that
-    /// [`Values::read`](crate::Values::read) refuses and for what the driver itself refuses, which the log then
+    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for a line
+    /// that [`Values::read`](crate::Values::read) refuses and for what the driver itself refuses, which the log then
     /// explains, `ENOMEM`. Process context.
     fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno>;
 

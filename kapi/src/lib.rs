@@ -20,6 +20,6 @@ pub use file::{FileId, IoBuf, OpenFlags, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
-pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use mm;
+pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use services;

@@ -1,4 +1,4 @@
-//! Parameters of modules: a table a module, from which lines are read, refused and explained.
+//! Parameters of modules: from one table lines are read, refused, explained.
 //!
 //! A module has a table of [`ParamSpec`]s and reads its insmod line by [`Values::read`]. What is wrong with a line,
 //! [`ParamError`], says itself which parameter it is and what is allowed.
@@ -177,7 +177,9 @@ impl fmt::Display for ParamError<'_> {
             Fault::Unknown([]) => write!(f, "no parameter \"{name}\"; it has none"),
             Fault::Unknown(specs) => {
                 write!(f, "no parameter \"{name}\"; it has ")?;
-                write_list(f, specs.iter().map(|spec| fmt::from_fn(|f| write!(f, "{} ({})", spec.name, spec.allowed()))))
+                let shown =
+                    |spec: &'static ParamSpec| fmt::from_fn(|f| write!(f, "{} ({})", spec.name, spec.allowed()));
+                write_list(f, specs.iter().map(shown))
             }
             Fault::Twice => write!(f, "parameter {name} is given twice"),
             Fault::NoNumber(spec) => write!(f, "{name}=\"{value}\" is not a number; allowed: {}", spec.allowed()),

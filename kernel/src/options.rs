@@ -63,7 +63,8 @@ static LINE: SpinLock<([u8; MAX_LINE], usize)> = SpinLock::new(([0; MAX_LINE], 0
 pub fn line() -> impl fmt::Display {
     let (bytes, len) = LINE.with(|line| *line);
     fmt::from_fn(move |f| {
-        bytes[..len].utf8_chunks().try_for_each(|chunk| write!(f, "{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
+        let mut chunks = bytes[..len].utf8_chunks();
+        chunks.try_for_each(|chunk| write!(f, "{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
     })
 }
 

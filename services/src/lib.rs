@@ -1,8 +1,9 @@
 //! Kernel services that stand on the allocators, and that no allocator needs.
 //!
 //! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
-//! says who has which addresses, [`isa`] what the 8237 reaches, [`options`] what the command line asks of memory,
-//! [`command_line`] and [`number`] how it is read, [`ratelimit`] how often a report may repeat, [`budget`] how much many may hold together.
+//! says who has which addresses, [`isa`] what the 8237 reaches, [`command_line`] and [`number`] how the command line is
+//! read, [`options`] what it asks of memory, [`ratelimit`] how often a report may repeat, [`budget`] how much many may
+//! hold together.
 #![no_std]
 #![forbid(unsafe_code)]
 

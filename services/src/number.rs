@@ -38,7 +38,8 @@ pub fn number(text: &str) -> Result<u64, NumberError> {
         let digit = digit.to_digit(base).ok_or(NumberError::Malformed)?;
         // What follows may still be no digit, and that is the worse mistake.
         let larger = number.checked_mul(base.into()).and_then(|number| number.checked_add(digit.into()));
-        larger.ok_or(if digits.chars().all(|c| c.is_digit(base)) { NumberError::TooLarge } else { NumberError::Malformed })
+        let are_digits = || digits.chars().all(|c| c.is_digit(base));
+        larger.ok_or_else(|| if are_digits() { NumberError::TooLarge } else { NumberError::Malformed })
     })
 }
 
@@ -83,7 +84,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_told_from_what_is_too_large() {
-        let malformed = ["x", "0x", "0X", "0xg", "08", "1Q", "-1", "+1", "0x-1", "0+1", "1.5", "1 ", " 1", "\u{e9}", "1_0"];
+        let malformed =
+            ["x", "0x", "0X", "0xg", "08", "1Q", "-1", "+1", "0x-1", "0+1", "1.5", "1 ", " 1", "\u{e9}", "1_"];
         for text in malformed {
             assert_eq!((number(text), memparse(text)), (Err(Malformed), Err(Malformed)), "{text}");
         }

@@ -80,8 +80,8 @@ impl FwCfg {
         count
     }
 
-    /// Reads the kernel's command line, as much as the buffer takes; how many bytes that are, and of how many. `None` if
-    /// none was given.
+    /// Reads the kernel's command line, as much as the buffer takes; how many bytes that are, and of how many. `None`
+    /// if none was given.
     pub fn command_line(&mut self, buffer: &mut [u8]) -> Option<(usize, usize)> {
         let file = self.file(COMMAND_LINE)?;
         Some((self.read_at(file, 0, buffer), file.size as usize))

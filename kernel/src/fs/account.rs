@@ -1,4 +1,6 @@
-//! What the files of a file system hold together, and may hold: bytes of memory, all that is kept for them included.
+//! What the files of a file system hold together, and may hold, in bytes.
+//!
+//! Counted is what memory costs, with all that is kept for a file.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

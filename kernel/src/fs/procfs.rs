@@ -88,7 +88,8 @@ impl FileSystem for ProcFs {
         if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
             return Err(Errno::EACCES);
         }
-        let text = if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
+        let text =
+            if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
         Ok(share(ProcFile { source, text })?)
     }
 

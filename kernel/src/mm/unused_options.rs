@@ -1,4 +1,4 @@
-//! Options about memory that came to nothing on this machine: said in the log, once all is up.
+//! Options about memory that came to nothing: said in the log, once all is up.
 
 use super::global::memory;
 use crate::{klog, options};

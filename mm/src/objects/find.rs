@@ -77,8 +77,8 @@ impl<P: Platform> ObjectAllocator<P> {
         self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.usable)
     }
 
-    /// Bytes of memory that an object of the slab around `addr` costs: its share of the slab's pages and of a descriptor
-    /// outside of it. 0 when there is no slab.
+    /// Bytes of memory that an object of the slab around `addr` costs: its share of the slab's pages and of a
+    /// descriptor outside of it. 0 when there is no slab.
     pub fn footprint(&self, addr: VirtAddr) -> usize {
         self.slab_of(addr).map_or(0, |slab| self.share(&self.owner(slab).layout_of(slab)))
     }

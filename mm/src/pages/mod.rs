@@ -114,9 +114,9 @@ impl<P: Platform> PageAllocator<P> {
         self.managed.fetch_add(range.frames(), Relaxed);
     }
 
-    /// Keeps about `pages` pages free for urgent requests, in each zone by its size and a quarter of it at most, instead
-    /// of the number that [`Watermarks`] computes; returns how many that are. Boot, after the last release. (Kernel
-    /// option `min_free_kbytes=`.)
+    /// Keeps about `pages` pages free for urgent requests, in each zone by its size and a quarter of it at most,
+    /// instead of the number that [`Watermarks`] computes; returns how many that are. Boot, after the last release.
+    /// (Kernel option `min_free_kbytes=`.)
     pub fn set_min_free(&self, pages: usize) -> usize {
         let total = self.managed_pages().max(1);
         let pages = pages.min(total);
