@@ -1,8 +1,8 @@
 //! /tmp: files in memory, in pages of the page allocator, of high memory first.
 //!
 //! One directory without others in it. A file's pages go when its name is gone and it is not open any more. All files
-//! together may cost half of the RAM, with their pages, names and all else that is kept for them, and there are at most
-//! [`MAX_FILES`] names: beyond that `ENOSPC`.
+//! together may cost a third of the RAM, with their pages, names and all else that is kept for them, and there are at
+//! most [`MAX_FILES`] names: beyond that `ENOSPC`. The scull devices may have half, so with both full a sixth is left.
 //!
 //! Lock order: the directory, then a file's content.
 
@@ -28,7 +28,7 @@ const DEVICE: u32 = 0;
 /// The file system at /tmp.
 pub static TMPFS: TmpFs = TmpFs { files: Mutex::new(KVec::new()) };
 
-static ACCOUNT: Account = Account::new(|| (memory().pages().managed_pages() / 2 * PAGE_SIZE) as u64);
+static ACCOUNT: Account = Account::new(|| (memory().pages().managed_pages() / 3 * PAGE_SIZE) as u64);
 
 /// Pages that all files hold: `Cached` in /proc/meminfo.
 pub fn pages() -> usize {
