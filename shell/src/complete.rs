@@ -1,6 +1,7 @@
 //! Completion: what the word under the cursor could become.
 
 use crate::env::Status;
+use crate::expected::{Expected, Place, place_at_end};
 use crate::lexer::{Lexer, Token};
 use crate::text::{Full, Text};
 use crate::words::expand;
@@ -12,6 +13,13 @@ pub trait Names {
 
     /// Calls `visit` with each name in the directory `path`; those of directories end in a slash.
     fn entries(&self, path: &str, visit: &mut dyn FnMut(&str));
+
+    /// Calls `visit` with each word that the command knows for an argument at `place`, and says whether it takes words
+    /// or paths there. What ends in `=` wants a value.
+    fn arguments(&self, place: Place<'_>, visit: &mut dyn FnMut(&str)) -> Expected {
+        let _ = (place, visit);
+        Expected::Paths
+    }
 }
 
 /// Longest name or path that is completed.
@@ -67,15 +75,17 @@ impl Word {
     }
 
     /// Calls `visit` with each name that starts with the stem.
-    fn each(&self, names: &impl Names, visit: &mut dyn FnMut(&str)) {
+    fn each(&self, line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) {
         let mut fitting = |name: &str| {
             if name.starts_with(self.stem()) {
                 visit(name);
             }
         };
         if self.is_command {
-            names.commands(&mut fitting);
-        } else {
+            return names.commands(&mut fitting);
+        }
+        let expected = place_at_end(line).map(|place| names.arguments(place, &mut fitting));
+        if expected != Some(Expected::Words) {
             names.entries(self.directory(), &mut fitting);
         }
     }
@@ -86,7 +96,7 @@ pub fn complete(line: &str, names: &impl Names) -> Completion {
     let mut found = Completion { insert: Text::new(), candidates: 0 };
     let Some(word) = Word::at_end(line) else { return found };
     let mut common = Text::<LONGEST>::new();
-    word.each(names, &mut |name| {
+    word.each(line, names, &mut |name| {
         found.candidates += 1;
         if found.candidates == 1 {
             common.set(name.as_bytes());
@@ -97,8 +107,9 @@ pub fn complete(line: &str, names: &impl Names) -> Completion {
     });
     // What the candidates have in common starts with the stem, and no name is longer than its place.
     let rest = common.as_str().get(word.stem().len()..).unwrap_or_default();
-    let _ = push_escaped(rest, &mut found.insert);
-    if found.candidates == 1 && !rest.ends_with('/') {
+    let (rest, wants_value) = rest.strip_suffix('=').map_or((rest, ""), |name| (name, "="));
+    let _ = push_escaped(rest, &mut found.insert).and_then(|()| found.insert.push(wants_value.as_bytes()));
+    if found.candidates == 1 && !rest.ends_with('/') && wants_value.is_empty() {
         let _ = found.insert.push(b" ");
     }
     found
@@ -118,13 +129,13 @@ fn push_escaped<const N: usize>(name: &str, out: &mut Text<N>) -> Result<(), Ful
 /// Calls `visit` with each candidate for the word that ends where `line` ends.
 pub fn candidates(line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) {
     if let Some(word) = Word::at_end(line) {
-        word.each(names, visit);
+        word.each(line, names, visit);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, complete};
+    use super::{Expected, Names, Place, complete};
     use std::string::{String, ToString};
 
     pub struct Fixed;
@@ -143,6 +154,16 @@ mod tests {
                 "/tmp" => ["a b", "*", LONG].into_iter().for_each(visit),
                 _ => {}
             }
+        }
+
+        fn arguments(&self, place: Place<'_>, visit: &mut dyn FnMut(&str)) -> Expected {
+            match (place.command, place.first) {
+                ("insmod", None) => ["scull", "scullc"].into_iter().for_each(visit),
+                ("insmod", Some("scull")) => ["scull_quantum=", "scull_qset="].into_iter().for_each(visit),
+                ("insmod", Some(_)) => {}
+                _ => return Expected::Paths,
+            }
+            Expected::Words
         }
     }
 

@@ -51,6 +51,11 @@ impl Op {
         }
     }
 
+    /// Whether it says where a command's streams go: the command's words go on behind it.
+    pub const fn redirects(self) -> bool {
+        self.takes_file() || matches!(self, Self::ErrorToOutput)
+    }
+
     /// Whether a file name follows.
     pub const fn takes_file(self) -> bool {
         matches!(self, Self::Input | Self::Output | Self::Append | Self::Error | Self::ErrorAppend)

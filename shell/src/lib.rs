@@ -16,6 +16,7 @@ pub mod complete;
 pub mod editor;
 pub mod env;
 pub mod exec;
+pub mod expected;
 pub mod failure;
 pub mod history;
 pub mod io;

@@ -1,11 +1,15 @@
 //! What Tab completes to.
 
+use core::fmt::Write;
+
+use kapi::ParamKind;
 use shell::complete::Names;
+use shell::expected::{Expected, Place};
 use shell::text::Text;
 
 use super::commands;
 use super::process::Process;
-use crate::fs;
+use crate::{fs, modules};
 
 /// The commands of the shell and the files of the kernel.
 pub struct KernelNames;
@@ -26,6 +30,33 @@ impl Names for KernelNames {
             if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
                 visit(shown.as_str());
             }
+        }
+    }
+
+    fn arguments(&self, place: Place<'_>, visit: &mut dyn FnMut(&str)) -> Expected {
+        match (place.command, place.first) {
+            ("help", None) => self.commands(visit),
+            ("insmod", Some(module)) => parameters(module, visit),
+            ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name())),
+            _ => return Expected::Paths,
+        }
+        Expected::Words
+    }
+}
+
+/// What may stand behind `insmod MODULE`: parameters, with their values where these are words.
+fn parameters(module: &str, visit: &mut dyn FnMut(&str)) {
+    let Ok(module) = modules::find(module) else { return };
+    for spec in module.params() {
+        let mut show = |value: &str| {
+            let mut word = Text::<64>::new();
+            if write!(word, "{}={value}", spec.name).is_ok() {
+                visit(word.as_str());
+            }
+        };
+        match spec.kind {
+            ParamKind::Number { .. } => show(""),
+            ParamKind::Word { of, .. } => of.iter().for_each(|value| show(value)),
         }
     }
 }
