@@ -77,22 +77,18 @@ impl<K: Hardware> Attached<K> {
         self.pool.free(frame).map(|_| ()).map_err(|_| Errno::EINVAL)
     }
 
-    /// Obeys a line from the console.
+    /// Obeys a line from the console; `EINVAL`, and a line in the log, when it is none.
     fn command(&mut self, line: &str) -> Result<(), Errno> {
-        match line.trim().split_once(' ') {
-            Some(("allocate", bytes)) => {
-                let bytes = bytes.parse().map_err(|_| Errno::EINVAL)?;
-                if bytes == 0 {
-                    return Err(Errno::EINVAL);
-                }
+        match Command::parse(line.trim()) {
+            Some(Command::Allocate(bytes)) => {
                 self.allocate(bytes, GfpFlags::KERNEL)?;
                 Ok(())
             }
-            Some(("free", addr)) => {
-                let addr = u64::from_str_radix(addr.trim_start_matches("0x"), 16).map_err(|_| Errno::EINVAL)?;
-                free_reported::<K>(self.free(PhysAddr::new(addr)), addr)
+            Some(Command::Free(addr)) => free_reported::<K>(self.free(PhysAddr::new(addr)), addr),
+            None => {
+                K::log(format_args!("allocator: expects \"allocate BYTES\" or \"free ADDRESS\", in hexadecimal"));
+                Err(Errno::EINVAL)
             }
-            _ => Err(Errno::EINVAL),
         }
     }
 
@@ -104,6 +100,22 @@ impl<K: Hardware> Attached<K> {
         }
         let stats = self.pool.stats();
         writeln!(out, "total: {} kB used, {} kB free", kib(stats.used.frames), kib(stats.free.frames))
+    }
+}
+
+/// What someone at the console may ask for.
+enum Command {
+    Allocate(usize),
+    Free(u64),
+}
+
+impl Command {
+    fn parse(line: &str) -> Option<Self> {
+        match line.split_once(' ')? {
+            ("allocate", bytes) => bytes.parse().ok().filter(|&bytes| bytes > 0).map(Self::Allocate),
+            ("free", addr) => u64::from_str_radix(addr.trim_start_matches("0x"), 16).ok().map(Self::Free),
+            _ => None,
+        }
     }
 }
 

@@ -80,6 +80,9 @@ pub(super) fn drop_caches(line: &str) -> Result<(), Errno> {
             memory().drop_caches();
             Ok(())
         }
-        _ => Err(Errno::EINVAL),
+        _ => {
+            klog!("drop_caches: expects 1, 2 or 3");
+            Err(Errno::EINVAL)
+        }
     }
 }
