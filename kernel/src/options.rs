@@ -52,6 +52,7 @@ fn on_oops(value: &str) -> Result<OnOops, OptionError> {
     match value {
         "end" => Ok(OnOops::EndThread),
         "panic" => Ok(OnOops::Panic),
+        "" => Err(OptionError::Empty),
         _ => Err(OptionError::BadValue),
     }
 }
