@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -95,9 +96,9 @@ impl Machine {
     /// What the kernel reads from the configuration device.
     fn configuration(&mut self, settings: &Settings, source: Source) -> Result<()> {
         let console = if source == Source::Terminal { "tty" } else { "pipe" };
-        self.file_in_memory("console", console)?;
+        self.file_in_memory("console", console.as_bytes())?;
         if !settings.append.is_empty() {
-            self.file_in_memory("cmdline", &settings.append)?;
+            self.file_in_memory("cmdline", settings.append.as_bytes())?;
         }
         if let Some(script) = &settings.script {
             fs::metadata(script).with_context(|| format!("SCRIPT={}", script.display()))?;
@@ -106,10 +107,10 @@ impl Machine {
         Ok(())
     }
 
-    fn file_in_memory(&mut self, name: &str, contents: &str) -> Result<()> {
+    fn file_in_memory(&mut self, name: &str, contents: &[u8]) -> Result<()> {
         // Without close-on-exec: QEMU inherits the descriptor and opens it by its number.
         let mut file = File::from(memfd_create(name, MFdFlags::empty())?);
-        file.write_all(contents.as_bytes())?;
+        file.write_all(contents)?;
         self.file(name, &format!("/proc/self/fd/{}", file.as_raw_fd()));
         self.files.push(file);
         Ok(())

@@ -1,6 +1,7 @@
 //! The machine to boot, as environment variables (make's) describe it.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,8 +70,8 @@ pub enum Debugger {
 pub struct Settings {
     /// `MEM`: guest RAM in QEMU's notation.
     pub memory: String,
-    /// `APPEND`: the kernel's command line.
-    pub append: String,
+    /// `APPEND`: the kernel's command line, whatever its bytes: what is wrong with it the kernel says itself.
+    pub append: OsString,
     /// `FIRMWARE`: bios or uefi.
     pub firmware: Firmware,
     /// `CPU`: QEMU's CPU model; `None` is QEMU's default.
@@ -101,7 +102,7 @@ impl Settings {
         let firmware = choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?;
         Ok(Self {
             memory: memory(&variable("MEM").unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
-            append: variable("APPEND").unwrap_or_default(),
+            append: env::var_os("APPEND").unwrap_or_default(),
             firmware,
             cpu: variable("CPU"),
             accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,

@@ -46,8 +46,8 @@ fn adds_up(name: &str, value: &str) -> bool {
     name == "mem" && (value.contains('@') || !value.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Calls `set` with name and value of each word, and `warn` for each that something is wrong with. Of an unknown option
-/// only the first word is warned of.
+/// Calls `set` with name and value of each word, and `warn` for each that something is wrong with: once where an option
+/// is unknown or repeated, however often it stands there.
 pub fn read<'a>(
     line: &'a [u8],
     set: &mut dyn FnMut(&str, &str) -> Result<(), OptionError>,
@@ -63,10 +63,10 @@ pub fn read<'a>(
         let is_earlier = |earlier: &[u8]| {
             core::str::from_utf8(earlier).map(parts).is_ok_and(|(other, value)| other == name && !adds_up(other, value))
         };
-        let repeated = words().take(index).any(is_earlier);
+        let earlier = words().take(index).filter(|word| is_earlier(word)).count();
         match set(name, value) {
-            Ok(()) if repeated && !adds_up(name, value) => warn(Warning::Repeated(name)),
-            Err(OptionError::Unknown) if repeated => {}
+            Ok(()) if earlier == 1 && !adds_up(name, value) => warn(Warning::Repeated(name)),
+            Err(OptionError::Unknown) if earlier > 0 => {}
             Ok(()) => {}
             Err(error) => warn(Warning::Refused { word, error }),
         }
@@ -136,6 +136,7 @@ mod tests {
             ("mem=17179869184G@0", "kernel option mem: '17179869184G@0' is too large a number"),
             ("mem=nopentium", "kernel option mem=nopentium has no effect: pages of all sizes are used"),
             ("highmem=8M highmem=16M", "kernel option highmem: given more than once, the last one holds"),
+            ("highmem=8M highmem=8M highmem=8M", "kernel option highmem: given more than once, the last one holds"),
             ("mem=8M mem=0x1000000", "kernel option mem: given more than once, the last one holds"),
             ("slab_stats=1 slab_stats=x", "kernel option slab_stats: bad value 'x'"),
             ("slab_debug=Q", "kernel option slab_debug: bad value 'Q'"),
