@@ -5,7 +5,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use crate::addr::VirtAddr;
+use crate::addr::{Pfn, VirtAddr};
 use crate::context::Context;
 use crate::error::FreeError;
 use crate::gfp::GfpFlags;
@@ -47,8 +47,10 @@ pub enum Damage {
     Behind,
     /// A write into it after it was freed.
     AfterFree,
-    /// The descriptor of its slab is damaged.
-    Slab,
+    /// A write into what is remembered of its users.
+    Record,
+    /// A write behind the descriptor of its slab, as from the next page downwards.
+    SlabEnd,
 }
 
 impl Damage {
@@ -58,7 +60,8 @@ impl Damage {
             Self::Before => "written before its start",
             Self::Behind => "written behind its end",
             Self::AfterFree => "written after free",
-            Self::Slab => "its slab's descriptor is damaged",
+            Self::Record => "has an overwritten record of its users",
+            Self::SlabEnd => "lies in a slab whose end was overwritten",
         }
     }
 }
@@ -85,6 +88,8 @@ pub enum Incident<'a> {
         cache: Option<&'a str>,
         /// What was wrong.
         error: FreeError,
+        /// Where the memory was freed before, if that is remembered.
+        freed: Option<&'static Location<'static>>,
     },
     /// The call may sleep, and was made where it may not.
     WrongContext(Context),
@@ -112,6 +117,26 @@ pub enum Incident<'a> {
         /// Who freed it last.
         freed: Option<&'static Location<'static>>,
     },
+    /// A stray write into a free page, found when the page was allocated.
+    PageDamage {
+        /// The page.
+        frame: Pfn,
+        /// The first bytes that are wrong, counted from the page's start.
+        dump: Dump,
+        /// From the first wrong byte to the last one.
+        span: usize,
+    },
+    /// A stray write has damaged descriptors of slabs: the slabs are retired, objects and all.
+    Retired {
+        /// The cache.
+        cache: &'a str,
+        /// One of the descriptors.
+        addr: VirtAddr,
+        /// Slabs that are retired now.
+        slabs: usize,
+        /// Their pages.
+        pages: usize,
+    },
     /// A cache could not be destroyed: objects are still allocated.
     ObjectsLeft {
         /// The cache.
@@ -138,9 +163,10 @@ impl fmt::Display for Report<'_> {
                 let what = if error == FreeError::Misaligned { "bad address" } else { "nonexistent vm area" };
                 write!(f, "Trying to vfree() {what} ({:016x})", addr.as_usize())
             }
-            Incident::BadFree { addr, cache, error } => {
+            Incident::BadFree { addr, cache, error, freed } => {
                 write!(f, "{call}: {:016x}: {}", addr.as_usize(), error.reason())?;
-                cache.map_or(Ok(()), |name| write!(f, " (cache {name})"))
+                cache.map_or(Ok(()), |name| write!(f, " (cache {name})"))?;
+                freed.map_or(Ok(()), |user| write!(f, "; freed at {}:{}", user.file(), user.line()))
             }
             Incident::WrongContext(context) => write!(f, "{call}: may sleep, called in {context}"),
             Incident::BadArgument(reason) => write!(f, "{call}: {reason}"),
@@ -156,6 +182,16 @@ impl fmt::Display for Report<'_> {
                     }
                 }
                 Ok(())
+            }
+            Incident::PageDamage { frame, dump, span } => {
+                let at = dump.at;
+                write!(f, "page poison: pfn {:#x} written after free: byte {at}:", frame.as_u32())?;
+                dump.bytes.iter().take(dump.len).try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                write!(f, " (bytes {at} to {})", at + span as isize - 1)
+            }
+            Incident::Retired { cache, addr, slabs, pages } => {
+                write!(f, "slab {cache}: descriptor {:016x} is damaged: ", addr.as_usize())?;
+                write!(f, "slabs retired: {slabs}, pages: {pages}")
             }
             Incident::ObjectsLeft { cache, objects } => {
                 write!(f, "kmem_cache_destroy: Can't free all objects of {cache}: {objects} left")

@@ -125,7 +125,7 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
     let allocs = pages.len() + 13;
     let expected = format!(
         "nr_free_pages 0\npgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
-         reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\n\
+         reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\nslab_retired_pages 0\n\
          cpuN_alloc {allocs}\ncpuN_free 0\ncpuN_reserve {min}\ncpuN_fail 2\n\
          cpuN_reclaim {reclaims}\ncpuN_sleep {sleeps}\n"
     );

@@ -153,7 +153,7 @@ fn a_constructor_is_told_not_to_sleep_when_the_request_may_not() {
 fn slabs_of_a_cache_start_at_different_colours() {
     // Shows: S21
     for (offset, step) in [(0, 64), (24, 24), (100, 104)] {
-        let spec = CacheSpec { offset, size: 328, ..PLAIN };
+        let spec = CacheSpec { offset, size: 320, ..PLAIN };
         let geometry = Geometry::for_cache(spec.size, offset, spec.flags).expect("a legal cache");
         assert!(geometry.colour_step == step && geometry.colours > 0, "{geometry:?}");
         let memory = boot(16);

@@ -14,8 +14,10 @@ use crate::gfp::GfpFlags;
 use crate::objects::cache::{Cache, CacheRef};
 use crate::objects::cpu_caches::Reach;
 use crate::objects::depot::Lack;
-use crate::objects::descriptor::{ObjectState, SlabRef};
+use crate::objects::descriptor::{PLACES_MAX, SlabRef};
 use crate::objects::magazine::CachedObject;
+use crate::objects::object_state::ObjectState;
+use crate::objects::watched::Life;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::report::Call;
 
@@ -49,17 +51,19 @@ enum Put {
 }
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Takes an object, growing the cache if it must. The context has been checked.
+    /// Takes an object, growing the cache if it must. The context has been checked. The caller asked for `requested`
+    /// bytes, or more than an object has.
     #[inline]
     pub(super) fn alloc_object(
         &'static self,
         cache: &Cache<P>,
+        requested: usize,
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
         match self.alloc_from_magazine(cache) {
             Some(object) => Ok(object),
-            None => self.alloc_slowly(cache, gfp, call),
+            None => self.alloc_slowly(cache, requested, gfp, call),
         }
     }
 
@@ -115,14 +119,16 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
         let slab = unsafe { SlabRef::from_link(link) };
-        let Some(number) = slab.object_at(addr) else { return false };
+        // In this order: what is needed of the slab has been read when its register becomes the slot.
+        let (number, claimed) = (slab.number(addr), slab.owner());
         let slot = slab.slot(number);
-        if !slot.state().is_live() {
+        if number >= PLACES_MAX || !slot.state().is_live() {
             return false;
         }
         let cache = match owner {
             Owner::This(cache) => cache,
-            Owner::Any => self.owner(slab),
+            // SAFETY: a live object is one of a slab whose descriptor may be believed, and a cache outlives its slabs.
+            Owner::Any => unsafe { claimed.cast::<Cache<P>>().as_ref() },
         };
         let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return false };
         // SAFETY: it lies in the direct map, which null does not.
@@ -137,19 +143,32 @@ impl<P: Platform> ObjectAllocator<P> {
     /// An object from magazines, depot, slabs, or a new slab.
     #[cold]
     #[inline(never)]
-    fn alloc_slowly(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
+    fn alloc_slowly(
+        &'static self,
+        cache: &Cache<P>,
+        requested: usize,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
         self.take_or_grow(cache, gfp, call, || {
             match self.alloc_from_depot(cache) {
                 Found::Object(object) => return Some(object),
                 Found::Nothing => return None,
                 Found::NoMagazines => {}
             }
-            let object = self.take_from_slab(cache)?;
-            if !cache.debug.is_empty() {
-                self.watch_alloc(cache, object, call);
-            }
-            Some(object)
+            if cache.debug.is_empty() { self.take_from_slab(cache) } else { self.take_watched(cache, requested, call) }
         })
+    }
+
+    /// An object out of the slabs, checked and marked as live, for a caller that asked for so many bytes.
+    fn take_watched(&self, cache: &Cache<P>, requested: usize, call: Call) -> Option<NonNull<u8>> {
+        let CachedObject { object, slot } = self.take_cached(cache)?;
+        if cache.debug.is_marked() {
+            self.inspect(cache, object, Life::Free, call);
+            self.watched(cache, object).hand_out(requested, call.at());
+        }
+        self.settled(cache, || slot.state().set(ObjectState::LIVE));
+        Some(object)
     }
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
@@ -172,7 +191,13 @@ impl<P: Platform> ObjectAllocator<P> {
         } else if loaded.is_empty() && !cpus.trade(cpu, &cache.sizes) {
             let reach = || if self.is_short(cache) { Reach::All } else { Reach::Surplus };
             if !cpus.trade_with_others(cpu, &cache.sizes, reach) {
-                cache.slabs.with(|slabs| slabs.refill([loaded, spare], cache.sizes.batch(), cache.geometry.stride));
+                let refill = || {
+                    let (batch, stride) = (cache.sizes.batch(), cache.geometry.stride);
+                    cache.slabs.with(|slabs| slabs.refill([loaded, spare], batch, stride))
+                };
+                while refill().is_err() {
+                    self.retire_damaged(cache);
+                }
             }
         }
         let cached = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
@@ -199,11 +224,17 @@ impl<P: Platform> ObjectAllocator<P> {
                 let (cache, cached) = (self.owner(slab), CachedObject { object, slot });
                 if !cache.debug.is_empty() {
                     self.watch_free(cache, cached, call)?;
+                    if self.detain(cache, cached, call) {
+                        return Ok(());
+                    }
                 }
                 self.put_away(slab, cached);
                 Ok(())
             })
-            .map_err(|error| self.bad_object(call, addr, error))
+            .or_else(|error| match self.retired_bytes(addr) {
+                Some(_) => Ok(()),
+                None => Err(self.bad_object(call, addr, error)),
+            })
     }
 
     /// Puts a live object into a magazine, or, where there is none, into its slab.
@@ -220,7 +251,7 @@ impl<P: Platform> ObjectAllocator<P> {
             Put::Nowhere => self.attach_magazines(cache),
         }
         if !matches!(self.put_into_magazine(cache, cached, Full::Flush), Put::Done | Put::Flushed) {
-            cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(cached.slot)));
+            self.put_into_slab(cache, slab, cached);
         }
         self.trim(cache);
     }
@@ -245,7 +276,7 @@ impl<P: Platform> ObjectAllocator<P> {
                 Ok(()) => {}
                 Err(Lack::Magazine) if matches!(when_full, Full::Keep) => return Put::NeedsMagazine(cpu),
                 Err(_) => {
-                    cache.slabs.with(|slabs| slabs.put_all(loaded, |addr| self.slab_around(addr)));
+                    self.put_all_into_slabs(cache, loaded);
                     put = Put::Flushed;
                 }
             }

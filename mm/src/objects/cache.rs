@@ -13,8 +13,9 @@ use crate::objects::cpu_caches::{CpuCaches, MagazineSizes};
 use crate::objects::debug::DebugFlags;
 use crate::objects::descriptor::SlabRef;
 use crate::objects::geometry::{CacheFlags, Geometry};
+use crate::objects::magazine::CachedObject;
 use crate::objects::name::CacheName;
-use crate::objects::slabs::Slabs;
+use crate::objects::slabs::{Scrutiny, Slabs};
 use crate::page::{SlabUser, Word};
 use crate::platform::{Lock, Platform};
 
@@ -83,6 +84,8 @@ pub struct CacheStats {
     pub reaped: u64,
     /// Times that the cache could not grow.
     pub errors: u64,
+    /// Slabs that were damaged: their pages are nobody's any more, and counted nowhere else.
+    pub retired: u64,
 }
 
 /// A cache of equal objects. Lives in memory that only ever holds caches, so a stale handle finds a dead cache.
@@ -195,7 +198,10 @@ impl<P: Platform> Cache<P> {
             ctor: callees.ctor,
             dtor: callees.dtor,
             next: Cell::new(None),
-            slabs: Lock::new(Slabs::new(if callees.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT })),
+            slabs: Lock::new(Slabs::new(
+                if callees.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT },
+                if debug.contains(DebugFlags::CONSISTENCY) { Scrutiny::All } else { Scrutiny::Seals },
+            )),
         }
     }
 
@@ -213,7 +219,7 @@ impl<P: Platform> Cache<P> {
 
     /// Whether the cache's objects belong to the allocators only.
     pub(super) fn is_own(&self) -> bool {
-        !self.tag().is_slab()
+        self.tag().is_own_slab()
     }
 
     /// Makes every handle to the cache useless.
@@ -246,7 +252,7 @@ impl<P: Platform> Cache<P> {
         if slabs.out() == 0 {
             return (0, 0);
         }
-        let cached = self.cpus.cached();
+        let cached = self.cpus.cached() + slabs.quarantined;
         (slabs.out().saturating_sub(cached), cached)
     }
 
@@ -270,12 +276,14 @@ impl<P: Platform> Cache<P> {
                 grown: slabs.counts.grown,
                 reaped: slabs.counts.reaped,
                 errors: slabs.counts.errors,
+                retired: slabs.counts.retired,
             }
         })
     }
 
     /// Checks slabs and magazines; returns the first invariant that is broken. No call may use the cache.
-    pub(super) fn validate(&self) -> Result<(), &'static str> {
-        self.slabs.with(|slabs| slabs.validate(self.cpus.validate()?))
+    /// `is_counted` says whether an object is one of a slab that has not been retired.
+    pub(super) fn validate(&self, is_counted: impl Fn(CachedObject) -> bool) -> Result<(), &'static str> {
+        self.slabs.with(|slabs| slabs.validate(self.cpus.validate(is_counted)?))
     }
 }

@@ -36,7 +36,7 @@ const fn names(normal: &str, dma: &str) -> [CacheName; 2] {
 
 /// The caches behind kmalloc: normal memory first, DMA memory second. They are made once and never destroyed.
 pub(super) struct SizeClasses<P: Platform> {
-    caches: [[AtomicPtr<Cache<P>>; u32::BITS as usize]; 2],
+    caches: [[AtomicPtr<Cache<P>>; usize::BITS as usize]; 2],
 }
 
 /// Which of the two caches of a class.
@@ -67,19 +67,20 @@ impl<P: Platform> SizeClasses<P> {
 
     /// Sets the cache for `size` bytes, down to the next smaller class.
     pub(super) fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
-        self.caches[twin][place_of(size)].store(cache, Relaxed);
-        if place_of(size) == place_of(1) {
+        let smaller = if size == 1 << SMALLEST_SHIFT { 0..=place_of(size) } else { place_of(size)..=place_of(size) };
+        smaller.for_each(|place| self.caches[twin][place].store(cache, Relaxed));
+        if size == 1 << SMALLEST_SHIFT {
             self.caches[twin][place_of(0)].store(cache, Relaxed);
         }
     }
 }
 
-/// The place of the cache for `size` bytes: the highest bit of its class less one, a power of two less one. 0 has a
+/// The place of the cache for `size` bytes: log2 of the next power of two. 0 has a
 /// place of its own, the last.
 #[inline]
 const fn place_of(size: usize) -> usize {
-    let least = (1 << SMALLEST_SHIFT) - 1;
-    (size.wrapping_sub(1) as u32 | least).ilog2() as usize
+    // One instruction makes this number, and leaves the size as it is.
+    size.wrapping_mul(2).wrapping_sub(1).ilog2() as usize
 }
 
 #[cfg(test)]
@@ -91,8 +92,7 @@ mod tests {
         // Shows: S14, S15, S16, K3
         for size in 1..=131_072usize {
             let class = size.next_power_of_two().max(32);
-            assert_eq!(place_of(size), place_of(class), "{size}");
-            assert_eq!(1 << (place_of(size) + 1), class, "{size}");
+            assert_eq!(1 << place_of(size).max(5), class, "{size}");
         }
         assert!(place_of(0) > place_of(131_072), "0 has a place of its own");
     }

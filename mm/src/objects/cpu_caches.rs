@@ -12,8 +12,8 @@
 use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::objects::depot::{Depot, Lack};
-use crate::objects::descriptor::ObjectState;
 use crate::objects::magazine::{CAPACITIES, CachedObject, Magazine, MagazineRef};
+use crate::objects::object_state::ObjectState;
 use crate::percpu::{DrainRequests, MAX_CPUS};
 use crate::platform::{Lock, Platform};
 
@@ -286,15 +286,15 @@ impl<P: Platform> CpuCaches<P> {
         self.try_sum(|magazine| Ok(magazine.len())).unwrap_or(0)
     }
 
-    /// Checks that all objects in magazines are cached and returns how many there are. Under the cache's lock; no call
-    /// may use the cache.
-    pub(super) fn validate(&self) -> Result<usize, &'static str> {
+    /// Checks that all objects in magazines are cached and returns how many of them `is_counted`. Under the cache's
+    /// lock; no call may use the cache.
+    pub(super) fn validate(&self, is_counted: impl Fn(CachedObject) -> bool) -> Result<usize, &'static str> {
         if !self.cpus.iter().all(|cpu| cpu.depot.with(|depot| depot.is_sorted())) {
             return Err("a magazine among the empty ones is not");
         }
         let is_cached = |object: CachedObject| object.slot.state().get() == ObjectState::CACHED;
-        self.try_sum(|magazine| match magazine.iter().all(is_cached) {
-            true => Ok(magazine.len()),
+        self.try_sum(|magazine| match magazine.iter().all(|object| !is_counted(object) || is_cached(object)) {
+            true => Ok(magazine.iter().filter(|&object| is_counted(object)).count()),
             false => Err("a magazine holds an object that is not cached"),
         })
     }

@@ -1,25 +1,49 @@
 //! From an address to the slab around it, its cache, and the object's state.
 
+use core::ptr::NonNull;
+
 use super::ObjectAllocator;
 use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::FreeError;
 use crate::objects::cache::Cache;
 use crate::objects::classes::{KMALLOC_MAX, Twin};
-use crate::objects::descriptor::{SlabRef, StateSlot};
+use crate::objects::debug::DebugFlags;
+use crate::objects::descriptor::SlabRef;
 use crate::objects::geometry::Geometry;
-use crate::page::PageState;
+use crate::objects::magazine::CachedObject;
+use crate::objects::object_state::{ObjectState, StateSlot};
+use crate::objects::watched::{Event, User};
+use crate::page::{PageState, Word};
 use crate::platform::Platform;
 use crate::report::Call;
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// The slab whose pages `addr` lies in.
+    /// The slab whose pages `addr` lies in; one that is damaged is retired and not found. The list of caches is not
+    /// locked.
     pub(super) fn slab_of(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
+        let slab = self.claimed_slab(addr)?;
+        if !slab.is_intact() {
+            self.retire_by_word(self.page_word(addr));
+            // Mended, unless it is retired.
+            return self.claimed_slab(addr);
+        }
+        Ok(slab)
+    }
+
+    /// The word of the page around `addr`.
+    pub(super) fn page_word(&self, addr: VirtAddr) -> Word {
+        let page = self.direct.frame_of(addr).and_then(|frame| self.direct.map().get(frame));
+        page.map_or(Word::INNER, |page| page.word())
+    }
+
+    /// The slab that the page around `addr` names; it may be damaged.
+    pub(super) fn claimed_slab(&self, addr: VirtAddr) -> Result<SlabRef, FreeError> {
         let frame = self.direct.frame_of(addr).ok_or(FreeError::Wild)?;
         let page = self.direct.map().get(frame).ok_or(FreeError::Wild)?;
         match page.state() {
             // SAFETY: a page that reads Slab carries the link of its slab, which exists until that state goes.
             PageState::Slab => Ok(unsafe { SlabRef::from_link(page.link()) }),
-            PageState::Allocated(_) => Err(FreeError::NotSlab),
+            PageState::Allocated(_) | PageState::Retired => Err(FreeError::NotSlab),
             PageState::Free(_) | PageState::Cached(_) => Err(FreeError::DoubleFree),
             PageState::Inner => match self.direct.map().block_of(frame) {
                 Some((_, PageState::Free(_) | PageState::Cached(_))) => Err(FreeError::DoubleFree),
@@ -29,12 +53,17 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// The slab around an address that is known to lie in one.
-    pub(super) fn slab_around(&self, addr: VirtAddr) -> SlabRef {
+    /// The slab around an address that lies in one, unless that was retired.
+    pub(super) fn slab_around(&self, addr: VirtAddr) -> Option<SlabRef> {
         let offset = addr.as_usize().wrapping_sub(self.direct.virt(Pfn::new(0)).as_usize());
         let page = self.direct.map().at(Pfn::new((offset >> PAGE_SHIFT) as u32));
         // SAFETY: the page belongs to a slab, which exists as long as one of its objects is out.
-        unsafe { SlabRef::from_link(page.link()) }
+        (page.word() != Word::RETIRED).then(|| unsafe { SlabRef::from_link(page.link()) })
+    }
+
+    /// Whether a cached object is one of a slab that was not retired.
+    pub(super) fn is_counted(&self, cached: CachedObject) -> bool {
+        self.slab_around(VirtAddr::from_ptr(cached.object.as_ptr())).is_some()
     }
 
     /// The cache of a slab.
@@ -61,20 +90,42 @@ impl<P: Platform> ObjectAllocator<P> {
             return Err(FreeError::WrongCache);
         }
         let slot = slab.state_at(addr).ok_or(FreeError::Interior)?;
-        if slot.state().is_live() { Ok((slab, slot)) } else { Err(FreeError::DoubleFree) }
+        match slot.state().get() {
+            ObjectState::LIVE => Ok((slab, slot)),
+            ObjectState::CACHED | ObjectState::FREE | ObjectState::QUARANTINED => Err(FreeError::DoubleFree),
+            _ => {
+                // Its guard may be whole: something wrote just there.
+                slab.condemn();
+                self.retire_damaged(cache);
+                Err(FreeError::NotSlab)
+            }
+        }
     }
 
-    /// Bytes that the owner of the object at `memory` may use, or `None` when no live object of a slab starts there.
+    /// Bytes that the owner of the object at `memory` may use, or `None` when no live object of a slab starts there. In
+    /// a cache with red zones these are the bytes that were asked for: the rest is red zone.
     pub fn ksize(&self, memory: *const u8) -> Option<usize> {
         let addr = VirtAddr::from_ptr(memory);
-        let slab = self.slab_of(addr).ok()?;
+        let Ok(slab) = self.slab_of(addr) else { return self.retired_bytes(addr) };
         slab.state_at(addr).filter(|slot| slot.state().is_live())?;
-        Some(self.owner(slab).geometry.usable)
+        NonNull::new(memory.cast_mut()).map(|memory| self.held_bytes(self.owner(slab), memory))
     }
 
-    /// Bytes of the objects of the slab around `addr`; 0 when there is none.
+    /// Bytes that the owner of a live object may use.
+    pub(super) fn held_bytes(&self, cache: &Cache<P>, object: NonNull<u8>) -> usize {
+        if cache.debug.contains(DebugFlags::RED_ZONE) {
+            self.watched(cache, object).requested()
+        } else {
+            cache.geometry.usable
+        }
+    }
+
+    /// Bytes of the object at `addr`, which is live; 0 where there is none.
     pub(crate) fn object_bytes(&self, addr: VirtAddr) -> usize {
-        self.slab_of(addr).map_or(0, |slab| self.owner(slab).geometry.usable)
+        self.slab_of(addr).map_or_else(
+            |_| self.retired_bytes(addr).unwrap_or(0),
+            |slab| NonNull::new(addr.as_mut_ptr()).map_or(0, |memory| self.held_bytes(self.owner(slab), memory)),
+        )
     }
 
     /// Bytes of memory that an object of the slab around `addr` costs: its share of the slab's pages and of a
@@ -103,7 +154,16 @@ impl<P: Platform> ObjectAllocator<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn bad_object(&self, call: Call, addr: VirtAddr, error: FreeError) -> FreeError {
-        let name = self.slab_of(addr).map(|slab| self.owner(slab).name);
-        self.pages.bad_free(call, addr, name.as_ref().ok().map(|name| name.as_str()), error)
+        let slab = self.slab_of(addr).ok();
+        let name = slab.map(|slab| self.owner(slab).name);
+        let freed = slab.filter(|_| error == FreeError::DoubleFree).and_then(|slab| self.last_free(slab, addr));
+        self.pages.bad_object(call, addr, name.as_ref().map(|name| name.as_str()), error, freed)
+    }
+
+    /// Who freed the object at `addr` last, if that is remembered.
+    fn last_free(&self, slab: SlabRef, addr: VirtAddr) -> Option<User> {
+        let cache = self.owner(slab);
+        slab.state_at(addr).filter(|_| cache.debug.contains(DebugFlags::USERS))?;
+        self.watched(cache, NonNull::new(addr.as_mut_ptr())?).users()[Event::Free as usize]
     }
 }

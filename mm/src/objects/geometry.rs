@@ -1,19 +1,23 @@
 //! How the objects of a cache lie in their slabs.
 //!
 //! A slab is a run of pages: a block of 2^order pages, or its first part, the rest being given back at once. Objects
-//! start at its beginning, shifted by the slab's colour; the descriptor stands at the very end of the block, or, for
-//! objects of 512 bytes and more, outside of it unless the rest of the block has room. Kmalloc's small classes take the
-//! smallest order that wastes at most an eighth of the block; other caches of small objects take one that spends at
-//! most a fiftieth on anything but objects. Objects of 512 bytes and more share blocks of up to 8 pages, since a slab
-//! costs as much to make as a dozen of them; those of a cache with `HWCACHE_ALIGN` have the small slabs of the
-//! chapter's kernel. Where no such block is free, a slab has as few pages as hold an object: [`Geometry::fallback`].
+//! start at its beginning, shifted by the slab's colour; the descriptor stands at the block's end, or, for objects of
+//! 512 bytes and more, outside of it unless the rest of the block has room. 64 bytes that belong to nobody lie before
+//! its states, and as many behind it: writes that run on from an object here, or from one in the next page, end there.
+//!
+//! Kmalloc's small classes take the smallest order that wastes at most an eighth of the block; other caches of small
+//! objects take one that spends at most a fortieth on anything but objects. Objects of 512 bytes and more share blocks
+//! of up to 8 pages, since a slab costs as much to make as a dozen of them; those of a cache with `HWCACHE_ALIGN` have
+//! the small slabs of the chapter's kernel. Where no such block is free, a slab has as few pages as hold an object:
+//! [`Geometry::fallback`].
 
 use bitflags::bitflags;
 
 use crate::addr::PAGE_SIZE;
 use crate::error::CreateError;
-use crate::objects::debug::{DebugFlags, ZONE, behind};
-use crate::objects::descriptor::Slab;
+use crate::objects::debug::DebugFlags;
+use crate::objects::descriptor::{GUARD, PLACES_MAX, Slab};
+use crate::objects::watched::{ZONE, behind};
 use crate::order::Order;
 
 bitflags! {
@@ -47,6 +51,13 @@ pub const CACHE_LINE: usize = 64;
 pub const OBJECT_SIZES: core::ops::RangeInclusive<usize> = WORD..=131_072;
 /// From this size on the descriptor leaves the slab.
 const OFF_SLAB_SIZE: usize = 512;
+/// Bytes that belong to nobody: before and behind a descriptor in its slab, its guard included, and before the
+/// allocators' own objects.
+pub(super) const GAP: usize = 64;
+/// Places that an off-slab descriptor has room for; [`OFF_SLAB_OBJECTS`] objects fill seven eighths of them at least.
+const OFF_SLAB_PLACES: usize = 56;
+/// Bytes of an off-slab descriptor and its states.
+pub(super) const OFF_SLAB_BYTES: usize = Slab::room(OFF_SLAB_PLACES) + Slab::BYTES;
 /// Objects that an off-slab descriptor has room for.
 pub(super) const OFF_SLAB_OBJECTS: usize = 32;
 /// Largest block that a slab is made of: 32 pages, the largest object.
@@ -63,8 +74,10 @@ pub struct Geometry {
     pub stride: usize,
     /// Bytes of an object that its owner may use: the stride, unless it is debugged.
     pub usable: usize,
-    /// Bytes before the first object, besides its colour: 0, unless it is debugged.
+    /// Bytes before the first object, besides its colour: 0, unless it is debugged or the allocators' own.
     pub lead: usize,
+    /// Bytes behind each object that belong to it: 0, unless it is debugged.
+    pub behind: usize,
     /// Pages of a slab.
     pub pages: u32,
     /// Size of the block that they are the first of.
@@ -117,14 +130,14 @@ impl Geometry {
             return Ok(plain);
         }
         let align = if flags.contains(CacheFlags::HWCACHE_ALIGN) { line_share(size) } else { WORD };
-        Ok(Self::spaced(size, align, debug))
+        Ok(Self::spaced(size, align))
     }
 
     /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With
-    /// room around its objects, the stride doubles.
+    /// room around its objects, the stride doubles, at least.
     pub fn for_class(size: usize, debug: DebugFlags) -> Self {
         if debug.need_space() {
-            return Self::spaced(size, size, debug);
+            return Self::spaced(size, size);
         }
         let shared = if size < OFF_SLAB_SIZE { None } else { Self::shared(size) };
         shared.unwrap_or_else(|| Self::smallest(size))
@@ -146,27 +159,19 @@ impl Geometry {
     }
 
     /// The smallest layout with room for debugging before and behind each object.
-    fn spaced(size: usize, align: usize, debug: DebugFlags) -> Self {
-        let needed = size + behind(size, debug);
-        let lead = ZONE.next_multiple_of(align);
-        let stride = (needed + ZONE).next_multiple_of(align);
-        let fit = |pages: u32| {
-            let bytes = pages as usize * PAGE_SIZE;
-            let end = |objects: usize| lead + (objects - 1) * stride + needed;
-            let fits =
-                |&objects: &usize| descriptor_offset(bytes, objects).is_some_and(|offset| end(objects) <= offset);
-            let objects = (1..=bytes / stride + 1).rev().find(fits)?;
-            let descriptor_offset = descriptor_offset(bytes, objects);
-            Some(Self { objects, usable: size, lead, descriptor_offset, ..Self::single(stride, pages) })
-        };
-        (1..).find_map(fit).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
+    fn spaced(size: usize, align: usize) -> Self {
+        let (lead, behind) = (ZONE.next_multiple_of(align), behind(size));
+        let stride = (size + behind + ZONE).next_multiple_of(align);
+        let layout = |pages| Self { usable: size, lead, behind, ..Self::single(stride, pages) };
+        (1..).find_map(|pages| layout(pages).filled()).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
     /// The layout of one of the allocators' own caches: a page with its descriptor. No two objects share a cache line:
-    /// they may belong to different CPUs.
+    /// they may belong to different CPUs. Writes that run on from an object in the page before end before the first.
     pub(super) fn for_descriptors(size: usize) -> Self {
         let stride = size.next_multiple_of(CACHE_LINE);
-        Self::layout_on_slab(stride, 1).unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
+        let page = Self { lead: GAP, ..Self::single(stride, 1) };
+        page.filled().unwrap_or(Self::single(stride, MAX_SLAB_PAGES))
     }
 
     /// Bytes of a slab.
@@ -179,15 +184,36 @@ impl Geometry {
         self.bytes().div_ceil(self.objects)
     }
 
-    /// Bytes between the last object and the descriptor, or the end of the slab.
-    pub(super) fn leftover(&self) -> usize {
-        self.descriptor_offset.unwrap_or(self.bytes()) - self.objects * self.stride
+    /// Bytes of the slab's pages, in objects: each address where one could start has a number below.
+    pub(super) const fn places(&self) -> usize {
+        self.bytes().div_ceil(self.stride)
     }
 
-    /// The smallest block of a few pages that spends at most a fiftieth on anything but objects, if there is one.
+    /// Where the descriptor stands in its memory, if that is an object of its own.
+    pub(super) const fn off_slab_offset() -> usize {
+        Slab::room(OFF_SLAB_PLACES)
+    }
+
+    /// Bytes before a descriptor in the slab: states, and a gap that ends with the guard.
+    fn states_room(&self) -> usize {
+        Slab::room(self.places()) + GAP - GUARD
+    }
+
+    /// Bytes from the start of the first object to what lies behind the last one: its end, or that of its surroundings.
+    pub(super) const fn reach(&self) -> usize {
+        (self.objects - 1) * self.stride + self.usable + self.behind
+    }
+
+    /// Bytes between the last object and what surrounds the descriptor, or the end of the slab.
+    pub(super) fn leftover(&self) -> usize {
+        let end = self.descriptor_offset.map_or(self.bytes(), |offset| offset - self.states_room());
+        end - self.lead - self.reach()
+    }
+
+    /// The smallest block of a few pages that spends at most a fortieth on anything but objects, if there is one.
     fn dense(stride: usize) -> Option<Self> {
         let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
-        layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 50 <= layout.bytes())
+        layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 40 <= layout.bytes())
     }
 
     /// The smallest block of a few pages with as many large objects as a descriptor counts, or else the largest, unless
@@ -208,32 +234,41 @@ impl Geometry {
     /// As many objects as fit into `pages` pages, if any does.
     fn layout(stride: usize, pages: u32) -> Option<Self> {
         if stride < OFF_SLAB_SIZE {
-            return Self::layout_on_slab(stride, pages);
+            return Self::single(stride, pages).filled();
         }
-        let bytes = pages as usize * PAGE_SIZE;
-        let objects = (bytes / stride).min(OFF_SLAB_OBJECTS);
-        let on_slab = descriptor_offset(bytes, objects).filter(|&offset| objects * stride <= offset);
-        (objects > 0).then_some(Self { objects, descriptor_offset: on_slab, ..Self::single(stride, pages) })
+        let objects = (pages as usize * PAGE_SIZE / stride).min(OFF_SLAB_OBJECTS);
+        if objects == 0 {
+            return None;
+        }
+        let off_slab = Self { objects, ..Self::single(stride, pages) };
+        Some(off_slab.on_slab().unwrap_or(off_slab))
     }
 
-    /// As many objects as fit into `pages` pages beside the descriptor, if any does.
-    fn layout_on_slab(stride: usize, pages: u32) -> Option<Self> {
-        let bytes = pages as usize * PAGE_SIZE;
-        let fits =
-            |&objects: &usize| descriptor_offset(bytes, objects).is_some_and(|offset| objects * stride <= offset);
-        let most = (bytes - Slab::bytes(0)) / (stride + Slab::bytes(1) - Slab::bytes(0));
-        let objects = (1..=most).rev().find(fits)?;
-        Some(Self { objects, descriptor_offset: descriptor_offset(bytes, objects), ..Self::single(stride, pages) })
+    /// The layout with as many objects as fit beside the descriptor, if any does.
+    fn filled(self) -> Option<Self> {
+        let others = self.lead + self.usable + self.behind + self.states_room();
+        let fit = |end: usize| Some(end.checked_sub(others)? / self.stride + 1);
+        // Fewer objects need no larger alignment of the descriptor.
+        let most = fit(self.bytes().checked_sub(Slab::BYTES + GAP)?)?;
+        let objects = fit(descriptor_offset(self.bytes(), most)?)?;
+        Self { objects, ..self }.on_slab()
+    }
+
+    /// The same layout with its descriptor in the slab, if there is room.
+    fn on_slab(self) -> Option<Self> {
+        let offset = descriptor_offset(self.bytes(), self.objects)?;
+        let needed = self.lead + self.reach() + self.states_room();
+        (needed <= offset && self.places() <= PLACES_MAX).then_some(Self { descriptor_offset: Some(offset), ..self })
     }
 
     /// One object in `pages` pages.
     fn single(stride: usize, pages: u32) -> Self {
         let order = Order::for_bytes(pages as usize * PAGE_SIZE).unwrap_or(Order::MAX);
-        let (usable, lead) = (stride, 0);
         Self {
             stride,
-            usable,
-            lead,
+            usable: stride,
+            lead: 0,
+            behind: 0,
             pages,
             order,
             objects: 1,
@@ -258,8 +293,8 @@ fn line_share(size: usize) -> usize {
     align
 }
 
-/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end. The states behind
-/// it, unless they are few, start at a cache line, or, if they need more than one, at a pair of lines, which processors
+/// Where the descriptor of a slab with `objects` objects starts when it stands at the block's end. The states before
+/// it, unless they are few, end at a cache line, or, if they need more than one, at a pair of lines, which processors
 /// fetch together: no two CPUs then write to what either fetches for the states of fresh objects.
 fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
     let align = match objects {
@@ -267,115 +302,10 @@ fn descriptor_offset(bytes: usize, objects: usize) -> Option<usize> {
         _ if objects <= CACHE_LINE => CACHE_LINE,
         _ => 2 * CACHE_LINE,
     };
-    let states = bytes.checked_sub(objects)? & !(align - 1);
-    states.checked_sub(Slab::bytes(0))
+    Some(bytes.checked_sub(Slab::BYTES + GAP)? & !(align - 1))
 }
 
 const _: () = assert!(MAX_SLAB_PAGES as usize == 131_072 / PAGE_SIZE);
 
 #[cfg(test)]
-mod tests {
-    use super::{CacheFlags, DebugFlags, Geometry, OBJECT_SIZES};
-    use crate::error::CreateError;
-    use crate::objects::descriptor::Slab;
-
-    fn stride(size: usize) -> usize {
-        Geometry::for_cache(size, 0, CacheFlags::HWCACHE_ALIGN).expect("a legal size").stride
-    }
-
-    #[test]
-    fn line_aligned_sizes_follow_2_4() {
-        // Shows: S23
-        for (size, expected) in [(8, 16), (9, 32), (31, 64), (100, 128), (200, 256), (700, 704), (1500, 1536)] {
-            assert_eq!(stride(size), expected, "{size}");
-        }
-        for (size, expected) in [(2000, 2048), (3000, 3008), (4000, 4032), (5000, 5056)] {
-            assert_eq!(stride(size), expected, "{size}");
-        }
-    }
-
-    #[test]
-    fn objects_and_descriptor_never_overlap() {
-        for size in OBJECT_SIZES {
-            for flags in [CacheFlags::empty(), CacheFlags::HWCACHE_ALIGN] {
-                let g = Geometry::for_cache(size, 0, flags).expect("a legal size");
-                let end = g.colours * g.colour_step + g.objects * g.stride;
-                assert!(g.objects > 0 && g.stride >= size);
-                assert!(end <= g.descriptor_offset.unwrap_or(g.bytes()), "{size}: {g:?}");
-                if let Some(offset) = g.descriptor_offset {
-                    assert!(offset + Slab::bytes(g.objects) <= g.bytes(), "{size}: {g:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_slab_wastes_more_than_an_eighth() {
-        for size in OBJECT_SIZES {
-            for flags in [CacheFlags::empty(), CacheFlags::HWCACHE_ALIGN] {
-                let g = Geometry::for_cache(size, 0, flags).expect("a legal size");
-                assert!(g.leftover() * 8 <= g.bytes(), "{size}: {g:?}");
-                assert!(g.pages <= g.order.pages() && g.pages * 2 > g.order.pages(), "{size}: {g:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn debugging_doubles_the_stride_of_a_class() {
-        // Shows: K3
-        for debug in [DebugFlags::RED_ZONE, DebugFlags::RED_ZONE | DebugFlags::USERS | DebugFlags::POISON] {
-            for shift in 5..=17 {
-                let g = Geometry::for_class(1 << shift, debug);
-                assert_eq!((g.stride, g.usable, g.lead), (2 << shift, 1 << shift, 1 << shift), "{g:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn small_objects_are_packed_densely() {
-        for (size, percent) in [(64, 2), (100, 4), (192, 2)] {
-            let g = Geometry::for_cache(size, 0, CacheFlags::empty()).expect("a legal size");
-            let spent = g.bytes() - g.objects * size;
-            assert!(spent * 100 <= percent * g.bytes(), "{size}: {g:?}");
-        }
-    }
-
-    #[test]
-    fn classes_waste_at_most_an_eighth() {
-        for shift in 5..=17 {
-            let g = Geometry::for_class(1 << shift, DebugFlags::empty());
-            assert_eq!(g.colours, 0);
-            assert!(g.leftover() * 8 <= g.bytes(), "{g:?}");
-            // What is no object, in thousandths of the slab: leftover and descriptor.
-            let wasted = (g.bytes() - g.objects * g.stride) * 1000 / g.bytes();
-            assert_eq!(wasted, [46, 31, 31, 62].get(shift - 5).copied().unwrap_or(0), "{g:?}");
-        }
-    }
-
-    #[test]
-    fn a_fallback_has_as_few_pages_as_hold_an_object() {
-        for size in OBJECT_SIZES {
-            let g = Geometry::for_cache(size, 0, CacheFlags::empty()).expect("a legal size");
-            let Some(smaller) = g.fallback() else { continue };
-            assert_eq!(smaller.pages as usize, g.stride.div_ceil(4096), "{size}");
-            assert!(smaller.order < g.order && smaller.objects < g.objects && smaller.fallback().is_none(), "{size}");
-            assert!(smaller.leftover() * 2 < smaller.bytes(), "{size}: less than half of it is left over");
-            let end = smaller.colours * smaller.colour_step + smaller.objects * smaller.stride;
-            assert!(smaller.objects > 0 && end <= smaller.descriptor_offset.unwrap_or(smaller.bytes()), "{size}");
-        }
-        let fallback = |g: Geometry| g.fallback().map(|smaller| (g.pages, smaller.pages));
-        assert_eq!(fallback(Geometry::for_class(4096, DebugFlags::empty())), Some((8, 1)));
-        assert_eq!(fallback(Geometry::for_class(4096, DebugFlags::RED_ZONE)), None);
-        assert_eq!(fallback(Geometry::for_class(32_768, DebugFlags::empty())), None);
-    }
-
-    #[test]
-    fn bad_sizes_and_offsets_are_refused() {
-        let create = |size, offset| Geometry::for_cache(size, offset, CacheFlags::empty());
-        assert_eq!(create(0, 0), Err(CreateError::BadSize));
-        assert_eq!(create(7, 0), Err(CreateError::BadSize));
-        assert_eq!(create(131_073, 0), Err(CreateError::BadSize));
-        assert_eq!(create(100, 101), Err(CreateError::BadOffset));
-        assert!(create(100, 100).is_ok());
-    }
-}
+mod tests;

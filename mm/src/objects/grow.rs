@@ -8,8 +8,11 @@ use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::objects::cache::{Cache, Ctor, CtorFlags};
-use crate::objects::descriptor::SlabRef;
+use crate::objects::descriptor::{Objects, SlabRef};
 use crate::objects::geometry::{Geometry, OFF_SLAB_OBJECTS};
+use crate::objects::magazine::{CachedObject, MagazineRef};
+use crate::objects::object_state::ObjectState;
+use crate::objects::slabs::{Damaged, Slabs};
 use crate::page::{Page, Word};
 use crate::platform::{Lock, Platform};
 use crate::report::Call;
@@ -17,6 +20,12 @@ use crate::tag::Tag;
 
 /// The flags that choose a zone: they concern a cache's objects, not their descriptors.
 const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
+
+/// Where the descriptor stands in an object of its own.
+fn behind_states(object: NonNull<u8>) -> NonNull<u8> {
+    // SAFETY: the object is large enough for both.
+    unsafe { object.add(Geometry::off_slab_offset()) }
+}
 
 impl<P: Platform> ObjectAllocator<P> {
     /// The result of `take`, after the cache has grown as often as that takes.
@@ -35,10 +44,46 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
+    /// The result of `look`, after the damaged slabs that it came upon were retired.
+    fn look_into<R>(&self, cache: &Cache<P>, look: impl Fn(&mut Slabs) -> Result<R, Damaged>) -> R {
+        loop {
+            match cache.slabs.with(|slabs| look(slabs)) {
+                Ok(found) => return found,
+                Err(Damaged) => _ = self.retire_damaged(cache),
+            }
+        }
+    }
+
     /// An object from a slab that the cache has, past all magazines.
     pub(crate) fn take_from_slab(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let (slab, object) = cache.slabs.with(|slabs| slabs.take())?;
+        let (slab, object) = self.look_into(cache, |slabs| slabs.take(ObjectState::LIVE))?;
         NonNull::new(cache.address_of(slab, object).as_mut_ptr())
+    }
+
+    /// An object from a slab that the cache has: not live yet.
+    pub(super) fn take_cached(&self, cache: &Cache<P>) -> Option<CachedObject> {
+        let (slab, object) = self.look_into(cache, |slabs| slabs.take(ObjectState::CACHED))?;
+        let slot = slab.slot(object);
+        NonNull::new(cache.address_of(slab, object).as_mut_ptr()).map(|object| CachedObject { object, slot })
+    }
+
+    /// A slab of a cache without live or cached objects, to be [given back](Self::give_back).
+    pub(super) fn take_whole(&self, cache: &Cache<P>) -> Option<SlabRef> {
+        self.look_into(cache, Slabs::take_whole)
+    }
+
+    /// Puts an object into its slab.
+    pub(super) fn put_into_slab(&self, cache: &Cache<P>, slab: SlabRef, cached: CachedObject) {
+        if cache.slabs.with(|slabs| slabs.put(slab, cached)).is_err() {
+            self.retire_damaged(cache);
+        }
+    }
+
+    /// Puts the objects of a magazine into their slabs.
+    pub(super) fn put_all_into_slabs(&self, cache: &Cache<P>, magazine: MagazineRef) {
+        if cache.slabs.with(|slabs| slabs.put_all(magazine, |addr| self.slab_around(addr))).is_err() {
+            self.retire_damaged(cache);
+        }
     }
 
     /// Takes an object of a cache of the allocators' own, past all magazines. `gfp` matters when the cache must grow.
@@ -53,15 +98,36 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Puts an object of a cache of the allocators' own back into its slab, past all magazines.
     pub(crate) fn put_own(&'static self, cache: &Cache<P>, addr: VirtAddr) -> Result<(), FreeError> {
-        let (slab, slot) = self.live_object(addr, Some(cache))?;
-        cache.slabs.with(|slabs| slabs.put(slab, slab.object_of(slot)));
+        let owner = NonNull::from(cache).cast();
+        let mut put = self.put_own_once(cache, addr, owner);
+        if put == Err(Damaged) {
+            // It was retired, or mended.
+            self.retire_damaged(cache);
+            put = self.put_own_once(cache, addr, owner);
+        }
+        match put {
+            Ok(Err(_)) | Err(Damaged) if self.retired_bytes(addr).is_some() => return Ok(()),
+            put => put.unwrap_or(Err(FreeError::WrongCache))?,
+        }
         self.trim(cache);
         Ok(())
     }
 
+    fn put_own_once(
+        &self,
+        cache: &Cache<P>,
+        addr: VirtAddr,
+        owner: NonNull<u8>,
+    ) -> Result<Result<(), FreeError>, Damaged> {
+        match self.claimed_slab(addr) {
+            Ok(slab) => cache.slabs.with(|slabs| slabs.put_live(slab, addr, owner)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Gives back the whole slabs beyond those that a cache keeps.
     pub(super) fn trim(&'static self, cache: &Cache<P>) {
-        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_surplus()) {
+        while let Some(slab) = self.look_into(cache, Slabs::take_surplus) {
             self.give_back(cache, slab);
         }
     }
@@ -76,7 +142,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let block = self.direct.virt(frame);
         let descriptor = match geometry.descriptor_offset {
             Some(offset) => NonNull::new(block.add(offset).as_mut_ptr()).ok_or(AllocError),
-            None => self.take_own(&self.own.descriptors, gfp.difference(ZONES), call),
+            None => self.take_own(&self.own.descriptors, gfp.difference(ZONES), call).map(behind_states),
         };
         let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, &geometry))?;
         let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
@@ -122,15 +188,16 @@ impl<P: Platform> ObjectAllocator<P> {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.direct.virt(frame).add(geometry.lead + colour * geometry.colour_step);
-        // SAFETY: the geometry keeps room for the descriptor at the block's end, or it is an object of its own that has
-        // room for OFF_SLAB_OBJECTS states; both are aligned to 8 and used only here.
-        let slab =
-            unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), first, geometry.objects, geometry.stride) };
+        let Geometry { stride, objects: count, .. } = *geometry;
+        let objects = Objects { first, stride, count, places: geometry.places() };
+        // SAFETY: the geometry keeps room for states and descriptor at the block's end, or they are an object of their
+        // own that has room for as many; both are aligned to 8 and used only here.
+        let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), objects) };
         self.each_page(frame, geometry, |page| {
             page.set_link(slab.to_link());
             page.set_word(cache.tag());
         });
-        self.watch_new(cache, slab);
+        self.watch_new(cache, slab, geometry);
         self.call_each(cache, slab, cache.ctor, flags);
         cache.slabs.with(|slabs| slabs.add(slab, geometry.pages as usize));
     }
@@ -140,16 +207,17 @@ impl<P: Platform> ObjectAllocator<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) -> usize {
-        self.watch_last(cache, slab);
-        self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
         let geometry = &cache.layout_of(slab);
+        self.watch_last(cache, slab, geometry);
+        self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
         let pages = geometry.pages as usize;
         if let Some(frame) = self.direct.frame_of(slab.first()) {
             let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));
             // The descriptor after the pages: none of them may lead to one that is free.
             self.give_pages(head, geometry);
             if geometry.descriptor_offset.is_none() {
-                let freed = self.put_own(&self.own.descriptors, slab.addr());
+                let object = VirtAddr::new(slab.addr().as_usize() - Geometry::off_slab_offset());
+                let freed = self.put_own(&self.own.descriptors, object);
                 debug_assert!(freed.is_ok());
             }
         }

@@ -45,7 +45,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         self.check_context(gfp, call)?;
         let cache = self.classes.cache_for(size, Twin::Normal).ok_or(AllocError)?;
-        self.alloc_object(cache, gfp, call)
+        self.alloc_object(cache, size, gfp, call)
     }
 
     /// kmalloc for a request that names a zone.
@@ -56,7 +56,7 @@ impl<P: Platform> ObjectAllocator<P> {
         self.check_context(gfp, call)?;
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let cache = self.classes.cache_for(size, twin).ok_or(AllocError)?;
-        self.alloc_object(cache, gfp.difference(GfpFlags::HIGHMEM), call)
+        self.alloc_object(cache, size, gfp.difference(GfpFlags::HIGHMEM), call)
     }
 
     /// The cache that [`kmalloc`](crate::Memory::kmalloc) takes `size` bytes with these flags from; `None` beyond
@@ -112,15 +112,23 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> Result<NonNull<u8>, AllocError> {
         let Some(old) = NonNull::new(memory) else { return self.kmalloc(size, gfp, call) };
         let addr = VirtAddr::from_ptr(memory);
-        let (slab, _) = self.live_object(addr, None).map_err(|error| {
-            self.bad_object(call, addr, error);
-            AllocError
-        })?;
+        let cache = match (self.live_object(addr, None), self.retired_bytes(addr)) {
+            (Ok((slab, _)), _) => Some(self.owner(slab)),
+            (Err(_), Some(_)) => None,
+            (Err(error), None) => {
+                self.bad_object(call, addr, error);
+                return Err(AllocError);
+            }
+        };
         self.check_context(gfp, call)?;
-        let held = self.owner(slab).geometry.usable;
-        if size <= held {
+        let room = cache.map_or(self.object_bytes(addr), |cache| cache.geometry.usable);
+        if size <= room {
+            if let Some(cache) = cache.filter(|cache| !cache.debug.is_empty()) {
+                self.watch_resize(cache, old, size, call);
+            }
             return Ok(old);
         }
+        let held = self.object_bytes(addr);
         let new = self.kmalloc(size, gfp, call)?;
         // SAFETY: both are live objects, `held` bytes and more.
         unsafe { new.copy_from_nonoverlapping(old, held) };

@@ -17,6 +17,8 @@ use crate::pages::ZeroPages;
 use crate::platform::{Lock, Platform};
 use crate::report::{Call, Incident};
 
+/// What a caller asks for who wants all of an object.
+const WHOLE: usize = usize::MAX;
 /// Why a call on a destroyed cache is refused.
 const NO_CACHE: &str = "no such cache";
 
@@ -75,15 +77,18 @@ impl<P: Platform> ObjectAllocator<P> {
         callees: Callees,
         call: Call,
     ) -> Result<CacheRef<P>, CreateError> {
-        let (chosen, tag) = self.list.with(|list| (list.debug.for_cache(name), list.next_tag(SlabUser::Anyone)));
-        let mut debug = chosen | flags.debug();
-        if callees.ctor.is_some() {
-            if flags.contains(CacheFlags::POISON) {
-                self.refuse(call, "no poison for what a constructor made");
-            }
-            // A constructed object must stay as it is while it is free.
-            debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
+        if callees.ctor.is_some() && flags.contains(CacheFlags::POISON) {
+            self.refuse(call, "no poison for what a constructor made");
         }
+        let (debug, tag) = self.list.with(|list| {
+            let mut debug = list.debug.for_cache(name) | flags.debug();
+            if callees.ctor.is_some() {
+                // A constructed object must stay as it is while it is free.
+                debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
+            }
+            let user = if debug.is_empty() { SlabUser::Anyone } else { SlabUser::Slowly };
+            (debug, list.next_tag(user))
+        });
         let geometry = geometry(debug).inspect_err(|error| {
             self.refuse(call, error.reason());
         })?;
@@ -127,7 +132,7 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> Result<NonNull<u8>, AllocError> {
         let Some(cache) = cache.alive() else { return Err(self.refuse(call, NO_CACHE)) };
         self.check_context(gfp, call)?;
-        self.alloc_object(&cache, gfp, call)
+        self.alloc_object(&cache, WHOLE, gfp, call)
     }
 
     /// Frees an object of `cache`. Never sleeps; any context. A wrong free is reported.
@@ -160,7 +165,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         let mut filled = self.alloc_many_from_magazine(&cache, objects);
         while filled < objects.len() {
-            match self.alloc_object(&cache, gfp, call) {
+            match self.alloc_object(&cache, WHOLE, gfp, call) {
                 Ok(object) => objects[filled] = object,
                 Err(AllocError) => break,
             }
@@ -184,7 +189,10 @@ impl<P: Platform> ObjectAllocator<P> {
         if self.pages.check_may_sleep(call).is_err() {
             return 0;
         }
-        cache.alive().map_or(0, |cache| self.shrink_cache(&cache))
+        cache.alive().map_or(0, |cache| {
+            self.release_those_of(cache, call);
+            self.shrink_cache(&cache)
+        })
     }
 
     /// Bytes of an object of `cache`, padding included.
@@ -196,6 +204,9 @@ impl<P: Platform> ObjectAllocator<P> {
     /// No other caller may use the cache meanwhile. Process context; may sleep.
     pub(crate) fn kmem_cache_destroy(&'static self, cache: CacheRef<P>, call: Call) -> Result<(), DestroyError> {
         self.pages.check_may_sleep(call).map_err(|_| DestroyError::WrongContext)?;
+        if let Some(cache) = cache.alive() {
+            self.release_those_of(cache, call);
+        }
         loop {
             match self.try_unlist(cache) {
                 Some(Ok(())) => {
@@ -253,9 +264,12 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Checks every cache; returns the first invariant that is broken. No call may use one.
     pub(crate) fn validate(&self) -> Result<(), &'static str> {
-        self.own.caches.validate()?;
-        self.own.shrinkable().try_for_each(Cache::validate)?;
-        self.list.with(|list| list.iter().try_for_each(|cache| cache.validate()))
+        let validate = |cache: &Cache<P>| {
+            cache.validate(|cached| self.is_counted(cached))?;
+            cache.slabs.with(|slabs| slabs.iter().try_for_each(|slab| self.validate_objects(cache, slab)))
+        };
+        self.own.all().try_for_each(validate)?;
+        self.list.with(|list| list.iter().try_for_each(|cache| validate(&cache)))
     }
 
     /// Sets the debugging of caches created from now on, and what of it is for pages too. Boot, before

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use crate::objects::descriptor::StateSlot;
+use crate::objects::object_state::StateSlot;
 
 /// An object in a magazine, and where its state is, so that an allocation needs no look-up.
 #[derive(Clone, Copy)]

@@ -4,23 +4,28 @@
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and names nothing above.
 //!
 //! Core types: `geometry.rs` is the layout of a slab, `object_index.rs` the number of the object at an address,
-//! `descriptor.rs` one slab, `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` the cached objects of a CPU,
-//! `debug.rs` the surroundings of a debugged object. They know no lock. `cpu_caches.rs` puts the depots behind locks,
-//! `cache.rs` is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first,
-//! `classes.rs` kmalloc's.
+//! `descriptor.rs` one slab, `object_state.rs` where an object is, `slab_list.rs` and `slabs.rs` all slabs of a cache,
+//! `magazine.rs` and `depot.rs` the cached objects of a CPU, `debug.rs` what is debugged, `watched.rs` the surroundings
+//! of a debugged object, `gaps.rs` what belongs to nobody, `quarantine.rs` freed objects that wait. They know no lock.
+//! `cpu_caches.rs` puts the depots behind locks, `cache.rs` is one cache with its locks, `list.rs` all of them,
+//! `own_caches.rs` those that must exist first, `classes.rs` kmalloc's.
 //!
-//! The calls, bottom up: `refusals.rs`, `find.rs` (from an address to its slab and cache), `watch.rs` (checks of
-//! debugged caches), `grow.rs` (slabs are made and freed), `supply.rs` (magazines likewise), `alloc.rs` (allocate and
+//! The calls, bottom up: `refusals.rs`, `retire.rs` (damaged slabs), `find.rs` (from an address to its slab and cache),
+//! `watch.rs` (checks of debugged caches), `grow.rs` (slabs are made and freed), `check.rs` (all is looked at),
+//! `detain.rs` (the way through quarantine), `supply.rs` (magazines are made and freed), `alloc.rs` (allocate and
 //! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
 
 mod alloc;
 mod cache;
+mod check;
 mod classes;
 mod cpu_caches;
 mod debug;
 mod depot;
 mod descriptor;
+mod detain;
 mod find;
+mod gaps;
 mod geometry;
 mod grow;
 mod kmalloc;
@@ -29,19 +34,26 @@ mod list;
 mod magazine;
 mod name;
 mod object_index;
+mod object_state;
 mod own_caches;
+mod quarantine;
 mod reap;
 mod refusals;
+mod retire;
+mod slab_list;
 mod slabs;
 mod supply;
 mod tune;
 mod watch;
+mod watched;
 
+use crate::atomic::{AtomicBool, AtomicUsize};
 use crate::page::DirectMap;
 use crate::pages::PageAllocator;
 use crate::platform::{Lock, Platform};
 
 pub use cache::{Cache, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
+pub use check::SlabCheck;
 pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX};
 pub use debug::{DebugChoice, DebugFlags};
 pub use geometry::{CacheFlags, Geometry};
@@ -51,6 +63,7 @@ pub use name::CacheName;
 use classes::SizeClasses;
 use list::CacheList;
 use own_caches::OwnCaches;
+use quarantine::Quarantine;
 
 /// The object allocator of one machine.
 pub struct ObjectAllocator<P: Platform> {
@@ -60,6 +73,10 @@ pub struct ObjectAllocator<P: Platform> {
     classes: SizeClasses<P>,
     own: OwnCaches<P>,
     list: P::Lock<CacheList<P>>,
+    quarantine: P::Lock<Quarantine>,
+    quarantine_in_use: AtomicBool,
+    /// Pages of slabs that were retired.
+    retired: AtomicUsize,
 }
 
 impl<P: Platform> ObjectAllocator<P> {
@@ -71,6 +88,9 @@ impl<P: Platform> ObjectAllocator<P> {
             classes: SizeClasses::new(),
             own: OwnCaches::new(),
             list: Lock::new(CacheList::new()),
+            quarantine: Lock::new(Quarantine::new()),
+            quarantine_in_use: AtomicBool::new(false),
+            retired: AtomicUsize::new(0),
         }
     }
 

@@ -34,6 +34,11 @@ impl ObjectIndex {
         Self { inverse, first: (first.as_usize() as u32).wrapping_mul(inverse), shift: shift as u8 }
     }
 
+    /// All of it as one number, for a sum.
+    pub(super) const fn bits(&self) -> u64 {
+        (self.inverse as u64) << 32 ^ self.first as u64 ^ (self.shift as u64) << 24
+    }
+
     /// The number of the object that starts at `addr`, which is less than 2^31 bytes from the first; if none does, a
     /// number larger than any object's.
     #[inline]

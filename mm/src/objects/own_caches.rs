@@ -2,8 +2,7 @@
 
 use crate::objects::cache::{Cache, Callees};
 use crate::objects::debug::DebugFlags;
-use crate::objects::descriptor::Slab;
-use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_OBJECTS};
+use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_BYTES};
 use crate::objects::magazine::{CAPACITIES, Magazine};
 use crate::objects::name::CacheName;
 use crate::page::{SlabUser, Word};
@@ -28,7 +27,7 @@ const MAGAZINE_NAMES: [CacheName; CAPACITIES.len()] = [
 
 impl<P: Platform> OwnCaches<P> {
     /// All of them; the first keeps its slabs for ever.
-    fn all(&self) -> impl Iterator<Item = &Cache<P>> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Cache<P>> {
         core::iter::once(&self.caches).chain(self.shrinkable())
     }
 
@@ -57,7 +56,7 @@ impl<P: Platform> OwnCaches<P> {
         };
         Self {
             caches: own_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
-            descriptors: own_cache(DESCRIPTORS, Slab::bytes(OFF_SLAB_OBJECTS), 2),
+            descriptors: own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2),
             magazines: core::array::from_fn(|kind| {
                 own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32)
             }),

@@ -13,7 +13,7 @@ impl<P: Platform> ObjectAllocator<P> {
     pub(super) fn shrink_cache(&'static self, cache: &Cache<P>) -> usize {
         self.drain_objects(cache);
         let mut pages = 0;
-        while let Some(slab) = cache.slabs.with(|slabs| slabs.take_whole()) {
+        while let Some(slab) = self.take_whole(cache) {
             pages += self.give_back(cache, slab);
         }
         pages
@@ -25,6 +25,7 @@ impl<P: Platform> ObjectAllocator<P> {
         if !gfp.may_sleep() || self.pages.check_may_sleep(call).is_err() {
             return 0;
         }
+        self.release_all(call);
         self.reap_caches()
     }
 
@@ -49,7 +50,7 @@ impl<P: Platform> ObjectAllocator<P> {
             if reapable && cache.is_none() {
                 self.drain_objects(&from);
             }
-            reapable.then(|| from.slabs.with(|slabs| slabs.take_whole())).flatten().map(|slab| (from, slab))
+            reapable.then(|| self.take_whole(&from)).flatten().map(|slab| (from, slab))
         }) {
             cache = Some(from);
             pages += self.give_back(&from, slab);
@@ -60,10 +61,12 @@ impl<P: Platform> ObjectAllocator<P> {
 
 impl<P: Platform> Shrinker for ObjectAllocator<P> {
     fn shrink(&'static self, _gfp: GfpFlags) -> usize {
+        self.release_all(Call::here(&"slab_quarantine"));
         self.reap_caches()
     }
 
     fn purge(&'static self) -> usize {
+        self.release_all(Call::here(&"slab_quarantine"));
         let drain = |nth| self.list.with(|list| list.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
         (0..).map_while(drain).for_each(drop);
         let mut pages = self.reap_caches();

@@ -42,8 +42,8 @@ impl<P: Platform> ObjectAllocator<P> {
 
     fn free_magazine(&'static self, magazine: MagazineRef) {
         debug_assert!(magazine.is_empty());
-        let addr = VirtAddr::from_ptr(magazine.ptr().as_ptr());
-        let freed = self.put_own(self.owner(self.slab_around(addr)), addr);
+        let Some(kind) = MagazineSizes::kind(magazine.capacity()) else { return };
+        let freed = self.put_own(&self.own.magazines[kind], VirtAddr::from_ptr(magazine.ptr().as_ptr()));
         debug_assert!(freed.is_ok());
     }
 
@@ -60,11 +60,13 @@ impl<P: Platform> ObjectAllocator<P> {
         let next = || {
             cache.slabs.with(|slabs| {
                 let magazine = cache.cpus.take_waiting()?;
-                slabs.put_all(magazine, |addr| self.slab_around(addr));
-                Some(magazine)
+                Some((magazine, slabs.put_all(magazine, |addr| self.slab_around(addr))))
             })
         };
-        while let Some(magazine) = next() {
+        while let Some((magazine, put)) = next() {
+            if put.is_err() {
+                self.retire_damaged(cache);
+            }
             self.free_magazine(magazine);
         }
     }
@@ -78,9 +80,13 @@ impl<P: Platform> ObjectAllocator<P> {
     pub(super) fn detach_magazines(&'static self, cache: &Cache<P>, cpu: usize) {
         let detached = cache.slabs.with(|slabs| {
             let magazines = cache.cpus.detach(cpu)?;
-            magazines.into_iter().for_each(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
-            Some(magazines)
+            let put = magazines.map(|magazine| slabs.put_all(magazine, |addr| self.slab_around(addr)));
+            Some((magazines, put[0].and(put[1])))
         });
-        detached.into_iter().flatten().for_each(|magazine| self.free_magazine(magazine));
+        let Some((magazines, put)) = detached else { return };
+        if put.is_err() {
+            self.retire_damaged(cache);
+        }
+        magazines.into_iter().for_each(|magazine| self.free_magazine(magazine));
     }
 }

@@ -1,105 +1,88 @@
 //! Checks, reports and repairs of the objects of debugged caches.
+//!
+//! An object is live or free, and marked so, whenever the cache's lock is free and its state says so: on its way it is
+//! cached. Who holds the lock may look at the marks.
 
 use core::ptr::NonNull;
 
 use super::ObjectAllocator;
-use crate::addr::VirtAddr;
 use crate::error::FreeError;
 use crate::objects::cache::Cache;
-use crate::objects::debug::{DebugFlags, Event, Life, Watched};
 use crate::objects::descriptor::SlabRef;
+use crate::objects::gaps::Gap;
+use crate::objects::geometry::Geometry;
 use crate::objects::magazine::CachedObject;
+use crate::objects::watched::{Life, Watched};
 use crate::platform::{Lock, Platform};
-use crate::report::{Call, Damage, Incident};
+use crate::report::Call;
 
 impl<P: Platform> ObjectAllocator<P> {
     /// An object of a debugged cache, which only the caller uses.
-    fn watched(&self, cache: &Cache<P>, object: NonNull<u8>) -> Watched {
+    pub(super) fn watched(&self, cache: &Cache<P>, object: NonNull<u8>) -> Watched {
         // SAFETY: the geometry of a debugged cache leaves the room around its objects, and `watch_new` came first.
         unsafe { Watched::new(object, cache.geometry.usable, cache.debug) }
     }
 
-    /// Prepares the objects of a new slab, before constructors run.
-    pub(super) fn watch_new(&self, cache: &Cache<P>, slab: SlabRef) {
-        self.watch_each(cache, slab, |mut watched| {
-            watched.forget();
-            watched.mark(Life::Free);
-        });
-    }
-
-    /// Looks for writes after free in a slab that is given back.
-    pub(super) fn watch_last(&self, cache: &Cache<P>, slab: SlabRef) {
-        self.watch_each(cache, slab, |watched| {
-            self.inspect(cache, watched, Life::Free, Call::here(&"kmem_cache_shrink"))
-        });
-    }
-
-    fn watch_each(&self, cache: &Cache<P>, slab: SlabRef, mut f: impl FnMut(Watched)) {
-        if cache.debug.is_empty() {
-            return;
+    /// Prepares a new slab, before constructors run.
+    pub(super) fn watch_new(&self, cache: &Cache<P>, slab: SlabRef, geometry: &Geometry) {
+        Gap::each(geometry, slab, Gap::fill);
+        if !cache.debug.is_empty() {
+            self.objects_of(cache, slab).for_each(|object| self.watched(cache, object).prepare());
         }
-        for object in (0..slab.objects()).map(|object| cache.address_of(slab, object)) {
-            if let Some(object) = NonNull::new(object.as_mut_ptr()) {
-                f(self.watched(cache, object));
+    }
+
+    /// Looks for writes after free, and to what belongs to no object, in a slab that is given back.
+    pub(super) fn watch_last(&self, cache: &Cache<P>, slab: SlabRef, geometry: &Geometry) {
+        let call = Call::here(&"kmem_cache_shrink");
+        Gap::each(geometry, slab, |gap| {
+            if let Some(finding) = gap.find() {
+                self.report_damage(cache, finding, call);
             }
+        });
+        if !cache.debug.is_empty() {
+            self.objects_of(cache, slab).for_each(|object| self.inspect(cache, object, Life::Free, call));
         }
     }
 
-    /// Checks and marks an object that was taken out of its slab.
-    pub(super) fn watch_alloc(&self, cache: &Cache<P>, object: NonNull<u8>, call: Call) {
-        let mut watched = self.watched(cache, object);
-        self.inspect_slab(cache, object, call);
-        self.inspect(cache, watched, Life::Free, call);
-        watched.mark(Life::Live);
-        watched.remember(Event::Alloc, call.at());
+    /// The objects of an intact slab, in any state.
+    pub(super) fn objects_of(&self, cache: &Cache<P>, slab: SlabRef) -> impl Iterator<Item = NonNull<u8>> {
+        (0..slab.objects()).filter_map(move |object| NonNull::new(cache.address_of(slab, object).as_mut_ptr()))
     }
 
-    /// Checks and marks an object that is to be freed and was live a moment ago. Two CPUs may free it at once: the
-    /// second fails.
+    /// Checks an object that is to be freed and was live a moment ago, and marks it as free. Two CPUs may free it at
+    /// once: the second fails.
     pub(super) fn watch_free(
         &self,
         cache: &Cache<P>,
         CachedObject { object, slot }: CachedObject,
         call: Call,
     ) -> Result<(), FreeError> {
-        if !slot.state().claim() {
+        if !self.settled(cache, || slot.state().claim()) {
             return Err(FreeError::DoubleFree);
         }
-        let mut watched = self.watched(cache, object);
-        self.inspect_slab(cache, object, call);
-        self.inspect(cache, watched, Life::Live, call);
-        watched.mark(Life::Free);
-        watched.remember(Event::Free, call.at());
+        if cache.debug.is_marked() {
+            self.inspect(cache, object, Life::Live, call);
+            self.watched(cache, object).take_back(call.at());
+        }
         Ok(())
     }
 
+    /// Runs `change`, which changes a state: under the cache's lock where the marks are looked at there.
+    pub(super) fn settled<R>(&self, cache: &Cache<P>, change: impl FnOnce() -> R) -> R {
+        if cache.debug.is_looked_at() { cache.slabs.with(|_| change()) } else { change() }
+    }
+
+    /// Has `size` bytes be what was asked for, of a live object of a debugged cache.
+    pub(super) fn watch_resize(&self, cache: &Cache<P>, object: NonNull<u8>, size: usize, call: Call) {
+        self.inspect(cache, object, Life::Live, call);
+        self.watched(cache, object).resize(size);
+    }
+
     /// Reports and repairs damage to an object.
-    fn inspect(&self, cache: &Cache<P>, mut watched: Watched, life: Life, call: Call) {
-        while let Some((damage, at)) = watched.damage(life) {
-            self.report_damage(cache, &mut watched, at, damage, call);
-            watched.repair(damage, life);
+    pub(super) fn inspect(&self, cache: &Cache<P>, object: NonNull<u8>, life: Life, call: Call) {
+        let mut watched = self.watched(cache, object);
+        while let Some(finding) = watched.find(life) {
+            self.report_damage(cache, finding, call);
         }
-    }
-
-    fn inspect_slab(&self, cache: &Cache<P>, object: NonNull<u8>, call: Call) {
-        if !cache.debug.contains(DebugFlags::CONSISTENCY) {
-            return;
-        }
-        let slab = self.slab_around(VirtAddr::from_ptr(object.as_ptr()));
-        if cache.slabs.with(|_| slab.validate()).is_err() {
-            self.report_damage(cache, &mut self.watched(cache, object), 0, Damage::Slab, call);
-        }
-    }
-
-    fn report_damage(&self, cache: &Cache<P>, watched: &mut Watched, at: isize, damage: Damage, call: Call) {
-        let incident = Incident::Damage {
-            cache: cache.name.as_str(),
-            addr: watched.addr(),
-            damage,
-            dump: watched.dump(at),
-            allocated: watched.user(Event::Alloc),
-            freed: watched.user(Event::Free),
-        };
-        self.pages.report(call, incident);
     }
 }

@@ -49,6 +49,8 @@ pub enum PageState {
     Allocated(Order),
     /// A page of a slab, first or not.
     Slab,
+    /// A page of a slab that was damaged: nobody gets it again.
+    Retired,
 }
 
 /// Who frees the objects of a slab.
@@ -56,6 +58,8 @@ pub enum PageState {
 pub(crate) enum SlabUser {
     /// The caller that allocated them.
     Anyone,
+    /// The same, past the fast way, which may not believe a descriptor: they are debugged.
+    Slowly,
     /// The allocators only: their descriptors lie there.
     Allocators,
 }
@@ -118,6 +122,8 @@ const KIND_FREE: u64 = 1;
 const KIND_ALLOCATED: u64 = 2;
 const KIND_OWN_SLAB: u64 = 4;
 const KIND_CACHED: u64 = 5;
+const KIND_RETIRED: u64 = 6;
+const KIND_DEBUGGED_SLAB: u64 = 7;
 /// The only kind with this bit.
 const KIND_SLAB: u64 = 8;
 const KIND_MASK: u64 = 0xf;
@@ -133,18 +139,26 @@ const COUNT_MAX: u64 = u32::MAX as u64;
 impl Word {
     /// The word of a page that starts no block.
     pub(crate) const INNER: Self = Self(0);
+    /// The word of a page of a slab that was damaged; the link is how many bytes its objects have.
+    pub(crate) const RETIRED: Self = Self(KIND_RETIRED);
 
     /// The word that all pages of a cache's slabs have and no others: `number` tells caches apart.
     #[inline]
     pub(crate) const fn slab(number: u32, user: SlabUser) -> Self {
         let kind = match user {
             SlabUser::Anyone => KIND_SLAB,
+            SlabUser::Slowly => KIND_DEBUGGED_SLAB,
             SlabUser::Allocators => KIND_OWN_SLAB,
         };
         Self(kind | (number as u64) << COUNT_SHIFT)
     }
 
-    /// Whether the page belongs to a slab whose objects anyone may free.
+    /// Whether the page belongs to a slab whose objects the allocators alone free.
+    pub(crate) const fn is_own_slab(self) -> bool {
+        self.0 & KIND_MASK == KIND_OWN_SLAB
+    }
+
+    /// Whether the page belongs to a slab whose objects anyone may free, the fast way.
     #[inline]
     pub(crate) const fn is_slab(self) -> bool {
         self.0 & KIND_SLAB != 0
@@ -207,7 +221,8 @@ impl Word {
             KIND_FREE => PageState::Free(order),
             KIND_CACHED => PageState::Cached(order),
             KIND_ALLOCATED => PageState::Allocated(order),
-            KIND_SLAB | KIND_OWN_SLAB => PageState::Slab,
+            KIND_SLAB | KIND_OWN_SLAB | KIND_DEBUGGED_SLAB => PageState::Slab,
+            KIND_RETIRED => PageState::Retired,
             _ => PageState::Inner,
         }
     }
@@ -241,7 +256,8 @@ impl Page {
         self.word().state()
     }
 
-    /// The zone of a page whose state is neither [`PageState::Inner`] nor [`PageState::Slab`].
+    /// The zone of a page whose state is [`PageState::Free`], [`Cached`](PageState::Cached) or
+    /// [`Allocated`](PageState::Allocated).
     #[inline]
     pub fn zone(&self) -> ZoneKind {
         self.word().zone()

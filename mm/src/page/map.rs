@@ -109,7 +109,7 @@ impl PageMap {
                 tag => FreeError::Owned(tag),
             },
             PageState::Free(_) | PageState::Cached(_) => FreeError::DoubleFree,
-            PageState::Slab => FreeError::SlabPage,
+            PageState::Slab | PageState::Retired => FreeError::SlabPage,
             PageState::Inner => match self.block_of(frame) {
                 Some((_, PageState::Free(_) | PageState::Cached(_))) => FreeError::DoubleFree,
                 Some(_) => FreeError::Interior,
@@ -121,8 +121,9 @@ impl PageMap {
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone.
     /// `None` for a frame outside of all blocks.
     pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {
-        if self.get(frame)?.state() == PageState::Slab {
-            return Some((frame, PageState::Slab));
+        let own = self.get(frame)?.state();
+        if matches!(own, PageState::Slab | PageState::Retired) {
+            return Some((frame, own));
         }
         Order::all().find_map(|size| {
             let head = Pfn::new(frame.as_u32() & !(size.pages() - 1));

@@ -2,6 +2,8 @@
 //!
 //! Each is reported once, with its caller, and has changed nothing. Nothing here is called with a lock held.
 
+use core::panic::Location;
+
 use super::PageAllocator;
 use super::events::Event;
 use crate::addr::{Pfn, VirtAddr};
@@ -70,8 +72,20 @@ impl<P: Platform> PageAllocator<P> {
     #[cold]
     #[inline(never)]
     pub(crate) fn bad_free(&self, call: Call, addr: VirtAddr, cache: Option<&str>, error: FreeError) -> FreeError {
+        self.bad_object(call, addr, cache, error, None)
+    }
+
+    /// [`bad_free`](Self::bad_free) of an object that was freed before, at a place that is known.
+    pub(crate) fn bad_object(
+        &self,
+        call: Call,
+        addr: VirtAddr,
+        cache: Option<&str>,
+        error: FreeError,
+        freed: Option<&'static Location<'static>>,
+    ) -> FreeError {
         self.count(Event::BadFree, 1);
-        self.report(call, Incident::BadFree { addr, cache, error });
+        self.report(call, Incident::BadFree { addr, cache, error, freed });
         error
     }
 

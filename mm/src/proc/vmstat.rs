@@ -18,6 +18,7 @@ pub fn vmstat<P: Platform>(memory: &'static Memory<P>, out: &mut dyn fmt::Write)
         ("reclaimed_pages", events.reclaimed_pages),
         ("bad_frees", events.bad_frees),
         ("wrong_contexts", events.wrong_contexts),
+        ("slab_retired_pages", memory.objects().retired_pages() as u64),
     ];
     lines.iter().try_for_each(|(name, value)| writeln!(out, "{name} {value}"))?;
     for stats in memory.pages().cpu_stats() {
