@@ -1,7 +1,7 @@
 //! Debugged kmalloc: stray writes are found, and the kernel goes on.
 //!
 //! Machine: APPEND=slab_debug=FZPU
-//! Machine: APPEND="slab_debug=FZPU highmem=64M"
+//! Machine: APPEND="slab_debug=FZPU page_poison=1 slab_quarantine=64K highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -15,6 +15,9 @@ use core::ptr::NonNull;
 
 use common::{KERNEL, Log, conserves, merged};
 use kernel::mm::memory;
+use kernel::options;
+use mm::{FreeError, GfpFlags, Order, PAGE_SIZE};
+use services::options::Switch;
 
 kernel::test_kernel!(test_main);
 
@@ -69,8 +72,65 @@ fn a_write_after_free_is_reported_when_the_memory_is_used_again() {
         memory().kfree(object.as_ptr()).unwrap();
         scribble(object, 17);
         let log = Log::from_here();
-        assert_eq!(memory().kmalloc(100, KERNEL), Ok(object));
+        // It may wait in quarantine.
+        memory().drop_caches();
+        let again = memory().kmalloc(100, KERNEL).unwrap();
         assert!(log.shows("written after free: byte 17: ee 5a 5a") && log.shows("; freed at "));
-        memory().kfree(object.as_ptr()).unwrap();
+        memory().kfree(again.as_ptr()).unwrap();
     });
+}
+
+#[test_case]
+fn the_red_zone_begins_where_the_request_ends() {
+    let object = memory().kmalloc(18, KERNEL).unwrap();
+    let log = Log::from_here();
+    scribble(object, 18);
+    let check = memory().objects().check_slabs();
+    assert!(check.damages == 1 && log.shows("written behind its end: byte 18: ee"), "{check}");
+    assert_eq!(memory().objects().ksize(object.as_ptr()), Some(18));
+    memory().kfree(object.as_ptr()).unwrap();
+    memory().validate().unwrap();
+}
+
+#[test_case]
+fn a_second_free_is_told_who_came_first() {
+    let object = memory().kmalloc(100, KERNEL).unwrap();
+    memory().kfree(object.as_ptr()).unwrap();
+    let log = Log::from_here();
+    assert_eq!(memory().kfree(object.as_ptr()), Err(FreeError::DoubleFree));
+    assert!(log.shows("memory is free already (cache size-128); freed at ") && log.shows("slab_debug.rs:"));
+}
+
+#[test_case]
+fn a_write_to_a_free_page_is_reported_when_it_is_used_again() {
+    if options::get().memory.page_poison == Switch::Off {
+        return;
+    }
+    for gfp in [KERNEL, GfpFlags::HIGHUSER] {
+        let page = memory().alloc_pages(gfp, Order::ZERO).unwrap();
+        memory().free_frames(page, Order::ZERO).unwrap();
+        // SAFETY: nobody uses the page.
+        unsafe { memory().kmap_atomic(page).unwrap().addr().as_mut_ptr::<u8>().wrapping_add(5).write(0) };
+        let log = Log::from_here();
+        let again = memory().alloc_pages(gfp, Order::ZERO).unwrap();
+        assert!(again == page && log.shows("written after free: byte 5: 00 aa aa"));
+        memory().free_frames(again, Order::ZERO).unwrap();
+    }
+}
+
+#[test_case]
+fn a_write_through_a_descriptor_retires_its_slab_and_the_kernel_goes_on() {
+    let objects: [NonNull<u8>; 60] = core::array::from_fn(|_| memory().kmalloc(32, KERNEL).unwrap());
+    let log = Log::from_here();
+    let before = memory().objects().retired_pages();
+    // From somewhere in a slab to its end.
+    let object = objects[30];
+    let rest = PAGE_SIZE - object.as_ptr() as usize % PAGE_SIZE;
+    // SAFETY: nobody uses what follows the object in its page, and the allocators must live with what it reads.
+    unsafe { object.as_ptr().write_bytes(0x41, rest) };
+    objects.iter().for_each(|object| memory().kfree(object.as_ptr()).unwrap());
+    assert!(log.shows("slab size-32: descriptor ") && log.shows(" is damaged: slabs retired: 1, pages: 1"));
+    assert_eq!(memory().objects().retired_pages(), before + 1);
+    merged();
+    memory().validate().unwrap();
 }

@@ -12,7 +12,7 @@
 //! 1. the list of caches;
 //! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers; only one of them at a time;
 //! 3. a cache's own lock: its slabs and their free objects;
-//! 4. a CPU's depot of that cache: the magazines in it;
+//! 4. a CPU's depot of that cache: the magazines in it; or the quarantine;
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
 
@@ -71,6 +71,7 @@ impl<P: Platform> Memory<P> {
     /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
     pub fn release(&self, range: PfnRange) {
         self.pages.release(range);
+        self.pages.poison_released();
     }
 
     /// Creates the caches of the allocators and kmalloc's classes. Once, after the zones have memory.

@@ -59,6 +59,10 @@ pub struct MemoryOptions {
     /// `slab_debug=LETTERS[,CACHE]`, `init_on_alloc=0|1`, `init_on_free=0|1`: what is done for caches. Letters: F
     /// checks whole slabs, Z sets red zones, P poisons free objects, U remembers users; without any, all of them.
     pub slab_debug: DebugChoice,
+    /// `slab_quarantine=SIZE`: so many bytes of freed objects of debugged caches wait before they are used again.
+    pub slab_quarantine: usize,
+    /// `page_poison=0|1`: free pages are filled with a pattern, which is looked for when they are allocated.
+    pub page_poison: Switch,
 }
 
 impl MemoryOptions {
@@ -71,6 +75,8 @@ impl MemoryOptions {
         atomic_floor: AtomicFloor::LastPage,
         slab_stats: Switch::Off,
         slab_debug: DebugChoice::NONE,
+        slab_quarantine: 0,
+        page_poison: Switch::Off,
     };
 
     /// Obeys one word. A word that is refused changes nothing.
@@ -86,6 +92,8 @@ impl MemoryOptions {
                 self.slab_debug.all.set(DebugFlags::COUNT, self.slab_stats == Switch::On);
             }
             "slab_debug" => (self.slab_debug.chosen, self.slab_debug.only) = slab_debug(value)?,
+            "slab_quarantine" => self.slab_quarantine = count(value)?,
+            "page_poison" => self.page_poison = switch(value)?,
             "init_on_alloc" => self.slab_debug.all.set(DebugFlags::ZERO_ON_ALLOC, switch(value)? == Switch::On),
             "init_on_free" => self.slab_debug.all.set(DebugFlags::ZERO_ON_FREE, switch(value)? == Switch::On),
             _ => return Err(OptionError::Unknown),

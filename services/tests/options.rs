@@ -47,6 +47,8 @@ fn the_options_mean_what_they_say() {
     assert_eq!((options.bigphysarea, options.min_free_kib, options.slab_stats), (300, Some(2048), Switch::On));
     assert_eq!(options.atomic_floor, AtomicFloor::QuarterOfMin);
     assert_eq!(read("slab_stats=1 slab_stats=0"), MemoryOptions::DEFAULT, "the last word stands");
+    let options = read("slab_quarantine=64K page_poison=1");
+    assert_eq!((options.slab_quarantine, options.page_poison), (65_536, Switch::On));
 }
 
 #[test]
@@ -66,7 +68,8 @@ fn mem_keeps_what_lies_below_an_address_or_in_regions_given_by_hand() {
 
 #[test]
 fn nonsense_is_refused_and_changes_nothing() {
-    for name in ["mem", "highmem", "bigphysarea", "min_free_kbytes", "slab_stats", "init_on_alloc", "init_on_free"] {
+    let names = ["mem", "highmem", "bigphysarea", "min_free_kbytes", "slab_stats", "init_on_alloc", "init_on_free"];
+    for name in names.into_iter().chain(["slab_quarantine", "page_poison"]) {
         for value in ["lots", "-1", "+1", "1.5M", "M", "0x", "08", "1Q", "1 M", "1M@", "\u{e9}M"] {
             assert_eq!(refused(name, value), OptionError::BadValue, "{name}={value}");
         }
@@ -168,6 +171,8 @@ fn no_line_of_noise_does_harm() {
         "atomic_floor",
         "slab_stats",
         "slab_debug",
+        "slab_quarantine",
+        "page_poison",
         "init_on_free",
         "x",
     ];

@@ -230,6 +230,10 @@ pub fn take_over() {
     if let Err(error) = memory().init_caches() {
         panic!("memory bring-up: the kmalloc caches: {error:?}");
     }
+    memory().objects().set_quarantine(options::get().memory.slab_quarantine);
+    if options::get().memory.page_poison == services::options::Switch::On {
+        memory().pages().poison_pages();
+    }
     klog!(
         "slab: {} caches, kmalloc from 32 to {} bytes",
         memory().objects().caches().count(),

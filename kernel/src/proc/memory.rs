@@ -69,8 +69,17 @@ pub(super) fn ioports(out: &mut dyn Write) -> fmt::Result {
 }
 
 /// Nothing is set here: the file is for writing.
-pub(super) fn show_drop_caches(out: &mut dyn Write) -> fmt::Result {
+pub(super) fn show_nothing(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "0")
+}
+
+/// `1`: looks at every slab, and every object of debugged caches. What it finds is in the log.
+pub(super) fn check_slabs(line: &str) -> Result<(), Errno> {
+    if line.trim() != "1" {
+        return Err(Errno::EINVAL);
+    }
+    klog!("slab_check: {}", memory().objects().check_slabs());
+    Ok(())
 }
 
 /// `1`, `2` or `3`, as on Linux: gives back all memory that only caches hold.

@@ -3,7 +3,7 @@
 use super::PageAllocator;
 use super::prezeroed::Prezeroed;
 use super::window::Use;
-use crate::addr::Pfn;
+use crate::addr::{Pfn, VirtAddr};
 use crate::atomic::Ordering::Relaxed;
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
@@ -16,18 +16,18 @@ impl<P: Platform> PageAllocator<P> {
     /// Fills a block that only the caller uses with zeros. Any context. High memory: no lock held, and it fails before
     /// the windows exist, and for a caller without a CPU.
     pub(super) fn clear_block(&self, block: Pfn, order: Order) -> Result<(), AllocError> {
-        (0..order.pages()).try_for_each(|page| self.clear_frame(block.add(page)))
+        (0..order.pages()).try_for_each(|page| self.show(block.add(page), |at| self.platform.clear_page(at)))
     }
 
-    fn clear_frame(&self, frame: Pfn) -> Result<(), AllocError> {
+    /// Runs `f` with the address at which a page shows meanwhile. Context as [`clear_block`](Self::clear_block).
+    pub(super) fn show<R>(&self, frame: Pfn, f: impl FnOnce(VirtAddr) -> R) -> Result<R, AllocError> {
         if let Some(page) = self.direct.page_address(frame) {
-            self.platform.clear_page(page);
-            return Ok(());
+            return Ok(f(page));
         }
         let window = self.windows.open(&self.platform, frame, Use::Clear)?;
-        self.platform.clear_page(window.addr());
+        let result = f(window.addr());
         self.windows.close(&self.platform, &window);
-        Ok(())
+        Ok(result)
     }
 
     /// Clears one page ahead for a zeroed page that was requested, up to 64; `false` when there is nothing to do. The

@@ -25,7 +25,12 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Has pages cleared from now on at these events. Boot: other CPUs' magazines still hold pages that are not.
     pub(crate) fn set_zeroing(&self, events: ZeroPages) {
-        if self.zeroing.set(events) {
+        self.set_events(ZeroPages::ON_ALLOC | ZeroPages::ON_FREE, events);
+    }
+
+    /// Sets which events of `mask` are wanted.
+    pub(super) fn set_events(&self, mask: ZeroPages, events: ZeroPages) {
+        if self.zeroing.set(mask, events) {
             // Each zone updates `tight`.
             self.drain_depots();
             self.drain_magazines();

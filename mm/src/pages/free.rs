@@ -115,8 +115,8 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Gives one reference to a block back, and with the last one the block to its zone.
     fn free_to_zone(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
-        if self.zeroing.is_wanted_at(ZeroPages::ON_FREE) {
-            self.free_cleared(frame, page, order, tag)?;
+        if self.zeroing.is_wanted_at(ZeroPages::ON_FREE | ZeroPages::POISON) {
+            self.free_filled(frame, page, order, tag)?;
         } else {
             self.drop_reference(frame, page, order, tag, |zone| zone.free(self.map(), frame, order))?;
         }
@@ -124,16 +124,20 @@ impl<P: Platform> PageAllocator<P> {
         Ok(())
     }
 
-    /// Gives one reference to a block back, and with the last one clears the block before its zone gets it.
+    /// Gives one reference to a block back, and with the last one fills the block before its zone gets it.
     #[cold]
     #[inline(never)]
-    fn free_cleared(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
+    fn free_filled(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
         let kind = self.direct.zone_of(frame);
-        // Cached, but in no magazine: no allocation finds it until it is cleared.
+        // Cached, but in no magazine: no allocation finds it until it is filled.
         let hide = |_: &mut Zone| page.set_word(Word::cached(BlockKey::new(kind, order)));
         if self.drop_reference(frame, page, order, tag, hide)? {
             // It fails only where the platform breaks its promise to give every caller a CPU with windows.
-            let _: Result<(), AllocError> = self.clear_block(frame, order);
+            let _: Result<(), AllocError> = if self.zeroing.is_wanted_at(ZeroPages::POISON) {
+                self.poison_block(frame, order)
+            } else {
+                self.clear_block(frame, order)
+            };
             self.with_zone(kind, |zone| zone.free(self.map(), frame, order));
         }
         Ok(())

@@ -2,11 +2,11 @@
 //!
 //! [`PageAllocator`] is the part; it names nothing above. The files, bottom up:
 //! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (a CPU's magazines) and `percpu.rs`
-//! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (`init_on_alloc`, `init_on_free`), `window.rs` (a
-//! CPU's windows onto high memory), `clearing.rs`; `drain.rs` (all of it back to the buddy lists), `free.rs`,
-//! `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up), `alloc.rs`
-//! (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the waiters in turn, `refusals.rs`
-//! reports what is refused.
+//! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's
+//! windows onto high memory), `clearing.rs`, `poison.rs` (writes to free pages); `drain.rs` (all of it back to the
+//! buddy lists), `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs`
+//! (sleeping, giving up), `alloc.rs` (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the
+//! waiters in turn, `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -20,6 +20,7 @@ mod events;
 mod free;
 mod pageset;
 mod percpu;
+mod poison;
 mod prezeroed;
 mod refusals;
 mod slow;

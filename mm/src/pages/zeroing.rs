@@ -1,8 +1,8 @@
-//! Pages zeroed at allocation or free: `init_on_alloc=1`, `init_on_free=1`.
+//! Pages filled at allocation or free: `init_on_alloc`, `init_on_free`, poison.
 //!
 //! The fast way checks none of this. While either is wanted, the magazines stay empty, so each request and each free
-//! goes to its zone, and there the page is cleared: after the zone grants it, or before the zone takes it back, never
-//! under the zone's lock.
+//! goes to its zone, and there the page is filled or looked at: after the zone grants it, or before the zone takes it
+//! back, never under the zone's lock.
 
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -16,6 +16,9 @@ bitflags! {
         const ON_ALLOC = 1;
         /// Whenever they are freed. (Kernel option `init_on_free=1`.)
         const ON_FREE = 2;
+        /// Not zeros: a pattern whenever they are freed, which is looked for when they are allocated. (Kernel option
+        /// `page_poison=1`.)
+        const POISON = 4;
     }
 }
 
@@ -40,8 +43,11 @@ impl Zeroing {
         self.is_wanted_at(ZeroPages::all())
     }
 
-    /// Sets the events; says whether that changes anything.
-    pub(super) fn set(&self, events: ZeroPages) -> bool {
-        self.0.swap(events.bits(), Relaxed) != events.bits()
+    /// Sets the events of `mask`; says whether that changes anything.
+    pub(super) fn set(&self, mask: ZeroPages, events: ZeroPages) -> bool {
+        let before = self.0.load(Relaxed);
+        let after = before & !mask.bits() | events.bits();
+        self.0.store(after, Relaxed);
+        after != before
     }
 }

@@ -274,6 +274,11 @@ impl Zone {
         Some(block)
     }
 
+    /// Takes a free block of this order, whatever the watermarks.
+    pub(super) fn take_any(&mut self, map: &PageMap, order: Order) -> Option<Pfn> {
+        self.buddy.alloc(map, order, Tag::None)
+    }
+
     /// Counts a request that tried this zone first and sleeps.
     pub(super) fn count_sleep(&mut self) {
         self.counters.sleeps += 1;

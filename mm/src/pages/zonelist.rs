@@ -67,14 +67,28 @@ impl<P: Platform> PageAllocator<P> {
         None
     }
 
-    /// A block that a zone has granted, cleared if that is wanted; it is freed when it cannot be cleared.
+    /// A block that a zone has granted, looked at and cleared if that is wanted; it is freed when it cannot be cleared.
     fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
         self.platform.on_alloc(frame, key.order(), key.zone());
-        if !self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC) {
-            Some(frame)
+        if self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC | ZeroPages::POISON) {
+            self.looked_at(frame, key.order(), tag)
         } else {
-            self.cleared(frame, key.order(), tag)
+            Some(frame)
         }
+    }
+
+    /// A block that was just allocated, after a look for writes since it was freed, cleared if that is wanted. Where
+    /// pages are poisoned, those that a free would have cleared are cleared here.
+    #[cold]
+    #[inline(never)]
+    fn looked_at(&self, frame: Pfn, order: Order, tag: Tag) -> Option<Pfn> {
+        if self.zeroing.is_wanted_at(ZeroPages::POISON) {
+            self.inspect_block(frame, order);
+        }
+        if self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC | ZeroPages::ON_FREE) {
+            return self.cleared(frame, order, tag);
+        }
+        Some(frame)
     }
 
     /// A block that was just allocated, cleared; it is freed when it cannot be.

@@ -2,7 +2,7 @@
 
 use super::{CacheFlags, DebugFlags, GAP, Geometry, OBJECT_SIZES, OFF_SLAB_PLACES};
 use crate::error::CreateError;
-use crate::objects::descriptor::{GUARD, PLACES_MAX, Slab};
+use crate::objects::descriptor::{PLACES_MAX, Slab};
 
 fn stride(size: usize) -> usize {
     Geometry::for_cache(size, 0, CacheFlags::HWCACHE_ALIGN).expect("a legal size").stride
