@@ -92,7 +92,7 @@ impl MemoryOptions {
                 self.slab_debug.all.set(DebugFlags::COUNT, self.slab_stats == Switch::On);
             }
             "slab_debug" => (self.slab_debug.chosen, self.slab_debug.only) = slab_debug(value)?,
-            "slab_quarantine" => self.slab_quarantine = count(value)?,
+            "slab_quarantine" => self.slab_quarantine = memparse(value)? as usize,
             "page_poison" => self.page_poison = switch(value)?,
             "init_on_alloc" => self.slab_debug.all.set(DebugFlags::ZERO_ON_ALLOC, switch(value)? == Switch::On),
             "init_on_free" => self.slab_debug.all.set(DebugFlags::ZERO_ON_FREE, switch(value)? == Switch::On),
