@@ -10,7 +10,7 @@
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
-use kernel::fs::{self, Kind, OpenFile, Stat, bigfile};
+use kernel::fs::{self, Kind, OpenFile, bigfile};
 use kernel::mm::{KString, memory};
 use kernel::sched::spawn;
 
@@ -21,6 +21,11 @@ const RW: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE).union(OpenFlags::C
 
 fn open(path: &str, flags: OpenFlags) -> OpenFile {
     fs::open(path, flags).unwrap()
+}
+
+fn kind_and_size(path: &str) -> (Kind, u64) {
+    let stat = fs::stat(path).unwrap();
+    (stat.kind, stat.size)
 }
 
 /// Pages that are free once all caches are empty.
@@ -64,7 +69,7 @@ fn tmp_files_hold_what_is_written_and_rm_frees_it() {
         }
         file.write_all(&chunk).unwrap();
     }
-    assert_eq!(fs::stat("/tmp/a"), Ok(Stat::file(100_000)));
+    assert_eq!(kind_and_size("/tmp/a"), (Kind::File, 100_000));
     file.llseek(0, Whence::Start).unwrap();
     let mut at = 0;
     loop {
@@ -85,6 +90,22 @@ fn tmp_files_hold_what_is_written_and_rm_frees_it() {
 }
 
 #[test_case]
+fn files_that_keep_what_is_written_can_be_told_apart() {
+    let (file, other) = (open("/tmp/a", RW), open("/tmp/b", RW));
+    let id = |file: &OpenFile| file.stat().unwrap().id;
+    assert!(id(&file).is_some() && id(&file) != id(&other));
+    assert_eq!(id(&file), id(&open("/tmp/../tmp/a", RW)));
+    assert_eq!(id(&file), fs::stat("/tmp/./a").unwrap().id);
+    for path in ["/dev/null", "/dev/zero", "/proc/meminfo", "/tmp"] {
+        assert_eq!(fs::stat(path).unwrap().id, None, "{path}");
+    }
+    let (reader, writer) = fs::pipe().unwrap();
+    assert_eq!((id(&reader), id(&writer)), (None, None));
+    fs::unlink("/tmp/a").unwrap();
+    fs::unlink("/tmp/b").unwrap();
+}
+
+#[test_case]
 fn truncating_frees_and_holes_cost_nothing() {
     let free = free_pages();
     let file = open("/tmp/b", RW);
@@ -98,7 +119,7 @@ fn truncating_frees_and_holes_cost_nothing() {
     file.llseek(30 << 30, Whence::Start).unwrap();
     assert_eq!(file.write_all(b"x"), Err(Errno::EFBIG));
     drop(open("/tmp/b", CREATE));
-    assert_eq!(fs::stat("/tmp/b"), Ok(Stat::file(0)));
+    assert_eq!(kind_and_size("/tmp/b"), (Kind::File, 0));
     drop(file);
     fs::unlink("/tmp/b").unwrap();
     assert_eq!(free_pages(), free);
@@ -162,7 +183,7 @@ fn tmp_ends_before_memory_does() {
 
 #[test_case]
 fn bigfile_is_a_megabyte_that_does_not_repeat() {
-    assert_eq!(fs::stat("/tmp/bigfile"), Ok(Stat::file(1_048_576)));
+    assert_eq!(kind_and_size("/tmp/bigfile"), (Kind::File, 1_048_576));
     let file = open("/tmp/bigfile", OpenFlags::READ);
     let (mut first, mut other) = ([0; 256], [0; 256]);
     assert_eq!(file.read_bytes(&mut first), Ok(256));
