@@ -54,9 +54,9 @@ impl<P: Platform> Kmap<P> {
             return Ok(());
         }
         let frames = [self.pages.direct().highmem_start()];
-        let mapped = self.tables.map(self.start, Frames::Each(&frames), Mapping::Memory, call);
+        self.tables.map(self.start, Frames::Each(&frames), Mapping::Memory, call)?;
         self.pages.platform().flush(self.pages.platform().unmap(self.start, 1, |_, _| ()));
-        if mapped == 1 { Ok(()) } else { Err(AllocError) }
+        Ok(())
     }
 
     /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the

@@ -36,12 +36,14 @@ impl<P: Platform> PageTables<P> {
         Self { pages, count: AtomicUsize::new(0) }
     }
 
-    /// Maps pages from `at` on to `frames`, at least one, with new page tables where they are missing; returns how many
-    /// that were. Fewer than all only after a failure, which has been reported. Process context.
+    /// Maps pages from `at` on to `frames`, at least one, with new page tables where they are missing. Process context.
+    ///
+    /// # Errors
+    /// None of them is mapped, no TLB shows one, and the failure has been reported: the frames may have new owners.
     #[inline]
-    pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> usize {
+    pub(crate) fn map(&self, at: VirtAddr, frames: Frames<'_>, mapping: Mapping, call: Call) -> Result<(), AllocError> {
         match self.pages.platform().map(at, frames, mapping, &mut None) {
-            Ok(pages) if pages == frames.len() => pages,
+            Ok(pages) if pages == frames.len() => Ok(()),
             begun => self.map_rest(at, frames, begun.unwrap_or(0), mapping, call),
         }
     }
@@ -49,8 +51,15 @@ impl<P: Platform> PageTables<P> {
     /// [`map`](Self::map) where the first pages are mapped and the next could not be.
     #[cold]
     #[inline(never)]
-    fn map_rest(&self, at: VirtAddr, frames: Frames<'_>, mut done: usize, mapping: Mapping, call: Call) -> usize {
-        let mut spare = None;
+    fn map_rest(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        begun: usize,
+        mapping: Mapping,
+        call: Call,
+    ) -> Result<(), AllocError> {
+        let (mut done, mut spare) = (begun, None);
         while done < frames.len() {
             let next = at.add(done * PAGE_SIZE);
             match self.pages.platform().map(next, frames.after(done), mapping, &mut spare) {
@@ -68,7 +77,14 @@ impl<P: Platform> PageTables<P> {
         if let Some(unused) = spare {
             self.drop_table(unused);
         }
-        done
+        if done == frames.len() {
+            return Ok(());
+        }
+        if done > 0 {
+            // At once: the frames are the caller's again when this returns.
+            self.pages.platform().flush(self.pages.platform().unmap(at, done, |_, _| ()));
+        }
+        Err(AllocError)
     }
 
     /// Lets a run go on after this error: allocates a table, or frees empty ones that are in the way.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{ATOMIC, Kernel, at_rest, boot, boot_high, give};
 use mm::testing::TestKernel;
-use mm::{AddressSpace, Context, GfpFlags, MustFlush, Order, PAGE_SIZE, Pfn, Platform, VirtAddr};
+use mm::{AddressSpace, Context, GfpFlags, MustFlush, Order, PAGE_SIZE, Pfn, PhysAddr, Platform, VirtAddr};
 
 const WRONG_PLACE: &str = "flushed the TLBs of other CPUs where that cannot be waited for";
 
@@ -114,4 +114,48 @@ fn who_finds_nothing_lazy_does_not_rely_on_a_flush_that_is_under_way() {
     memory.vm_unmap_aliases();
     assert_eq!(memory.platform().flushes(), before, "nothing is lazy, and no flush under way");
     at_rest(memory);
+}
+
+/// Runs `call` with ever more page allocations granted, until it succeeds. A call that fails has undone all of it: the
+/// `frames` that it was given are freed at once, and no TLB shows one of them.
+fn leaves_nothing_to_flush(what: &str, pages: usize, call: impl Fn(Kernel, &[Pfn]) -> bool) {
+    let memory = boot(40);
+    // The page table of the next areas is there, and almost full.
+    let first = memory.vmalloc(510 * PAGE_SIZE).expect("memory");
+    for granted in 0.. {
+        let frames: Vec<Pfn> =
+            (0..pages).map(|_| memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO).expect("memory")).collect();
+        memory.platform().fail_after(granted);
+        let done = call(*memory, &frames);
+        memory.platform().fail_never();
+        give(*memory, frames);
+        let reports = memory.platform().take_reports();
+        assert_eq!(reports.len(), usize::from(!done), "{what}, {granted} granted: {reports:?}");
+        memory.drop_caches();
+        at_rest(*memory);
+        if done {
+            break;
+        }
+    }
+    memory.vfree(first).expect("a right free");
+}
+
+#[test]
+fn a_call_that_fails_leaves_no_translation_behind() {
+    let vmap = |memory: Kernel, frames: &[Pfn]| memory.vmap(frames).is_ok_and(|area| memory.vunmap(area).is_ok());
+    let scattered = |memory: Kernel, frames: &[Pfn]| vmap(memory, &frames.iter().rev().copied().collect::<Vec<_>>());
+    for pages in [1, 8, 520, 1100] {
+        leaves_nothing_to_flush("vmap", pages, vmap);
+        leaves_nothing_to_flush("vmap of scattered pages", pages, scattered);
+    }
+    leaves_nothing_to_flush("vmalloc", 0, |memory, _| {
+        memory.vmalloc(70 * PAGE_SIZE).is_ok_and(|area| memory.vfree(area).is_ok())
+    });
+    leaves_nothing_to_flush("vmalloc_huge", 0, |memory, _| {
+        memory.areas().vmalloc_huge(520 * PAGE_SIZE).is_ok_and(|area| memory.vfree(area).is_ok())
+    });
+    leaves_nothing_to_flush("ioremap", 0, |memory, _| {
+        let device = memory.ioremap(PhysAddr::new(0xfe00_1000), 1300 * PAGE_SIZE);
+        device.is_ok_and(|area| memory.iounmap(area).is_ok())
+    });
 }

@@ -5,7 +5,7 @@
 //! allocates.
 
 use ::mm::mapper::LeafRun;
-use ::mm::{Access, AddressSpace, Frames, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};
+use ::mm::{Access, Frames, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use crate::arch::layout::Area;
@@ -43,8 +43,7 @@ pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Optio
 /// `mm::Platform::unmap`.
 #[inline(always)]
 pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-    with_kernel(|kernel| kernel.unmap(at, pages, each));
-    MustFlush::new(AddressSpace::Kernel, at, pages)
+    with_kernel(|kernel| kernel.unmap(at, pages, each))
 }
 
 /// Lets mapped pages be accessed in this way alone; see `mm::Platform::protect`. Never sleeps; any context.
@@ -53,8 +52,7 @@ pub fn protect(at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) 
     if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
         return Err(MapError::NotMapped);
     }
-    with_kernel(|kernel| kernel.protect(at, pages, |flags| paging::with_access(flags, access), spares))?;
-    Ok(MustFlush::new(AddressSpace::Kernel, at, pages))
+    with_kernel(|kernel| kernel.protect(at, pages, |flags| paging::with_access(flags, access), spares))
 }
 
 /// The frame that the page at `at` is mapped to.
@@ -69,6 +67,5 @@ pub fn next_run(from: VirtAddr, end: VirtAddr) -> Option<LeafRun<Flags>> {
 
 /// Takes an empty table out that maps part of `from..end`.
 pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-    let unlinked = with_kernel(|kernel| kernel.unlink_empty(from, end))?;
-    Some((unlinked, MustFlush::new(AddressSpace::Kernel, unlinked.next.page_down(), 1)))
+    with_kernel(|kernel| kernel.unlink_empty(from, end))
 }

@@ -22,18 +22,24 @@ use crate::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::flush::MustFlush;
+use crate::flush::{AddressSpace, MustFlush};
 use crate::page::{BlockChain, ChainCell, PageMap, Word};
 
 /// Lazy areas of a CPU, at most.
 const LAZY_AREAS: usize = 64;
 
-/// The lazy areas and frames of a CPU, taken out to be flushed.
+/// The lazy areas and frames of a CPU, taken out to be flushed. Nobody reaches them before.
 #[must_use = "the frames and areas are leaked unless they are given back"]
 pub(super) struct Lazy {
+    count: usize,
+    waiting: Flushed,
+}
+
+/// Areas and frames that no TLB shows any more.
+#[must_use = "the frames and areas are leaked unless they are given back"]
+pub(super) struct Flushed {
     /// The areas, the last one first.
     last: AreaRef,
-    count: usize,
     /// Their frames, by blocks.
     pub(super) frames: BlockChain,
     /// Pages of these frames.
@@ -41,12 +47,16 @@ pub(super) struct Lazy {
 }
 
 impl Lazy {
-    /// The only area, if there is just one: it is flushed page by page.
-    pub(super) fn single(&self) -> Option<AreaRef> {
-        (self.count == 1).then_some(self.last)
+    /// Gives the areas and frames out, after `flush`: of the only area, which is flushed page by page, or of `all`.
+    pub(super) fn flush(self, all: impl FnOnce() -> MustFlush, flush: impl FnOnce(MustFlush)) -> Flushed {
+        let single = |area: AreaRef| MustFlush::new(AddressSpace::Kernel, area.start, area.pages);
+        flush(if self.count == 1 { single(self.waiting.last) } else { all() });
+        self.waiting
     }
+}
 
-    /// The areas, once they are flushed.
+impl Flushed {
+    /// The areas.
     pub(super) fn areas(&self) -> AreaChain {
         let (areas, mut next) = (AreaChain::new(), Some(self.last));
         while let Some(area) = next {
@@ -135,13 +145,13 @@ impl CpuRanges {
         // Whoever sees that none is left sees what was announced before.
         self.lazy_areas.store(0, Release);
         self.lazy_pages.store(0, Relaxed);
-        Some(Lazy { last, count, frames: self.frames.take(), pages })
+        Some(Lazy { count, waiting: Flushed { last, frames: self.frames.take(), pages } })
     }
 
     /// Puts areas that no TLB shows any more into the quantum caches; returns those for which there is no room.
-    pub(super) fn put(&self, lazy: &Lazy) -> AreaChain {
+    pub(super) fn put(&self, flushed: &Flushed) -> AreaChain {
         let by_size = [const { AreaChain::new() }; QUANTA];
-        let (surplus, mut touched, mut next) = (AreaChain::new(), 0_u64, Some(lazy.last));
+        let (surplus, mut touched, mut next) = (AreaChain::new(), 0_u64, Some(flushed.last));
         while let Some(area) = next {
             next = area.next.get();
             match quantum_of(area).filter(|&index| self.caches[index].has_room(by_size[index].len() + 1)) {

@@ -116,27 +116,26 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {
         let Some(lazy) = lazy else { return 0 };
-        let single = |area: AreaRef| MustFlush::new(AddressSpace::Kernel, area.start, area.pages);
-        self.platform().flush(lazy.single().map_or_else(|| self.all_addresses(), single));
+        let flushed = lazy.flush(|| self.all_addresses(), |must_flush| self.platform().flush(must_flush));
         self.settling.fetch_sub(1, SeqCst);
-        self.pages.free_chain(lazy.frames);
+        self.pages.free_chain(flushed.frames);
         // The caller may run on another CPU by now, or have none.
         let (surplus, wanted) = match self.pin_ranges() {
             Some(own) => {
-                let (surplus, wanted) = (own.ranges.put(&lazy), self.drain_requests.take(own.cpu));
+                let (surplus, wanted) = (own.ranges.put(&flushed), self.drain_requests.take(own.cpu));
                 if wanted {
                     own.ranges.take_all(&surplus);
                 }
                 (surplus, wanted)
             }
-            None => (lazy.areas(), false),
+            None => (flushed.areas(), false),
         };
         if wanted {
             self.forget_all(&surplus);
         } else {
             self.pass_on(&surplus);
         }
-        lazy.pages
+        flushed.pages
     }
 
     fn all_addresses(&self) -> MustFlush {

@@ -147,7 +147,8 @@ impl<P: Platform> AreaAllocator<P> {
         })
     }
 
-    /// Takes an area apart that was not opened, as far as it was built.
+    /// Takes an area apart that was not opened, as far as it was built. What is mapped there is its own: of frames that
+    /// others keep, [`PageTables::map`](crate::tables::PageTables::map) leaves none mapped.
     #[cold]
     pub(super) fn undo(&'static self, area: AreaRef) {
         self.take_apart(area, area.purpose());

@@ -111,17 +111,21 @@ impl<P: Platform> AreaAllocator<P> {
             let wanted = (pages.end - done).min(BATCH);
             let taken = self.pages.alloc_bulk(gfp, tag, &mut frames[..wanted], call);
             let (at, all) = (area.start.add(done * PAGE_SIZE), Frames::Each(&frames[..taken]));
-            let mapped = if taken == wanted { self.tables.map(at, all, Mapping::Memory, call) } else { 0 };
-            if mapped < wanted {
-                for &frame in &frames[mapped..taken] {
-                    let freed = self.pages.free_block(frame, Order::ZERO, tag);
-                    debug_assert!(freed.is_ok());
-                }
-                return Err(AllocError);
-            }
-            done += mapped;
+            let mapped =
+                if taken == wanted { self.tables.map(at, all, Mapping::Memory, call) } else { Err(AllocError) };
+            mapped.inspect_err(|_| self.free_unmapped(&frames[..taken], tag))?;
+            done += wanted;
         }
         Ok(())
+    }
+
+    /// Frees the pages of a batch, none of which is mapped.
+    #[cold]
+    fn free_unmapped(&self, frames: &[Pfn], tag: Tag) {
+        for &frame in frames {
+            let freed = self.pages.free_block(frame, Order::ZERO, tag);
+            debug_assert!(freed.is_ok());
+        }
     }
 
     /// Allocates a block of 2 MiB without waiting and maps it at `at`; says whether that was possible.
@@ -130,7 +134,7 @@ impl<P: Platform> AreaAllocator<P> {
         let block = admitted.then(|| self.pages.alloc_admitted(gfp, Order::MAX, Tag::Vmalloc)).flatten();
         let Some(block) = block else { return false };
         let range = PfnRange::new(block, block.add(Order::MAX.pages()));
-        let mapped = self.tables.map(at, Frames::Run(range), Mapping::Memory, call) == LARGE;
+        let mapped = self.tables.map(at, Frames::Run(range), Mapping::Memory, call).is_ok();
         if !mapped {
             let freed = self.pages.free_block(block, Order::MAX, Tag::Vmalloc);
             debug_assert!(freed.is_ok());

@@ -50,10 +50,7 @@ impl<P: Platform> AreaAllocator<P> {
             Frames::Each(_) => PAGE_SIZE,
         };
         let area = self.reserve_area(Fit { pages: frames.len(), align }, kind, call)?;
-        if self.tables.map(area.start, frames, kind.mapping(), call) < frames.len() {
-            self.undo(area);
-            return Err(AllocError);
-        }
+        self.tables.map(area.start, frames, kind.mapping(), call).inspect_err(|_| self.undo(area))?;
         Ok(self.open(area))
     }
 }

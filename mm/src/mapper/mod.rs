@@ -8,8 +8,8 @@
 //! A run that covers a large page only in part leaves that alone, unless it was split before (`split.rs`).
 //!
 //! The mapper allocates nothing, and knows no lock and no TLB. The caller offers zeroed frames for tables, and asks for
-//! empty tables to be unlinked. A caller that removes a leaf or a table has to flush the TLB before the frame gets
-//! another owner.
+//! empty tables to be unlinked. A call that takes a leaf or a table away, or changes a leaf, returns a [`MustFlush`]:
+//! the caller flushes before the frame gets another owner.
 //!
 //! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
 
@@ -22,6 +22,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::error::MapError;
+use crate::flush::{AddressSpace, MustFlush};
 
 pub use entry::{ENTRIES, Entry, Format, Frames, LeafRun, Level, Unlinked};
 pub use split::Spares;
@@ -31,19 +32,21 @@ pub type Table = [AtomicU64; ENTRIES];
 
 /// The page tables of an address space, and a window through which they can be reached.
 pub struct PageMapper<F> {
+    space: AddressSpace,
     root: Pfn,
     window: VirtAddr,
     format: F,
 }
 
 impl<F: Format> PageMapper<F> {
-    /// The tables whose root lies in the frame `root`, as seen through `window`, where physical address 0 shows.
+    /// The tables of an address space whose root lies in the frame `root`, as seen through `window`, where physical
+    /// address 0 shows.
     ///
     /// # Safety
     /// The root and every table that it leads to can be read and written through the window for as long as the value
     /// lives, and no other code writes to them. A frame that is offered for a table is zeroed and shows there too.
-    pub const unsafe fn new(root: Pfn, window: VirtAddr, format: F) -> Self {
-        Self { root, window, format }
+    pub const unsafe fn new(space: AddressSpace, root: Pfn, window: VirtAddr, format: F) -> Self {
+        Self { space, root, window, format }
     }
 
     /// The frame of the root table.
@@ -230,11 +233,11 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// Removes the mappings of the `pages` pages from `at` on, and calls `each` with the first frame and the number of
-    /// pages of each leaf that was there. A large page that the run covers only in part stays: [`split`](Self::split)
-    /// it first.
+    /// pages of each leaf that was there. A large page that the run covers only in part stays, unless
+    /// [`protect`](Self::protect) has split it before.
     // Inlined, so that the variables of `each` stay in registers.
     #[inline(always)]
-    pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) {
+    pub fn unmap(&mut self, at: VirtAddr, pages: usize, mut each: impl FnMut(Pfn, usize)) -> MustFlush {
         let mut done = 0;
         while done < pages {
             let here = at.add(done * PAGE_SIZE);
@@ -255,6 +258,7 @@ impl<F: Format> PageMapper<F> {
             }
             done += level.pages() - skipped;
         }
+        MustFlush::new(self.space, at, pages)
     }
 
     /// Empties entries of level one. A function of its own: the loop then has all registers.
@@ -298,13 +302,14 @@ impl<F: Format> PageMapper<F> {
 
     /// Unlinks an empty table of level one or two that maps part of `from..end`. Tables above stay for ever: other
     /// address spaces may share them.
-    pub fn unlink_empty(&mut self, from: VirtAddr, end: VirtAddr) -> Option<Unlinked> {
+    pub fn unlink_empty(&mut self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         let mut at = from;
         while at < end {
             let (table, level) = self.lowest(at);
             let empty = level <= Level::Two && table.iter().all(|slot| slot.load(Relaxed) == 0);
             if empty && let Some(frame) = self.unlink(at, level) {
-                return Some(Unlinked { table: frame, next: at });
+                let must_flush = MustFlush::new(self.space, at.page_down(), 1);
+                return Some((Unlinked { table: frame, next: at }, must_flush));
             }
             // A table of leaves is done with.
             at = (if level == Level::One { level.above() } else { level }).end(at)?;

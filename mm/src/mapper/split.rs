@@ -11,6 +11,7 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 use super::{Entry, Format, Level, PageMapper};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
+use crate::flush::MustFlush;
 
 /// Zeroed frames that can become tables.
 #[derive(Debug)]
@@ -53,12 +54,13 @@ impl Spares {
 
 impl<F: Format> PageMapper<F> {
     /// Splits leaves, so that none covers the `pages` pages from `at` on only in part; `at` is page-aligned. What is
-    /// mapped, and with which rights, stays the same. Until the TLB is flushed, processors may go on using the leaf.
+    /// mapped, and with which rights, stays the same. Until the caller flushes the TLB, processors may go on using the
+    /// leaf.
     ///
     /// # Errors
     /// `TableMissing`: nothing was changed; add a frame to `spares` and call again. `OutOfRange`: the address space
     /// ends before the range does.
-    pub fn split(&mut self, at: VirtAddr, pages: usize, spares: &mut Spares) -> Result<(), MapError> {
+    pub(super) fn split(&mut self, at: VirtAddr, pages: usize, spares: &mut Spares) -> Result<(), MapError> {
         let end = end_of(at, pages)?;
         if pages == 0 {
             return Ok(());
@@ -109,13 +111,17 @@ impl<F: Format> PageMapper<F> {
         pages: usize,
         change: impl Fn(F::Rights) -> F::Rights,
         spares: &mut Spares,
-    ) -> Result<(), MapError> {
+    ) -> Result<MustFlush, MapError> {
         let end = end_of(at, pages)?;
         self.each_leaf(at, end, |_, _, _, _| ())?;
         self.split(at, pages, spares)?;
-        self.each_leaf(at, end, |slot, level, frame, rights| {
+        let must_flush = MustFlush::new(self.space, at, pages);
+        // All leaves were there a moment ago: it reaches the end.
+        let changed = self.each_leaf(at, end, |slot, level, frame, rights| {
             slot.store(self.format.leaf(frame, level, change(rights)), Release);
-        })
+        });
+        debug_assert!(changed.is_ok());
+        Ok(must_flush)
     }
 
     /// Calls `f` with each leaf that maps part of `at..end`, up to the first page that none maps: `NotMapped`.

@@ -13,6 +13,7 @@ use std::{println, vec};
 use super::{ENTRIES, Entry, Format, Frames, Level, PageMapper, Table};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::MapError;
+use crate::flush::AddressSpace;
 
 /// Four levels and pages of up to 1 GiB; rights are a number below 256.
 struct Simple;
@@ -63,7 +64,7 @@ impl Simulated {
             (0..frames).map(|_| Frame { _entries: [const { AtomicU64::new(0) }; ENTRIES] }).collect();
         let window = VirtAddr::from_ptr(Box::leak(memory.into_boxed_slice()).as_ptr());
         // SAFETY: all frames show from the window on, zeroed, for ever.
-        let mapper = unsafe { PageMapper::new(Pfn::new(0), window, Simple) };
+        let mapper = unsafe { PageMapper::new(AddressSpace::Kernel, Pfn::new(0), window, Simple) };
         let spare = (1..frames as u32).map(Pfn::new).collect();
         Self { mapper, spare, frames, model: BTreeMap::new() }
     }
@@ -96,8 +97,10 @@ impl Simulated {
     /// Unmaps, and checks what the mapper says was there.
     fn unmap(&mut self, at: VirtAddr, pages: usize) {
         let mut found = vec![];
-        self.mapper
-            .unmap(at, pages, |frame, pages| found.extend((0..pages as u32).map(|page| frame.add(page).as_u32())));
+        let each = |frame: Pfn, pages| found.extend((0..pages as u32).map(|page| frame.add(page).as_u32()));
+        let must_flush = self.mapper.unmap(at, pages, each);
+        assert_eq!((must_flush.start(), must_flush.pages()), (at, pages));
+        must_flush.flushed();
         let range = at.as_usize()..at.add(pages * PAGE_SIZE).as_usize();
         let expected: Vec<usize> = self.model.range(range).map(|(&at, _)| at).collect();
         let frames: Vec<u32> = expected.iter().filter_map(|at| self.model.remove(at)).map(|page| page.0).collect();
@@ -124,7 +127,8 @@ impl Simulated {
     /// Takes all empty tables out.
     fn prune(&mut self) {
         let (mut at, end) = (VirtAddr::new(0), VirtAddr::new(1 << 47));
-        while let Some(unlinked) = self.mapper.unlink_empty(at, end) {
+        while let Some((unlinked, must_flush)) = self.mapper.unlink_empty(at, end) {
+            must_flush.flushed();
             assert!(!self.spare.contains(&unlinked.table), "a table went twice");
             self.spare.push(unlinked.table);
             at = unlinked.next;
@@ -182,7 +186,10 @@ fn a_large_page_waits_until_an_empty_table_is_out_of_its_way() {
     assert_eq!(space.map(at, large, 1), Err(MapError::TableInTheWay));
     assert_eq!(space.mapper.unlink_empty(at, at.add(1 << 21)), None, "it maps a page");
     space.unmap(at, 1);
-    assert!(space.mapper.unlink_empty(at, at.add(1 << 21)).is_some());
+    assert!(space.mapper.unlink_empty(at, at.add(1 << 21)).is_some_and(|(_, must_flush)| {
+        must_flush.flushed();
+        true
+    }));
     assert_eq!(space.map(at, large, 1), Ok(()));
     assert_eq!(space.map(at.add(PAGE_SIZE), Frames::Each(&[Pfn::new(3)]), 1), Err(MapError::AlreadyMapped));
     space.check();
@@ -195,7 +202,7 @@ fn a_large_page_goes_whole_or_not_at_all() {
     let range = PfnRange::new(Pfn::new(1024), Pfn::new(1536));
     assert_eq!(space.map(at, Frames::Run(range), 1), Ok(()));
     for (start, pages) in [(at, 511), (at.add(PAGE_SIZE), 511), (at.add(PAGE_SIZE), 1024)] {
-        space.mapper.unmap(start, pages, |_, _| panic!("unmapped in part"));
+        space.mapper.unmap(start, pages, |_, _| panic!("unmapped in part")).flushed();
     }
     space.check();
     space.unmap(at, 512);

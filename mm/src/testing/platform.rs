@@ -90,7 +90,7 @@ impl HostPlatform {
         file.map(memory.start(), 0, frames);
         // SAFETY: the file's frames show at `memory`, zeroed; the root's has no other user, and those that are offered
         // for tables belong to the allocators.
-        let tables = unsafe { PageMapper::new(root, memory.start(), HostFormat) };
+        let tables = unsafe { PageMapper::new(AddressSpace::Kernel, root, memory.start(), HostFormat) };
         Self {
             cpus: Cpus::new(),
             file,
@@ -319,14 +319,12 @@ impl Platform for HostPlatform {
             }
         }
         self.stale.store(tlb.len(), Relaxed);
-        tables.unmap(at, pages, each);
-        MustFlush::new(AddressSpace::Kernel, at, pages)
+        tables.unmap(at, pages, each)
     }
 
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
-        hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares)?;
-        self.areas.protect(at, pages, access);
-        Ok(MustFlush::new(AddressSpace::Kernel, at, pages))
+        let changed = hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares);
+        changed.inspect(|_| self.areas.protect(at, pages, access))
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
@@ -334,8 +332,7 @@ impl Platform for HostPlatform {
     }
 
     fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        let unlinked = hold(&self.tables).unlink_empty(from, end)?;
-        Some((unlinked, MustFlush::new(AddressSpace::Kernel, unlinked.next, 1)))
+        hold(&self.tables).unlink_empty(from, end)
     }
 
     fn flush(&self, must_flush: MustFlush) {

@@ -6,6 +6,7 @@ use std::vec::Vec;
 use super::{Simulated, VirtAddr};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
 use crate::error::MapError;
+use crate::flush::MustFlush;
 use crate::mapper::{Frames, Level, Spares};
 use crate::testing::Rng;
 
@@ -46,7 +47,8 @@ impl Simulated {
 
     /// Gives pages other rights, with at most `tables` new tables; says why not.
     fn protect(&mut self, at: VirtAddr, pages: usize, rights: u8, tables: usize) -> Result<(), MapError> {
-        let done = self.with_spares(tables, |space, spares| space.mapper.protect(at, pages, |_| rights, spares));
+        let protect = |space: &mut Self, spares: &mut Spares| space.mapper.protect(at, pages, |_| rights, spares);
+        let done = self.with_spares(tables, protect).map(MustFlush::flushed);
         if done.is_ok() {
             let range = at.as_usize()..at.add(pages * PAGE_SIZE).as_usize();
             self.model.range_mut(range).for_each(|(_, page)| page.1 = rights);
