@@ -32,6 +32,7 @@
 //!     type Lock<T: Send> = Spin<T>;
 //!     type Pin = OnlyCpu;
 //!     fn pin(&self) -> Option<OnlyCpu> { Some(OnlyCpu) }
+//!     fn wait_for_pins(&self) {} // No other thread is pinned while this one runs.
 //!     fn context(&self) -> Context { Context::Process }
 //!     fn direct_map(&self) -> VirtAddr { self.direct_map }
 //!     fn wake_reclaimer(&self) {}

@@ -272,7 +272,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// No other caller may use the cache meanwhile. Process context; may sleep.
+    /// Meanwhile other calls by its handle find no cache; only its objects may be freed. Process context; may sleep.
     #[track_caller]
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))

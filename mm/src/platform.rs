@@ -77,6 +77,11 @@ pub trait Platform: Sync + Sized + 'static {
         None
     }
 
+    /// Returns once every section that was [pinned](Self::pin) at the call, on any CPU, has ended: its writes are seen
+    /// then, and sections that begin later see what the caller has written. Process context, not pinned, without a lock
+    /// held. Where one CPU runs, and no other thread while one is pinned, there is nothing to wait for.
+    fn wait_for_pins(&self);
+
     /// The context of the caller.
     fn context(&self) -> Context;
 

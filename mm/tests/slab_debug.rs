@@ -119,7 +119,10 @@ fn wrong_frees_of_watched_objects_are_refused_as_always() {
     choose(*memory, ALL, None);
     let cache = create(*memory, "watched", 100, CacheFlags::empty());
     let object = memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
-    assert_eq!((memory.objects().ksize(object.as_ptr()), memory.objects().kmem_cache_size(cache)), (Some(100), 100));
+    assert_eq!(
+        (memory.objects().ksize(object.as_ptr()), memory.objects().kmem_cache_size(cache)),
+        (Some(100), Some(100))
+    );
     for at in [-8, -1, 1, 99, 100, 108, 116] {
         assert_eq!(memory.kfree(object.as_ptr().wrapping_offset(at)), Err(FreeError::Interior), "{at}");
     }

@@ -310,3 +310,81 @@ fn of_several_frees_of_an_area_one_wins() {
     assert_eq!(blocks(memory), start);
     at_rest(memory);
 }
+
+/// The name of a cache, for a handle whose cache other threads destroy and make anew meanwhile.
+#[test]
+fn a_handle_of_a_destroyed_cache_leads_nowhere() {
+    let memory = boot(16);
+    let memory: Kernel = *memory;
+    let create = |name: &str, size: usize| {
+        let flags = CacheFlags::empty();
+        memory.kmem_cache_create(&CacheSpec { name, size, offset: 0, flags, ctor: None, dtor: None }).expect("memory")
+    };
+    let stale = create("first", 100);
+    memory.kmem_cache_destroy(stale).expect("no object is left");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _stopper = Stopper(&done);
+            for round in 0..300 {
+                let cache = create(&format!("cache-{round}"), 200 + round);
+                let object = memory.kmem_cache_alloc(cache, KERNEL).expect("memory");
+                memory.kmem_cache_free(cache, object).expect("a right free");
+                memory.kmem_cache_destroy(cache).expect("no object is left");
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                assert_eq!(memory.objects().kmem_cache_name(stale), None);
+                assert_eq!(memory.objects().kmem_cache_size(stale), None);
+                assert!(memory.kmem_cache_alloc(stale, KERNEL).is_err());
+                assert_eq!(memory.kmem_cache_shrink(stale), 0);
+                assert_eq!(memory.kmem_cache_destroy(stale), Err(DestroyError::NoSuchCache));
+            }
+        });
+    });
+    assert!(memory.platform().take_reports().iter().all(|line| line.contains("no such cache")));
+    at_rest(memory);
+}
+
+/// A cache is destroyed while its objects are freed and new ones wanted: either objects are left, and it stays as it
+/// was, or it is gone, and its last users are told so.
+#[test]
+fn a_cache_may_be_destroyed_while_others_use_it() {
+    let memory = boot(16);
+    let memory: Kernel = *memory;
+    let spec = CacheSpec { name: "used", size: 200, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
+    let (mut destroyed, mut busy) = (0, 0);
+    for round in 0..200 {
+        let cache = memory.kmem_cache_create(&spec).expect("memory");
+        let started = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    TestKernel::enter(memory);
+                    let objects = core::iter::from_fn(|| memory.kmem_cache_alloc(cache, KERNEL).ok()).take(70);
+                    let objects: Vec<_> = objects.inspect(|_| _ = started.fetch_add(1, SeqCst)).collect();
+                    std::thread::yield_now();
+                    for object in objects {
+                        memory.kmem_cache_free(cache, object).expect("a live object");
+                    }
+                });
+            }
+            while round % 2 == 1 && started.load(SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            match memory.kmem_cache_destroy(cache) {
+                Ok(()) => destroyed += 1,
+                Err(error) => {
+                    assert!(matches!(error, DestroyError::Busy(_)), "{error:?}");
+                    busy += 1;
+                }
+            }
+        });
+        let _: Result<(), DestroyError> = memory.kmem_cache_destroy(cache);
+        assert!(memory.objects().caches().all(|cache| cache.name.as_str() != spec.name), "it is gone");
+    }
+    println!("destroyed {destroyed} times at once, busy {busy} times");
+    memory.platform().take_reports();
+    at_rest(memory);
+}

@@ -57,6 +57,9 @@ impl Platform for Bench {
         Some(cpu::Pin::new())
     }
 
+    /// Benchmarks destroy a cache when no other thread runs.
+    fn wait_for_pins(&self) {}
+
     #[inline]
     fn context(&self) -> Context {
         if cpu::is_pinned() { Context::Atomic } else { Context::Process }

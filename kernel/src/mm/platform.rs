@@ -58,6 +58,9 @@ impl Platform for KernelPlatform {
 
     const DIRECT_MAP: Option<VirtAddr> = Some(layout::DIRECT_MAP);
 
+    /// One CPU runs, and no other thread while one is pinned.
+    fn wait_for_pins(&self) {}
+
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
     }

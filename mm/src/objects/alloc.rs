@@ -1,25 +1,30 @@
 //! Objects are allocated and freed: by this CPU's magazines, or else the slabs.
 //! The slabs are under the cache's lock.
 //!
-//! The first halves, `alloc_from_magazine` and `free_to_magazine`, call no function and take no lock. The rest is out
+//! The first halves, `pop_loaded` and `free_to_magazine`, call no function and take no lock. The rest is out
 //! of line: it makes magazines, trades them with the depot, fills them from a slab, or uses the slab where there are
 //! none.
 
 use core::ptr::NonNull;
 
 use super::ObjectAllocator;
+use super::refusals::NO_CACHE;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cache::{Cache, CachePtr, CacheRef};
 use crate::objects::cpu_caches::Reach;
 use crate::objects::depot::Lack;
 use crate::objects::descriptor::{PLACES_MAX, SlabRef};
 use crate::objects::magazine::CachedObject;
 use crate::objects::object_state::ObjectState;
+use crate::objects::slabs::{Damaged, Slabs};
 use crate::objects::watched::Life;
 use crate::platform::{Lock, Pinned, Platform};
 use crate::report::Call;
+
+/// What a caller asks for who wants all of an object.
+const WHOLE: usize = usize::MAX;
 
 /// The cache that an object to be freed must belong to.
 pub(super) enum Owner<P: Platform> {
@@ -51,8 +56,8 @@ enum Put {
 }
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Takes an object, growing the cache if it must. The context has been checked. The caller asked for `requested`
-    /// bytes, or more than an object has.
+    /// Takes an object of a cache that is never destroyed, growing it if it must. The context has been checked. The
+    /// caller asked for `requested` bytes, or more than an object has.
     #[inline]
     pub(super) fn alloc_object(
         &'static self,
@@ -61,16 +66,26 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        match self.alloc_from_magazine(cache) {
-            Some(object) => Ok(object),
-            None => self.alloc_slowly(cache, requested, gfp, call),
-        }
+        let object = self.platform().pin().and_then(|pin| self.pop_loaded(cache, &pin));
+        object.map_or_else(|| self.alloc_slowly_from(cache, requested, gfp, call), Ok)
+    }
+
+    /// Takes an object of the cache that a handle leads to, growing it if it must. The context has been checked.
+    #[inline]
+    pub(super) fn alloc_by_handle(
+        &'static self,
+        handle: CacheRef<P>,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // Pinned before the look at the handle: no cache goes meanwhile.
+        let pop = |pin| handle.alive().and_then(|cache| self.pop_loaded(&cache, &pin));
+        self.platform().pin().and_then(pop).map_or_else(|| self.alloc_slowly(handle, WHOLE, gfp, call), Ok)
     }
 
     /// An object from this CPU's loaded magazine.
     #[inline]
-    fn alloc_from_magazine(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
-        let pin = self.platform().pin()?;
+    fn pop_loaded(&self, cache: &Cache<P>, pin: &P::Pin) -> Option<NonNull<u8>> {
         let cached = cache.cpus.loaded(pin.cache_index())?.pop(|| self.platform().step())?;
         self.platform().step();
         cached.slot.state().set(ObjectState::LIVE);
@@ -78,16 +93,14 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Fills `objects` from this CPU's loaded magazine, as far as it has any; returns how many.
-    pub(super) fn alloc_many_from_magazine(&self, cache: &Cache<P>, objects: &mut [NonNull<u8>]) -> usize {
+    pub(super) fn alloc_many_from_magazine(&self, handle: CacheRef<P>, objects: &mut [NonNull<u8>]) -> usize {
         let Some(pin) = self.platform().pin() else { return 0 };
-        let Some(magazine) = cache.cpus.loaded(pin.cache_index()) else { return 0 };
-        let pop = |place: &mut NonNull<u8>| {
-            let cached = magazine.pop(|| self.platform().step())?;
-            cached.slot.state().set(ObjectState::LIVE);
-            *place = cached.object;
+        let Some(cache) = handle.alive() else { return 0 };
+        let take = |place: &mut NonNull<u8>| {
+            *place = self.pop_loaded(&cache, &pin)?;
             Some(())
         };
-        objects.iter_mut().map_while(pop).count()
+        objects.iter_mut().map_while(take).count()
     }
 
     /// Frees the object at `object` of `owner`, or reports what is wrong with it. Null is accepted and ignored.
@@ -126,7 +139,7 @@ impl<P: Platform> ObjectAllocator<P> {
             return false;
         }
         let cache = match owner {
-            Owner::This(cache) => cache,
+            Owner::This(cache) => cache.with_slabs(),
             // SAFETY: a live object is one of a slab whose descriptor may be believed, and a cache outlives its slabs.
             Owner::Any => unsafe { claimed.cast::<Cache<P>>().as_ref() },
         };
@@ -140,29 +153,72 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// An object from magazines, depot, slabs, or a new slab.
+    /// [`alloc_slowly`](Self::alloc_slowly) for a cache that is never destroyed.
     #[cold]
     #[inline(never)]
-    fn alloc_slowly(
+    fn alloc_slowly_from(
         &'static self,
         cache: &Cache<P>,
         requested: usize,
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        self.take_or_grow(cache, gfp, call, || {
-            match self.alloc_from_depot(cache) {
-                Found::Object(object) => return Some(object),
-                Found::Nothing => return None,
-                Found::NoMagazines => {}
-            }
-            if cache.debug.is_empty() { self.take_from_slab(cache) } else { self.take_watched(cache, requested, call) }
-        })
+        self.alloc_slowly(CacheRef::new(cache), requested, gfp, call)
     }
 
-    /// An object out of the slabs, checked and marked as live, for a caller that asked for so many bytes.
+    /// An object from magazines, depot, slabs, or a new slab. Without a pin the caller is counted while it uses the
+    /// cache.
+    #[cold]
+    #[inline(never)]
+    fn alloc_slowly(
+        &'static self,
+        handle: CacheRef<P>,
+        requested: usize,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        loop {
+            let cache = match self.take_or_enter(handle, requested, call) {
+                Ok(taken) => return taken.ok_or_else(|| self.refuse(call, NO_CACHE)),
+                Err(cache) => cache,
+            };
+            self.grow_entered(&cache, gfp, call)?;
+        }
+    }
+
+    /// An object of the cache that a handle leads to, if there is that cache; or that cache, entered, if it has to
+    /// grow.
+    fn take_or_enter(
+        &'static self,
+        handle: CacheRef<P>,
+        requested: usize,
+        call: Call,
+    ) -> Result<Option<NonNull<u8>>, CachePtr<P>> {
+        let Some(_pin) = self.platform().pin() else {
+            let Some(cache) = self.enter(handle) else { return Ok(None) };
+            let object = self.take_object(&cache, requested, call);
+            cache.slabs.with(Slabs::leave);
+            return object.map(Some).ok_or(cache);
+        };
+        let Some(cache) = handle.alive() else { return Ok(None) };
+        self.take_object(&cache, requested, call).map(Some).ok_or(cache)
+    }
+
+    /// An object from magazines, depot or slabs of a cache that stays meanwhile. If there is none, the caller has
+    /// entered the cache.
+    fn take_object(&'static self, cache: &Cache<P>, requested: usize, call: Call) -> Option<NonNull<u8>> {
+        match self.alloc_from_depot(cache) {
+            Found::Object(object) => return Some(object),
+            Found::Nothing => return None,
+            Found::NoMagazines => {}
+        }
+        if cache.debug.is_empty() { self.take_live_or_enter(cache) } else { self.take_watched(cache, requested, call) }
+    }
+
+    /// An object out of the slabs, checked and marked as live, for a caller that asked for so many bytes. If there is
+    /// none, the caller has entered the cache.
     fn take_watched(&self, cache: &Cache<P>, requested: usize, call: Call) -> Option<NonNull<u8>> {
-        let CachedObject { object, slot } = self.take_cached(cache)?;
+        let CachedObject { object, slot } = self.take_cached_or_enter(cache)?;
         if cache.debug.is_marked() {
             self.inspect(cache, object, Life::Free, call);
             self.watched(cache, object).hand_out(requested, call.at());
@@ -193,18 +249,26 @@ impl<P: Platform> ObjectAllocator<P> {
             if !cpus.trade_with_others(cpu, &cache.sizes, reach) {
                 let refill = || {
                     let (batch, stride) = (cache.sizes.batch(), cache.geometry.stride);
-                    cache.slabs.with(|slabs| slabs.refill([loaded, spare], batch, stride))
+                    cache.slabs.with(|slabs| slabs.refill_or_enter([loaded, spare], batch, stride))
                 };
-                while refill().is_err() {
-                    self.retire_damaged(cache);
+                let filled = loop {
+                    match refill() {
+                        Ok(filled) => break filled,
+                        Err(Damaged) => _ = self.retire_damaged(cache),
+                    }
+                };
+                if !filled {
+                    return Found::Nothing;
                 }
             }
         }
         let cached = cpus.loaded(cpu).and_then(|magazine| magazine.pop(|| self.platform().step()));
-        cached.map_or(Found::Nothing, |cached| {
-            cached.slot.state().set(ObjectState::LIVE);
-            Found::Object(cached.object)
-        })
+        let Some(cached) = cached else {
+            cache.slabs.with(Slabs::enter);
+            return Found::Nothing;
+        };
+        cached.slot.state().set(ObjectState::LIVE);
+        Found::Object(cached.object)
     }
 
     /// Frees an object past the fast way, or reports what is wrong with it. Null is accepted and ignored.
@@ -215,11 +279,10 @@ impl<P: Platform> ObjectAllocator<P> {
         let _pin = self.platform().pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {
-            Owner::This(cache) => cache.alive().ok_or(FreeError::WrongCache).map(Some),
-            Owner::Any => Ok(None),
+            Owner::This(cache) => Some(cache.tag()),
+            Owner::Any => None,
         };
-        expected
-            .and_then(|expected| self.live_object(addr, expected.as_deref()))
+        self.live_object(addr, expected)
             .and_then(|(slab, slot)| {
                 let (cache, cached) = (self.owner(slab), CachedObject { object, slot });
                 if !cache.debug.is_empty() {
@@ -233,7 +296,10 @@ impl<P: Platform> ObjectAllocator<P> {
             })
             .or_else(|error| match self.retired_bytes(addr) {
                 Some(_) => Ok(()),
-                None => Err(self.bad_object(call, addr, error)),
+                None => {
+                    let is_gone = matches!(owner, Owner::This(cache) if cache.alive().is_none());
+                    Err(self.bad_object(call, addr, if is_gone { FreeError::WrongCache } else { error }))
+                }
             })
     }
 
@@ -250,10 +316,11 @@ impl<P: Platform> ObjectAllocator<P> {
             }
             Put::Nowhere => self.attach_magazines(cache),
         }
-        if !matches!(self.put_into_magazine(cache, cached, Full::Flush), Put::Done | Put::Flushed) {
+        if matches!(self.put_into_magazine(cache, cached, Full::Flush), Put::Done | Put::Flushed) {
+            self.trim(cache);
+        } else {
             self.put_into_slab(cache, slab, cached);
         }
-        self.trim(cache);
     }
 
     /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.

@@ -16,7 +16,7 @@ use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::magazine::CachedObject;
 use crate::objects::name::CacheName;
 use crate::objects::slabs::{Scrutiny, Slabs};
-use crate::page::{SlabUser, Word};
+use crate::page::Word;
 use crate::platform::{Lock, Platform};
 
 bitflags! {
@@ -88,10 +88,20 @@ pub struct CacheStats {
     pub retired: u64,
 }
 
-/// A cache of equal objects. Lives in memory that only ever holds caches, so a stale handle finds a dead cache.
+/// A cache of equal objects, and whether handles lead to it.
+///
+/// Lives in memory that only ever holds caches, whose constructor is [`construct`](Self::construct): a stale handle
+/// reads `open` there while a new cache is made in the same place, and nothing else.
 pub struct Cache<P: Platform> {
-    /// The word of this cache's pages, as a number; 0 when the cache is dead.
-    tag: AtomicU64,
+    /// The word of the handles that may use this cache, as a number; 0 for none. Changed under the list's lock.
+    open: AtomicU64,
+    body: Body<P>,
+}
+
+/// All of a cache but `open`.
+pub struct Body<P: Platform> {
+    /// The word of this cache's pages.
+    pub(super) tag: Word,
     pub(super) cpus: CpuCaches<P>,
     pub(super) name: CacheName,
     pub(super) geometry: Geometry,
@@ -102,8 +112,17 @@ pub struct Cache<P: Platform> {
     pub(super) ctor: Option<Ctor>,
     pub(super) dtor: Option<Dtor>,
     /// The next older cache; used under the lock of the list of caches.
-    pub(super) next: Cell<Option<CacheRef<P>>>,
+    pub(super) next: Cell<Option<CachePtr<P>>>,
     pub(super) slabs: P::Lock<Slabs>,
+}
+
+impl<P: Platform> Deref for Cache<P> {
+    type Target = Body<P>;
+
+    #[inline]
+    fn deref(&self) -> &Body<P> {
+        &self.body
+    }
 }
 
 /// A handle to a cache. It can be copied and outlive its cache: every call checks it.
@@ -111,6 +130,10 @@ pub struct CacheRef<P: Platform> {
     cache: NonNull<Cache<P>>,
     tag: Word,
 }
+
+/// A cache that exists: its holder is pinned since it found it open, holds the list's lock, keeps a slab of it, is
+/// counted among its callers, or destroys it.
+pub(super) struct CachePtr<P: Platform>(NonNull<Cache<P>>);
 
 impl<P: Platform> Clone for CacheRef<P> {
     fn clone(&self) -> Self {
@@ -126,37 +149,62 @@ impl<P: Platform> PartialEq for CacheRef<P> {
     }
 }
 
+impl<P: Platform> Clone for CachePtr<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Platform> Copy for CachePtr<P> {}
+
+impl<P: Platform> PartialEq for CachePtr<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
 // SAFETY: a handle leads to a `Cache`, whose changing parts are behind locks.
 unsafe impl<P: Platform> Send for CacheRef<P> {}
 // SAFETY: as above.
 unsafe impl<P: Platform> Sync for CacheRef<P> {}
+// SAFETY: as above.
+unsafe impl<P: Platform> Send for CachePtr<P> {}
 
 // SAFETY: `next` is used under the list's lock; the slabs are behind the cache's own; all else is constant or atomic.
 unsafe impl<P: Platform> Sync for Cache<P> {}
 
-impl<P: Platform> Deref for CacheRef<P> {
+impl<P: Platform> Deref for CachePtr<P> {
     type Target = Cache<P>;
 
     #[inline]
     fn deref(&self) -> &Cache<P> {
-        // SAFETY: caches live in slabs that are never given back, or in `Memory` itself: the target is always a
-        // `Cache`.
-        unsafe { self.cache.as_ref() }
+        // SAFETY: by the type's rule the cache exists.
+        unsafe { self.0.as_ref() }
     }
 }
 
 impl<P: Platform> CacheRef<P> {
-    /// A handle to a cache that lives at this address.
-    pub(super) fn new(cache: NonNull<Cache<P>>) -> Self {
-        let mut handle = Self { cache, tag: Word::slab(0, SlabUser::Anyone) };
-        handle.tag = handle.deref().tag();
-        handle
+    /// A handle to a cache that does not move.
+    pub(super) fn new(cache: &Cache<P>) -> Self {
+        Self { cache: NonNull::from(cache), tag: cache.tag }
     }
 
-    /// The cache, unless it was destroyed.
+    /// The cache, unless it was destroyed. It exists as long as the caller, who is pinned or holds the list's lock,
+    /// stays so.
     #[inline]
-    pub(super) fn alive(self) -> Option<Self> {
-        (self.deref().tag() == self.tag).then_some(self)
+    pub(super) fn alive(self) -> Option<CachePtr<P>> {
+        let open = self.cache.as_ptr().cast_const();
+        // SAFETY: the place of a cache holds caches for ever, and its first word is theirs in common: a reference to
+        // that alone is sound while the rest is written.
+        let open = unsafe { &(*open).open };
+        (open.load(Relaxed) == self.tag.bits()).then_some(CachePtr(self.cache))
+    }
+
+    /// The cache, for a caller that has found a page which bears [its word](Self::tag).
+    #[inline]
+    pub(super) fn with_slabs(&self) -> &Cache<P> {
+        // SAFETY: a cache outlives its slabs.
+        unsafe { self.cache.as_ref() }
     }
 
     /// The word that the pages of the cache's slabs have.
@@ -164,22 +212,24 @@ impl<P: Platform> CacheRef<P> {
     pub(super) fn tag(self) -> Word {
         self.tag
     }
+}
 
-    /// The cache's address.
-    pub(super) fn ptr(self) -> NonNull<u8> {
-        self.cache.cast()
+impl<P: Platform> CachePtr<P> {
+    /// The cache that lies at this address.
+    pub(super) fn new(cache: &Cache<P>) -> Self {
+        Self(NonNull::from(cache))
     }
 
-    /// The cache's name.
-    pub fn name(self) -> CacheName {
-        self.deref().name
+    /// The cache's address.
+    pub(super) fn addr(self) -> VirtAddr {
+        VirtAddr::from_ptr(self.0.as_ptr())
     }
 }
 
-impl<P: Platform> Cache<P> {
+impl<P: Platform> Body<P> {
     // Where it stays: it is too large to be copied there.
     #[inline(always)]
-    pub(super) fn new(
+    fn new(
         name: CacheName,
         geometry: Geometry,
         debug: DebugFlags,
@@ -188,7 +238,7 @@ impl<P: Platform> Cache<P> {
         tag: Word,
     ) -> Self {
         Self {
-            tag: AtomicU64::new(tag.bits()),
+            tag,
             cpus: CpuCaches::new(),
             name,
             geometry,
@@ -204,6 +254,45 @@ impl<P: Platform> Cache<P> {
             )),
         }
     }
+}
+
+impl<P: Platform> Cache<P> {
+    /// An own cache of the allocators: it is open from the start.
+    pub(super) fn own(name: CacheName, geometry: Geometry, callees: Callees, tag: Word) -> Self {
+        let body = Body::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, callees, tag);
+        Self { open: AtomicU64::new(tag.bits()), body }
+    }
+
+    /// Makes a closed cache at `place`.
+    ///
+    /// # Safety
+    /// `place` must be a constructed object of the cache of caches that only the caller uses.
+    #[inline(always)]
+    pub(super) unsafe fn init(
+        place: NonNull<u8>,
+        name: CacheName,
+        geometry: Geometry,
+        debug: DebugFlags,
+        flags: CacheFlags,
+        callees: Callees,
+        tag: Word,
+    ) -> CachePtr<P> {
+        let cache = place.cast::<Self>();
+        // SAFETY: the object has room for a cache, by the contract.
+        let body = unsafe { &raw mut (*cache.as_ptr()).body };
+        // SAFETY: as above; `open` stays as it is, for stale handles to read.
+        unsafe { body.write(Body::new(name, geometry, debug, flags, callees, tag)) };
+        CachePtr(cache)
+    }
+
+    /// The constructor of the memory that caches lie in: no handle leads there.
+    pub(super) fn construct(place: NonNull<u8>, _: &str, _: CtorFlags) {
+        let cache = place.cast::<Self>();
+        // SAFETY: a fresh object with room for a cache.
+        let open = unsafe { &raw mut (*cache.as_ptr()).open };
+        // SAFETY: as above; no handle to this place was ever given out.
+        unsafe { open.write(AtomicU64::new(0)) };
+    }
 
     /// The same cache, but a free never gives its slabs back.
     pub(super) fn keeping_all_slabs(self) -> Self {
@@ -211,20 +300,19 @@ impl<P: Platform> Cache<P> {
         self
     }
 
-    /// The word that the pages of this cache's slabs have.
-    #[inline]
-    pub(super) fn tag(&self) -> Word {
-        Word::from_bits(self.tag.load(Relaxed))
-    }
-
     /// Whether the cache's objects belong to the allocators only.
     pub(super) fn is_own(&self) -> bool {
-        self.tag().is_own_slab()
+        self.tag.is_own_slab()
     }
 
-    /// Makes every handle to the cache useless.
-    pub(super) fn kill(&self) {
-        self.tag.store(0, Relaxed);
+    /// Lets handles lead to the cache. Under the list's lock.
+    pub(super) fn open(&self) {
+        self.open.store(self.tag.bits(), Relaxed);
+    }
+
+    /// Lets no handle lead to the cache. Under the list's lock.
+    pub(super) fn close(&self) {
+        self.open.store(0, Relaxed);
     }
 
     /// The flags that pages for this cache are allocated with.

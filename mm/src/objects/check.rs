@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::ObjectAllocator;
-use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::descriptor::SlabRef;
 use crate::objects::gaps::Gap;
 use crate::objects::object_state::ObjectState;
@@ -50,7 +50,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let mut seen = SlabCheck::default();
         self.own.all().for_each(|cache| self.check_cache(cache, &mut seen, call));
         let listed = |nth| self.list.with(|list| list.iter().nth(nth));
-        (0..).map_while(listed).for_each(|cache: CacheRef<P>| self.check_cache(&cache, &mut seen, call));
+        (0..).map_while(listed).for_each(|cache: CachePtr<P>| self.check_cache(&cache, &mut seen, call));
         seen.retired = self.retired_pages() - before;
         seen
     }

@@ -2,7 +2,7 @@
 //! Each class has a twin in DMA memory.
 
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
-use crate::objects::cache::Cache;
+use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::name::CacheName;
 use crate::platform::Platform;
 
@@ -66,7 +66,8 @@ impl<P: Platform> SizeClasses<P> {
     }
 
     /// Sets the cache for `size` bytes, down to the next smaller class.
-    pub(super) fn set(&self, size: usize, twin: usize, cache: *mut Cache<P>) {
+    pub(super) fn set(&self, size: usize, twin: usize, cache: CachePtr<P>) {
+        let cache = core::ptr::from_ref::<Cache<P>>(&cache).cast_mut();
         let smaller = if size == 1 << SMALLEST_SHIFT { 0..=place_of(size) } else { place_of(size)..=place_of(size) };
         smaller.for_each(|place| self.caches[twin][place].store(cache, Relaxed));
         if size == 1 << SMALLEST_SHIFT {

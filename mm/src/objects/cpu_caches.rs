@@ -7,9 +7,13 @@
 //! Who may touch a CPU's magazines: the caller that is pinned and has their index from
 //! [`Pinned::cache_index`](crate::Pinned::cache_index). A depot has a lock, which other CPUs take only for a surplus,
 //! when memory is short, to drain and to count. A magazine leaves a CPU or a depot under the lock of the cache, before
-//! it is freed: a holder of that lock may read the counts of all CPUs.
+//! it is freed: a holder of that lock may read the counts of all CPUs. It finds a magazine by an address that was
+//! stored with Release.
 
-use crate::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use crate::atomic::{
+    AtomicPtr, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::objects::depot::{Depot, Lack};
 use crate::objects::magazine::{CAPACITIES, CachedObject, Magazine, MagazineRef};
@@ -176,13 +180,13 @@ impl<P: Platform> CpuCaches<P> {
     pub(super) fn swap(&self, cpu: usize) {
         let (loaded, spare) = (&self.loaded[cpu], &self.cpus[cpu].spare);
         let other = spare.load(Relaxed);
-        spare.store(loaded.load(Relaxed), Relaxed);
-        loaded.store(other, Relaxed);
+        spare.store(loaded.load(Relaxed), Release);
+        loaded.store(other, Release);
     }
 
     /// Loads a magazine in the place of another.
     fn load(&self, cpu: usize, magazine: MagazineRef) {
-        self.loaded[cpu].store(magazine.ptr().as_ptr(), Relaxed);
+        self.loaded[cpu].store(magazine.ptr().as_ptr(), Release);
     }
 
     /// Trades the loaded magazine of a CPU, an empty one, for a full one from its own depot; says whether there was
@@ -260,7 +264,7 @@ impl<P: Platform> CpuCaches<P> {
 
     /// Gives a CPU its magazines.
     pub(super) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
-        self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Relaxed);
+        self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Release);
         self.load(cpu, loaded);
     }
 
@@ -302,7 +306,10 @@ impl<P: Platform> CpuCaches<P> {
     /// The sum of `each` over all magazines.
     fn try_sum(&self, each: impl Fn(MagazineRef) -> Result<usize, &'static str>) -> Result<usize, &'static str> {
         let add = |sum: usize, magazine| Ok(sum + each(magazine)?);
-        let loaded = (0..MAX_CPUS).flat_map(|cpu| [self.loaded(cpu), self.spare(cpu)]).flatten().try_fold(0, add)?;
+        let places = self.loaded.iter().chain(self.cpus.iter().map(|cpu| &cpu.spare));
+        // SAFETY: every place has a magazine, which does not go while the cache's lock is held.
+        let mut magazines = places.map(|place| unsafe { MagazineRef::from_ptr(place.load(Acquire)) });
+        let loaded = magazines.try_fold(0, add)?;
         let waiting = |sum, cpu: usize| self.cpus[cpu].depot.with(|depot| depot.iter().try_fold(sum, add));
         bits(self.stocked.load(Relaxed)).try_fold(loaded, waiting)
     }

@@ -8,10 +8,11 @@ use core::ptr::NonNull;
 use super::ObjectAllocator;
 use crate::addr::VirtAddr;
 use crate::atomic::Ordering::Relaxed;
-use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cache::Cache;
 use crate::objects::magazine::CachedObject;
 use crate::objects::object_state::ObjectState;
 use crate::objects::quarantine::{Detained, Quarantine};
+use crate::objects::slabs::Damaged;
 use crate::objects::watched::Life;
 use crate::platform::{Lock, Platform};
 use crate::report::Call;
@@ -56,12 +57,12 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Has the objects of a cache leave.
-    pub(super) fn release_those_of(&'static self, cache: CacheRef<P>, call: Call) {
+    pub(super) fn release_those_of(&'static self, cache: &Cache<P>, call: Call) {
         if cache.debug.is_empty() {
             return;
         }
         let word = |detained: Detained| self.page_word(VirtAddr::from_ptr(detained.object.as_ptr()));
-        self.release_while(|quarantine| quarantine.pop_if(|detained| word(detained) == cache.tag()), call);
+        self.release_while(|quarantine| quarantine.pop_if(|detained| word(detained) == cache.tag), call);
     }
 
     fn release_while(&'static self, next: impl Fn(&mut Quarantine) -> Option<Detained>, call: Call) {
@@ -80,11 +81,14 @@ impl<P: Platform> ObjectAllocator<P> {
         self.inspect(cache, object, Life::Free, call);
         let put = cache.slabs.with(|slabs| {
             slabs.quarantined = slabs.quarantined.saturating_sub(1);
-            slabs.put(slab, CachedObject { object, slot })
+            slabs.put(slab, CachedObject { object, slot })?;
+            // In the same step: the object keeps the cache no longer, a slab that is taken out does.
+            slabs.take_surplus()
         });
-        if put.is_err() {
-            self.retire_damaged(cache);
+        match put {
+            Ok(None) => {}
+            Ok(Some(surplus)) => _ = self.give_back(cache, surplus),
+            Err(Damaged) => _ = self.retire_damaged(cache),
         }
-        self.trim(cache);
     }
 }

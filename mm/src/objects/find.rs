@@ -1,20 +1,21 @@
-//! From an address to the slab around it, its cache, and the object's state.
+//! From an address to its slab, cache and object; from a handle to its cache.
 
 use core::ptr::NonNull;
 
 use super::ObjectAllocator;
 use crate::addr::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::error::FreeError;
-use crate::objects::cache::Cache;
+use crate::objects::cache::{Cache, CachePtr, CacheRef};
 use crate::objects::classes::{KMALLOC_MAX, Twin};
 use crate::objects::debug::DebugFlags;
 use crate::objects::descriptor::SlabRef;
 use crate::objects::geometry::Geometry;
 use crate::objects::magazine::CachedObject;
 use crate::objects::object_state::{ObjectState, StateSlot};
+use crate::objects::slabs::Slabs;
 use crate::objects::watched::{Event, User};
 use crate::page::{PageState, Word};
-use crate::platform::Platform;
+use crate::platform::{Lock, Platform};
 use crate::report::Call;
 
 impl<P: Platform> ObjectAllocator<P> {
@@ -73,17 +74,17 @@ impl<P: Platform> ObjectAllocator<P> {
         unsafe { slab.owner().cast::<Cache<P>>().as_ref() }
     }
 
-    /// The slab and the state of the live object at `addr`. It must be one of `expected`, or of any cache that is not
-    /// the allocators' own.
+    /// The slab and the state of the live object at `addr`. It must be of the cache whose pages have the word
+    /// `expected`, or of any cache that is not the allocators' own.
     pub(super) fn live_object(
         &self,
         addr: VirtAddr,
-        expected: Option<&Cache<P>>,
+        expected: Option<Word>,
     ) -> Result<(SlabRef, StateSlot), FreeError> {
         let slab = self.slab_of(addr)?;
         let cache = self.owner(slab);
         let fits = match expected {
-            Some(expected) => core::ptr::eq(expected, cache),
+            Some(expected) => expected == cache.tag,
             None => !cache.is_own(),
         };
         if !fits {
@@ -100,6 +101,15 @@ impl<P: Platform> ObjectAllocator<P> {
                 Err(FreeError::NotSlab)
             }
         }
+    }
+
+    /// The cache that a handle leads to. It stays until the caller leaves it.
+    pub(super) fn enter(&self, handle: CacheRef<P>) -> Option<CachePtr<P>> {
+        self.list.with(|_| {
+            let cache = handle.alive()?;
+            cache.slabs.with(Slabs::enter);
+            Some(cache)
+        })
     }
 
     /// Bytes that the owner of the object at `memory` may use, or `None` when no live object of a slab starts there. In

@@ -28,22 +28,6 @@ fn behind_states(object: NonNull<u8>) -> NonNull<u8> {
 }
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// The result of `take`, after the cache has grown as often as that takes.
-    pub(super) fn take_or_grow<R>(
-        &'static self,
-        cache: &Cache<P>,
-        gfp: GfpFlags,
-        call: Call,
-        take: impl Fn() -> Option<R>,
-    ) -> Result<R, AllocError> {
-        loop {
-            if let Some(taken) = take() {
-                return Ok(taken);
-            }
-            self.grow(cache, gfp, call).inspect_err(|_| cache.slabs.with(|slabs| slabs.failed()))?;
-        }
-    }
-
     /// The result of `look`, after the damaged slabs that it came upon were retired.
     fn look_into<R>(&self, cache: &Cache<P>, look: impl Fn(&mut Slabs) -> Result<R, Damaged>) -> R {
         loop {
@@ -60,9 +44,15 @@ impl<P: Platform> ObjectAllocator<P> {
         NonNull::new(cache.address_of(slab, object).as_mut_ptr())
     }
 
-    /// An object from a slab that the cache has: not live yet.
-    pub(super) fn take_cached(&self, cache: &Cache<P>) -> Option<CachedObject> {
-        let (slab, object) = self.look_into(cache, |slabs| slabs.take(ObjectState::CACHED))?;
+    /// An object from a slab that the cache has; if there is none, the caller has entered the cache.
+    pub(super) fn take_live_or_enter(&self, cache: &Cache<P>) -> Option<NonNull<u8>> {
+        let (slab, object) = self.look_into(cache, |slabs| slabs.take_or_enter(ObjectState::LIVE))?;
+        NonNull::new(cache.address_of(slab, object).as_mut_ptr())
+    }
+
+    /// [`take_live_or_enter`](Self::take_live_or_enter) of an object that is not live yet.
+    pub(super) fn take_cached_or_enter(&self, cache: &Cache<P>) -> Option<CachedObject> {
+        let (slab, object) = self.look_into(cache, |slabs| slabs.take_or_enter(ObjectState::CACHED))?;
         let slot = slab.slot(object);
         NonNull::new(cache.address_of(slab, object).as_mut_ptr()).map(|object| CachedObject { object, slot })
     }
@@ -72,10 +62,17 @@ impl<P: Platform> ObjectAllocator<P> {
         self.look_into(cache, Slabs::take_whole)
     }
 
-    /// Puts an object into its slab.
-    pub(super) fn put_into_slab(&self, cache: &Cache<P>, slab: SlabRef, cached: CachedObject) {
-        if cache.slabs.with(|slabs| slabs.put(slab, cached)).is_err() {
-            self.retire_damaged(cache);
+    /// Puts an object into its slab, and gives back the slab that is one too many then.
+    pub(super) fn put_into_slab(&'static self, cache: &Cache<P>, slab: SlabRef, cached: CachedObject) {
+        // In one step: from then on nothing but a slab that it takes out keeps the cache for a caller without a CPU.
+        let put = |slabs: &mut Slabs| {
+            slabs.put(slab, cached)?;
+            slabs.take_surplus()
+        };
+        match cache.slabs.with(put) {
+            Ok(None) => {}
+            Ok(Some(surplus)) => _ = self.give_back(cache, surplus),
+            Err(Damaged) => _ = self.retire_damaged(cache),
         }
     }
 
@@ -93,7 +90,12 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        self.take_or_grow(cache, gfp, call, || self.take_from_slab(cache))
+        loop {
+            if let Some(object) = self.take_live_or_enter(cache) {
+                return Ok(object);
+            }
+            self.grow_entered(cache, gfp, call)?;
+        }
     }
 
     /// Puts an object of a cache of the allocators' own back into its slab, past all magazines.
@@ -132,10 +134,25 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// Makes a slab and hands it to the cache. Constructors run.
+    /// Makes a slab and hands it to the cache, for a caller that has entered it, and leaves. Constructors run.
     #[cold]
     #[inline(never)]
-    pub(super) fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+    pub(super) fn grow_entered(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+        let (slab, pages) = self.grow(cache, gfp, call).inspect_err(|_| {
+            cache.slabs.with(|slabs| {
+                slabs.failed();
+                slabs.leave();
+            });
+        })?;
+        cache.slabs.with(|slabs| {
+            slabs.add(slab, pages);
+            slabs.leave();
+        });
+        Ok(())
+    }
+
+    /// Makes a slab; returns it and its pages.
+    fn grow(&'static self, cache: &Cache<P>, gfp: GfpFlags, call: Call) -> Result<(SlabRef, usize), AllocError> {
         self.pages.check_addressable(cache.page_gfp(gfp), call)?;
         let (frame, geometry) = self.alloc_slab_block(cache, gfp, call)?;
         self.give_tail_back(frame, &geometry);
@@ -146,8 +163,7 @@ impl<P: Platform> ObjectAllocator<P> {
         };
         let descriptor = descriptor.inspect_err(|_| self.give_pages(frame, &geometry))?;
         let flags = if gfp.may_sleep() { CtorFlags::CONSTRUCTOR } else { CtorFlags::CONSTRUCTOR | CtorFlags::ATOMIC };
-        self.make_slab(cache, frame, &geometry, descriptor, flags);
-        Ok(())
+        Ok(self.make_slab(cache, frame, &geometry, descriptor, flags))
     }
 
     /// A block for a slab, and its layout. Where a smaller block serves too, a large one is taken only from plenty,
@@ -173,10 +189,12 @@ impl<P: Platform> ObjectAllocator<P> {
         let offset = cache.geometry.descriptor_offset?;
         let frame = self.pages.alloc_admitted(GfpFlags::ATOMIC, cache.geometry.order, Tag::None)?;
         let descriptor = NonNull::new(self.direct.virt(frame).add(offset).as_mut_ptr())?;
-        self.make_slab(cache, frame, &cache.geometry, descriptor, CtorFlags::empty());
+        let (slab, pages) = self.make_slab(cache, frame, &cache.geometry, descriptor, CtorFlags::empty());
+        cache.slabs.with(|slabs| slabs.add(slab, pages));
         Some(())
     }
 
+    /// Makes a slab of a block; returns it and its pages. The cache has it once it is added.
     fn make_slab(
         &'static self,
         cache: &Cache<P>,
@@ -184,7 +202,7 @@ impl<P: Platform> ObjectAllocator<P> {
         geometry: &Geometry,
         descriptor: NonNull<u8>,
         flags: CtorFlags,
-    ) {
+    ) -> (SlabRef, usize) {
         debug_assert!(geometry.descriptor_offset.is_some() || geometry.objects <= OFF_SLAB_OBJECTS);
         let colour = cache.slabs.with(|slabs| slabs.next_colour(geometry.colours));
         let first = self.direct.virt(frame).add(geometry.lead + colour * geometry.colour_step);
@@ -195,11 +213,11 @@ impl<P: Platform> ObjectAllocator<P> {
         let slab = unsafe { SlabRef::init(descriptor, NonNull::from(cache).cast(), objects) };
         self.each_page(frame, geometry, |page| {
             page.set_link(slab.to_link());
-            page.set_word(cache.tag());
+            page.set_word(cache.tag);
         });
         self.watch_new(cache, slab, geometry);
         self.call_each(cache, slab, cache.ctor, flags);
-        cache.slabs.with(|slabs| slabs.add(slab, geometry.pages as usize));
+        (slab, geometry.pages as usize)
     }
 
     /// Takes a slab apart that has left its cache: destructors, page-map entries, pages, descriptor. Returns how many

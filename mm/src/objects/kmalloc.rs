@@ -28,7 +28,7 @@ impl<P: Platform> ObjectAllocator<P> {
             for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
                 let geometry = |debug| Ok(Geometry::for_class(size, debug));
                 let cache = self.add_cache(twins[twin], &geometry, flags, Callees::default(), call)?;
-                self.classes.set(size, twin, cache.ptr().cast().as_ptr());
+                self.classes.set(size, twin, cache);
             }
         }
         Ok(())
@@ -64,7 +64,7 @@ impl<P: Platform> ObjectAllocator<P> {
     pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;
-        self.classes.cache_for(size, twin).map(|cache| CacheRef::new(NonNull::from(cache)))
+        self.classes.cache_for(size, twin).map(CacheRef::new)
     }
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.

@@ -1,26 +1,21 @@
-//! kmem_cache_create, alloc, free, shrink, destroy.
+//! kmem_cache_create, alloc, free, shrink.
 //! (Chapter: "Lookaside Caches".)
 
 use core::ptr::NonNull;
 
 use super::ObjectAllocator;
 use super::alloc::Owner;
-use crate::addr::VirtAddr;
-use crate::error::{AllocError, CreateError, DestroyError, FreeError};
+use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CacheRef, CacheStats, Callees, Ctor, Dtor};
+use crate::objects::cache::{Cache, CachePtr, CacheRef, CacheStats, Callees, Ctor, Dtor};
 use crate::objects::debug::{DebugChoice, DebugFlags};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::name::CacheName;
+use crate::objects::slabs::Slabs;
 use crate::page::SlabUser;
 use crate::pages::ZeroPages;
 use crate::platform::{Lock, Platform};
-use crate::report::{Call, Incident};
-
-/// What a caller asks for who wants all of an object.
-const WHOLE: usize = usize::MAX;
-/// Why a call on a destroyed cache is refused.
-const NO_CACHE: &str = "no such cache";
+use crate::report::Call;
 
 /// The arguments of [`kmem_cache_create`](crate::Memory::kmem_cache_create).
 #[derive(Clone, Copy)]
@@ -51,21 +46,21 @@ impl<P: Platform> ObjectAllocator<P> {
             self.refuse(call, error.reason());
         })?;
         let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
-        self.add_cache(name, &geometry, spec.flags, Callees { ctor: spec.ctor, dtor: spec.dtor }, call)
+        let callees = Callees { ctor: spec.ctor, dtor: spec.dtor };
+        self.add_cache(name, &geometry, spec.flags, callees, call).map(|cache| CacheRef::new(&cache))
     }
 
     /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must
     /// be [adopted](Self::adopt) before it is used.
     pub(crate) fn new_own(&self, name: CacheName, bytes: usize) -> Cache<P> {
         let tag = self.list.with(|list| list.next_tag(SlabUser::Allocators));
-        let geometry = Geometry::for_descriptors(bytes);
-        Cache::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, Callees::default(), tag)
+        Cache::own(name, Geometry::for_descriptors(bytes), Callees::default(), tag)
     }
 
     /// Lists a cache from [`new_own`](Self::new_own), which does not move any more. Once.
     pub(crate) fn adopt(&self, cache: &'static Cache<P>) {
         cache.cpus.init_in_place();
-        self.list.with(|list| list.push(CacheRef::new(NonNull::from(cache))));
+        self.list.with(|list| list.push(CachePtr::new(cache)));
     }
 
     /// Makes a cache and lists it, unless its name is taken.
@@ -76,7 +71,7 @@ impl<P: Platform> ObjectAllocator<P> {
         flags: CacheFlags,
         callees: Callees,
         call: Call,
-    ) -> Result<CacheRef<P>, CreateError> {
+    ) -> Result<CachePtr<P>, CreateError> {
         if callees.ctor.is_some() && flags.contains(CacheFlags::POISON) {
             self.refuse(call, "no poison for what a constructor made");
         }
@@ -92,15 +87,15 @@ impl<P: Platform> ObjectAllocator<P> {
         let geometry = geometry(debug).inspect_err(|error| {
             self.refuse(call, error.reason());
         })?;
-        let memory = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?.cast::<Cache<P>>();
-        // SAFETY: the object is used only here, aligned to a cache line and as large as a cache.
-        unsafe { memory.write(Cache::new(name, geometry, debug, flags, callees, tag)) };
-        let cache = CacheRef::new(memory);
+        let place = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?;
+        // SAFETY: the object is this cache's; its constructor was given when the cache of caches was made.
+        let cache = unsafe { Cache::init(place, name, geometry, debug, flags, callees, tag) };
         cache.cpus.init_in_place();
         let listed = self.list.with(|list| {
             let free = list.iter().all(|other| other.name != name) && !self.own.has(name);
             if free {
                 list.push(cache);
+                cache.open();
             }
             free
         });
@@ -112,12 +107,10 @@ impl<P: Platform> ObjectAllocator<P> {
         Err(CreateError::DuplicateName)
     }
 
-    /// Frees the memory of a cache that is in no list and has no slabs.
-    fn release(&'static self, cache: CacheRef<P>, call: Call) {
-        cache.kill();
-        let addr = VirtAddr::from_ptr(cache.ptr().as_ptr());
-        if let Err(error) = self.put_own(&self.own.caches, addr) {
-            self.pages.bad_free(call, addr, None, error);
+    /// Frees the memory of a closed cache that is in no list and has no slabs.
+    pub(super) fn release(&'static self, cache: CachePtr<P>, call: Call) {
+        if let Err(error) = self.put_own(&self.own.caches, cache.addr()) {
+            self.pages.bad_free(call, cache.addr(), None, error);
         }
     }
 
@@ -130,9 +123,8 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(cache) = cache.alive() else { return Err(self.refuse(call, NO_CACHE)) };
         self.check_context(gfp, call)?;
-        self.alloc_object(&cache, WHOLE, gfp, call)
+        self.alloc_by_handle(cache, gfp, call)
     }
 
     /// Frees an object of `cache`. Never sleeps; any context. A wrong free is reported.
@@ -156,21 +148,17 @@ impl<P: Platform> ObjectAllocator<P> {
         objects: &mut [NonNull<u8>],
     ) -> usize {
         let call = Call::here(&"kmem_cache_alloc_bulk");
-        let Some(cache) = cache.alive() else {
-            self.refuse(call, NO_CACHE);
-            return 0;
-        };
         if self.check_context(gfp, call).is_err() {
             return 0;
         }
-        let mut filled = self.alloc_many_from_magazine(&cache, objects);
+        let mut filled = self.alloc_many_from_magazine(cache, objects);
         while filled < objects.len() {
-            match self.alloc_object(&cache, WHOLE, gfp, call) {
+            match self.alloc_by_handle(cache, gfp, call) {
                 Ok(object) => objects[filled] = object,
                 Err(AllocError) => break,
             }
             filled += 1;
-            filled += self.alloc_many_from_magazine(&cache, &mut objects[filled..]);
+            filled += self.alloc_many_from_magazine(cache, &mut objects[filled..]);
         }
         filled
     }
@@ -189,64 +177,21 @@ impl<P: Platform> ObjectAllocator<P> {
         if self.pages.check_may_sleep(call).is_err() {
             return 0;
         }
-        cache.alive().map_or(0, |cache| {
-            self.release_those_of(cache, call);
-            self.shrink_cache(&cache)
-        })
+        let Some(cache) = self.enter(cache) else { return 0 };
+        self.release_those_of(&cache, call);
+        let pages = self.shrink_cache(&cache);
+        cache.slabs.with(Slabs::leave);
+        pages
     }
 
-    /// Bytes of an object of `cache`, padding included.
-    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> usize {
-        cache.geometry.usable
+    /// Bytes of an object of `cache`, padding included; `None` once it was destroyed.
+    pub fn kmem_cache_size(&self, cache: CacheRef<P>) -> Option<usize> {
+        self.list.with(|_| cache.alive().map(|cache| cache.geometry.usable))
     }
 
-    /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// No other caller may use the cache meanwhile. Process context; may sleep.
-    pub(crate) fn kmem_cache_destroy(&'static self, cache: CacheRef<P>, call: Call) -> Result<(), DestroyError> {
-        self.pages.check_may_sleep(call).map_err(|_| DestroyError::WrongContext)?;
-        if let Some(cache) = cache.alive() {
-            self.release_those_of(cache, call);
-        }
-        loop {
-            match self.try_unlist(cache) {
-                Some(Ok(())) => {
-                    self.release(cache, call);
-                    return Ok(());
-                }
-                Some(Err(DestroyError::Busy(objects))) => {
-                    self.pages.report(call, Incident::ObjectsLeft { cache: cache.name.as_str(), objects });
-                    return Err(DestroyError::Busy(objects));
-                }
-                Some(Err(error)) => {
-                    self.refuse(call, NO_CACHE);
-                    return Err(error);
-                }
-                // Another thread is giving a slab of this cache back.
-                None => self.platform().wait_for_memory(&mut || cache.slabs.with(|slabs| slabs.len() == 0)),
-            }
-        }
-    }
-
-    /// Shrinks a cache and takes it out of the list, if it has no slabs left. `None`: another thread gives one back.
-    fn try_unlist(&'static self, cache: CacheRef<P>) -> Option<Result<(), DestroyError>> {
-        let Some(cache) = cache.alive().filter(|cache| !cache.is_own() && !self.classes.contains(cache)) else {
-            return Some(Err(DestroyError::NoSuchCache));
-        };
-        self.shrink_cache(&cache);
-        if cache.slabs.with(|slabs| cache.usage(slabs).0 == 0) {
-            // Busy CPUs may still have magazines, which they do not touch: no caller uses the cache.
-            self.detach_all(&cache);
-            self.shrink_cache(&cache);
-        }
-        self.list.with(|list| {
-            let (live, slabs) = cache.slabs.with(|slabs| (cache.usage(slabs).0, slabs.len()));
-            match (live, slabs) {
-                (0, 0) if list.remove(cache) => Some(Ok(())),
-                (0, 0) => Some(Err(DestroyError::NoSuchCache)),
-                (0, _) => None,
-                (live, _) => Some(Err(DestroyError::Busy(live))),
-            }
-        })
+    /// The name of `cache`; `None` once it was destroyed.
+    pub fn kmem_cache_name(&self, cache: CacheRef<P>) -> Option<CacheName> {
+        self.list.with(|_| cache.alive().map(|cache| cache.name))
     }
 
     /// A snapshot of each cache: `kmem_cache`, then the others, newest first. Nothing is locked between two of them, so

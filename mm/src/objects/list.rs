@@ -1,6 +1,6 @@
 //! The list of all caches, newest first, and where the reaper looks next.
 
-use crate::objects::cache::CacheRef;
+use crate::objects::cache::CachePtr;
 use crate::objects::debug::DebugChoice;
 use crate::page::{SlabUser, Word};
 use crate::platform::Platform;
@@ -10,8 +10,8 @@ const FIRST_NUMBER: u32 = 16;
 
 /// All caches, and where the reaper looks next.
 pub(super) struct CacheList<P: Platform> {
-    head: Option<CacheRef<P>>,
-    hand: Option<CacheRef<P>>,
+    head: Option<CachePtr<P>>,
+    hand: Option<CachePtr<P>>,
     numbers: u32,
     /// The debugging of caches that are created now.
     pub(super) debug: DebugChoice,
@@ -30,13 +30,13 @@ impl<P: Platform> CacheList<P> {
     }
 
     /// Adds a cache at the head.
-    pub(super) fn push(&mut self, cache: CacheRef<P>) {
+    pub(super) fn push(&mut self, cache: CachePtr<P>) {
         cache.next.set(self.head);
         self.head = Some(cache);
     }
 
     /// Takes a cache out. `false` when it is not in the list.
-    pub(super) fn remove(&mut self, cache: CacheRef<P>) -> bool {
+    pub(super) fn remove(&mut self, cache: CachePtr<P>) -> bool {
         if self.hand == Some(cache) {
             self.hand = cache.next.get();
         }
@@ -52,12 +52,12 @@ impl<P: Platform> CacheList<P> {
     }
 
     /// The caches, newest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = CacheRef<P>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = CachePtr<P>> {
         core::iter::successors(self.head, |cache| cache.next.get())
     }
 
     /// The next cache in turn, round and round.
-    pub(super) fn turn(&mut self) -> Option<CacheRef<P>> {
+    pub(super) fn turn(&mut self) -> Option<CachePtr<P>> {
         let cache = self.hand.or(self.head)?;
         self.hand = cache.next.get();
         Some(cache)

@@ -13,7 +13,8 @@
 //! The calls, bottom up: `refusals.rs`, `retire.rs` (damaged slabs), `find.rs` (from an address to its slab and cache),
 //! `watch.rs` (checks of debugged caches), `grow.rs` (slabs are made and freed), `check.rs` (all is looked at),
 //! `detain.rs` (the way through quarantine), `supply.rs` (magazines are made and freed), `alloc.rs` (allocate and
-//! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`. (Bonwick 1994; chapter: "Lookaside Caches".)
+//! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`, `destroy.rs`.
+//! (Bonwick 1994; chapter: "Lookaside Caches".)
 
 mod alloc;
 mod cache;
@@ -23,6 +24,7 @@ mod cpu_caches;
 mod debug;
 mod depot;
 mod descriptor;
+mod destroy;
 mod detain;
 mod find;
 mod gaps;

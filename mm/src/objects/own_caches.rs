@@ -1,8 +1,7 @@
 //! The caches that must exist first: for caches, slabs, magazines themselves.
 
 use crate::objects::cache::{Cache, Callees};
-use crate::objects::debug::DebugFlags;
-use crate::objects::geometry::{CacheFlags, Geometry, OFF_SLAB_BYTES};
+use crate::objects::geometry::{Geometry, OFF_SLAB_BYTES};
 use crate::objects::magazine::{CAPACITIES, Magazine};
 use crate::objects::name::CacheName;
 use crate::page::{SlabUser, Word};
@@ -10,7 +9,7 @@ use crate::platform::Platform;
 
 /// The caches that every other cache needs.
 pub(super) struct OwnCaches<P: Platform> {
-    /// Objects: caches. Its slabs are never given back, so a stale handle always leads to a cache.
+    /// Objects: caches. Its slabs are never given back, so a stale handle always leads to the place of a cache.
     pub(super) caches: Cache<P>,
     /// Objects: descriptors of slabs whose objects are large.
     pub(super) descriptors: Cache<P>,
@@ -48,17 +47,17 @@ impl<P: Platform> OwnCaches<P> {
 
     pub(super) fn new() -> Self {
         const CACHES: CacheName = CacheName::literal("kmem_cache");
+        let places = Callees { ctor: Some(Cache::<P>::construct), dtor: None };
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
-        let own_cache = |name, bytes: usize, number| {
+        let own_cache = |name, bytes: usize, number, callees| {
             let tag = Word::slab(number, SlabUser::Allocators);
-            let geometry = Geometry::for_descriptors(bytes);
-            Cache::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, Callees::default(), tag)
+            Cache::own(name, Geometry::for_descriptors(bytes), callees, tag)
         };
         Self {
-            caches: own_cache(CACHES, size_of::<Cache<P>>(), 1).keeping_all_slabs(),
-            descriptors: own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2),
+            caches: own_cache(CACHES, size_of::<Cache<P>>(), 1, places).keeping_all_slabs(),
+            descriptors: own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2, Callees::default()),
             magazines: core::array::from_fn(|kind| {
-                own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32)
+                own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32, Callees::default())
             }),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ObjectAllocator;
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::geometry::CacheFlags;
 use crate::platform::{Lock, Platform};
 use crate::reclaim::Shrinker;
@@ -71,7 +71,7 @@ impl<P: Platform> Shrinker for ObjectAllocator<P> {
         (0..).map_while(drain).for_each(drop);
         let mut pages = self.reap_caches();
         // The allocators' own: only a purge shrinks them, and they are never destroyed.
-        let own = |nth| self.list.with(|list| list.iter().filter(|cache: &CacheRef<P>| cache.is_own()).nth(nth));
+        let own = |nth| self.list.with(|list| list.iter().filter(|cache: &CachePtr<P>| cache.is_own()).nth(nth));
         pages += (0..).map_while(own).map(|cache| self.shrink_cache(&cache)).sum::<usize>();
         pages + self.own.shrinkable().map(|cache| self.shrink_cache(cache)).sum::<usize>()
     }

@@ -9,6 +9,9 @@ use crate::gfp::GfpFlags;
 use crate::platform::Platform;
 use crate::report::Call;
 
+/// Why a call on a destroyed cache is refused.
+pub(super) const NO_CACHE: &str = "no such cache";
+
 impl<P: Platform> ObjectAllocator<P> {
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]

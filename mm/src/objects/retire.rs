@@ -8,7 +8,7 @@
 use super::ObjectAllocator;
 use crate::addr::{Pfn, VirtAddr};
 use crate::atomic::Ordering::Relaxed;
-use crate::objects::cache::{Cache, CacheRef};
+use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::descriptor::SlabRef;
 use crate::objects::gaps::Gap;
 use crate::objects::slabs::Slabs;
@@ -53,10 +53,10 @@ impl<P: Platform> ObjectAllocator<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn retire_by_word(&self, word: Word) {
-        let listed = self.list.with(|list| list.iter().find(|cache: &CacheRef<P>| cache.tag() == word));
+        let listed = self.list.with(|list| list.iter().find(|cache: &CachePtr<P>| cache.tag == word));
         if let Some(cache) = listed {
             self.retire_damaged(&cache);
-        } else if let Some(own) = self.own.all().find(|cache| cache.tag() == word) {
+        } else if let Some(own) = self.own.all().find(|cache| cache.tag == word) {
             self.retire_damaged(own);
         }
     }
@@ -85,7 +85,7 @@ impl<P: Platform> ObjectAllocator<P> {
         slabs.forget();
         let map = self.direct.map();
         for page in (0..map.frames()).filter_map(|frame| map.get(Pfn::new(frame))) {
-            if page.word() != cache.tag() {
+            if page.word() != cache.tag {
                 continue;
             }
             let link = page.link();

@@ -19,6 +19,8 @@ pub struct Slabs {
     kept: usize,
     /// Slabs that were taken out and are not given back yet.
     leaving: usize,
+    /// Callers that use the cache and are neither pinned nor hold the list's lock: as long as there are any, it stays.
+    callers: usize,
     /// Objects and pages of all slabs, leaving ones included.
     objects: usize,
     pages: usize,
@@ -63,6 +65,7 @@ impl Slabs {
             scrutiny,
             kept,
             leaving: 0,
+            callers: 0,
             objects: 0,
             pages: 0,
             next_colour: 0,
@@ -132,10 +135,27 @@ impl Slabs {
         Ok(Some((slab, object)))
     }
 
+    /// [`take`](Self::take), or [`enter`](Self::enter) when there is nothing to take.
+    pub(super) fn take_or_enter(&mut self, state: u8) -> Result<Option<(SlabRef, usize)>, Damaged> {
+        let taken = self.take(state)?;
+        if taken.is_none() {
+            self.enter();
+        }
+        Ok(taken)
+    }
+
     /// Fills two empty magazines, one after the other, with up to `batch` objects from one slab, in the order of
-    /// addresses. Objects are `stride` bytes apart.
-    pub(super) fn refill(&mut self, magazines: [MagazineRef; 2], batch: usize, stride: usize) -> Result<(), Damaged> {
-        let Some(slab) = self.source()? else { return Ok(()) };
+    /// addresses. Objects are `stride` bytes apart. Where there is none it [enters](Self::enter), and says `false`.
+    pub(super) fn refill_or_enter(
+        &mut self,
+        magazines: [MagazineRef; 2],
+        batch: usize,
+        stride: usize,
+    ) -> Result<bool, Damaged> {
+        let Some(slab) = self.source()? else {
+            self.enter();
+            return Ok(false);
+        };
         let free = slab.free();
         // At least one: tuning may have set the batch to 0 while a CPU still has magazines.
         let mut left = free.min(batch.max(1));
@@ -149,7 +169,7 @@ impl Slabs {
             left -= count;
         }
         self.took(slab, free - slab.free());
-        Ok(())
+        Ok(true)
     }
 
     /// Puts an object back that is out.
@@ -280,6 +300,27 @@ impl Slabs {
     /// Counts a failure to grow.
     pub(super) fn failed(&mut self) {
         self.counts.errors += 1;
+    }
+
+    /// Objects that are live. Exact while no CPU allocates: a free makes one less, and never one more.
+    pub(super) fn live(&self) -> usize {
+        let slabs = self.list(Stage::Partial).iter().chain(self.list(Stage::Exhausted).iter());
+        slabs.map(|slab| slab.count(ObjectState::LIVE)).sum()
+    }
+
+    /// Counts a caller that found the cache open, until it [leaves](Self::leave).
+    pub(super) fn enter(&mut self) {
+        self.callers += 1;
+    }
+
+    /// A caller that entered uses the cache no more.
+    pub(super) fn leave(&mut self) {
+        self.callers = self.callers.saturating_sub(1);
+    }
+
+    /// Whether callers have entered.
+    pub(super) fn has_callers(&self) -> bool {
+        self.callers > 0
     }
 
     /// Objects that are live or cached.

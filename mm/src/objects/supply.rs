@@ -71,12 +71,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
-    /// Empties the magazines of all CPUs of a cache that no caller uses.
-    pub(super) fn detach_all(&'static self, cache: &Cache<P>) {
-        (0..MAX_CPUS).for_each(|cpu| self.detach_magazines(cache, cpu));
-    }
-
-    /// Empties and frees the magazines of a CPU that the caller is pinned to.
+    /// Empties and frees the magazines of a CPU that the caller is pinned to, or that no caller uses.
     pub(super) fn detach_magazines(&'static self, cache: &Cache<P>, cpu: usize) {
         let detached = cache.slabs.with(|slabs| {
             let magazines = cache.cpus.detach(cpu)?;

@@ -2,7 +2,7 @@
 
 use super::ObjectAllocator;
 use crate::error::TuneError;
-use crate::objects::cache::CacheRef;
+use crate::objects::cache::CachePtr;
 use crate::objects::cpu_caches::MagazineSizes;
 use crate::objects::name::CacheName;
 use crate::platform::{Lock, Platform};
@@ -30,7 +30,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
         self.list.with(|list| {
-            let ours = |cache: &CacheRef<P>| cache.name == name && !cache.is_own();
+            let ours = |cache: &CachePtr<P>| cache.name == name && !cache.is_own();
             let cache = list.iter().find(ours).ok_or(TuneError::NoSuchCache)?;
             if !cache.debug.is_empty() {
                 return Err(TuneError::Debugged);

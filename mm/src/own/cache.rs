@@ -100,7 +100,8 @@ impl<K: Global> KmemCache<K> {
 
     /// The cache's name.
     pub fn name(&self) -> CacheName {
-        self.cache.name()
+        // The handle keeps the cache.
+        K::memory().objects().kmem_cache_name(self.cache).unwrap_or(const { CacheName::literal("?") })
     }
 
     /// Gives back the whole slabs; returns how many pages that were. Process context.
@@ -111,7 +112,7 @@ impl<K: Global> KmemCache<K> {
 
     /// Bytes of an object, padding included.
     pub fn object_size(&self) -> usize {
-        K::memory().objects().kmem_cache_size(self.cache)
+        K::memory().objects().kmem_cache_size(self.cache).unwrap_or(0)
     }
 
     /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.

@@ -124,7 +124,8 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
 
     /// The cache's name.
     pub fn name(&self) -> CacheName {
-        self.cache.name()
+        // The handle keeps the cache.
+        K::memory().objects().kmem_cache_name(self.cache).unwrap_or(const { CacheName::literal("?") })
     }
 
     /// Gives back the whole slabs, after dropping their values; returns how many pages that were.

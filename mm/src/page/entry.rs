@@ -164,12 +164,6 @@ impl Word {
         self.0 & KIND_SLAB != 0
     }
 
-    /// The word that [`bits`](Self::bits) gave.
-    #[inline]
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
     /// The word as a number, 0 for no slab's.
     #[inline]
     pub(crate) const fn bits(self) -> u64 {

@@ -2,7 +2,7 @@
 //! It is that CPU for as long as it runs.
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::boxed::Box;
 use std::vec::Vec;
 
@@ -19,6 +19,37 @@ pub(super) struct Cpus(&'static TakenCpus);
 struct TakenCpus {
     /// A bit for each CPU that a thread has.
     taken: AtomicU64,
+    sections: [Section; MAX_CPUS],
+}
+
+/// Whether the thread that has a CPU is pinned.
+#[derive(Default)]
+struct Section {
+    /// How many pins are nested; used by that thread.
+    depth: AtomicUsize,
+    /// Goes up when the outermost pin begins and when it ends: odd between.
+    changes: AtomicUsize,
+}
+
+impl Section {
+    fn begin(&self) {
+        if self.depth.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn end(&self) {
+        if self.depth.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn wait(&self) {
+        let seen = self.changes.load(Ordering::SeqCst);
+        while seen % 2 == 1 && self.changes.load(Ordering::SeqCst) == seen {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// A CPU; a borrowed one goes back when this is dropped.
@@ -47,6 +78,7 @@ pub(super) fn is_pinned() -> bool {
 impl HostPin {
     fn new(cpus: Cpus, number: usize, borrowed: bool) -> Self {
         PINS.set(PINS.get() + 1);
+        cpus.0.sections[number].begin();
         Self { number, cpus, borrowed }
     }
 
@@ -59,6 +91,7 @@ impl Drop for HostPin {
     #[inline]
     fn drop(&mut self) {
         PINS.set(PINS.get() - 1);
+        self.cpus.0.sections[self.number].end();
         if self.borrowed {
             self.cpus.give_back(self.number);
         }
@@ -91,6 +124,11 @@ impl Cpus {
     /// CPU `number`, if no thread has it.
     pub(super) fn borrow(self, number: usize) -> Option<HostPin> {
         self.take(number).then(|| HostPin::new(self, number, true))
+    }
+
+    /// Returns once each section that is under way has ended.
+    pub(super) fn wait_for_pins(self) {
+        self.0.sections.iter().for_each(Section::wait);
     }
 
     fn address(self) -> usize {

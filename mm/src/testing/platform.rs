@@ -243,6 +243,14 @@ impl Platform for HostPlatform {
         self.cpus.borrow(cpu)
     }
 
+    fn wait_for_pins(&self) {
+        if !self.may_sleep() {
+            self.complain("waited for pinned sections where that may be for ever");
+            return;
+        }
+        self.cpus.wait_for_pins();
+    }
+
     fn context(&self) -> Context {
         match CONTEXT.get() {
             Context::Process if is_pinned() || is_locked() => Context::Atomic,

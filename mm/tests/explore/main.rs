@@ -266,6 +266,33 @@ fn caches_may_be_tuned_and_emptied_while_cpus_and_an_interrupt_use_them() {
 }
 
 #[test]
+fn a_cache_goes_only_when_the_frees_of_its_objects_have_ended() {
+    explore(|machine: &'static Machine| {
+        let memory = machine.memory;
+        let cache = memory.kmem_cache_create(&SPEC).expect("there is memory");
+        let users = [0, 1].map(|cpu| {
+            let object = Object(memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).expect("there is memory"));
+            spawn(cpu, move || {
+                let mut next = Some({ object }.0);
+                for _ in 0..4 {
+                    let Some(object) = next else { break };
+                    memory.kmem_cache_free(cache, object).expect("a live object keeps its cache");
+                    next = memory.kmem_cache_alloc(cache, GfpFlags::KERNEL).ok();
+                }
+                next.into_iter().for_each(|object| memory.kfree(object.as_ptr()).expect("as above"));
+            })
+        });
+        let destroyer = spawn(1, move || {
+            // It is busy, or goes.
+            (0..3).for_each(|_| _ = memory.kmem_cache_destroy(cache));
+        });
+        join(users.into_iter().chain([destroyer]));
+        _ = memory.kmem_cache_destroy(cache);
+        assert!(memory.objects().caches().all(|cache| cache.name.as_str() != SPEC.name));
+    });
+}
+
+#[test]
 fn of_two_threads_of_a_cpu_that_free_the_same_one_is_refused() {
     // Shows: K4
     explore(|machine: &'static Machine| {
