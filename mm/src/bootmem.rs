@@ -1,12 +1,14 @@
 //! Bootmem: memory for callers that run before the page allocator exists.
 //!
-//! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`] in any order, overlapping or not:
-//! what is withheld once stays so. Then come reservations and allocations, and [`Bootmem::finish`] hands what is left
-//! to the page allocator, once, by value. What was allocated here is never given back to it. (Chapter: "Boot-Time
-//! Allocation".)
+//! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`], what has an owner with
+//! [`Bootmem::reserve`], and [`Bootmem::keep_only`] hides what an option leaves out: in any order, overlapping or not.
+//! What is withheld or hidden once stays so, and what is reserved stays so until it is freed, whenever the firmware's
+//! word for it comes. [`Bootmem::finish`] hands what is left to the page allocator, once, by value. What was allocated
+//! here is never given back to it. (Chapter: "Boot-Time Allocation".)
 //!
-//! Invariants: (a) what is free is RAM, not withheld, and not hidden; (b) a firmware map of more pieces than the tables
-//! hold costs RAM ([`Bootmem::lost`]), and never makes RAM of what is none.
+//! Invariants: (a) what is free is RAM, not withheld, not hidden and not reserved; (b) a firmware map of more pieces
+//! than the tables hold costs RAM ([`Bootmem::lost`]), and never makes RAM of what is none; (c) a call that is refused
+//! has changed nothing.
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr};
 use crate::error::BootmemError;
@@ -47,6 +49,10 @@ pub struct Bootmem {
     ram: RegionSet,
     withheld: RegionSet,
     free: RegionSet,
+    /// Reserved or allocated, whether or not it is RAM.
+    reserved: RegionSet,
+    /// Reserved, and more than once.
+    twice: RegionSet,
     /// What is not in here is hidden.
     kept: RegionSet,
     /// Unused rest of the last page of the last small allocation: start and end.
@@ -84,6 +90,8 @@ impl Bootmem {
             ram: RegionSet::new(),
             withheld: RegionSet::new(),
             free: RegionSet::new(),
+            reserved: RegionSet::new(),
+            twice: RegionSet::new(),
             kept: RegionSet::whole(),
             rest: (PhysAddr::new(0), PhysAddr::new(0)),
             lost: 0,
@@ -94,14 +102,20 @@ impl Bootmem {
     pub fn add_ram(&mut self, start: PhysAddr, end: PhysAddr) {
         let range = inner_frames(start, end);
         self.lost += self.ram.insert_or_drop(range);
-        self.free.insert_or_drop(range);
+        for gap in self.reserved.gaps(range) {
+            for kept in self.kept.ranges() {
+                self.free.insert_or_drop(gap.intersection(*kept));
+            }
+        }
         self.leave_out_withheld();
     }
 
     /// The firmware calls `start..end` something else: no page that it touches is RAM.
     pub fn withhold(&mut self, start: PhysAddr, end: PhysAddr) {
-        self.withheld.insert_or_widen(outer_frames(start, end));
+        let range = outer_frames(start, end);
+        self.withheld.insert_or_widen(range);
         self.leave_out_withheld();
+        self.forget_rest(range);
     }
 
     fn leave_out_withheld(&mut self) {
@@ -117,12 +131,16 @@ impl Bootmem {
     }
 
     /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved
-    /// there stays reserved for good.
+    /// there stays reserved for good. A second call hides more.
     pub fn keep_only(&mut self, kept: &RegionSet) -> Result<RegionSet, BootmemError> {
-        let (mut free, mut hidden) = (self.free.clone(), self.free.clone());
-        kept.ranges().iter().try_for_each(|&range| hidden.remove(range))?;
+        let (mut both, mut free, mut hidden) = (self.kept.clone(), self.free.clone(), self.free.clone());
+        kept.gaps(PfnRange::ALL).try_for_each(|gap| both.remove(gap))?;
+        both.ranges().iter().try_for_each(|&range| hidden.remove(range))?;
         hidden.ranges().iter().try_for_each(|&range| free.remove(range))?;
-        (self.free, self.kept) = (free, kept.clone());
+        (self.free, self.kept) = (free, both);
+        if !self.kept.contains(outer_frames(self.rest.0, self.rest.1)) {
+            self.rest = (PhysAddr::new(0), PhysAddr::new(0));
+        }
         Ok(hidden)
     }
 
@@ -133,21 +151,34 @@ impl Bootmem {
         Ok(ram)
     }
 
-    /// Reserves every page that `start..end` touches; returns how many of them were free RAM before.
+    /// Reserves every page that `start..end` touches, RAM or not; returns how many of them were free RAM before. What
+    /// was reserved before stays so for good.
     pub fn reserve(&mut self, start: PhysAddr, end: PhysAddr) -> Result<usize, BootmemError> {
         let (before, range) = (self.free.frames(), outer_frames(start, end));
-        self.free.remove(range)?;
+        let mut twice = self.twice.clone();
+        self.reserved.ranges().iter().try_for_each(|held| twice.insert(held.intersection(range)))?;
+        self.take_out(range)?;
+        self.twice = twice;
         self.forget_rest(range);
         Ok(before - self.free.frames())
     }
 
-    /// The RAM between `start` and `end` that is not free, as ranges: a reservation of it would take them twice.
-    pub fn reserved_within(&self, start: PhysAddr, end: PhysAddr) -> impl Iterator<Item = PfnRange> {
-        let asked = outer_frames(start, end);
-        self.ram.ranges().iter().flat_map(move |ram| self.free.gaps(ram.intersection(asked)))
+    /// Reserves `range`, free or not: all of it or, with full tables, nothing.
+    fn take_out(&mut self, range: PfnRange) -> Result<(), BootmemError> {
+        self.free.can_remove(range)?;
+        self.reserved.insert(range)?;
+        self.free.remove(range)
     }
 
-    /// Gives whole pages back that were allocated or reserved before.
+    /// The RAM between `start` and `end` that is reserved, as ranges: a reservation of it would take them twice.
+    pub fn reserved_within(&self, start: PhysAddr, end: PhysAddr) -> impl Iterator<Item = PfnRange> {
+        let asked = outer_frames(start, end);
+        let reserved = |ram: PfnRange| self.reserved.ranges().iter().map(move |held| held.intersection(ram));
+        let ram = self.ram.ranges().iter().map(move |ram| ram.intersection(asked));
+        ram.flat_map(reserved).filter(|range| range.frames() > 0)
+    }
+
+    /// Gives whole pages back that were allocated or reserved before, once, all of them.
     pub fn free(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
         let range = inner_frames(start, end);
         if range.frames() == 0 {
@@ -159,6 +190,15 @@ impl Bootmem {
         if self.free.ranges().iter().any(|free| free.intersection(range).frames() > 0) {
             return Err(BootmemError::AlreadyFree);
         }
+        if !self.reserved.contains(range) {
+            // RAM that the tables had no room for.
+            return Err(BootmemError::NotRam);
+        }
+        if self.twice.ranges().iter().any(|twice| twice.intersection(range).frames() > 0) {
+            return Err(BootmemError::ReservedTwice);
+        }
+        self.free.can_insert(range)?;
+        self.reserved.remove(range)?;
         self.free.insert(range)?;
         self.forget_rest(range);
         Ok(())
@@ -219,7 +259,7 @@ impl Bootmem {
                 (found.start.phys(), found)
             }
         };
-        self.free.remove(frames)?;
+        self.take_out(frames)?;
         let end = start.as_u64() + size;
         self.rest = (PhysAddr::new(end), PhysAddr::new(end.next_multiple_of(page)));
         Ok(Some(start))

@@ -3,6 +3,8 @@
 //! Invariant: ranges are not empty, ascend, and neither overlap nor touch. What does not fit into the table is refused
 //! and changes nothing; the calls that never refuse say on which side they err.
 
+use core::ops::Range;
+
 use crate::addr::{Pfn, PfnRange};
 use crate::error::BootmemError;
 
@@ -16,6 +18,16 @@ pub const ROOM: usize = 64;
 pub struct RegionSet {
     ranges: [PfnRange; CAPACITY],
     len: usize,
+}
+
+/// Ranges that take the place of others.
+struct Change {
+    old: Range<usize>,
+    new: [Option<PfnRange>; 2],
+}
+
+impl Change {
+    const NONE: Self = Self { old: 0..0, new: [None; 2] };
 }
 
 impl RegionSet {
@@ -49,8 +61,27 @@ impl RegionSet {
 
     /// Adds the frames of `range`.
     pub fn insert(&mut self, range: PfnRange) -> Result<(), BootmemError> {
+        self.apply(self.insertion(range))
+    }
+
+    /// Takes the frames of `range` out.
+    pub fn remove(&mut self, range: PfnRange) -> Result<(), BootmemError> {
+        self.apply(self.removal(range))
+    }
+
+    /// What [`insert`](Self::insert) would return.
+    pub(crate) fn can_insert(&self, range: PfnRange) -> Result<(), BootmemError> {
+        self.len_after(&self.insertion(range)).map(|_| ())
+    }
+
+    /// What [`remove`](Self::remove) would return.
+    pub(crate) fn can_remove(&self, range: PfnRange) -> Result<(), BootmemError> {
+        self.len_after(&self.removal(range)).map(|_| ())
+    }
+
+    fn insertion(&self, range: PfnRange) -> Change {
         if range.frames() == 0 {
-            return Ok(());
+            return Change::NONE;
         }
         // Every range from `first` to `last` touches the new range and is merged into it.
         let first = self.ranges().partition_point(|held| held.end < range.start);
@@ -60,27 +91,18 @@ impl RegionSet {
             merged.start = merged.start.min(self.ranges[first].start);
             merged.end = merged.end.max(self.ranges[last - 1].end);
         }
-        self.replace(first..last, &[merged])
+        Change { old: first..last, new: [Some(merged), None] }
     }
 
-    /// Takes the frames of `range` out.
-    pub fn remove(&mut self, range: PfnRange) -> Result<(), BootmemError> {
-        if range.frames() == 0 {
-            return Ok(());
-        }
+    fn removal(&self, range: PfnRange) -> Change {
         let first = self.ranges().partition_point(|held| held.end <= range.start);
         let last = self.ranges().partition_point(|held| held.start < range.end);
-        if first >= last {
-            return Ok(());
+        if range.frames() == 0 || first >= last {
+            return Change::NONE;
         }
         let head = PfnRange::new(self.ranges[first].start, range.start);
         let tail = PfnRange::new(range.end, self.ranges[last - 1].end);
-        match (head.frames() > 0, tail.frames() > 0) {
-            (true, true) => self.replace(first..last, &[head, tail]),
-            (true, false) => self.replace(first..last, &[head]),
-            (false, true) => self.replace(first..last, &[tail]),
-            (false, false) => self.replace(first..last, &[]),
-        }
+        Change { old: first..last, new: [head, tail].map(|part| Some(part).filter(|part| part.frames() > 0)) }
     }
 
     /// [`insert`](Self::insert) that is never refused: the smallest ranges are left out until [`ROOM`] is left for
@@ -149,14 +171,18 @@ impl RegionSet {
         other.ranges().iter().map(|&range| range.frames() - missing(range)).sum()
     }
 
-    /// Puts `new` in the place of the ranges `old`.
-    fn replace(&mut self, old: core::ops::Range<usize>, new: &[PfnRange]) -> Result<(), BootmemError> {
-        let len = self.len - old.len() + new.len();
-        if len > CAPACITY {
-            return Err(BootmemError::TooManyRanges);
-        }
-        self.ranges.copy_within(old.end..self.len, old.start + new.len());
-        self.ranges[old.start..old.start + new.len()].copy_from_slice(new);
+    /// How many ranges there are after a change.
+    fn len_after(&self, change: &Change) -> Result<usize, BootmemError> {
+        let len = self.len - change.old.len() + change.new.iter().flatten().count();
+        if len > CAPACITY { Err(BootmemError::TooManyRanges) } else { Ok(len) }
+    }
+
+    fn apply(&mut self, change: Change) -> Result<(), BootmemError> {
+        let len = self.len_after(&change)?;
+        let Change { old, new } = change;
+        let added = new.iter().flatten().count();
+        self.ranges.copy_within(old.end..self.len, old.start + added);
+        self.ranges[old.start..].iter_mut().zip(new.into_iter().flatten()).for_each(|(place, range)| *place = range);
         self.len = len;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Boot-time memory and sets of frame ranges, against naive bitmaps.
 
+mod orders;
+
 use mm::region::{CAPACITY, ROOM, RegionSet};
 use mm::testing::Rng;
 use mm::{BootBlock, BootZone, Bootmem, BootmemError, PAGE_SIZE, Pfn, PfnRange, PhysAddr};
