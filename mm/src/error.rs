@@ -63,6 +63,31 @@ impl FreeError {
     }
 }
 
+/// Why frames were not handed to their zones; the allocator's state is as it was before the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReleaseError {
+    /// A frame has no entry in the page map: there is no RAM.
+    NotRam,
+    /// A frame belongs to a zone already, whether it is free or in use.
+    AlreadyReleased,
+    /// A frame belongs to the kernel: its image, its page tables.
+    Own,
+    /// More separate ranges than the table holds.
+    TooManyRanges,
+}
+
+impl ReleaseError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NotRam => "a frame is no memory",
+            Self::AlreadyReleased => "a frame belongs to a zone already",
+            Self::Own => "a frame is memory of the kernel",
+            Self::TooManyRanges => "too many separate ranges",
+        }
+    }
+}
+
 /// Why a page could not be mapped, or its mapping not changed; the tables are as they were before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {

@@ -66,12 +66,13 @@ impl<P: Platform> Kmap<P> {
         if let Some(addr) = self.pages.direct().page_address(frame) {
             return Ok(addr);
         }
-        if self.pages.map().get(frame).is_none() {
+        if self.pages.map().block_of(frame).is_none() {
             return Err(self.pages.refuse(call, "no such page"));
         }
         loop {
             if let Some(addr) = self.windows.with(|windows| self.show(windows, frame)) {
-                return addr.map_err(|AllocError| self.pages.refuse(call, "the windows have no page table"));
+                let reason = "the windows have no page table, or one of them has too many users";
+                return addr.map_err(|AllocError| self.pages.refuse(call, reason));
             }
             if !self.recycle() {
                 let ready = |windows: &mut [Shown; WINDOWS]| {
@@ -110,7 +111,10 @@ impl<P: Platform> Kmap<P> {
         let place = place_for(windows, frame)?;
         let addr = self.address(place);
         match &mut windows[place] {
-            Shown::Page { users, .. } => *users += 1,
+            Shown::Page { users, .. } => match users.checked_add(1) {
+                Some(more) => *users = more,
+                None => return Some(Err(AllocError)),
+            },
             window => {
                 let frames = [frame];
                 if self.pages.platform().map(addr, Frames::Each(&frames), Mapping::Memory, &mut None) != Ok(1) {

@@ -72,7 +72,7 @@
 //! let place = NonNull::from(Box::leak(Box::<Memory<Machine>>::new_uninit())).cast(); // A static, in a kernel.
 //! // SAFETY: the place is leaked, and nothing else knows of it.
 //! let memory = unsafe { Memory::init(place, Machine { direct_map }, map, config) };
-//! memory.release(free);
+//! memory.release(free).expect("each frame once");
 //! memory.init_caches().expect("room for the kmalloc caches");
 //!
 //! let buffer = memory.kmalloc(4000, GfpFlags::KERNEL).expect("memory is plenty");
@@ -116,7 +116,7 @@ pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use config::Config;
 pub use context::Context;
-pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, TuneError};
+pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, ReleaseError, TuneError};
 pub use flush::{AddressSpace, MustFlush};
 pub use gfp::{DMA_END, GfpFlags, Priority, ZoneKind};
 pub use mapper::{Frames, Spares, Unlinked};

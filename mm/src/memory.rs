@@ -10,7 +10,7 @@
 //!
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. the list of caches;
-//! 2. the tree of areas; the range pool; the windows of kmap; the list of shrinkers; only one of them at a time;
+//! 2. the tree of areas; the range pool; the windows of kmap; the shrinkers; the frames that zones have; one at a time;
 //! 3. a cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: the magazines in it; or the quarantine;
 //! 5. the pool of cleared pages;
@@ -22,7 +22,7 @@ use core::ptr::NonNull;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::areas::AreaAllocator;
 use crate::config::Config;
-use crate::error::{AllocError, CreateError, DestroyError, FreeError};
+use crate::error::{AllocError, CreateError, DestroyError, FreeError, ReleaseError};
 use crate::gfp::GfpFlags;
 use crate::kmap::{Kmap, WINDOWS};
 use crate::objects::{CacheName, CacheRef, CacheSpec, DebugChoice, ObjectAllocator};
@@ -56,40 +56,41 @@ impl<P: Platform> Memory<P> {
         let pages = unsafe { settle(field(offset_of!(Self, pages)).cast(), pages) };
         // SAFETY: as above.
         let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), || ObjectAllocator::new(pages)) };
+        objects.init_in_place();
         // SAFETY: as above.
         let tables = unsafe { settle(field(offset_of!(Self, tables)).cast(), || PageTables::new(pages)) };
         let (range, name) = (config.vmalloc_start..config.vmalloc_end, const { CacheName::literal("vm_area") });
         let areas = || AreaAllocator::new(objects, tables, range, name);
         // SAFETY: as above.
-        unsafe { settle(field(offset_of!(Self, areas)).cast(), areas) };
+        unsafe { settle(field(offset_of!(Self, areas)).cast(), areas) }.init_in_place();
         // SAFETY: as above.
         unsafe { settle(field(offset_of!(Self, kmap)).cast(), || Kmap::new(pages, tables, config.kmap_start)) };
         // SAFETY: every field was written, and from now on all of it is only shared.
         unsafe { place.as_ref() }
     }
 
-    /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
-    pub fn release(&self, range: PfnRange) {
-        self.pages.release(range);
-        self.pages.poison_released();
+    /// Hands the frames of `range` to their zones: what bootmem left over, or other memory that the caller owns and no
+    /// code uses. Refused, all of it: a frame without an entry, of the kernel, or that a zone has, in use or not.
+    #[track_caller]
+    pub fn release(&self, range: PfnRange) -> Result<(), ReleaseError> {
+        self.pages.release(range, Call::here(&"release"))
     }
 
-    /// Creates the caches of the allocators and kmalloc's classes. Once, after the zones have memory.
+    /// Creates the caches of the allocators and kmalloc's classes, once, after the zones have memory.
     #[track_caller]
     pub fn init_caches(&'static self) -> Result<(), CreateError> {
         let call = Call::here(&"kmem_cache_init");
+        self.objects.check_not_ready(call)?;
+        self.kmap.init(call)?;
         self.areas.init();
         self.objects.init(call)?;
-        self.kmap.init(call)?;
-        // Areas first: they need no destructors and no search.
         self.pages.register_shrinker(&self.areas)?;
         self.pages.register_shrinker(&self.objects)?;
         Ok(())
     }
 
-    /// Sets how caches created from now on are debugged, and when pages and all objects are cleared. Boot, before
-    /// [`init_caches`](Self::init_caches) if kmalloc's are to be among them. (Kernel options `slab_debug=`,
-    /// `init_on_alloc=`, `init_on_free=`, `slab_stats=`.)
+    /// Sets how caches created from now on are debugged, and when pages and all objects are cleared; kmalloc's too,
+    /// before [`init_caches`](Self::init_caches). (`slab_debug=`, `init_on_alloc=`, `init_on_free=`, `slab_stats=`)
     pub fn set_slab_debug(&self, choice: DebugChoice) {
         self.objects.set_debug(choice);
     }
@@ -120,7 +121,7 @@ impl<P: Platform> Memory<P> {
         self.pages.platform()
     }
 
-    /// The direct map's address of `frame`; `None` for high memory, which needs [`kmap`](Self::kmap).
+    /// The direct map's address of `frame`; `None` for no memory, and for high memory: that needs [`kmap`](Self::kmap).
     #[inline]
     pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
         self.pages.direct().page_address(frame)
@@ -223,7 +224,8 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
-    /// It moves only if its class is too small; on failure it stays as it was. Context as kmalloc.
+    /// It moves only if its class is too small; on failure it stays as it was. 0 bytes free it: the result is
+    /// [`NO_BYTES`](crate::objects::NO_BYTES). Refused: an object of a cache that is not kmalloc's. Context as kmalloc.
     #[track_caller]
     pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
@@ -257,22 +259,20 @@ impl<P: Platform> Memory<P> {
         self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
     }
 
-    /// Gives the whole slabs of a cache back, also those whose objects are all cached, and returns how many pages that
-    /// were. Process context.
+    /// Gives the whole slabs of a cache back, also those of cached objects; returns how many pages. Process context.
     #[track_caller]
     pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
         self.objects.kmem_cache_shrink(cache, Call::here(&"kmem_cache_shrink"))
     }
 
-    /// Gives back the whole slabs of every cache without `NO_REAP`; returns how many pages that were. Destructors run.
-    /// A request that may not sleep gets nothing.
+    /// Gives back the whole slabs of every cache without `NO_REAP`, if `gfp` may sleep; returns how many pages.
     #[track_caller]
     pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
         self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
     }
 
-    /// Destroys a cache, if all its objects were freed. Otherwise it stays alive and listed, and the log says so.
-    /// Meanwhile other calls by its handle find no cache; only its objects may be freed. Process context; may sleep.
+    /// Destroys a cache, if all its objects were freed; else it stays, and the log says so. Meanwhile other calls by
+    /// its handle find no cache; only its objects may be freed. Process context; may sleep.
     #[track_caller]
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))
@@ -322,7 +322,7 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Maps pages that the caller owns and keeps at contiguous addresses, by large pages if they are neighbours and
-    /// aligned. Refused: no pages, a frame that is free or no memory. Undo it with [`vunmap`](Self::vunmap).
+    /// aligned. Refused: no pages, a frame that is free, of boot, or no memory. Undo it with [`vunmap`](Self::vunmap).
     #[track_caller]
     pub fn vmap(&'static self, pages: &[Pfn]) -> Result<VirtAddr, AllocError> {
         self.areas.vmap(pages, Call::here(&"vmap"))
@@ -367,13 +367,13 @@ impl<P: Platform> Memory<P> {
 impl<P: Platform> Memory<P> {
     /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the
     /// same address again, and needs as many kunmaps. Sleeps while all windows are in use: process context only.
+    /// Refused: a frame that is no memory.
     #[track_caller]
     pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
         self.kmap.kmap(frame, Call::here(&"kmap"))
     }
 
-    /// Ends a [`kmap`](Self::kmap) of the page in `frame`. Never sleeps; any context. A page of high memory that is not
-    /// shown is reported.
+    /// Ends a [`kmap`](Self::kmap) of the page in `frame`; one that is not shown is reported. Any context.
     #[track_caller]
     pub fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
         self.kmap.kunmap(frame, Call::here(&"kunmap"))
@@ -381,8 +381,9 @@ impl<P: Platform> Memory<P> {
 
     /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped.
     /// Fails beyond four at a time on a CPU.
+    #[track_caller]
     pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
-        self.pages.kmap_atomic(frame)
+        self.pages.kmap_atomic(frame, Call::here(&"kmap_atomic"))
     }
 }
 

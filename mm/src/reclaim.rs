@@ -40,8 +40,11 @@ impl Shrinkers {
         Self { registered: [None; MAX_SHRINKERS] }
     }
 
-    /// Adds one; fails when the table is full.
+    /// Adds one, unless it is there; fails when the table is full.
     pub(crate) fn add(&mut self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
+        if self.registered.iter().flatten().any(|&known| core::ptr::addr_eq(known, shrinker)) {
+            return Ok(());
+        }
         let place = self.registered.iter_mut().find(|place| place.is_none()).ok_or(AllocError)?;
         *place = Some(shrinker);
         Ok(())

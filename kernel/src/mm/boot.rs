@@ -270,7 +270,8 @@ fn hand_over() -> Result<(), BootmemError> {
     let bootmem = bootmem::take().ok_or(BootmemError::HandedOver)?;
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
-        memory().release(range);
+        // A refusal has been reported.
+        let _: Result<(), _> = memory().release(range);
     }
     if let Some(wanted) = options::get().memory.min_free_kib {
         let pages = wanted.div_ceil(kib(1));

@@ -42,7 +42,8 @@ fn has_blocks(map: &PageMap, range: PfnRange) -> bool {
     let mut frame = range.start.as_u32();
     while frame < end {
         match map.get(Pfn::new(frame)) {
-            None => frame = (frame / SECTION_FRAMES + 1) * SECTION_FRAMES,
+            // Not beyond the last number: the end is at most that.
+            None => frame = (frame | (SECTION_FRAMES - 1)).saturating_add(1),
             Some(_) if map.block_of(Pfn::new(frame)).is_some() => return true,
             Some(_) => frame += 1,
         }

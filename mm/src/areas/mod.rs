@@ -79,15 +79,17 @@ impl<P: Platform> AreaAllocator<P> {
         addresses: Range<VirtAddr>,
         name: CacheName,
     ) -> Self {
+        // A range that ends before it starts has no room for any area.
+        let (start, end) = (addresses.start, addresses.end.max(addresses.start));
         Self {
             pages: objects.pages(),
             objects,
             tables,
             direct: *objects.pages().direct(),
-            start: addresses.start,
-            end: addresses.end,
+            start,
+            end,
             descriptors: objects.new_own(name, size_of::<VmArea>()),
-            tree: Lock::new(AreaTree::new(addresses.start, addresses.end)),
+            tree: Lock::new(AreaTree::new(start, end)),
             index: AreaIndex::new(),
             cpus: [const { CpuRanges::new() }; MAX_CPUS],
             drain_requests: DrainRequests::new(),
@@ -96,7 +98,12 @@ impl<P: Platform> AreaAllocator<P> {
         }
     }
 
-    /// Makes its cache known. Once, before the first area.
+    /// Prepares its cache. Once, when this does not move any more.
+    pub(crate) fn init_in_place(&self) {
+        self.descriptors.init_in_place();
+    }
+
+    /// Makes its cache known, before the first area.
     pub(crate) fn init(&'static self) {
         self.objects.adopt(&self.descriptors);
     }

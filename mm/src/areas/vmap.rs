@@ -5,22 +5,18 @@ use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::areas::area::{AreaKind, Fit, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::{Frames, Level};
-use crate::page::PageState;
 use crate::platform::Platform;
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
     /// Maps pages that the caller owns and keeps at contiguous addresses, by large pages if they are neighbours and
-    /// aligned. Refused: no pages, a frame that is free or no memory, a context that may not sleep.
+    /// aligned. Refused: no pages, a frame that is free or that the page allocator never had, a context that may not
+    /// sleep.
     pub(crate) fn vmap(&'static self, pages: &[Pfn], call: Call) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
-        let map = self.direct.map();
-        let free = |&frame: &Pfn| {
-            let block = map.block_of(frame);
-            map.get(frame).is_none() || matches!(block, Some((_, PageState::Free(_) | PageState::Cached(_))))
-        };
+        let is_owned = |&frame: &Pfn| self.direct.map().is_allocated(frame);
         let Some(&first) = pages.first() else { return Err(self.pages.refuse(call, "no pages")) };
-        if pages.iter().any(free) {
+        if !pages.iter().all(is_owned) {
             return Err(self.pages.refuse(call, "a frame is free or no memory"));
         }
         let range = PfnRange::new(first, first.add(pages.len() as u32));

@@ -13,6 +13,7 @@ use crate::addr::VirtAddr;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::objects::cache::{Cache, CachePtr, CacheRef};
+use crate::objects::classes::NO_BYTES;
 use crate::objects::cpu_caches::Reach;
 use crate::objects::depot::Lack;
 use crate::objects::descriptor::{PLACES_MAX, SlabRef};
@@ -194,20 +195,26 @@ impl<P: Platform> ObjectAllocator<P> {
         requested: usize,
         call: Call,
     ) -> Result<Option<NonNull<u8>>, CachePtr<P>> {
-        let Some(_pin) = self.platform().pin() else {
+        let Some(pin) = self.platform().pin() else {
             let Some(cache) = self.enter(handle) else { return Ok(None) };
-            let object = self.take_object(&cache, requested, call);
+            let object = self.take_object(&cache, None, requested, call);
             cache.slabs.with(Slabs::leave);
             return object.map(Some).ok_or(cache);
         };
         let Some(cache) = handle.alive() else { return Ok(None) };
-        self.take_object(&cache, requested, call).map(Some).ok_or(cache)
+        self.take_object(&cache, Some(&pin), requested, call).map(Some).ok_or(cache)
     }
 
     /// An object from magazines, depot or slabs of a cache that stays meanwhile. If there is none, the caller has
     /// entered the cache.
-    fn take_object(&'static self, cache: &Cache<P>, requested: usize, call: Call) -> Option<NonNull<u8>> {
-        match self.alloc_from_depot(cache) {
+    fn take_object(
+        &'static self,
+        cache: &Cache<P>,
+        pin: Option<&P::Pin>,
+        requested: usize,
+        call: Call,
+    ) -> Option<NonNull<u8>> {
+        match pin.map_or(Found::NoMagazines, |pin| self.alloc_from_depot(cache, pin)) {
             Found::Object(object) => return Some(object),
             Found::Nothing => return None,
             Found::NoMagazines => {}
@@ -228,8 +235,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
-    fn alloc_from_depot(&'static self, cache: &Cache<P>) -> Found {
-        let Some(pin) = self.platform().pin() else { return Found::NoMagazines };
+    fn alloc_from_depot(&'static self, cache: &Cache<P>, pin: &P::Pin) -> Found {
         let (cpus, cpu) = (&cache.cpus, pin.cache_index());
         if cpus.drain_requests().take(cpu) {
             self.detach_magazines(cache, cpu);
@@ -275,7 +281,9 @@ impl<P: Platform> ObjectAllocator<P> {
     #[cold]
     #[inline(never)]
     fn free_slowly(&'static self, object: *const u8, owner: Owner<P>, call: Call) -> Result<(), FreeError> {
-        let Some(object) = NonNull::new(object.cast_mut()) else { return Ok(()) };
+        let is_nothing = |&object: &NonNull<u8>| object == NO_BYTES && matches!(owner, Owner::Any);
+        let object = NonNull::new(object.cast_mut()).filter(|object| !is_nothing(object));
+        let Some(object) = object else { return Ok(()) };
         let _pin = self.platform().pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {

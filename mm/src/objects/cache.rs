@@ -294,6 +294,11 @@ impl<P: Platform> Cache<P> {
         unsafe { open.write(AtomicU64::new(0)) };
     }
 
+    /// Prepares the CPUs' part of the cache. Once, when it does not move any more.
+    pub(crate) fn init_in_place(&self) {
+        self.cpus.init_in_place();
+    }
+
     /// The same cache, but a free never gives its slabs back.
     pub(super) fn keeping_all_slabs(self) -> Self {
         self.slabs.with(Slabs::keep_all);

@@ -1,6 +1,9 @@
 //! kmalloc's thirteen size classes: which cache serves which size.
 //! Each class has a twin in DMA memory.
 
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
+
 use crate::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::name::CacheName;
@@ -10,6 +13,8 @@ use crate::platform::Platform;
 pub const KMALLOC_CLASSES: usize = 13;
 /// Largest request, in bytes.
 pub const KMALLOC_MAX: usize = 131_072;
+/// What [`krealloc`](crate::Memory::krealloc) to 0 bytes returns: no memory. It may be freed and resized like some.
+pub const NO_BYTES: NonNull<u8> = NonNull::without_provenance(NonZeroUsize::MIN.saturating_add(31));
 /// log2 of the smallest class.
 pub(super) const SMALLEST_SHIFT: u32 = 5;
 
@@ -66,12 +71,12 @@ impl<P: Platform> SizeClasses<P> {
     }
 
     /// Sets the cache for `size` bytes, down to the next smaller class.
-    pub(super) fn set(&self, size: usize, twin: usize, cache: CachePtr<P>) {
+    pub(super) fn set(&self, size: usize, twin: Twin, cache: CachePtr<P>) {
         let cache = core::ptr::from_ref::<Cache<P>>(&cache).cast_mut();
         let smaller = if size == 1 << SMALLEST_SHIFT { 0..=place_of(size) } else { place_of(size)..=place_of(size) };
-        smaller.for_each(|place| self.caches[twin][place].store(cache, Relaxed));
+        smaller.for_each(|place| self.caches[twin as usize][place].store(cache, Relaxed));
         if size == 1 << SMALLEST_SHIFT {
-            self.caches[twin][place_of(0)].store(cache, Relaxed);
+            self.caches[twin as usize][place_of(0)].store(cache, Relaxed);
         }
     }
 }

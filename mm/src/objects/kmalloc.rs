@@ -9,7 +9,7 @@ use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::objects::cache::{CacheRef, Callees};
-use crate::objects::classes::{KMALLOC_MAX, NAMES, SMALLEST_SHIFT, Twin};
+use crate::objects::classes::{KMALLOC_MAX, NAMES, NO_BYTES, SMALLEST_SHIFT, Twin};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::platform::Platform;
 use crate::report::Call;
@@ -20,14 +20,27 @@ const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 const TOO_LARGE: &str = "size exceeds 131072 bytes";
 
 impl<P: Platform> ObjectAllocator<P> {
-    /// Prepares the allocators' own caches, and creates the kmalloc classes. Once, after the zones have memory.
+    /// Refuses a second [`init`](Self::init) after one that has made all classes.
+    pub(crate) fn check_not_ready(&self, call: Call) -> Result<(), CreateError> {
+        match self.classes.cache_for(KMALLOC_MAX, Twin::Dma) {
+            None => Ok(()),
+            Some(_) => {
+                self.refuse(call, CreateError::DuplicateName.reason());
+                Err(CreateError::DuplicateName)
+            }
+        }
+    }
+
+    /// Creates the kmalloc classes, those that an earlier call could not. After the zones have memory.
     pub(crate) fn init(&'static self, call: Call) -> Result<(), CreateError> {
-        self.own.init_in_place();
         for (class, twins) in NAMES.iter().enumerate() {
             let size = 1 << (class as u32 + SMALLEST_SHIFT);
-            for (twin, flags) in [CacheFlags::empty(), CacheFlags::CACHE_DMA].into_iter().enumerate() {
+            let twins_flags = [(Twin::Normal, CacheFlags::empty()), (Twin::Dma, CacheFlags::CACHE_DMA)];
+            for (twin, flags) in
+                twins_flags.into_iter().filter(|&(twin, _)| self.classes.cache_for(size, twin).is_none())
+            {
                 let geometry = |debug| Ok(Geometry::for_class(size, debug));
-                let cache = self.add_cache(twins[twin], &geometry, flags, Callees::default(), call)?;
+                let cache = self.add_cache(twins[twin as usize], &geometry, flags, Callees::default(), call)?;
                 self.classes.set(size, twin, cache);
             }
         }
@@ -102,7 +115,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Resizes `memory`, which came from [`kmalloc`](Self::kmalloc) or is null, to at least `size` bytes. It moves only
-    /// if its class is too small. On failure `memory` stays as it was.
+    /// if its class is too small; 0 bytes free it, and the result is [`NO_BYTES`]. On failure `memory` stays as it was.
     pub(crate) fn krealloc(
         &'static self,
         memory: *mut u8,
@@ -110,16 +123,25 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(old) = NonNull::new(memory) else { return self.kmalloc(size, gfp, call) };
+        let Some(old) = NonNull::new(memory).filter(|&old| old != NO_BYTES) else {
+            return self.kmalloc(size, gfp, call);
+        };
         let addr = VirtAddr::from_ptr(memory);
-        let cache = match (self.live_object(addr, None), self.retired_bytes(addr)) {
-            (Ok((slab, _)), _) => Some(self.owner(slab)),
+        let is_kmallocs = |(slab, _)| {
+            let cache = self.owner(slab);
+            if self.classes.contains(cache) { Ok(cache) } else { Err(FreeError::WrongCache) }
+        };
+        let cache = match (self.live_object(addr, None).and_then(is_kmallocs), self.retired_bytes(addr)) {
+            (Ok(cache), _) => Some(cache),
             (Err(_), Some(_)) => None,
             (Err(error), None) => {
                 self.bad_object(call, addr, error);
                 return Err(AllocError);
             }
         };
+        if size == 0 {
+            return self.kfree(memory, call).map(|()| NO_BYTES).map_err(|_| AllocError);
+        }
         self.check_context(gfp, call)?;
         let room = cache.map_or(self.object_bytes(addr), |cache| cache.geometry.usable);
         if size <= room {

@@ -57,10 +57,14 @@ impl<P: Platform> ObjectAllocator<P> {
         Cache::own(name, Geometry::for_descriptors(bytes), Callees::default(), tag)
     }
 
-    /// Lists a cache from [`new_own`](Self::new_own), which does not move any more. Once.
+    /// Lists a cache from [`new_own`](Self::new_own), unless it is listed.
     pub(crate) fn adopt(&self, cache: &'static Cache<P>) {
-        cache.cpus.init_in_place();
-        self.list.with(|list| list.push(CachePtr::new(cache)));
+        let cache = CachePtr::new(cache);
+        self.list.with(|list| {
+            if list.iter().all(|listed| listed != cache) {
+                list.push(cache);
+            }
+        });
     }
 
     /// Makes a cache and lists it, unless its name is taken.

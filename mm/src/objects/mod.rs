@@ -56,7 +56,7 @@ use crate::platform::{Lock, Platform};
 
 pub use cache::{Cache, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
 pub use check::SlabCheck;
-pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX};
+pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX, NO_BYTES};
 pub use debug::{DebugChoice, DebugFlags};
 pub use geometry::{CacheFlags, Geometry};
 pub use kmem_cache::CacheSpec;
@@ -94,6 +94,11 @@ impl<P: Platform> ObjectAllocator<P> {
             quarantine_in_use: AtomicBool::new(false),
             retired: AtomicUsize::new(0),
         }
+    }
+
+    /// Prepares the allocators' own caches. Once, when this does not move any more.
+    pub(crate) fn init_in_place(&self) {
+        self.own.init_in_place();
     }
 
     /// The page allocator below.

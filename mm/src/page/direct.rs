@@ -57,10 +57,10 @@ impl DirectMap {
         self.end
     }
 
-    /// The address of `frame`; `None` for high memory, which needs a window.
+    /// The address of `frame`; `None` for high memory, which needs a window, and for a frame without an entry.
     #[inline]
     pub fn page_address(&self, frame: Pfn) -> Option<VirtAddr> {
-        (frame < self.end).then(|| self.virt(frame))
+        (frame < self.end && self.map.get(frame).is_some()).then(|| self.virt(frame))
     }
 
     /// [`page_address`](Self::page_address) of a frame that is known to be of low memory.

@@ -118,6 +118,11 @@ impl PageMap {
         }
     }
 
+    /// Whether `frame` has an owner: it lies in an allocated block or a slab.
+    pub(crate) fn is_allocated(&self, frame: Pfn) -> bool {
+        matches!(self.block_of(frame), Some((_, PageState::Allocated(_) | PageState::Slab)))
+    }
+
     /// The block that `frame` lies in: its first frame and that one's state; for a page of a slab, the page alone.
     /// `None` for a frame outside of all blocks.
     pub fn block_of(&self, frame: Pfn) -> Option<(Pfn, PageState)> {

@@ -5,8 +5,8 @@
 //! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's
 //! windows onto high memory), `clearing.rs`, `poison.rs` (writes to free pages); `drain.rs` (all of it back to the
 //! buddy lists), `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs`
-//! (sleeping, giving up), `alloc.rs` (the calls). Beside them `events.rs` and `stats.rs` count, `waiters.rs` keeps the
-//! waiters in turn, `refusals.rs` reports what is refused.
+//! (sleeping, giving up), `alloc.rs` (the calls), `show.rs` (kmap_atomic), `release.rs` (memory comes in). Beside them
+//! `events.rs` and `stats.rs` count, `waiters.rs` keeps the waiters in turn, `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -23,6 +23,8 @@ mod percpu;
 mod poison;
 mod prezeroed;
 mod refusals;
+mod release;
+mod show;
 mod slow;
 mod stats;
 mod waiters;
@@ -32,15 +34,15 @@ mod zone;
 mod zone_depot;
 mod zonelist;
 
-use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::addr::{Pfn, VirtAddr};
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::order::Order;
 use crate::page::{BlockKey, DirectMap, PageMap};
 use crate::percpu::{DrainRequests, MAX_CPUS};
 use crate::platform::{Lock, Platform};
 use crate::reclaim::{Shrinker, Shrinkers};
+use crate::region::RegionSet;
 
 pub use buddy::Buddy;
 pub use events::{CpuStats, EventCounts};
@@ -71,6 +73,8 @@ pub struct PageAllocator<P: Platform> {
     windows: Windows,
     shrinkers: P::Lock<Shrinkers>,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
+    /// The frames that belong to zones.
+    released: P::Lock<RegionSet>,
     /// The zone that a request tries first, by its [`zone_bits`](GfpFlags::zone_bits).
     first_zones: [ZoneKind; 4],
     /// For each zone, whether no magazine may be filled: little memory is left, or pages are [zeroed](Zeroing).
@@ -94,25 +98,13 @@ impl<P: Platform> PageAllocator<P> {
             windows: Windows::new(windows),
             shrinkers: Lock::new(Shrinkers::new()),
             zones: ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, atomic_floor))),
+            released: Lock::new(RegionSet::new()),
             first_zones: [ZoneKind::Normal, ZoneKind::Dma, direct.highest_zone(), ZoneKind::Dma],
             tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
             managed: AtomicUsize::new(0),
             waiters: Waiters::new(),
             events: Events::new(),
         }
-    }
-
-    /// Hands the frames of `range` to their zones. Boot only: each frame once, by value of what bootmem left over.
-    pub(crate) fn release(&self, range: PfnRange) {
-        let mut at = range.start;
-        while at < range.end {
-            let end =
-                if at < self.direct.highmem_start() { range.end.min(self.direct.highmem_start()) } else { range.end };
-            let order = Order::largest_at(at.as_u32(), end.as_u32() - at.as_u32());
-            self.with_zone(self.direct.zone_of(at), |zone| zone.release(self.map(), at, order));
-            at = at.add(order.pages());
-        }
-        self.managed.fetch_add(range.frames(), Relaxed);
     }
 
     /// Keeps about `pages` pages free for urgent requests, in each zone by its size and a quarter of it at most,
@@ -151,15 +143,6 @@ impl<P: Platform> PageAllocator<P> {
     /// Pages that all zones manage: the machine's memory less what boot reserved.
     pub fn managed_pages(&self) -> usize {
         self.managed.load(Relaxed)
-    }
-
-    /// Shows a page on this CPU for a moment. Any context; fails beyond four at a time, and for a caller without a CPU.
-    pub(crate) fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
-        match self.direct.page_address(frame) {
-            Some(addr) => Ok(KmapAtomic::shown(addr)),
-            None if self.map().get(frame).is_none() => Err(AllocError),
-            None => self.windows.show(&self.platform, frame),
-        }
     }
 
     /// A copy of the shrinkers: they are called without a lock.
