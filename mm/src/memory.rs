@@ -32,6 +32,7 @@ use crate::pages::{KmapAtomic, PageAllocator};
 use crate::platform::Platform;
 use crate::report::Call;
 use crate::tables::PageTables;
+use crate::tag::Tag;
 
 /// The allocators of one machine.
 pub struct Memory<P: Platform> {
@@ -296,7 +297,7 @@ impl<P: Platform> Memory<P> {
         self.areas.vzalloc(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vzalloc"))
     }
 
-    /// [`vmalloc`](Self::vmalloc) of pages that ISA DMA reaches, each by itself: below 16 MiB.
+    /// [`vmalloc`](Self::vmalloc) of pages that ISA DMA reaches: below 16 MiB.
     #[track_caller]
     pub fn vmalloc_dma(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         self.areas.vmalloc(size, GfpFlags::KERNEL | GfpFlags::DMA, Call::here(&"vmalloc_dma"))
@@ -346,20 +347,20 @@ impl<P: Platform> Memory<P> {
     #[track_caller]
     #[inline]
     pub fn ioremap(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
-        self.areas.ioremap(phys, size, Call::here(&"ioremap"))
+        self.areas.ioremap(phys, size, Tag::None, Call::here(&"ioremap"))
     }
 
     /// [`ioremap`](Self::ioremap), whose mappings are uncached anyway.
     #[track_caller]
     pub fn ioremap_nocache(&'static self, phys: PhysAddr, size: usize) -> Result<VirtAddr, AllocError> {
-        self.areas.ioremap(phys, size, Call::here(&"ioremap"))
+        self.areas.ioremap(phys, size, Tag::None, Call::here(&"ioremap"))
     }
 
     /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned.
     #[track_caller]
     #[inline]
     pub fn iounmap(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
-        self.areas.iounmap(addr, Call::here(&"iounmap"))
+        self.areas.iounmap(addr, Tag::None, Call::here(&"iounmap"))
     }
 }
 
@@ -379,8 +380,7 @@ impl<P: Platform> Memory<P> {
         self.kmap.kunmap(frame, Call::here(&"kunmap"))
     }
 
-    /// [`kmap`](Self::kmap) for a moment, in any context: the caller stays on its CPU until the result is dropped.
-    /// Fails beyond four at a time on a CPU.
+    /// [`kmap`](Self::kmap) for a moment, in any context, four at a time: the caller stays on its CPU until the drop.
     #[track_caller]
     pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
         self.pages.kmap_atomic(frame, Call::here(&"kmap_atomic"))

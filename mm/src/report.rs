@@ -159,7 +159,9 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let call = self.call.name();
         match self.incident {
-            Incident::BadFree { addr, error, .. } if matches!(call, "vfree" | "vunmap" | "iounmap") => {
+            Incident::BadFree { addr, error, .. }
+                if matches!(call, "vfree" | "vunmap" | "iounmap") && !matches!(error, FreeError::Owned(_)) =>
+            {
                 let what = if error == FreeError::Misaligned { "bad address" } else { "nonexistent vm area" };
                 write!(f, "Trying to vfree() {what} ({:016x})", addr.as_usize())
             }

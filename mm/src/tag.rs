@@ -22,11 +22,13 @@ pub enum Tag {
     Module = 6,
     /// A driver that shares it with a device or a process.
     Driver = 7,
+    /// A value of an owning type, which frees it when it is dropped.
+    Value = 8,
 }
 
 impl Tag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::None,
         Self::Vmalloc,
         Self::PageTable,
@@ -35,6 +37,7 @@ impl Tag {
         Self::Anonymous,
         Self::Module,
         Self::Driver,
+        Self::Value,
     ];
 
     /// Why only the owner frees such a block, in a few words, as the kernel log shows it.
@@ -48,6 +51,7 @@ impl Tag {
             Self::Anonymous => "page belongs to a process",
             Self::Module => "page belongs to a module",
             Self::Driver => "page belongs to a driver",
+            Self::Value => "page belongs to a value that frees it",
         }
     }
 }

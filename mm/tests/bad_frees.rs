@@ -218,7 +218,9 @@ fn what_areas_and_page_tables_own_is_freed_by_nobody_else() {
     }
     assert_eq!(t.memory.pages().free_pages_bulk(&[page, table]), 2);
     assert_eq!(t.memory.platform().take_reports().len(), 2);
-    assert_eq!((t.memory.vfree(huge), t.memory.vfree(stack)), (Ok(()), Ok(())));
+    t.vfree(FreeError::Owned(Tag::KernelStack), "stack of a thread", stack);
+    assert_eq!(t.memory.vfree(huge), Ok(()));
+    assert_eq!(t.memory.areas().vfree_tagged(stack, Tag::KernelStack), Ok(()));
     t.memory.vm_unmap_aliases();
     t.release();
 }

@@ -43,5 +43,5 @@ pub fn start_threads() -> Result<(), AllocError> {
 
 fn free_stack(bottom: VirtAddr) {
     // A wrong free has been reported.
-    let _: Result<(), _> = memory().vfree(bottom);
+    let _: Result<(), _> = memory().areas().vfree_tagged(bottom, Tag::KernelStack);
 }

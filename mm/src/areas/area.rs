@@ -9,6 +9,7 @@ use core::sync::atomic::AtomicU64;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::platform::Mapping;
+use crate::tag::Tag;
 
 /// What an area shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +76,26 @@ impl Purpose {
     }
 }
 
+/// Who frees an area: a call for this purpose, in the name of this owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Owner {
+    pub(super) purpose: Purpose,
+    pub(super) tag: Tag,
+}
+
+impl Owner {
+    /// Whoever calls vfree.
+    pub(super) const VFREE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Vmalloc };
+    /// Whoever calls vunmap.
+    pub(super) const VUNMAP: Self = Self { purpose: Purpose::Vmap, tag: Tag::None };
+
+    /// The owner as it stands in words beside a page's address.
+    #[inline]
+    pub(super) const fn bits(self) -> usize {
+        self.purpose.bits() | (self.tag as usize) << TAG_SHIFT
+    }
+}
+
 /// Who owns an area's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AreaState {
@@ -93,6 +114,8 @@ const FREE: u64 = 3;
 const STATE: u64 = 3;
 const PURPOSE_SHIFT: u32 = 2;
 const PURPOSE: u64 = 3 << PURPOSE_SHIFT;
+const TAG_SHIFT: u32 = 4;
+const TAG: u64 = 0x3f << TAG_SHIFT;
 
 /// The place of an area's entry in the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,8 +144,8 @@ pub(crate) struct VmArea {
     pub(crate) start: VirtAddr,
     /// Mapped pages; one unmapped guard page follows them.
     pub(super) pages: usize,
-    /// The state and, of the last owner, the purpose and, above the page offset, the kind's address. In one word, so
-    /// that no reader sees half of a change.
+    /// The state and, of the last owner, the purpose, the tag and, above the page offset, the kind's address. In one
+    /// word, so that no reader sees half of a change.
     word: AtomicU64,
     caller: AtomicPtr<Location<'static>>,
     /// The next area of the chain that this one is in; used by the owner of the chain.
@@ -223,18 +246,18 @@ impl VmArea {
 
     /// Gives an area that only the caller uses a purpose. It is closed then.
     #[inline]
-    pub(super) fn assign(&self, kind: AreaKind, caller: &'static Location<'static>) {
+    pub(super) fn assign(&self, kind: AreaKind, tag: Tag, caller: &'static Location<'static>) {
         self.caller.store(core::ptr::from_ref(caller).cast_mut(), Relaxed);
-        self.word.store(CLOSED | kind.bits(), Relaxed);
+        self.word.store(CLOSED | kind.bits() | (tag as u64) << TAG_SHIFT, Relaxed);
     }
 
-    /// Opens an area that was assigned and that only the caller uses. Returns the purpose as it stands in words beside
-    /// a page's address.
+    /// Opens an area that was assigned and that only the caller uses. Returns the owner as it stands in words beside a
+    /// page's address.
     #[inline]
     pub(super) fn open(&self) -> usize {
         let word = self.word.load(Relaxed);
         self.word.store(word | OPEN, Release);
-        word as usize & PURPOSE as usize
+        word as usize & (PURPOSE | TAG) as usize
     }
 
     /// Closes an open area that is not in the index. Under the tree's lock.
@@ -263,6 +286,13 @@ impl VmArea {
     #[inline]
     pub(super) fn purpose(&self) -> Purpose {
         purpose_in(self.word.load(Relaxed))
+    }
+
+    /// Who frees the area.
+    pub(super) fn owner(&self) -> Owner {
+        let word = self.word.load(Relaxed);
+        let tag = Tag::ALL.get(((word & TAG) >> TAG_SHIFT) as usize).copied().unwrap_or_default();
+        Owner { purpose: purpose_in(word), tag }
     }
 
     /// The last caller that allocated it.

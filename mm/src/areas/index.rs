@@ -12,7 +12,7 @@
 //! is freed through the tree. An area leaves the index before its descriptor is freed.
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
-use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Purpose};
+use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Owner};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 /// log2 of the number of sets. Few where schedules are explored, so that areas compete for places.
@@ -53,11 +53,11 @@ impl AreaIndex {
         }
     }
 
-    /// Closes the open area with this purpose that starts at `addr`, a page's address, if it is here; then only the
+    /// Closes the open area of this owner that starts at `addr`, a page's address, if it is here; then only the
     /// caller uses it.
     #[inline]
-    pub(super) fn close(&self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
-        let open = addr.as_usize() | purpose.bits();
+    pub(super) fn close(&self, addr: VirtAddr, owner: Owner) -> Option<AreaRef> {
+        let open = addr.as_usize() | owner.bits();
         let entry = self.entries[self.set(addr)].iter().find(|entry| entry.word.load(Relaxed) == open)?;
         entry.word.compare_exchange(open, open | CLOSED, Acquire, Relaxed).ok()?;
         // Only the call that closed an area changes its entry.

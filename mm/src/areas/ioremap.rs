@@ -3,17 +3,24 @@
 
 use super::AreaAllocator;
 use crate::addr::{Pfn, PfnRange, PhysAddr, VirtAddr};
-use crate::areas::area::{AreaKind, Purpose};
+use crate::areas::area::{AreaKind, Owner, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::Frames;
 use crate::page::{PageMap, SECTION_FRAMES};
 use crate::platform::Platform;
 use crate::report::Call;
+use crate::tag::Tag;
 
 impl<P: Platform> AreaAllocator<P> {
     /// Maps the device memory at `phys`, `size` bytes, uncached; allocates nothing but page tables. The result points
-    /// to the same offset in the first mapped page.
-    pub(crate) fn ioremap(&'static self, phys: PhysAddr, size: usize, call: Call) -> Result<VirtAddr, AllocError> {
+    /// to the same offset in the first mapped page, and is freed in the name of `tag`.
+    pub(crate) fn ioremap(
+        &'static self,
+        phys: PhysAddr,
+        size: usize,
+        tag: Tag,
+        call: Call,
+    ) -> Result<VirtAddr, AllocError> {
         self.pages.check_may_sleep(call)?;
         let last = size.checked_sub(1).and_then(|rest| phys.checked_add(rest as u64)).and_then(PhysAddr::frame);
         let (Some(first), Some(last)) = (phys.frame(), last.filter(|last| last.as_u32() < u32::MAX)) else {
@@ -27,12 +34,12 @@ impl<P: Platform> AreaAllocator<P> {
             return Err(self.pages.refuse(call, "the range is memory of the kernel"));
         }
         let kind = AreaKind::Ioremap(first.phys());
-        self.map_area(Frames::Run(range), kind, call).map(|start| start.add(phys.page_offset()))
+        self.map_area(Frames::Run(range), kind, tag, call).map(|start| start.add(phys.page_offset()))
     }
 
     /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned. May sleep: process context only.
-    pub(crate) fn iounmap(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
-        self.free_at(addr, addr.page_down(), Purpose::Ioremap, call)
+    pub(crate) fn iounmap(&'static self, addr: VirtAddr, tag: Tag, call: Call) -> Result<(), FreeError> {
+        self.free_at(addr, addr.page_down(), Owner { purpose: Purpose::Ioremap, tag }, call)
     }
 }
 

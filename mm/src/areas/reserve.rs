@@ -4,23 +4,30 @@ use core::ptr::NonNull;
 
 use super::AreaAllocator;
 use crate::addr::VirtAddr;
-use crate::areas::area::{AreaKind, AreaRef, AreaState, Fit, Purpose, VmArea};
+use crate::areas::area::{AreaKind, AreaRef, AreaState, Fit, Owner, VmArea};
 use crate::areas::area_chain::AreaChain;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::platform::{Lock, Platform};
 use crate::report::Call;
+use crate::tag::Tag;
 
 impl<P: Platform> AreaAllocator<P> {
     /// Takes a range of addresses that `fit`s, guard page included, with its descriptor. It cannot be freed before it
     /// is opened.
-    pub(super) fn reserve_area(&'static self, fit: Fit, kind: AreaKind, call: Call) -> Result<AreaRef, AllocError> {
+    pub(super) fn reserve_area(
+        &'static self,
+        fit: Fit,
+        kind: AreaKind,
+        tag: Tag,
+        call: Call,
+    ) -> Result<AreaRef, AllocError> {
         let cached = self.pin_ranges().and_then(|own| own.ranges.take(fit.pages));
         let area = match cached {
             Some(area) => area,
             None => self.find_area(fit, call)?,
         };
-        area.assign(kind, call.at());
+        area.assign(kind, tag, call.at());
         Ok(area)
     }
 
@@ -100,14 +107,14 @@ impl<P: Platform> AreaAllocator<P> {
         self.index.open(area)
     }
 
-    /// Frees the area with this purpose that starts at `start`, for which the caller named `addr`. May sleep: process
+    /// Frees the area of this owner that starts at `start`, for which the caller named `addr`. May sleep: process
     /// context only. Address 0 is accepted and ignored; a wrong free is reported.
     #[inline]
     pub(super) fn free_at(
         &'static self,
         addr: VirtAddr,
         start: VirtAddr,
-        purpose: Purpose,
+        owner: Owner,
         call: Call,
     ) -> Result<(), FreeError> {
         if addr.as_usize() == 0 {
@@ -117,33 +124,35 @@ impl<P: Platform> AreaAllocator<P> {
         if start.page_offset() != 0 {
             return Err(self.pages.bad_free(call, addr, None, FreeError::Misaligned));
         }
-        self.free_area(start, purpose, call)
+        self.free_area(start, owner, call)
     }
 
-    /// Closes the area with this purpose that starts at `addr`, a page's address, and takes it apart.
+    /// Closes the area of this owner that starts at `addr`, a page's address, and takes it apart.
     #[inline]
-    pub(super) fn free_area(&'static self, addr: VirtAddr, purpose: Purpose, call: Call) -> Result<(), FreeError> {
-        let Some(area) = self.index.close(addr, purpose).or_else(|| self.close_in_tree(addr, purpose)) else {
-            return Err(self.pages.bad_free(call, addr, None, FreeError::NoArea));
-        };
-        self.take_apart(area, purpose);
+    pub(super) fn free_area(&'static self, addr: VirtAddr, owner: Owner, call: Call) -> Result<(), FreeError> {
+        let closed = self.index.close(addr, owner).map_or_else(|| self.close_in_tree(addr, owner), Ok);
+        let area = closed.map_err(|error| self.pages.bad_free(call, addr, None, error))?;
+        self.take_apart(area, owner.purpose);
         Ok(())
     }
 
-    /// Closes the area with this purpose that starts at `addr` and is not in the index.
+    /// Closes the area of this owner that starts at `addr` and is not in the index, or says why there is none.
     #[cold]
     #[inline(never)]
-    fn close_in_tree(&'static self, addr: VirtAddr, purpose: Purpose) -> Option<AreaRef> {
+    fn close_in_tree(&'static self, addr: VirtAddr, owner: Owner) -> Result<AreaRef, FreeError> {
         self.tree.with(|tree| {
-            let is_meant = |area: &AreaRef| {
-                let open = area.start == addr && area.state() == AreaState::Open;
-                open && area.purpose() == purpose && !self.index.knows(*area)
-            };
-            let area = tree.find(addr).filter(is_meant)?;
+            let is_open = |area: &AreaRef| area.start == addr && area.state() == AreaState::Open;
+            let area = tree.find(addr).filter(is_open).ok_or(FreeError::NoArea)?;
+            match area.owner() {
+                found if found == owner && !self.index.knows(area) => {}
+                // The state follows the index: there it is closed.
+                found if found == owner || found.purpose != owner.purpose => return Err(FreeError::NoArea),
+                found => return Err(FreeError::Owned(found.tag)),
+            }
             self.index.add(area);
             // Under the lock: the next free of this address must see it closed.
             area.close();
-            Some(area)
+            Ok(area)
         })
     }
 

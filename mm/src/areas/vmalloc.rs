@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::areas::area::{AreaKind, AreaRef, Fit, Purpose};
+use crate::areas::area::{AreaKind, AreaRef, Fit, Owner, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::mapper::{Frames, Level};
@@ -26,14 +26,15 @@ impl<P: Platform> AreaAllocator<P> {
         self.build_area(size, gfp, Tag::Vmalloc, call).map(|area| self.open(area))
     }
 
-    /// [`vmalloc`](Self::vmalloc) for an owner that keeps the descriptor.
+    /// [`vmalloc`](Self::vmalloc) for a value that keeps the descriptor.
     pub(crate) fn vmalloc_area(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<AreaRef, AllocError> {
-        let area = self.build_area(size, gfp, Tag::Vmalloc, call)?;
+        let area = self.build_area(size, gfp, Tag::Value, call)?;
         self.open(area);
         Ok(area)
     }
 
-    /// [`vmalloc`](crate::Memory::vmalloc) of pages with this tag instead of the one of vmalloc.
+    /// [`vmalloc`](crate::Memory::vmalloc) for an owner of its own: pages and area have this tag. Nobody but
+    /// [`vfree_tagged`](Self::vfree_tagged) with the same tag frees it.
     #[track_caller]
     pub fn vmalloc_tagged(&'static self, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
@@ -54,7 +55,7 @@ impl<P: Platform> AreaAllocator<P> {
         let (call, gfp) = (Call::here(&"vmalloc_huge"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
         let pages = self.check_size(size, call)?;
         let align = if pages < LARGE { PAGE_SIZE } else { Level::Two.bytes() };
-        let area = self.reserve_area(Fit { pages, align }, AreaKind::Vmalloc, call)?;
+        let area = self.reserve_area(Fit { pages, align }, AreaKind::Vmalloc, Tag::Vmalloc, call)?;
         let whole = pages / LARGE;
         let filled = (0..whole).try_for_each(|nth| {
             if self.place_block(area.start.add(nth * LARGE * PAGE_SIZE), gfp, call) {
@@ -72,7 +73,13 @@ impl<P: Platform> AreaAllocator<P> {
     /// ignored; a wrong free is reported.
     #[inline]
     pub(crate) fn vfree(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
-        self.free_at(addr, addr, Purpose::Vmalloc, call)
+        self.free_at(addr, addr, Owner::VFREE, call)
+    }
+
+    /// [`vfree`](crate::Memory::vfree) of an area from [`vmalloc_tagged`](Self::vmalloc_tagged), by its tag alone.
+    #[track_caller]
+    pub fn vfree_tagged(&'static self, addr: VirtAddr, tag: Tag) -> Result<(), FreeError> {
+        self.free_at(addr, addr, Owner { purpose: Purpose::Vmalloc, tag }, Call::here(&"vfree"))
     }
 
     /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is
@@ -80,7 +87,7 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline]
     fn build_area(&'static self, size: usize, gfp: GfpFlags, tag: Tag, call: Call) -> Result<AreaRef, AllocError> {
         let pages = self.check_size(size, call)?;
-        let area = self.reserve_area(Fit::pages(pages), AreaKind::Vmalloc, call)?;
+        let area = self.reserve_area(Fit::pages(pages), AreaKind::Vmalloc, tag, call)?;
         self.populate(area, 0..pages, gfp, tag, call).inspect_err(|_| self.undo(area))?;
         Ok(area)
     }

@@ -2,11 +2,12 @@
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::areas::area::{AreaKind, Fit, Purpose};
+use crate::areas::area::{AreaKind, Fit, Owner};
 use crate::error::{AllocError, FreeError};
 use crate::mapper::{Frames, Level};
 use crate::platform::Platform;
 use crate::report::Call;
+use crate::tag::Tag;
 
 impl<P: Platform> AreaAllocator<P> {
     /// Maps pages that the caller owns and keeps at contiguous addresses, by large pages if they are neighbours and
@@ -22,13 +23,13 @@ impl<P: Platform> AreaAllocator<P> {
         let range = PfnRange::new(first, first.add(pages.len() as u32));
         let neighbours = pages.windows(2).all(|two| two[0].add(1) == two[1]);
         let frames = if neighbours { Frames::Run(range) } else { Frames::Each(pages) };
-        self.map_area(frames, AreaKind::Vmap, call)
+        self.map_area(frames, AreaKind::Vmap, Tag::None, call)
     }
 
     /// Undoes [`vmap`](Self::vmap); the owner of the pages may free them at once: no TLB shows them any more. May
     /// sleep: process context only.
     pub(crate) fn vunmap(&'static self, addr: VirtAddr, call: Call) -> Result<(), FreeError> {
-        self.free_at(addr, addr, Purpose::Vmap, call)?;
+        self.free_at(addr, addr, Owner::VUNMAP, call)?;
         self.unmap_aliases();
         Ok(())
     }
@@ -39,13 +40,14 @@ impl<P: Platform> AreaAllocator<P> {
         &'static self,
         frames: Frames<'_>,
         kind: AreaKind,
+        tag: Tag,
         call: Call,
     ) -> Result<VirtAddr, AllocError> {
         let align = match frames {
             Frames::Run(range) => alignment(range),
             Frames::Each(_) => PAGE_SIZE,
         };
-        let area = self.reserve_area(Fit { pages: frames.len(), align }, kind, call)?;
+        let area = self.reserve_area(Fit { pages: frames.len(), align }, kind, tag, call)?;
         self.tables.map(area.start, frames, kind.mapping(), call).inspect_err(|_| self.undo(area))?;
         Ok(self.open(area))
     }

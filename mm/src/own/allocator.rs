@@ -8,6 +8,7 @@ use super::Global;
 use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
+use crate::tag::Tag;
 
 /// A source of plain memory. As `core::alloc::Allocator`, but each call that may allocate takes GFP flags.
 ///
@@ -122,13 +123,13 @@ unsafe impl<K: Global> Allocator for Vmalloc<K> {
         if !gfp.may_sleep() || layout.align() > crate::addr::PAGE_SIZE {
             return Err(AllocError);
         }
-        let area = K::memory().vmalloc(layout.size().max(1))?;
+        let area = K::memory().areas().vmalloc_tagged(layout.size().max(1), Tag::Value)?;
         let memory = NonNull::new(area.as_mut_ptr()).ok_or(AllocError)?;
         Ok(NonNull::slice_from_raw_parts(memory, layout.size().max(1).next_multiple_of(crate::addr::PAGE_SIZE)))
     }
 
     unsafe fn free(memory: NonNull<u8>) {
-        let freed = K::memory().vfree(VirtAddr::from_ptr(memory.as_ptr()));
+        let freed = K::memory().areas().vfree_tagged(VirtAddr::from_ptr(memory.as_ptr()), Tag::Value);
         debug_assert!(freed.is_ok());
     }
 }

@@ -10,6 +10,7 @@ use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 use crate::report::Call;
+use crate::tag::Tag;
 
 /// Bytes from kmalloc. They may be more than were asked for: as many as the size class has.
 ///
@@ -202,7 +203,7 @@ impl<K: Global> Drop for PageBlock<K> {
 
 impl<K: Global> Drop for VmArea<K> {
     fn drop(&mut self) {
-        let freed = K::memory().vfree(self.area.start);
+        let freed = K::memory().areas().vfree_tagged(self.area.start, Tag::Value);
         debug_assert!(freed.is_ok());
     }
 }

@@ -7,6 +7,8 @@ use core::ops::Range;
 use super::Global;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::error::AllocError;
+use crate::report::Call;
+use crate::tag::Tag;
 
 /// Device memory, mapped by ioremap for as long as the handle lives.
 ///
@@ -53,7 +55,8 @@ impl<K: Global> IoMem<K> {
     /// Maps `len` bytes of device memory at `phys`. Process context. Refused as `ioremap` says.
     #[track_caller]
     pub fn map(phys: PhysAddr, len: usize) -> Result<Self, AllocError> {
-        Ok(Self { addr: K::memory().ioremap(phys, len)?, len, kernel: PhantomData })
+        let addr = K::memory().areas().ioremap(phys, len, Tag::Value, Call::here(&"ioremap"))?;
+        Ok(Self { addr, len, kernel: PhantomData })
     }
 
     /// The address of the first mapped byte.
@@ -122,7 +125,7 @@ impl<K: Global> IoMem<K> {
 
 impl<K: Global> Drop for IoMem<K> {
     fn drop(&mut self) {
-        let freed = K::memory().iounmap(self.addr);
+        let freed = K::memory().areas().iounmap(self.addr, Tag::Value, Call::here(&"iounmap"));
         debug_assert!(freed.is_ok());
     }
 }
