@@ -11,7 +11,9 @@
 #![expect(missing_docs, reason = "a test's name says what it shows")]
 
 use kernel::board::fw_cfg::FwCfg;
+use kernel::board::qemu::ExitCode;
 use kernel::debug::symbols;
+use kernel::{modules, proc, startup};
 use x86_64::VirtAddr;
 
 kernel::test_kernel!(test_main);
@@ -29,4 +31,15 @@ fn missing_fw_cfg_file_is_not_found() -> Result<(), &'static str> {
 fn every_function_has_a_name() {
     let address = VirtAddr::from_ptr(symbols::lookup as *const ());
     assert_eq!(symbols::lookup(address + 1), Some(("kernel::debug::symbols::lookup", 1)));
+}
+
+#[test_case]
+fn each_service_that_fails_counts_and_the_next_is_tried() {
+    assert_eq!((startup::failures(), startup::verdict()), (0, ExitCode::Success));
+    // All of them are there already, so each fails.
+    modules::attach_all();
+    assert_eq!(startup::failures(), modules::FAMILY.len() + 1);
+    proc::init();
+    assert!(startup::failures() > modules::FAMILY.len() + 10);
+    assert_eq!(startup::verdict(), ExitCode::Failure);
 }

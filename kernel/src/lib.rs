@@ -36,6 +36,7 @@ pub mod proc;
 pub mod resource;
 pub mod sched;
 pub mod softirq;
+pub mod startup;
 pub mod sync;
 pub mod taskqueue;
 pub mod testing;
@@ -86,16 +87,10 @@ static MAIN: Once<extern "C" fn() -> !> = Once::new();
 extern "C" fn on_own_tables() -> ! {
     mm::take_over();
     irq::init();
-    if tick::start().is_err() {
-        klog!("no timer interrupt: its line is taken");
-    }
+    startup::check(format_args!("the timer interrupt"), tick::start().map_err(|_| Errno::EBUSY));
     interrupts::enable();
-    if mm::start_threads().is_err() {
-        klog!("no memory for the first threads");
-    }
-    if let Err(error) = start_services() {
-        klog!("files: {error}");
-    }
+    startup::check(format_args!("the first threads"), mm::start_threads());
+    start_services();
     mm::check_options();
     match MAIN.get() {
         Some(main) => main(),
@@ -103,16 +98,16 @@ extern "C" fn on_own_tables() -> ! {
     }
 }
 
-/// Files, /proc, what the machine has, and the drivers with their default parameters.
-fn start_services() -> Result<(), Errno> {
-    fs::tarfs::init(mm::ramdisk())?;
-    chrdev::memdev::register()?;
-    proc::init()?;
-    mm::bigphysarea::init()?;
-    resource::pci::init()?;
-    resource::init()?;
+/// Files, /proc, what the machine has, and the drivers with their default parameters. None of them stops the others.
+fn start_services() {
+    startup::check(format_args!("the initial files"), fs::tarfs::init(mm::ramdisk()));
+    startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
+    proc::init();
+    startup::check(format_args!("bigphysarea"), mm::bigphysarea::init());
+    startup::check(format_args!("PCI"), resource::pci::init());
+    resource::init();
     modules::attach_all();
-    fs::bigfile::create_bigfile()
+    startup::check(format_args!("/tmp/bigfile"), fs::bigfile::create_bigfile());
 }
 
 /// Runs the shell at the console until it powers off.

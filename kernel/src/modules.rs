@@ -13,6 +13,7 @@ use crate::fs::procfs::{self, Source};
 use crate::mm::bootmem::BootDriver;
 use crate::mm::{KString, Kernel, bigphysarea};
 use crate::sched::Mutex;
+use crate::startup;
 
 /// The memory that all scull devices hold together.
 static QUOTA: Quota = Quota::new();
@@ -54,9 +55,7 @@ pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
 /// Attaches what is attached from boot on, with default parameters; what fails is logged and left out.
 pub fn attach_all() {
     for module in FAMILY.into_iter().chain(AT_BOOT) {
-        if let Err(error) = insmod(module.name(), &[]) {
-            Kernel::log(format_args!("{}: {error}", module.name()));
-        }
+        startup::check(format_args!("{}", module.name()), insmod(module.name(), &[]));
     }
 }
 

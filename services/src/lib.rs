@@ -3,7 +3,7 @@
 //! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
 //! says who has which addresses, [`isa`] what the 8237 reaches, [`command_line`] and [`number`] how the command line is
 //! read, [`options`] what it asks of memory, [`ratelimit`] how often a report may repeat, [`budget`] how much many may
-//! hold together.
+//! hold together, [`pax`] what a tar archive says of a file with a long name.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod command_line;
 pub mod isa;
 pub mod number;
 pub mod options;
+pub mod pax;
 pub mod pool;
 pub mod radix;
 pub mod ratelimit;

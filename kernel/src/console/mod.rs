@@ -26,7 +26,7 @@ use shell::{Status, run_line};
 
 use crate::input::Received;
 use crate::klog;
-use crate::{output, time};
+use crate::{output, startup, time};
 use names::KernelNames;
 use pipeline::ForegroundShell;
 use tty::Line;
@@ -35,12 +35,8 @@ const INTERRUPT: u8 = 0x03;
 
 /// Runs the shell until its input ends or a command powers off. The last call of the boot thread.
 pub fn run() -> ! {
-    if let Err(error) = workers::start() {
-        klog!("console: no thread for commands: {error}");
-    }
-    if let Err(error) = device::register() {
-        klog!("console: no /dev/console: {error}");
-    }
+    startup::check(format_args!("threads for commands"), workers::start());
+    startup::check(format_args!("/dev/console"), device::register());
     tty::start(on_byte);
     let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;

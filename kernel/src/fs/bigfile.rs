@@ -2,16 +2,29 @@
 
 use kapi::{Errno, OpenFlags};
 
-use super::mount::open;
+use super::mount::{open, unlink};
 
 /// Its size, in bytes.
 pub const SIZE: usize = 1 << 20;
 /// Bytes that are written at a time.
 const CHUNK: usize = 1024;
 
-/// Writes /tmp/bigfile: bytes that look random, do not repeat, and are the same at every boot.
+/// Where it is.
+const PATH: &str = "/tmp/bigfile";
+
+/// Makes /tmp/bigfile: bytes that look random, do not repeat, and are the same at every boot. Without memory for all
+/// of it, there is no file.
 pub fn create_bigfile() -> Result<(), Errno> {
-    let file = open("/tmp/bigfile", OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE)?;
+    let made = write_bigfile();
+    if made.is_err() {
+        // It may not even have been there.
+        let _: Result<(), _> = unlink(PATH);
+    }
+    made
+}
+
+fn write_bigfile() -> Result<(), Errno> {
+    let file = open(PATH, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE)?;
     let mut state = 0x5343_554c_4c45_5259;
     let mut chunk = [0; CHUNK];
     for _ in 0..SIZE / CHUNK {

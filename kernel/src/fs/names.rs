@@ -1,6 +1,7 @@
 //! Directories of file systems that only keep the full names of their files.
 //!
-//! A directory exists as long as some file's name goes through it.
+//! A directory exists as long as some file's name goes through it. One without files has a name of its own among
+//! theirs, with a slash at its end.
 
 use kapi::Errno;
 use mm::GfpFlags;
@@ -52,7 +53,7 @@ pub(super) fn list<'a>(path: &str, files: impl Iterator<Item = (&'a str, Stat)> 
     }
     let mut entries = Entries::new();
     for (name, stat) in files {
-        let Some(rest) = below(name, path) else { continue };
+        let Some(rest) = below(name, path).filter(|rest| !rest.is_empty()) else { continue };
         let (child, stat) = match rest.split_once('/') {
             Some((directory, _)) => (directory, Stat::DIRECTORY),
             None => (rest, stat),

@@ -5,13 +5,12 @@ mod memory;
 mod pagetables;
 mod system;
 
-use kapi::Errno;
-
 use crate::board::isa_dma;
 use crate::chrdev;
 use crate::fs::procfs::{self, Source};
 use crate::modules;
 use crate::resource::pci;
+use crate::startup;
 
 /// Every file, by its path below /proc.
 const FILES: [(&str, Source); 20] = [
@@ -38,7 +37,9 @@ const FILES: [(&str, Source); 20] = [
     ("zoneinfo", Source::Text(memory::zoneinfo)),
 ];
 
-/// Registers the files.
-pub fn init() -> Result<(), Errno> {
-    FILES.iter().try_for_each(|&(path, source)| procfs::register(path, source))
+/// Registers the files. Process context.
+pub fn init() {
+    for (path, source) in FILES {
+        startup::check(format_args!("/proc/{path}"), procfs::register(path, source));
+    }
 }

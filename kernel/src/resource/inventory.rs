@@ -1,14 +1,16 @@
 //! What this machine has at which addresses and ports, entered once at boot.
 
-use kapi::Errno;
+use core::fmt;
+
 use mm::{PAGE_SIZE, PhysAddr, VirtAddr};
 
-use super::claims::{MEMORY, PORTS};
+use super::claims::{MEMORY, PORTS, Space};
 use super::pci;
 use crate::arch::paging::builder;
 use crate::mm::firmware::{self, Kind, Region};
 use crate::mm::tables;
 use crate::mm::{IoMem, bigphysarea};
+use crate::startup;
 
 /// Where the chips on the board begin, above all memory and PCI devices below 4 GiB.
 const BOARD: u64 = 0xfec0_0000;
@@ -34,21 +36,24 @@ const BOARD_PORTS: [(u64, u64, &str); 12] = [
 ];
 
 /// Enters RAM with the kernel image in it, the PCI bus with its devices, and the board's chips. Once, after
-/// [`pci::init`].
-pub fn init() -> Result<(), Errno> {
-    enter_memory()?;
-    enter_image()?;
+/// [`pci::init`]. What cannot be entered is left out.
+pub fn init() {
+    enter_memory();
+    enter_image();
     if let Some((first, last)) = bigphysarea::extent() {
-        MEMORY.place(first, last, format_args!("Bigphysarea"))?;
+        place(&MEMORY, first, last, format_args!("Bigphysarea"));
     }
     for (first, last, name) in BOARD_PORTS {
-        PORTS.place(first, last, format_args!("{name}"))?;
+        place(&PORTS, first, last, format_args!("{name}"));
     }
-    enter_pci()?;
+    enter_pci();
     if hpet_answers() {
-        MEMORY.place(HPET.0, HPET.1, format_args!("HPET 0"))?;
+        place(&MEMORY, HPET.0, HPET.1, format_args!("HPET 0"));
     }
-    Ok(())
+}
+
+fn place(space: &Space, first: u64, last: u64, name: fmt::Arguments<'_>) {
+    startup::check(format_args!("{first:#x} to {last:#x} of {name}"), space.place(first, last, name));
 }
 
 fn is_ram(region: &Region) -> bool {
@@ -56,21 +61,20 @@ fn is_ram(region: &Region) -> bool {
 }
 
 /// RAM and what the firmware keeps, neighbours as one.
-fn enter_memory() -> Result<(), Errno> {
+fn enter_memory() {
     let mut regions = firmware::regions().peekable();
     while let Some(mut region) = regions.next() {
         while let Some(next) = regions.next_if(|next| next.start == region.end && is_ram(next) == is_ram(&region)) {
             region.end = next.end;
         }
         let name = if is_ram(&region) { "System RAM" } else { "reserved" };
-        MEMORY.place(region.start.as_u64(), region.end.as_u64() - 1, format_args!("{name}"))?;
+        place(&MEMORY, region.start.as_u64(), region.end.as_u64() - 1, format_args!("{name}"));
     }
-    Ok(())
 }
 
 /// The parts of the kernel image, each as runs of frames that lie as its pages do. Guard pages, which are not mapped,
 /// count.
-fn enter_image() -> Result<(), Errno> {
+fn enter_image() {
     for (name, start, end) in builder::image_parts() {
         let mut run = None;
         for page in (start.as_usize()..end.as_usize()).step_by(PAGE_SIZE).map(VirtAddr::new) {
@@ -81,14 +85,13 @@ fn enter_image() -> Result<(), Errno> {
                     Some(Run { first, last: phys, offset })
                 }
                 _ => {
-                    enter_run(run, name)?;
+                    enter_run(run, name);
                     Some(Run { first: phys, last: phys, offset: page.wrapping_sub(phys) })
                 }
             };
         }
-        enter_run(run, name)?;
+        enter_run(run, name);
     }
-    Ok(())
 }
 
 /// Frames that lie as far from their pages as `offset` says: addresses of the first and of the last.
@@ -99,26 +102,26 @@ struct Run {
     offset: u64,
 }
 
-fn enter_run(run: Option<Run>, name: &str) -> Result<(), Errno> {
-    let Some(Run { first, last, .. }) = run else { return Ok(()) };
-    MEMORY.place(first, last + PAGE_SIZE as u64 - 1, format_args!("{name}"))
+fn enter_run(run: Option<Run>, name: &str) {
+    if let Some(Run { first, last, .. }) = run {
+        place(&MEMORY, first, last + PAGE_SIZE as u64 - 1, format_args!("{name}"));
+    }
 }
 
 /// The bus's own range, from the last memory below the board's chips on, and what its devices have.
-fn enter_pci() -> Result<(), Errno> {
+fn enter_pci() {
     let ends = firmware::regions().map(|region| region.end.as_u64()).filter(|&end| end < BOARD);
     for (first, last) in [(ends.max().unwrap_or(0), BOARD - 1), VIDEO] {
-        MEMORY.place(first, last, format_args!("PCI Bus 0000:00"))?;
+        place(&MEMORY, first, last, format_args!("PCI Bus 0000:00"));
     }
     for function in pci::functions() {
         let at = function.address;
-        let name = format_args!("0000:{:02x}:{:02x}.{}", at.bus(), at.device(), at.function());
         for range in function.ranges() {
             let space = if range.kind == pci::Kind::Io { &PORTS } else { &MEMORY };
-            space.place(range.start, range.last(), name)?;
+            let name = format_args!("0000:{:02x}:{:02x}.{}", at.bus(), at.device(), at.function());
+            place(space, range.start, range.last(), name);
         }
     }
-    Ok(())
 }
 
 /// Whether a timer with a vendor answers where it should be: an address that no device answers reads as all zeros or

@@ -12,12 +12,12 @@ use crate::mm::KVec;
 
 static FUNCTIONS: Once<KVec<Function>> = Once::new();
 
-/// Finds all functions. Once, after kmalloc stands and before drivers.
+/// Finds all functions. Once, after kmalloc stands and before drivers. `ENOMEM`: those that were found before are kept.
 pub fn init() -> Result<(), Errno> {
     let mut found = KVec::new();
-    scan(&mut |function| found.push(function, GfpFlags::KERNEL))?;
+    let outcome = scan(&mut |function| found.push(function, GfpFlags::KERNEL));
     FUNCTIONS.call_once(|| found);
-    Ok(())
+    Ok(outcome?)
 }
 
 /// All functions, in the order in which they were found. Any context.
