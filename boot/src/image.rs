@@ -1,14 +1,13 @@
 //! From the linked kernel to disk images for BIOS and UEFI.
 //!
-//! The ELF file that cargo leaves keeps its symbols and debug information, for gdb. Beside it this module
-//! writes a stripped copy that carries the kernel's own symbol table, and the images made from that copy.
+//! The ELF file that cargo leaves keeps its symbols and debug information, for gdb. An image has a stripped copy that
+//! carries the kernel's own symbol table. Images lie beside the ELF file, the last few of each kernel.
 
-use std::fs;
+use std::env;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
-use std::time::SystemTime;
-use std::{env, io};
 
 use anyhow::{Context, Result, bail};
 use bootloader::DiskImageBuilder;
@@ -17,50 +16,95 @@ use object::LittleEndian;
 use object::elf::{FileHeader64, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::settings::{Firmware, ROOTFS};
-use crate::{host, ramdisk, symbols};
+use crate::firmware::Firmware;
+use crate::{host, prune, symbols};
 
 const PAGE: usize = 4096;
 
-/// The disk image of a kernel with the initial files under `rootfs`; made anew only if the kernel, the files or this
-/// program changed.
-pub fn up_to_date(elf: &Path, firmware: Firmware, rootfs: &Path) -> Result<PathBuf> {
-    let image = beside(elf, &format!("{firmware}{}.img", mark(rootfs)));
-    let mut inputs = ramdisk::inputs(rootfs)?;
-    inputs.push(elf.to_owned());
-    inputs.push(env::current_exe()?);
-    if !is_newer(&image, &inputs)? {
-        make(elf, firmware, rootfs, &image)?;
-    }
-    Ok(image)
+/// Images of one kernel and firmware that are kept for later runs, the newest.
+const KEPT: usize = 2;
+
+/// A kernel as it was linked.
+pub struct Kernel<'a> {
+    elf: &'a Path,
+    content: Vec<u8>,
 }
 
-fn make(elf: &Path, firmware: Firmware, rootfs: &Path, image: &Path) -> Result<()> {
-    // Another run may be making the same files: each writes its own, and the rename is atomic.
-    let own = |suffix: &str| beside(elf, &format!("{firmware}.{}.{suffix}", process::id()));
-    let (kernel, initial_files, unfinished) = (own("kernel"), own("tar"), own("img"));
-    strip(elf, &kernel)?;
-    fs::write(&initial_files, ramdisk::archive(rootfs)?)?;
-    let mut builder = DiskImageBuilder::new(kernel.clone());
-    builder.set_ramdisk(initial_files.clone()).set_boot_config(&quiet());
-    match firmware {
-        Firmware::Bios => builder.create_bios_image(&unfinished)?,
-        Firmware::Uefi => builder.create_uefi_image(&unfinished)?,
-    }
-    fs::rename(&unfinished, image)?;
-    fs::remove_file(&initial_files)?;
-    fs::rename(&kernel, beside(elf, "stripped"))?;
-    Ok(())
+/// What an image is made of. Equal contents make equal images, whatever the dates of the files.
+pub struct Recipe<'a> {
+    /// The kernel in it.
+    pub kernel: &'a Kernel<'a>,
+    /// The archive of the initial files.
+    pub initial_files: &'a [u8],
+    /// What it boots from.
+    pub firmware: Firmware,
 }
 
-/// What tells images with different initial files apart; nothing for the usual ones.
-fn mark(rootfs: &Path) -> String {
-    if rootfs == Path::new(ROOTFS) {
-        return String::new();
+impl Recipe<'_> {
+    /// The disk image, open; one made before if the contents are the same.
+    pub fn for_run(&self) -> Result<File> {
+        let cached = self.cached()?;
+        if let Ok(image) = File::open(&cached) {
+            return Ok(image);
+        }
+        let image = self.make(&cached)?;
+        prune::images(self.kernel.elf, self.firmware, KEPT)?;
+        Ok(image)
     }
-    let mut hasher = DefaultHasher::new();
-    rootfs.hash(&mut hasher);
-    format!(".{:016x}", hasher.finish())
+
+    /// Makes the disk image to copy to a disk, and says where it is.
+    pub fn to_keep(&self) -> Result<PathBuf> {
+        let path = beside(self.kernel.elf, &format!("{}.img", self.firmware));
+        self.make(&path)?;
+        Ok(path)
+    }
+
+    /// Where the image is kept: its name says what it was made of, and by which program.
+    fn cached(&self) -> Result<PathBuf> {
+        let maker = fs::metadata(env::current_exe()?)?;
+        let mut hasher = DefaultHasher::new();
+        (&self.kernel.content, self.initial_files, maker.len(), maker.modified()?).hash(&mut hasher);
+        Ok(beside(self.kernel.elf, &format!("{}.{:016x}.img", self.firmware, hasher.finish())))
+    }
+
+    fn make(&self, image: &Path) -> Result<File> {
+        // Another run may be making the same image: each has files of its own, and the rename is atomic.
+        let own = Unfinished::new(self.kernel.elf, self.firmware);
+        fs::write(&own.initial_files, self.initial_files)?;
+        self.kernel.strip(&own.kernel)?;
+        let mut builder = DiskImageBuilder::new(own.kernel.clone());
+        builder.set_ramdisk(own.initial_files.clone()).set_boot_config(&quiet());
+        match self.firmware {
+            Firmware::Bios => builder.create_bios_image(&own.image)?,
+            Firmware::Uefi => builder.create_uefi_image(&own.image)?,
+        }
+        let made = File::open(&own.image)?;
+        fs::rename(&own.image, image)?;
+        Ok(made)
+    }
+}
+
+/// Files that are there while an image is made, and gone afterwards.
+struct Unfinished {
+    kernel: PathBuf,
+    initial_files: PathBuf,
+    image: PathBuf,
+}
+
+impl Unfinished {
+    fn new(elf: &Path, firmware: Firmware) -> Self {
+        let own = |suffix: &str| beside(elf, &format!("{firmware}.{}.{suffix}", process::id()));
+        Self { kernel: own("unfinished-kernel"), initial_files: own("unfinished-tar"), image: own("unfinished-img") }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in [&self.kernel, &self.initial_files, &self.image] {
+            // The image is not there any more when all went well.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// The serial port is the kernel's console alone.
@@ -72,19 +116,31 @@ fn quiet() -> BootConfig {
     config
 }
 
-/// Writes a copy of `elf` without symbols and debug information, its symbol table appended.
-fn strip(elf: &Path, output: &Path) -> Result<()> {
-    let objcopy = host::objcopy()?;
-    let status = Command::new(&objcopy).arg("--strip-all").arg(elf).arg(output).status();
-    let status = status.with_context(|| format!("cannot run {}", objcopy.display()))?;
-    if !status.success() {
-        bail!("{} could not strip {}", objcopy.display(), elf.display());
+impl<'a> Kernel<'a> {
+    /// Reads the file.
+    pub fn read(elf: &'a Path) -> Result<Self> {
+        let content = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+        Ok(Self { elf, content })
     }
-    let original = fs::read(elf)?;
-    let mut stripped = fs::read(output)?;
-    append_symbols(&original, &mut stripped)?;
-    fs::write(output, stripped)?;
-    Ok(())
+
+    /// Bytes of memory that it takes once it is loaded.
+    pub fn memory(&self) -> Result<u64> {
+        Ok(load_segments(&self.content)?.iter().map(|segment| segment.memory_size).sum())
+    }
+
+    /// Writes a copy without symbols and debug information, with the symbol table appended.
+    fn strip(&self, output: &Path) -> Result<()> {
+        let objcopy = host::objcopy()?;
+        let status = Command::new(&objcopy).arg("--strip-all").arg(self.elf).arg(output).status();
+        let status = status.with_context(|| format!("cannot run {}", objcopy.display()))?;
+        if !status.success() {
+            bail!("{} could not strip {}", objcopy.display(), self.elf.display());
+        }
+        let mut stripped = fs::read(output)?;
+        append_symbols(&self.content, &mut stripped)?;
+        fs::write(output, stripped)?;
+        Ok(())
+    }
 }
 
 /// Puts the table at the file's end and points the empty, last load segment (kernel.ld) at it.
@@ -153,16 +209,35 @@ fn beside(elf: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn is_newer(output: &Path, inputs: &[PathBuf]) -> io::Result<bool> {
-    let Ok(made) = modified(output) else { return Ok(false) };
-    for input in inputs {
-        if modified(input)? >= made {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
 
-fn modified(path: &Path) -> io::Result<SystemTime> {
-    fs::metadata(path)?.modified()
+    use super::{Kernel, Recipe};
+    use crate::firmware::Firmware;
+    use crate::ramdisk;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn contents_decide_whether_an_image_serves_and_dates_do_not() {
+        let scratch = Scratch::new();
+        let image = |kernel: &str, file: &str, date: SystemTime| {
+            scratch.file("kernel", kernel);
+            scratch.file("files/file", file);
+            for name in ["kernel", "files/file"] {
+                let file = File::options().append(true).open(scratch.path().join(name)).expect("there");
+                file.set_modified(date).expect("dated");
+            }
+            let elf = scratch.path().join("kernel");
+            let kernel = Kernel::read(&elf).expect("readable");
+            let initial_files = &ramdisk::archive(&scratch.path().join("files"), u64::MAX).expect("it packs");
+            Recipe { kernel: &kernel, initial_files, firmware: Firmware::Bios }.cached().expect("a name")
+        };
+        let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH);
+        let first = image("kernel", "new", now);
+        assert_eq!(first, image("kernel", "new", long_ago));
+        assert_ne!(first, image("kernel", "old", long_ago));
+        assert_ne!(first, image("Kernel", "new", now));
+    }
 }

@@ -5,12 +5,18 @@
 //! else, named on standard error.
 
 mod console;
+mod firmware;
 mod host;
 mod image;
 mod input;
+mod memory;
+mod prune;
 mod qemu;
 mod ramdisk;
+mod rootfs;
 mod runner;
+#[cfg(test)]
+mod scratch;
 mod settings;
 mod symbols;
 mod terminal;
@@ -19,13 +25,22 @@ mod verdict;
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use firmware::Firmware;
+use image::{Kernel, Recipe};
 use input::Source;
 use runner::Session;
-use settings::{Firmware, Settings};
+use settings::Settings;
 use verdict::Verdict;
+
+/// Bytes of initial files in an image for a machine that is not known: its file system has no larger files.
+const MOST_IN_AN_IMAGE: u64 = u32::MAX as u64;
+
+/// What is worth a word when it takes longer.
+const NOTABLE: Duration = Duration::from_secs(10);
 
 const USAGE: &str = "usage: boot image|run|test KERNEL-ELF";
 
@@ -58,16 +73,31 @@ fn dispatch() -> Result<Verdict> {
 
 fn make_images(elf: &Path) -> Result<Verdict> {
     let settings = Settings::from_environment()?;
+    let kernel = Kernel::read(elf)?;
+    let initial_files = ramdisk::archive(&settings.rootfs, MOST_IN_AN_IMAGE)?;
     for firmware in [Firmware::Bios, Firmware::Uefi] {
-        println!("{}", image::up_to_date(elf, firmware, &settings.rootfs)?.display());
+        let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
+        println!("{}", recipe.to_keep().context("cannot make the disk image")?.display());
     }
     Ok(Verdict::Success)
 }
 
 fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
-    let image = image::up_to_date(elf, settings.firmware, &settings.rootfs).context("cannot make the disk image")?;
+    let firmware = settings.firmware;
+    let kernel = Kernel::read(elf)?;
+    let room = settings.memory.room_for_files(firmware, kernel.memory()?);
+    let initial_files = ramdisk::archive(&settings.rootfs, room)?;
+    let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
+    let loading = memory::loading_time(firmware, initial_files.len());
+    if loading > NOTABLE {
+        eprintln!(
+            "boot: the initial files take the BIOS about {} s to load; FIRMWARE=uefi is quicker",
+            loading.as_secs()
+        );
+    }
     loop {
-        let session = Session::start(&image, settings)?;
+        let image = recipe.for_run().context("cannot make the disk image")?;
+        let session = Session::start(image, loading, settings)?;
         let is_watched = session.source() == Source::Terminal;
         match session.run()? {
             // For a person the machine comes up again.

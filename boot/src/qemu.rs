@@ -1,7 +1,7 @@
 //! QEMU's command line.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -9,16 +9,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
+use crate::firmware::Firmware;
 use crate::host;
 use crate::input::Source;
-use crate::settings::{Accel, Clock, Debugger, Firmware, Settings};
+use crate::settings::{Accel, Clock, Debugger, Settings};
 
 /// Bytes of a disk that the kernel's floppy driver reads.
 const FLOPPY_BYTES: u64 = 1440 << 10;
+/// Bytes of the longest script.
+const LONGEST_SCRIPT: u64 = 16 << 20;
 
 /// A command ready to start, and the files in memory that it refers to: they must outlive the start.
 pub struct Machine {
@@ -29,9 +33,14 @@ pub struct Machine {
 
 impl Machine {
     /// The machine that the settings describe, booting `image`, its serial port on QEMU's standard streams.
-    pub fn new(image: &Path, settings: &Settings, source: Source) -> Result<Self> {
+    pub fn new(image: File, settings: &Settings, source: Source) -> Result<Self> {
         let mut machine = Self { command: Command::new(host::qemu()?), files: Vec::new() };
-        machine.hardware(image, settings)?;
+        machine.hardware(settings)?;
+        // The guest's writes to its disks are forgotten, and several runs may share one image.
+        machine.drive("ide", image)?;
+        if let Some(disk) = &settings.floppy {
+            machine.drive("floppy", floppy(disk)?)?;
+        }
         machine.clock(settings)?;
         machine.console(source);
         machine.configuration(settings, source)?;
@@ -44,11 +53,12 @@ impl Machine {
         Ok(machine)
     }
 
-    fn hardware(&mut self, image: &Path, settings: &Settings) -> Result<()> {
+    fn hardware(&mut self, settings: &Settings) -> Result<()> {
         let command = &mut self.command;
-        command.args(["-machine", "pc,memory-backend=ram", "-m", &settings.memory, "-smp", &settings.smp.to_string()]);
+        let memory = settings.memory.to_string();
+        command.args(["-machine", "pc,memory-backend=ram", "-m", &memory, "-smp", &settings.smp.to_string()]);
         // The host gives the guest's memory when it is touched, so a large machine fits a small host.
-        command.args(["-object", &format!("memory-backend-ram,id=ram,size={},reserve=off", settings.memory)]);
+        command.args(["-object", &format!("memory-backend-ram,id=ram,size={memory},reserve=off")]);
         if let Some(model) = &settings.cpu {
             command.args(["-cpu", model]);
         }
@@ -57,15 +67,12 @@ impl Machine {
         }
         command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
-        // The guest's writes to its boot disk are forgotten, and several runs may share one image.
-        command.args(["-drive", &format!("format=raw,if=ide,snapshot=on,file={}", escaped(image)?)]);
-        if let Some(disk) = &settings.floppy {
-            let bytes = fs::metadata(disk).with_context(|| format!("FLOPPY={}", disk.display()))?.len();
-            if bytes != FLOPPY_BYTES {
-                bail!("FLOPPY={} has {bytes} bytes, and a disk {FLOPPY_BYTES}: try truncate -s 1440K", disk.display());
-            }
-            command.args(["-drive", &format!("format=raw,if=floppy,snapshot=on,file={}", escaped(disk)?)]);
-        }
+        Ok(())
+    }
+
+    fn drive(&mut self, interface: &str, disk: File) -> Result<()> {
+        let path = self.inherited(disk)?;
+        self.command.args(["-drive", &format!("format=raw,if={interface},snapshot=on,file={path}")]);
         Ok(())
     }
 
@@ -73,6 +80,7 @@ impl Machine {
         let deterministic = settings.clock == Clock::Instructions;
         let accel = match settings.accel {
             Accel::Kvm if deterministic => bail!("ICOUNT=1 counts instructions, which ACCEL=kvm cannot"),
+            Accel::Kvm if !host::kvm_works() => bail!("ACCEL=kvm: this machine has no KVM; ACCEL=tcg goes without"),
             Accel::Kvm => "kvm",
             Accel::Auto if !deterministic && host::kvm_works() => "kvm",
             Accel::Auto | Accel::Tcg => "tcg",
@@ -101,23 +109,25 @@ impl Machine {
             self.file_in_memory("cmdline", settings.append.as_bytes())?;
         }
         if let Some(script) = &settings.script {
-            fs::metadata(script).with_context(|| format!("SCRIPT={}", script.display()))?;
-            self.file("script", &escaped(script)?);
+            self.file_in_memory("script", &lines_of(script)?)?;
         }
         Ok(())
     }
 
     fn file_in_memory(&mut self, name: &str, contents: &[u8]) -> Result<()> {
-        // Without close-on-exec: QEMU inherits the descriptor and opens it by its number.
-        let mut file = File::from(memfd_create(name, MFdFlags::empty())?);
+        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
         file.write_all(contents)?;
-        self.file(name, &format!("/proc/self/fd/{}", file.as_raw_fd()));
-        self.files.push(file);
+        let path = self.inherited(file)?;
+        self.command.args(["-fw_cfg", &format!("name=opt/scullery/{name},file={path}")]);
         Ok(())
     }
 
-    fn file(&mut self, name: &str, path: &str) {
-        self.command.args(["-fw_cfg", &format!("name=opt/scullery/{name},file={path}")]);
+    /// Hands an open file to QEMU, whatever becomes of its name; returns the path by which QEMU opens it.
+    fn inherited(&mut self, file: File) -> Result<String> {
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        self.files.push(file);
+        Ok(path)
     }
 
     /// Makes the kernel kill QEMU when this program dies, however it dies.
@@ -128,8 +138,27 @@ impl Machine {
     }
 }
 
-/// A path as QEMU's options want it: a comma doubled.
-fn escaped(path: &Path) -> Result<String> {
-    let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(text.replace(',', ",,"))
+/// A script, from a file or a pipe.
+fn lines_of(path: &Path) -> Result<Vec<u8>> {
+    let named = || format!("SCRIPT={}", path.display());
+    let mut lines = Vec::new();
+    let script = File::open(path).with_context(named)?;
+    script.take(LONGEST_SCRIPT + 1).read_to_end(&mut lines).with_context(named)?;
+    if lines.len() as u64 > LONGEST_SCRIPT {
+        bail!("{} has more than {LONGEST_SCRIPT} bytes", named());
+    }
+    Ok(lines)
+}
+
+/// The image of a disk that the kernel's driver reads.
+fn floppy(path: &Path) -> Result<File> {
+    let named = || format!("FLOPPY={}", path.display());
+    let found = fs::metadata(path).with_context(named)?;
+    if !found.is_file() {
+        bail!("{} is not a file", named());
+    }
+    if found.len() != FLOPPY_BYTES {
+        bail!("{} has {} bytes, and a disk {FLOPPY_BYTES}: try truncate -s 1440K", named(), found.len());
+    }
+    File::open(path).with_context(named)
 }

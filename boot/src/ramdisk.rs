@@ -1,59 +1,107 @@
 //! The initial files: everything under rootfs/ as a small tar archive.
 //!
-//! The archive has the same bytes every time.
+//! The archive has the same bytes every time. A name longer than a header's field goes ahead of its file in a pax
+//! record. What the kernel cannot have is refused, each file by its name.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
-use tar::{Builder, Header};
+use anyhow::Result;
+use tar::{Builder, EntryType, Header};
 
-/// Packs the regular files under `root`, sorted, without owners and dates. Hidden files stay out.
-pub fn archive(root: &Path) -> Result<Vec<u8>> {
+use crate::rootfs::{self, Initial};
+
+/// Bytes of a header's field for the name.
+const NAME_FIELD: usize = 100;
+
+/// Packs what lies under `root`, sorted, without owners, modes and dates. Refuses more than `room` bytes of content.
+pub fn archive(root: &Path, room: u64) -> Result<Vec<u8>> {
     let mut builder = Builder::new(Vec::new());
-    for file in files(root)? {
-        let data = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let mut header = Header::new_ustar();
-        header.set_size(u64::try_from(data.len())?);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, file.strip_prefix(root)?, data.as_slice())?;
+    for initial in rootfs::read(root, room)? {
+        match initial {
+            Initial::File { name, data } => append(&mut builder, &name, EntryType::Regular, &data)?,
+            Initial::EmptyDirectory { name } => append(&mut builder, &format!("{name}/"), EntryType::Directory, &[])?,
+        }
     }
     Ok(builder.into_inner()?)
 }
 
-/// Every file and directory that the archive depends on: when one changes, the archive is out of date.
-pub fn inputs(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = vec![root.to_owned()];
-    let entries = fs::read_dir(root).with_context(|| format!("cannot list {}", root.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(inputs(&path)?);
-        } else {
-            found.push(path);
-        }
+fn append(builder: &mut Builder<Vec<u8>>, name: &str, kind: EntryType, data: &[u8]) -> Result<()> {
+    if name.len() > NAME_FIELD {
+        builder.append_pax_extensions([("path", name.as_bytes())])?;
     }
-    found.sort();
-    Ok(found)
-}
-
-fn files(root: &Path) -> Result<Vec<PathBuf>> {
-    Ok(inputs(root)?.into_iter().filter(|path| path.is_file()).collect())
+    let mut header = Header::new_ustar();
+    let short = &name.as_bytes()[..name.floor_char_boundary(NAME_FIELD)];
+    header.as_old_mut().name[..short.len()].copy_from_slice(short);
+    header.set_entry_type(kind);
+    header.set_size(u64::try_from(data.len())?);
+    header.set_mode(0o644);
+    header.set_cksum();
+    builder.append(&header, data)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, archive};
+    use std::fs;
+    use std::io::Read;
+    use std::path::Path;
+
+    use super::archive;
+    use crate::scratch::Scratch;
+
+    /// Names and contents, as another reader of archives sees them.
+    fn unpacked(bytes: &[u8]) -> Vec<(String, String)> {
+        let mut archive = tar::Archive::new(bytes);
+        let entries = archive.entries().expect("an archive");
+        let read = entries.map(|entry| {
+            let mut entry = entry.expect("an entry");
+            let name = String::from_utf8(entry.path_bytes().into_owned()).expect("a name");
+            let mut text = String::new();
+            entry.read_to_string(&mut text).expect("a text");
+            (name, text)
+        });
+        read.collect()
+    }
 
     #[test]
     fn the_archive_is_the_same_twice() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs");
-        let first = archive(&root).expect("rootfs packs");
-        assert_eq!(first, archive(&root).expect("rootfs packs"));
+        let first = archive(&root, u64::MAX).expect("rootfs packs");
+        assert_eq!(first, archive(&root, u64::MAX).expect("rootfs packs"));
         assert!(first.len() > 1024, "rootfs holds a file");
+    }
+
+    #[test]
+    fn names_of_any_length_come_out_as_they_went_in() {
+        let scratch = Scratch::new();
+        let mut names: Vec<String> = [99, 100, 101, 155, 200, 255].iter().map(|&length| "n".repeat(length)).collect();
+        names.push(format!("{}/{}", "d".repeat(120), "f".repeat(130)));
+        names.push("\u{e4}".repeat(60));
+        names.sort();
+        for name in &names {
+            scratch.file(name, &name[..8]);
+        }
+        let expected: Vec<(String, String)> = names.iter().map(|name| (name.clone(), name[..8].to_owned())).collect();
+        let mut found = unpacked(&archive(scratch.path(), u64::MAX).expect("it packs"));
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_directory_without_files_travels_by_itself() {
+        let scratch = Scratch::new();
+        let long = "e".repeat(150);
+        fs::create_dir_all(scratch.path().join("a/empty")).expect("made");
+        fs::create_dir_all(scratch.path().join(&long)).expect("made");
+        scratch.file("b/file", "");
+        let names: Vec<String> =
+            unpacked(&archive(scratch.path(), u64::MAX).expect("it packs")).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a/empty/".to_owned(), "b/file".to_owned(), format!("{long}/")]);
+    }
+
+    #[test]
+    fn no_file_at_all_is_an_archive_too() {
+        let scratch = Scratch::new();
+        assert!(archive(scratch.path(), u64::MAX).expect("it packs").iter().all(|&byte| byte == 0));
     }
 }

@@ -1,9 +1,9 @@
 //! One run: QEMU as a child, bytes both ways, clocks, and the end.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ use crate::verdict::Verdict;
 const TICK_MS: u8 = 250;
 /// Silence after the end of input before ^D is sent again.
 const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How many times as long as usual a busy host may take to load the initial files.
+const SLOWEST: u32 = 3;
 const CHUNK: usize = 16 * 1024;
 
 /// A running guest. It is killed when the session is dropped.
@@ -35,6 +37,8 @@ pub struct Session {
     console: Console,
     input: Input,
     clocks: Clocks,
+    /// What was asked for, for the message of a run that did not begin.
+    cpu: Option<String>,
 }
 
 /// When the run began, when it last moved, and how long each may last.
@@ -43,6 +47,8 @@ struct Clocks {
     moved: Instant,
     ended_again: Instant,
     silence: Option<Duration>,
+    /// How much longer the firmware and the bootloader may be silent.
+    loading: Duration,
     limit: Option<Duration>,
 }
 
@@ -55,8 +61,8 @@ struct Ready {
 }
 
 impl Session {
-    /// Starts QEMU on an image.
-    pub fn start(image: &Path, settings: &Settings) -> Result<Self> {
+    /// Starts QEMU on an image that takes so long to load.
+    pub fn start(image: File, loading: Duration, settings: &Settings) -> Result<Self> {
         let input = Input::new(settings);
         let signals = termination_signals()?;
         let mut machine = Machine::new(image, settings, input.source())?;
@@ -64,8 +70,9 @@ impl Session {
         let to_guest = child.stdin.take().context("QEMU has no standard input")?;
         let from_guest = child.stdout.take().context("QEMU has no standard output")?;
         fcntl(&to_guest, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let clocks = Clocks::new(settings, input.source());
-        Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks })
+        let clocks = Clocks::new(settings, loading, input.source());
+        let cpu = settings.cpu.clone();
+        Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks, cpu })
     }
 
     /// Where the session's lines come from.
@@ -104,7 +111,7 @@ impl Session {
             self.send_input()?;
         }
         self.repeat_end_of_input();
-        Ok(self.clocks.verdict(self.waiting_for()))
+        Ok(self.clocks.verdict(self.console.stage(), self.waiting_for()))
     }
 
     fn wait(&self) -> Result<Ready> {
@@ -170,7 +177,12 @@ impl Session {
         if self.input.quit_was_typed() && status.success() {
             return Ok(Verdict::Success);
         }
-        Ok(Verdict::of_qemu(status))
+        let verdict = Verdict::of_qemu(status);
+        let unknown = matches!(verdict, Verdict::Ended(_)) && self.console.stage() == Stage::Firmware;
+        if let Some(model) = self.cpu.as_ref().filter(|_| unknown) {
+            eprintln!("boot: CPU={model}: `qemu-system-x86_64 -cpu help` lists the models that there are");
+        }
+        Ok(verdict)
     }
 
     fn waiting_for(&self) -> &'static str {
@@ -194,16 +206,17 @@ impl Drop for Session {
 }
 
 impl Clocks {
-    fn new(settings: &Settings, source: Source) -> Self {
+    fn new(settings: &Settings, loading: Duration, source: Source) -> Self {
         let now = Instant::now();
         let unhurried = source == Source::Terminal || settings.debugger == Debugger::Awaited;
         let silence = if unhurried { None } else { settings.silence };
-        Self { started: now, moved: now, ended_again: now, silence, limit: settings.limit }
+        Self { started: now, moved: now, ended_again: now, silence, loading, limit: settings.limit }
     }
 
-    fn verdict(&self, waiting_for: &'static str) -> Option<Verdict> {
+    fn verdict(&self, stage: Stage, waiting_for: &'static str) -> Option<Verdict> {
         let over = |since: Instant, allowed: Option<Duration>| allowed.filter(|&most| since.elapsed() > most);
-        if let Some(after) = over(self.moved, self.silence) {
+        let loading = if stage == Stage::Firmware { self.loading * SLOWEST } else { Duration::ZERO };
+        if let Some(after) = over(self.moved, self.silence.map(|most| most + loading)) {
             return Some(Verdict::TimedOut { after, too_much: "silence", waiting_for });
         }
         let after = over(self.started, self.limit)?;

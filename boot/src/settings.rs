@@ -2,39 +2,21 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-/// Below this the BIOS stage of the bootloader has no room for the kernel.
-const LEAST_FOR_BIOS_MIB: u64 = 24;
-/// Below this OVMF does not start.
-const LEAST_FOR_UEFI_MIB: u64 = 48;
+use crate::firmware::Firmware;
+use crate::memory::Memory;
+
 /// The usual initial files' directory, from the top of the tree.
-pub const ROOTFS: &str = "rootfs";
+const ROOTFS: &str = "rootfs";
 const DEFAULT_MEMORY: &str = "128M";
+/// Processors that QEMU's PC takes.
+const MOST_PROCESSORS: u32 = 255;
 /// How long a run without a terminal may be silent before it counts as hung.
 const DEFAULT_SILENCE: Duration = Duration::from_secs(120);
-
-/// What starts the bootloader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Firmware {
-    /// SeaBIOS, QEMU's default.
-    Bios,
-    /// OVMF.
-    Uefi,
-}
-
-impl fmt::Display for Firmware {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bios => "bios",
-            Self::Uefi => "uefi",
-        })
-    }
-}
 
 /// How QEMU runs guest code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +50,8 @@ pub enum Debugger {
 /// Everything that can be chosen about a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `MEM`: guest RAM in QEMU's notation.
-    pub memory: String,
+    /// `MEM`: guest RAM.
+    pub memory: Memory,
     /// `APPEND`: the kernel's command line, whatever its bytes: what is wrong with it the kernel says itself.
     pub append: OsString,
     /// `FIRMWARE`: bios or uefi.
@@ -101,17 +83,17 @@ impl Settings {
     pub fn from_environment() -> Result<Self> {
         let firmware = choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?;
         Ok(Self {
-            memory: memory(&variable("MEM").unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
-            append: env::var_os("APPEND").unwrap_or_default(),
+            memory: Memory::new(&variable("MEM")?.unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
+            append: given("APPEND").unwrap_or_default(),
             firmware,
-            cpu: variable("CPU"),
+            cpu: variable("CPU")?,
             accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,
-            smp: number("SMP")?.unwrap_or(1),
+            smp: processors()?,
             clock: choice("ICOUNT", &[("0", Clock::Host), ("1", Clock::Instructions)])?,
             debugger: choice("GDB", &[("0", Debugger::None), ("1", Debugger::Awaited)])?,
-            script: variable("SCRIPT").map(PathBuf::from),
-            rootfs: variable("ROOTFS").unwrap_or_else(|| ROOTFS.into()).into(),
-            floppy: variable("FLOPPY").map(PathBuf::from),
+            script: given("SCRIPT").map(PathBuf::from),
+            rootfs: given("ROOTFS").unwrap_or_else(|| ROOTFS.into()).into(),
+            floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
         })
@@ -121,20 +103,29 @@ impl Settings {
     /// UEFI: its firmware waits in loops of billions of instructions, more than a minute under icount.
     pub fn for_tests(mut self) -> Self {
         let quick = self.firmware == Firmware::Bios && self.accel != Accel::Kvm;
-        if variable("ICOUNT").is_none() && quick {
+        if given("ICOUNT").is_none() && quick {
             self.clock = Clock::Instructions;
         }
         self
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+/// A variable's value, whatever its bytes; an empty one counts as unset.
+fn given(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn variable(name: &str) -> Result<Option<String>> {
+    match given(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(value)) => bail!("{name}={} is not UTF-8", value.display()),
+    }
 }
 
 /// The value that a variable names; the first choice is the default.
 fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T> {
-    let given = variable(name).unwrap_or_else(|| choices[0].0.into());
+    let given = variable(name)?.unwrap_or_else(|| choices[0].0.into());
     match choices.iter().find(|(word, _)| *word == given) {
         Some((_, value)) => Ok(*value),
         None => {
@@ -144,51 +135,19 @@ fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T> {
     }
 }
 
-fn number(name: &str) -> Result<Option<u32>> {
-    let Some(text) = variable(name) else { return Ok(None) };
-    let value: u32 = text.parse().with_context(|| format!("{name}={text} is not a number"))?;
-    Ok(Some(value))
+fn processors() -> Result<u32> {
+    let Some(text) = variable("SMP")? else { return Ok(1) };
+    match text.parse() {
+        Ok(count @ 1..=MOST_PROCESSORS) => Ok(count),
+        _ => bail!("SMP={text} is not a number of processors from 1 to {MOST_PROCESSORS}"),
+    }
 }
 
 fn seconds(name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
-    Ok(match number(name)? {
-        None => default,
-        Some(0) => None,
-        Some(count) => Some(Duration::from_secs(count.into())),
-    })
-}
-
-/// Checks an amount such as `24M`, `2G` or `128` (MiB).
-fn memory(text: &str, firmware: Firmware) -> Result<String> {
-    let (digits, unit_mib) = match text.chars().last() {
-        Some('M' | 'm') => (&text[..text.len() - 1], 1),
-        Some('G' | 'g') => (&text[..text.len() - 1], 1024),
-        _ => (text, 1),
-    };
-    let Ok(count) = digits.parse::<u64>() else {
-        bail!("MEM={text} is not an amount of memory: write 128M or 2G");
-    };
-    let (least, who) = match firmware {
-        Firmware::Bios => (LEAST_FOR_BIOS_MIB, "the bootloader"),
-        Firmware::Uefi => (LEAST_FOR_UEFI_MIB, "the UEFI firmware"),
-    };
-    if count.saturating_mul(unit_mib) < least {
-        bail!("MEM={text} is too small: {who} needs at least {least}M");
-    }
-    Ok(text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Firmware, memory};
-
-    #[test]
-    fn memory_below_the_firmwares_need_is_refused() {
-        let bios = |text| memory(text, Firmware::Bios);
-        assert!(bios("24M").is_ok() && bios("1G").is_ok());
-        assert!(bios("23M").is_err() && bios("lots").is_err() && bios("").is_err());
-        assert!(memory("48M", Firmware::Uefi).is_ok());
-        let refusal = memory("24M", Firmware::Uefi).expect_err("OVMF does not start there");
-        assert_eq!(refusal.to_string(), "MEM=24M is too small: the UEFI firmware needs at least 48M");
+    let Some(text) = variable(name)? else { return Ok(default) };
+    match text.parse::<u32>() {
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(Duration::from_secs(count.into()))),
+        Err(_) => bail!("{name}={text} is not a number of seconds, such as 120; 0 is without end"),
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo;
 use crate::floppy;
+use crate::initial_files;
 use crate::machine::{Machine, VARIABLES};
 
 /// Seconds of silence, and seconds in all, after which a test's guest is stopped, unless the test says otherwise.
@@ -60,6 +61,11 @@ fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
     if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
         command.env("FLOPPY", floppy::counting()?);
+    }
+    for (_, value) in machine.variables.iter().filter(|(name, _)| name == "ROOTFS") {
+        if let Some(directory) = initial_files::directory(value)? {
+            command.env("ROOTFS", directory);
+        }
     }
     command.arg(match mode {
         Mode::Run => "run",

@@ -11,6 +11,7 @@ mod floppy;
 mod guest;
 mod host_tests;
 mod house;
+mod initial_files;
 mod kernel_tests;
 mod machine;
 mod parallel;
