@@ -44,7 +44,7 @@ help:
 	@echo 'make setup            install what is missing; make clean: remove what was built'
 
 setup:
-	@tools/setup.sh
+	@tools/setup.sh $(MAKECMDGOALS)
 
 kernel: setup
 	@$(CARGO) build $(QUIET) $(KERNEL_FLAGS) --bin kernel >&2

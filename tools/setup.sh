@@ -1,17 +1,25 @@
 #!/bin/sh
-# Installs what building and running Scullery needs and this machine lacks: QEMU and UEFI firmware (Debian
-# packages), and the components of the pinned Rust toolchain (by rustup, else from Debian's packages).
-# Says what it installs and why; where it may not, says what to type. Quick when nothing is missing.
+# setup.sh [GOAL...]: installs what these goals of make need and this machine lacks: QEMU, UEFI firmware, a C compiler
+# (Debian packages), and the components of the pinned Rust toolchain (by rustup, else from Debian's packages).
+#
+# What is there and serves is taken. No package is removed or downgraded (tools/apt.sh). Says what it installs and why;
+# where it may not, says what to type. Quick when nothing is missing.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$top/rust-toolchain.toml")
 components=rust-src,llvm-tools,rustfmt,clippy
 overlay=$top/build/toolchain
+goals=" ${*:-setup} "
+# Where the machine's files are: the tests of this script have machines of their own.
+root=${SETUP_ROOT-}
 
 say() { echo "setup: $*" >&2; }
 
-# What a person must type, where this script may not or cannot.
+# shellcheck source=tools/apt.sh
+. "$top/tools/apt.sh"
+
+# What a person must do, where this script may not or cannot.
 commands=
 
 # ask_for COMMANDS
@@ -20,18 +28,15 @@ ask_for() {
 "
 }
 
-# as_root COMMAND...: runs it as root, or fails. Asks for a password only where somebody can answer.
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif [ -t 0 ]; then
-        sudo "$@"
-    else
-        sudo -n "$@"
-    fi
+# wanted GOAL...: is one of them to be made?
+wanted() {
+    for goal in "$@"; do
+        case $goals in *" $goal "*) return 0 ;; esac
+    done
+    return 1
 }
 
-# --- Debian packages ----------------------------------------------------------------------------------------
+# --- packages -----------------------------------------------------------------------------------------------
 
 packages=
 
@@ -41,20 +46,28 @@ need() {
     packages="$packages $1"
 }
 
-have_uefi() {
-    [ -e /usr/share/ovmf/OVMF.fd ] || [ -e /usr/share/edk2/ovmf/OVMF.fd ] || [ -e /usr/share/edk2-ovmf/x64/OVMF.fd ]
+# Is there a QEMU that runs? Versions 7 to 10 are known to serve.
+have_qemu() {
+    qemu=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9]*\).*/\1/p') || return 1
+    case $qemu in
+        7 | 8 | 9 | 10) ;;
+        "") return 1 ;;
+        *) say "the QEMU that is there is version $qemu; 7 to 10 are known to serve, this one may" ;;
+    esac
 }
 
-apt_install() {
-    # shellcheck disable=SC2086 # one word a package
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >&2
+have_uefi() {
+    for image in ovmf/OVMF.fd edk2/ovmf/OVMF.fd edk2-ovmf/x64/OVMF.fd; do
+        [ ! -e "$root/usr/share/$image" ] || return 0
+    done
+    return 1
 }
 
 install_packages() {
-    say "installing$packages with apt-get"
-    # The lists at hand may do; if not, fetch new ones.
-    apt_install || { as_root apt-get update -qq >&2 && apt_install; } || ask_for "sudo apt-get update
-sudo apt-get install --no-install-recommends$packages"
+    say "installing$packages"
+    # shellcheck disable=SC2086 # one word a package
+    apt_install $packages ||
+        ask_for "(install$packages, or programs that do the same, for example by: sudo apt-get install$packages)"
 }
 
 # --- the Rust toolchain -------------------------------------------------------------------------------------
@@ -63,7 +76,7 @@ sudo apt-get install --no-install-recommends$packages"
 complete() {
     [ -e "$1/lib/rustlib/src/rust/library/core/src/lib.rs" ] || return 1
     for tool in "$1"/lib/rustlib/*/bin/llvm-objcopy; do
-        [ -x "$tool" ] && return 0
+        [ ! -x "$tool" ] || return 0
     done
     return 1
 }
@@ -73,6 +86,16 @@ completed_by_rustup() {
         complete "$sysroot" && return 0
     done
     return 1
+}
+
+# Is the compiler that cargo would use the pinned one, and complete, whoever installed it?
+completed_by_others() {
+    RUSTUP_AUTO_INSTALL=0
+    export RUSTUP_AUTO_INSTALL
+    case $(rustc --version 2>/dev/null) in
+        "rustc $version "*) complete "$(rustc --print sysroot)" ;;
+        *) return 1 ;;
+    esac
 }
 
 rustup_install() {
@@ -88,10 +111,10 @@ install_toolchain() {
     say "Rust $version with rust-src and llvm-tools is missing: the kernel builds core and alloc from source," \
         "and objcopy makes its image"
     if ! command -v rustup >/dev/null; then
-        ask_for "(install rustup: https://rustup.rs)"
+        ask_for "(install rustup, the installer of Rust's toolchains)"
         return
     fi
-    say "installing it with rustup"
+    say "installing it with rustup: some minutes"
     rustup_install && return
     say "rustup did not succeed: completing the toolchain at hand with Debian's packages instead"
     "$top/tools/debian-toolchain.sh" "$version" "$overlay" "$top/build/debian" ||
@@ -100,22 +123,28 @@ install_toolchain() {
 
 # --- what is missing? ---------------------------------------------------------------------------------------
 
-command -v qemu-system-x86_64 >/dev/null || need qemu-system-x86 "the machine that Scullery boots on"
-have_uefi || need ovmf "the firmware that UEFI boots start from"
+if wanted setup run test test-qemu bench-guest bench-boot bench-linux; then
+    have_qemu || need qemu-system-x86 "the machine that Scullery boots on"
+fi
+if wanted setup test test-qemu || [ "${FIRMWARE-}" = uefi ]; then
+    have_uefi || need ovmf "the firmware that UEFI boots start from"
+fi
 command -v cc >/dev/null || need gcc "host programs are linked with it"
-command -v c++ >/dev/null || need g++ "make bench compares with allocators in C++"
-[ -e /usr/include/stdio.h ] || need libc6-dev "host programs are linked with it"
+[ -e "$root/usr/include/stdio.h" ] || need libc6-dev "host programs are linked with it"
+if wanted setup bench; then
+    command -v c++ >/dev/null || need g++ "make bench compares with allocators in C++"
+fi
 [ -z "$packages" ] || install_packages
 
 if completed_by_rustup; then
     # What rustup brings goes before what was put together here.
     rm -rf "$overlay"
-elif ! complete "$overlay"; then
+elif ! complete "$overlay" && ! completed_by_others; then
     install_toolchain
 fi
 
 if [ -n "$commands" ]; then
-    say "could not install everything. Type these commands, then try again:"
+    say "could not install everything. Do this, then try again:"
     printf '%s' "$commands" | sed 's/^/    /' >&2
     exit 1
 fi

@@ -25,9 +25,8 @@ args="console=ttyS0 panic=-1 quiet loglevel=7 nokaslr no_hash_pointers lb.copy=$
 say() { echo "bench-linux: $*" >&2; }
 give_up() { say "$*"; exit 1; }
 
-as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"; elif [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
-}
+# shellcheck source=tools/apt.sh
+. "$here/../../tools/apt.sh"
 
 command -v apt-get >/dev/null || give_up "this needs Debian's packages of the Linux kernel, and there is no apt-get here"
 
@@ -50,10 +49,8 @@ install_missing() {
 	command -v cpio >/dev/null || packages+=(cpio)
 	command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
 	[ ${#packages[@]} -gt 0 ] || return 0
-	say "installing ${packages[*]}"
-	local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}")
-	as_root "${install[@]}" >"$work/apt.log" 2>&1 ||
-		{ as_root apt-get update -qq && as_root "${install[@]}"; } >"$work/apt.log" 2>&1 ||
+	say "installing ${packages[*]}: none is removed for them"
+	apt_install "${packages[@]}" ||
 		give_up "could not install them; type 'sudo apt-get install --no-install-recommends ${packages[*]}'"
 }
 

@@ -1,0 +1,242 @@
+//! What tools/setup.sh decides, on machines that are made of fake commands.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Commands of this machine that the scripts use for what they are.
+const REAL: [&str; 9] = ["sh", "sed", "grep", "tr", "env", "dirname", "rm", "cat", "head"];
+
+/// The pinned version, as rust-toolchain.toml of the machine's tree has it.
+const VERSION: &str = "1.2.3";
+
+/// A machine: its commands, its files, and a tree with the scripts.
+struct Machine {
+    root: PathBuf,
+}
+
+/// How setup went there.
+struct Outcome {
+    status: Option<i32>,
+    said: String,
+    /// What was asked of apt-get and rustup, a line each.
+    asked: String,
+}
+
+impl Machine {
+    /// One that lacks nothing.
+    fn complete() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let root = std::env::temp_dir().join(format!("scullery-setup-{}-{number}", process::id()));
+        let machine = Self { root };
+        for directory in ["bin", "tree/tools", "home"] {
+            fs::create_dir_all(machine.root.join(directory)).expect("made");
+        }
+        for name in REAL {
+            let paths = ["/bin", "/usr/bin"].map(|directory| Path::new(directory).join(name));
+            let path = paths.iter().find(|path| path.exists()).expect("a usual command");
+            symlink(path, machine.root.join("bin").join(name)).expect("linked");
+        }
+        for name in ["setup.sh", "apt.sh", "debian-toolchain.sh"] {
+            fs::copy(Path::new("../tools").join(name), machine.root.join("tree/tools").join(name)).expect("copied");
+        }
+        machine.file("tree/rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{VERSION}\"\n"));
+        machine.file("files/usr/include/stdio.h", "");
+        machine.file("files/usr/share/ovmf/OVMF.fd", "");
+        let toolchain = format!("home/.rustup/toolchains/{VERSION}-host/lib/rustlib");
+        machine.file(&format!("{toolchain}/src/rust/library/core/src/lib.rs"), "");
+        machine.file(&format!("{toolchain}/host/bin/llvm-objcopy"), "");
+        machine.executable(&format!("{toolchain}/host/bin/llvm-objcopy"));
+        machine.command("id", "echo 0");
+        machine.command("cc", "");
+        machine.command("c++", "");
+        machine.command("qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'");
+        machine.command("dpkg", r#"case "$2 $4" in "1:7.2 1:10.0") exit 0 ;; *) exit 1 ;; esac"#);
+        machine.apt("Inst NEW (1.0 Debian:12 [amd64])", 0);
+        machine.command("rustup", &format!("echo rustup \"$@\" >>{}; exit 1", machine.log()));
+        machine
+    }
+
+    fn log(&self) -> String {
+        self.root.join("asked").display().to_string()
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        let path = self.root.join(name);
+        fs::create_dir_all(path.parent().expect("below the root")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn executable(&self, name: &str) {
+        fs::set_permissions(self.root.join(name), fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    /// A command that does what `script` says.
+    fn command(&self, name: &str, script: &str) {
+        let path = format!("bin/{name}");
+        self.file(&path, &format!("#!/bin/sh\n{script}\n"));
+        self.executable(&path);
+    }
+
+    fn without(self, name: &str) -> Self {
+        fs::remove_file(self.root.join(name)).expect("it was there");
+        self
+    }
+
+    /// An apt-get that simulates `plan`, and ends with `status` when it is to install.
+    fn apt(&self, plan: &str, status: i32) {
+        let log = self.log();
+        let simulated = format!("-s) cat <<'END'\nNOTE: This is only a simulation!\n{plan}\nEND\n;;");
+        let script = format!("echo apt-get \"$@\" >>{log}\ncase $1 in {simulated} install) exit {status} ;; esac");
+        self.command("apt-get", &script);
+    }
+
+    /// Runs setup for some goals of make.
+    fn setup(&self, goals: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        let output = Command::new(self.root.join("bin/sh"))
+            .arg(self.root.join("tree/tools/setup.sh"))
+            .args(goals)
+            .env_clear()
+            .env("PATH", self.root.join("bin"))
+            .env("HOME", self.root.join("home"))
+            .env("SETUP_ROOT", self.root.join("files"))
+            .envs(variables.iter().copied())
+            .stdin(process::Stdio::null())
+            .output()
+            .expect("sh runs");
+        Outcome {
+            status: output.status.code(),
+            said: String::from_utf8_lossy(&output.stderr).into_owned(),
+            asked: fs::read_to_string(self.log()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // A test that failed has its own message.
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+impl Outcome {
+    fn installed(&self) -> Vec<&str> {
+        self.asked.lines().filter_map(|line| line.strip_prefix("apt-get install ")).collect()
+    }
+}
+
+#[test]
+fn a_complete_machine_is_left_alone() {
+    let outcome = Machine::complete().setup(&["setup"], &[]);
+    assert_eq!((outcome.status, &*outcome.said, &*outcome.asked), (Some(0), "", ""));
+}
+
+#[test]
+fn a_qemu_of_another_version_serves() {
+    for version in ["8.2.2", "9.2.4", "10.0.2 (v10.0.2)"] {
+        let machine = Machine::complete();
+        machine.command("qemu-system-x86_64", &format!("echo 'QEMU emulator version {version}'"));
+        let outcome = machine.setup(&["run"], &[]);
+        assert_eq!((outcome.status, &*outcome.said, &*outcome.asked), (Some(0), "", ""), "{version}");
+    }
+    let machine = Machine::complete();
+    machine.command("qemu-system-x86_64", "echo 'QEMU emulator version 5.2.0'");
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!((outcome.status, &*outcome.asked), (Some(0), ""));
+    assert!(outcome.said.contains("version 5; 7 to 10 are known to serve"), "{}", outcome.said);
+}
+
+#[test]
+fn what_is_missing_is_installed_and_nothing_may_be_removed() {
+    let outcome = Machine::complete().without("bin/qemu-system-x86_64").setup(&["run"], &[]);
+    assert_eq!(outcome.status, Some(0), "{}", outcome.said);
+    assert_eq!(outcome.installed(), ["-qq -y --no-remove --no-install-recommends qemu-system-x86"]);
+    assert!(outcome.asked.starts_with("apt-get -s install "), "the plan comes first: {}", outcome.asked);
+}
+
+#[test]
+fn a_plan_that_removes_or_downgrades_is_told_and_not_carried_out() {
+    let plans = [
+        ("Remv qemu-utils [1:9.0]\nInst qemu-system-x86 (1:7.2 Debian:12 [amd64])", "remove qemu-utils"),
+        ("Purg qemu-utils [1:9.0]", "remove qemu-utils"),
+        ("Inst qemu-utils [1:10.0] (1:7.2 Debian:12 [amd64])", "downgrade qemu-utils from 1:10.0 to 1:7.2"),
+    ];
+    for (plan, harm) in plans {
+        let machine = Machine::complete().without("bin/qemu-system-x86_64");
+        machine.apt(plan, 0);
+        let outcome = machine.setup(&["run"], &[]);
+        assert_eq!(outcome.status, Some(1), "{}", outcome.said);
+        assert_eq!(outcome.installed(), [""; 0]);
+        assert!(!outcome.asked.contains("update"), "{}", outcome.asked);
+        assert!(outcome.said.lines().any(|line| line.trim() == harm), "{}", outcome.said);
+    }
+}
+
+#[test]
+fn an_upgrade_of_what_is_there_is_no_harm() {
+    let machine = Machine::complete().without("bin/cc");
+    machine.apt("Inst libc6 [1:2.0] (1:2.1 Debian:12 [amd64])\nInst gcc (4:12 Debian:12 [amd64])", 0);
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!((outcome.status, outcome.installed().len()), (Some(0), 1), "{}", outcome.said);
+}
+
+#[test]
+fn a_goal_asks_for_what_it_needs_only() {
+    let bare = || {
+        let machine = Machine::complete().without("bin/qemu-system-x86_64").without("bin/c++");
+        machine.without("files/usr/share/ovmf/OVMF.fd")
+    };
+    let packages = |goal: &str, variables: &[(&str, &str)]| {
+        let asked = bare().setup(&[goal], variables).asked;
+        let line = asked.lines().find_map(|line| line.strip_prefix("apt-get -s install --no-install-recommends "));
+        line.unwrap_or_default().to_owned()
+    };
+    assert_eq!(packages("check", &[]), "");
+    assert_eq!(packages("run", &[]), "qemu-system-x86");
+    assert_eq!(packages("run", &[("FIRMWARE", "uefi")]), "qemu-system-x86 ovmf");
+    assert_eq!(packages("bench", &[]), "g++");
+    assert_eq!(packages("setup", &[]), "qemu-system-x86 ovmf g++");
+}
+
+#[test]
+fn old_lists_are_renewed_once_and_a_failure_says_what_to_do() {
+    let machine = Machine::complete().without("bin/qemu-system-x86_64");
+    machine.apt("Inst qemu-system-x86 (1:7.2 Debian:12 [amd64])", 100);
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert_eq!((outcome.installed().len(), outcome.asked.matches("apt-get update").count()), (2, 1));
+    assert!(outcome.said.contains("sudo apt-get install qemu-system-x86"), "{}", outcome.said);
+    let outcome = Machine::complete().without("bin/qemu-system-x86_64").without("bin/apt-get").setup(&["run"], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.said.contains("this machine has no apt-get"), "{}", outcome.said);
+}
+
+#[test]
+fn a_compiler_of_the_pinned_version_serves_whoever_installed_it() {
+    let machine = Machine::complete();
+    let toolchains = machine.root.join("home/.rustup/toolchains");
+    fs::rename(toolchains.join(format!("{VERSION}-host")), machine.root.join("sysroot")).expect("moved");
+    let sysroot = machine.root.join("sysroot").display().to_string();
+    machine
+        .command("rustc", &format!("case $1 in --version) echo 'rustc {VERSION} (abc)' ;; *) echo {sysroot} ;; esac"));
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!((outcome.status, &*outcome.asked), (Some(0), ""), "{}", outcome.said);
+    machine.command("rustc", "echo 'rustc 1.2.2 (abc)'");
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.asked.contains(&format!("rustup toolchain install {VERSION}")), "{}", outcome.asked);
+}
+
+#[test]
+fn without_package_sources_the_toolchain_is_not_put_together_from_elsewhere() {
+    let machine = Machine::complete();
+    fs::remove_dir_all(machine.root.join("home/.rustup")).expect("removed");
+    machine.command("apt-get", &format!("echo apt-get \"$@\" >>{}", machine.log()));
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.said.contains("apt has no package sources on this machine"), "{}", outcome.said);
+    assert!(outcome.asked.ends_with("apt-get indextargets\n"), "{}", outcome.asked);
+}
