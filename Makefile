@@ -13,6 +13,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 KERNEL := $(TARGET)/x86_64-kernel/kernel/kernel
 BOOT   := $(TARGET)/debug/boot
 XTASK  := $(TARGET)/debug/xtask
+# Says what is going on when a quiet command takes a while.
+PATIENTLY := tools/patiently.sh
 
 # The kernel brings its own core and alloc, built by its own flags (.cargo/config.toml). xtask takes them from here.
 export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
@@ -47,11 +49,12 @@ setup:
 	@tools/setup.sh $(MAKECMDGOALS)
 
 kernel: setup
-	@$(CARGO) build $(QUIET) $(KERNEL_FLAGS) --bin kernel >&2
+	@$(PATIENTLY) 'building the kernel: 1 minute, or 3 if all is new' \
+	    $(CARGO) build $(QUIET) $(KERNEL_FLAGS) --bin kernel >&2
 
 host-programs: setup
-	@[ -x $(BOOT) ] || echo 'building the bootloader and the host programs: 1 to 3 minutes, once' >&2
-	@$(CARGO) build $(QUIET) -p boot -p xtask >&2
+	@$(PATIENTLY) 'building the host programs: half a minute, or 3 with the bootloader if all is new' \
+	    $(CARGO) build $(QUIET) -p boot -p xtask >&2
 
 run: kernel host-programs
 	@$(BOOT) run $(KERNEL)
@@ -67,6 +70,7 @@ test-host: host-programs
 
 # Ten times the random operations: 10^8 on pages alone.
 soak: setup
+	@echo 'running 10^8 operations: several minutes' >&2
 	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model -- --nocapture
 
 test-qemu: kernel host-programs
@@ -79,6 +83,7 @@ chapter: host-programs
 # of where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++
 # would take the profile's line tables for a debug build, and check themselves.
 bench: setup
+	@echo 'building the peers: some minutes if all is new' >&2
 	@RUSTFLAGS=-Cllvm-args=-x86-branches-within-32B-boundaries CARGO_TARGET_DIR=$(TARGET)/bench \
 	    CFLAGS=-DNDEBUG CXXFLAGS=-DNDEBUG \
 	    $(CARGO) run $(QUIET) --release -p bench

@@ -36,9 +36,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let results = [
-        Results::measure(rows::PAGES, peers::PAGES, ""),
-        Results::measure(rows::OBJECTS, peers::OBJECTS, ""),
-        Results::measure(rows::AREAS, peers::AREAS, ""),
+        measure("pages", rows::PAGES, peers::PAGES),
+        measure("objects", rows::OBJECTS, peers::OBJECTS),
+        measure("areas", rows::AREAS, peers::AREAS),
     ];
     results.iter().for_each(|results| println!("{}", table::render(results)));
     write("benchmarks.md", page::render(&results))?;
@@ -46,6 +46,11 @@ fn main() -> Result<()> {
         .iter()
         .zip(&results)
         .try_for_each(|(section, results)| write(section.plot, plot::render(section.title, results)))
+}
+
+fn measure<R>(what: &str, rows: &[Row<R>], entrants: &[Entrant<R>]) -> Results {
+    eprintln!("bench: measuring {what}, some minutes");
+    Results::measure(rows, entrants, "")
 }
 
 fn write(name: &str, text: String) -> Result<()> {

@@ -26,6 +26,8 @@ const TICK_MS: u8 = 250;
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How many times as long as usual a busy host may take to load the initial files.
 const SLOWEST: u32 = 3;
+/// Silence of a machine that starts which is worth a word.
+const NOTABLE: Duration = Duration::from_secs(10);
 const CHUNK: usize = 16 * 1024;
 
 /// A running guest. It is killed when the session is dropped.
@@ -39,6 +41,8 @@ pub struct Session {
     clocks: Clocks,
     /// What was asked for, for the message of a run that did not begin.
     cpu: Option<String>,
+    /// Whether the user knows that it takes long.
+    told: bool,
 }
 
 /// When the run began, when it last moved, and how long each may last.
@@ -72,7 +76,7 @@ impl Session {
         fcntl(&to_guest, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let clocks = Clocks::new(settings, loading, input.source());
         let cpu = settings.cpu.clone();
-        Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks, cpu })
+        Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks, cpu, told: false })
     }
 
     /// Where the session's lines come from.
@@ -111,6 +115,7 @@ impl Session {
             self.send_input()?;
         }
         self.repeat_end_of_input();
+        self.tell_of_silence();
         Ok(self.clocks.verdict(self.console.stage(), self.waiting_for()))
     }
 
@@ -169,6 +174,14 @@ impl Session {
         if self.input.is_spent() && last.elapsed() > END_PATIENCE {
             self.clocks.ended_again = Instant::now();
             self.input.end_again();
+        }
+    }
+
+    /// Says once what is waited for, if the machine takes its time to start.
+    fn tell_of_silence(&mut self) {
+        if !self.told && self.console.stage() < Stage::Ready && self.clocks.moved.elapsed() > NOTABLE {
+            self.told = true;
+            eprintln!("boot: waiting for {}", self.waiting_for());
         }
     }
 

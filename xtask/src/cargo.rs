@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::progress;
+
 /// Make puts the pinned toolchain first in PATH.
 const CARGO: &str = "cargo";
 
@@ -43,8 +45,9 @@ pub fn cargo() -> Command {
     Command::new(CARGO)
 }
 
-/// Builds all tests that `options` choose; compiler messages go to standard error.
-pub fn build_tests(options: &[String]) -> Result<Vec<TestProgram>> {
+/// Builds all tests that `options` choose, `what` in words; compiler messages go to standard error.
+pub fn build_tests(what: &str, options: &[String]) -> Result<Vec<TestProgram>> {
+    let _activity = progress::begin(format!("building {what}, some minutes if all is new"));
     let output = cargo()
         .args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
         .args(options)

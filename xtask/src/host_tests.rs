@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::cargo::{self, TestProgram};
+use crate::progress;
 use crate::results::TestResult;
 
 /// The tests that explore schedules: `mm` is built for them once more, with other atomics.
@@ -16,9 +17,14 @@ const EXPLORE: [&str; 6] = ["-p", "mm", "--features", "explore", "--test", "expl
 pub fn run() -> Result<Vec<TestResult>> {
     let mut results = Vec::new();
     let explore = EXPLORE.map(String::from);
-    for program in cargo::build_tests(&[])?.iter().chain(&cargo::build_tests(&explore)?) {
+    let mut programs = cargo::build_tests("the host tests", &[])?;
+    programs.extend(cargo::build_tests("the explored schedules", &explore)?);
+    progress::expect(programs.len() + 1);
+    for program in &programs {
+        let _activity = progress::begin(prefix(program));
         results.extend(run_program(program)?);
     }
+    let _activity = progress::begin("the examples in the documentation");
     results.extend(documentation_tests()?);
     Ok(results)
 }
@@ -32,11 +38,15 @@ fn run_program(program: &TestProgram) -> Result<Vec<TestResult>> {
         .output()
         .with_context(|| format!("cannot run {}", program.executable.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let prefix = match program.kind.as_str() {
+    Ok(judged(&prefix(program), &text, output.status.success()))
+}
+
+/// How the names of a program's tests begin.
+fn prefix(program: &TestProgram) -> String {
+    match program.kind.as_str() {
         "test" => format!("host::{}::{}", program.package, program.target),
         _ => format!("host::{}", program.package),
-    };
-    Ok(judged(&prefix, &text, output.status.success()))
+    }
 }
 
 fn documentation_tests() -> Result<Vec<TestResult>> {
@@ -57,9 +67,9 @@ fn judged(prefix: &str, text: &str, succeeded: bool) -> Vec<TestResult> {
         results.push(TestResult::failed(prefix, "the test program did not end well"));
     }
     if succeeded {
-        println!("ok     {prefix}: {} tests", results.len());
+        progress::say(&format!("ok     {prefix}: {} tests", results.len()));
     } else {
-        println!("FAILED {prefix}\n{text}");
+        progress::say(&format!("FAILED {prefix}\n{text}"));
     }
     results
 }

@@ -17,7 +17,7 @@ use crate::results::TestResult;
 /// Builds every test kernel; one job for each machine that it asks for.
 pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    for program in cargo::build_tests(&cargo::kernel_flags()?)? {
+    for program in cargo::build_tests("the test kernels", &cargo::kernel_flags()?)? {
         let source =
             fs::read_to_string(&program.source).with_context(|| format!("cannot read {}", program.source.display()))?;
         let machines = machine::all_in(&source, "//! Machine:")

@@ -7,6 +7,7 @@ mod bench_linux;
 mod breakpoints;
 mod cargo;
 mod chapter;
+mod fingerprint;
 mod floppy;
 mod guest;
 mod host_tests;
@@ -16,11 +17,13 @@ mod kernel_tests;
 mod machine;
 mod parallel;
 mod pattern;
+mod progress;
 mod results;
 mod tags;
 mod transcripts;
 
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -53,20 +56,27 @@ fn dispatch() -> Result<ExitCode> {
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
         ["breakpoints"] => breakpoints::print(),
-        ["bench-boot"] => bench_boot::measure(),
-        ["bench-linux"] => bench_linux::compare(),
+        ["bench-boot"] => {
+            let _activity = progress::begin("booting");
+            bench_boot::measure()
+        }
+        ["bench-linux"] => {
+            let _activity = progress::begin("measuring, some minutes");
+            bench_linux::compare()
+        }
         _ => bail!("usage: xtask {COMMANDS}"),
     }
 }
 
 fn test_everything() -> Result<ExitCode> {
     let mut results = Results::default();
+    let tree = fingerprint::of(Path::new("."))?;
     // Before any test runs, everything that boots is built: a mistake shows at once.
     let jobs = guest_jobs("")?;
     results.extend(host_tests::run()?);
     results.extend([breakpoints::test()]);
     results.extend(parallel::run(jobs));
-    results.save()?;
+    results.save(&tree)?;
     Ok(results.summary())
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::progress;
 use crate::results::TestResult;
 
 /// Guests that run at the same time.
@@ -21,6 +22,7 @@ pub struct Job {
 
 /// Runs all jobs and prints a line as each ends; the results come in the order in which they ended.
 pub fn run(jobs: Vec<Job>) -> Vec<TestResult> {
+    progress::expect(jobs.len());
     let queue = Mutex::new(jobs.into_iter());
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -42,15 +44,16 @@ fn next(queue: &Mutex<impl Iterator<Item = Job>>) -> Option<Job> {
 
 fn run_one(job: Job) -> Vec<TestResult> {
     let started = Instant::now();
+    let _activity = progress::begin(job.name.clone());
     let (results, console) = match (job.work)() {
         Ok(done) => done,
         Err(error) => (vec![TestResult::failed(&*job.name, format!("{error:#}"))], String::new()),
     };
     let seconds = started.elapsed().as_secs_f32();
     if results.iter().all(|result| result.failure.is_none()) {
-        println!("ok     {}: {} tests, {seconds:.1} s", job.name, results.len());
+        progress::say(&format!("ok     {}: {} tests, {seconds:.1} s", job.name, results.len()));
     } else {
-        println!("FAILED {}, {seconds:.1} s\n{console}", job.name);
+        progress::say(&format!("FAILED {}, {seconds:.1} s\n{console}", job.name));
     }
     results
 }

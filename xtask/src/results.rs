@@ -1,9 +1,11 @@
 //! What the tests came to: one line each in a file, and the sum.
+//!
+//! The file's first line says of which tree the results are, and how many.
 
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cargo;
 
@@ -40,6 +42,7 @@ pub struct Results {
 }
 
 const FILE: &str = "test-results.txt";
+const HEADER: &str = "results of tree ";
 
 impl Results {
     /// Adds some.
@@ -47,12 +50,16 @@ impl Results {
         self.all.extend(more);
     }
 
-    /// Writes the result file: `ok NAME` or `FAILED NAME`, sorted.
-    pub fn save(&self) -> Result<()> {
+    /// Writes the result file of a whole run on `tree`: `ok NAME` or `FAILED NAME`, sorted.
+    pub fn save(&self, tree: &str) -> Result<()> {
+        let path = cargo::target_dir().join(FILE);
+        fs::write(&path, self.file(tree)).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn file(&self, tree: &str) -> String {
         let mut lines: Vec<String> = self.all.iter().map(line).collect();
         lines.sort();
-        let path = cargo::target_dir().join(FILE);
-        fs::write(&path, lines.concat()).with_context(|| format!("cannot write {}", path.display()))
+        format!("{HEADER}{tree} {}\n{}", lines.len(), lines.concat())
     }
 
     /// Prints every failure and, last, `N passed, N failed`; the exit status says whether all passed.
@@ -71,10 +78,27 @@ fn line(result: &TestResult) -> String {
     format!("{word} {}\n", result.name)
 }
 
-/// The results of the last whole `make test`, without reasons; none if there was no such run.
-pub fn load() -> Vec<TestResult> {
-    let text = fs::read_to_string(cargo::target_dir().join(FILE)).unwrap_or_default();
-    text.lines().filter_map(parse).collect()
+/// The results of the last whole `make test`, without reasons. Refuses those of another tree than `tree`, and a part.
+pub fn load(tree: &str) -> Result<Vec<TestResult>> {
+    match fs::read_to_string(cargo::target_dir().join(FILE)) {
+        Ok(text) => whole(&text, tree),
+        Err(_) => bail!("there are no results of tests"),
+    }
+}
+
+fn whole(text: &str, tree: &str) -> Result<Vec<TestResult>> {
+    let (header, lines) = text.split_once('\n').unwrap_or_default();
+    let Some((of, count)) = header.strip_prefix(HEADER).and_then(|rest| rest.split_once(' ')) else {
+        bail!("the results of tests do not say of which tree they are");
+    };
+    if of != tree {
+        bail!("the tree has changed since the results of tests were written");
+    }
+    let results: Vec<TestResult> = lines.lines().filter_map(parse).collect();
+    if results.is_empty() || count.parse() != Ok(results.len()) {
+        bail!("the results of tests are a part only, {} of {count}", results.len());
+    }
+    Ok(results)
 }
 
 fn parse(line: &str) -> Option<TestResult> {
@@ -86,12 +110,30 @@ fn parse(line: &str) -> Option<TestResult> {
 
 #[cfg(test)]
 mod tests {
-    use super::{TestResult, line, parse};
+    use super::{Results, TestResult, line, parse, whole};
 
     #[test]
     fn a_line_of_the_result_file_reads_back() {
         for result in [TestResult::ok("qemu::a::b (CPU=max)"), TestResult::failed("host::c", "")] {
             assert_eq!(parse(line(&result).trim_end()), Some(result));
+        }
+    }
+
+    #[test]
+    fn only_all_results_of_the_same_tree_are_read() {
+        let mut results = Results::default();
+        results.extend([TestResult::ok("host::a"), TestResult::failed("host::b", "")]);
+        let file = results.file("0123");
+        assert_eq!(
+            whole(&file, "0123").expect("the same tree"),
+            [TestResult::failed("host::b", ""), TestResult::ok("host::a")]
+        );
+        let refusal = |text: &str, tree: &str| whole(text, tree).expect_err("refused").to_string();
+        assert!(refusal(&file, "4567").contains("the tree has changed"));
+        assert!(refusal(file.trim_end_matches("ok host::a\n"), "0123").contains("1 of 2"));
+        assert!(refusal(&Results::default().file("0123"), "0123").contains("0 of 0"));
+        for text in ["", "ok host::a\n", "results of tree 0123\n"] {
+            assert!(refusal(text, "0123").contains("do not say of which tree"), "{text}");
         }
     }
 

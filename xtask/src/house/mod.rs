@@ -73,8 +73,8 @@ fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>>
     Ok(found)
 }
 
-/// The paths of all files of the tree.
-fn tree(root: &Path) -> Result<Vec<String>> {
+/// The paths of all files of the tree, sorted.
+pub fn tree(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root).context("cannot read the tree")? {
         let entry = entry?;

@@ -1,0 +1,23 @@
+#!/bin/sh
+# patiently.sh TEXT COMMAND...: runs a command that is quiet, and says what is going on if it takes a while.
+set -eu
+
+text=$1
+shift
+
+# Nothing that outlives this script may hold its output open: somebody may wait for the end of it.
+(
+    sleep 2 </dev/null >/dev/null 2>&1
+    echo "$text" >&2
+    seconds=0
+    while sleep 30 </dev/null >/dev/null 2>&1; do
+        seconds=$((seconds + 30))
+        echo "$text: $seconds s so far" >&2
+    done
+) &
+teller=$!
+
+status=0
+"$@" || status=$?
+kill "$teller" 2>/dev/null || true
+exit $status
