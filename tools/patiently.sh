@@ -10,8 +10,8 @@ shift
     sleep 2 </dev/null >/dev/null 2>&1
     echo "$text" >&2
     seconds=0
-    while sleep 30 </dev/null >/dev/null 2>&1; do
-        seconds=$((seconds + 30))
+    while sleep 10 </dev/null >/dev/null 2>&1; do
+        seconds=$((seconds + 10))
         echo "$text: $seconds s so far" >&2
     done
 ) &
