@@ -16,6 +16,8 @@ use anyhow::{Result, bail};
 const LONGEST_PATH: usize = 255;
 /// Directories that hide whatever the initial files have there (kernel/src/fs/mount.rs).
 const MOUNTS: [&str; 3] = ["dev", "proc", "tmp"];
+/// Entries of the largest directory that the kernel lists.
+const MOST_ENTRIES: usize = 3000;
 /// How many refusals are shown.
 const SHOWN: usize = 10;
 /// Bytes that an archive takes for a file, besides its content.
@@ -42,6 +44,7 @@ pub enum Initial {
 #[derive(Debug)]
 enum Refusal {
     NotUtf8,
+    TooMany(usize),
     TooLong(usize),
     Hidden,
     Loop,
@@ -55,6 +58,7 @@ impl Display for Refusal {
         match self {
             Self::NotUtf8 => write!(f, "the name is not UTF-8"),
             Self::TooLong(bytes) => write!(f, "the path has {bytes} bytes, and the kernel's longest {LONGEST_PATH}"),
+            Self::TooMany(count) => write!(f, "it has {count} entries, and the kernel lists {MOST_ENTRIES} at most"),
             Self::Hidden => write!(f, "the kernel's own /dev, /proc and /tmp would hide it"),
             Self::Loop => write!(f, "a symbolic link to a directory that it lies in"),
             Self::Broken(error) => write!(f, "a symbolic link that leads nowhere: {error}"),
@@ -95,6 +99,9 @@ impl Walk {
         };
         if self.above.contains(&identity) {
             return self.refuse(path, Refusal::Loop);
+        }
+        if entries.len() > MOST_ENTRIES {
+            return self.refuse(path, Refusal::TooMany(entries.len()));
         }
         self.above.push(identity);
         if entries.is_empty() && !name.is_empty() && !MOUNTS.contains(&name) {
@@ -279,6 +286,16 @@ mod tests {
             let text = read(&root, u64::MAX).expect_err("refused").to_string();
             assert!(text.starts_with("ROOTFS=") && text.contains(name) && text.contains(reason), "{text}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_the_kernel_could_not_list_is_refused() {
+        let scratch = Scratch::new();
+        for number in 0..=super::MOST_ENTRIES {
+            scratch.file(&format!("many/{number}"), "");
+        }
+        let text = refusal(&scratch);
+        assert!(text.contains("many\": it has 3001 entries, and the kernel lists 3000 at most"), "{text}");
     }
 
     #[test]

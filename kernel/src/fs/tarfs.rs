@@ -29,7 +29,11 @@ struct Member {
     data: &'static [u8],
 }
 
-static MEMBERS: Once<KVec<Member>> = Once::new();
+/// Members in a run of them: a run is one piece of memory.
+const RUN: usize = 1024;
+
+/// All members, in runs.
+static MEMBERS: Once<KVec<KVec<Member>>> = Once::new();
 
 /// Reads the names in `archive`; `EINVAL` when it is no tar archive. An empty one has no files. A member that there is
 /// no name or no memory for is left out.
@@ -43,9 +47,13 @@ pub fn init(archive: &'static [u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-fn enter(members: &mut KVec<Member>, name: Option<&str>, data: &'static [u8]) -> Result<(), Errno> {
+fn enter(runs: &mut KVec<KVec<Member>>, name: Option<&str>, data: &'static [u8]) -> Result<(), Errno> {
     let name = KString::from_str(name.ok_or(Errno::EINVAL)?, GfpFlags::KERNEL)?;
-    Ok(members.push(Member { name, data }, GfpFlags::KERNEL)?)
+    if runs.last().is_none_or(|run| run.len() == RUN) {
+        runs.push(KVec::new(), GfpFlags::KERNEL)?;
+    }
+    let run = runs.last_mut().ok_or(Errno::ENOMEM)?;
+    Ok(run.push(Member { name, data }, GfpFlags::KERNEL)?)
 }
 
 /// A file of `archive`, by its name; for callers that need one before there is memory for a list.
@@ -94,7 +102,8 @@ fn content(archive: &'static [u8], block: usize, header: &PosixHeader) -> &'stat
 }
 
 fn files() -> impl Iterator<Item = (&'static str, &'static [u8])> + Clone {
-    MEMBERS.get().into_iter().flat_map(|members| members.iter()).map(|member| (member.name.as_str(), member.data))
+    let members = MEMBERS.get().into_iter().flat_map(|runs| runs.iter()).flat_map(|run| run.iter());
+    members.map(|member| (member.name.as_str(), member.data))
 }
 
 impl FileSystem for TarFs {
