@@ -11,6 +11,7 @@ use crate::cargo;
 use crate::floppy;
 use crate::initial_files;
 use crate::machine::{Machine, VARIABLES};
+use crate::progress;
 
 /// Seconds of silence, and seconds in all, after which a test's guest is stopped, unless the test says otherwise.
 const TIMEOUT: &str = "120";
@@ -38,6 +39,7 @@ pub struct Run {
 
 /// Boots `kernel` on `machine`, with `input` on its console, and waits for its end.
 pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result<Run> {
+    let _activity = progress::begin_alone("the guest runs");
     let mut child = command(mode, kernel, machine)?.spawn().context("cannot start the runner")?;
     let mut stdin = child.stdin.take().context("the runner has no standard input")?;
     let output = thread::scope(|scope| {

@@ -56,14 +56,8 @@ fn dispatch() -> Result<ExitCode> {
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
         ["breakpoints"] => breakpoints::print(),
-        ["bench-boot"] => {
-            let _activity = progress::begin("booting");
-            bench_boot::measure()
-        }
-        ["bench-linux"] => {
-            let _activity = progress::begin("measuring, some minutes");
-            bench_linux::compare()
-        }
+        ["bench-boot"] => bench_boot::measure(),
+        ["bench-linux"] => bench_linux::compare(),
         _ => bail!("usage: xtask {COMMANDS}"),
     }
 }

@@ -45,6 +45,12 @@ pub fn begin(name: impl Into<String>) -> Activity {
     Activity(name)
 }
 
+/// The same, if nothing else is known to go on.
+pub fn begin_alone(name: &str) -> Option<Activity> {
+    let idle = state().running.is_empty();
+    idle.then(|| begin(name))
+}
+
 impl Drop for Activity {
     fn drop(&mut self) {
         let mut state = state();
