@@ -13,7 +13,7 @@ use crate::resource::pci;
 use crate::startup;
 
 /// Every file, by its path below /proc.
-const FILES: [(&str, Source); 20] = [
+const FILES: &[(&str, Source)] = &[
     ("bigphysarea", Source::Text(memory::bigphysarea)),
     ("buddyinfo", Source::Text(memory::buddyinfo)),
     ("cmdline", Source::Text(system::cmdline)),
@@ -39,7 +39,7 @@ const FILES: [(&str, Source); 20] = [
 
 /// Registers the files. Process context.
 pub fn init() {
-    for (path, source) in FILES {
+    for &(path, source) in FILES {
         startup::check(format_args!("/proc/{path}"), procfs::register(path, source));
     }
 }
