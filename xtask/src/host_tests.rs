@@ -1,7 +1,9 @@
 //! Tests that run on this machine: of all crates but the kernel.
 //!
-//! Unit, integration and documentation tests.
+//! Unit, integration and documentation tests, each program under a watchdog (tools/watchdog.sh).
 
+use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -29,8 +31,17 @@ pub fn run() -> Result<Vec<TestResult>> {
     Ok(results)
 }
 
+/// Ends a program in which a test hangs, and names the test. Cargo starts it itself; here it needs a path from the top.
+const WATCHDOG: &str = "tools/watchdog.sh";
+
+fn under_watchdog(executable: &Path) -> Result<Command> {
+    let mut command = Command::new(env::current_dir().context("no current directory")?.join(WATCHDOG));
+    command.arg(executable);
+    Ok(command)
+}
+
 fn run_program(program: &TestProgram) -> Result<Vec<TestResult>> {
-    let output = Command::new(&program.executable)
+    let output = under_watchdog(&program.executable)?
         .current_dir(&program.package_dir)
         .env("CARGO_MANIFEST_DIR", &program.package_dir)
         .stdin(Stdio::null())
@@ -87,7 +98,43 @@ fn result(prefix: &str, line: &str) -> Option<TestResult> {
 
 #[cfg(test)]
 mod tests {
-    use super::{TestResult, judged, result};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use super::{Command, TestResult, WATCHDOG, judged, result};
+
+    /// Runs a script under the watchdog, as a test program that may take a second; returns its status, and the last
+    /// line that was printed.
+    fn watched(name: &str, script: &str) -> (Option<i32>, String) {
+        let folder = std::env::temp_dir().join(format!("scullery-watched-{}", std::process::id())).join("deps");
+        fs::create_dir_all(&folder).expect("room");
+        let program = folder.join(name);
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("room");
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("it is ours");
+        let watchdog = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(WATCHDOG);
+        let output = Command::new(watchdog).arg(&program).env("TEST_SECONDS", "1").output().expect("it runs");
+        fs::remove_file(&program).expect("it is there");
+        let text = String::from_utf8(output.stdout).expect("text");
+        (output.status.code(), text.lines().last().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_test_that_hangs_is_ended_and_named() {
+        let told = "echo 'test a::slow has been running for over 60 seconds'; echo 'test a::slow ... ok'
+            printf '..test a::hangs has been running for over 60 seconds'; exec sleep 100";
+        let (status, last) = watched("told", told);
+        assert_eq!((status, &*last), (Some(124), "test a::hangs ... FAILED, it hangs: ended after 1 seconds"));
+        assert!(result("host::mm", &last).is_some_and(|test| test.failure.is_some()));
+        let one_thread = "echo 'test a::first ... ok'; printf 'test a::hangs ... '; exec sleep 100";
+        assert_eq!(watched("one_thread", one_thread), (status, last));
+    }
+
+    #[test]
+    fn a_program_that_ends_keeps_its_status() {
+        let script = "echo 'test a ... FAILED'; exit 101";
+        assert_eq!(watched("ends", script), (Some(101), "test a ... FAILED".to_owned()));
+    }
 
     #[test]
     fn lines_of_the_test_harness_are_read() {
