@@ -323,19 +323,4 @@ fn bits(mask: u32) -> impl Iterator<Item = usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::MagazineSizes;
-
-    #[test]
-    fn magazines_of_large_objects_are_small() {
-        for (stride, capacity, depot) in [(8, 64, 16), (256, 64, 16), (1024, 32, 32), (4096, 16, 16), (8192, 8, 16)] {
-            let sizes = MagazineSizes::for_objects(stride);
-            assert_eq!((sizes.capacity(), sizes.depot()), (capacity, depot), "{stride}");
-        }
-        for stride in (8..=131_072).step_by(4) {
-            let sizes = MagazineSizes::for_objects(stride);
-            assert!(sizes.depot() * sizes.capacity() * stride <= 1 << 20, "{stride}: {sizes:?}");
-            assert!(sizes.capacity() > 0);
-        }
-    }
-}
+mod tests;

@@ -68,3 +68,34 @@ impl Depot {
         self.empty.iter().all(|magazine| magazine.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Depot, Lack};
+    use crate::objects::magazine::tests::{magazine, objects};
+
+    #[test]
+    fn full_and_empty_magazines_are_traded_for_each_other() {
+        let mut depot = Depot::new();
+        let [full, other, empty] = [magazine(8), magazine(8), magazine(8)];
+        assert!(depot.take_full(empty).is_none() && depot.depth() == 0);
+        assert!(depot.take_empty(full, 0) == Err(Lack::Room) && depot.take_empty(full, 2) == Err(Lack::Magazine));
+        depot.add(empty);
+        assert!(depot.take_empty(full, 2) == Ok(empty) && depot.depth() == 1);
+        depot.add(empty);
+        assert!(depot.take_empty(other, 1) == Err(Lack::Room));
+        assert!(depot.take_empty(other, 2) == Ok(empty) && depot.depth() == 2);
+        assert!(depot.take_full(empty) == Some(other) && depot.depth() == 1);
+        assert_eq!(depot.iter().count(), 2);
+        assert!(depot.take_any() == Some(full) && depot.take_any() == Some(empty) && depot.take_any().is_none());
+    }
+
+    #[test]
+    fn an_object_in_a_magazine_that_should_be_empty_is_found() {
+        let mut depot = Depot::new();
+        let empty = magazine(8);
+        depot.add(empty);
+        assert!(depot.is_sorted());
+        assert!(empty.push(objects(1)[0], || {}) && !depot.is_sorted());
+    }
+}

@@ -204,3 +204,76 @@ impl Pile {
         core::iter::successors(self.head, |magazine| magazine.next.get())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use core::ptr::NonNull;
+    use std::boxed::Box;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::{CachedObject, Magazine, MagazineRef, Pile};
+    use crate::addr::VirtAddr;
+    use crate::objects::descriptor::{Slab, SlabRef};
+
+    /// Aligned memory that nothing else uses. Leaked.
+    fn memory(bytes: usize) -> NonNull<u8> {
+        NonNull::from(Box::leak(vec![0u64; bytes.div_ceil(8)].into_boxed_slice())).cast()
+    }
+
+    /// A new magazine for `capacity` objects.
+    pub(in crate::objects) fn magazine(capacity: usize) -> MagazineRef {
+        // SAFETY: as many bytes as it needs, aligned to 8.
+        unsafe { MagazineRef::init(memory(Magazine::bytes(capacity)), capacity) }
+    }
+
+    /// Objects of one slab, 64 bytes apart; nobody touches them.
+    pub(in crate::objects) fn objects(count: usize) -> Vec<CachedObject> {
+        let first = VirtAddr::new(0x10_0000);
+        // SAFETY: as many bytes as it needs, aligned to 8.
+        let slab = unsafe { SlabRef::init(memory(Slab::bytes(count)), NonNull::dangling(), first, count, 64) };
+        let at = |number: usize| NonNull::new(first.add(number * 64).as_mut_ptr()).expect("not null");
+        (0..count).map(|number| CachedObject { object: at(number), slot: slab.slot(number) }).collect()
+    }
+
+    fn addresses(objects: impl IntoIterator<Item = CachedObject>) -> Vec<NonNull<u8>> {
+        objects.into_iter().map(|cached| cached.object).collect()
+    }
+
+    #[test]
+    fn a_magazine_takes_its_capacity_and_returns_the_last_one_first() {
+        let (magazine, all) = (magazine(8), objects(9));
+        assert!(magazine.is_empty() && !magazine.is_full() && magazine.pop(|| {}).is_none());
+        for (nth, &object) in all[..8].iter().enumerate() {
+            assert!(!magazine.is_full() && magazine.push(object, || {}));
+            assert_eq!((magazine.len(), magazine.is_empty()), (nth + 1, false));
+        }
+        assert!(magazine.is_full() && !magazine.push(all[8], || {}));
+        assert_eq!((magazine.len(), magazine.capacity()), (8, 8));
+        assert_eq!(addresses(magazine.iter()), addresses(all[..8].iter().copied()));
+        let taken = core::iter::from_fn(|| magazine.pop(|| {}));
+        assert_eq!(addresses(taken), addresses(all[..8].iter().rev().copied()));
+        assert!(magazine.is_empty());
+    }
+
+    #[test]
+    fn a_magazine_that_is_filled_returns_the_first_one_first() {
+        let (magazine, all) = (magazine(16), objects(10));
+        let mut next = all.iter().copied();
+        magazine.fill(10, || next.next());
+        assert_eq!((magazine.len(), magazine.is_full()), (10, false));
+        assert_eq!(addresses(core::iter::from_fn(|| magazine.pop(|| {}))), addresses(all));
+    }
+
+    #[test]
+    fn a_pile_counts_its_magazines() {
+        let mut pile = Pile::new();
+        let [first, last] = [magazine(8), magazine(8)];
+        pile.push(first);
+        pile.push(last);
+        assert_eq!((pile.len(), pile.iter().count()), (2, 2));
+        assert!(pile.pop() == Some(last) && pile.len() == 1);
+        assert!(pile.pop() == Some(first) && pile.len() == 0);
+        assert!(pile.pop().is_none() && pile.len() == 0);
+    }
+}
