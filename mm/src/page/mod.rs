@@ -20,3 +20,6 @@ pub use map::{PageMap, SECTION_FRAMES, mark_present};
 
 pub(crate) use chain::{BlockChain, ChainCell, NIL};
 pub(crate) use entry::{BlockKey, SlabUser, Word};
+
+#[cfg(test)]
+mod tests;
