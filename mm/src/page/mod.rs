@@ -22,4 +22,4 @@ pub(crate) use chain::{BlockChain, ChainCell, NIL};
 pub(crate) use entry::{BlockKey, SlabUser, Word};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

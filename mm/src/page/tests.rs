@@ -15,7 +15,7 @@ use crate::tag::Tag;
 const START: VirtAddr = VirtAddr::new(1 << 40);
 
 /// A map of `frames` frames, of which these ranges have entries. Leaked.
-fn map(frames: u32, ram: &[(u32, u32)]) -> PageMap {
+pub(crate) fn map(frames: u32, ram: &[(u32, u32)]) -> PageMap {
     let mut present = vec![0; PageMap::present_words(frames)];
     ram.iter().for_each(|&(start, end)| mark_present(&mut present, PfnRange::new(Pfn::new(start), Pfn::new(end))));
     let entries = frames.next_multiple_of(SECTION_FRAMES);

@@ -92,27 +92,27 @@ impl Buddy {
         let loose = Word::loose(self.zone);
         let mut at = range.start.as_u32();
         while at < range.end.as_u32() {
+            let section_end = (at + 1).next_multiple_of(SECTION_FRAMES);
             if map.get(Pfn::new(at)).is_none() {
-                at = (at / SECTION_FRAMES + 1) * SECTION_FRAMES;
+                at = section_end;
                 continue;
             }
             // A run ends with the section at the latest: no block is larger.
-            let end = ((at / SECTION_FRAMES + 1) * SECTION_FRAMES).min(range.end.as_u32());
+            let end = section_end.min(range.end.as_u32());
             let start = (at..end).find(|&frame| map.at(Pfn::new(frame)).word() == loose).unwrap_or(end);
             let stop = (start..end).find(|&frame| map.at(Pfn::new(frame)).word() != loose).unwrap_or(end);
             for frame in start..stop {
                 map.at(Pfn::new(frame)).set_word(Word::INNER);
             }
             self.free_run(map, start, stop);
-            at = stop.max(at + 1);
+            at = stop;
         }
     }
 
     /// Gives the frames `start..stop` back in the largest aligned blocks.
     fn free_run(&mut self, map: &PageMap, mut start: u32, stop: u32) {
         while start < stop {
-            let fits = |order: &Order| start.is_multiple_of(order.pages()) && stop - start >= order.pages();
-            let order = Order::all().rev().find(fits).unwrap_or(Order::ZERO);
+            let order = Order::largest_at(start, stop - start);
             self.free(map, Pfn::new(start), order);
             start += order.pages();
         }
@@ -205,3 +205,6 @@ const fn pack(next: u32, prev: u32) -> u64 {
 const fn unpack(link: u64) -> (u32, u32) {
     (link as u32, (link >> 32) as u32)
 }
+
+#[cfg(test)]
+mod tests;

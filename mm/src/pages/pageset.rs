@@ -172,3 +172,50 @@ impl PageSets {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PageSets, cached_orders, capacity};
+    use crate::addr::Pfn;
+    use crate::gfp::ZoneKind;
+    use crate::order::Order;
+    use crate::page::tests::map;
+    use crate::page::{BlockKey, SECTION_FRAMES, Word};
+    use crate::tag::Tag;
+
+    #[test]
+    fn blocks_and_calls_of_a_zone_are_summed_over_its_orders() {
+        let map = map(SECTION_FRAMES, &[(0, SECTION_FRAMES)]);
+        let sets = PageSets::new();
+        for (nth, order) in cached_orders().take(3).enumerate() {
+            let key = BlockKey::new(ZoneKind::Normal, order);
+            let set = sets.set_of(key);
+            let pushed =
+                [0, 16, 32].map(|block| set.push(&map, Pfn::new(100 * nth as u32 + block), Word::cached(key), 2));
+            assert_eq!(pushed, [true, true, false], "there is room for two");
+            set.swap();
+            assert!(set.pop(&map, Word::INNER).is_none(), "the spare one was empty");
+            set.swap();
+            assert!(set.pop(&map, Word::allocated(key, Tag::None)).is_some());
+        }
+        let counts = sets.counts(ZoneKind::Normal);
+        assert_eq!((counts.pages, counts.allocs, counts.frees), (1 + 2 + 4, 3, 6));
+        assert_eq!(sets.counts(ZoneKind::Dma), Default::default());
+        assert!(Order::all().all(|order| (capacity(order) > 0) == cached_orders().any(|cached| cached == order)));
+    }
+
+    #[test]
+    fn both_magazines_of_a_set_are_checked() {
+        let map = map(SECTION_FRAMES, &[(0, SECTION_FRAMES)]);
+        let (sets, key) = (PageSets::new(), BlockKey::new(ZoneKind::Dma, Order::ZERO));
+        let (set, cached) = (sets.set_of(key), Word::cached(key));
+        assert_eq!(set.validate(&map, cached), Ok(()));
+        assert!(set.push(&map, Pfn::new(7), cached, 64));
+        assert_eq!(set.validate(&map, cached), Ok(()));
+        map.at(Pfn::new(7)).set_word(Word::INNER);
+        for _ in 0..2 {
+            assert!(set.validate(&map, cached).is_err(), "loaded or spare");
+            set.swap();
+        }
+    }
+}

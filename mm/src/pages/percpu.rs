@@ -215,3 +215,108 @@ impl<P: Platform> PageAllocator<P> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::{BULK_RUN, PageAllocator, cached_orders};
+    use crate::addr::Pfn;
+    use crate::gfp::{GfpFlags, ZoneKind};
+    use crate::order::Order;
+    use crate::page::{BlockChain, BlockKey, Word};
+    use crate::tag::Tag;
+    use crate::testing::{Machine, TestKernel};
+
+    const KEY: BlockKey = BlockKey::new(ZoneKind::Normal, Order::ZERO);
+
+    #[test]
+    fn runs_and_chains_of_single_pages_go_through_the_magazines() {
+        let memory = TestKernel::boot(&Machine::with_mib(64));
+        let pages = memory.pages();
+        let start = pages.cpus[0].counts(ZoneKind::Normal);
+        let counts = || {
+            let now = pages.cpus[0].counts(ZoneKind::Normal);
+            (now.allocs - start.allocs, now.frees - start.frees)
+        };
+        let mut frames: Vec<Pfn> = vec![Pfn::new(0); 100];
+        assert_eq!(pages.alloc_cached(KEY, Tag::None, frames.iter_mut()), 100);
+        assert_eq!(counts(), (100, 0));
+        // One of them has an owner, who alone frees it.
+        let (own, allocated) = (frames[70], pages.map().at(frames[70]).word());
+        pages.map().at(own).set_word(Word::allocated(KEY, Tag::Driver));
+        assert_eq!((pages.free_cached_run(&frames), counts().1), (70, 70));
+        let mut chain = BlockChain::EMPTY;
+        frames[70..].iter().for_each(|&frame| chain.push(pages.map(), frame));
+        assert_eq!((pages.free_cached_chain(&mut chain, 20), counts().1, chain.len()), (20, 90, 10));
+        assert_eq!((pages.free_cached_chain(&mut chain, BULK_RUN), counts().1, chain.len()), (10, 100, 0));
+        assert_eq!(pages.free_cached_chain(&mut chain, BULK_RUN), 0);
+        assert_eq!(pages.pop_cached(KEY, Tag::None), Some(own), "the last one freed");
+        assert!(pages.map().at(own).word() == allocated && counts().0 == 101);
+        memory.free_frames(own, Order::ZERO).expect("a right free");
+        assert_eq!(memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO), Ok(own));
+        memory.free_frames(own, Order::ZERO).expect("a right free");
+        memory.validate().expect("valid");
+    }
+
+    #[test]
+    fn pages_that_are_drained_are_counted() {
+        let memory = TestKernel::boot(&Machine::with_mib(64));
+        let pages = memory.pages();
+        let cached = || ZoneKind::ALL.map(|kind| pages.cpus[0].counts(kind).pages).into_iter().sum::<usize>();
+        for drain in [PageAllocator::drain_this_cpu, PageAllocator::drain_all_cpus] {
+            for order in cached_orders() {
+                let blocks = [(); 3].map(|()| memory.alloc_pages(GfpFlags::KERNEL, order).expect("memory"));
+                blocks.into_iter().for_each(|block| memory.free_frames(block, order).expect("a right free"));
+            }
+            let expected = cached();
+            assert!(expected > 64 + 32 * 2 + 16 * 4 + 16 * 8, "{expected}");
+            assert_eq!((drain(pages), cached(), drain(pages)), (expected, 0, 0));
+        }
+        memory.validate().expect("valid");
+    }
+
+    #[test]
+    fn a_cpu_that_is_asked_empties_all_its_magazines() {
+        let memory = TestKernel::boot(&Machine::with_mib(64));
+        let (pages, turn) = (memory.pages(), Barrier::new(2));
+        let large = Order::new(3).expect("an order");
+        let cached = |cpu: usize| pages.cpus[cpu].counts(ZoneKind::Normal).pages;
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                TestKernel::enter(*memory);
+                let block = memory.alloc_pages(GfpFlags::KERNEL, large).expect("memory");
+                memory.free_frames(block, large).expect("a right free");
+                turn.wait();
+                turn.wait();
+                // Past what it has: it goes to the zone, and sees what it is asked.
+                [(); 200].map(|()| memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO).expect("memory"))
+            });
+            turn.wait();
+            assert_eq!(cached(1), 128, "a magazine of sixteen blocks");
+            memory.drop_caches();
+            assert_eq!(cached(1), 128, "they are that CPU's own");
+            turn.wait();
+            let taken = other.join().expect("the other CPU");
+            assert!(cached(1) < 64, "{}", cached(1));
+            taken.into_iter().for_each(|page| memory.free_frames(page, Order::ZERO).expect("a right free"));
+        });
+        memory.validate().expect("valid");
+    }
+
+    #[test]
+    fn a_block_in_a_magazine_that_reads_otherwise_is_found() {
+        let memory = TestKernel::boot(&Machine::with_mib(64));
+        let page = memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO).expect("memory");
+        memory.free_frames(page, Order::ZERO).expect("a right free");
+        assert_eq!(memory.validate(), Ok(()));
+        let entry = memory.pages().map().at(page);
+        let word = entry.word();
+        entry.set_word(Word::INNER);
+        assert!(memory.validate().is_err());
+        entry.set_word(word);
+        assert_eq!(memory.validate(), Ok(()));
+    }
+}

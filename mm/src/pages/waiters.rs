@@ -89,6 +89,7 @@ mod tests {
     #[test]
     fn only_those_who_came_earlier_are_before() {
         let line = Waiters::new();
+        assert!(!line.any());
         let first = line.join(GfpFlags::KERNEL, Order::ZERO);
         let second = line.join(GfpFlags::HIGHUSER, Order::MAX);
         assert_eq!(line.before(&first).count(), 0);
