@@ -328,20 +328,4 @@ const fn magazine_pages(order: Order) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Watermarks;
-    use crate::gfp::ZoneKind;
-
-    #[test]
-    fn watermarks_follow_the_table_of_2_4() {
-        let marks = |kind, pages| {
-            let marks = Watermarks::for_zone(kind, pages);
-            (marks.min, marks.low, marks.high)
-        };
-        assert_eq!(marks(ZoneKind::Dma, 4096), (128, 256, 384));
-        assert_eq!(marks(ZoneKind::Normal, 4096), (32, 64, 96));
-        assert_eq!(marks(ZoneKind::Normal, 28672), (224, 448, 672));
-        assert_eq!(marks(ZoneKind::Normal, 61440), (255, 510, 765));
-        assert_eq!(marks(ZoneKind::Normal, 10), (10, 20, 30));
-    }
-}
+mod tests;

@@ -65,3 +65,35 @@ impl Depot {
         self.magazines += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Depot, capacity};
+    use crate::addr::Pfn;
+    use crate::order::Order;
+    use crate::page::tests::map;
+    use crate::page::{BlockChain, SECTION_FRAMES};
+
+    #[test]
+    fn a_cpu_gets_its_own_magazines_back_the_last_one_first() {
+        let (order, map) = (Order::MAX, map(16 * SECTION_FRAMES, &[(0, 16 * SECTION_FRAMES)]));
+        let mut depot = Depot::EMPTY;
+        let all = [0, 1, 2, 3].map(|nth| {
+            let mut magazine = BlockChain::EMPTY;
+            for block in 0..capacity(order) {
+                magazine.push(&map, Pfn::new((4 * nth + block) * SECTION_FRAMES));
+            }
+            magazine
+        });
+        assert!(depot.pop(&map, order, 1).is_none());
+        for (magazine, cpu) in all.into_iter().zip([2, 1, 1, 2]) {
+            depot.push(&map, magazine, cpu);
+        }
+        assert_eq!(depot.magazines(), 4);
+        assert_eq!(depot.pop(&map, order, 2), Some(all[3]), "its own");
+        assert_eq!(depot.pop(&map, order, 5), Some(all[2]), "another's");
+        assert_eq!(depot.pop(&map, order, 2), Some(all[0]));
+        assert_eq!(depot.pop(&map, order, 2), Some(all[1]), "another's, when its own are gone");
+        assert!(depot.pop(&map, order, 2).is_none() && depot.magazines() == 0);
+    }
+}
