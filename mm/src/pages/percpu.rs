@@ -227,6 +227,7 @@ mod tests {
     use crate::gfp::{GfpFlags, ZoneKind};
     use crate::order::Order;
     use crate::page::{BlockChain, BlockKey, Word};
+    use crate::platform::Platform;
     use crate::tag::Tag;
     use crate::testing::{Machine, TestKernel};
 
@@ -287,6 +288,9 @@ mod tests {
         std::thread::scope(|scope| {
             let other = scope.spawn(|| {
                 TestKernel::enter(*memory);
+                assert!(pages.platform.pin().is_some(), "it has its CPU before it has a page");
+                turn.wait();
+                turn.wait();
                 let block = memory.alloc_pages(GfpFlags::KERNEL, large).expect("memory");
                 memory.free_frames(block, large).expect("a right free");
                 turn.wait();
@@ -295,8 +299,13 @@ mod tests {
                 [(); 200].map(|()| memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO).expect("memory"))
             });
             turn.wait();
+            memory.drop_caches();
+            assert!(!pages.drain_requests.is_asked(1), "it has nothing");
+            turn.wait();
+            turn.wait();
             assert_eq!(cached(1), 128, "a magazine of sixteen blocks");
             memory.drop_caches();
+            assert!(pages.drain_requests.is_asked(1));
             assert_eq!(cached(1), 128, "they are that CPU's own");
             turn.wait();
             let taken = other.join().expect("the other CPU");
