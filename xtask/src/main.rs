@@ -15,6 +15,7 @@ mod house;
 mod initial_files;
 mod kernel_tests;
 mod machine;
+mod mutants;
 mod parallel;
 mod pattern;
 mod progress;
@@ -32,8 +33,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str =
-    "test | test-host | test-qemu [NAME] | chapter | check-house | breakpoints | bench-boot | bench-linux";
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | check-house | \
+                        breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -53,6 +54,7 @@ fn dispatch() -> Result<ExitCode> {
         ["test-host"] => test_host(),
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
+        ["mutants", files @ ..] => mutants::report(files),
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
         ["breakpoints"] => breakpoints::print(),

@@ -11,7 +11,7 @@ use crate::testing::HostPlatform;
 type Caches = CpuCaches<HostPlatform>;
 
 /// Sizes of small objects: a depot of 16 magazines, of which it keeps 8.
-const SIZES: MagazineSizes = MagazineSizes::for_objects(64);
+static SIZES: MagazineSizes = MagazineSizes::for_objects(64);
 const KEPT: usize = 8;
 
 /// A new magazine; only its address matters here.

@@ -1,4 +1,4 @@
-//! Watermarks, magazines and depots of a zone by itself: the page at which each decision changes.
+//! A zone by itself: the page at which each of its decisions changes.
 
 use std::vec::Vec;
 
