@@ -24,7 +24,7 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host soak test-qemu chapter bench bench-guest bench-boot bench-linux check editor-check
+.PHONY: help run image test test-host soak mutants test-qemu chapter bench bench-guest bench-boot bench-linux check editor-check
 .PHONY: fmt clean setup kernel host-programs
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations'
+	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
@@ -72,6 +73,16 @@ test-host: host-programs
 soak: setup
 	@echo 'running 10^8 operations: several minutes' >&2
 	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model -- --nocapture
+
+# The tool is built where `make clean` finds it.
+MUTANTS := $(TARGET)/tools/bin/cargo-mutants
+
+$(MUTANTS): | setup
+	@echo 'building cargo-mutants: 1 to 3 minutes, once' >&2
+	@$(CARGO) install --quiet cargo-mutants --version =25.3.1 --locked --root $(TARGET)/tools
+
+mutants: host-programs $(MUTANTS)
+	@$(XTASK) mutants $(FILE)
 
 test-qemu: kernel host-programs
 	@$(XTASK) test-qemu $(T)

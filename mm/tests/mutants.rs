@@ -1,6 +1,7 @@
 //! The tests that judge mutants of the allocators, as one program.
 //!
 //! It is built in a fraction of the time that its parts take. `make mutants` runs it; `cargo test` runs the parts.
+#![allow(clippy::duplicate_mod, reason = "each part brings the helpers in common/")]
 
 #[path = "bad_frees.rs"]
 mod bad_frees;
