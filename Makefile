@@ -24,8 +24,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host soak mutants test-qemu chapter bench bench-guest bench-boot bench-linux check editor-check
-.PHONY: fmt clean setup kernel host-programs
+.PHONY: help run image test test-host soak miri mutants test-qemu chapter bench bench-guest bench-boot bench-linux
+.PHONY: check editor-check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -35,7 +35,8 @@ help:
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
-	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations'
+	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations; sanitizers'
+	@echo 'make miri             tests of mm that need no machine, under Miri; needs a nightly toolchain'
 	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
@@ -69,10 +70,34 @@ test: kernel host-programs
 test-host: host-programs
 	@$(XTASK) test-host
 
-# Ten times the random operations: 10^8 on pages alone.
+# Ten times the random operations, 10^8 on pages alone; then the tests of mm with threads under ThreadSanitizer, which
+# wants a standard library built for it, and all under AddressSanitizer. Tests leak their machines on purpose.
+HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+SANITIZED = CARGO_TARGET_DIR=$(TARGET)/$(1) RUSTFLAGS=-Zsanitizer=$(1) $(CARGO) test $(QUIET) -p mm --target $(HOST)
+
+soak: export TEST_SECONDS := 3600
+soak: export ASAN_OPTIONS := detect_leaks=0
 soak: setup
 	@echo 'running 10^8 operations: several minutes' >&2
-	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects -- --nocapture
+	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
+	@$(call SANITIZED,thread) -Zbuild-std \
+	    --test threads --test sharing --test percpu --test objects --test ranges --test flush
+	@$(call SANITIZED,address) --lib --tests
+
+# Tests of mm and services that need no machine, in an interpreter that knows undefined behaviour, less one that takes
+# minutes there. It comes with nightly toolchains only, and brings a runner of its own.
+MIRI = CARGO_TARGET_DIR=$(TARGET)/miri $(CARGO) +nightly miri test --quiet
+MIRI_TESTS := page:: pages::buddy pages::pageset pages::zone pages::waiters \
+    objects::magazine objects::depot objects::cpu_caches --skip up_to_its_share
+
+miri: export MIRIFLAGS := -Zmiri-ignore-leaks -Zmiri-permissive-provenance
+miri: setup
+	@rustup component add --toolchain nightly miri rust-src 2>/dev/null || \
+	    { echo 'Miri is missing: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
+	@runner=$$(rustup which --toolchain nightly cargo-miri) && \
+	    export CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="$$runner runner" && \
+	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p services --lib
 
 # The tool is built where `make clean` finds it.
 MUTANTS := $(TARGET)/tools/bin/cargo-mutants
