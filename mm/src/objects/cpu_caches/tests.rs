@@ -6,6 +6,7 @@ use std::vec::Vec;
 use super::{CpuCaches, Lack, MagazineSizes, Reach};
 use crate::objects::magazine::MagazineRef;
 use crate::objects::magazine::tests::magazine as new_magazine;
+use crate::percpu::MAX_CPUS;
 use crate::testing::HostPlatform;
 
 type Caches = CpuCaches<HostPlatform>;
@@ -141,4 +142,14 @@ fn the_magazines_of_a_cpu_come_and_go_as_a_pair() {
     caches.swap(5);
     assert!(caches.loaded(5) == Some(pair[1]) && caches.spare(5) == Some(pair[0]));
     assert!(caches.detach(5) == Some([pair[1], pair[0]]) && !caches.has_magazines(5));
+}
+
+#[test]
+fn the_last_cpu_has_a_place_and_so_has_a_caller_without_cache_index() {
+    let caches = caches();
+    let pair = [magazine(), magazine()];
+    caches.attach(MAX_CPUS - 1, pair);
+    assert!(caches.detach(MAX_CPUS - 1) == Some(pair));
+    assert!(caches.loaded(MAX_CPUS).is_some_and(|absent| absent.is_empty() && absent.is_full()));
+    assert!(!caches.has_magazines(MAX_CPUS) && caches.loaded(MAX_CPUS + 1).is_none());
 }
