@@ -298,17 +298,20 @@ mod tests {
                 // Past what it has: it goes to the zone, and sees what it is asked.
                 [(); 200].map(|()| memory.alloc_pages(GfpFlags::KERNEL, Order::ZERO).expect("memory"))
             });
+            // Nothing is asserted before the other CPU is done: it would wait for ever.
             turn.wait();
             memory.drop_caches();
-            assert!(!pages.drain_requests.is_asked(1), "it has nothing");
+            let asked_for_nothing = pages.drain_requests.is_asked(1);
             turn.wait();
             turn.wait();
-            assert_eq!(cached(1), 128, "a magazine of sixteen blocks");
+            let before = cached(1);
             memory.drop_caches();
-            assert!(pages.drain_requests.is_asked(1));
-            assert_eq!(cached(1), 128, "they are that CPU's own");
+            let after = (cached(1), pages.drain_requests.is_asked(1));
             turn.wait();
             let taken = other.join().expect("the other CPU");
+            assert!(!asked_for_nothing, "it had nothing");
+            assert_eq!(before, 128, "a magazine of sixteen blocks");
+            assert_eq!(after, (128, true), "they are that CPU's own: it is asked");
             assert!(cached(1) < 64, "{}", cached(1));
             taken.into_iter().for_each(|page| memory.free_frames(page, Order::ZERO).expect("a right free"));
         });
