@@ -214,7 +214,7 @@ pub(super) mod tests {
 
     use super::{CachedObject, Magazine, MagazineRef, Pile};
     use crate::addr::VirtAddr;
-    use crate::objects::descriptor::{Slab, SlabRef};
+    use crate::objects::descriptor::{Objects, Slab, SlabRef};
 
     /// Aligned memory that nothing else uses. Leaked.
     fn memory(bytes: usize) -> NonNull<u8> {
@@ -230,8 +230,12 @@ pub(super) mod tests {
     /// Objects of one slab, 64 bytes apart; nobody touches them.
     pub(in crate::objects) fn objects(count: usize) -> Vec<CachedObject> {
         let first = VirtAddr::new(0x10_0000);
-        // SAFETY: as many bytes as it needs, aligned to 8.
-        let slab = unsafe { SlabRef::init(memory(Slab::bytes(count)), NonNull::dangling(), first, count, 64) };
+        let room = Slab::room(count);
+        let place = memory(room + Slab::BYTES).as_ptr().wrapping_add(room);
+        let place = NonNull::new(place).expect("not null");
+        // SAFETY: as many bytes as it needs before and after, aligned to 8.
+        let slab =
+            unsafe { SlabRef::init(place, NonNull::dangling(), Objects { first, stride: 64, count, places: count }) };
         let at = |number: usize| NonNull::new(first.add(number * 64).as_mut_ptr()).expect("not null");
         (0..count).map(|number| CachedObject { object: at(number), slot: slab.slot(number) }).collect()
     }
