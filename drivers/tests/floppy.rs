@@ -253,7 +253,8 @@ fn a_controller_that_does_not_answer_is_no_device_and_no_hang() {
     let _machine = machine();
     let driver = attached(Some(vec![0; DISK]));
     chip(|chip| chip.is_silent = true);
-    assert_eq!(open(&driver), Err(Errno::ENXIO));
+    assert_eq!((open(&driver), driver.open(Minor(0), OpenFlags::WRITE)), (Err(Errno::ENXIO), Err(Errno::ENXIO)));
+    assert_eq!(driver.users(), Some(0));
     chip(|chip| (chip.is_silent, chip.lose_interrupts) = (false, true));
     assert_eq!(open(&driver), Err(Errno::ENXIO));
     chip(|chip| chip.lose_interrupts = false);

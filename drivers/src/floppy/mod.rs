@@ -187,9 +187,15 @@ impl<K: FloppyBus> Floppy<K> {
 }
 
 impl<K: FloppyBus> CharDriver for Floppy<K> {
-    /// Starts the motor. `ENXIO` without drive or disk, `EROFS` for writing, `ENOMEM` without DMA memory.
+    /// Starts the motor. `ENXIO` without drive or disk, `ENOMEM` without DMA memory; `EROFS` for writing to a disk that
+    /// is there.
     fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        self.0.open_to_read(minor, flags, Errno::EROFS, Attached::open)
+        self.0.open_to_read(minor, flags.difference(OpenFlags::WRITE), Errno::EROFS, Attached::open)?;
+        if flags.contains(OpenFlags::WRITE) {
+            self.release(minor, flags);
+            return Err(Errno::EROFS);
+        }
+        Ok(())
     }
 
     fn release(&self, _minor: Minor, _flags: OpenFlags) {
