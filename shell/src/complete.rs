@@ -74,20 +74,20 @@ impl Word {
         }
     }
 
-    /// Calls `visit` with each name that starts with the stem.
-    fn each(&self, line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) {
+    /// Calls `visit` with each name that starts with the stem, and says what they are.
+    fn each(&self, line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) -> Expected {
         let mut fitting = |name: &str| {
             if name.starts_with(self.stem()) {
                 visit(name);
             }
         };
+        let expected = place_at_end(line).map_or(Expected::Paths, |place| names.arguments(place, &mut fitting));
         if self.is_command {
-            return names.commands(&mut fitting);
-        }
-        let expected = place_at_end(line).map(|place| names.arguments(place, &mut fitting));
-        if expected != Some(Expected::Words) {
+            names.commands(&mut fitting);
+        } else if expected == Expected::Paths {
             names.entries(self.directory(), &mut fitting);
         }
+        expected
     }
 }
 
@@ -96,7 +96,7 @@ pub fn complete(line: &str, names: &impl Names) -> Completion {
     let mut found = Completion { insert: Text::new(), candidates: 0 };
     let Some(word) = Word::at_end(line) else { return found };
     let mut common = Text::<LONGEST>::new();
-    word.each(line, names, &mut |name| {
+    let expected = word.each(line, names, &mut |name| {
         found.candidates += 1;
         if found.candidates == 1 {
             common.set(name.as_bytes());
@@ -107,9 +107,11 @@ pub fn complete(line: &str, names: &impl Names) -> Completion {
     });
     // What the candidates have in common starts with the stem, and no name is longer than its place.
     let rest = common.as_str().get(word.stem().len()..).unwrap_or_default();
-    let (rest, wants_value) = rest.strip_suffix('=').map_or((rest, ""), |name| (name, "="));
-    let _ = push_escaped(rest, &mut found.insert).and_then(|()| found.insert.push(wants_value.as_bytes()));
-    if found.candidates == 1 && !rest.ends_with('/') && wants_value.is_empty() {
+    let (_, unfinished) = match expected {
+        Expected::Words => (found.insert.push(rest.as_bytes()), '='),
+        Expected::Paths => (push_escaped(rest, &mut found.insert), '/'),
+    };
+    if found.candidates == 1 && !common.as_str().ends_with(unfinished) {
         let _ = found.insert.push(b" ");
     }
     found
@@ -205,6 +207,16 @@ mod tests {
         for line in ["cat '/d", "cat \"/d", "cat * /d", "(ca", "cat /d\\"] {
             assert_eq!(completed(line), (String::new(), 0), "{line}");
         }
+    }
+
+    #[test]
+    fn arguments_that_a_command_knows_are_completed() {
+        assert_eq!(completed("insmod s"), ("cull".to_string(), 2));
+        assert_eq!(completed("time insmod scullc"), (" ".to_string(), 1));
+        assert_eq!(completed("insmod scull scull_qu"), ("antum=".to_string(), 1));
+        assert_eq!(completed("insmod scull scull_qset=1 scull_"), ("q".to_string(), 2));
+        assert_eq!(completed("insmod nosuch sc"), (String::new(), 0));
+        assert_eq!(completed("insmod scull > /d"), ("ev/".to_string(), 1));
     }
 
     #[test]
