@@ -25,7 +25,7 @@ QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help run image test test-host soak miri mutants test-qemu chapter bench bench-guest bench-boot bench-linux
-.PHONY: check editor-check fmt clean setup kernel host-programs
+.PHONY: docs accept-icount check editor-check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -40,6 +40,8 @@ help:
 	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make chapter          which test shows which statement of the chapter'
+	@echo 'make docs             write what the machine prints into README.md and docs/guide.md'
+	@echo 'make accept-icount    pin what things cost now, in tests/icount.txt; then make docs'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
 	@echo 'make bench-linux      the same work on Linux, both counting instructions (TICKS=1: time); needs kernel headers'
@@ -114,6 +116,12 @@ test-qemu: kernel host-programs
 
 chapter: host-programs
 	@$(XTASK) chapter
+
+docs: kernel host-programs
+	@$(XTASK) docs
+
+accept-icount: kernel host-programs
+	@$(XTASK) accept-icount
 
 # Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck
 # of where a function lands. Padding takes that out of the comparison, for all allocators alike. Peers in C and C++

@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench_rows::{Row, row};
 use crate::cargo;
 use crate::guest::{self, Mode};
 use crate::machine::Machine;
@@ -58,9 +59,6 @@ impl Clock {
     }
 }
 
-/// A row's name, and the median.
-type Row<'a> = (&'a str, f64);
-
 /// Measures both and prints `bench-linux NAME OURS LINUX RATIO` for each row that both have; `bench-linux-ticks` when
 /// the counter tells the time.
 pub fn compare() -> Result<ExitCode> {
@@ -102,17 +100,6 @@ fn measure_ours(clock: Clock) -> Result<String> {
     Ok(run.console)
 }
 
-/// Reads `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS`, behind the time in brackets that Linux's log has.
-fn row(line: &str) -> Option<Row<'_>> {
-    let line = line.trim();
-    let line = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(line, |(_, message)| message);
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        ["bench", name, median, _mean, _min, _max, _ops, _rounds] => Some((name, median.parse().ok()?)),
-        _ => None,
-    }
-}
-
 fn side_by_side(label: &str, (name, ours): Row<'_>, linux: &[Row<'_>]) -> Option<String> {
     let &(_, theirs) = linux.iter().find(|(other, _)| *other == name)?;
     Some(format!("{label} {name} {ours:.2} {theirs:.2} {:.3}", ours / theirs))
@@ -120,15 +107,7 @@ fn side_by_side(label: &str, (name, ours): Row<'_>, linux: &[Row<'_>]) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::{row, side_by_side};
-
-    #[test]
-    fn rows_of_both_kernels_are_read() {
-        assert_eq!(row("bench kmalloc_kernel_8 70.25 71.00 70.00 90.10 10000 21"), Some(("kmalloc_kernel_8", 70.25)));
-        assert_eq!(row("[    1.234567] bench a 1.00 1.00 1.00 1.00 1 1\r"), Some(("a", 1.0)));
-        assert_eq!(row("bench a failed: Cannot allocate memory"), None);
-        assert_eq!(row("# bench"), None);
-    }
+    use super::side_by_side;
 
     #[test]
     fn a_row_that_only_one_kernel_has_is_left_out() {

@@ -58,6 +58,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{Machine, all_in};
+    use crate::docs::markdown::followed;
 
     #[test]
     fn variables_may_be_quoted() {
@@ -94,11 +95,19 @@ mod tests {
         for (path, marker) in guests() {
             let text = fs::read_to_string(&path).expect("readable");
             let machines = all_in(&text, marker).expect("well formed");
-            let has_high_memory = |machine: &Machine| {
-                machine.variables.iter().any(|(name, value)| name == "APPEND" && value.contains("highmem="))
-            };
             let excused = text.lines().any(|line| line.starts_with("no-highmem: "));
             assert!(machines.iter().any(has_high_memory) || excused, "{}", path.display());
         }
+    }
+
+    fn has_high_memory(machine: &Machine) -> bool {
+        machine.variables.iter().any(|(name, value)| name == "APPEND" && value.contains("highmem="))
+    }
+
+    #[test]
+    fn who_starts_from_the_example_keeps_the_rule() {
+        let text = fs::read_to_string("../CONTRIBUTING.md").expect("readable");
+        let example = followed(&text, "transcript").expect("it is there");
+        assert!(all_in(&example, "machine:").expect("well formed").iter().any(has_high_memory));
     }
 }

@@ -4,20 +4,25 @@
 
 mod bench_boot;
 mod bench_linux;
+mod bench_rows;
 mod breakpoints;
 mod cargo;
 mod chapter;
+mod docs;
 mod fingerprint;
 mod floppy;
+mod followed;
 mod guest;
 mod host_tests;
 mod house;
+mod icount;
 mod initial_files;
 mod kernel_tests;
 mod machine;
 mod mutants;
 mod parallel;
 mod pattern;
+mod pins;
 mod progress;
 mod results;
 mod tags;
@@ -33,8 +38,10 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | check-house | \
                         breakpoints | bench-boot | bench-linux";
+    breakpoints | bench-boot | bench-linux";
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | chapter | docs | accept-icount | check-house | \
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | check-house | \
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -58,6 +65,8 @@ fn dispatch() -> Result<ExitCode> {
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
         ["breakpoints"] => breakpoints::print(),
+        ["accept-icount"] => icount::accept(),
+        ["docs"] => docs::rewrite(),
         ["bench-boot"] => bench_boot::measure(),
         ["bench-linux"] => bench_linux::compare(),
         _ => bail!("usage: xtask {COMMANDS}"),
@@ -89,8 +98,12 @@ fn test_in_qemu(filter: &str) -> Result<ExitCode> {
 }
 
 fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
-    let mut jobs = kernel_tests::jobs()?;
+    // What takes longest comes first.
+    let mut jobs = icount::jobs()?;
+    jobs.extend(kernel_tests::jobs()?);
     jobs.extend(transcripts::jobs()?);
+    jobs.extend(docs::jobs()?);
+    jobs.extend(followed::jobs()?);
     jobs.retain(|job| job.name.contains(filter));
     if jobs.is_empty() {
         bail!("no test in QEMU has a name that contains {filter:?}");

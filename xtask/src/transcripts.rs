@@ -56,15 +56,21 @@ pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for path in files()? {
         let text = fs::read_to_string(&path)?;
-        let transcript = parse(&text).with_context(|| format!("{} is not a transcript", path.display()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for machine in &transcript.machines {
-            let name = format!("transcript::{stem}{}", machine.suffix());
-            let (title, transcript, machine) = (name.clone(), transcript.clone(), machine.clone());
-            jobs.push(Job { name, work: Box::new(move || run(title, &transcript, machine)) });
-        }
+        jobs.extend(jobs_of(&format!("transcript::{stem}"), &text).with_context(|| path.display().to_string())?);
     }
     Ok(jobs)
+}
+
+/// One job for each machine of a transcript.
+pub fn jobs_of(title: &str, text: &str) -> Result<Vec<Job>> {
+    let transcript = parse(text).context("not a transcript")?;
+    let job = |machine: &Machine| {
+        let name = format!("{title}{}", machine.suffix());
+        let (title, transcript, machine) = (name.clone(), transcript.clone(), machine.clone());
+        Job { name, work: Box::new(move || run(title, &transcript, machine)) }
+    };
+    Ok(transcript.machines.iter().map(job).collect())
 }
 
 fn files() -> Result<Vec<PathBuf>> {
@@ -122,7 +128,7 @@ fn run(title: String, transcript: &Transcript, mut machine: Machine) -> Result<(
 }
 
 /// Writes the input to a file of its own, for the machine to read as its script.
-fn script_file(title: &str, input: &str) -> Result<PathBuf> {
+pub fn script_file(title: &str, input: &str) -> Result<PathBuf> {
     let directory = cargo::target_dir().join("scripts");
     fs::create_dir_all(&directory)?;
     let name: String = title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
