@@ -1,6 +1,7 @@
 //! The document around the tables.
 
 use std::fs;
+use std::process::Command;
 
 use crate::results::Results;
 use crate::table;
@@ -64,7 +65,7 @@ offset-allocator wants its own handle back, so it has an array here that finds i
 pub fn render(results: &[Results]) -> String {
     let mut text = format!(
         "# Benchmarks of the allocators\n\n\
-         Written by `make bench`, which runs `cargo run --release -p bench`.\n\n\
+         Written by `make bench`, which runs `cargo run --release -p bench`. Measured at {}.\n\n\
          Machine: {}.\n\
          Each figure is the median of many rounds, in ticks of the time-stamp counter for an allocation and its free.\n\
          All allocators of a table are measured in turn within one process, through calls that the compiler cannot\n\
@@ -73,6 +74,7 @@ pub fn render(results: &[Results]) -> String {
          - Targets are what to pass, and what to pass with distinction.\n\
          - All but the limit can be used by several CPUs: those that are not made for it are behind a spinlock.\n\
          - `-`: the allocator has no such operation. `>`: given up, the figure is larger.\n",
+        commit(),
         machine(),
     );
     for (section, results) in SECTIONS.iter().zip(results) {
@@ -81,6 +83,18 @@ pub fn render(results: &[Results]) -> String {
         text += &format!("\n## {title}\n\n{notes}\n![{title}: the rows in ticks, as bars]({plot})\n\n{table}");
     }
     text
+}
+
+/// What was measured, as git names it.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"]).filter(|changes| !changes.is_empty());
+    let more = if changes.is_some() { " with changes" } else { "" };
+    git(&["rev-parse", "--short", "HEAD"])
+        .map_or_else(|| "an unknown commit".into(), |commit| format!("commit `{commit}`{more}"))
 }
 
 /// What the machine says of its processors.

@@ -6,6 +6,7 @@ mod arrows;
 mod finding;
 mod impls;
 mod lines;
+mod measured;
 mod names;
 mod paths;
 mod rings;
@@ -68,6 +69,9 @@ fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>>
     }
     for path in tree.iter().filter(|path| paths::applies(path)) {
         found.extend(paths::check(path, &read(path)?, &tree, exceptions));
+    }
+    for path in tree.iter().filter(|path| measured::applies(path)) {
+        found.extend(measured::check(path, &read(path)?));
     }
     found.extend(paths::check_decisions(&read(paths::DECISIONS)?, &tree));
     Ok(found)
