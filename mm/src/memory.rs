@@ -220,6 +220,7 @@ impl<P: Platform> Memory<P> {
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
     #[track_caller]
+    #[inline]
     pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.kzalloc(size, gfp, Call::here(&"kmalloc"))
     }

@@ -38,10 +38,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-                        breakpoints | bench-boot | bench-linux";
-    breakpoints | bench-boot | bench-linux";
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | chapter | docs | accept-icount | check-house | \
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | check-house | \
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | docs | accept-icount | \
+                        check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -79,7 +77,7 @@ fn test_everything() -> Result<ExitCode> {
     // Before any test runs, everything that boots is built: a mistake shows at once.
     let jobs = guest_jobs("")?;
     results.extend(host_tests::run()?);
-    results.extend([breakpoints::test()]);
+    results.extend([breakpoints::test(), breakpoints::test_names()]);
     results.extend(parallel::run(jobs));
     results.save(&tree)?;
     Ok(results.summary())

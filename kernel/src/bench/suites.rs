@@ -16,13 +16,13 @@ pub struct Suite {
     run: fn(&mut Reporter<'_>) -> Result<(), Stopped>,
 }
 
-/// All of them.
+/// All of them. No function here has a name of the book: who stops at `kmalloc` wants the kernel's calls.
 pub const ALL: &[Suite] = &[
-    Suite { name: "kmalloc", run: kmalloc },
-    Suite { name: "slab", run: slab },
-    Suite { name: "pages", run: pages },
-    Suite { name: "vmalloc", run: vmalloc },
-    Suite { name: "ioremap", run: ioremap },
+    Suite { name: "kmalloc", run: kmalloc_rows },
+    Suite { name: "slab", run: slab_rows },
+    Suite { name: "pages", run: pages_rows },
+    Suite { name: "vmalloc", run: vmalloc_rows },
+    Suite { name: "ioremap", run: ioremap_rows },
 ];
 
 /// Runs `suites`.
@@ -45,7 +45,7 @@ const fn effort(count: u32, rounds: usize) -> Effort {
     Effort { count, rounds }
 }
 
-fn kmalloc(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+fn kmalloc_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let many = effort(10_000, 21);
     for size in (3..=13).map(|shift| 1 << shift) {
         reporter.pairs(format_args!("kmalloc_kernel_{size}"), many, Kmalloc { size, gfp: KERNEL })?;
@@ -80,7 +80,7 @@ fn kmalloc_in_interrupts(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     reporter.halves(name, effort(1, 15), 256, |count| set.as_ref().map_err(|_| AllocError)?.run(count))
 }
 
-fn slab(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+fn slab_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let many = effort(10_000, 21);
     for size in [64, 4000] {
         let Ok(cache) = OwnCache::new("bench", size) else { return Err(kapi::Errno::ENOMEM.into()) };
@@ -102,7 +102,7 @@ fn slab(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     reporter.pairs(format_args!("kmem_cache_create_destroy"), effort(10, 5), CreateCache)
 }
 
-fn pages(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+fn pages_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let some = effort(4000, 15);
     for order in Order::all() {
         let log2 = order.log2();
@@ -128,7 +128,7 @@ fn pages(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     reporter.row(format_args!("irqwork_alloc_pages_order0"), effort(1000, 15), |count| set.run(count))
 }
 
-fn vmalloc(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+fn vmalloc_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     // One flush is for up to 64 areas or 8192 pages: each round has many flushes, so that all cost the same.
     for (pages, count) in [(1, 2560), (4, 1280), (16, 640), (64, 640), (256, 320), (1024, 80)] {
         let call = Vmalloc { size: pages * PAGE_SIZE };
@@ -143,7 +143,7 @@ const HPET: PhysAddr = PhysAddr::new(0xfed0_0000);
 /// The frame buffer of QEMU's graphics card on the machine `pc`. It is mapped here and never touched.
 const FRAME_BUFFER: PhysAddr = PhysAddr::new(0xfd00_0000);
 
-fn ioremap(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+fn ioremap_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     const KIB: usize = 1024;
     let rows = [("4K_hpet", HPET, 4 * KIB), ("4K_vga", FRAME_BUFFER, 4 * KIB)];
     let large = [("2M_vga", FRAME_BUFFER, 2048 * KIB), ("64K_vga", FRAME_BUFFER, 64 * KIB)];

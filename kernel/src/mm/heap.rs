@@ -8,11 +8,12 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use ::mm::own::Calls;
 use ::mm::{Global, VirtAddr};
 use linked_list_allocator::Heap;
 
 use super::bootmem;
-use super::global::{Kernel, memory};
+use super::global::Kernel;
 use crate::klog;
 use crate::sync::SpinLock;
 
@@ -54,7 +55,7 @@ pub fn early_usage() -> (usize, usize) {
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let memory = if self.moved.load(Ordering::Acquire) {
-            memory().kmalloc(layout.size().max(layout.align()), Kernel::context_gfp()).ok()
+            Calls::<Kernel>::kmalloc(layout.size().max(layout.align()), Kernel::context_gfp()).ok()
         } else {
             self.early.with(|heap| heap.allocate_first_fit(layout)).ok()
         };
@@ -65,7 +66,7 @@ unsafe impl GlobalAlloc for KernelHeap {
         let early = self.early.with(|heap| (heap.bottom()..heap.top()).contains(&ptr));
         let Some(memory_to_free) = NonNull::new(ptr).filter(|_| early) else {
             // A wrong free has been reported; no caller could be told.
-            let _: Result<(), _> = memory().kfree(ptr);
+            let _: Result<(), _> = Calls::<Kernel>::kfree(ptr);
             return;
         };
         // SAFETY: the early heap handed it out, with this layout, as `GlobalAlloc` promises.

@@ -81,6 +81,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
+    #[inline]
     pub(crate) fn kzalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
         let memory = self.kmalloc(size, gfp, call)?;
         // SAFETY: kmalloc returned at least `size` bytes.

@@ -4,11 +4,10 @@ use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::Global;
+use super::{Calls, Global};
 use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
-use crate::tag::Tag;
 
 /// A source of plain memory. As `core::alloc::Allocator`, but each call that may allocate takes GFP flags.
 ///
@@ -105,13 +104,13 @@ pub struct Vmalloc<K: Global>(PhantomData<K>);
 unsafe impl<K: Global> Allocator for Kmalloc<K> {
     #[track_caller]
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError> {
-        let memory = K::memory().kmalloc(layout.size().max(layout.align()), gfp)?;
+        let memory = Calls::<K>::kmalloc(layout.size().max(layout.align()), gfp)?;
         let len = K::memory().objects().ksize(memory.as_ptr()).unwrap_or(layout.size());
         Ok(NonNull::slice_from_raw_parts(memory, len))
     }
 
     unsafe fn free(memory: NonNull<u8>) {
-        let freed = K::memory().kfree(memory.as_ptr());
+        let freed = Calls::<K>::kfree(memory.as_ptr());
         debug_assert!(freed.is_ok());
     }
 }
@@ -123,13 +122,13 @@ unsafe impl<K: Global> Allocator for Vmalloc<K> {
         if !gfp.may_sleep() || layout.align() > crate::addr::PAGE_SIZE {
             return Err(AllocError);
         }
-        let area = K::memory().areas().vmalloc_tagged(layout.size().max(1), Tag::Value)?;
-        let memory = NonNull::new(area.as_mut_ptr()).ok_or(AllocError)?;
+        let area = Calls::<K>::vmalloc(layout.size().max(1))?;
+        let memory = NonNull::new(area.start.as_mut_ptr()).ok_or(AllocError)?;
         Ok(NonNull::slice_from_raw_parts(memory, layout.size().max(1).next_multiple_of(crate::addr::PAGE_SIZE)))
     }
 
     unsafe fn free(memory: NonNull<u8>) {
-        let freed = K::memory().areas().vfree_tagged(VirtAddr::from_ptr(memory.as_ptr()), Tag::Value);
+        let freed = Calls::<K>::vfree(VirtAddr::from_ptr(memory.as_ptr()));
         debug_assert!(freed.is_ok());
     }
 }

@@ -3,14 +3,12 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::{Buffer, Global};
+use super::{Buffer, Calls, Global};
 use crate::addr::{Pfn, VirtAddr};
 use crate::areas::AreaRef;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::report::Call;
-use crate::tag::Tag;
 
 /// Bytes from kmalloc. They may be more than were asked for: as many as the size class has.
 ///
@@ -83,7 +81,7 @@ impl<K: Global> KBytes<K> {
     /// Allocates at least `len` bytes, 0 to 131072; content undefined. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn new(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
-        K::memory().kmalloc(len, gfp).map(Self::from_raw)
+        Calls::<K>::kmalloc(len, gfp).map(Self::from_raw)
     }
 
     /// Allocates at least `len` bytes, all of them zero. As [`new`](Self::new).
@@ -112,7 +110,7 @@ impl<K: Global> PageBlock<K> {
     /// Allocates 2^`order` contiguous pages; content undefined. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn new(order: Order, gfp: GfpFlags) -> Result<Self, AllocError> {
-        let addr = K::memory().get_free_pages(gfp, order)?;
+        let addr = Calls::<K>::get_free_pages(gfp, order)?;
         let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
         Ok(Self { memory, kernel: PhantomData })
     }
@@ -120,7 +118,7 @@ impl<K: Global> PageBlock<K> {
     /// Allocates one page filled with zeros. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
-        let addr = K::memory().get_zeroed_page(gfp)?;
+        let addr = Calls::<K>::get_zeroed_page(gfp)?;
         let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
         Ok(Self { memory, kernel: PhantomData })
     }
@@ -140,9 +138,7 @@ impl<K: Global> VmArea<K> {
     /// Allocates at least `len` bytes of contiguous addresses, page by page; content undefined. Process context.
     #[track_caller]
     pub fn new(len: usize) -> Result<Self, AllocError> {
-        let area =
-            K::memory().areas().vmalloc_area(len, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc"))?;
-        Ok(Self { area, kernel: PhantomData })
+        Ok(Self { area: Calls::<K>::vmalloc(len)?, kernel: PhantomData })
     }
 }
 
@@ -189,21 +185,21 @@ as_bytes!(VmArea);
 
 impl<K: Global> Drop for KBytes<K> {
     fn drop(&mut self) {
-        let freed = K::memory().kfree(self.memory.as_ptr());
+        let freed = Calls::<K>::kfree(self.memory.as_ptr());
         debug_assert!(freed.is_ok());
     }
 }
 
 impl<K: Global> Drop for PageBlock<K> {
     fn drop(&mut self) {
-        let freed = K::memory().free_pages(self.addr(), self.order());
+        let freed = Calls::<K>::free_pages(self.addr(), self.order());
         debug_assert!(freed.is_ok());
     }
 }
 
 impl<K: Global> Drop for VmArea<K> {
     fn drop(&mut self) {
-        let freed = K::memory().areas().vfree_tagged(self.area.start, Tag::Value);
+        let freed = Calls::<K>::vfree(self.area.start);
         debug_assert!(freed.is_ok());
     }
 }

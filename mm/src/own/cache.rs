@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use super::{Buffer, Global};
+use super::{Buffer, Calls, Global};
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
@@ -126,7 +126,7 @@ impl<K: Global> CacheSource<K> {
     /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
-        let memory = K::memory().kmem_cache_alloc(self.cache, gfp)?;
+        let memory = Calls::<K>::kmem_cache_alloc(self.cache, gfp)?;
         Ok(CacheObject { memory, kernel: PhantomData })
     }
 }
@@ -170,7 +170,7 @@ impl<K: Global> Buffer for CacheObject<K> {
 
 impl<K: Global> Drop for CacheObject<K> {
     fn drop(&mut self) {
-        let freed = K::memory().kfree(self.memory.as_ptr());
+        let freed = Calls::<K>::kmem_cache_free(self.memory);
         debug_assert!(freed.is_ok());
     }
 }

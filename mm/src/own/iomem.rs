@@ -4,11 +4,9 @@
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use super::Global;
+use super::{Calls, Global};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::error::AllocError;
-use crate::report::Call;
-use crate::tag::Tag;
 
 /// Device memory, mapped by ioremap for as long as the handle lives.
 ///
@@ -55,8 +53,7 @@ impl<K: Global> IoMem<K> {
     /// Maps `len` bytes of device memory at `phys`. Process context. Refused as `ioremap` says.
     #[track_caller]
     pub fn map(phys: PhysAddr, len: usize) -> Result<Self, AllocError> {
-        let addr = K::memory().areas().ioremap(phys, len, Tag::Value, Call::here(&"ioremap"))?;
-        Ok(Self { addr, len, kernel: PhantomData })
+        Ok(Self { addr: Calls::<K>::ioremap(phys, len)?, len, kernel: PhantomData })
     }
 
     /// The address of the first mapped byte.
@@ -125,7 +122,7 @@ impl<K: Global> IoMem<K> {
 
 impl<K: Global> Drop for IoMem<K> {
     fn drop(&mut self) {
-        let freed = K::memory().areas().iounmap(self.addr, Tag::Value, Call::here(&"iounmap"));
+        let freed = Calls::<K>::iounmap(self.addr);
         debug_assert!(freed.is_ok());
     }
 }

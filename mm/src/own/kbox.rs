@@ -7,7 +7,7 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::ptr::NonNull;
 
-use super::{Global, KBytes};
+use super::{Calls, Global, KBytes};
 use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
@@ -44,7 +44,7 @@ impl<T, K: Global> KBox<T, K> {
         const { assert!(align_of::<T>() <= 4096) };
         // A class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment
         // is aligned well enough.
-        let memory = K::memory().kmalloc(size_of::<T>().max(align_of::<T>()), gfp)?.cast::<T>();
+        let memory = Calls::<K>::kmalloc(size_of::<T>().max(align_of::<T>()), gfp)?.cast::<T>();
         // SAFETY: fresh memory, large enough and aligned for a `T`.
         unsafe { memory.write(value) };
         Ok(Self { value: memory, owner: PhantomData })

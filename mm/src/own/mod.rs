@@ -30,6 +30,7 @@ macro_rules! as_bytes {
 mod allocator;
 mod blocks;
 mod cache;
+mod calls;
 mod convert;
 mod iomem;
 mod kbox;
@@ -46,6 +47,7 @@ use crate::platform::Platform;
 pub use allocator::{Allocator, Kmalloc, Vmalloc};
 pub use blocks::{KBytes, PageBlock, VmArea};
 pub use cache::{CacheObject, CacheSource, KmemCache};
+pub use calls::Calls;
 pub use convert::NotText;
 pub use iomem::IoMem;
 pub use kbox::KBox;

@@ -6,7 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use super::Global;
+use super::{Calls, Global};
 use crate::error::{AllocError, CreateError, DestroyError};
 use crate::gfp::GfpFlags;
 use crate::objects::{CacheFlags, CacheName, CacheRef, CacheSpec, CtorFlags};
@@ -118,7 +118,7 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
     /// Allocates a value: a fresh one, or one as it was freed. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<KObject<T, K>, AllocError> {
-        let value = K::memory().kmem_cache_alloc(self.cache, gfp)?.cast();
+        let value = Calls::<K>::kmem_cache_alloc(self.cache, gfp)?.cast();
         Ok(KObject { value, owner: PhantomData })
     }
 
@@ -167,7 +167,7 @@ impl<T: Prepared, K: Global> DerefMut for KObject<T, K> {
 
 impl<T: Prepared, K: Global> Drop for KObject<T, K> {
     fn drop(&mut self) {
-        let freed = K::memory().kfree(self.value.as_ptr().cast());
+        let freed = Calls::<K>::kmem_cache_free(self.value.cast());
         debug_assert!(freed.is_ok());
     }
 }

@@ -164,6 +164,12 @@ impl Word {
         self.0 & KIND_SLAB != 0
     }
 
+    /// The word with these bits, sound or not.
+    #[cfg(test)]
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The word as a number, 0 for no slab's.
     #[inline]
     pub(crate) const fn bits(self) -> u64 {

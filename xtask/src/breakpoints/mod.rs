@@ -5,6 +5,7 @@
 //! makes sure that each function is there, once, and that the kernel has code of it (`code.rs`).
 
 mod code;
+mod symbols;
 
 use std::fs;
 use std::ops::RangeInclusive;
@@ -16,9 +17,10 @@ use anyhow::{Context, Result, bail};
 use crate::results::TestResult;
 use crate::{cargo, house};
 use code::Code;
+use symbols::Symbols;
 
-/// The calls of the chapter are defined once in a part, and once more here, where nobody wants to stop.
-const FACADE: &str = "mm/src/memory.rs";
+/// The calls of the chapter are defined once in a part, and once more in these, which only call on.
+const FACADES: [&str; 2] = ["mm/src/memory.rs", "mm/src/own/calls.rs"];
 
 /// A function to stop at.
 struct Stop {
@@ -69,6 +71,23 @@ const STOPS: [Stop; 13] = [
     at_the_end("panic", "panic"),
 ];
 
+/// What somebody with the book types after `break`; docs/guide.md lists them.
+const BOOK: [&str; 13] = [
+    "kmalloc",
+    "kfree",
+    "kmem_cache_create",
+    "kmem_cache_alloc",
+    "kmem_cache_free",
+    "kmem_cache_destroy",
+    "get_free_pages",
+    "free_pages",
+    "vmalloc",
+    "vfree",
+    "ioremap",
+    "iounmap",
+    "kmap",
+];
+
 /// Where a breakpoint goes.
 struct Place {
     file: String,
@@ -94,6 +113,16 @@ pub fn test() -> TestResult {
     let name = "kernel::every_breakpoint_has_code";
     match checked_places() {
         Ok(_) => TestResult::ok(name),
+        Err(error) => TestResult::failed(name, format!("{error:#}")),
+    }
+}
+
+/// Whether `break NAME` stops at the kernel's own calls, for each of the book's names.
+pub fn test_names() -> TestResult {
+    let name = "kernel::the_books_names_are_functions_that_are_called";
+    let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
+    match Symbols::read(&kernel).and_then(|symbols| BOOK.iter().try_for_each(|name| symbols.check(name))) {
+        Ok(()) => TestResult::ok(name),
         Err(error) => TestResult::failed(name, format!("{error:#}")),
     }
 }
@@ -128,7 +157,7 @@ fn place(stop: &Stop, sources: &[(String, String)]) -> Result<Place> {
     let mut places: Vec<Place> =
         files.flat_map(|(path, text)| functions(text, stop.function).map(|lines| place(path, lines))).collect();
     if places.len() > 1 {
-        places.retain(|place| place.file != FACADE);
+        places.retain(|place| !FACADES.contains(&place.file.as_str()));
     }
     let found: Vec<String> = places.iter().map(|place| format!("{}:{}", place.file, place.lines.start())).collect();
     match (places.pop(), places.len()) {
@@ -167,7 +196,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::{STOPS, declares, functions, place, places};
+    use super::{BOOK, STOPS, declares, functions, place, places};
 
     fn found(name: &str, sources: &[(&str, &str)]) -> Result<String, String> {
         let stop = STOPS.iter().find(|stop| stop.name == name).expect("in the table");
@@ -204,6 +233,14 @@ mod tests {
     fn every_breakpoint_has_its_place_in_the_tree() {
         let places = places(Path::new("..")).expect("each function is there, once");
         assert!(places.iter().all(|(_, place)| place.lines.end() > place.lines.start()));
+    }
+
+    #[test]
+    fn the_guide_lists_the_names_of_the_book() {
+        let guide = fs::read_to_string("../docs/guide.md").expect("readable");
+        let section = guide.split("\n## Breakpoints\n").nth(1).expect("it is there");
+        let missing = BOOK.iter().filter(|name| !section.contains(&format!("`{name}`")));
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 
     #[test]
