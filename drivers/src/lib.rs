@@ -5,7 +5,7 @@
 //!
 //! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a
 //! [`QuantumStore`] says what a quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`]
-//! (scullv). A new variant is one store and one line in the kernel's device table. Only `kapi` is named here, so the
+//! (scullv). A new variant is one store and one line in the kernel's table. Only `kapi` is named here, so the
 //! drivers run on the host too. (Chapter: "A scull Based on the Slab Caches", "A scull Using Whole Pages", "A scull
 //! Using Virtual Addresses".)
 #![no_std]
@@ -23,7 +23,7 @@ mod quota;
 mod scull;
 mod settings;
 mod single;
-mod store;
+pub mod store;
 
 pub use allocator::Allocator;
 pub use device::ScullDevice;

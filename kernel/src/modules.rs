@@ -1,6 +1,6 @@
 //! The drivers that come with the kernel: insmod, rmmod, lsmod.
 //!
-//! A new driver is a static and a line in one of the tables below.
+//! A driver of the scull family is a line in `family!`; another one is a static and a line in one of the tables below.
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
@@ -18,19 +18,30 @@ use crate::startup;
 /// The memory that all scull devices hold together.
 static QUOTA: Quota = Quota::new();
 
-static SCULL: Scull<Kernel, Kmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
-static SCULLC: Scull<Kernel, Cache<Kernel>> =
-    Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
-static SCULLP: Scull<Kernel, Pages> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
-static SCULLV: Scull<Kernel, Vmalloc> = Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);
+/// A static for each driver, and the list of all.
+macro_rules! family {
+    ($($name:ident: $store:ty,)+) => {
+        $(static $name: Scull<Kernel, $store> =
+            Scull::new(Mutex::new(None), [const { Mutex::new(None) }; MAX_DEVICES], &QUOTA);)+
+
+        /// The scull family, attached from boot on.
+        pub static FAMILY: &[&dyn Module] = &[$(&$name),+];
+    };
+}
+
+// Where each one's quanta come from.
+family! {
+    SCULL: Kmalloc,
+    SCULLC: Cache<Kernel>,
+    SCULLP: Pages,
+    SCULLV: Vmalloc,
+}
 
 /// The driver `allocator`, whose calls other drivers use.
 pub static ALLOCATOR: Allocator<Kernel> = Allocator::new(Mutex::new(None));
 static FLOPPY: Floppy<Kernel> = Floppy::new(Mutex::new(None));
 static GRABBER: Grabber<Kernel> = Grabber::new(Mutex::new(None));
 
-/// The scull family, attached from boot on.
-pub static FAMILY: [&dyn Module; 4] = [&SCULL, &SCULLC, &SCULLP, &SCULLV];
 /// The others that are attached from boot on.
 static AT_BOOT: [&dyn Module; 1] = [&FLOPPY];
 /// The modules that are attached when a command asks for them.
@@ -44,7 +55,7 @@ static CHANGE: Mutex<()> = Mutex::new(());
 
 /// Every module there is.
 pub fn all() -> impl Iterator<Item = &'static dyn Module> {
-    FAMILY.into_iter().chain(AT_BOOT).chain(ON_REQUEST)
+    FAMILY.iter().copied().chain(AT_BOOT).chain(ON_REQUEST)
 }
 
 /// The module called `name`; `ENOENT`.
@@ -54,7 +65,7 @@ pub fn find(name: &str) -> Result<&'static dyn Module, Errno> {
 
 /// Attaches what is attached from boot on, with default parameters; what fails is logged and left out.
 pub fn attach_all() {
-    for module in FAMILY.into_iter().chain(AT_BOOT) {
+    for module in FAMILY.iter().copied().chain(AT_BOOT) {
         startup::check(format_args!("{}", module.name()), insmod(module.name(), &[]));
     }
 }

@@ -65,7 +65,7 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut status = Status::OK;
     let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
     if named.peek().is_none() {
-        for module in modules::FAMILY.into_iter().filter(|module| module.users().is_some()) {
+        for module in modules::FAMILY.iter().copied().filter(|module| module.users().is_some()) {
             status = worse(status, stress(job, module, rounds)?);
         }
     }
