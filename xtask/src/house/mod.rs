@@ -3,6 +3,7 @@
 //! Each rule is a file here. What must stay outside of a rule has a line in `xtask/house-exceptions.txt`.
 
 mod arrows;
+mod commands;
 mod finding;
 mod impls;
 mod lines;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
+use commands::Commands;
 use finding::{Exceptions, Finding};
 use sources::Crate;
 pub use sources::files;
@@ -63,12 +65,15 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
 fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>> {
     let tree = tree(root)?;
     let read = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"));
+    let makefile = read("Makefile")?;
+    let commands = Commands::new(&tree, &makefile);
     let mut found = Vec::new();
     for path in tree.iter().filter(|path| lines::applies(path)) {
         found.extend(lines::check(path, &read(path)?));
     }
     for path in tree.iter().filter(|path| paths::applies(path)) {
         found.extend(paths::check(path, &read(path)?, &tree, exceptions));
+        found.extend(commands.check(path, &read(path)?));
     }
     for path in tree.iter().filter(|path| measured::applies(path)) {
         found.extend(measured::check(path, &read(path)?));
