@@ -244,6 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_that_readme_shows_of_gdb_are_the_sources() {
+        let readme = fs::read_to_string("../README.md").expect("readable");
+        let lines: Vec<&str> = readme.lines().collect();
+        let stops = lines.windows(2).filter(|pair| pair[0].contains("Breakpoint "));
+        let mut checked = 0;
+        for pair in stops {
+            let (file, number) = pair[0].rsplit(' ').next().and_then(|at| at.rsplit_once(':')).expect("a place");
+            let source = fs::read_to_string(Path::new("..").join(file)).expect("readable");
+            let line = source.lines().nth(number.parse::<usize>().expect("a line") - 1).expect("it is there");
+            assert_eq!(pair[1].trim_start(), format!("{number}\t{line}"), "{file}");
+            assert!(readme.contains(&format!("`break {file}:{number}`")));
+            checked += 1;
+        }
+        assert!(checked > 0);
+    }
+
+    #[test]
     fn the_first_stop_of_the_gdb_file_is_a_function_of_the_kernel() {
         let file = fs::read_to_string("../tools/scullery.gdb").expect("readable");
         let first = file.lines().find_map(|line| line.strip_prefix("thbreak kernel::")).expect("a first stop");

@@ -6,6 +6,7 @@
 
 mod align;
 mod figures;
+mod lists;
 pub mod markdown;
 mod session;
 
@@ -23,6 +24,7 @@ use session::{Output, Session};
 
 /// The documents that speak of the machine as it is now.
 pub const DOCUMENTS: [&str; 4] = ["README.md", "docs/guide.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const LISTS: &str = "docs::README.md names all commands";
 /// How to bring them up to date.
 const REMEDY: &str = "if that is as it should be, `make docs` writes it";
 
@@ -45,6 +47,8 @@ type Corrections = Arc<Mutex<Vec<Correction>>>;
 /// One job for each machine that a document starts, and one for the figures of all.
 pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = jobs_that_correct(&Corrections::default())?;
+    let list = || lists::check(LISTS, &fs::read_to_string(DOCUMENTS[0])?);
+    jobs.push(Job { name: LISTS.into(), work: Box::new(list) });
     jobs.push(Job { name: "docs::figures".into(), work: Box::new(|| Ok((check_figures()?, String::new()))) });
     Ok(jobs)
 }
