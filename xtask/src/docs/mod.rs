@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_says_what_slabs_lose() {
+        let guide = std::fs::read_to_string("../docs/guide.md").expect("readable");
+        let text = guide.split("The slabs themselves lose little").nth(1).expect("it does");
+        for class in ["size-32", "size-64", "size-128", "size-256", "size-512"] {
+            let line = guide.lines().find(|line| line.trim_start().starts_with(&format!("{class} "))).expect("shown");
+            let numbers: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            let [_, objects, bytes, _, slabs, pages, ..] = numbers[..] else { panic!("{line}") };
+            let lost = 100.0 - 100.0 * objects * bytes / (slabs * pages * 4096.0);
+            // Of two digits that are as near, the guide takes the even one, as formatting does.
+            let said = if lost == 0.0 { format!("nothing from {class} on") } else { format!("{lost:.1} %") };
+            assert!(text.contains(&said), "{class}: {said}");
+        }
+    }
+
+    #[test]
     fn a_difference_is_named_with_its_remedy() {
         let exact = markdown::Marker::Exact;
         let of = |old: &[&str], new: &[&str], marker| {
