@@ -36,6 +36,30 @@ impl Call for Pages {
     }
 }
 
+/// A block beside the one that is allocated and freed. As long as it is held, that one is neither split off nor merged,
+/// whatever else happens to be free: a figure does not depend on what was allocated before.
+pub struct Neighbour {
+    frame: Pfn,
+    order: Order,
+}
+
+impl Neighbour {
+    /// Allocates two blocks and frees the first; none if there are no two.
+    pub fn hold(order: Order) -> Option<Self> {
+        let pages = Pages { gfp: GfpFlags::KERNEL, order };
+        let first = pages.take().ok()?;
+        let second = pages.take();
+        pages.give(first);
+        second.ok().map(|frame| Self { frame, order })
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        Pages { gfp: GfpFlags::KERNEL, order: self.order }.give(self.frame);
+    }
+}
+
 /// get_free_page and free_page.
 #[derive(Clone, Copy)]
 pub struct FreePage;

@@ -3,7 +3,7 @@
 use mm::{AllocError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
 
 use super::calls::{
-    CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, OwnCache, Pages, Vmalloc, ZeroedPage,
+    CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, Neighbour, OwnCache, Pages, Vmalloc, ZeroedPage,
 };
 use super::interrupt::{Set, TimedCall};
 use super::probe::{Batch, FreeOrder};
@@ -108,6 +108,7 @@ fn pages_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
         let log2 = order.log2();
         // The larger the block, the fewer of them.
         let effort = effort(if log2 <= 3 { 4000 } else { 4000 >> (log2 - 2) }, 15);
+        let _neighbour = Neighbour::hold(order);
         reporter.pairs(format_args!("alloc_pages_order{log2}"), effort, Pages { gfp: KERNEL, order })?;
     }
     let order = Order::ZERO;
