@@ -52,7 +52,7 @@ const fn at_the_end(name: &'static str, function: &'static str) -> Stop {
 }
 
 /// All of them, in the order in which gdb numbers them.
-const STOPS: [Stop; 13] = [
+const STOPS: [Stop; 12] = [
     of_the_book("kmalloc"),
     of_the_book("kmem_cache_alloc"),
     // kfree and kmem_cache_free only call on; this is where both arrive.
@@ -66,8 +66,8 @@ const STOPS: [Stop; 13] = [
     of_the_book("kmap"),
     of_the_buddy("buddy_alloc", "alloc"),
     of_the_buddy("buddy_free", "free"),
-    at_the_end("page_fault", "page_fault"),
-    at_the_end("double_fault", "double_fault"),
+    // A fault ends its thread; one that nobody survives is a panic.
+    at_the_end("oops", "end_thread"),
     at_the_end("panic", "panic"),
 ];
 
