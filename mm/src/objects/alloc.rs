@@ -67,8 +67,11 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        let object = self.platform().pin().and_then(|pin| self.pop_loaded(cache, &pin));
-        object.map_or_else(|| self.alloc_slowly_from(cache, requested, gfp, call), Ok)
+        // A closure for the slow way would have the fast one write down what it needs.
+        match self.platform().pin().and_then(|pin| self.pop_loaded(cache, &pin)) {
+            Some(object) => Ok(object),
+            None => self.alloc_slowly_from(cache, requested, gfp, call),
+        }
     }
 
     /// Takes an object of the cache that a handle leads to, growing it if it must. The context has been checked.
@@ -81,7 +84,10 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> Result<NonNull<u8>, AllocError> {
         // Pinned before the look at the handle: no cache goes meanwhile.
         let pop = |pin| handle.alive().and_then(|cache| self.pop_loaded(&cache, &pin));
-        self.platform().pin().and_then(pop).map_or_else(|| self.alloc_slowly(handle, WHOLE, gfp, call), Ok)
+        match self.platform().pin().and_then(pop) {
+            Some(object) => Ok(object),
+            None => self.alloc_slowly(handle, WHOLE, gfp, call),
+        }
     }
 
     /// An object from this CPU's loaded magazine.
