@@ -170,12 +170,11 @@ fn a_page_that_a_window_shows_is_freed_by_its_owner_alone() {
     let memory: Kernel = *memory;
     let page = memory.alloc_pages(GfpFlags::HIGHUSER, Order::ZERO).expect("memory");
     let shown = memory.kmap(page).expect("a window");
-    for what in ["the window's address"] {
-        refused(memory, FreeError::Wild, what, || memory.free_page(shown));
-        refused(memory, FreeError::Wild, what, || memory.kfree(shown.as_mut_ptr()));
-        refused(memory, FreeError::NoArea, what, || memory.vfree(shown));
-        refused(memory, FreeError::NoArea, what, || memory.vunmap(shown));
-    }
+    let what = "the window's address";
+    refused(memory, FreeError::Wild, what, || memory.free_page(shown));
+    refused(memory, FreeError::Wild, what, || memory.kfree(shown.as_mut_ptr()));
+    refused(memory, FreeError::NoArea, what, || memory.vfree(shown));
+    refused(memory, FreeError::NoArea, what, || memory.vunmap(shown));
     refused(memory, FreeError::WrongOrder, "the page", || memory.free_frames(page, order(1)));
     assert_eq!(memory.kunmap(page), Ok(()));
     refused(memory, FreeError::DoubleFree, "once more than shown", || memory.kunmap(page));
