@@ -51,8 +51,6 @@ pub struct Bootmem {
     free: RegionSet,
     /// Reserved or allocated, whether or not it is RAM.
     reserved: RegionSet,
-    /// Reserved, and more than once.
-    twice: RegionSet,
     /// What is not in here is hidden.
     kept: RegionSet,
     /// Unused rest of the last page of the last small allocation: start and end.
@@ -91,7 +89,6 @@ impl Bootmem {
             withheld: RegionSet::new(),
             free: RegionSet::new(),
             reserved: RegionSet::new(),
-            twice: RegionSet::new(),
             kept: RegionSet::whole(),
             rest: (PhysAddr::new(0), PhysAddr::new(0)),
             lost: 0,
@@ -151,14 +148,12 @@ impl Bootmem {
         Ok(ram)
     }
 
-    /// Reserves every page that `start..end` touches, RAM or not; returns how many of them were free RAM before. What
-    /// was reserved before stays so for good.
+    /// Reserves every page that `start..end` touches, RAM or not; returns how many of them were free RAM before. A page
+    /// that is reserved twice is so once, and free after one [`free`](Self::free): ask
+    /// [`reserved_within`](Self::reserved_within) first.
     pub fn reserve(&mut self, start: PhysAddr, end: PhysAddr) -> Result<usize, BootmemError> {
         let (before, range) = (self.free.frames(), outer_frames(start, end));
-        let mut twice = self.twice.clone();
-        self.reserved.ranges().iter().try_for_each(|held| twice.insert(held.intersection(range)))?;
         self.take_out(range)?;
-        self.twice = twice;
         self.forget_rest(range);
         Ok(before - self.free.frames())
     }
@@ -178,7 +173,7 @@ impl Bootmem {
         ram.flat_map(reserved).filter(|range| range.frames() > 0)
     }
 
-    /// Gives whole pages back that were allocated or reserved before, once, all of them.
+    /// Gives whole pages back that were allocated or reserved before, all of them.
     pub fn free(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
         let range = inner_frames(start, end);
         if range.frames() == 0 {
@@ -193,9 +188,6 @@ impl Bootmem {
         if !self.reserved.contains(range) {
             // RAM that the tables had no room for.
             return Err(BootmemError::NotRam);
-        }
-        if self.twice.ranges().iter().any(|twice| twice.intersection(range).frames() > 0) {
-            return Err(BootmemError::ReservedTwice);
         }
         self.free.can_insert(range)?;
         self.reserved.remove(range)?;

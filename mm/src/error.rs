@@ -193,8 +193,6 @@ pub enum BootmemError {
     NotRam,
     /// A part of the range is free already.
     AlreadyFree,
-    /// A part of the range was reserved twice: it may have another owner, for whom it stays reserved.
-    ReservedTwice,
     /// More separate ranges than the table holds.
     TooManyRanges,
     /// Boot is over: the page allocator has all memory now.
@@ -209,7 +207,6 @@ impl BootmemError {
             Self::NoMemory => "no free range is large enough",
             Self::NotRam => "not RAM",
             Self::AlreadyFree => "free already",
-            Self::ReservedTwice => "reserved twice",
             Self::TooManyRanges => "too many separate ranges",
             Self::HandedOver => "the page allocator has taken over",
         }

@@ -14,8 +14,8 @@ struct Pages {
     usable: Vec<bool>,
     withheld: Vec<bool>,
     hidden: Vec<bool>,
-    /// How often each was reserved or allocated.
-    owners: Vec<u32>,
+    /// Reserved or allocated.
+    reserved: Vec<bool>,
 }
 
 impl Pages {
@@ -23,7 +23,7 @@ impl Pages {
 
     fn new() -> Self {
         let none = vec![false; Self::COUNT];
-        Self { usable: none.clone(), withheld: none.clone(), hidden: none, owners: vec![0; Self::COUNT] }
+        Self { usable: none.clone(), withheld: none.clone(), hidden: none.clone(), reserved: none }
     }
 
     fn is_ram(&self, page: usize) -> bool {
@@ -31,7 +31,7 @@ impl Pages {
     }
 
     fn free(&self) -> Vec<bool> {
-        let is_free = |page: usize| self.is_ram(page) && !self.hidden[page] && self.owners[page] == 0;
+        let is_free = |page: usize| self.is_ram(page) && !self.hidden[page] && !self.reserved[page];
         (0..Self::COUNT).map(is_free).collect()
     }
 
@@ -40,10 +40,7 @@ impl Pages {
         if pages.clone().any(|page| !self.is_ram(page) || self.hidden[page]) {
             return Err(BootmemError::NotRam);
         }
-        if pages.clone().any(|page| self.owners[page] == 0) {
-            return Err(BootmemError::AlreadyFree);
-        }
-        if pages.any(|page| self.owners[page] > 1) { Err(BootmemError::ReservedTwice) } else { Ok(()) }
+        if pages.any(|page| !self.reserved[page]) { Err(BootmemError::AlreadyFree) } else { Ok(()) }
     }
 }
 
@@ -86,7 +83,7 @@ impl Word {
                 let (start, end) = bytes(pages);
                 let free = model.free()[pages.clone()].iter().filter(|&&free| free).count();
                 assert_eq!(bootmem.reserve(start, end), Ok(free));
-                model.owners[pages.clone()].iter_mut().for_each(|owners| *owners += 1);
+                model.reserved[pages.clone()].fill(true);
             }
             Self::Kept(pages) => {
                 let before = model.free();
@@ -113,7 +110,7 @@ fn calls_in_any_order_lose_no_reservation() {
                     let expected = model.refusal(pages.clone());
                     assert_eq!(bootmem.free(bytes(pages.start), bytes(pages.end)), expected, "{pages:?}");
                     if expected.is_ok() {
-                        model.owners[pages].fill(0);
+                        model.reserved[pages].fill(false);
                     }
                 }
                 1 => {
@@ -121,7 +118,7 @@ fn calls_in_any_order_lose_no_reservation() {
                     if let Ok(block) = bootmem.alloc(pages * PAGE_SIZE, PAGE_SIZE, BootZone::Low) {
                         let first = block.start.as_u64() as usize / PAGE_SIZE;
                         assert!(model.free()[first..first + pages].iter().all(|&free| free), "a second owner");
-                        model.owners[first..first + pages].fill(1);
+                        model.reserved[first..first + pages].fill(true);
                     }
                 }
                 2 => {
@@ -132,7 +129,7 @@ fn calls_in_any_order_lose_no_reservation() {
                         let pages = start / PAGE_SIZE..end.div_ceil(PAGE_SIZE);
                         let usable = |page: usize| model.is_ram(page) && !model.hidden[page];
                         assert!(pages.clone().all(usable), "no memory that may be used");
-                        pages.filter(|&page| free[page]).for_each(|page| model.owners[page] = 1);
+                        pages.filter(|&page| free[page]).for_each(|page| model.reserved[page] = true);
                     }
                 }
                 _ => Word::random(&mut rng).say(&mut bootmem, &mut model),
