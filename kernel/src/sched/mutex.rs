@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 use kapi::LockError;
 
 use super::may_sleep::may_sleep;
-use super::task::{self, Task};
+use super::task::{self, Task, ThreadState};
 use super::wait::WaitQueue;
 use crate::sync::preempt::in_interrupt;
 
@@ -38,7 +38,7 @@ pub struct Mutex<T> {
     value: UnsafeCell<ManuallyDrop<T>>,
 }
 
-/// A mutex without its value.
+/// A mutex without its value: the same code for all values.
 struct RawMutex {
     state: AtomicU8,
     waiters: WaitQueue,
@@ -65,36 +65,33 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError> {
         may_sleep("Mutex::lock")?;
-        self.lock.waiters.wait_until_interruptible(|| self.lock.acquire() || self.lock.is_broken())?;
-        self.taken()
+        self.lock.lock(ThreadState::Interruptible, Location::caller())?;
+        Ok(self.guard())
     }
 
     /// Takes the lock, sleeping until it is free, whatever comes but the holder's death. Process context.
     #[track_caller]
     pub fn lock_uninterruptible(&self) -> Result<MutexGuard<'_, T>, LockError> {
         may_sleep("Mutex::lock_uninterruptible")?;
-        self.lock.waiters.wait_until(|| self.lock.acquire() || self.lock.is_broken())?;
-        self.taken()
+        self.lock.lock(ThreadState::Sleeping, Location::caller())?;
+        Ok(self.guard())
     }
 
     /// Takes the lock if it is free at once. Any context.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let at = Location::caller();
-        self.lock.acquire().then(|| MutexGuard::of(self, at))
+        self.lock.try_lock(Location::caller()).then(|| self.guard())
     }
 
-    /// The guard, after a wait that ended with the lock taken or broken.
-    #[track_caller]
-    fn taken(&self) -> Result<MutexGuard<'_, T>, LockError> {
-        if self.lock.is_broken() { Err(LockError::Broken) } else { Ok(MutexGuard::of(self, Location::caller())) }
+    /// The guard of the lock, which the caller has taken.
+    const fn guard(&self) -> MutexGuard<'_, T> {
+        MutexGuard { mutex: self, _not_send: PhantomData }
     }
 }
 
 impl<T> Drop for Mutex<T> {
     fn drop(&mut self) {
-        self.lock.leave_chain();
-        if !self.lock.is_broken() {
+        if self.lock.retire() {
             // SAFETY: the value is not touched after this.
             unsafe { ManuallyDrop::drop(self.value.get_mut()) };
         }
@@ -110,6 +107,46 @@ impl RawMutex {
             next: AtomicPtr::new(ptr::null_mut()),
             taken_at: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    /// Takes the lock, sleeping in state `sleep` until it is free. The caller may sleep.
+    #[inline(never)]
+    fn lock(&self, sleep: ThreadState, at: &'static Location<'static>) -> Result<(), LockError> {
+        let ended = || self.acquire() || self.is_broken();
+        match sleep {
+            ThreadState::Interruptible => self.waiters.wait_until_interruptible(ended)?,
+            _ => self.waiters.wait_until(ended)?,
+        }
+        if self.is_broken() {
+            return Err(LockError::Broken);
+        }
+        self.join_chain(at);
+        Ok(())
+    }
+
+    /// Takes the lock if it is free at once.
+    #[inline(never)]
+    fn try_lock(&self, at: &'static Location<'static>) -> bool {
+        let taken = self.acquire();
+        if taken {
+            self.join_chain(at);
+        }
+        taken
+    }
+
+    /// Gives the lock back and wakes one waiter.
+    #[inline(never)]
+    fn unlock(&self) {
+        self.leave_chain();
+        self.state.store(FREE, Ordering::Release);
+        self.waiters.wake_one();
+    }
+
+    /// The mutex is about to go; whether its value may be dropped.
+    #[inline(never)]
+    fn retire(&self) -> bool {
+        self.leave_chain();
+        !self.is_broken()
     }
 
     fn acquire(&self) -> bool {
@@ -182,14 +219,6 @@ pub struct MutexGuard<'a, T> {
     _not_send: PhantomData<*mut ()>,
 }
 
-impl<'a, T> MutexGuard<'a, T> {
-    /// The guard of a lock that the caller has just acquired.
-    fn of(mutex: &'a Mutex<T>, at: &'static Location<'static>) -> Self {
-        mutex.lock.join_chain(at);
-        Self { mutex, _not_send: PhantomData }
-    }
-}
-
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
@@ -208,9 +237,6 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        let lock = &self.mutex.lock;
-        lock.leave_chain();
-        lock.state.store(FREE, Ordering::Release);
-        lock.waiters.wake_one();
+        self.mutex.lock.unlock();
     }
 }

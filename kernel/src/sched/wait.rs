@@ -46,17 +46,17 @@ impl WaitQueue {
 
     /// Sleeps until `ready` holds. `ready` runs with the thread half asleep: it must not sleep itself.
     #[track_caller]
-    pub fn wait_until(&self, ready: impl FnMut() -> bool) -> Result<(), WrongContext> {
+    pub fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), WrongContext> {
         may_sleep("wait_until")?;
-        self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline: None });
+        self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline: None });
         Ok(())
     }
 
     /// Sleeps until `ready` holds or ^C comes. When both are so, `ready` wins.
     #[track_caller]
-    pub fn wait_until_interruptible(&self, ready: impl FnMut() -> bool) -> Result<(), LockError> {
+    pub fn wait_until_interruptible(&self, mut ready: impl FnMut() -> bool) -> Result<(), LockError> {
         may_sleep("wait_until_interruptible")?;
-        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
+        match self.wait(&mut ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
             Outcome::Ready => Ok(()),
             Outcome::Interrupted | Outcome::TimedOut => Err(LockError::Interrupted),
         }
@@ -64,18 +64,22 @@ impl WaitQueue {
 
     /// Sleeps until `ready` holds, `limit` at most (in whole ticks, rounded up). Says whether `ready` holds.
     #[track_caller]
-    pub fn wait_timeout(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, WrongContext> {
+    pub fn wait_timeout(&self, mut ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, WrongContext> {
         may_sleep("wait_timeout")?;
         let deadline = Some(time::deadline(limit));
-        Ok(self.wait(ready, Patience { sleep: ThreadState::Sleeping, deadline }) == Outcome::Ready)
+        Ok(self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline }) == Outcome::Ready)
     }
 
     /// As [`wait_timeout`](Self::wait_timeout), but ^C ends it.
     #[track_caller]
-    pub fn wait_timeout_interruptible(&self, ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, LockError> {
+    pub fn wait_timeout_interruptible(
+        &self,
+        mut ready: impl FnMut() -> bool,
+        limit: Duration,
+    ) -> Result<bool, LockError> {
         may_sleep("wait_timeout_interruptible")?;
         let deadline = Some(time::deadline(limit));
-        match self.wait(ready, Patience { sleep: ThreadState::Interruptible, deadline }) {
+        match self.wait(&mut ready, Patience { sleep: ThreadState::Interruptible, deadline }) {
             Outcome::Ready => Ok(true),
             Outcome::TimedOut => Ok(false),
             Outcome::Interrupted => Err(LockError::Interrupted),
@@ -100,7 +104,8 @@ impl WaitQueue {
         });
     }
 
-    fn wait(&self, mut ready: impl FnMut() -> bool, patience: Patience) -> Outcome {
+    /// The same code for all conditions.
+    fn wait(&self, ready: &mut dyn FnMut() -> bool, patience: Patience) -> Outcome {
         if ready() {
             return Outcome::Ready;
         }
