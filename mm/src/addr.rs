@@ -10,9 +10,9 @@ pub const PAGE_SHIFT: u32 = 12;
 /// Bytes in a page frame.
 pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
 
-/// Kibibytes in so many pages.
+/// Kibibytes in so many pages; `usize::MAX` where these are more.
 pub const fn kib(pages: usize) -> usize {
-    pages * (PAGE_SIZE / 1024)
+    pages.saturating_mul(PAGE_SIZE / 1024)
 }
 
 /// A physical address, in bytes.
@@ -75,9 +75,9 @@ impl VirtAddr {
         self.0 as *mut T
     }
 
-    /// Whether the address is a multiple of `align`, a power of two.
+    /// Whether the address is a multiple of `align`, a power of two or 0, of which 0 is the only multiple.
     pub const fn is_aligned(self, align: usize) -> bool {
-        self.0 & (align - 1) == 0
+        self.0 & align.wrapping_sub(1) == 0
     }
 
     /// The first address of this address's page.
@@ -134,9 +134,9 @@ impl Pfn {
         Self(self.0.wrapping_add(frames))
     }
 
-    /// Whether the number is a multiple of `frames`, a power of two.
+    /// Whether the number is a multiple of `frames`, a power of two or 0, of which 0 is the only multiple.
     pub const fn is_aligned(self, frames: u32) -> bool {
-        self.0 & (frames - 1) == 0
+        self.0 & frames.wrapping_sub(1) == 0
     }
 }
 

@@ -36,7 +36,9 @@ impl MustFlush {
     pub fn merge(self, other: Self) -> Self {
         debug_assert!(self.space == other.space);
         let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
-        let merged = Self { space: self.space, start, pages: (end.as_usize() - start.as_usize()) / PAGE_SIZE };
+        // A run that wraps around has its end before its start.
+        let pages = end.as_usize().wrapping_sub(start.as_usize()) / PAGE_SIZE;
+        let merged = Self { space: self.space, start, pages };
         self.flushed();
         other.flushed();
         merged
@@ -57,7 +59,7 @@ impl MustFlush {
     /// The end of the addresses concerned.
     #[inline]
     pub const fn end(&self) -> VirtAddr {
-        self.start.add(self.pages * PAGE_SIZE)
+        self.start.add(self.pages.wrapping_mul(PAGE_SIZE))
     }
 
     /// Pages from the start to the end.

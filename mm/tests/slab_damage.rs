@@ -221,6 +221,29 @@ fn objects_of_a_retired_slab_can_be_resized_asked_about_and_freed_again() {
 }
 
 #[test]
+fn an_address_inside_an_object_of_a_retired_slab_leads_to_no_other_page() {
+    let memory = debugged(CHECKED);
+    let size = 65_536;
+    let object = memory.kmalloc(size, KERNEL).expect("memory");
+    let geometry = Geometry::for_class(size, CHECKED);
+    let (lead, offset) = (geometry.lead, geometry.descriptor_offset.expect("in the slab"));
+    assert_eq!(geometry.objects, 1);
+    // From its last bytes on, through the descriptor.
+    scribble(object, size as isize, offset + 64 - lead - size, 0x41);
+    memory.objects().check_slabs();
+    assert_eq!(memory.objects().retired_pages(), geometry.pages as usize);
+    let inside = object.as_ptr().wrapping_add(geometry.bytes() - lead - PAGE_SIZE);
+    assert_eq!(memory.objects().ksize(object.as_ptr()), Some(size));
+    assert_eq!(memory.objects().ksize(inside), Some(PAGE_SIZE));
+    assert_eq!(memory.objects().ksize(inside.wrapping_add(PAGE_SIZE - 1)), Some(1));
+    let moved = memory.krealloc(inside, 2 * size, KERNEL).expect("memory");
+    assert_eq!(memory.kfree(moved.as_ptr()), Ok(()));
+    assert_eq!(memory.kfree(object.as_ptr()), Ok(()), "it does nothing");
+    memory.platform().take_reports();
+    at_rest(*memory);
+}
+
+#[test]
 fn a_cache_with_a_retired_slab_can_be_destroyed() {
     let memory = boot(16);
     let spec =

@@ -3,11 +3,11 @@
 mod common;
 
 use common::{KERNEL, Kernel, at_rest, boot, order, state, with_ram};
-use mm::objects::NO_BYTES;
+use mm::objects::{DebugFlags, Geometry, NO_BYTES};
 use mm::testing::{Machine, TestKernel};
 use mm::{
-    AllocError, CacheFlags, CacheSpec, CreateError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, PfnRange, PhysAddr,
-    ReleaseError, VirtAddr,
+    AddressSpace, AllocError, CacheFlags, CacheSpec, CreateError, FreeError, GfpFlags, MustFlush, Order, PAGE_SIZE,
+    Pfn, PfnRange, PhysAddr, ReleaseError, VirtAddr,
 };
 
 /// Runs a call that must be refused with one report and change nothing.
@@ -272,4 +272,28 @@ fn the_caches_are_made_once() {
     memory.vfree(area).expect("a right free");
     memory.drop_caches();
     at_rest(memory);
+}
+
+#[test]
+fn numbers_at_the_ends_of_their_types_are_computed_with() {
+    let ends = [0, 1, PAGE_SIZE, usize::MAX / 2, usize::MAX];
+    assert_eq!(ends.map(mm::kib), [0, 4, 4 * PAGE_SIZE, usize::MAX, usize::MAX]);
+    assert_eq!(ends.map(|addr| VirtAddr::new(addr).is_aligned(0)), [true, false, false, false, false]);
+    assert!(Pfn::new(0).is_aligned(0) && !Pfn::new(8).is_aligned(0));
+    for size in ends {
+        for debug in [DebugFlags::empty(), DebugFlags::all()] {
+            let geometry = Geometry::for_class(size, debug);
+            assert!(geometry.objects > 0 && geometry.usable.is_power_of_two(), "{size}");
+        }
+        for start in ends {
+            let flush = |start, pages| MustFlush::new(AddressSpace::Kernel, VirtAddr::new(start), pages);
+            let merged = flush(start, size).merge(flush(size, start));
+            assert_eq!(merged.start(), VirtAddr::new(start.min(size)));
+            assert!(merged.end() <= VirtAddr::new(usize::MAX));
+            merged.flushed();
+        }
+    }
+    let mut present = [0];
+    mm::page::mark_present(&mut present, range(512, u32::MAX));
+    assert_eq!(present, [u64::MAX - 1], "as far as there are bits");
 }

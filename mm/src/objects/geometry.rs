@@ -134,8 +134,9 @@ impl Geometry {
     }
 
     /// The layout of a kmalloc class: no colours, so that each object is aligned to its own size, a power of two. With
-    /// room around its objects, the stride doubles, at least.
+    /// room around its objects, the stride doubles, at least. A size that no class has counts as that of the next one.
     pub fn for_class(size: usize, debug: DebugFlags) -> Self {
+        let size = size.clamp(*OBJECT_SIZES.start(), *OBJECT_SIZES.end()).next_power_of_two();
         if debug.need_space() {
             return Self::spaced(size, size);
         }

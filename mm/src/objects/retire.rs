@@ -6,7 +6,7 @@
 //! nothing.
 
 use super::ObjectAllocator;
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::Ordering::Relaxed;
 use crate::objects::cache::{Cache, CachePtr};
 use crate::objects::descriptor::SlabRef;
@@ -66,10 +66,15 @@ impl<P: Platform> ObjectAllocator<P> {
         self.retired.load(Relaxed)
     }
 
-    /// The bytes of an object of a slab that was retired; `None` for an address elsewhere.
+    /// The bytes of an object of a slab that was retired, of those that lie in retired pages; `None` for an address
+    /// elsewhere. Nobody knows where objects start there: from an address inside one, its size may lead too far.
     pub(super) fn retired_bytes(&self, addr: VirtAddr) -> Option<usize> {
-        let page = self.direct.map().get(self.direct.frame_of(addr)?)?;
-        (page.state() == PageState::Retired).then(|| page.link() as usize)
+        let (first, map) = (self.direct.frame_of(addr)?, self.direct.map());
+        let retired = |frame: Pfn| map.get(frame).filter(|page| page.state() == PageState::Retired);
+        let bytes = retired(first)?.link() as usize;
+        let pages = (addr.page_offset() + bytes).div_ceil(PAGE_SIZE);
+        let whole = (0..pages as u32).take_while(|&page| retired(first.add(page)).is_some()).count();
+        Some(bytes.min(whole * PAGE_SIZE - addr.page_offset()))
     }
 
     /// Reports damage.

@@ -155,14 +155,15 @@ const fn gapless(frames: u32, present: &[u64]) -> u32 {
     if section == sections { frames } else { section * SECTION_FRAMES }
 }
 
-/// Marks the sections that `range` touches in a presence map.
+/// Marks the sections that `range` touches in a presence map, as far as it has bits for them.
 pub fn mark_present(present: &mut [u64], range: PfnRange) {
     if range.frames() == 0 {
         return;
     }
     let last = (range.end.as_u32() - 1) / SECTION_FRAMES;
     for section in range.start.as_u32() / SECTION_FRAMES..=last {
-        present[(section / u64::BITS) as usize] |= 1 << (section % u64::BITS);
+        let Some(word) = present.get_mut((section / u64::BITS) as usize) else { return };
+        *word |= 1 << (section % u64::BITS);
     }
 }
 
