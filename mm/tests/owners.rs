@@ -183,3 +183,21 @@ fn a_page_that_a_window_shows_is_freed_by_its_owner_alone() {
     assert_eq!((memory.kunmap(low), memory.free_frames(low, Order::ZERO)), (Ok(()), Ok(())));
     at_rest(memory);
 }
+
+#[test]
+fn the_tags_of_values_and_of_nobody_are_no_owners_to_name() {
+    let memory = boot(16);
+    let memory: Kernel = *memory;
+    for tag in [Tag::None, Tag::Value] {
+        let before = state(memory);
+        assert!(memory.areas().vmalloc_tagged(PAGE_SIZE, tag).is_err(), "{tag:?}");
+        assert_eq!((memory.platform().take_reports().len(), state(memory)), (1, before), "{tag:?}");
+    }
+    let value = VmArea::<TestKernel>::new(3 * PAGE_SIZE).expect("memory");
+    let start = VirtAddr::from_ptr(value.bytes().as_ptr());
+    let freed = || memory.areas().vfree_tagged(start, Tag::Value);
+    refused(memory, FreeError::Owned(Tag::Value), "a value, by its own tag", freed);
+    drop(value);
+    refused(memory, FreeError::NoArea, "a value that is gone", freed);
+    at_rest(memory);
+}

@@ -34,10 +34,14 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// [`vmalloc`](crate::Memory::vmalloc) for an owner of its own: pages and area have this tag. Nobody but
-    /// [`vfree_tagged`](Self::vfree_tagged) with the same tag frees it.
+    /// [`vfree_tagged`](Self::vfree_tagged) with the same tag frees it. Refused: no tag, with which anybody frees the
+    /// pages, and that of values.
     #[track_caller]
     pub fn vmalloc_tagged(&'static self, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
+        if matches!(tag, Tag::None | Tag::Value) {
+            return Err(self.pages.refuse(call, "the tag is no owner's"));
+        }
         self.build_area(size, gfp, tag, call).map(|area| self.open(area))
     }
 
@@ -79,7 +83,15 @@ impl<P: Platform> AreaAllocator<P> {
     /// [`vfree`](crate::Memory::vfree) of an area from [`vmalloc_tagged`](Self::vmalloc_tagged), by its tag alone.
     #[track_caller]
     pub fn vfree_tagged(&'static self, addr: VirtAddr, tag: Tag) -> Result<(), FreeError> {
+        // What belongs to values has an owner that is nobody here: no area of vmalloc is without a tag.
+        let tag = if tag == Tag::Value { Tag::None } else { tag };
         self.free_at(addr, addr, Owner { purpose: Purpose::Vmalloc, tag }, Call::here(&"vfree"))
+    }
+
+    /// Frees the area of a value that is dropped.
+    #[track_caller]
+    pub(crate) fn vfree_value(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+        self.free_at(addr, addr, Owner { purpose: Purpose::Vmalloc, tag: Tag::Value }, Call::here(&"vfree"))
     }
 
     /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is

@@ -81,7 +81,7 @@ impl<K: Global> Calls<K> {
     #[inline(never)]
     #[track_caller]
     pub(super) fn vfree(addr: VirtAddr) -> Result<(), FreeError> {
-        K::memory().areas().vfree_tagged(addr, Tag::Value)
+        K::memory().areas().vfree_value(addr)
     }
 
     /// [`Memory::ioremap`](crate::Memory::ioremap) for a value that owns the mapping.
