@@ -57,10 +57,12 @@ pub fn ready_for_input() -> Result<(), IrqBusy> {
     Ok(())
 }
 
-/// The next byte of input, if one has arrived. Any context.
-pub fn read_byte() -> Option<u8> {
+/// The next byte of input, if one has arrived. A reader that ^C has `interrupted` gets none: what is typed behind it is
+/// for the next reader. Any context.
+pub fn read_byte(interrupted: impl FnOnce() -> bool) -> Option<u8> {
     INPUT.with(|input| {
-        if input.received == input.read {
+        // The hook interrupts readers with the input locked: no byte behind ^C is there before it is known.
+        if input.received == input.read || interrupted() {
             return None;
         }
         let was_full = input.is_full();
@@ -86,6 +88,9 @@ fn receive(_irq: Irq) {
             if HOOK.get().is_none_or(|hook| hook(byte) == Received::Queue) {
                 input.bytes[input.received % RING_LEN] = byte;
                 input.received += 1;
+            } else {
+                // As on every Unix terminal, ^C takes along what was typed before it and nobody has read.
+                input.read = input.received;
             }
         }
         input.received != before

@@ -14,7 +14,7 @@ use shell::text::Text;
 
 use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
 use crate::input::{self, Hook};
-use crate::sched::Mutex;
+use crate::sched::{self, Mutex};
 use crate::sync::SpinLock;
 use crate::{klog, output};
 
@@ -80,7 +80,7 @@ fn next_byte() -> Result<Option<u8>, Errno> {
     let mut byte = None;
     input::INPUT_ARRIVED.wait_until_interruptible(|| {
         // Asked again after a yes, it must not take another byte.
-        byte = byte.or_else(input::read_byte);
+        byte = byte.or_else(|| input::read_byte(sched::interrupted));
         byte.is_some()
     })?;
     Ok(byte)
