@@ -11,6 +11,9 @@ pub fn check_options() {
     {
         klog!("warning: kernel option slab_debug: there is no cache '{}'", name.as_str());
     }
+    if memory_options.slab_quarantine > 0 && memory_options.slab_debug.chosen.is_empty() {
+        klog!("warning: kernel option slab_quarantine has no effect: no slab_debug= says for which caches");
+    }
     if memory_options.mem.lacks_regions() {
         klog!("warning: kernel option mem=exactmap has no effect: no mem=SIZE@ADDR says which memory");
     }
