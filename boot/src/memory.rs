@@ -31,7 +31,7 @@ impl Memory {
             "M" | "m" => 20,
             "G" | "g" => 30,
             "T" | "t" => 40,
-            "" if !digits.is_empty() => bail!("MEM={text} has no unit: write {text}M or {text}G"),
+            "" if digits.bytes().any(|digit| digit != b'0') => bail!("MEM={text} has no unit: write {text}M or {text}G"),
             _ => bail!("MEM={text} is not an amount of memory: write 128M or 2G"),
         };
         let Ok(count) = digits.parse::<u64>() else {
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn an_amount_needs_a_unit() {
         assert_eq!(refusal("128", Firmware::Bios), "MEM=128 has no unit: write 128M or 128G");
-        for text in ["lots", "", "M", "1.5G", "128MB", "-64M", "64 M", "0x40M", "\u{e4}"] {
+        for text in ["lots", "", "0", "M", "1.5G", "128MB", "-64M", "64 M", "0x40M", "\u{e4}"] {
             assert!(refusal(text, Firmware::Bios).ends_with("is not an amount of memory: write 128M or 2G"), "{text}");
         }
     }
