@@ -31,7 +31,9 @@ impl Memory {
             "M" | "m" => 20,
             "G" | "g" => 30,
             "T" | "t" => 40,
-            "" if digits.bytes().any(|digit| digit != b'0') => bail!("MEM={text} has no unit: write {text}M or {text}G"),
+            "" if digits.bytes().any(|digit| digit != b'0') => {
+                bail!("MEM={text} has no unit: write {text}M or {text}G")
+            }
             _ => bail!("MEM={text} is not an amount of memory: write 128M or 2G"),
         };
         let Ok(count) = digits.parse::<u64>() else {

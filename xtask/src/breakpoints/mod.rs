@@ -54,7 +54,8 @@ const fn at_the_end(name: &'static str, function: &'static str) -> Stop {
 /// All of them, in the order in which gdb numbers them.
 const STOPS: [Stop; 12] = [
     of_the_book("kmalloc"),
-    of_the_book("kmem_cache_alloc"),
+    // kmem_cache_alloc itself is nothing but what is compiled into it.
+    Stop { name: "kmem_cache_alloc", ..of_the_book("alloc_by_handle") },
     // kfree and kmem_cache_free only call on; this is where both arrive.
     Stop { name: "kfree", ..of_the_book("free_to_magazine") },
     // All calls for pages arrive here.
