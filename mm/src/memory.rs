@@ -2,8 +2,7 @@
 //!
 //! [`Memory`] owns five parts, and each stands only on those before it: [`PageAllocator`], [`ObjectAllocator`] (with
 //! the [`PageTables`] beside it), [`AreaAllocator`], [`Kmap`]. This file names a call, notes who made it, and hands it
-//! on; statistics and further calls are the parts' own ([`pages`](Memory::pages), [`objects`](Memory::objects),
-//! [`areas`](Memory::areas)).
+//! on; statistics and further calls are the parts' own ([`pages`](Memory::pages), [`areas`](Memory::areas) ...).
 //!
 //! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or
 //! argument is reported, changes nothing, and returns what was wrong.
