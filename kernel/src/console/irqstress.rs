@@ -38,6 +38,9 @@ const PER_TICK: u64 = 8;
 const ROUNDS: u64 = 20;
 /// Most ticks: the callback's records then fill 16 MB.
 const MAX_ROUNDS: u64 = 2000;
+/// What is said of any other number of them.
+const BAD_ROUNDS: &str = "rounds go from 1 to 2000";
+const _: () = assert!(MAX_ROUNDS == 2000, "as BAD_ROUNDS says");
 
 /// What the callback is to do, and what it did.
 struct IrqSide {
@@ -59,7 +62,7 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     for value in job.args.iter().filter_map(|word| word.strip_prefix("rounds=")) {
         rounds = number(value)?;
         if !(1..=MAX_ROUNDS).contains(&rounds) {
-            return Err(Failure::Argument("rounds go from 1 to 2000, not", value));
+            return Err(Failure::Argument(BAD_ROUNDS, value));
         }
     }
     let mut status = Status::OK;
