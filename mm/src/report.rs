@@ -173,7 +173,8 @@ impl fmt::Display for Report<'_> {
             Incident::WrongContext(context) => write!(f, "{call}: may sleep, called in {context}"),
             Incident::BadArgument(reason) => write!(f, "{call}: {reason}"),
             Incident::OutOfMemory { order, gfp } => {
-                write!(f, "__alloc_pages: {}-order allocation failed. (gfp={:#x})", order.log2(), gfp.bits())
+                let order = order.log2();
+                write!(f, "__alloc_pages: {order}-order allocation failed. (gfp={:#x} {gfp})", gfp.bits())
             }
             Incident::Damage { cache, addr, damage, dump, allocated, freed } => {
                 write!(f, "slab {cache}: object {:016x} {}: byte {}:", addr.as_usize(), damage.reason(), dump.at)?;

@@ -127,11 +127,11 @@ fn a_request_without_hope_ends() {
     // Shows: K17, S44
     let memory = boot(8);
     let pages = hoard(*memory, ATOMIC);
-    for gfp in [KERNEL, BUFFER, USER] {
+    for (gfp, shown) in [(KERNEL, "0x7 GFP_KERNEL"), (BUFFER, "0x3 GFP_BUFFER"), (USER, "0x5 GFP_USER")] {
         let sleeps = memory.pages().events().sleeps;
         assert_eq!(memory.alloc_pages(gfp, Order::ZERO), Err(AllocError));
         assert!(memory.pages().events().sleeps > sleeps, "it has waited");
-        let expected = format!("__alloc_pages: 0-order allocation failed. (gfp={:#x})", gfp.bits());
+        let expected = format!("__alloc_pages: 0-order allocation failed. (gfp={shown})");
         assert_eq!(memory.platform().take_reports(), [expected]);
     }
     assert_eq!(memory.pages().events().failures, 4);
