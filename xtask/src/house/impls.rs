@@ -1,7 +1,7 @@
 //! Walls in `mm`: where `impl` blocks may stand, and whose fields are private.
 //!
 //! A type of `dir/x.rs` or `dir/mod.rs` may have blocks of its own in any file of `dir/` and below; a type of a file at
-//! the top only in that file, and so the facade. Blocks for a trait are free. Fields of the parts are private.
+//! the top, `x.rs`, in that file and in `x/`. Blocks for a trait are free. Fields of the parts are private.
 
 use syn::spanned::Spanned;
 use syn::{Item, ItemStruct, Type, Visibility};
@@ -10,8 +10,6 @@ use super::finding::{Exceptions, Finding};
 use super::names::Names;
 use super::sources::{Crate, ModulePath, Source};
 
-/// The type whose blocks all stand in one file.
-const FACADE: &str = "Memory";
 /// The parts that must not know each other's insides.
 const PARTS: [&str; 6] = ["Memory", "PageTables", "PageAllocator", "ObjectAllocator", "AreaAllocator", "Kmap"];
 
@@ -58,12 +56,13 @@ impl Wall<'_> {
         let path: Vec<String> = of.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         let home = &self.sources.sources[self.names.file(module, &path)?];
         let (name, file) = (path.last()?, &self.source.path);
-        let stays = name == FACADE || home.directory() == self.sources.directory;
-        let is_inside = file.strip_prefix(home.directory()).is_some_and(|rest| rest.starts_with('/'));
-        if *file == home.path || (!stays && is_inside) {
+        let is_at_the_top = home.directory() == self.sources.directory;
+        let directory = if is_at_the_top { home.path.trim_end_matches(".rs") } else { home.directory() };
+        let is_inside = file.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        if *file == home.path || is_inside {
             return None;
         }
-        let place = if stays { home.path.clone() } else { format!("{}/", home.directory()) };
+        let place = if is_at_the_top { home.path.clone() } else { format!("{directory}/") };
         let text = format!("an impl block of {name} stands outside of {place}, where {name} is at home");
         Some(Finding::new(file, line, text).with_key(format!("impl {file} {name}")))
     }
@@ -99,14 +98,15 @@ mod tests {
     }
 
     #[test]
-    fn a_type_of_a_file_at_the_top_stays_in_it() {
+    fn a_type_of_a_file_at_the_top_stays_in_it_and_in_the_directory_of_its_name() {
         let files = [("a.rs", "pub struct A;"), ("a/b.rs", "use super::A; impl A {}")];
-        assert_eq!(findings(&files, "").len(), 1);
-    }
-
-    #[test]
-    fn the_facade_stays_in_one_file() {
-        let files = [("memory/mod.rs", "pub struct Memory; impl Memory {}"), ("memory/b.rs", "impl super::Memory {}")];
+        assert!(findings(&files, "").is_empty());
+        let files = [("a.rs", "pub struct A;"), ("ab.rs", "use crate::a::A; impl A {}")];
+        assert_eq!(
+            findings(&files, ""),
+            ["mm/src/ab.rs:1: an impl block of A stands outside of mm/src/a.rs, where A is at home"]
+        );
+        let files = [("a.rs", "pub struct A;"), ("c/b.rs", "use crate::a::A; impl A {}")];
         assert_eq!(findings(&files, "").len(), 1);
     }
 

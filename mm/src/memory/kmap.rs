@@ -1,0 +1,30 @@
+//! The calls on high memory that the chapter's "Memory zones" needs.
+
+use super::Memory;
+use crate::addr::{Pfn, VirtAddr};
+use crate::error::{AllocError, FreeError};
+use crate::pages::KmapAtomic;
+use crate::platform::Platform;
+use crate::report::Call;
+
+impl<P: Platform> Memory<P> {
+    /// An address at which the page in `frame` shows until [`kunmap`](Self::kunmap). A page that shows already gets the
+    /// same address again, and needs as many kunmaps. Sleeps while all windows are in use: process context only.
+    /// Refused: a frame that is no memory.
+    #[track_caller]
+    pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
+        self.kmap.kmap(frame, Call::here(&"kmap"))
+    }
+
+    /// Ends a [`kmap`](Self::kmap) of the page in `frame`; one that is not shown is reported. Any context.
+    #[track_caller]
+    pub fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
+        self.kmap.kunmap(frame, Call::here(&"kunmap"))
+    }
+
+    /// [`kmap`](Self::kmap) for a moment, in any context, four at a time: the caller stays on its CPU until the drop.
+    #[track_caller]
+    pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
+        self.pages.kmap_atomic(frame, Call::here(&"kmap_atomic"))
+    }
+}

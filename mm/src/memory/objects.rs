@@ -1,0 +1,83 @@
+//! The chapter's calls on objects: kmalloc and lookaside caches.
+//! ("The Real Story of kmalloc", "Lookaside Caches".)
+
+use core::ptr::NonNull;
+
+use super::Memory;
+use crate::error::{AllocError, CreateError, DestroyError, FreeError};
+use crate::gfp::GfpFlags;
+use crate::objects::{CacheRef, CacheSpec};
+use crate::platform::Platform;
+use crate::report::Call;
+
+impl<P: Platform> Memory<P> {
+    /// Allocates at least `size` bytes, 0 (which counts as 1) to 131072, physically contiguous and aligned to their
+    /// class; content undefined. Sleeps if `gfp` allows it and memory is short. Free it with [`kfree`](Self::kfree).
+    #[track_caller]
+    #[inline(always)]
+    pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kmalloc(size, gfp, Call::here(&"kmalloc"))
+    }
+
+    /// [`kmalloc`](Self::kmalloc), filled with zeros.
+    #[track_caller]
+    #[inline]
+    pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kzalloc(size, gfp, Call::here(&"kmalloc"))
+    }
+
+    /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
+    /// It moves only if its class is too small; on failure it stays as it was. 0 bytes free it: the result is
+    /// [`NO_BYTES`](crate::objects::NO_BYTES). Refused: an object of a cache that is not kmalloc's. Context as kmalloc.
+    #[track_caller]
+    pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
+    }
+
+    /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored.
+    #[track_caller]
+    #[inline]
+    pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
+        self.objects.kfree(memory, Call::here(&"kfree"))
+    }
+
+    /// Creates a cache. Process context only; may sleep.
+    #[track_caller]
+    pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
+        self.objects.kmem_cache_create(spec, Call::here(&"kmem_cache_create"))
+    }
+
+    /// Allocates an object; content is what the constructor or the last owner left. `gfp` matters only when the cache
+    /// must grow, except that a call that may sleep is refused where the caller may not.
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        self.objects.kmem_cache_alloc(cache, gfp, Call::here(&"kmem_cache_alloc"))
+    }
+
+    /// Frees an object of `cache`. Never sleeps; any context.
+    #[track_caller]
+    #[inline]
+    pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
+        self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
+    }
+
+    /// Gives the whole slabs of a cache back, also those of cached objects; returns how many pages. Process context.
+    #[track_caller]
+    pub fn kmem_cache_shrink(&'static self, cache: CacheRef<P>) -> usize {
+        self.objects.kmem_cache_shrink(cache, Call::here(&"kmem_cache_shrink"))
+    }
+
+    /// Gives back the whole slabs of every cache without `NO_REAP`, if `gfp` may sleep; returns how many pages.
+    #[track_caller]
+    pub fn kmem_cache_reap(&'static self, gfp: GfpFlags) -> usize {
+        self.objects.kmem_cache_reap(gfp, Call::here(&"kmem_cache_reap"))
+    }
+
+    /// Destroys a cache, if all its objects were freed; else it stays, and the log says so. Meanwhile other calls by
+    /// its handle find no cache; only its objects may be freed. Process context; may sleep.
+    #[track_caller]
+    pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
+        self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))
+    }
+}
