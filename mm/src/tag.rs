@@ -24,11 +24,13 @@ pub enum Tag {
     Driver = 7,
     /// A value of an owning type, which frees it when it is dropped.
     Value = 8,
+    /// A person who asked for it at a prompt.
+    Prompt = 9,
 }
 
 impl Tag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::None,
         Self::Vmalloc,
         Self::PageTable,
@@ -38,6 +40,7 @@ impl Tag {
         Self::Module,
         Self::Driver,
         Self::Value,
+        Self::Prompt,
     ];
 
     /// Why only the owner frees such a block, in a few words, as the kernel log shows it.
@@ -52,6 +55,7 @@ impl Tag {
             Self::Module => "page belongs to a module",
             Self::Driver => "page belongs to a driver",
             Self::Value => "page belongs to a value that frees it",
+            Self::Prompt => "page was handed out at the prompt",
         }
     }
 }

@@ -37,6 +37,26 @@ impl<P: Platform> AreaAllocator<P> {
         self.map_area(Frames::Run(range), kind, tag, call).map(|start| start.add(phys.page_offset()))
     }
 
+    /// [`ioremap`](crate::Memory::ioremap) for an owner of its own: nobody but
+    /// [`iounmap_tagged`](Self::iounmap_tagged) with the same tag undoes it. Refused: the tag of values.
+    #[track_caller]
+    pub fn ioremap_tagged(&'static self, phys: PhysAddr, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
+        let call = Call::here(&"ioremap");
+        if tag == Tag::Value {
+            return Err(self.pages.refuse(call, "the tag is no owner's"));
+        }
+        self.ioremap(phys, size, tag, call)
+    }
+
+    /// [`iounmap`](crate::Memory::iounmap) of a mapping from [`ioremap_tagged`](Self::ioremap_tagged), by its tag
+    /// alone.
+    #[track_caller]
+    pub fn iounmap_tagged(&'static self, addr: VirtAddr, tag: Tag) -> Result<(), FreeError> {
+        // What belongs to values is nobody's here.
+        let tag = if tag == Tag::Value { Tag::Vmalloc } else { tag };
+        self.iounmap(addr, tag, Call::here(&"iounmap"))
+    }
+
     /// Undoes [`ioremap`](Self::ioremap); takes the address that it returned. May sleep: process context only.
     pub(crate) fn iounmap(&'static self, addr: VirtAddr, tag: Tag, call: Call) -> Result<(), FreeError> {
         self.free_at(addr, addr.page_down(), Owner { purpose: Purpose::Ioremap, tag }, call)

@@ -8,6 +8,7 @@ use crate::areas::area::{AreaKind, AreaRef, AreaState};
 use crate::areas::cpu_ranges::CpuRanges;
 use crate::page::{PageState, Word};
 use crate::platform::{Lock, Platform};
+use crate::tag::Tag;
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +23,8 @@ pub struct AreaInfo {
     pub caller: &'static Location<'static>,
     /// Who owns its addresses.
     pub state: AreaState,
+    /// Its owner's tag.
+    pub tag: Tag,
 }
 
 impl AreaInfo {
@@ -39,6 +42,7 @@ impl From<AreaRef> for AreaInfo {
             kind: area.kind(),
             caller: area.caller(),
             state: area.state(),
+            tag: area.owner().tag,
         }
     }
 }

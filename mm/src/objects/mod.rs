@@ -11,6 +11,7 @@
 //! `own_caches.rs` those that must exist first, `classes.rs` kmalloc's.
 //!
 //! The calls, bottom up: `refusals.rs`, `retire.rs` (damaged slabs), `find.rs` (from an address to its slab and cache),
+//! `inspect.rs` (what a person may know of it),
 //! `watch.rs` (checks of debugged caches), `grow.rs` (slabs are made and freed), `check.rs` (all is looked at),
 //! `detain.rs` (the way through quarantine), `supply.rs` (magazines are made and freed), `alloc.rs` (allocate and
 //! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`, `destroy.rs`.
@@ -30,6 +31,7 @@ mod find;
 mod gaps;
 mod geometry;
 mod grow;
+mod inspect;
 mod kmalloc;
 mod kmem_cache;
 mod list;
@@ -59,6 +61,7 @@ pub use check::SlabCheck;
 pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX, NO_BYTES};
 pub use debug::{DebugChoice, DebugFlags};
 pub use geometry::{CacheFlags, Geometry};
+pub use inspect::{ObjectInfo, Whereabouts};
 pub use kmem_cache::CacheSpec;
 pub use name::CacheName;
 

@@ -6,7 +6,7 @@
 //! windows onto high memory), `clearing.rs`, `poison.rs` (writes to free pages); `drain.rs` (all of it back to the
 //! buddy lists), `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs`
 //! (sleeping, giving up), `alloc.rs` (the calls), `show.rs` (kmap_atomic), `release.rs` (memory comes in). Beside them
-//! `events.rs` and `stats.rs` count, `waiters.rs` keeps the waiters in turn, `refusals.rs` reports what is refused.
+//! `events.rs` and `stats.rs` count, `inspect.rs` says what a frame is, `waiters.rs` keeps the waiters in turn, `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -18,6 +18,7 @@ mod clearing;
 mod drain;
 mod events;
 mod free;
+mod inspect;
 mod pageset;
 mod percpu;
 mod poison;
@@ -46,6 +47,7 @@ use crate::region::RegionSet;
 
 pub use buddy::Buddy;
 pub use events::{CpuStats, EventCounts};
+pub use inspect::FrameInfo;
 pub use pageset::CpuZoneCounts;
 pub use stats::ZoneStats;
 pub use window::KmapAtomic;
