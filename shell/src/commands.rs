@@ -33,7 +33,7 @@ const fn command<E: Env>(
     about: &'static str,
     run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 ) -> Command<E> {
-    Command { name, usage, about, trouble: Status::FAILED, run }
+    Command { name, usage, about, manual: "", trouble: Status::FAILED, run }
 }
 
 /// A command's entry where status 1 is an answer, and so trouble is 2.
@@ -43,7 +43,7 @@ const fn query<E: Env>(
     about: &'static str,
     run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 ) -> Command<E> {
-    Command { name, usage, about, trouble: Status::SYNTAX, run }
+    Command { name, usage, about, manual: "", trouble: Status::SYNTAX, run }
 }
 
 struct Table<E>(core::marker::PhantomData<E>);

@@ -17,10 +17,19 @@ pub struct Command<E: Env> {
     pub usage: &'static str,
     /// What it does, on one line.
     pub about: &'static str,
+    /// What else there is to say, in whole lines; empty for nothing.
+    pub manual: &'static str,
     /// The status of a run that failed: 1, or 2 where 1 is an answer.
     pub trouble: Status,
     /// Runs it.
     pub run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
+}
+
+impl<E: Env> Command<E> {
+    /// The command with these lines as its manual.
+    pub const fn explained(self, manual: &'static str) -> Self {
+        Self { manual, ..self }
+    }
 }
 
 /// The commands that a line may name: tables of them, such as the shell's own and the system's.

@@ -8,6 +8,7 @@ use shell::io::write_all;
 use shell::options::Options;
 use shell::{Command, CommandSet, Env, Failure, Job, Outcome, Status};
 
+use super::memory::{self, manual};
 use super::{crash, irqstress, job_commands, module_commands, tty, workers};
 use crate::board::qemu::{self, ExitCode};
 use crate::resource::pci;
@@ -21,10 +22,19 @@ impl<E: Env> Table<E> {
 
     /// Sorted by name.
     const COMMANDS: &'static [Command<E>] = &[
+        command("@irq", "COMMAND [OPERAND...]", "makes a call of the allocators from a timer", memory::at_irq)
+            .explained(manual::AT_IRQ),
         command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
+        command("cache", "[create|alloc|free|shrink|destroy NAME ...]", "lookaside caches by hand", memory::run)
+            .explained(manual::CACHE),
         command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),
         command("dmesg", "", "shows the kernel log", dmesg),
+        command("freepages", "ADDRESS ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
+        command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
+        command("held", "", "lists what was handed out at the prompt and not freed", memory::held),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
+        command("ioremap", "PHYSICAL SIZE", "maps device memory", memory::run).explained(manual::IOREMAP),
+        command("iounmap", "ADDRESS", "undoes ioremap", memory::run),
         command(
             "irqstress",
             "[MODULE...] [rounds=N]",
@@ -32,7 +42,9 @@ impl<E: Env> Table<E> {
             irqstress::run,
         ),
         command("jobs", "", "lists what runs in the background", job_commands::jobs),
+        command("kfree", "ADDRESS", "frees an object", memory::run).explained(manual::KFREE),
         command("kill", "[-INT|-TERM] %JOB|THREAD...", "asks jobs and commands to end", job_commands::kill),
+        command("kmalloc", "SIZE [FLAGS]", "allocates an object of SIZE bytes", memory::run).explained(manual::KMALLOC),
         command(
             "lspci",
             "[-v]",
@@ -45,10 +57,15 @@ impl<E: Env> Table<E> {
             "shows what a module is, and its parameters with what they may be",
             module_commands::modinfo,
         ),
+        command("page", "ADDRESS|PFN", "shows all that is known of a page", memory::page::page).explained(manual::PAGE),
+        command("peek", "ADDRESS [BYTES]", "shows bytes of what was handed out", memory::bytes::peek),
+        command("poke", "ADDRESS BYTE [COUNT]", "writes bytes of what was handed out", memory::bytes::poke),
         command("poweroff", "", "ends the machine", poweroff),
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "starts the machine again; a script ends there", reboot),
         command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
+        command("vfree", "ADDRESS", "frees an area of vmalloc", memory::run),
+        command("vmalloc", "SIZE", "allocates pages at contiguous addresses", memory::run).explained(manual::VMALLOC),
         command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),
     ];
 }
@@ -64,7 +81,7 @@ const fn command<E: Env>(
     about: &'static str,
     run: for<'a> fn(&Job<'a, E>) -> Outcome<'a>,
 ) -> Command<E> {
-    Command { name, usage, about, trouble: Status::FAILED, run }
+    Command { name, usage, about, manual: "", trouble: Status::FAILED, run }
 }
 
 /// Ends the machine: with success, unless lines were run without a person at a terminal and something that they may

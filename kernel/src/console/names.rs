@@ -8,6 +8,7 @@ use shell::expected::{Expected, Place};
 use shell::text::Text;
 
 use super::commands;
+use super::memory;
 use super::process::Process;
 use crate::{fs, modules};
 
@@ -36,6 +37,9 @@ impl Names for KernelNames {
     fn arguments(&self, place: Place<'_>, visit: &mut dyn FnMut(&str)) -> Expected {
         match (place.command, place.first) {
             ("help", None) => self.commands(visit),
+            ("@irq", None) => memory::names().for_each(visit),
+            ("cache", None) => memory::CACHE_CALLS.into_iter().for_each(visit),
+            ("getpages" | "kmalloc", Some(_)) => memory::FLAGS.into_iter().for_each(visit),
             ("insmod", Some(module)) => parameters(module, visit),
             ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name())),
             _ => return Expected::Paths,

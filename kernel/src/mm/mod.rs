@@ -10,6 +10,7 @@ mod boot_cell;
 pub mod bootmem;
 pub mod firmware;
 mod global;
+pub mod handouts;
 mod handover;
 pub mod heap;
 mod kswapd;

@@ -3,6 +3,7 @@
 
 mod memory;
 mod pagetables;
+pub mod rights;
 mod system;
 
 use crate::board::isa_dma;

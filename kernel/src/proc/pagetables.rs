@@ -3,9 +3,10 @@
 use core::fmt::{self, Write};
 
 use mm::VirtAddr;
-use mm::mapper::{LeafRun, Level};
+use mm::mapper::LeafRun;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::rights;
 use crate::arch::layout::{Area, KERNEL_HALF};
 use crate::mm::tables;
 
@@ -39,16 +40,7 @@ fn continues(range: &LeafRun<Flags>, more: &LeafRun<Flags>) -> bool {
 }
 
 fn line(range: &LeafRun<Flags>, out: &mut dyn Write) -> fmt::Result {
-    let start = range.start.as_usize();
-    let has = |flag, name: &'static str| if range.rights.contains(flag) { name } else { "" };
-    let size = match range.level {
-        Level::One => "4K",
-        Level::Two => "2M",
-        Level::Three | Level::Four => "1G",
-    };
-    write!(out, "0x{start:016x}-0x{:016x} {:>9}K {size} r", start.wrapping_add(range.bytes), range.bytes >> 10)?;
-    write!(out, "{}", if range.rights.contains(Flags::WRITABLE) { 'w' } else { '-' })?;
-    write!(out, "{}", if range.rights.contains(Flags::NO_EXECUTE) { '-' } else { 'x' })?;
-    write!(out, "{}{}", has(Flags::GLOBAL, " global"), has(Flags::NO_CACHE, " uncached"))?;
-    writeln!(out, " {}", Area::of(range.start).name())
+    let (start, size) = (range.start.as_usize(), rights::size(range.level));
+    write!(out, "0x{start:016x}-0x{:016x} {:>9}K {size} ", start.wrapping_add(range.bytes), range.bytes >> 10)?;
+    writeln!(out, "{} {}", rights::of(range.rights), Area::of(range.start).name())
 }

@@ -1,4 +1,4 @@
-//! What is known of an address in a slab: for people, and for whoever asks before it frees.
+//! What is known of an object: for people, and before something is freed.
 
 use core::panic::Location;
 use core::ptr::NonNull;

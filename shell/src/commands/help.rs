@@ -11,6 +11,9 @@ pub fn help<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if let Some(name) = job.args.get(0) {
         let command = job.commands.find(name).ok_or(Failure::Argument("no such command", name))?;
         writeln!(out, "{} {}\n    {}", command.name, command.usage, command.about)?;
+        for line in command.manual.lines() {
+            writeln!(out, "    {line}")?;
+        }
         out.finish()?;
         return Ok(Status::OK);
     }

@@ -1,0 +1,78 @@
+//! `cache`: lookaside caches made by hand.
+
+use ::mm::objects::{CacheFlags, CacheName};
+use shell::words::Args;
+use shell::{Env, Failure, Job, Outcome, Status};
+
+use super::operands::{address, bytes, gfp, locked, need, operands};
+use super::show;
+use crate::mm::handouts::{self, Callees, NewCache, Request};
+
+/// Flags by the names that `create` takes.
+const FLAGS: [(&str, CacheFlags); 5] = [
+    ("SLAB_CACHE_DMA", CacheFlags::CACHE_DMA),
+    ("SLAB_HWCACHE_ALIGN", CacheFlags::HWCACHE_ALIGN),
+    ("SLAB_NO_REAP", CacheFlags::NO_REAP),
+    ("SLAB_POISON", CacheFlags::POISON),
+    ("SLAB_RED_ZONE", CacheFlags::RED_ZONE),
+];
+
+/// `cache create NAME SIZE [ctor|ctor+dtor] [FLAG...]`, `cache alloc NAME [FLAGS]`, `cache free NAME ADDRESS`,
+/// `cache shrink NAME`, `cache destroy NAME`
+pub(super) fn request(args: Args<'_>) -> Result<Request, Failure<'_>> {
+    let call = need(args.get(0))?;
+    let rest = args.skip(1);
+    match call {
+        "create" => create(rest),
+        "alloc" => {
+            let [name, flags] = operands(rest)?;
+            Ok(Request::CacheAlloc(named(name)?, gfp(flags)?))
+        }
+        "free" => {
+            let [name, object] = operands(rest)?;
+            Ok(Request::CacheFree(named(name)?, address(need(object)?)?))
+        }
+        "shrink" => {
+            let [name] = operands(rest)?;
+            Ok(Request::CacheShrink(named(name)?))
+        }
+        "destroy" => {
+            let [name] = operands(rest)?;
+            Ok(Request::CacheDestroy(named(name)?))
+        }
+        _ => Err(Failure::Argument("the calls are create, alloc, free, shrink, destroy", call)),
+    }
+}
+
+fn create(args: Args<'_>) -> Result<Request, Failure<'_>> {
+    let name = named(args.get(0))?;
+    let size = bytes(need(args.get(1))?)?;
+    let (mut flags, mut callees) = (CacheFlags::empty(), Callees::None);
+    for word in args.skip(2).iter() {
+        match word {
+            "ctor" => callees = Callees::Ctor,
+            "ctor+dtor" => callees = Callees::CtorAndDtor,
+            _ => {
+                let flag = FLAGS.iter().find(|(name, _)| *name == word);
+                flags |= flag.ok_or(Failure::Argument("no flag of a cache; help cache lists them", word))?.1;
+            }
+        }
+    }
+    Ok(Request::CacheCreate(NewCache { name, size, flags, callees }))
+}
+
+/// A cache's name.
+fn named(word: Option<&str>) -> Result<CacheName, Failure<'_>> {
+    let word = need(word)?;
+    CacheName::new(word).map_err(|error| Failure::Argument(error.reason(), word))
+}
+
+/// `cache`: those that were created at the prompt.
+pub(super) fn list<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
+    let mut out = job.out();
+    for cache in handouts::all_caches().map_err(locked)? {
+        writeln!(out, "{}", show::cache(&cache))?;
+    }
+    out.finish()?;
+    Ok(Status::OK)
+}

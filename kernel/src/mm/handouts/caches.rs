@@ -1,0 +1,104 @@
+//! The caches of the prompt: their constructors and destructors count.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use ::mm::objects::{CacheName, Ctor, CtorFlags, Dtor};
+use ::mm::{CacheRef, CacheSpec};
+
+use crate::mm::KernelPlatform;
+
+/// Caches at a time.
+pub(super) const CACHES: usize = 8;
+
+/// What the constructor writes at an object's start: no object is smaller.
+const MARK: [u8; 8] = *b"CREATED!";
+
+/// Whether a cache has a constructor and a destructor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Callees {
+    /// Neither.
+    None,
+    /// A constructor that counts its calls and marks the object.
+    Ctor,
+    /// The same, and a destructor that counts.
+    CtorAndDtor,
+}
+
+/// A cache that was created here.
+pub(super) struct Cache {
+    pub(super) name: CacheName,
+    pub(super) handle: CacheRef<KernelPlatform>,
+    callees: Callees,
+}
+
+/// A cache, and how often its constructor and destructor were called.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheState {
+    /// Its name.
+    pub name: CacheName,
+    /// What it calls.
+    pub callees: Callees,
+    /// Calls of the constructor.
+    pub constructed: usize,
+    /// Calls of the destructor.
+    pub destroyed: usize,
+}
+
+struct Counts {
+    constructed: AtomicUsize,
+    destroyed: AtomicUsize,
+}
+
+static COUNTS: [Counts; CACHES] =
+    [const { Counts { constructed: AtomicUsize::new(0), destroyed: AtomicUsize::new(0) } }; CACHES];
+
+/// A constructor and a destructor for each place: they are told no more than the object's address.
+const CALLEES: [(Ctor, Dtor); CACHES] = [
+    (construct::<0>, destroy::<0>),
+    (construct::<1>, destroy::<1>),
+    (construct::<2>, destroy::<2>),
+    (construct::<3>, destroy::<3>),
+    (construct::<4>, destroy::<4>),
+    (construct::<5>, destroy::<5>),
+    (construct::<6>, destroy::<6>),
+    (construct::<7>, destroy::<7>),
+];
+
+fn construct<const PLACE: usize>(object: NonNull<u8>, _name: &str, _flags: CtorFlags) {
+    COUNTS[PLACE].constructed.fetch_add(1, Relaxed);
+    // SAFETY: a constructor owns the object, and none is smaller than the mark.
+    unsafe { object.cast().write_unaligned(MARK) };
+}
+
+fn destroy<const PLACE: usize>(_object: NonNull<u8>, _name: &str, _flags: CtorFlags) {
+    COUNTS[PLACE].destroyed.fetch_add(1, Relaxed);
+}
+
+/// Has a cache for this place call what it is to call, from a count of 0 on.
+pub(super) fn prepare<'a>(place: usize, callees: Callees, spec: CacheSpec<'a>) -> CacheSpec<'a> {
+    COUNTS[place].constructed.store(0, Relaxed);
+    COUNTS[place].destroyed.store(0, Relaxed);
+    let (ctor, dtor) = CALLEES[place];
+    match callees {
+        Callees::None => spec,
+        Callees::Ctor => CacheSpec { ctor: Some(ctor), ..spec },
+        Callees::CtorAndDtor => CacheSpec { ctor: Some(ctor), dtor: Some(dtor), ..spec },
+    }
+}
+
+impl Cache {
+    pub(super) const fn new(name: CacheName, handle: CacheRef<KernelPlatform>, callees: Callees) -> Self {
+        Self { name, handle, callees }
+    }
+
+    /// The state of the cache in this place.
+    pub(super) fn state(&self, place: usize) -> CacheState {
+        CacheState {
+            name: self.name,
+            callees: self.callees,
+            constructed: COUNTS[place].constructed.load(Relaxed),
+            destroyed: COUNTS[place].destroyed.load(Relaxed),
+        }
+    }
+}
