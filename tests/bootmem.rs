@@ -16,7 +16,6 @@ use core::slice;
 
 use common::{DMA_LIMIT, KERNEL, Log};
 use kernel::arch::layout::{DIRECT_MAP, direct};
-use kernel::log;
 use kernel::mm::bootmem::{
     BootDriver, alloc_bootmem, alloc_bootmem_at, alloc_bootmem_low, alloc_bootmem_low_pages, alloc_bootmem_pages,
     free_bootmem, reserve_bootmem,
@@ -81,23 +80,6 @@ fn buffers() -> Buffers {
     BUFFERS.with(|slot| *slot).unwrap()
 }
 
-/// The whole log so far holds `text`.
-fn logged(text: &str) -> bool {
-    let mut buf = [0; 512];
-    let mut position = 0;
-    loop {
-        let (len, next) = log::read(position, &mut buf);
-        if len == 0 {
-            return false;
-        }
-        if buf[..len].windows(text.len()).any(|window| window == text.as_bytes()) {
-            return true;
-        }
-        // A line may lie across two reads.
-        position = if len > text.len() { next - text.len() as u64 } else { next };
-    }
-}
-
 #[test_case]
 fn a_buffer_may_have_any_number_of_pages() {
     // Shows: S65, S67
@@ -120,7 +102,7 @@ fn low_memory_lies_below_16_mib_and_the_other_prefers_what_is_above() {
     assert!(low.is_aligned(PAGE_SIZE) && phys(low).as_u64() + 2 * PAGE_SIZE as u64 <= DMA_LIMIT);
     assert!(phys(small_low).as_u64() + 100 <= DMA_LIMIT);
     for (addr, bytes) in [(large, LARGE_PAGES * PAGE_SIZE), (page, PAGE_SIZE)] {
-        let fell_back = logged("none free above 1000000");
+        let fell_back = Log::whole().shows("none free above 1000000");
         assert!(phys(addr).as_u64() >= DMA_LIMIT || fell_back, "{bytes} bytes");
     }
 }
@@ -136,8 +118,8 @@ fn small_requests_share_pages() {
 #[test_case]
 fn too_large_a_request_is_refused_and_boot_goes_on() {
     // Shows: K9
-    assert!(logged("bootmem alloc of 17825792 bytes failed! (no free range is large enough)"));
-    assert!(logged("greedy: no boot-time memory: no free range is large enough"));
+    assert!(Log::whole().shows("bootmem alloc of 17825792 bytes failed! (no free range is large enough)"));
+    assert!(Log::whole().shows("greedy: no boot-time memory: no free range is large enough"));
 }
 
 #[test_case]
@@ -145,7 +127,7 @@ fn a_page_that_is_reserved_twice_is_named() {
     let Buffers { page, wrong, .. } = buffers();
     let mut line = [0; 64];
     let text = format(&mut line, phys(page).as_u64());
-    assert!(logged(text), "{text}");
+    assert!(Log::whole().shows(text), "{text}");
     assert_eq!(wrong, [BootmemError::AlreadyFree, BootmemError::NotRam, BootmemError::BadRequest]);
 }
 

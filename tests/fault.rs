@@ -9,10 +9,13 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+mod common;
+
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use core::time::Duration;
 
+use common::Log;
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::paging;
 use kernel::arch::stacks;
@@ -20,7 +23,7 @@ use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fault::Described;
 use kernel::mm::tables;
 use kernel::mm::{KString, memory};
-use kernel::{log, sched};
+use kernel::sched;
 use mm::{Frames, GfpFlags, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
@@ -182,16 +185,13 @@ fn recurse(depth: u64) -> u64 {
 #[test_case]
 fn stack_overflow_ends_its_thread_alone() {
     kernel::testing::expect_oops("stack overflow at ");
-    let (_, log_position) = log::read(u64::MAX, &mut []);
+    let log = Log::from_here();
     for _ in 0..2 {
         let glutton = sched::spawn("glutton", || recurse(0) as i32).unwrap();
         assert_eq!(glutton.join(), Ok(sched::DIED));
     }
-    let mut buf = [0; 4096];
-    let (len, _) = log::read(log_position, &mut buf);
-    let report = core::str::from_utf8(&buf[..len]).unwrap();
-    assert!(report.contains("stack overflow at "), "{report}");
-    assert!(report.contains("(glutton) ends with status 139"), "{report}");
+    assert_eq!(log.count("stack overflow at "), 2);
+    assert_eq!(log.count("(glutton) ends with status 139"), 2);
     // All is as before.
     assert_eq!(sched::spawn("next", || 5).unwrap().join(), Ok(5));
 }

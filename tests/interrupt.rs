@@ -15,7 +15,7 @@ use core::time::Duration;
 use kapi::LockError;
 use kernel::irq::{self, Irq, IrqBusy};
 use kernel::klog;
-use kernel::log;
+use kernel::log::{self, Message, Stamp};
 use kernel::sched::{self, Mutex};
 use kernel::sync::SpinLock;
 use kernel::taskqueue::{self, Work};
@@ -156,18 +156,24 @@ fn soft_interrupts_wait_for_the_end_of_a_spinlock() {
 fn log_takes_lines_in_every_context_and_in_order() {
     static LOCK: SpinLock<()> = SpinLock::new(());
     static WORK: Work = Work::new(|_| klog!("from a soft interrupt"));
-    let (_, start) = log::read(u64::MAX, &mut []);
+    nap(30);
+    let mut position = log::end();
     klog!("from a thread");
     LOCK.with(|()| klog!("with a spinlock held"));
     taskqueue::IMMEDIATE.queue(&WORK, 0);
-    let mut buf = [0; 256];
-    let (len, end) = log::read(start, &mut buf);
-    assert_eq!(&buf[..len], b"from a thread\nwith a spinlock held\nfrom a soft interrupt\n");
-    assert_eq!(log::read(end, &mut buf).0, 0);
-    // A message that is too long is cut, and ends its line.
+    let (mut message, mut before) = (Message::new(), Stamp::of(0));
+    for text in ["from a thread", "with a spinlock held", "from a soft interrupt"] {
+        position = log::read(position, &mut message).unwrap();
+        assert_eq!(message.text(), text.as_bytes());
+        assert!(Stamp::of(message.time) >= before);
+        before = Stamp::of(message.time);
+    }
+    assert!(before > Stamp::of(0), "interrupts are on, so there is a clock");
+    assert_eq!(log::read(position, &mut message), None);
+    // A message that is too long is cut.
     klog!("{:600}", "long");
-    let (_, end_of_long) = log::read(u64::MAX, &mut []);
-    assert_eq!(end_of_long - end, 512);
+    assert_eq!(log::read(position, &mut message), Some(log::end()));
+    assert_eq!(message.text().len(), 511);
 }
 
 #[test_case]

@@ -9,8 +9,8 @@ use services::command_line::{self, Warning, whole_words};
 use services::options::{MemoryOptions, OptionError, Switch, switch};
 use spin::Once;
 
-use crate::klog;
 use crate::sync::SpinLock;
+use crate::{klog, log};
 
 /// Bytes of the longest command line.
 pub const MAX_LINE: usize = 512;
@@ -42,6 +42,8 @@ impl Options {
         match name {
             "crash" => self.crash = switch(value)?,
             "oops" => self.on_oops = on_oops(value)?,
+            // `printk.time=0|1`: the log's to keep, since it may not ask here.
+            "printk.time" => log::stamp_console(switch(value)?),
             _ => self.memory.set(name, value)?,
         }
         Ok(())

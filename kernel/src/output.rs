@@ -40,13 +40,14 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
-/// Writes a whole line, with its end, that nothing gets between; starts a new line first if need be. Any context.
-pub fn write_line(line: &[u8]) {
+/// Writes a whole line, given in parts with its end, that nothing gets between; starts a new line first if need be. Any
+/// context.
+pub fn write_line(parts: &[&[u8]]) {
     with_output(|output| {
         if !output.at_line_start {
             output.write(b"\n");
         }
-        output.write(line);
+        parts.iter().for_each(|part| output.write(part));
     });
 }
 

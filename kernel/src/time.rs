@@ -1,8 +1,10 @@
 //! Time: ticks of the interval timer, and the CPU's counter between them.
 //!
 //! Key types: [`Ticks`]. The tick is 100 a second: a time slice of 10 ms, and what the book's kernels had. The
-//! counter's speed is not measured by waiting: it is the average over all ticks so far.
+//! counter's speed is not measured by waiting: it is the average over all ticks so far. For the log it is the average
+//! over the first second, so that what was written has the same time whenever it is read.
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 
 use spin::Once;
@@ -22,6 +24,9 @@ pub struct Ticks(pub u64);
 /// The CPU's counter at the kernel's entry.
 static ENTRY: Once<u64> = Once::new();
 
+/// The counter's average cycles of a tick in the first second, or in as much of it as has passed; 0 before two ticks.
+static CYCLES_PER_TICK: AtomicU64 = AtomicU64::new(0);
+
 struct Clock {
     ticks: u64,
     cycles_at_first: u64,
@@ -38,6 +43,12 @@ pub(crate) fn set_entry(cycles: u64) {
 /// Cycles of the CPU's counter since the kernel's entry; instructions, when QEMU counts those. Any context.
 pub fn cycles_since_entry() -> u64 {
     ENTRY.get().map_or(0, |entry| cycles() - entry)
+}
+
+/// How long the CPU's counter takes for so many cycles; zero before its speed is known. Any context; takes no lock.
+pub fn of_cycles(cycles: u64) -> Duration {
+    let nanos = (u128::from(cycles) * TICK.as_nanos()).checked_div(CYCLES_PER_TICK.load(Relaxed).into());
+    Duration::from_nanos(nanos.unwrap_or(0) as u64)
 }
 
 /// Ticks so far. Any context.
@@ -64,13 +75,15 @@ pub fn uptime() -> Duration {
 impl Clock {
     /// Time since the last tick, always less than a tick.
     fn since_last_tick(&self) -> Duration {
-        if self.ticks < 2 {
-            return Duration::ZERO;
-        }
-        let cycles_per_tick = (self.cycles_at_last - self.cycles_at_first) / (self.ticks - 1);
+        let Some(cycles_per_tick) = self.cycles_per_tick() else { return Duration::ZERO };
         let since = cycles().saturating_sub(self.cycles_at_last).min(cycles_per_tick.saturating_sub(1));
         let nanos = u128::from(since) * TICK.as_nanos() / u128::from(cycles_per_tick.max(1));
         Duration::from_nanos(nanos as u64)
+    }
+
+    /// The average so far; `None` before two ticks.
+    const fn cycles_per_tick(&self) -> Option<u64> {
+        if self.ticks < 2 { None } else { Some((self.cycles_at_last - self.cycles_at_first) / (self.ticks - 1)) }
     }
 }
 
@@ -82,6 +95,9 @@ pub(crate) fn tick() {
         clock.cycles_at_last = now;
         if clock.ticks == 1 {
             clock.cycles_at_first = now;
+        }
+        if let Some(average) = clock.cycles_per_tick().filter(|_| clock.ticks <= u64::from(HZ)) {
+            CYCLES_PER_TICK.store(average, Relaxed);
         }
     });
 }

@@ -74,6 +74,11 @@ impl<'a> Options<'a> {
     pub const fn operands(&self) -> Args<'a> {
         self.args
     }
+
+    /// Refuses operands.
+    pub const fn no_operands(&self) -> Result<(), Failure<'static>> {
+        if self.args.is_empty() { Ok(()) } else { Err(Failure::Usage("too many operands")) }
+    }
 }
 
 /// What is said of a number that has no place in its type.

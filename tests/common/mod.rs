@@ -68,12 +68,17 @@ pub fn conserves<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// The kernel log from some moment on.
-pub struct Log(u64);
+pub struct Log(log::Position);
 
 impl Log {
     /// What is logged from now on.
     pub fn from_here() -> Self {
-        Self(log::read(u64::MAX, &mut []).1)
+        Self(log::end())
+    }
+
+    /// All of it.
+    pub fn whole() -> Self {
+        Self(log::Position::FIRST)
     }
 
     /// Whether `text` was logged.
@@ -83,20 +88,33 @@ impl Log {
 
     /// How often `text` was logged.
     pub fn count(&self, text: &str) -> usize {
-        let mut buf = [0; 8192];
-        let (len, _) = log::read(self.0, &mut buf);
-        buf[..len].windows(text.len()).filter(|&window| window == text.as_bytes()).count()
+        let mut count = 0;
+        self.each(|message| {
+            count += message.windows(text.len()).filter(|&window| window == text.as_bytes()).count();
+        });
+        count
     }
-}
 
-impl Log {
     /// What was logged behind the first `mark`, up to the end of its line.
     pub fn line_after(&self, mark: &str) -> KString {
-        let mut buf = [0; 8192];
-        let (len, _) = log::read(self.0, &mut buf);
-        let text = core::str::from_utf8(&buf[..len]).unwrap();
-        let line = text.split_once(mark).and_then(|(_, rest)| rest.lines().next()).unwrap_or_default();
-        KString::from_str(line, KERNEL).unwrap()
+        let mut found = None;
+        self.each(|message| {
+            let text = core::str::from_utf8(message).unwrap();
+            if let Some((_, rest)) = text.split_once(mark) {
+                let line = rest.lines().next().unwrap_or_default();
+                found.get_or_insert_with(|| KString::from_str(line, KERNEL).unwrap());
+            }
+        });
+        found.unwrap_or_else(|| KString::from_str("", KERNEL).unwrap())
+    }
+
+    /// Calls `visit` with each message.
+    fn each(&self, mut visit: impl FnMut(&[u8])) {
+        let (mut position, mut message) = (self.0, log::Message::new());
+        while let Some(next) = log::read(position, &mut message) {
+            visit(message.text());
+            position = next;
+        }
     }
 }
 

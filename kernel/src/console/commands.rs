@@ -4,15 +4,14 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use services::options::Switch;
-use shell::io::write_all;
 use shell::options::Options;
-use shell::{Command, CommandSet, Env, Failure, Job, Outcome, Status};
+use shell::{Command, CommandSet, Env, Job, Outcome, Status};
 
 use super::memory::{self, manual};
-use super::{crash, irqstress, job_commands, module_commands, tty, workers};
+use super::{crash, irqstress, job_commands, kernel_log, module_commands, tty, workers};
 use crate::board::qemu::{self, ExitCode};
 use crate::resource::pci;
-use crate::{bench, debug, klog, log, sched, startup};
+use crate::{bench, debug, klog, sched, startup};
 
 struct Table<E>(PhantomData<E>);
 
@@ -28,7 +27,7 @@ impl<E: Env> Table<E> {
         command("cache", "[create|alloc|free|shrink|destroy NAME ...]", "lookaside caches by hand", memory::run)
             .explained(manual::CACHE),
         command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),
-        command("dmesg", "", "shows the kernel log", dmesg),
+        command("dmesg", "[-t] [-c|-C]", kernel_log::ABOUT, kernel_log::dmesg),
         command("freepages", "ADDRESS ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
         command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
         command("held", "", "lists what was handed out at the prompt and not freed", memory::held),
@@ -106,20 +105,6 @@ fn reboot<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     debug::crash::reset()
 }
 
-fn dmesg<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    job.at_most(0)?;
-    let mut bytes = [0; 1024];
-    let mut position = 0;
-    loop {
-        let (len, next) = log::read(position, &mut bytes);
-        if len == 0 {
-            return Ok(Status::OK);
-        }
-        write_all(job.env, job.output(), &bytes[..len]).map_err(Failure::Output)?;
-        position = next;
-    }
-}
-
 fn ps<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     job.at_most(0)?;
     let mut out = job.out();
@@ -147,9 +132,7 @@ fn lspci<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     while options.take()?.is_some() {
         detail = Switch::On;
     }
-    if !options.operands().is_empty() {
-        return Err(Failure::Usage("too many operands"));
-    }
+    options.no_operands()?;
     let mut out = job.out();
     for function in pci::functions() {
         let at = function.address;

@@ -2,8 +2,8 @@
 //!
 //! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
 //! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
-//! [`commands`], [`module_commands`], [`memory`] and [`irqstress`] are the commands that know this kernel, [`names`] is
-//! what Tab completes to.
+//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`] and [`irqstress`] are the commands that know this
+//! kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -13,6 +13,7 @@ mod device;
 mod irqstress;
 mod job_commands;
 mod jobs;
+mod kernel_log;
 mod memory;
 mod module_commands;
 mod names;

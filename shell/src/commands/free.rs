@@ -15,9 +15,7 @@ pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     while let Some(option) = options.take()? {
         unit = if option == 'm' { 1024 } else { 1 };
     }
-    if !options.operands().is_empty() {
-        return Err(Failure::Usage("too many operands"));
-    }
+    options.no_operands()?;
     let file = job.open(MEMINFO)?;
     let mut lines = Lines::<E>::new(&file);
     let (mut total, mut free, mut slab) = (0, 0, 0);
