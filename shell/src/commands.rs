@@ -14,6 +14,7 @@ mod ls;
 mod modules;
 mod pattern;
 mod printf;
+mod repeat;
 mod seq;
 mod slabtop;
 mod sort;
@@ -70,6 +71,7 @@ impl<E: Env> Table<E> {
         command("ls", "[-l] [PATH...]", "lists files and directories", ls::ls),
         command("lsmod", "", "lists the modules that are attached", modules::lsmod),
         command("printf", "FORMAT [ARGUMENT...]", "prints formatted text", printf::printf),
+        command("repeat", "COUNT COMMAND [ARGUMENT...]", repeat::ABOUT_REPEAT, repeat::repeat),
         command("rm", "[-f] FILE...", "removes files", ls::rm),
         command("seq", "[FIRST [STEP]] LAST", "prints numbers, one a line", seq::seq),
         command("slabtop", "[LINES]", "shows the largest slab caches", slabtop::slabtop),
@@ -80,6 +82,7 @@ impl<E: Env> Table<E> {
         command("true", "", "does nothing, successfully", echo::succeed),
         command("uniq", "[-c] [FILE]", "leaves out lines that repeat the one before", uniq::uniq),
         command("uptime", "", "shows how long the system has been up", time::uptime),
+        command("watch", "[-n SECONDS] [-c COUNT] [-t] COMMAND [ARGUMENT...]", repeat::ABOUT_WATCH, repeat::watch),
         command("wc", "[-l] [-w] [-c] [FILE...]", "counts lines, words and bytes", wc::wc),
     ];
 }

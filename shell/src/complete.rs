@@ -3,6 +3,7 @@
 use crate::env::Status;
 use crate::expected::{Expected, Place, place_at_end};
 use crate::lexer::{Lexer, Token};
+use crate::prefix::Next;
 use crate::text::{Full, Text};
 use crate::words::expand;
 
@@ -43,21 +44,24 @@ struct Word {
 impl Word {
     /// `None` where there is none to complete: in open quotes, in a line that will not run, in a word that is too long.
     fn at_end(line: &str) -> Option<Self> {
-        let mut word = Self { text: Text::new(), is_command: true };
+        let (mut text, mut next, mut is_file) = (Text::new(), Next::Command, false);
         for item in Lexer::new(line) {
             let (range, token) = item.ok()?;
-            word.is_command = match token {
-                Token::Word(text) if range.end == line.len() => {
-                    expand(text, Status::OK, &mut word.text).ok()?;
+            match token {
+                Token::Word(raw) if range.end == line.len() => {
+                    expand(raw, Status::OK, &mut text).ok()?;
                     break;
                 }
-                Token::Word("time") => word.is_command,
-                Token::Word(_) => false,
-                Token::Op(op) => !op.takes_file(),
-            };
+                Token::Word(_) if is_file => is_file = false,
+                Token::Word(word) => next = next.after(word),
+                Token::Op(op) => {
+                    is_file = op.takes_file();
+                    next = if op.redirects() { next } else { Next::Command };
+                }
+            }
         }
-        word.is_command &= !word.text.as_str().contains('/');
-        Some(word)
+        let is_command = next.is_command() && !is_file && !text.as_str().contains('/');
+        Some(Self { text, is_command })
     }
 
     /// The start of the name, behind the last slash of a path.
@@ -77,7 +81,8 @@ impl Word {
     /// Calls `visit` with each name that starts with the stem, and says what they are.
     fn each(&self, line: &str, names: &impl Names, visit: &mut dyn FnMut(&str)) -> Expected {
         let mut fitting = |name: &str| {
-            if name.starts_with(self.stem()) {
+            // A name with a control character cannot be typed.
+            if name.starts_with(self.stem()) && !name.contains(char::is_control) {
                 visit(name);
             }
         };
@@ -153,7 +158,7 @@ mod tests {
             match path {
                 "/" => ["dev/", "proc/"].into_iter().for_each(visit),
                 "/dev" => ["scull0", "scull1", "null"].into_iter().for_each(visit),
-                "/tmp" => ["a b", "*", LONG].into_iter().for_each(visit),
+                "/tmp" => ["a b", "*", LONG, "a\u{1b}[2J"].into_iter().for_each(visit),
                 _ => {}
             }
         }
@@ -176,7 +181,18 @@ mod tests {
 
     #[test]
     fn commands_stand_first_and_after_operators() {
-        for line in ["ca", "true; ca", "a | ca", "a && ca", "time ca"] {
+        for line in [
+            "ca",
+            "true; ca",
+            "a | ca",
+            "a && ca",
+            "a 2>&1 | ca",
+            "> /f ca",
+            "time ca",
+            "repeat 3 ca",
+            "watch ca",
+            "watch -n 1 -t time ca",
+        ] {
             assert_eq!(completed(line), ("t ".to_string(), 1), "{line}");
         }
         assert_eq!(completed("he"), (String::new(), 2));
@@ -191,6 +207,8 @@ mod tests {
         assert_eq!(completed("cat > /dev/nu"), ("ll ".to_string(), 1));
         assert_eq!(completed("cat d"), ("ev/".to_string(), 1));
         assert_eq!(completed("cat /nosuch/x"), (String::new(), 0));
+        assert_eq!(completed("cat 2>&1 d"), ("ev/".to_string(), 1));
+        assert_eq!(completed("repeat 2 cat d"), ("ev/".to_string(), 1));
     }
 
     #[test]
@@ -213,6 +231,7 @@ mod tests {
     fn arguments_that_a_command_knows_are_completed() {
         assert_eq!(completed("insmod s"), ("cull".to_string(), 2));
         assert_eq!(completed("time insmod scullc"), (" ".to_string(), 1));
+        assert_eq!(completed("watch -n 5 insmod scullc"), (" ".to_string(), 1));
         assert_eq!(completed("insmod scull scull_qu"), ("antum=".to_string(), 1));
         assert_eq!(completed("insmod scull scull_qset=1 scull_"), ("q".to_string(), 2));
         assert_eq!(completed("insmod nosuch sc"), (String::new(), 0));

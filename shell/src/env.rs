@@ -34,6 +34,11 @@ impl Status {
         self.0
     }
 
+    /// Whether the command was ended by a signal, or what stands for one here.
+    pub const fn is_killed(self) -> bool {
+        self.0 > 128
+    }
+
     /// Whether the command succeeded.
     pub const fn is_ok(self) -> bool {
         self.0 == 0

@@ -82,7 +82,7 @@ fn call<E: Env>(env: &E, commands: CommandSet<E>, words: &Words) -> Status {
     let args = words.all();
     match args.get(0) {
         None => Status::OK,
-        Some(name) => Job { env, commands, name, args: args.skip(1) }.run(),
+        Some(name) => Job { env, commands, name, args: args.skip(1), depth: 0 }.run(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a word may be that is an argument: its command and the words before it.
 
 use crate::lexer::{Lexer, Token};
+use crate::prefix::Next;
 
 /// What an argument can be completed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,21 +23,24 @@ pub struct Place<'a> {
 
 /// The place of the word that ends where `line` ends; `None` for a command, and behind an arrow.
 pub fn place_at_end(line: &str) -> Option<Place<'_>> {
-    let (mut place, mut is_file) = (None::<Place<'_>>, false);
+    let (mut place, mut next, mut is_file) = (None::<Place<'_>>, Next::Command, false);
     for (range, token) in Lexer::new(line).flatten() {
         match token {
             Token::Word(_) if range.end == line.len() => break,
             Token::Word(_) if is_file => is_file = false,
             Token::Word(word) => {
+                next = next.after(word);
                 place = match place {
-                    None if word == "time" => None,
+                    None if next != Next::Argument => None,
                     None => Some(Place { command: word, first: None }),
                     Some(place) => Some(Place { first: place.first.or(Some(word)), ..place }),
                 };
             }
             Token::Op(op) => {
                 is_file = op.takes_file();
-                place = place.filter(|_| op.redirects());
+                if !op.redirects() {
+                    (place, next) = (None, Next::Command);
+                }
             }
         }
     }
@@ -57,12 +61,23 @@ mod tests {
             ("a | time insmod sc", "insmod", None),
             ("true; insmod > /tmp/x sc", "insmod", None),
             ("insmod 2>&1 sc", "insmod", None),
+            ("repeat 2 insmod sc", "insmod", None),
+            ("watch -n 1 insmod scull sc", "insmod", Some("scull")),
         ] {
             assert_eq!(place_at_end(line), Some(Place { command, first }), "{line}");
         }
-        for line in
-            ["", "ins", "insmod scull; ", "insmod scull && ls", "insmod scull > ", "insmod scull > /tmp/a", "time "]
-        {
+        for line in [
+            "",
+            "ins",
+            "insmod scull; ",
+            "insmod scull && ls",
+            "insmod scull > ",
+            "insmod scull > /tmp/a",
+            "time ",
+            "repeat ",
+            "repeat 2 ",
+            "watch -n ",
+        ] {
             assert_eq!(place_at_end(line), None, "{line}");
         }
     }

@@ -63,6 +63,9 @@ impl<E: Env> Clone for CommandSet<E> {
     }
 }
 
+/// How deep commands may run commands, as `time repeat 3 ls` does: each takes some of the thread's small stack.
+const MAX_DEPTH: u8 = 4;
+
 /// A command while it runs.
 pub struct Job<'a, E: Env> {
     /// The system.
@@ -73,6 +76,8 @@ pub struct Job<'a, E: Env> {
     pub name: &'a str,
     /// Its arguments, without the name.
     pub args: Args<'a>,
+    /// How many commands run this one, each in the one before.
+    pub depth: u8,
 }
 
 impl<'a, E: Env> Job<'a, E> {
@@ -124,6 +129,15 @@ impl<'a, E: Env> Job<'a, E> {
             return Status::NOT_FOUND;
         };
         (command.run)(self).unwrap_or_else(|failure| self.complain(&failure, command.trouble))
+    }
+
+    /// Runs the command that `words` name, as a part of this one; its status.
+    pub fn run_within(&self, words: Args<'a>) -> Outcome<'a> {
+        let name = words.get(0).ok_or(Failure::Usage("missing operand"))?;
+        if self.depth == MAX_DEPTH {
+            return Err(Failure::Argument("too many commands run each other, before", name));
+        }
+        Ok(Job { name, args: words.skip(1), depth: self.depth + 1, ..*self }.run())
     }
 
     /// Says on standard error what went wrong, unless it ends the command silently; returns the status that follows.

@@ -27,6 +27,7 @@ pub mod options;
 mod order;
 pub mod parser;
 pub mod plain;
+mod prefix;
 pub mod text;
 pub mod words;
 

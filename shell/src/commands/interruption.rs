@@ -26,6 +26,7 @@ const LONG: &[(&str, &str)] = &[
     ("lsmod", "lsmod"),
     ("printf", "printf '%1000000000000d' 1 > /dev/null"),
     ("printf", "printf '%.1000000000000d' 1 > /dev/null"),
+    ("repeat", "repeat 1000G true"),
     ("seq", "seq 1 1000000000000 > /dev/null"),
     ("seq", "seq -1 -1 -1000000000000 > /dev/null"),
     ("slabtop", "slabtop 1000G"),
@@ -35,6 +36,7 @@ const LONG: &[(&str, &str)] = &[
     ("tail", "tail -n 1000G /lines > /dev/null"),
     ("tail", "tail -c +1000G /dev/zero"),
     ("uniq", "uniq /same > /dev/null"),
+    ("watch", "watch -c 1000G true > /dev/null"),
     ("wc", "wc /dev/zero"),
 ];
 

@@ -19,10 +19,7 @@ pub fn time<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let started = job.env.uptime();
     let more = job.args.iter().take_while(|word| *word == job.name).count();
     let command = job.args.skip(more);
-    let status = match command.get(0) {
-        Some(name) => Job { name, args: command.skip(1), ..*job }.run(),
-        None => Status::OK,
-    };
+    let status = if command.is_empty() { Status::OK } else { job.run_within(command)? };
     let took = job.env.uptime().saturating_sub(started);
     for _ in 0..=more {
         job.say(format_args!("real {}m{}.{:03}s\n", took.as_secs() / 60, took.as_secs() % 60, took.subsec_millis()));
