@@ -239,12 +239,12 @@ fn a_full_table_refuses_and_loses_nothing() {
                 Err(refusal) => break refusal,
             }
         };
-        assert_eq!((full, own.len()), (Refusal::Full, 256));
-        let mut live = 0;
-        handouts::for_each_live(|_| live += 1).unwrap();
-        assert_eq!(live, 256);
+        assert_eq!((full, own.len()), (Refusal::Full, 512));
+        let next = |before: &handouts::Handout| handouts::live_after(before.number).unwrap();
+        let live = core::iter::successors(handouts::live_after(0).unwrap(), next);
+        assert!(live.eq(own.iter().copied()), "oldest first");
         for handout in own.iter() {
-            call(Request::Kfree(addr(handout))).unwrap();
+            call(handout.what.free()).unwrap();
         }
         let one = handed(Request::GetPages(Order::ZERO, KERNEL));
         assert_eq!(handouts::find(own[0].number), Ok(None), "the oldest made room");

@@ -30,7 +30,7 @@ impl<E: Env> Table<E> {
         command("dmesg", "[-t] [-c|-C]", kernel_log::ABOUT, kernel_log::dmesg),
         command("freepages", "ADDRESS ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
         command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
-        command("held", "", "lists what was handed out at the prompt and not freed", memory::held),
+        command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
         command("ioremap", "PHYSICAL SIZE", "maps device memory", memory::run).explained(manual::IOREMAP),
         command("iounmap", "ADDRESS", "undoes ioremap", memory::run),

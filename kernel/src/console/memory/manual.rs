@@ -11,7 +11,7 @@ FLAGS     joined by + or commas; GFP_KERNEL if none are given
   __GFP_DMA     below 16 MB, for ISA; also written GFP_DMA
   __GFP_HIGHMEM high memory will do: only for getpages, whose block then has no address
   __GFP_WAIT __GFP_HIGH __GFP_IO   what the collections above are made of
-The address has a number (m1), which stands for it until 256 more were handed out.
+The address has a number (m1), which stands for it until 512 more were handed out.
 The other calls of the chapter, each with a help text:
   kfree ADDRESS                        void kfree(obj)
   getpages ORDER, freepages A ORDER    __get_free_pages, free_pages: 2 to the ORDER pages
@@ -19,7 +19,7 @@ The other calls of the chapter, each with a help text:
   vmalloc SIZE, vfree A                contiguous addresses, any pages
   ioremap PHYSICAL SIZE, iounmap A     device memory
   @irq kmalloc 64 GFP_ATOMIC           any of these calls from a timer: interrupt context
-  page A, peek A, poke A BYTE, held    look at what came of it
+  page A, peek A, poke A BYTE, held    look at what came of it; held -f frees all
 ";
 
 pub const KFREE: &str = "\

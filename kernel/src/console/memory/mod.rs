@@ -13,6 +13,8 @@ mod operands;
 pub mod page;
 mod show;
 
+use services::options::Switch;
+use shell::options::Options;
 use shell::words::Args;
 use shell::{Env, Failure, Job, Outcome, Status};
 
@@ -83,18 +85,26 @@ fn perform<'a, E: Env>(job: &Job<'a, E>, name: &'a str, args: Args<'a>, from: Fr
     }
 }
 
-/// `held`: what was handed out at the prompt and not freed.
+/// `held [-f]`: what was handed out at the prompt and not freed; `-f` frees it.
 pub fn held<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    job.at_most(0)?;
-    let mut out = job.out();
-    let mut result = Ok(());
-    handouts::for_each_live(|handout| {
-        if result.is_ok() {
-            result = writeln!(out, "{}", show::handout(&handout));
+    let mut options = Options::new(job.args, "f");
+    let mut frees = Switch::Off;
+    while options.take()?.is_some() {
+        frees = Switch::On;
+    }
+    if !options.operands().is_empty() {
+        return Err(Failure::Usage("too many operands"));
+    }
+    let (mut out, mut last) = (job.out(), 0);
+    while let Some(handout) = handouts::live_after(last).map_err(operands::locked)? {
+        job.go_on()?;
+        last = handout.number;
+        if frees == Switch::Off {
+            writeln!(out, "{}", show::handout(&handout))?;
+        } else if let Err(refusal) = handouts::perform(handout.what.free(), From::Thread) {
+            job.say(format_args!("held: m{last}: {refusal}\n"));
         }
-    })
-    .map_err(operands::locked)?;
-    result?;
+    }
     out.finish()?;
     Ok(Status::OK)
 }

@@ -75,6 +75,19 @@ pub enum Request {
     CacheDestroy(CacheName),
 }
 
+impl What {
+    /// The call that frees it. An object of a cache is one for kfree too.
+    pub const fn free(self) -> Request {
+        match self {
+            Self::Object(addr, _) | Self::OfCache(addr, _) => Request::Kfree(addr),
+            Self::Block(_, order, Some(addr)) => Request::FreePages(Block::At(addr), order),
+            Self::Block(frame, order, None) => Request::FreePages(Block::Frame(frame), order),
+            Self::Area(addr, _) => Request::Vfree(addr),
+            Self::Device(addr, ..) => Request::Iounmap(addr),
+        }
+    }
+}
+
 /// A request, and what must be known to carry it out.
 #[derive(Clone, Copy)]
 pub(super) struct Errand {

@@ -3,7 +3,7 @@
 use ::mm::{Order, Pfn, PhysAddr, VirtAddr};
 
 /// Handouts that are remembered.
-pub(super) const HANDOUTS: usize = 256;
+pub(super) const HANDOUTS: usize = 512;
 
 /// What was handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,4 +48,9 @@ pub struct Handout {
     pub what: What,
     /// Whether it was freed.
     pub state: State,
+}
+
+impl Handout {
+    /// None: all of it is zeros, so that a table of them takes no room in the image.
+    pub(super) const NONE: Self = Self { number: 0, what: What::Object(VirtAddr::new(0), 0), state: State::Live };
 }

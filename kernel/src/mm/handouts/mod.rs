@@ -59,13 +59,12 @@ pub fn find(number: u32) -> Result<Option<Handout>, Refusal> {
     Ok(TABLE.lock()?.find(number))
 }
 
-/// Calls `each` with every handout that was not freed, oldest first.
+/// The oldest handout that was not freed and is younger than the one with this number; 0 comes before all.
 ///
 /// # Errors
 /// As [`perform`]: the table could not be locked.
-pub fn for_each_live(mut each: impl FnMut(Handout)) -> Result<(), Refusal> {
-    TABLE.lock()?.live().for_each(&mut each);
-    Ok(())
+pub fn live_after(number: u32) -> Result<Option<Handout>, Refusal> {
+    Ok(TABLE.lock()?.live_after(number))
 }
 
 /// The caches that were created here and not destroyed.

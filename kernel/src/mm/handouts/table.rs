@@ -9,31 +9,36 @@ use super::outcome::{Answer, Refusal};
 
 /// The handouts, and the caches that were created.
 pub(super) struct Table {
-    handouts: [Option<Handout>; HANDOUTS],
+    handouts: [Handout; HANDOUTS],
     last: u32,
     pub(super) caches: [Option<Cache>; CACHES],
 }
 
 impl Table {
     pub(super) const fn new() -> Self {
-        Self { handouts: [None; HANDOUTS], last: 0, caches: [const { None }; CACHES] }
+        Self { handouts: [Handout::NONE; HANDOUTS], last: 0, caches: [const { None }; CACHES] }
+    }
+
+    fn handouts(&self) -> impl Iterator<Item = Handout> {
+        self.handouts.iter().copied().filter(|handout| handout.number != 0)
     }
 
     pub(super) fn find(&self, number: u32) -> Option<Handout> {
-        self.handouts.iter().flatten().find(|handout| handout.number == number).copied()
+        self.handouts().find(|handout| handout.number == number)
     }
 
-    /// The handouts that were not freed, oldest first.
+    /// The handouts that were not freed, in no order.
     pub(super) fn live(&self) -> impl Iterator<Item = Handout> {
-        let after = |last: u32| {
-            let live = self.handouts.iter().flatten().filter(|handout| handout.state == State::Live);
-            live.filter(|handout| handout.number > last).min_by_key(|handout| handout.number).copied()
-        };
-        core::iter::successors(after(0), move |handout| after(handout.number))
+        self.handouts().filter(|handout| handout.state == State::Live)
+    }
+
+    /// The oldest handout that was not freed and is younger than the one with this number.
+    pub(super) fn live_after(&self, number: u32) -> Option<Handout> {
+        self.live().filter(|handout| handout.number > number).min_by_key(|handout| handout.number)
     }
 
     /// The live handout that starts at `addr`.
-    pub(super) fn live_at(&self, addr: VirtAddr) -> Option<Handout> {
+    fn live_at(&self, addr: VirtAddr) -> Option<Handout> {
         self.live().find(|handout| handout.what.addr() == Some(addr))
     }
 
@@ -79,10 +84,9 @@ impl Table {
     }
 
     /// A place for one more handout: an empty one, or that of the oldest that was freed.
-    fn place(&mut self) -> Option<&mut Option<Handout>> {
-        let age = |place: &Option<Handout>| place.map_or(0, |handout| handout.number);
-        let reusable = |place: &&mut Option<Handout>| place.is_none_or(|handout| handout.state == State::Freed);
-        self.handouts.iter_mut().filter(reusable).min_by_key(|place| age(place))
+    fn place(&mut self) -> Option<&mut Handout> {
+        let reusable = |place: &&mut Handout| place.number == 0 || place.state == State::Freed;
+        self.handouts.iter_mut().filter(reusable).min_by_key(|place| place.number)
     }
 
     /// The place of the cache of this name.
@@ -96,7 +100,7 @@ impl Table {
             Done::Handed(what) => self.add(what),
             Done::Freed => match errand.frees {
                 Some(freed) => {
-                    let entry = self.handouts.iter_mut().flatten().find(|handout| handout.number == freed.number);
+                    let entry = self.handouts.iter_mut().find(|handout| handout.number == freed.number);
                     entry.into_iter().for_each(|handout| handout.state = State::Freed);
                     Answer::Freed(freed)
                 }
@@ -120,7 +124,7 @@ impl Table {
         let handout = Handout { number: self.last.wrapping_add(1), what, state: State::Live };
         self.last = handout.number;
         if let Some(place) = self.place() {
-            *place = Some(handout);
+            *place = handout;
         }
         Answer::Handed(handout)
     }
