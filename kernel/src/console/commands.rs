@@ -28,7 +28,7 @@ impl<E: Env> Table<E> {
             .explained(manual::CACHE),
         command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),
         command("dmesg", "[-t] [-c|-C]", kernel_log::ABOUT, kernel_log::dmesg),
-        command("freepages", "ADDRESS ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
+        command("freepages", "ADDRESS|PFN ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
         command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
         command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),

@@ -11,7 +11,7 @@ FLAGS     joined by + or commas; GFP_KERNEL if none are given
   __GFP_DMA     below 16 MB, for ISA; also written GFP_DMA
   __GFP_HIGHMEM high memory will do: only for getpages, whose block then has no address
   __GFP_WAIT __GFP_HIGH __GFP_IO   what the collections above are made of
-The address has a number (m1), which stands for it until 512 more were handed out.
+The address has a number, which stands for it (m1, m1+8), until 512 more were handed out.
 The other calls of the chapter, each with a help text:
   kfree ADDRESS                        void kfree(obj)
   getpages ORDER, freepages A ORDER    __get_free_pages, free_pages: 2 to the ORDER pages
@@ -23,7 +23,7 @@ The other calls of the chapter, each with a help text:
 ";
 
 pub const KFREE: &str = "\
-ADDRESS   m1 or hexadecimal. Any address may be tried: a wrong one is reported and nothing changes.
+ADDRESS   m1, m1+8 or hexadecimal. Any address may be tried: a wrong one is reported and nothing changes.
           An object that was not handed out here is not freed, and the answer says whose it is.
 ";
 

@@ -26,13 +26,12 @@ pub(super) fn getpages(args: Args<'_>) -> Result<Request, Failure<'_>> {
     Ok(Request::GetPages(block_order(need(order)?)?, gfp(flags)?))
 }
 
-/// `freepages ADDRESS ORDER`
+/// `freepages ADDRESS|PFN ORDER`
 pub(super) fn freepages(args: Args<'_>) -> Result<Request, Failure<'_>> {
     let [word, order] = operands(args)?;
-    let word = need(word)?;
-    let block = match numbered(word)? {
-        Some(What::Block(frame, _, None)) => Block::Frame(frame),
-        _ => Block::At(address(word)?),
+    let block = match place(need(word)?)? {
+        Place::Frame(frame) => Block::Frame(frame),
+        Place::At(addr) => Block::At(addr),
     };
     Ok(Request::FreePages(block, block_order(need(order)?)?))
 }
@@ -96,8 +95,13 @@ pub(super) fn gfp(word: Option<&str>) -> Result<GfpFlags, Failure<'_>> {
     word.parse().map_err(|_| Failure::Argument("no GFP flags; help kmalloc lists them", word))
 }
 
-/// A virtual address, as a handout's number or in hexadecimal, with or without `0x`.
+/// A virtual address, as a handout's number or in hexadecimal, with or without `0x`; bytes may be added: `m1+8`.
 pub(super) fn address(word: &str) -> Result<VirtAddr, Failure<'_>> {
+    if let Some((start, offset)) = word.split_once('+') {
+        let offset = bytes(offset).map_err(|failure| of(failure, word))?;
+        let sum = address(start)?.checked_add(offset);
+        return sum.ok_or(Failure::Argument(TOO_LARGE, word));
+    }
     if let Some(what) = numbered(word)? {
         return what.addr().ok_or(Failure::Argument("high memory: it has no address", word));
     }
@@ -119,6 +123,9 @@ pub(super) fn hexadecimal(word: &str) -> Result<u64, Failure<'_>> {
 
 /// A frame: `m1`, an address, or the frame's number: decimal, or hexadecimal with `0x`.
 pub(super) fn place(word: &str) -> Result<Place, Failure<'_>> {
+    if word.contains('+') {
+        return address(word).map(Place::At);
+    }
     match numbered(word)? {
         Some(What::Block(frame, _, None)) => return Ok(Place::Frame(frame)),
         Some(_) => return address(word).map(Place::At),

@@ -1,15 +1,17 @@
 //! The calls that a person may ask for, and the one way in which each is made.
+//! Where there is a function with the book's name, it is called: a breakpoint there stops at the prompt too.
 
 use core::ptr::NonNull;
 
-use ::mm::objects::{CacheFlags, CacheName, Whereabouts};
+use ::mm::objects::{CacheFlags, CacheName, ObjectInfo, Whereabouts};
+use ::mm::own::Calls;
 use ::mm::page::PageState;
 use ::mm::{CacheRef, CacheSpec, FreeError, GfpFlags, Order, Pfn, PhysAddr, Tag, VirtAddr};
 
 use super::caches::{self, Cache, Callees};
 use super::handout::{Handout, What};
 use super::outcome::Refusal;
-use crate::mm::{KernelPlatform, memory};
+use crate::mm::{Kernel, KernelPlatform, memory};
 use crate::sync::without_interrupts;
 
 /// A block of pages, as it was typed.
@@ -121,16 +123,14 @@ impl Errand {
                 let mapped = memory().areas().ioremap_tagged(phys, size, Tag::Prompt);
                 handed(mapped.map(|addr| What::Device(addr, phys, size)))
             }
-            Request::Kfree(addr) => {
-                self.freed_unless(takes_object(addr), Refusal::NotYours(addr), || memory().kfree(addr.as_mut_ptr()))
-            }
+            Request::Kfree(addr) => self.kfree(addr),
             Request::FreePages(block, order) => self.free_pages(block, order),
             // The tag tells whose an area is, so the call itself refuses any other.
             Request::Vfree(addr) => freed(memory().areas().vfree_tagged(addr, Tag::Prompt)),
             Request::Iounmap(addr) => freed(memory().areas().iounmap_tagged(addr, Tag::Prompt)),
             Request::CacheCreate(new) => self.create(new),
             Request::CacheAlloc(_, gfp) => self.with_cache(|cache, place| {
-                let object = memory().kmem_cache_alloc(cache, gfp);
+                let object = Calls::<Kernel>::kmem_cache_alloc(cache, gfp);
                 handed(object.map(|object| What::OfCache(VirtAddr::from_ptr(object.as_ptr()), place)))
             }),
             // Nobody else has objects of these caches.
@@ -168,12 +168,17 @@ impl Errand {
         })
     }
 
+    fn kfree(&self, addr: VirtAddr) -> Result<Done, Refusal> {
+        let takes = || takes_object(addr);
+        self.freed_unless(takes, Refusal::NotYours(addr), || Calls::<Kernel>::kfree(addr.as_mut_ptr()))
+    }
+
     fn free_pages(&self, block: Block, order: Order) -> Result<Done, Refusal> {
         match block {
             Block::At(addr) => {
                 let takes =
                     || addr.page_offset() == 0 && memory().frame_of(addr).is_some_and(|at| takes_block(at, order));
-                self.freed_unless(takes, Refusal::NotYours(addr), || memory().free_pages(addr, order))
+                self.freed_unless(takes, Refusal::NotYours(addr), || Calls::<Kernel>::free_pages(addr, order))
             }
             Block::Frame(frame) => {
                 let takes = || takes_block(frame, order);
@@ -201,7 +206,7 @@ fn freed(result: Result<(), FreeError>) -> Result<Done, Refusal> {
 }
 
 fn kmalloc(size: usize, gfp: GfpFlags) -> Result<Done, Refusal> {
-    let object = memory().kmalloc(size, gfp);
+    let object = Calls::<Kernel>::kmalloc(size, gfp);
     handed(object.map(|object| What::Object(VirtAddr::from_ptr(object.as_ptr()), size)))
 }
 
@@ -211,19 +216,15 @@ fn get_pages(order: Order, gfp: GfpFlags) -> Result<Done, Refusal> {
         let block = memory().alloc_pages(gfp, order);
         return handed(block.map(|frame| What::Block(frame, order, memory().page_address(frame))));
     }
-    let addr = memory().get_free_pages(gfp, order).map_err(|_| Refusal::Alloc)?;
+    let addr = Calls::<Kernel>::get_free_pages(gfp, order).map_err(|_| Refusal::Alloc)?;
     let frame = memory().frame_of(addr).ok_or(Refusal::Alloc)?;
     Ok(Done::Handed(What::Block(frame, order, Some(addr))))
 }
 
 /// Whether kfree of this address would free an object.
-fn takes_object(addr: VirtAddr) -> impl FnOnce() -> bool {
-    move || {
-        memory()
-            .objects()
-            .object_info(addr)
-            .is_some_and(|object| object.start == addr && object.whereabouts == Whereabouts::Live && !object.is_own)
-    }
+fn takes_object(addr: VirtAddr) -> bool {
+    let is_taken = |info: ObjectInfo| info.start == addr && info.whereabouts == Whereabouts::Live && !info.is_own;
+    memory().objects().object_info(addr).is_some_and(is_taken)
 }
 
 /// Whether free_pages of this frame would free its block, or give a reference to it back.
