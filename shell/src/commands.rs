@@ -54,7 +54,7 @@ impl<E: Env> Table<E> {
         command(":", "", "does nothing, successfully", echo::succeed),
         command("cat", "[FILE...]", "copies files to standard output", cat::cat),
         query("cmp", "[-s] FILE [FILE]", "compares two files byte by byte", cmp::cmp),
-        command("cp", "FROM TO", "copies a file", cat::cp),
+        command("cp", "FROM TO | FILE... DIRECTORY", "copies a file, or files into a directory", cat::cp),
         command(
             "dd",
             "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [status=none|progress]",

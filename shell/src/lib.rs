@@ -26,6 +26,7 @@ pub mod lexer;
 pub mod options;
 mod order;
 pub mod parser;
+mod path;
 pub mod plain;
 mod prefix;
 pub mod text;

@@ -1,10 +1,13 @@
 //! `cat` and `cp`: copy bytes, a page at a time.
 
-use crate::env::{Env, File, Status};
+use kapi::Errno;
+
+use crate::env::{Env, File, Kind, Status};
 use crate::failure::{Failure, Outcome};
 use crate::io::{CHUNK, write_all};
 use crate::job::Job;
 use crate::options::Options;
+use crate::path::{file_name, join};
 use crate::words::Args;
 
 /// `cat [FILE...]`
@@ -12,19 +15,43 @@ pub fn cat<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     job.for_each_copied_input(operands(job)?, |file, path| copy(job, file, path, job.output(), None))
 }
 
-/// `cp FROM TO`
+/// `cp FROM TO`, `cp FILE... DIRECTORY`: a file that cannot be copied is complained about, and the others still have
+/// their turn.
 pub fn cp<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let names = operands(job)?;
-    let (Some(from), Some(to), None) = (names.get(0), names.get(1), names.get(2)) else {
-        return Err(Failure::Usage("needs the name of a file and the name of its copy"));
+    let (Some(first), Some(to)) = (names.get(0), names.get(names.len().saturating_sub(1).max(1))) else {
+        return Err(Failure::Usage("needs the name of a file and the name of its copy, or names and a directory"));
     };
+    let target = job.env.stat(to);
+    if !target.is_ok_and(|stat| stat.kind == Kind::Directory) {
+        if names.len() > 2 {
+            return Err(Failure::Named(to, target.err().unwrap_or(Errno::ENOTDIR)));
+        }
+        return copy_file(job, first, to).map(|()| Status::OK);
+    }
+    let mut status = Status::OK;
+    for from in names.iter().take(names.len() - 1) {
+        let copied = match join(to, file_name(from)) {
+            Ok(path) => copy_file(job, from, path.as_str()).map_err(|failure| job.complain(&failure, Status::FAILED)),
+            Err(errno) => Err(job.complain(&Failure::Named(from, errno), Status::FAILED)),
+        };
+        status = copied.err().unwrap_or(status);
+        if status.is_killed() {
+            break;
+        }
+    }
+    Ok(status)
+}
+
+/// Copies the file `from`; what `to` held is gone.
+fn copy_file<'n, E: Env>(job: &Job<'n, E>, from: &'n str, to: &'n str) -> Result<(), Failure<'n>> {
     let source = job.open(from)?;
     // Looked at before the target is emptied.
     if source.id().is_some() && source.id() == job.env.stat(to).ok().and_then(|stat| stat.id) {
         return Err(Failure::SameFile(from));
     }
     let target = job.create(to)?;
-    copy(job, &source, from, &target, Some(to)).map(|()| Status::OK)
+    copy(job, &source, from, &target, Some(to))
 }
 
 /// What is to be copied: there are no options.
@@ -165,8 +192,55 @@ mod tests {
         world.put("/a", "A");
         assert_eq!(world.run("cp /a /b").status, 0);
         assert_eq!(world.get("/b"), "A");
-        assert_eq!(world.run("cp /a").status, 1);
+        for line in ["cp /a", "cp", "cp --"] {
+            let ran = world.run(line);
+            assert!(ran.err.starts_with("cp: needs the name of a file"), "{line}: {}", ran.err);
+            assert_eq!(ran.status, 1);
+        }
         assert_eq!(world.run("cp /nosuch /b").err, "cp: /nosuch: No such file or directory\n");
         assert_eq!(world.get("/b"), "A");
+    }
+
+    #[test]
+    fn files_are_copied_into_a_directory() {
+        let world = World::new();
+        world.put("/in/a", "A");
+        world.put("/in/b", "B");
+        assert_eq!(world.run("cp /in/a /in/b /").status, 0);
+        assert_eq!((world.get("/a"), world.get("/b")), ("A".into(), "B".into()));
+        world.put("/in/a", "new");
+        assert_eq!(world.run("cp /in/a /").status, 0);
+        assert_eq!(world.get("/a"), "new");
+    }
+
+    #[test]
+    fn what_cannot_be_copied_into_a_directory_is_named_and_the_rest_is_copied() {
+        let world = World::new();
+        world.put("/in/b", "B");
+        world.put("/own", "own");
+        let long = ["/in/", &"n".repeat(256)].concat();
+        world.put(&long, "");
+        let ran = world.run(&std::format!("cp /in/nosuch / /own {long} /in/b /"));
+        assert_eq!(
+            ran.err,
+            std::format!(
+                "cp: /in/nosuch: No such file or directory\ncp: /: Is a directory\n\
+                 cp: /own: input file is output file\ncp: {long}: File name too long\n"
+            )
+        );
+        assert_eq!((world.get("/b").as_str(), world.get("/own").as_str(), ran.status), ("B", "own", 1));
+        world.interrupt_at_look(3);
+        let ended = world.run("cp /in/b /in/b /");
+        assert_eq!((ended.err.as_str(), ended.status), ("", 130));
+    }
+
+    #[test]
+    fn several_files_need_a_directory() {
+        let world = World::new();
+        world.put("/a", "A");
+        world.put("/b", "B");
+        assert_eq!(world.run("cp /a /a /b").err, "cp: /b: Not a directory\n");
+        assert_eq!(world.run("cp /a /b /nosuch").err, "cp: /nosuch: No such file or directory\n");
+        assert_eq!((world.get("/b").as_str(), world.exists("/nosuch")), ("B", false));
     }
 }

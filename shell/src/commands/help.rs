@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn one_command_is_explained() {
         let world = World::new();
-        assert_eq!(world.run("help cp").out, "cp FROM TO\n    copies a file\n");
+        assert_eq!(world.run("help rm").out, "rm [-f] FILE...\n    removes files\n");
         assert_eq!(world.run("help nosuch").err, "help: no such command: 'nosuch'\n");
     }
 }
