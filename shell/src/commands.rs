@@ -63,7 +63,7 @@ impl<E: Env> Table<E> {
         ),
         command("echo", "[-n] [-e] [-E] [WORD...]", "prints its words; -e: with backslash sequences", echo::echo),
         command("false", "", "does nothing, unsuccessfully", echo::fail),
-        command("free", "[-k|-m]", "shows how much memory is free, in KiB", free::free),
+        command("free", "[-k|-m|-h]", "shows how much memory is free, in KiB, MiB, or units to suit", free::free),
         query("grep", "[-E|-F] [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),
         command("head", "[-n LINES|-c BYTES|-LINES] [FILE...]", "copies the start of files", head::head),
         command("help", "[COMMAND]", "lists the commands, or explains one", help::help),

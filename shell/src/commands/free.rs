@@ -1,19 +1,34 @@
 //! `free`: /proc/meminfo in three lines.
 
+use core::fmt::Write as _;
+
 use crate::env::{Env, Status};
 use crate::failure::{Failure, Outcome};
 use crate::io::Lines;
 use crate::job::Job;
 use crate::options::Options;
+use crate::text::Text;
 
 const MEMINFO: &str = "/proc/meminfo";
 
-/// `free [-k|-m]`
+/// How amounts are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Kib,
+    Mib,
+    Human,
+}
+
+/// `free [-k|-m|-h]`
 pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    let mut options = Options::new(job.args, "km");
-    let mut unit = 1;
+    let mut options = Options::new(job.args, "kmh");
+    let mut unit = Unit::Kib;
     while let Some(option) = options.take()? {
-        unit = if option == 'm' { 1024 } else { 1 };
+        unit = match option {
+            'm' => Unit::Mib,
+            'h' => Unit::Human,
+            _ => Unit::Kib,
+        };
     }
     options.no_operands()?;
     let file = job.open(MEMINFO)?;
@@ -30,9 +45,53 @@ pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let used = u64::saturating_sub(total, free);
     let mut out = job.out();
     writeln!(out, "{:>16} {:>11} {:>11} {:>11}", "total", "used", "free", "slab")?;
-    writeln!(out, "Mem: {:>11} {:>11} {:>11} {:>11}", total / unit, used / unit, free / unit, slab / unit)?;
+    write!(out, "Mem:")?;
+    for kib in [total, used, free, slab] {
+        match unit {
+            Unit::Kib => write!(out, " {kib:>11}")?,
+            Unit::Mib => write!(out, " {:>11}", kib / 1024)?,
+            Unit::Human => write!(out, " {:>11}", Human(kib).text().as_str())?,
+        }
+    }
+    writeln!(out)?;
     out.finish()?;
     Ok(Status::OK)
+}
+
+/// An amount in KiB, as procps writes it for people: in at most five signs, with a decimal where there is room for it.
+struct Human(u64);
+
+impl Human {
+    const UNITS: [&str; 4] = ["Mi", "Gi", "Ti", "Pi"];
+    const LONGEST: usize = 5;
+
+    fn text(&self) -> Text<32> {
+        let mut text = Text::new();
+        // A number of 64 bits and its unit fit.
+        let _ = if self.0 == 0 { write!(text, "0B") } else { write!(text, "{}Ki", self.0) };
+        let mut shift = 10;
+        for unit in Self::UNITS {
+            if text.len() <= Self::LONGEST {
+                break;
+            }
+            let tenths = self.tenths(shift);
+            text.clear();
+            let _ = write!(text, "{}.{}{unit}", tenths / 10, tenths % 10);
+            if text.len() > Self::LONGEST {
+                text.clear();
+                let _ = write!(text, "{}{unit}", self.0 >> shift);
+            }
+            shift += 10;
+        }
+        text
+    }
+
+    /// Tenths of 2^`shift` KiB, rounded to the nearest; of two that are as near, to the even one.
+    const fn tenths(&self, shift: u32) -> u64 {
+        let scaled = self.0 as u128 * 10;
+        let (down, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1 << (shift - 1));
+        (if rest > half || (rest == half && down % 2 == 1) { down + 1 } else { down }) as u64
+    }
 }
 
 /// `NAME: NUMBER kB` as name and number.
@@ -44,6 +103,7 @@ fn field(line: &[u8]) -> Option<(&str, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::Human;
     use crate::testing::World;
 
     #[test]
@@ -56,6 +116,35 @@ mod tests {
              Mem:      131072       31072      100000        2048\n"
         );
         assert!(world.run("free -m").out.ends_with("Mem:         128          30          97           2\n"));
+    }
+
+    #[test]
+    fn amounts_for_people_are_those_of_procps() {
+        for (kib, text) in [
+            (0, "0B"),
+            (1, "1Ki"),
+            (999, "999Ki"),
+            (1000, "1.0Mi"),
+            (1024, "1.0Mi"),
+            (1280, "1.2Mi"),
+            (1434, "1.4Mi"),
+            (8909, "8.7Mi"),
+            (10_188, "9.9Mi"),
+            (10_239, "9Mi"),
+            (10_240, "10Mi"),
+            (126_356, "123Mi"),
+            (1_023_999, "999Mi"),
+            (1_024_000, "1.0Gi"),
+            (20 << 20, "20Gi"),
+            (u64::MAX, "16777215Pi"),
+        ] {
+            assert_eq!(Human(kib).text().as_str(), text, "{kib}");
+        }
+        let world = World::new();
+        world.put("/proc/meminfo", "MemTotal:      131072 kB\nMemFree:       100000 kB\nSlab:            2048 kB\n");
+        let shown = "Mem:       128Mi        30Mi        97Mi       2.0Mi\n";
+        assert!(world.run("free -h").out.ends_with(shown));
+        assert!(world.run("free -m -h").out.ends_with(shown));
     }
 
     #[test]
