@@ -67,7 +67,7 @@ impl<E: Env> Table<E> {
         query("grep", "[-E|-F] [-c] [-i] [-n] [-q] [-v] PATTERN [FILE...]", grep::ABOUT, grep::grep),
         command("head", "[-n LINES|-c BYTES|-LINES] [FILE...]", "copies the start of files", head::head),
         command("help", "[COMMAND]", "lists the commands, or explains one", help::help),
-        command("hexdump", "[-C] [-n BYTES] [FILE...]", "shows bytes in hexadecimal", hexdump::hexdump),
+        command("hexdump", "[-C] [-n BYTES] [-s OFFSET] [FILE...]", "shows bytes in hexadecimal", hexdump::hexdump),
         command("ls", "[-l] [PATH...]", "lists files and directories", ls::ls),
         command("lsmod", "", "lists the modules that are attached", modules::lsmod),
         command("printf", "FORMAT [ARGUMENT...]", "prints formatted text", printf::printf),

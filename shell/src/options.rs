@@ -104,6 +104,18 @@ pub fn number(text: &str) -> Result<u64, Failure<'_>> {
     value.checked_mul(1 << shift).ok_or(Failure::Argument(TOO_LARGE, text))
 }
 
+/// A number as [`number`] reads it, or as C writes one: hexadecimal behind `0x`, octal behind `0`.
+pub fn c_number(text: &str) -> Result<u64, Failure<'_>> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    match (hexadecimal, text.strip_prefix('0')) {
+        (Some(digits), _) => natural(digits, 16).map_err(|failure| of(failure, text)),
+        (None, Some(digits)) if digits.starts_with(|digit: char| digit.is_ascii_digit()) => {
+            natural(digits, 8).map_err(|failure| of(failure, text))
+        }
+        _ => number(text),
+    }
+}
+
 /// A number with an optional sign.
 pub fn integer(text: &str) -> Result<i64, Failure<'_>> {
     let (minus, digits) = match text.strip_prefix('-') {
@@ -140,7 +152,7 @@ pub fn seconds(text: &str) -> Result<Duration, Failure<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, integer, number, seconds};
+    use super::{Options, c_number, integer, number, seconds};
     use crate::env::Status;
     use crate::failure::Failure;
     use crate::words::Words;
@@ -194,6 +206,18 @@ mod tests {
         for large in ["99999999999999999999", "99999999999999G"] {
             assert_eq!(number(large), Err(Failure::Argument("number too large", large)));
         }
+    }
+
+    #[test]
+    fn numbers_may_be_written_as_in_c() {
+        for (text, value) in [("0x1F", 31), ("0Xa", 10), ("017", 15), ("0", 0), ("0k", 0), ("10", 10), ("4K", 4096)] {
+            assert_eq!(c_number(text), Ok(value), "{text}");
+        }
+        for bad in ["0x", "0xg", "08", "x1", "0x-1", "01k", ""] {
+            assert_eq!(c_number(bad), Err(Failure::Argument("invalid number", bad)));
+        }
+        let large = "0x10000000000000000";
+        assert_eq!(c_number(large), Err(Failure::Argument("number too large", large)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ const LONG: &[(&str, &str)] = &[
     ("head", "head -c 1000G /dev/zero > /dev/null"),
     ("head", "head -n 1000G /dev/zero > /dev/null"),
     ("hexdump", "hexdump /dev/zero"),
+    ("hexdump", "hexdump -s 1000G /dev/zero"),
     ("ls", "ls /"),
     ("lsmod", "lsmod"),
     ("printf", "printf '%1000000000000d' 1 > /dev/null"),
