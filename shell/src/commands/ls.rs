@@ -1,6 +1,6 @@
 //! `ls` and `rm`.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use kapi::Errno;
 
@@ -10,10 +10,7 @@ use crate::io::{Out, Store};
 use crate::job::Job;
 use crate::options::Options;
 use crate::order::Order;
-use crate::text::{MAX_PATH, Text};
-
-/// A path that a listing looks up.
-type Path = Text<MAX_PATH>;
+use crate::path::join;
 
 /// How entries are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +52,7 @@ fn path_operand<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form, among: 
     }
     if among {
         let mut out = job.out();
-        writeln!(out, "{path}:")?;
+        writeln!(out, "{}:", Shown(path))?;
         out.finish()?;
     }
     directory(job, path, form)
@@ -87,14 +84,16 @@ fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Res
             Kind::Device { major, minor } => write!(out, "c {major:>5},{minor:>4} ")?,
         }
     }
-    writeln!(out, "{name}")
+    writeln!(out, "{}", Shown(name))
 }
 
-fn join(directory: &str, name: &str) -> Result<Path, Errno> {
-    let mut path = Path::new();
-    let slash = if directory.ends_with('/') { "" } else { "/" };
-    write!(path, "{directory}{slash}{name}").map_err(|_| Errno::ENAMETOOLONG)?;
-    Ok(path)
+/// A name as it is shown: with a question mark for each character that would control the terminal.
+struct Shown<'n>(&'n str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
+    }
 }
 
 /// The names in a directory, sorted. A slash, which no name has, ends each of them.
@@ -180,6 +179,16 @@ mod tests {
         assert_eq!(world.run("ls -l").out, std::format!("-          3 {name}\n"));
         world.put(&std::format!("/{}", "n".repeat(300)), "");
         assert_eq!(world.run("ls -l").err, "ls: /: File name too long\n");
+    }
+
+    #[test]
+    fn no_name_controls_the_terminal() {
+        let world = World::new();
+        world.put("/a\x1b[2J\nb\u{9b}\x7f\u{e9}", "");
+        assert_eq!(world.run("ls").out, "a?[2J?b??\u{e9}\n");
+        assert_eq!(world.run("ls -l").out, "-          0 a?[2J?b??\u{e9}\n");
+        world.put("/\x07", "");
+        assert_eq!(world.run("ls '/\x07'").out, "/?\n");
     }
 
     #[test]
