@@ -43,6 +43,7 @@ pub mod testing;
 pub mod tick;
 pub mod time;
 pub mod timer;
+pub mod version;
 pub mod work;
 
 use board::fw_cfg::FwCfg;
@@ -65,7 +66,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     sched::init();
     let bottom = VirtAddr::new(boot_info.kernel_stack_bottom as usize);
     sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
-    klog!("Scullery {}", env!("CARGO_PKG_VERSION"));
+    klog!("{} {}", version::NAME, version::RELEASE);
     let mut buffer = [0; options::MAX_LINE + 1];
     match FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer)) {
         Some((read, all)) => options::init(&buffer[..read], all - read),

@@ -8,7 +8,7 @@ use shell::options::Options;
 use shell::{Command, CommandSet, Env, Job, Outcome, Status};
 
 use super::memory::{self, manual};
-use super::{crash, irqstress, job_commands, kernel_log, module_commands, tty, workers};
+use super::{crash, irqstress, job_commands, kernel_log, module_commands, tty, uname, workers};
 use crate::board::qemu::{self, ExitCode};
 use crate::resource::pci;
 use crate::{bench, debug, klog, sched, startup};
@@ -63,6 +63,7 @@ impl<E: Env> Table<E> {
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "starts the machine again; a script ends there", reboot),
         command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
+        command("uname", "[-a] [-s] [-n] [-r] [-v] [-m]", "says what system this is", uname::uname),
         command("vfree", "ADDRESS", "frees an area of vmalloc", memory::run),
         command("vmalloc", "SIZE", "allocates pages at contiguous addresses", memory::run).explained(manual::VMALLOC),
         command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),

@@ -2,8 +2,8 @@
 //!
 //! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
 //! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
-//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`] and [`irqstress`] are the commands that know this
-//! kernel, [`names`] is what Tab completes to.
+//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and [`uname`] are the commands that know
+//! this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -22,18 +22,23 @@ pub mod process;
 mod reserve;
 mod streams;
 pub mod tty;
+mod uname;
 pub mod workers;
 
 use shell::{Status, run_line};
 
 use crate::input::Received;
 use crate::klog;
-use crate::{output, startup, time};
+use crate::{fs, output, startup, time};
 use names::KernelNames;
 use pipeline::ForegroundShell;
 use tty::Line;
 
 const INTERRUPT: u8 = 0x03;
+/// What a person is greeted with, if it is there.
+const GREETING: &str = "/etc/motd";
+/// The line that shows it.
+const SHOW_GREETING: &str = "cat /etc/motd";
 
 /// Runs the shell until its input ends or a command powers off. The last call of the boot thread.
 pub fn run() -> ! {
@@ -43,6 +48,7 @@ pub fn run() -> ! {
     let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", time::cycles_since_entry());
+    greet();
     loop {
         refill();
         status = match reader.read_line(&KernelNames) {
@@ -56,6 +62,13 @@ pub fn run() -> ! {
             Line::Abandoned => Status::INTERRUPTED,
             Line::End => commands::power_off(),
         };
+    }
+}
+
+/// Shows a person what the file of greetings says.
+fn greet() {
+    if tty::is_terminal() && fs::stat(GREETING).is_ok() {
+        let _: Status = run_line(&mut ForegroundShell, SHOW_GREETING, Status::OK);
     }
 }
 

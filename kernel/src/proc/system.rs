@@ -4,8 +4,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use crate::irq::{self, Irq};
-use crate::sched;
-use crate::{options, time};
+use crate::{options, sched, time, version};
 
 /// The thread that runs when no other does.
 const IDLE_THREAD: u32 = 0;
@@ -42,5 +41,5 @@ pub(super) fn uptime(out: &mut dyn Write) -> fmt::Result {
 
 /// The kernel's name and version.
 pub(super) fn version(out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "Scullery version {} (x86_64)", env!("CARGO_PKG_VERSION"))
+    writeln!(out, "{} version {} ({})", version::NAME, version::RELEASE, version::MACHINE)
 }
