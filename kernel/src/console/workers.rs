@@ -4,14 +4,13 @@
 //! and a place for the text of its command. More are started as they are needed, as far as there is memory.
 //!
 //! A worker goes from idle to claimed (the command's files are being prepared), assigned, running, finished, and back
-//! to idle. What nobody waits for skips finished. Each worker's state has a lock of its own, the only one held here at
-//! any time.
+//! to idle. What nobody waits for skips finished. Each worker's state has a lock of its own; no two of them are held at
+//! any time, and over one of them the lock of the claims alone.
 //!
 //! The shell at the console always finds workers: those of its pipelines and of its jobs' lists are set apart. Only the
 //! commands of jobs share some, and wait for each other.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kapi::Errno;
 use mm::AllocError;
@@ -94,8 +93,9 @@ struct Worker {
 
 static WORKERS: [Worker; COUNT] = [const { Worker::new() }; COUNT];
 
-/// Commands that workers were claimed for, ever.
-static CLAIMS: AtomicU64 = AtomicU64::new(0);
+/// Commands that workers were claimed for, ever. Locked while one looks for an idle worker, so that meanwhile workers
+/// only become idle: one that there was at the start is found.
+static CLAIMS: SpinLock<u64> = SpinLock::new(0);
 
 /// How many more commands of jobs may run.
 static JOBS_PLACES: SpinLock<usize> = SpinLock::new(JOBS_COMMANDS);
@@ -108,7 +108,7 @@ pub struct Alone(Option<u64>);
 impl Alone {
     /// From now on. Called by a command.
     pub fn since_now() -> Self {
-        let claims = CLAIMS.load(Relaxed);
+        let claims = CLAIMS.with(|claims| *claims);
         let is_busy = |worker: &&Worker| {
             worker.state.with(|state| !matches!(state.progress, Progress::Idle | Progress::Finished(_)))
         };
@@ -117,7 +117,7 @@ impl Alone {
 
     /// Whether no other command has run since.
     pub fn holds(&self) -> bool {
-        self.0 == Some(CLAIMS.load(Relaxed))
+        self.0 == Some(CLAIMS.with(|claims| *claims))
     }
 }
 
@@ -155,29 +155,20 @@ pub fn give_back_places(count: usize) {
     PLACES_FREED.wake_all();
 }
 
-/// Claims an idle worker, and starts its thread if it has none. For a command of a job a place was taken before; with
-/// an error that place is free again. `ENOMEM` when no thread can be started.
+/// Claims an idle worker, and starts its thread if it has none. For a command of a job a place was taken before. With
+/// `ENOMEM`, when no thread can be started, that place is free again.
 pub fn claim(attendance: Attendance) -> Result<ClaimedWorker, Errno> {
     let claimant = sched::current().id();
-    for (index, worker) in WORKERS.iter().enumerate() {
-        let claimed = worker.state.with(|state| {
-            if !matches!(state.progress, Progress::Idle) {
-                return None;
-            }
-            state.progress = Progress::Claimed;
-            (state.attendance, state.claimant) = (Some(attendance), claimant);
-            Some(state.thread.is_some())
-        });
-        let Some(has_thread) = claimed else { continue };
-        CLAIMS.fetch_add(1, Relaxed);
-        let claim = ClaimedWorker(index);
-        if !has_thread {
-            worker.start_thread(index)?;
-        }
-        return Ok(claim);
-    }
-    // The numbers above leave somebody idle, so this is not reached.
-    Err(Errno::EAGAIN)
+    let found = CLAIMS.with(|claims| {
+        let found = WORKERS.iter().position(|worker| worker.claim(attendance, claimant))?;
+        *claims += 1;
+        Some(found)
+    });
+    // The numbers above leave somebody idle, whoever else claims a worker: this is for a mistake in them.
+    let index = found.ok_or(Errno::EAGAIN)?;
+    let claim = ClaimedWorker(index);
+    WORKERS[index].ensure_thread(index)?;
+    Ok(claim)
 }
 
 impl ClaimedWorker {
@@ -277,6 +268,23 @@ impl Worker {
             thread: None,
         };
         Self { state: SpinLock::new(state), changed: WaitQueue::new(), files: FileTable::empty() }
+    }
+
+    /// Makes the worker claimed if it is idle, and says whether it was.
+    fn claim(&self, attendance: Attendance, claimant: u32) -> bool {
+        self.state.with(|state| {
+            let is_idle = matches!(state.progress, Progress::Idle);
+            if is_idle {
+                state.progress = Progress::Claimed;
+                (state.attendance, state.claimant) = (Some(attendance), claimant);
+            }
+            is_idle
+        })
+    }
+
+    /// Starts the worker's thread if it has none.
+    fn ensure_thread(&'static self, index: usize) -> Result<(), AllocError> {
+        if self.state.with(|state| state.thread.is_some()) { Ok(()) } else { self.start_thread(index) }
     }
 
     fn start_thread(&'static self, index: usize) -> Result<(), AllocError> {
