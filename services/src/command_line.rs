@@ -137,6 +137,7 @@ mod tests {
             ("mem=nopentium", "kernel option mem=nopentium has no effect: pages of all sizes are used"),
             ("highmem=8M highmem=16M", "kernel option highmem: given more than once, the last one holds"),
             ("highmem=8M highmem=8M highmem=8M", "kernel option highmem: given more than once, the last one holds"),
+            ("slab_debug=FZ,filp slab_debug=P", "kernel option slab_debug: given more than once, the last one holds"),
             ("mem=8M mem=0x1000000", "kernel option mem: given more than once, the last one holds"),
             ("slab_stats=1 slab_stats=x", "kernel option slab_stats: bad value 'x'"),
             ("slab_debug=Q", "kernel option slab_debug: bad value 'Q'"),
