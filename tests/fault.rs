@@ -17,14 +17,13 @@ use core::time::Duration;
 
 use common::Log;
 use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
-use kernel::arch::paging;
 use kernel::arch::stacks;
 use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fault::Described;
 use kernel::mm::tables;
 use kernel::mm::{KString, memory};
 use kernel::sched;
-use mm::{Frames, GfpFlags, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use mm::{Frames, GfpFlags, KernelTables, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, Platform, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -81,10 +80,13 @@ fn fresh_page() -> (VirtAddr, Pfn) {
 fn pages_are_mapped_and_unmapped() {
     let (data, frame) = fresh_page();
     let at = VirtAddr::new(VMALLOC_END.as_usize() - (8 << 30));
-    let map = |table: &mut Option<Pfn>| tables::map(at, Frames::Each(&[frame]), Mapping::Memory, table);
+    let tables = memory().platform().tables();
+    // SAFETY: nobody else uses these addresses, and the frames are ours.
+    let map = |table: &mut Option<Pfn>| unsafe { tables.map(at, Frames::Each(&[frame]), Mapping::Memory, table) };
     let unmap = || {
         let mut found = None;
-        paging::flush(tables::unmap(at, 1, |frame, pages| found = Some((frame, pages))));
+        // SAFETY: nobody else uses these addresses.
+        tables.flush(unsafe { tables.unmap(at, 1, |frame, pages| found = Some((frame, pages))) });
         found
     };
     // The level-3 table exists; two levels are missing below it, and each call takes one.

@@ -11,9 +11,9 @@ pub enum AddressSpace {
 }
 
 /// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no
-/// new owner before [`Platform::flush`](crate::Platform::flush), or for a window of one CPU
-/// [`flush_local`](crate::Platform::flush_local), has taken this. One exception: kmap's stale windows, whose frames may
-/// have new owners before.
+/// new owner before [`KernelTables::flush`](crate::KernelTables::flush), or for a window of one CPU
+/// [`flush_local`](crate::KernelTables::flush_local), has taken this. One exception: kmap's stale windows, whose frames
+/// may have new owners before.
 ///
 /// Dropping one is a bug, and fails where the feature `testing` is on; the platform ends it with
 /// [`flushed`](Self::flushed) once it has flushed.

@@ -10,9 +10,9 @@
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::flush::MustFlush;
-use crate::mapper::Frames;
+use crate::mapper::{Frames, Mapping};
 use crate::pages::{PageAllocator, WINDOW_PAGES};
-use crate::platform::{Lock, Mapping, Platform};
+use crate::platform::{KernelTables, Lock, OwnMappings, Platform};
 use crate::report::Call;
 use crate::tables::PageTables;
 
@@ -55,7 +55,7 @@ impl<P: Platform> Kmap<P> {
         }
         let frames = [self.pages.direct().highmem_start()];
         self.tables.map(self.start, Frames::Each(&frames), Mapping::Memory, call)?;
-        self.pages.platform().flush(self.pages.platform().unmap(self.start, 1, |_, _| ()));
+        self.pages.platform().tables().flush(self.pages.platform().unmap(self.start, 1, |_, _| ()));
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl<P: Platform> Kmap<P> {
             must_flush
         });
         let Some(must_flush) = must_flush else { return false };
-        self.pages.platform().flush(must_flush);
+        self.pages.platform().tables().flush(must_flush);
         self.windows.with(|windows| {
             windows
                 .iter_mut()

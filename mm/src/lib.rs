@@ -12,42 +12,17 @@
 //! # use mm::pages::AtomicFloor;
 //! use mm::*;
 //!
-//! struct Spin<T>(std::sync::Mutex<T>); // Yours spins, with interrupts off.
-//! impl<T: Send> Lock<T> for Spin<T> {
-//!     fn new(value: T) -> Self { Self(std::sync::Mutex::new(value)) }
-//!     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R { f(&mut self.0.lock().expect("no panic under a lock")) }
-//!     fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-//!         self.0.try_lock().ok().map(|mut value| f(&mut value))
-//!     }
-//! }
-//!
-//! struct OnlyCpu; // Yours keeps preemption off until it is dropped.
-//! impl Pinned for OnlyCpu {
-//!     fn cpu(&self) -> usize { 0 }
-//!     fn cache_index(&self) -> usize { 0 } // No interrupts here.
-//! }
-//!
 //! struct Machine { direct_map: VirtAddr }
-//! impl Platform for Machine {
-//!     type Lock<T: Send> = Spin<T>;
-//!     type Pin = OnlyCpu;
-//!     fn pin(&self) -> Option<OnlyCpu> { Some(OnlyCpu) }
-//!     fn wait_for_pins(&self) {} // No other thread is pinned while this one runs.
+//!
+//! // SAFETY: memory shows from `direct_map` on for ever, one CPU runs, and no interrupt handler calls the allocators.
+//! unsafe impl Platform for Machine {
+//!     type Lock<T: Send> = SpinLock<T, NoInterrupts>;
+//!     type Cpus = OneCpu<NoInterrupts>;
+//!     type Tables = NoTables;
+//!     fn cpus(&self) -> &Self::Cpus { &OneCpu::NEW }
+//!     fn tables(&self) -> &NoTables { &NoTables }
 //!     fn context(&self) -> Context { Context::Process }
 //!     fn direct_map(&self) -> VirtAddr { self.direct_map }
-//!     fn wake_reclaimer(&self) {}
-//!     fn wait_for_memory(&self, _ready: &mut dyn FnMut() -> bool) {}
-//!     fn wake_waiters(&self) {}
-//!     fn map(&self, _: VirtAddr, _: Frames<'_>, _: Mapping, _: &mut Option<Pfn>) -> Result<usize, MapError> {
-//!         Err(MapError::OutOfRange)
-//!     }
-//!     fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
-//!         MustFlush::new(AddressSpace::Kernel, at, pages)
-//!     }
-//!     fn translate(&self, _: VirtAddr) -> Option<Pfn> { None }
-//!     fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> { None }
-//!     fn flush(&self, must_flush: MustFlush) { must_flush.flushed() }
-//!     fn flush_local(&self, must_flush: MustFlush) { must_flush.flushed() }
 //!     fn report(&self, report: &Report<'_>) { println!("{report} ({})", report.call.at()); }
 //! }
 //!
@@ -121,14 +96,16 @@ pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, 
 pub use flush::{AddressSpace, MustFlush};
 pub use gfp::{DMA_END, GfpFlags, Priority, ZoneKind};
 pub use gfp_names::ParseGfpError;
-pub use mapper::{Frames, Spares, Unlinked};
+pub use mapper::{Access, Frames, Mapping, Spares, Unlinked};
 pub use memory::Memory;
 pub use objects::{CacheFlags, CacheRef, CacheSpec, CacheStats, CtorFlags};
 pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
-pub use percpu::MAX_CPUS;
-pub use platform::{Access, Lock, Mapping, Pinned, Platform};
+pub use platform::{
+    CountCpus, CpuCount, Cpus, Interrupts, KernelTables, Lock, LockedTables, MAX_CPUS, NoInterrupts, NoTables, OneCpu,
+    Pinned, Platform, SpinLock, Tlb,
+};
 pub use reclaim::Shrinker;
 pub use report::{Call, Report};
 pub use tag::Tag;

@@ -4,11 +4,56 @@
 //! cache; no other CPU may. So [`drain`] empties the cache of this CPU and those of CPUs where nothing runs, and asks
 //! the other CPUs, which look at their [`DrainRequests`] whenever they leave their fast way.
 
-use crate::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::platform::{Pinned, Platform};
+use core::ops::Deref;
 
-/// CPUs that can have caches of their own; further CPUs have none.
-pub const MAX_CPUS: usize = 16;
+use crate::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::platform::{CountCpus, Cpus, MAX_CPUS, Pinned, Platform};
+
+/// The CPUs of a platform that have caches.
+pub(crate) type Count<P> = <<P as Platform>::Cpus as Cpus>::Count;
+
+/// A platform's pin.
+pub(crate) type Pin<P> = <<P as Platform>::Cpus as Cpus>::Pin;
+
+/// One `T` for each CPU that has caches.
+pub(crate) struct PerCpu<P: Platform, T: Sync>(<Count<P> as CountCpus>::Each<T>);
+
+impl<P: Platform, T: Sync> PerCpu<P, T> {
+    /// What `make` makes for each number.
+    #[inline(always)]
+    pub(crate) fn new(make: impl FnMut(usize) -> T) -> Self {
+        Self(Count::<P>::each(make))
+    }
+}
+
+impl<P: Platform, T: Sync> Deref for PerCpu<P, T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        self.0.as_ref()
+    }
+}
+
+/// One `T` for each CPU that has caches, and a last one for callers that have none.
+pub(crate) struct PerCpuAndNone<P: Platform, T: Sync>(<Count<P> as CountCpus>::EachAndNone<T>);
+
+impl<P: Platform, T: Sync> PerCpuAndNone<P, T> {
+    /// What `make` makes for each number.
+    #[inline(always)]
+    pub(crate) fn new(make: impl FnMut(usize) -> T) -> Self {
+        Self(Count::<P>::each_and_none(make))
+    }
+}
+
+impl<P: Platform, T: Sync> Deref for PerCpuAndNone<P, T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        self.0.as_ref()
+    }
+}
 
 const _: () = assert!(MAX_CPUS <= u32::BITS as usize);
 
@@ -48,11 +93,12 @@ pub(crate) fn drain<P: Platform>(
     holds: impl Fn(usize) -> bool,
     mut empty: impl FnMut(usize),
 ) {
-    if let Some(pin) = platform.pin().filter(|pin| pin.cache_index() < MAX_CPUS) {
+    let cpus = platform.cpus();
+    if let Some(pin) = cpus.pin().filter(|pin| pin.cache_index() < Count::<P>::COUNT) {
         empty(pin.cache_index());
     }
-    for cpu in (0..MAX_CPUS).filter(|&cpu| holds(cpu)) {
-        match platform.pin_idle(cpu) {
+    for cpu in (0..Count::<P>::COUNT).filter(|&cpu| holds(cpu)) {
+        match cpus.pin_idle(cpu) {
             Some(_pin) => empty(cpu),
             None => requests.ask(cpu),
         }

@@ -8,11 +8,11 @@ use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, MapError};
 use crate::flush::MustFlush;
 use crate::gfp::GfpFlags;
-use crate::mapper::{Frames, Spares};
+use crate::mapper::{Access, Frames, Mapping, Spares};
 use crate::order::Order;
 use crate::page::BlockChain;
 use crate::pages::PageAllocator;
-use crate::platform::{Access, Mapping, Platform};
+use crate::platform::{KernelTables, OwnMappings, Platform};
 use crate::report::Call;
 use crate::tag::Tag;
 
@@ -82,7 +82,7 @@ impl<P: Platform> PageTables<P> {
         }
         if done > 0 {
             // At once: the frames are the caller's again when this returns.
-            self.pages.platform().flush(self.pages.platform().unmap(at, done, |_, _| ()));
+            self.pages.platform().tables().flush(self.pages.platform().unmap(at, done, |_, _| ()));
         }
         Err(AllocError)
     }
@@ -148,7 +148,7 @@ impl<P: Platform> PageTables<P> {
     pub(crate) fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> usize {
         let (mut at, mut tables) = (from, BlockChain::EMPTY);
         let mut must_flush: Option<MustFlush> = None;
-        while let Some((unlinked, flush)) = self.pages.platform().unlink_empty_table(at, end) {
+        while let Some((unlinked, flush)) = self.pages.platform().unlink_empty(at, end) {
             tables.push(self.pages.map(), unlinked.table);
             must_flush = Some(match must_flush {
                 Some(before) => before.merge(flush),
@@ -157,7 +157,7 @@ impl<P: Platform> PageTables<P> {
             at = unlinked.next;
         }
         if let Some(must_flush) = must_flush {
-            self.pages.platform().flush(must_flush);
+            self.pages.platform().tables().flush(must_flush);
         }
         let count = tables.len() as usize;
         while let Some(table) = tables.pop(self.pages.map()) {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{ATOMIC, Kernel, at_rest, boot, boot_high, give};
 use mm::testing::TestKernel;
-use mm::{AddressSpace, Context, GfpFlags, MustFlush, Order, PAGE_SIZE, Pfn, PhysAddr, Platform, VirtAddr};
+use mm::{AddressSpace, Context, Cpus, GfpFlags, KernelTables, MustFlush, Order, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 const WRONG_PLACE: &str = "flushed the TLBs of other CPUs where that cannot be waited for";
 

@@ -6,32 +6,16 @@ use mm::DMA_END;
 use mm::page::{Page, SECTION_FRAMES, mark_present};
 use mm::pages::AtomicFloor;
 use mm::{
-    AddressSpace, Config, Context, Frames, Lock, MapError, Mapping, Memory, MustFlush, PAGE_SIZE, PageMap, Pfn,
-    PfnRange, Pinned, Platform, Report, Unlinked, VirtAddr,
+    Config, Context, CpuCount, Cpus, MAX_CPUS, Memory, NoInterrupts, NoTables, PAGE_SIZE, PageMap, Pfn, PfnRange,
+    Pinned, Platform, Report, SpinLock, VirtAddr,
 };
 
 use super::Pages;
 use crate::arena::{Arena, FRAMES};
 use crate::cpu;
 
-/// A spinlock as a platform's lock.
-pub struct SpinLock<T>(spin::Mutex<T>);
-
-impl<T: Send> Lock<T> for SpinLock<T> {
-    fn new(value: T) -> Self {
-        Self(spin::Mutex::new(value))
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.lock())
-    }
-
-    fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        self.0.try_lock().map(|mut value| f(&mut value))
-    }
-}
-
-impl Pinned for cpu::Pin {
+// SAFETY: a pin stays on its thread, whose number no other thread has.
+unsafe impl Pinned for cpu::Pin {
     #[inline]
     fn cpu(&self) -> usize {
         cpu::number()
@@ -48,8 +32,9 @@ pub struct Bench {
     direct_map: VirtAddr,
 }
 
-impl Platform for Bench {
-    type Lock<T: Send> = SpinLock<T>;
+// SAFETY: a thread has its number to itself; benchmarks destroy a cache when no other thread runs.
+unsafe impl Cpus for Bench {
+    type Count = CpuCount<MAX_CPUS>;
     type Pin = cpu::Pin;
 
     #[inline]
@@ -57,8 +42,23 @@ impl Platform for Bench {
         Some(cpu::Pin::new())
     }
 
-    /// Benchmarks destroy a cache when no other thread runs.
     fn wait_for_pins(&self) {}
+}
+
+// SAFETY: the arena shows from `direct_map` on for ever; there are no interrupts, and nothing is mapped.
+unsafe impl Platform for Bench {
+    type Lock<T: Send> = SpinLock<T, NoInterrupts>;
+    type Cpus = Self;
+    type Tables = NoTables;
+
+    #[inline]
+    fn cpus(&self) -> &Self {
+        self
+    }
+
+    fn tables(&self) -> &NoTables {
+        &NoTables
+    }
 
     #[inline]
     fn context(&self) -> Context {
@@ -67,42 +67,6 @@ impl Platform for Bench {
 
     fn direct_map(&self) -> VirtAddr {
         self.direct_map
-    }
-
-    fn wake_reclaimer(&self) {}
-
-    fn wait_for_memory(&self, _ready: &mut dyn FnMut() -> bool) {}
-
-    fn wake_waiters(&self) {}
-
-    fn map(
-        &self,
-        _at: VirtAddr,
-        _frames: Frames<'_>,
-        _mapping: Mapping,
-        _spare: &mut Option<Pfn>,
-    ) -> Result<usize, MapError> {
-        Err(MapError::TableMissing)
-    }
-
-    fn unmap(&self, at: VirtAddr, pages: usize, _each: impl FnMut(Pfn, usize)) -> MustFlush {
-        MustFlush::new(AddressSpace::Kernel, at, pages)
-    }
-
-    fn translate(&self, _at: VirtAddr) -> Option<Pfn> {
-        None
-    }
-
-    fn unlink_empty_table(&self, _from: VirtAddr, _end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        None
-    }
-
-    fn flush(&self, must_flush: MustFlush) {
-        must_flush.flushed();
-    }
-
-    fn flush_local(&self, must_flush: MustFlush) {
-        must_flush.flushed();
     }
 
     fn report(&self, _report: &Report<'_>) {}

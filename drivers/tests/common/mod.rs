@@ -142,7 +142,8 @@ pub fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|_| random.below(256) as u8).collect()
 }
 
-impl mm::Global for Host {
+// SAFETY: as that of the test machine.
+unsafe impl mm::Global for Host {
     type Platform = HostPlatform;
 
     fn memory() -> &'static mm::Memory<HostPlatform> {

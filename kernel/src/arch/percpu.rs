@@ -12,7 +12,6 @@ use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
-use mm::MAX_CPUS;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -57,6 +56,9 @@ pub struct Word<const OFFSET: usize>;
 pub(super) const PREEMPT_COUNT_OFFSET: usize = offset_of!(PerCpu, preempt_count);
 /// The bit of the preempt count that is set while no other thread should run.
 pub const NO_RESCHED: u32 = 1 << 31;
+/// CPUs for which the allocators have caches.
+pub const CPUS: usize = 16;
+
 /// How deep this CPU is in critical sections and interrupts, and [`NO_RESCHED`]: see `sync::preempt`.
 pub static PREEMPT_COUNT: Word<PREEMPT_COUNT_OFFSET> = Word;
 /// One bit for each soft interrupt that was raised and has not run.
@@ -69,17 +71,17 @@ pub static HANDLED_IRQ: Word<{ offset_of!(PerCpu, handled_irq) }> = Word;
 pub fn cpu() -> usize {
     let number = NUMBER.get();
     // SAFETY: it is 0: no other CPU is started.
-    unsafe { core::hint::assert_unchecked(number < MAX_CPUS) };
+    unsafe { core::hint::assert_unchecked(number < CPUS) };
     number
 }
 
-/// The index of the allocators' per-CPU caches that a pinned caller may use: this CPU's number, or [`MAX_CPUS`] when it
+/// The index of the allocators' per-CPU caches that a pinned caller may use: this CPU's number, or [`CPUS`] when it
 /// may use none.
 #[inline(always)]
 pub fn cache_index() -> usize {
     let index = CACHE_INDEX.get();
-    // SAFETY: it is set to this CPU's number or to MAX_CPUS.
-    unsafe { core::hint::assert_unchecked(index <= MAX_CPUS) };
+    // SAFETY: it is set to this CPU's number or to CPUS.
+    unsafe { core::hint::assert_unchecked(index <= CPUS) };
     index
 }
 
@@ -94,7 +96,7 @@ pub enum CacheIndex {
 
 /// Says which of the allocators' per-CPU caches the code that runs on this CPU may use from now on.
 pub fn set_cache_index(index: CacheIndex) {
-    CACHE_INDEX.set(if index == CacheIndex::ThisCpu { cpu() } else { MAX_CPUS });
+    CACHE_INDEX.set(if index == CacheIndex::ThisCpu { cpu() } else { CPUS });
 }
 
 impl<const OFFSET: usize> Word<OFFSET> {

@@ -27,7 +27,8 @@ fn not_up() -> ! {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kernel;
 
-impl Global for Kernel {
+// SAFETY: there is one cell, which is set once.
+unsafe impl Global for Kernel {
     type Platform = KernelPlatform;
 
     #[inline]

@@ -2,13 +2,11 @@
 
 use core::time::Duration;
 
-use ::mm::{
-    Access, Context, Frames, MapError, Mapping, MustFlush, Pfn, PfnRange, Pinned, Platform, Report, Spares, Unlinked,
-    VirtAddr,
-};
+use ::mm::{Context, CpuCount, Cpus, PfnRange, Pinned, Platform, Report, VirtAddr};
 
-use super::{kswapd, own, report, tables};
-use crate::arch::{clear, layout, paging, percpu};
+use super::tables::KernelSpace;
+use super::{kswapd, own, report};
+use crate::arch::{clear, layout, percpu};
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
 use crate::sync::preempt::{self, PreemptGuard};
@@ -25,7 +23,9 @@ pub struct KernelPlatform;
 /// Preemption is off: the caller stays on its CPU.
 pub struct KernelPin(PreemptGuard);
 
-impl Pinned for KernelPin {
+// SAFETY: with preemption off no other thread runs on the CPU; an interrupt that has come while its caches were in use
+// has the index of none.
+unsafe impl Pinned for KernelPin {
     #[inline]
     fn cpu(&self) -> usize {
         percpu::cpu()
@@ -37,13 +37,34 @@ impl Pinned for KernelPin {
     }
 }
 
-impl Platform for KernelPlatform {
-    type Lock<T: Send> = SpinLock<T>;
+// SAFETY: one CPU runs, and no other thread while one is pinned: there is nothing to wait for.
+unsafe impl Cpus for KernelPlatform {
+    type Count = CpuCount<{ percpu::CPUS }>;
     type Pin = KernelPin;
 
     #[inline]
     fn pin(&self) -> Option<KernelPin> {
         Some(KernelPin(preempt::preempt_disable()))
+    }
+
+    fn wait_for_pins(&self) {}
+}
+
+// SAFETY: the direct map shows all low memory from its start on; the lock and the tables are the kernel's own, and
+// `own` knows the frames of its image and of what boot took.
+unsafe impl Platform for KernelPlatform {
+    type Lock<T: Send> = SpinLock<T>;
+    type Cpus = Self;
+    type Tables = KernelSpace;
+
+    #[inline]
+    fn cpus(&self) -> &Self {
+        self
+    }
+
+    #[inline]
+    fn tables(&self) -> &KernelSpace {
+        &KernelSpace
     }
 
     #[inline]
@@ -57,9 +78,6 @@ impl Platform for KernelPlatform {
     }
 
     const DIRECT_MAP: Option<VirtAddr> = Some(layout::DIRECT_MAP);
-
-    /// One CPU runs, and no other thread while one is pinned.
-    fn wait_for_pins(&self) {}
 
     fn direct_map(&self) -> VirtAddr {
         layout::DIRECT_MAP
@@ -78,47 +96,8 @@ impl Platform for KernelPlatform {
         MEMORY_WAITERS.wake_all();
     }
 
-    #[inline]
-    fn map(
-        &self,
-        at: VirtAddr,
-        frames: Frames<'_>,
-        mapping: Mapping,
-        spare: &mut Option<Pfn>,
-    ) -> Result<usize, MapError> {
-        tables::map(at, frames, mapping, spare)
-    }
-
-    #[inline(always)]
-    fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-        tables::unmap(at, pages, each)
-    }
-
-    fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
-        tables::protect(at, pages, access, spares)
-    }
-
     fn is_own(&self, range: PfnRange) -> bool {
         own::meets(range)
-    }
-
-    fn translate(&self, at: VirtAddr) -> Option<Pfn> {
-        tables::translate(at)
-    }
-
-    fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        tables::unlink_empty(from, end)
-    }
-
-    /// One CPU runs: a flush waits for none.
-    const FLUSH_ANYWHERE: bool = true;
-
-    fn flush(&self, must_flush: MustFlush) {
-        paging::flush(must_flush);
-    }
-
-    fn flush_local(&self, must_flush: MustFlush) {
-        paging::flush(must_flush);
     }
 
     fn clear_page(&self, page: VirtAddr) {

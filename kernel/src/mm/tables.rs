@@ -1,15 +1,15 @@
 //! The page tables that all threads share, changed by one caller at a time.
 //!
 //! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are [`paging`]'s. The calls here change
-//! the tables while the kernel runs, below those that boot made. They are what `mm::Platform` asks for. Nothing here
-//! allocates.
+//! the tables while the kernel runs, below those that boot made: [`KernelSpace`] is what `mm` knows of them. Nothing
+//! here allocates.
 
-use ::mm::mapper::LeafRun;
-use ::mm::{Access, Frames, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};
+use ::mm::mapper::{Format, LeafRun};
+use ::mm::{Access, Frames, KernelTables, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use crate::arch::layout::Area;
-use crate::arch::paging::{self, Space};
+use crate::arch::paging::{self, Space, X86};
 use crate::sync::SpinLock;
 
 /// The tables. A leaf of the lock order.
@@ -32,27 +32,61 @@ fn with_kernel<R>(f: impl FnOnce(&mut Space) -> R) -> R {
     })
 }
 
-/// Maps pages from `at` on to `frames`; see `mm::Platform::map`. Never sleeps; any context.
-#[inline]
-pub fn map(at: VirtAddr, frames: Frames<'_>, mapping: Mapping, spare: &mut Option<Pfn>) -> Result<usize, MapError> {
-    let flags = paging::leaf_flags(mapping);
-    with_kernel(|kernel| kernel.map(at, frames, flags, spare))
-}
+/// The tables in use, as the allocators see them.
+pub struct KernelSpace;
 
-/// Removes the mappings of `pages` pages from `at` on and calls `each` with each leaf's first frame and pages; see
-/// `mm::Platform::unmap`.
-#[inline(always)]
-pub fn unmap(at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-    with_kernel(|kernel| kernel.unmap(at, pages, each))
-}
-
-/// Lets mapped pages be accessed in this way alone; see `mm::Platform::protect`. Never sleeps; any context.
-pub fn protect(at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
-    // Elsewhere nothing is a caller's; and the tables know no more than 48 bits of an address.
-    if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
-        return Err(MapError::NotMapped);
+// SAFETY: the mapper writes and clears what it says, one caller at a time, and the tables below those that boot made
+// are changed here alone; one CPU runs, whose TLB is flushed.
+unsafe impl KernelTables for KernelSpace {
+    #[inline]
+    unsafe fn map(
+        &self,
+        at: VirtAddr,
+        frames: Frames<'_>,
+        mapping: Mapping,
+        spare: &mut Option<Pfn>,
+    ) -> Result<usize, MapError> {
+        let flags = X86::rights(mapping);
+        with_kernel(|kernel| kernel.map(at, frames, flags, spare))
     }
-    with_kernel(|kernel| kernel.protect(at, pages, |flags| paging::with_access(flags, access), spares))
+
+    #[inline(always)]
+    unsafe fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
+        with_kernel(|kernel| kernel.unmap(at, pages, each))
+    }
+
+    unsafe fn protect(
+        &self,
+        at: VirtAddr,
+        pages: usize,
+        access: Access,
+        spares: &mut Spares,
+    ) -> Result<MustFlush, MapError> {
+        // Elsewhere nothing is a caller's; and the tables know no more than 48 bits of an address.
+        if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
+            return Err(MapError::NotMapped);
+        }
+        with_kernel(|kernel| kernel.protect(at, pages, |flags| X86::with_access(flags, access), spares))
+    }
+
+    fn translate(&self, at: VirtAddr) -> Option<Pfn> {
+        translate(at)
+    }
+
+    unsafe fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        with_kernel(|kernel| kernel.unlink_empty(from, end))
+    }
+
+    /// One CPU runs: a flush waits for none.
+    const FLUSH_ANYWHERE: bool = true;
+
+    fn flush(&self, must_flush: MustFlush) {
+        paging::flush(must_flush);
+    }
+
+    fn flush_local(&self, must_flush: MustFlush) {
+        paging::flush(must_flush);
+    }
 }
 
 /// The frame that the page at `at` is mapped to.
@@ -63,9 +97,4 @@ pub fn translate(at: VirtAddr) -> Option<Pfn> {
 /// The first leaf at or after `from` and below `end`, and its like beside it in the same table.
 pub fn next_run(from: VirtAddr, end: VirtAddr) -> Option<LeafRun<Flags>> {
     with_kernel(|kernel| kernel.next_run(from, end))
-}
-
-/// Takes an empty table out that maps part of `from..end`.
-pub fn unlink_empty(from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-    with_kernel(|kernel| kernel.unlink_empty(from, end))
 }

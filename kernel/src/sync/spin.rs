@@ -57,7 +57,8 @@ impl<T> SpinLock<T> {
     }
 }
 
-impl<T: Send> mm::Lock<T> for SpinLock<T> {
+// SAFETY: the spinlock has one holder, and interrupts are off on its CPU.
+unsafe impl<T: Send> mm::Lock<T> for SpinLock<T> {
     fn new(value: T) -> Self {
         Self::new(value)
     }

@@ -8,7 +8,7 @@ use core::sync::atomic::AtomicU64;
 
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use crate::platform::Mapping;
+use crate::mapper::Mapping;
 use crate::tag::Tag;
 
 /// What an area shows.

@@ -17,8 +17,8 @@ use crate::atomic::Ordering::SeqCst;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::GfpFlags;
 use crate::page::BlockChain;
-use crate::percpu::drain;
-use crate::platform::{Lock, Pinned, Platform};
+use crate::percpu::{Pin, drain};
+use crate::platform::{Cpus, KernelTables, Lock, OwnMappings, Pinned, Platform};
 use crate::reclaim::Shrinker;
 
 /// Lazy pages of one CPU, at most: 32 MiB.
@@ -31,14 +31,14 @@ pub(super) struct PinnedRanges<P: Platform> {
     pub(super) ranges: &'static CpuRanges,
     cpu: usize,
     /// Lets the caller touch them.
-    pin: P::Pin,
+    pin: Pin<P>,
 }
 
 impl<P: Platform> AreaAllocator<P> {
     /// This CPU's free ranges; `None` for a caller that may have interrupted their use, or has no CPU.
     #[inline]
     pub(super) fn pin_ranges(&'static self) -> Option<PinnedRanges<P>> {
-        let pin = self.platform().pin()?;
+        let pin = self.platform().cpus().pin()?;
         let cpu = pin.cache_index();
         Some(PinnedRanges { ranges: self.cpus.get(cpu)?, cpu, pin })
     }
@@ -74,7 +74,7 @@ impl<P: Platform> AreaAllocator<P> {
             Purpose::Vmalloc => self.unmap_area(area, &mut frames, &mut pages),
             Purpose::Ioremap | Purpose::Vmap => self.platform().unmap(area.start, area.pages, |_, _| ()),
         };
-        self.platform().flush(must_flush);
+        self.platform().tables().flush(must_flush);
         self.pages.free_chain(frames);
         self.forget(area);
     }
@@ -116,7 +116,7 @@ impl<P: Platform> AreaAllocator<P> {
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {
         let Some(lazy) = lazy else { return 0 };
-        let flushed = lazy.flush(|| self.all_addresses(), |must_flush| self.platform().flush(must_flush));
+        let flushed = lazy.flush(|| self.all_addresses(), |must_flush| self.platform().tables().flush(must_flush));
         self.settling.fetch_sub(1, SeqCst);
         self.pages.free_chain(flushed.frames);
         // The caller may run on another CPU by now, or have none.
@@ -168,13 +168,13 @@ impl<P: Platform> AreaAllocator<P> {
     ///
     /// The lazy areas of a busy CPU are flushed, but that CPU keeps them.
     pub(crate) fn unmap_aliases(&'static self) -> usize {
-        if !P::FLUSH_ANYWHERE && !self.platform().may_sleep() {
+        if !<P::Tables as KernelTables>::FLUSH_ANYWHERE && !self.platform().may_sleep() {
             return 0;
         }
         let (mut pages, mut busy) = (0, false);
         for (cpu, ranges) in self.cpus.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {
-            let own = self.platform().pin().filter(|pin| pin.cache_index() == cpu);
-            match own.or_else(|| self.platform().pin_idle(cpu)).map(|pin| (self.take_lazy(ranges), pin)) {
+            let own = self.platform().cpus().pin().filter(|pin| pin.cache_index() == cpu);
+            match own.or_else(|| self.platform().cpus().pin_idle(cpu)).map(|pin| (self.take_lazy(ranges), pin)) {
                 Some((lazy, pin)) => {
                     drop(pin);
                     pages += self.settle_lazy(lazy);
@@ -184,7 +184,7 @@ impl<P: Platform> AreaAllocator<P> {
         }
         // Asked last: what others have taken out before this CPU looked may still be in TLBs.
         if busy || self.settling.load(SeqCst) > 0 {
-            self.platform().flush(self.all_addresses());
+            self.platform().tables().flush(self.all_addresses());
         }
         pages
     }

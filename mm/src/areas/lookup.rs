@@ -7,7 +7,7 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::areas::area::{AreaKind, AreaRef, AreaState};
 use crate::areas::cpu_ranges::CpuRanges;
 use crate::page::{PageState, Word};
-use crate::platform::{Lock, Platform};
+use crate::platform::{KernelTables, Lock, Platform};
 use crate::tag::Tag;
 
 /// A snapshot of one vm area.
@@ -60,7 +60,7 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// The frame behind an address of an area.
     pub fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
-        self.area_at(addr).and_then(|_| self.platform().translate(addr.page_down()))
+        self.area_at(addr).and_then(|_| self.platform().tables().translate(addr.page_down()))
     }
 
     /// Bytes of memory that an area of vmalloc costs: its pages, its descriptor, its entries in the page tables.

@@ -33,7 +33,7 @@ use crate::atomic::AtomicUsize;
 use crate::objects::{Cache, CacheName, ObjectAllocator};
 use crate::page::DirectMap;
 use crate::pages::PageAllocator;
-use crate::percpu::{DrainRequests, MAX_CPUS};
+use crate::percpu::{DrainRequests, PerCpu};
 use crate::platform::{Lock, Platform};
 use crate::tables::PageTables;
 
@@ -62,7 +62,7 @@ pub struct AreaAllocator<P: Platform> {
     /// Some of them, found without the lock.
     index: AreaIndex,
     /// Each CPU's free ranges.
-    cpus: [CpuRanges; MAX_CPUS],
+    cpus: PerCpu<P, CpuRanges>,
     drain_requests: DrainRequests,
     /// Callers that have taken out what is lazy and not yet flushed it.
     settling: AtomicUsize,
@@ -91,7 +91,7 @@ impl<P: Platform> AreaAllocator<P> {
             descriptors: objects.new_own(name, size_of::<VmArea>()),
             tree: Lock::new(AreaTree::new(start, end)),
             index: AreaIndex::new(),
-            cpus: [const { CpuRanges::new() }; MAX_CPUS],
+            cpus: PerCpu::new(|_| CpuRanges::new()),
             drain_requests: DrainRequests::new(),
             settling: AtomicUsize::new(0),
             pool: Lock::new(RangePool::new()),

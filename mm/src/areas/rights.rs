@@ -5,8 +5,9 @@ use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::area::AreaKind;
 use crate::error::{AllocError, MapError};
+use crate::mapper::Access;
 use crate::page::PageState;
-use crate::platform::{Access, Platform};
+use crate::platform::{KernelTables, Platform};
 use crate::report::Call;
 
 impl<P: Platform> AreaAllocator<P> {
@@ -38,7 +39,7 @@ impl<P: Platform> AreaAllocator<P> {
         };
         let reason = match changed {
             Ok(must_flush) => {
-                self.platform().flush(must_flush);
+                self.platform().tables().flush(must_flush);
                 return Ok(());
             }
             // `protect` has reported it.

@@ -7,9 +7,10 @@ use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::areas::area::{AreaKind, AreaRef, Fit, Owner, Purpose};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
+use crate::mapper::Mapping;
 use crate::mapper::{Frames, Level};
 use crate::order::Order;
-use crate::platform::{Mapping, Platform};
+use crate::platform::Platform;
 use crate::report::Call;
 use crate::tag::Tag;
 

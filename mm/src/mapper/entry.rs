@@ -83,8 +83,31 @@ pub enum Entry<R> {
     Leaf(Pfn, R),
 }
 
+/// What a page that the allocators map is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mapping {
+    /// Memory: readable and writable, cached, not executable.
+    Memory,
+    /// Device registers: readable and writable, uncached, not executable.
+    Device,
+}
+
+/// What may be done to a mapped page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Reading only: a write faults.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
 /// How a processor writes entries down. An empty entry is 0 in every format.
-pub trait Format {
+///
+/// # Safety
+/// The processor understands an entry as this says: (a) a [`leaf`](Self::leaf) maps the memory that was named and
+/// nothing else, and user code cannot reach it; (b) a [`table`](Self::table) leads to that table; (c)
+/// [`read`](Self::read) says of both what they are, and that 0 is empty.
+pub unsafe trait Format {
     /// The level of the root table.
     const TOP: Level;
 
@@ -102,6 +125,12 @@ pub trait Format {
 
     /// What `bits` say as an entry of `level`.
     fn read(&self, bits: u64, level: Level) -> Entry<Self::Rights>;
+
+    /// The rights of what the allocators map: the kernel's, readable and writable.
+    fn rights(mapping: Mapping) -> Self::Rights;
+
+    /// `rights` with this access, and otherwise the same.
+    fn with_access(rights: Self::Rights, access: Access) -> Self::Rights;
 }
 
 /// The frames that a run of pages is mapped to.

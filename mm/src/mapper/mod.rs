@@ -24,7 +24,7 @@ use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 
-pub use entry::{ENTRIES, Entry, Format, Frames, LeafRun, Level, Unlinked};
+pub use entry::{Access, ENTRIES, Entry, Format, Frames, LeafRun, Level, Mapping, Unlinked};
 pub use split::Spares;
 
 /// A page table. Its place is a page frame of its own.

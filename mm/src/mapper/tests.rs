@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 use std::{println, vec};
 
-use super::{ENTRIES, Entry, Format, Frames, Level, PageMapper, Table};
+use super::{Access, ENTRIES, Entry, Format, Frames, Level, Mapping, PageMapper, Table};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::MapError;
 use crate::flush::AddressSpace;
@@ -18,7 +18,8 @@ use crate::flush::AddressSpace;
 /// Four levels and pages of up to 1 GiB; rights are a number below 256.
 struct Simple;
 
-impl Format for Simple {
+// SAFETY: the only processor that reads these entries is `read`.
+unsafe impl Format for Simple {
     const TOP: Level = Level::Four;
 
     type Rights = u8;
@@ -42,6 +43,14 @@ impl Format for Simple {
             3 => Entry::Table(frame),
             _ => Entry::Empty,
         }
+    }
+
+    fn rights(mapping: Mapping) -> u8 {
+        mapping as u8
+    }
+
+    fn with_access(rights: u8, access: Access) -> u8 {
+        if access == Access::Read { rights | 2 } else { rights & !2 }
     }
 }
 

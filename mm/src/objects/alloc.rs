@@ -21,7 +21,8 @@ use crate::objects::magazine::CachedObject;
 use crate::objects::object_state::ObjectState;
 use crate::objects::slabs::{Damaged, Slabs};
 use crate::objects::watched::Life;
-use crate::platform::{Lock, Pinned, Platform};
+use crate::percpu::Pin;
+use crate::platform::{Cpus, Lock, Pinned, Platform};
 use crate::report::Call;
 
 /// What a caller asks for who wants all of an object.
@@ -68,7 +69,7 @@ impl<P: Platform> ObjectAllocator<P> {
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
         // A closure for the slow way would have the fast one write down what it needs.
-        match self.platform().pin().and_then(|pin| self.pop_loaded(cache, &pin)) {
+        match self.platform().cpus().pin().and_then(|pin| self.pop_loaded(cache, &pin)) {
             Some(object) => Ok(object),
             None => self.alloc_slowly_from(cache, requested, gfp, call),
         }
@@ -84,7 +85,7 @@ impl<P: Platform> ObjectAllocator<P> {
     ) -> Result<NonNull<u8>, AllocError> {
         // Pinned before the look at the handle: no cache goes meanwhile.
         let pop = |pin| handle.alive().and_then(|cache| self.pop_loaded(&cache, &pin));
-        match self.platform().pin().and_then(pop) {
+        match self.platform().cpus().pin().and_then(pop) {
             Some(object) => Ok(object),
             None => self.alloc_slowly(handle, WHOLE, gfp, call),
         }
@@ -92,7 +93,7 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// An object from this CPU's loaded magazine.
     #[inline]
-    fn pop_loaded(&self, cache: &Cache<P>, pin: &P::Pin) -> Option<NonNull<u8>> {
+    fn pop_loaded(&self, cache: &Cache<P>, pin: &Pin<P>) -> Option<NonNull<u8>> {
         let cached = cache.cpus.loaded(pin.cache_index())?.pop(|| self.platform().step())?;
         self.platform().step();
         cached.slot.state().set(ObjectState::LIVE);
@@ -101,7 +102,7 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Fills `objects` from this CPU's loaded magazine, as far as it has any; returns how many.
     pub(super) fn alloc_many_from_magazine(&self, handle: CacheRef<P>, objects: &mut [NonNull<u8>]) -> usize {
-        let Some(pin) = self.platform().pin() else { return 0 };
+        let Some(pin) = self.platform().cpus().pin() else { return 0 };
         let Some(cache) = handle.alive() else { return 0 };
         let take = |place: &mut NonNull<u8>| {
             *place = self.pop_loaded(&cache, &pin)?;
@@ -121,7 +122,7 @@ impl<P: Platform> ObjectAllocator<P> {
     #[inline]
     fn free_to_magazine(&self, object: *const u8, owner: &Owner<P>) -> bool {
         // Before the checks: of two threads of a CPU that free one object, the second finds it cached.
-        let Some(pin) = self.platform().pin() else { return false };
+        let Some(pin) = self.platform().cpus().pin() else { return false };
         let addr = VirtAddr::from_ptr(object);
         let direct_map = P::DIRECT_MAP.unwrap_or(self.direct.start());
         let offset = addr.as_usize().wrapping_sub(direct_map.as_usize());
@@ -201,7 +202,7 @@ impl<P: Platform> ObjectAllocator<P> {
         requested: usize,
         call: Call,
     ) -> Result<Option<NonNull<u8>>, CachePtr<P>> {
-        let Some(pin) = self.platform().pin() else {
+        let Some(pin) = self.platform().cpus().pin() else {
             let Some(cache) = self.enter(handle) else { return Ok(None) };
             let object = self.take_object(&cache, None, requested, call);
             cache.slabs.with(Slabs::leave);
@@ -216,7 +217,7 @@ impl<P: Platform> ObjectAllocator<P> {
     fn take_object(
         &'static self,
         cache: &Cache<P>,
-        pin: Option<&P::Pin>,
+        pin: Option<&Pin<P>>,
         requested: usize,
         call: Call,
     ) -> Option<NonNull<u8>> {
@@ -241,7 +242,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// An object from this CPU's spare magazine, or after the loaded one was traded for a full one or filled.
-    fn alloc_from_depot(&'static self, cache: &Cache<P>, pin: &P::Pin) -> Found {
+    fn alloc_from_depot(&'static self, cache: &Cache<P>, pin: &Pin<P>) -> Found {
         let (cpus, cpu) = (&cache.cpus, pin.cache_index());
         if cpus.drain_requests().take(cpu) {
             self.detach_magazines(cache, cpu);
@@ -290,7 +291,7 @@ impl<P: Platform> ObjectAllocator<P> {
         let is_nothing = |&object: &NonNull<u8>| object == NO_BYTES && matches!(owner, Owner::Any);
         let object = NonNull::new(object.cast_mut()).filter(|object| !is_nothing(object));
         let Some(object) = object else { return Ok(()) };
-        let _pin = self.platform().pin();
+        let _pin = self.platform().cpus().pin();
         let addr = VirtAddr::from_ptr(object.as_ptr());
         let expected = match owner {
             Owner::This(cache) => Some(cache.tag()),
@@ -339,7 +340,7 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Puts a live object into this CPU's magazines, which are traded or emptied if they are full.
     fn put_into_magazine(&'static self, cache: &Cache<P>, cached: CachedObject, when_full: Full) -> Put {
-        let Some(pin) = self.platform().pin() else { return Put::Nowhere };
+        let Some(pin) = self.platform().cpus().pin() else { return Put::Nowhere };
         let (cpus, cpu) = (&cache.cpus, pin.cache_index());
         if cpus.drain_requests().take(cpu) {
             self.detach_magazines(cache, cpu);

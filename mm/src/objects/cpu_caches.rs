@@ -18,7 +18,7 @@ use crate::atomic::{
 use crate::objects::depot::{Depot, Lack};
 use crate::objects::magazine::{CAPACITIES, CachedObject, Magazine, MagazineRef};
 use crate::objects::object_state::ObjectState;
-use crate::percpu::{DrainRequests, MAX_CPUS};
+use crate::percpu::{DrainRequests, PerCpu, PerCpuAndNone};
 use crate::platform::{Lock, Platform};
 
 /// How many objects the magazines of a cache and a CPU's depot hold.
@@ -100,8 +100,8 @@ impl MagazineSizes {
 pub(super) struct CpuCaches<P: Platform> {
     /// The loaded magazines, close together, so that one index finds them. The last place is for callers without a
     /// cache index.
-    loaded: [AtomicPtr<Magazine>; MAX_CPUS + 1],
-    cpus: [CpuCache<P>; MAX_CPUS],
+    loaded: PerCpuAndNone<P, AtomicPtr<Magazine>>,
+    cpus: PerCpu<P, CpuCache<P>>,
     /// The CPUs that are asked to empty their magazines.
     drain_requests: DrainRequests,
     /// A bit for each CPU whose depot has magazines, and for each whose depot has more full ones than it keeps.
@@ -135,8 +135,8 @@ impl<P: Platform> CpuCaches<P> {
         let none = || AtomicPtr::new(core::ptr::null_mut());
         let nothing = |_| CpuCache { spare: none(), depth: AtomicUsize::new(0), depot: Lock::new(Depot::new()) };
         Self {
-            loaded: core::array::from_fn(|_| none()),
-            cpus: core::array::from_fn(nothing),
+            loaded: PerCpuAndNone::new(|_| none()),
+            cpus: PerCpu::new(nothing),
             drain_requests: DrainRequests::new(),
             stocked: AtomicU32::new(0),
             surplus: AtomicU32::new(0),

@@ -9,8 +9,8 @@ use super::ObjectAllocator;
 use super::refusals::NO_CACHE;
 use crate::error::DestroyError;
 use crate::objects::cache::{CachePtr, CacheRef};
-use crate::percpu::MAX_CPUS;
-use crate::platform::{Lock, Platform};
+use crate::percpu::Count;
+use crate::platform::{CountCpus, Cpus, Lock, Platform};
 use crate::report::{Call, Incident};
 
 impl<P: Platform> ObjectAllocator<P> {
@@ -46,7 +46,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Gives back all that a closed cache has, unless objects are live; returns how many are.
     fn empty_closed(&'static self, cache: CachePtr<P>, call: Call) -> usize {
         // Callers that are pinned and found the cache open.
-        self.platform().wait_for_pins();
+        self.platform().cpus().wait_for_pins();
         let live = loop {
             match cache.slabs.with(|slabs| (!slabs.has_callers()).then(|| slabs.live())) {
                 Some(live) => break live,
@@ -57,8 +57,8 @@ impl<P: Platform> ObjectAllocator<P> {
             return live;
         }
         // Frees that have made their objects cached, and are about to end.
-        self.platform().wait_for_pins();
-        let with_magazines = (0..MAX_CPUS).filter(|&cpu| cache.cpus.has_magazines(cpu));
+        self.platform().cpus().wait_for_pins();
+        let with_magazines = (0..Count::<P>::COUNT).filter(|&cpu| cache.cpus.has_magazines(cpu));
         with_magazines.for_each(|cpu| self.detach_magazines(&cache, cpu));
         self.release_those_of(&cache, call);
         loop {

@@ -12,7 +12,7 @@ use crate::objects::name::CacheName;
 use crate::objects::object_state::ObjectState;
 use crate::objects::watched::Event;
 use crate::page::PageState;
-use crate::platform::{Lock, Platform};
+use crate::platform::{Cpus, Lock, Platform};
 
 /// Where an object is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +61,7 @@ impl<P: Platform> ObjectAllocator<P> {
     /// meanwhile. `None` outside of slabs, between objects, and where a slab's descriptor was overwritten. Never
     /// sleeps; any context.
     pub fn object_info(&self, addr: VirtAddr) -> Option<ObjectInfo> {
-        let _pin = self.platform().pin();
+        let _pin = self.platform().cpus().pin();
         let slab = self.claimed_slab(addr).ok().filter(|slab| slab.is_intact())?;
         let cache = self.owner(slab);
         cache.slabs.with(|_| {

@@ -6,14 +6,14 @@ use crate::gfp::GfpFlags;
 use crate::objects::cache::Cache;
 use crate::objects::cpu_caches::MagazineSizes;
 use crate::objects::magazine::MagazineRef;
-use crate::percpu::{MAX_CPUS, drain};
-use crate::platform::{Lock, Pinned, Platform};
+use crate::percpu::{Count, drain};
+use crate::platform::{CountCpus, Cpus, Lock, Pinned, Platform};
 
 impl<P: Platform> ObjectAllocator<P> {
     /// Gives this CPU magazines for a cache, if it has none and memory is plenty.
     pub(super) fn attach_magazines(&'static self, cache: &Cache<P>) {
         let lacks = || {
-            let pin = self.platform().pin().filter(|pin| pin.cache_index() < MAX_CPUS)?;
+            let pin = self.platform().cpus().pin().filter(|pin| pin.cache_index() < Count::<P>::COUNT)?;
             (!cache.cpus.has_magazines(pin.cache_index())).then_some(pin)
         };
         if cache.sizes.capacity() == 0 || lacks().is_none() || self.is_short(cache) {

@@ -73,7 +73,10 @@ pub use typed::{KObject, Prepared, TypedCache};
 /// let in_interrupt = || boxed::<TestKernel>(6).map(KBox::into_inner);
 /// assert_eq!(TestKernel::memory().platform().in_context(Context::Interrupt, in_interrupt), Ok(6));
 /// ```
-pub trait Global: Sized + Send + Sync + 'static {
+///
+/// # Safety
+/// [`memory`](Self::memory) returns the same allocators each time: what was allocated by one call is freed by others.
+pub unsafe trait Global: Sized + Send + Sync + 'static {
     /// The kernel beneath.
     type Platform: Platform;
 

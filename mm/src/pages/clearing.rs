@@ -9,7 +9,7 @@ use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::order::Order;
 use crate::page::Word;
-use crate::platform::Platform;
+use crate::platform::{Cpus, Platform};
 use crate::tag::Tag;
 
 impl<P: Platform> PageAllocator<P> {
@@ -37,7 +37,7 @@ impl<P: Platform> PageAllocator<P> {
             return false;
         }
         // Pinned, so that on this CPU no other thread sees the page while it is in no magazine and not in the pool.
-        let _pin = self.platform.pin();
+        let _pin = self.platform.cpus().pin();
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(Prezeroed::<P>::KEY, Tag::None, frame.iter_mut()) == 0 {
             return false;

@@ -5,7 +5,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::percpu::MAX_CPUS;
+use crate::percpu::{Count, PerCpuAndNone};
+use crate::platform::{CountCpus, Platform};
 
 /// Something to count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,18 +26,18 @@ impl Event {
 }
 
 /// The counters of all CPUs; the last set is for callers that have no CPU of their own.
-pub(super) struct Events {
-    cpus: [[AtomicU64; Event::COUNT]; MAX_CPUS + 1],
+pub(super) struct Events<P: Platform> {
+    cpus: PerCpuAndNone<P, [AtomicU64; Event::COUNT]>,
 }
 
-impl Events {
-    pub(super) const fn new() -> Self {
-        Self { cpus: [const { [const { AtomicU64::new(0) }; Event::COUNT] }; MAX_CPUS + 1] }
+impl<P: Platform> Events<P> {
+    pub(super) fn new() -> Self {
+        Self { cpus: PerCpuAndNone::new(|_| [const { AtomicU64::new(0) }; Event::COUNT]) }
     }
 
     /// Counts `times` events on a CPU; `None` for a caller that has none.
     pub(super) fn count(&self, cpu: Option<usize>, event: Event, times: u64) {
-        let cpu = cpu.unwrap_or(MAX_CPUS).min(MAX_CPUS);
+        let cpu = cpu.unwrap_or(Count::<P>::COUNT).min(Count::<P>::COUNT);
         self.cpus[cpu][event as usize].fetch_add(times, Relaxed);
     }
 

@@ -41,7 +41,7 @@ use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::page::{BlockKey, DirectMap, PageMap};
-use crate::percpu::{DrainRequests, MAX_CPUS};
+use crate::percpu::{DrainRequests, PerCpu};
 use crate::platform::{Lock, Platform};
 use crate::reclaim::{Shrinker, Shrinkers};
 use crate::region::RegionSet;
@@ -69,7 +69,7 @@ pub struct PageAllocator<P: Platform> {
     platform: P,
     direct: DirectMap,
     /// Each CPU's free blocks.
-    cpus: [PageSets; MAX_CPUS],
+    cpus: PerCpu<P, PageSets>,
     drain_requests: DrainRequests,
     prezeroed: Prezeroed<P>,
     zeroing: Zeroing,
@@ -84,7 +84,7 @@ pub struct PageAllocator<P: Platform> {
     tight: [AtomicBool; BlockKey::ZONES],
     managed: AtomicUsize,
     waiters: Waiters,
-    events: Events,
+    events: Events<P>,
 }
 
 impl<P: Platform> PageAllocator<P> {
@@ -94,7 +94,7 @@ impl<P: Platform> PageAllocator<P> {
         Self {
             platform,
             direct,
-            cpus: [const { PageSets::new() }; MAX_CPUS],
+            cpus: PerCpu::new(|_| PageSets::new()),
             drain_requests: DrainRequests::new(),
             prezeroed: Prezeroed::new(),
             zeroing: Zeroing::new(),

@@ -8,7 +8,7 @@ use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::page::{BlockChain, BlockKey, Page, Word};
 use crate::percpu::drain;
-use crate::platform::{Pinned, Platform};
+use crate::platform::{Cpus, Pinned, Platform};
 use crate::tag::Tag;
 
 /// Single pages that a bulk call takes from the magazines, or gives to them, in one go.
@@ -18,7 +18,7 @@ impl<P: Platform> PageAllocator<P> {
     /// A block from this CPU's loaded magazine. It calls no function, so that it needs no stack.
     #[inline]
     pub(super) fn pop_cached(&self, key: BlockKey, tag: Tag) -> Option<Pfn> {
-        let pin = self.platform.pin()?;
+        let pin = self.platform.cpus().pin()?;
         let sets = self.cpus.get(pin.cache_index())?;
         self.platform.step();
         let frame = sets.set_of(key).pop(self.map(), Word::allocated(key, tag));
@@ -29,7 +29,7 @@ impl<P: Platform> PageAllocator<P> {
     /// Blocks from this CPU's magazines, traded with the zone's depot when both are empty; returns how many of `frames`
     /// it filled.
     pub(super) fn alloc_cached<'a>(&self, key: BlockKey, tag: Tag, frames: impl Iterator<Item = &'a mut Pfn>) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(pin) = self.platform.cpus().pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         let (set, word) = (sets.set_of(key), Word::allocated(key, tag));
         let pop = || set.pop(self.map(), word);
@@ -69,7 +69,7 @@ impl<P: Platform> PageAllocator<P> {
     /// The check comes after the pin: of two threads of a CPU that free one block, the second finds it cached.
     #[inline]
     pub(super) fn push_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
-        let Some(pin) = self.platform.pin() else { return false };
+        let Some(pin) = self.platform.cpus().pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
         let Some(key) = self.cacheable(page.word().allocated_key(order)) else { return false };
         self.platform.step();
@@ -85,7 +85,7 @@ impl<P: Platform> PageAllocator<P> {
     /// Puts an untagged allocated block of this order into this CPU's magazines, one of which is traded in when both
     /// are full; says whether that was possible.
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
-        let Some(pin) = self.platform.pin() else { return false };
+        let Some(pin) = self.platform.cpus().pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
         let key = self.cacheable(page.word().allocated_key(order)).filter(|&key| key_capacity(key) > 0);
         let Some(key) = key else {
@@ -106,7 +106,7 @@ impl<P: Platform> PageAllocator<P> {
     /// Puts untagged allocated single pages into this CPU's magazines, up to the first that cannot be; returns how
     /// many.
     pub(super) fn free_cached_run(&self, frames: &[Pfn]) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(pin) = self.platform.cpus().pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         let put = |&frame: &Pfn| {
             let key = self.cacheable(self.map().get(frame)?.word().allocated_key(Order::ZERO))?;
@@ -119,7 +119,7 @@ impl<P: Platform> PageAllocator<P> {
     /// Puts allocated single pages of a chain, which the caller owns whatever their tags, into this CPU's magazines, up
     /// to `most` or the first that cannot be; returns how many.
     pub(super) fn free_cached_chain(&self, chain: &mut BlockChain, most: usize) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(pin) = self.platform.cpus().pin() else { return 0 };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return 0 };
         // Local, so that they stay in registers.
         let (mut rest, mut freed) = (*chain, 0);
@@ -189,7 +189,7 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Empties this CPU's magazines into the buddy lists; returns how many pages that were. Any context.
     pub(super) fn drain_this_cpu(&self) -> usize {
-        let Some(pin) = self.platform.pin() else { return 0 };
+        let Some(pin) = self.platform.cpus().pin() else { return 0 };
         self.cpus.get(pin.cache_index()).map_or(0, |sets| self.empty_sets(sets))
     }
 
@@ -204,7 +204,7 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Checks that magazines hold cached blocks of their zone and order only. No call may run.
     pub(super) fn validate_magazines(&self) -> Result<(), &'static str> {
-        for sets in &self.cpus {
+        for sets in self.cpus.iter() {
             for kind in ZoneKind::ALL {
                 for order in cached_orders() {
                     let key = BlockKey::new(kind, order);
@@ -227,7 +227,7 @@ mod tests {
     use crate::gfp::{GfpFlags, ZoneKind};
     use crate::order::Order;
     use crate::page::{BlockChain, BlockKey, Word};
-    use crate::platform::Platform;
+    use crate::platform::{Cpus, Platform};
     use crate::tag::Tag;
     use crate::testing::{Machine, TestKernel};
 
@@ -288,7 +288,7 @@ mod tests {
         std::thread::scope(|scope| {
             let other = scope.spawn(|| {
                 TestKernel::enter(*memory);
-                assert!(pages.platform.pin().is_some(), "it has its CPU before it has a page");
+                assert!(pages.platform.cpus().pin().is_some(), "it has its CPU before it has a page");
                 turn.wait();
                 turn.wait();
                 let block = memory.alloc_pages(GfpFlags::KERNEL, large).expect("memory");

@@ -9,7 +9,7 @@ use super::events::Event;
 use crate::addr::{Pfn, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::{GfpFlags, ZoneKind};
-use crate::platform::{Lock, Pinned, Platform};
+use crate::platform::{Cpus, Lock, Pinned, Platform};
 use crate::report::{Call, Incident, Report};
 
 impl<P: Platform> PageAllocator<P> {
@@ -96,7 +96,7 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Counts `times` events on this CPU.
     pub(super) fn count(&self, event: Event, times: u64) {
-        let cpu = self.platform.pin().map(|pin| pin.cpu());
+        let cpu = self.platform.cpus().pin().map(|pin| pin.cpu());
         self.events.count(cpu, event, times);
     }
 }

@@ -6,8 +6,8 @@ use super::pageset::CpuZoneCounts;
 use super::zone::{Watermarks, ZoneCounters};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::percpu::MAX_CPUS;
-use crate::platform::{Lock, Platform};
+use crate::percpu::Count;
+use crate::platform::{CountCpus, Lock, MAX_CPUS, Platform};
 
 /// A snapshot of one zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,14 +28,16 @@ pub struct ZoneStats {
     pub blocks: [usize; Order::COUNT],
     /// What has happened since boot.
     pub counters: ZoneCounters,
-    /// What each CPU's magazines have done.
+    /// What each CPU's magazines have done; of the last ones nothing, where there are fewer CPUs.
     pub cpus: [CpuZoneCounts; MAX_CPUS],
 }
 
 impl<P: Platform> PageAllocator<P> {
     /// A snapshot of one zone.
     pub fn zone_stats(&self, kind: ZoneKind) -> ZoneStats {
-        let cpus = core::array::from_fn(|cpu| self.cpus[cpu].counts(kind));
+        let cpus = core::array::from_fn(|cpu| {
+            self.cpus.get(cpu).map_or_else(CpuZoneCounts::default, |sets| sets.counts(kind))
+        });
         let cached = self.cached_pages(kind);
         let (allocs, frees) = cpus.iter().fold((0, 0), |sum, cpu| (sum.0 + cpu.allocs, sum.1 + cpu.frees));
         self.zone(kind).with(|zone| {
@@ -93,7 +95,7 @@ impl<P: Platform> PageAllocator<P> {
                 .fold((0, 0), |sum, zone| (sum.0 + zone.allocs, sum.1 + zone.frees));
             CpuStats { cpu, allocs: allocs + events.direct, frees, events }
         };
-        (0..MAX_CPUS).map(of).filter(|stats| !stats.is_idle())
+        (0..Count::<P>::COUNT).map(of).filter(|stats| !stats.is_idle())
     }
 
     /// Checks every zone and every CPU's magazines; returns the first invariant that is broken. No call may run.

@@ -7,9 +7,10 @@
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::AllocError;
-use crate::mapper::Frames;
-use crate::percpu::MAX_CPUS;
-use crate::platform::{Mapping, Pinned, Platform};
+use crate::mapper::{Frames, Mapping};
+use crate::percpu::Pin;
+use crate::platform::MAX_CPUS;
+use crate::platform::{Cpus, KernelTables, OwnMappings, Pinned, Platform};
 
 /// How many pages kmap_atomic shows at once on one CPU.
 const DEPTH: usize = 4;
@@ -38,7 +39,7 @@ pub(super) struct Windows {
 /// A window that is open; its owner is pinned to the CPU.
 pub(super) struct Window<P: Platform> {
     addr: VirtAddr,
-    pin: P::Pin,
+    pin: Pin<P>,
     user: Use,
 }
 
@@ -57,7 +58,7 @@ impl Windows {
 
     /// Opens a window of this CPU onto `frame`, unless too many are open.
     pub(super) fn open<P: Platform>(&self, platform: &P, frame: Pfn, user: Use) -> Result<Window<P>, AllocError> {
-        let pin = platform.pin().ok_or(AllocError)?;
+        let pin = platform.cpus().pin().ok_or(AllocError)?;
         // An interrupt in between restores the number before it ends.
         let open = self.open.get(pin.cpu()).ok_or(AllocError)?;
         let before = open.fetch_add(user as usize, Relaxed);
@@ -74,7 +75,7 @@ impl Windows {
 
     /// Closes the window that was opened last on its CPU.
     pub(super) fn close<P: Platform>(&self, platform: &P, window: &Window<P>) {
-        platform.flush_local(platform.unmap(window.addr, 1, |_, _| ()));
+        platform.tables().flush_local(platform.unmap(window.addr, 1, |_, _| ()));
         if let Some(open) = self.open.get(window.pin.cpu()) {
             open.fetch_sub(window.user as usize, Relaxed);
         }

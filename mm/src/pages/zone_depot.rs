@@ -7,7 +7,7 @@ use super::pageset::capacity;
 use crate::addr::Pfn;
 use crate::order::Order;
 use crate::page::{BlockChain, NIL, PageMap, Word};
-use crate::percpu::MAX_CPUS;
+use crate::platform::MAX_CPUS;
 
 /// Full magazines of one zone and order, in a pile for each CPU that traded them in.
 ///

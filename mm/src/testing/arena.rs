@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::platform::Access;
+use crate::mapper::Access;
 
 /// What ranges are aligned to, 1 GiB: for the largest blocks, and so that runs need as many page tables each time.
 const ALIGN: usize = 1 << 30;

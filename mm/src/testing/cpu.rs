@@ -6,14 +6,14 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::boxed::Box;
 use std::vec::Vec;
 
-use crate::percpu::MAX_CPUS;
+use crate::platform::MAX_CPUS;
 
 /// No CPU was free when this thread wanted one.
 const NONE: usize = usize::MAX;
 
 /// The CPUs of one machine.
 #[derive(Clone, Copy)]
-pub(super) struct Cpus(&'static TakenCpus);
+pub(super) struct HostCpus(&'static TakenCpus);
 
 #[derive(Default)]
 struct TakenCpus {
@@ -55,12 +55,12 @@ impl Section {
 /// A CPU; a borrowed one goes back when this is dropped.
 pub struct HostPin {
     number: usize,
-    cpus: Cpus,
+    cpus: HostCpus,
     borrowed: bool,
 }
 
 /// The CPUs of a thread, one of each machine that it has worked on, given back when the thread ends.
-struct Owned(RefCell<Vec<(Cpus, usize)>>);
+struct Owned(RefCell<Vec<(HostCpus, usize)>>);
 
 std::thread_local! {
     /// The machine that the thread used last (the address of its bits), and its CPU there.
@@ -76,7 +76,7 @@ pub(super) fn is_pinned() -> bool {
 }
 
 impl HostPin {
-    fn new(cpus: Cpus, number: usize, borrowed: bool) -> Self {
+    fn new(cpus: HostCpus, number: usize, borrowed: bool) -> Self {
         PINS.set(PINS.get() + 1);
         cpus.0.sections[number].begin();
         Self { number, cpus, borrowed }
@@ -107,7 +107,7 @@ impl Drop for Owned {
     }
 }
 
-impl Cpus {
+impl HostCpus {
     /// The CPUs of a new machine.
     pub(super) fn new() -> Self {
         Self(Box::leak(Box::default()))

@@ -18,7 +18,8 @@ pub(super) fn is_locked() -> bool {
 /// A mutex as a platform's lock.
 pub struct HostLock<T>(Mutex<T>);
 
-impl<T: Send> Lock<T> for HostLock<T> {
+// SAFETY: it is a mutex.
+unsafe impl<T: Send> Lock<T> for HostLock<T> {
     fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }

@@ -69,7 +69,8 @@ std::thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TestKernel;
 
-impl Global for TestKernel {
+// SAFETY: a test drops what it owns of a machine before the machine, on threads that work on it.
+unsafe impl Global for TestKernel {
     type Platform = HostPlatform;
 
     fn memory() -> &'static Memory<HostPlatform> {

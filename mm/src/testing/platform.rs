@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex};
 use std::vec::Vec;
 
 use super::arena::{File, Reserved};
-use super::cpu::{Cpus, HostPin, is_pinned};
+use super::cpu::{HostCpus, HostPin, is_pinned};
 use super::lock::{HostLock, hold, is_locked};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
@@ -19,10 +19,9 @@ use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
 use crate::kmap::{KMAP_PAGES, WINDOWS};
-use crate::mapper::{Frames, PageMapper, Spares, Unlinked};
+use crate::mapper::{Access, Frames, Mapping, PageMapper, Spares, Unlinked};
 use crate::order::Order;
-use crate::percpu::MAX_CPUS;
-use crate::platform::{Access, Mapping, Pinned, Platform};
+use crate::platform::{CpuCount, Cpus, KernelTables, MAX_CPUS, Pinned, Platform};
 use crate::report::Report;
 
 /// Pages that one page table maps.
@@ -47,7 +46,7 @@ type Interrupt = (usize, fn());
 
 /// The host beneath the allocators.
 pub struct HostPlatform {
-    cpus: Cpus,
+    cpus: HostCpus,
     file: File,
     memory: Reserved,
     /// Addresses for vm areas, then those for the windows of kmap.
@@ -92,7 +91,7 @@ impl HostPlatform {
         // for tables belong to the allocators.
         let tables = unsafe { PageMapper::new(AddressSpace::Kernel, root, memory.start(), HostFormat) };
         Self {
-            cpus: Cpus::new(),
+            cpus: HostCpus::new(),
             file,
             memory,
             areas: Reserved::new(vmalloc_pages.next_multiple_of(TABLE_PAGES) + KMAP_PAGES),
@@ -221,7 +220,8 @@ impl HostPlatform {
     }
 }
 
-impl Pinned for HostPin {
+// SAFETY: a thread is a CPU, which it has to itself while it runs; a handler that intrudes is told to use no caches.
+unsafe impl Pinned for HostPin {
     fn cpu(&self) -> usize {
         self.number()
     }
@@ -231,8 +231,9 @@ impl Pinned for HostPin {
     }
 }
 
-impl Platform for HostPlatform {
-    type Lock<T: Send> = HostLock<T>;
+// SAFETY: a CPU is borrowed if no thread has it, and waited for until its section has changed.
+unsafe impl Cpus for HostPlatform {
+    type Count = CpuCount<MAX_CPUS>;
     type Pin = HostPin;
 
     fn pin(&self) -> Option<HostPin> {
@@ -249,6 +250,21 @@ impl Platform for HostPlatform {
             return;
         }
         self.cpus.wait_for_pins();
+    }
+}
+
+// SAFETY: the file's frames show from `memory` on, and the parts are those of this machine.
+unsafe impl Platform for HostPlatform {
+    type Lock<T: Send> = HostLock<T>;
+    type Cpus = Self;
+    type Tables = Self;
+
+    fn cpus(&self) -> &Self {
+        self
+    }
+
+    fn tables(&self) -> &Self {
+        self
     }
 
     fn context(&self) -> Context {
@@ -295,7 +311,22 @@ impl Platform for HostPlatform {
         self.budget.load(Relaxed) < 0 || self.budget.fetch_update(Relaxed, Relaxed, take).is_ok()
     }
 
-    fn map(
+    fn on_free(&self, frame: Pfn, order: Order, _zone: ZoneKind) {
+        self.note(Event::Freed(frame));
+        if self.stale.load(Relaxed) > 0 && hold(&self.tlb).leads_to(frame, order.pages()) {
+            self.complain("freed a page that a TLB still shows");
+        }
+    }
+
+    fn report(&self, report: &Report<'_>) {
+        hold(&self.reports).push(report.to_string());
+    }
+}
+
+// SAFETY: the tables are the mapper's, and what they say is done to the host's mappings as soon as no simulated TLB
+// shows otherwise.
+unsafe impl KernelTables for HostPlatform {
+    unsafe fn map(
         &self,
         at: VirtAddr,
         frames: Frames<'_>,
@@ -317,7 +348,7 @@ impl Platform for HostPlatform {
         Ok(pages)
     }
 
-    fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
+    unsafe fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
         let mut tables = hold(&self.tables);
         let mut tlb = hold(&self.tlb);
         for page in (0..pages).map(|page| at.add(page * PAGE_SIZE)) {
@@ -330,7 +361,13 @@ impl Platform for HostPlatform {
         tables.unmap(at, pages, each)
     }
 
-    fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
+    unsafe fn protect(
+        &self,
+        at: VirtAddr,
+        pages: usize,
+        access: Access,
+        spares: &mut Spares,
+    ) -> Result<MustFlush, MapError> {
         let changed = hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares);
         changed.inspect(|_| self.areas.protect(at, pages, access))
     }
@@ -339,7 +376,7 @@ impl Platform for HostPlatform {
         hold(&self.tables).translate(at)?.0.frame()
     }
 
-    fn unlink_empty_table(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+    unsafe fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         hold(&self.tables).unlink_empty(from, end)
     }
 
@@ -364,16 +401,5 @@ impl Platform for HostPlatform {
             self.complain("flushed pages on one CPU only that others may know");
         }
         self.drop_translations(must_flush);
-    }
-
-    fn on_free(&self, frame: Pfn, order: Order, _zone: ZoneKind) {
-        self.note(Event::Freed(frame));
-        if self.stale.load(Relaxed) > 0 && hold(&self.tlb).leads_to(frame, order.pages()) {
-            self.complain("freed a page that a TLB still shows");
-        }
-    }
-
-    fn report(&self, report: &Report<'_>) {
-        hold(&self.reports).push(report.to_string());
     }
 }

@@ -1,8 +1,7 @@
 //! Page tables of the test machine: three levels, and large pages of 2 MiB.
 
 use crate::addr::{PAGE_SHIFT, Pfn};
-use crate::mapper::{Entry, Format, Level};
-use crate::platform::{Access, Mapping};
+use crate::mapper::{Access, Entry, Format, Level, Mapping};
 
 const PRESENT: u64 = 1;
 const TABLE: u64 = 2;
@@ -12,7 +11,8 @@ const CONSTANT: u64 = 8;
 /// Frame number from bit 12 on, flags below.
 pub(super) struct HostFormat;
 
-impl Format for HostFormat {
+// SAFETY: no processor reads these entries, but `read` alone.
+unsafe impl Format for HostFormat {
     const TOP: Level = Level::Three;
 
     type Rights = (Mapping, Access);
@@ -40,5 +40,12 @@ impl Format for HostFormat {
             (_, 0) => Entry::Leaf(frame, (mapping, access)),
             _ => Entry::Table(frame),
         }
+    }
+    fn rights(mapping: Mapping) -> Self::Rights {
+        (mapping, Access::ReadWrite)
+    }
+
+    fn with_access((mapping, _): Self::Rights, access: Access) -> Self::Rights {
+        (mapping, access)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Mutex as HostMutex, MutexGuard as HostGuard};
 
 use mm::report::Incident;
 use mm::{
-    AddressSpace, Context, Frames, Lock, MAX_CPUS, MapError, Mapping, MustFlush, Order, PAGE_SIZE, Pfn, Pinned,
-    Platform, Report, Unlinked, VirtAddr,
+    AddressSpace, Context, CpuCount, Cpus, Frames, KernelTables, Lock, MAX_CPUS, MapError, Mapping, MustFlush, Order,
+    PAGE_SIZE, Pfn, Pinned, Platform, Report, Unlinked, VirtAddr,
 };
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
@@ -25,7 +25,8 @@ pub const INTERRUPT: usize = MAX_CPUS;
 /// A lock that the explorer knows.
 pub struct ExploredLock<T>(Mutex<T>);
 
-impl<T: Send> Lock<T> for ExploredLock<T> {
+// SAFETY: it is a mutex.
+unsafe impl<T: Send> Lock<T> for ExploredLock<T> {
     fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }
@@ -59,7 +60,8 @@ pub struct ExploredPin {
     counted: bool,
 }
 
-impl Pinned for ExploredPin {
+// SAFETY: a CPU is a mutex that the pin holds, or that a pin around it does.
+unsafe impl Pinned for ExploredPin {
     fn cpu(&self) -> usize {
         self.cpu
     }
@@ -121,8 +123,9 @@ impl Explored {
     }
 }
 
-impl Platform for Explored {
-    type Lock<T: Send> = ExploredLock<T>;
+// SAFETY: whoever is pinned to a CPU holds its mutex: others wait for that.
+unsafe impl Cpus for Explored {
+    type Count = CpuCount<MAX_CPUS>;
     type Pin = ExploredPin;
 
     fn pin(&self) -> Option<ExploredPin> {
@@ -141,6 +144,21 @@ impl Platform for Explored {
     fn wait_for_pins(&self) {
         self.cpus.iter().for_each(|cpu| drop(cpu.lock().expect("no thread fails while it is pinned")));
     }
+}
+
+// SAFETY: the memory shows where it lies, for as long as the test runs.
+unsafe impl Platform for Explored {
+    type Lock<T: Send> = ExploredLock<T>;
+    type Cpus = Self;
+    type Tables = Self;
+
+    fn cpus(&self) -> &Self {
+        self
+    }
+
+    fn tables(&self) -> &Self {
+        self
+    }
 
     fn context(&self) -> Context {
         Context::Process
@@ -149,8 +167,6 @@ impl Platform for Explored {
     fn direct_map(&self) -> VirtAddr {
         self.memory
     }
-
-    fn wake_reclaimer(&self) {}
 
     /// Without a limit in time: a wake-up that is lost is a deadlock, which the explorer reports.
     fn wait_for_memory(&self, ready: &mut dyn FnMut() -> bool) {
@@ -165,11 +181,24 @@ impl Platform for Explored {
         self.woken.notify_all();
     }
 
-    fn map(&self, _: VirtAddr, _: Frames<'_>, _: Mapping, _: &mut Option<Pfn>) -> Result<usize, MapError> {
+    fn report(&self, report: &Report<'_>) {
+        // Scenarios of wrong frees, and of caches that are destroyed, look at what the calls return.
+        let expected = match report.incident {
+            Incident::BadFree { .. } | Incident::ObjectsLeft { .. } => true,
+            Incident::BadArgument(reason) => reason == "no such cache",
+            _ => false,
+        };
+        assert!(expected, "{report}, called from {}", report.call.at());
+    }
+}
+
+// SAFETY: nothing is ever mapped.
+unsafe impl KernelTables for Explored {
+    unsafe fn map(&self, _: VirtAddr, _: Frames<'_>, _: Mapping, _: &mut Option<Pfn>) -> Result<usize, MapError> {
         Err(MapError::OutOfRange)
     }
 
-    fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
+    unsafe fn unmap(&self, at: VirtAddr, pages: usize, _: impl FnMut(Pfn, usize)) -> MustFlush {
         self.stale().push((self.unmapped.fetch_add(1, Relaxed), at));
         MustFlush::new(AddressSpace::Kernel, at, pages)
     }
@@ -178,7 +207,7 @@ impl Platform for Explored {
         None
     }
 
-    fn unlink_empty_table(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+    unsafe fn unlink_empty(&self, _: VirtAddr, _: VirtAddr) -> Option<(Unlinked, MustFlush)> {
         None
     }
 
@@ -193,15 +222,5 @@ impl Platform for Explored {
 
     fn flush_local(&self, must_flush: MustFlush) {
         must_flush.flushed();
-    }
-
-    fn report(&self, report: &Report<'_>) {
-        // Scenarios of wrong frees, and of caches that are destroyed, look at what the calls return.
-        let expected = match report.incident {
-            Incident::BadFree { .. } | Incident::ObjectsLeft { .. } => true,
-            Incident::BadArgument(reason) => reason == "no such cache",
-            _ => false,
-        };
-        assert!(expected, "{report}, called from {}", report.call.at());
     }
 }

@@ -1,7 +1,7 @@
 //! How x86_64 writes page-table entries down.
 
-use mm::mapper::{Entry, Format, Level};
-use mm::{Access, Mapping, PAGE_SHIFT, Pfn};
+use mm::mapper::{Access, Entry, Format, Level, Mapping};
+use mm::{PAGE_SHIFT, Pfn};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// The bits of an entry that are the address.
@@ -11,7 +11,8 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 #[derive(Clone, Copy)]
 pub struct X86(pub Level);
 
-impl Format for X86 {
+// SAFETY: the bits are those of Intel's manual, volume 3, chapter 5; bit 2, for user code, is set by nobody.
+unsafe impl Format for X86 {
     const TOP: Level = Level::Four;
 
     type Rights = Flags;
@@ -47,22 +48,21 @@ impl Format for X86 {
             Entry::Leaf(Pfn::new(frame), Flags::from_bits_truncate(bits).difference(Flags::HUGE_PAGE))
         }
     }
-}
 
-/// The flags of a leaf that maps memory or a device while the kernel runs: writable, not executable, not global.
-#[inline]
-pub fn leaf_flags(mapping: Mapping) -> Flags {
-    let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
-    match mapping {
-        Mapping::Memory => flags,
-        Mapping::Device => flags | Flags::NO_CACHE | Flags::WRITE_THROUGH,
+    /// Writable, not executable, not global.
+    #[inline]
+    fn rights(mapping: Mapping) -> Flags {
+        let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
+        match mapping {
+            Mapping::Memory => flags,
+            Mapping::Device => flags | Flags::NO_CACHE | Flags::WRITE_THROUGH,
+        }
     }
-}
 
-/// `flags` with this access alone.
-pub fn with_access(flags: Flags, access: Access) -> Flags {
-    match access {
-        Access::Read => flags.difference(Flags::WRITABLE),
-        Access::ReadWrite => flags.union(Flags::WRITABLE),
+    fn with_access(flags: Flags, access: Access) -> Flags {
+        match access {
+            Access::Read => flags.difference(Flags::WRITABLE),
+            Access::ReadWrite => flags.union(Flags::WRITABLE),
+        }
     }
 }

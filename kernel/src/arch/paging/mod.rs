@@ -10,6 +10,6 @@ mod space;
 mod tlb;
 
 pub use builder::{Builder, Rights, enter};
-pub use format::{X86, leaf_flags, with_access};
+pub use format::X86;
 pub use space::Space;
 pub use tlb::{flush, flushes};

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::{CpuCaches, Lack, MagazineSizes, Reach};
 use crate::objects::magazine::MagazineRef;
 use crate::objects::magazine::tests::magazine as new_magazine;
-use crate::percpu::MAX_CPUS;
+use crate::platform::MAX_CPUS;
 use crate::testing::HostPlatform;
 
 type Caches = CpuCaches<HostPlatform>;
