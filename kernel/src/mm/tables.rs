@@ -1,15 +1,16 @@
 //! The page tables that all threads share, changed by one caller at a time.
 //!
-//! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are [`paging`]'s. The calls here change
-//! the tables while the kernel runs, below those that boot made: [`KernelSpace`] is what `mm` knows of them. Nothing
-//! here allocates.
+//! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are `pagetable`'s. The calls here
+//! change the tables while the kernel runs, below those that boot made: [`KernelSpace`] is what `mm` knows of them.
+//! Nothing here allocates.
 
 use ::mm::mapper::{Format, LeafRun};
 use ::mm::{Access, Frames, KernelTables, MapError, Mapping, MustFlush, Pfn, Spares, Unlinked, VirtAddr};
-use x86_64::structures::paging::PageTableFlags as Flags;
+use pagetable::X86_64;
+use pagetable::x86_64::Flags;
 
 use crate::arch::layout::Area;
-use crate::arch::paging::{self, Space, X86};
+use crate::arch::paging::{self, Space};
 use crate::sync::SpinLock;
 
 /// The tables. A leaf of the lock order.
@@ -46,7 +47,7 @@ unsafe impl KernelTables for KernelSpace {
         mapping: Mapping,
         spare: &mut Option<Pfn>,
     ) -> Result<usize, MapError> {
-        let flags = X86::rights(mapping);
+        let flags = X86_64::rights(mapping);
         with_kernel(|kernel| kernel.map(at, frames, flags, spare))
     }
 
@@ -66,7 +67,7 @@ unsafe impl KernelTables for KernelSpace {
         if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
             return Err(MapError::NotMapped);
         }
-        with_kernel(|kernel| kernel.protect(at, pages, |flags| X86::with_access(flags, access), spares))
+        with_kernel(|kernel| kernel.protect(at, pages, |flags| X86_64::with_access(flags, access), spares))
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use mm::VirtAddr;
 use mm::mapper::LeafRun;
-use x86_64::structures::paging::PageTableFlags as Flags;
+use pagetable::x86_64::Flags;
 
 use super::rights;
 use crate::arch::layout::{Area, KERNEL_HALF};

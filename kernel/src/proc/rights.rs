@@ -3,7 +3,7 @@
 use core::fmt::{self, Display};
 
 use mm::mapper::Level;
-use x86_64::structures::paging::PageTableFlags as Flags;
+use pagetable::x86_64::Flags;
 
 /// The size of a page that an entry of this level maps.
 pub const fn size(level: Level) -> &'static str {

@@ -6,10 +6,10 @@
 
 use mm::mapper::{Level, PageMapper};
 use mm::{AddressSpace, Frames, MapError, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use pagetable::X86_64;
+use pagetable::x86_64::Flags;
 use x86_64::registers::control::Cr3;
-use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::format::X86;
 use super::space::Space;
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::{cpu, stacks, switch};
@@ -80,7 +80,7 @@ pub unsafe fn boot_space(window: VirtAddr) -> Space {
     let (root, _) = Cr3::read();
     let root = PhysAddr::new(root.start_address().as_u64()).frame().unwrap_or(Pfn::new(0));
     // SAFETY: the caller's promise; the bootloader maps all of physical memory there. It is only read.
-    unsafe { PageMapper::new(AddressSpace::Kernel, root, window, X86(Level::Three)) }
+    unsafe { PageMapper::new(AddressSpace::Kernel, root, window, X86_64::new(Level::Three)) }
 }
 
 /// Calls `f` with each frame that holds a page of the kernel image.
@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
         let root = zeroed(boot, frames)?;
         let largest = if cpu::has_gigabyte_pages() { Level::Three } else { Level::Two };
         // SAFETY: the window shows all of physical memory, the frames for tables are ours, and they are zeroed first.
-        let space = unsafe { PageMapper::new(AddressSpace::Kernel, root, boot.window(), X86(largest)) };
+        let space = unsafe { PageMapper::new(AddressSpace::Kernel, root, boot.window(), X86_64::new(largest)) };
         let mut builder = Self { space, boot, frames };
         for slot in (VMALLOC_START.as_usize()..VMALLOC_END.as_usize()).step_by(Level::Four.bytes()) {
             builder.make_slot(VirtAddr::new(slot))?;

@@ -1,8 +1,7 @@
 //! The type of an address space's page tables.
 
 use mm::mapper::PageMapper;
-
-use super::format::X86;
+use pagetable::X86_64;
 
 /// Page tables of this machine.
-pub type Space = PageMapper<X86>;
+pub type Space = PageMapper<X86_64>;

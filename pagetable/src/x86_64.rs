@@ -1,0 +1,127 @@
+//! x86_64: how processors of AMD and Intel write page-table entries down.
+//!
+//! (AMD64 Architecture Programmer's Manual, volume 2, section 5.3, "Long-Mode Page Translation", and 5.4, "Page-
+//! Translation-Table Entry Fields"; Intel's manual, volume 3A, "4-Level Paging and 5-Level Paging". Four levels here.)
+
+#[cfg(target_arch = "x86_64")]
+mod tlb;
+
+use bitflags::bitflags;
+use mm::mapper::{Access, Entry, Format, Level, Mapping};
+use mm::{PAGE_SHIFT, Pfn};
+
+#[cfg(target_arch = "x86_64")]
+pub use tlb::OneCpuTlb;
+
+bitflags! {
+    /// What an entry says besides an address.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Flags: u64 {
+        /// P: the entry is used.
+        const PRESENT = 1 << 0;
+        /// R/W: writes are allowed.
+        const WRITABLE = 1 << 1;
+        /// U/S: user mode has access.
+        const USER = 1 << 2;
+        /// PWT: writes go through the cache.
+        const WRITE_THROUGH = 1 << 3;
+        /// PCD: nothing is cached.
+        const NO_CACHE = 1 << 4;
+        /// A: the processor has used the entry.
+        const ACCESSED = 1 << 5;
+        /// D: the processor has written there.
+        const DIRTY = 1 << 6;
+        /// PAT: the third bit that chooses a memory type. It is at bit 7 of a page's entry, where that of a large page
+        /// says that it is one, and at bit 12 there; a format moves it.
+        const PAT = 1 << 7;
+        /// G: stays in the TLB when the address space changes.
+        const GLOBAL = 1 << 8;
+        /// NX: no code runs there. Known where `EFER.NXE` is set.
+        const NO_EXECUTE = 1 << 63;
+
+        // The bits that processors leave to the kernel, and protection keys, are kept as they are.
+        const _ = !0;
+    }
+}
+
+/// The bits of an entry that are the address.
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// PS, of an entry above level one: a leaf.
+const LARGE: u64 = 1 << 7;
+/// Where the entry of a large page has PAT.
+const LARGE_PAT: u64 = 1 << 12;
+
+/// Four levels, on a processor whose largest leaves are of this level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86_64 {
+    largest: Level,
+}
+
+impl X86_64 {
+    /// For a processor whose largest leaves are of this level: every one has [`Level::Two`] (2 MiB); [`Level::Three`]
+    /// (1 GiB) has one whose CPUID leaf 8000_0001h sets bit 26 of EDX.
+    pub const fn new(largest: Level) -> Self {
+        Self { largest }
+    }
+}
+
+// SAFETY: the bits are those of the manuals, which the tests have by hand. `rights` sets none for user code; who names
+// `USER` himself means it.
+unsafe impl Format for X86_64 {
+    const TOP: Level = Level::Four;
+
+    type Rights = Flags;
+
+    fn largest(&self) -> Level {
+        self.largest
+    }
+
+    #[inline]
+    fn leaf(&self, frame: Pfn, level: Level, rights: Flags) -> u64 {
+        let rights = rights.bits();
+        let rights = match level {
+            Level::One => rights,
+            _ if rights & Flags::PAT.bits() == 0 => rights | LARGE,
+            _ => rights | LARGE | LARGE_PAT,
+        };
+        frame.phys().as_u64() | rights
+    }
+
+    /// Rights are the leaves' affair: a table allows the kernel everything.
+    #[inline]
+    fn table(&self, frame: Pfn) -> u64 {
+        frame.phys().as_u64() | (Flags::PRESENT | Flags::WRITABLE).bits()
+    }
+
+    #[inline]
+    fn read(&self, bits: u64, level: Level) -> Entry<Flags> {
+        let frame = ((bits & ADDRESS) >> PAGE_SHIFT) as u32;
+        let rights = Flags::from_bits_retain(bits & !ADDRESS);
+        if bits & Flags::PRESENT.bits() == 0 {
+            Entry::Empty
+        } else if level == Level::One {
+            Entry::Leaf(Pfn::new(frame), rights)
+        } else if bits & LARGE == 0 {
+            Entry::Table(Pfn::new(frame))
+        } else {
+            let frame = Pfn::new(frame & !(level.pages() as u32 - 1));
+            let pat = if bits & LARGE_PAT == 0 { Flags::empty() } else { Flags::PAT };
+            Entry::Leaf(frame, rights.difference(Flags::PAT).union(pat))
+        }
+    }
+    #[inline]
+    fn rights(mapping: Mapping) -> Flags {
+        let flags = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | Flags::ACCESSED | Flags::DIRTY;
+        match mapping {
+            Mapping::Memory => flags,
+            Mapping::Device => flags | Flags::NO_CACHE | Flags::WRITE_THROUGH,
+        }
+    }
+
+    fn with_access(rights: Flags, access: Access) -> Flags {
+        match access {
+            Access::Read => rights.difference(Flags::WRITABLE),
+            Access::ReadWrite => rights.union(Flags::WRITABLE),
+        }
+    }
+}
