@@ -24,8 +24,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host soak miri mutants test-qemu chapter bench bench-guest bench-boot bench-linux
-.PHONY: docs accept-icount check editor-check fmt clean setup kernel host-programs
+.PHONY: help run image test test-host test-adoption soak miri mutants test-qemu chapter bench bench-guest bench-boot
+.PHONY: bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -35,6 +35,7 @@ help:
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
+	@echo 'make test-adoption    mm for other processors, its package, and the example kernel'
 	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations; sanitizers'
 	@echo 'make miri             tests of mm that need no machine, under Miri; needs a nightly toolchain'
 	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
@@ -110,6 +111,9 @@ $(MUTANTS): | setup
 
 mutants: host-programs $(MUTANTS)
 	@$(XTASK) mutants $(FILE)
+
+test-adoption: host-programs
+	@$(XTASK) test-adoption
 
 test-qemu: kernel host-programs
 	@$(XTASK) test-qemu $(T)

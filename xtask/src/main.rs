@@ -2,6 +2,7 @@
 //!
 //! Started by make, from the top of the tree, with one of [`COMMANDS`].
 
+mod adoption;
 mod bench_boot;
 mod bench_linux;
 mod bench_rows;
@@ -38,8 +39,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | mutants [FILE...] | chapter | docs | accept-icount | \
-                        check-house | breakpoints | bench-boot | bench-linux";
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | mutants [FILE...] | chapter | docs | \
+                        accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -59,6 +60,7 @@ fn dispatch() -> Result<ExitCode> {
         ["test-host"] => test_host(),
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
+        ["test-adoption"] => test_adoption(),
         ["mutants", files @ ..] => mutants::report(files),
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),
@@ -77,6 +79,7 @@ fn test_everything() -> Result<ExitCode> {
     // Before any test runs, everything that boots is built: a mistake shows at once.
     let jobs = guest_jobs("")?;
     results.extend(host_tests::run()?);
+    results.extend(adoption::run()?);
     results.extend([breakpoints::test(), breakpoints::test_names()]);
     results.extend(parallel::run(jobs));
     results.save(&tree)?;
@@ -86,6 +89,12 @@ fn test_everything() -> Result<ExitCode> {
 fn test_host() -> Result<ExitCode> {
     let mut results = Results::default();
     results.extend(host_tests::run()?);
+    Ok(results.summary())
+}
+
+fn test_adoption() -> Result<ExitCode> {
+    let mut results = Results::default();
+    results.extend(adoption::run()?);
     Ok(results.summary())
 }
 

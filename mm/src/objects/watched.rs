@@ -39,7 +39,7 @@ const LIVE_ZONE: [u8; WORD] = 0x170f_c2a5_170f_c2a5_u64.to_ne_bytes();
 const POISON: u8 = 0x5a;
 const POISON_END: u8 = 0xa5;
 /// Mixed into the seal of a record.
-const KEY: usize = 0x6b3d_94f0_a85c_17e2;
+const KEY: usize = 0x6b3d_94f0_a85c_17e2_u64 as usize;
 
 /// The place of a call.
 pub(super) type User = &'static Location<'static>;

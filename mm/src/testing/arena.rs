@@ -6,7 +6,7 @@ use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::mapper::Access;
 
 /// What ranges are aligned to, 1 GiB: for the largest blocks, and so that runs need as many page tables each time.
-const ALIGN: usize = 1 << 30;
+const ALIGN: usize = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 22 };
 
 /// A range of reserved host addresses.
 pub(super) struct Reserved {
