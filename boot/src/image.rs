@@ -1,7 +1,7 @@
 //! From the linked kernel to disk images for BIOS and UEFI.
 //!
 //! The ELF file that cargo leaves keeps its symbols and debug information, for gdb. An image has a stripped copy that
-//! carries the kernel's own symbol table. Images lie beside the ELF file, the last few of each kernel.
+//! carries the kernel's own symbol table; that of another kernel is stripped, no more. Images lie beside the ELF file, the last few of each kernel.
 
 use std::env;
 use std::fs::{self, File};
@@ -24,10 +24,20 @@ const PAGE: usize = 4096;
 /// Images of one kernel and firmware that are kept for later runs, the newest.
 const KEPT: usize = 2;
 
+/// Whose kernel it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Make {
+    /// Scullery's: kernel.ld reserves room for its symbols.
+    Own,
+    /// Somebody else's.
+    Other,
+}
+
 /// A kernel as it was linked.
 pub struct Kernel<'a> {
     elf: &'a Path,
     content: Vec<u8>,
+    make: Make,
 }
 
 /// What an image is made of. Equal contents make equal images, whatever the dates of the files.
@@ -63,7 +73,7 @@ impl Recipe<'_> {
     fn cached(&self) -> Result<PathBuf> {
         let maker = fs::metadata(env::current_exe()?)?;
         let mut hasher = DefaultHasher::new();
-        (&self.kernel.content, self.initial_files, maker.len(), maker.modified()?).hash(&mut hasher);
+        (&self.kernel.content, self.kernel.make, self.initial_files, maker.len(), maker.modified()?).hash(&mut hasher);
         Ok(beside(self.kernel.elf, &format!("{}.{:016x}.img", self.firmware, hasher.finish())))
     }
 
@@ -118,9 +128,9 @@ fn quiet() -> BootConfig {
 
 impl<'a> Kernel<'a> {
     /// Reads the file.
-    pub fn read(elf: &'a Path) -> Result<Self> {
+    pub fn read(elf: &'a Path, make: Make) -> Result<Self> {
         let content = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
-        Ok(Self { elf, content })
+        Ok(Self { elf, content, make })
     }
 
     /// Bytes of memory that it takes once it is loaded.
@@ -128,7 +138,7 @@ impl<'a> Kernel<'a> {
         Ok(load_segments(&self.content)?.iter().map(|segment| segment.memory_size).sum())
     }
 
-    /// Writes a copy without symbols and debug information, with the symbol table appended.
+    /// Writes a copy without symbols and debug information, with the symbol table appended if it has room for one.
     fn strip(&self, output: &Path) -> Result<()> {
         let objcopy = host::objcopy()?;
         let status = Command::new(&objcopy).arg("--strip-all").arg(self.elf).arg(output).status();
@@ -136,9 +146,11 @@ impl<'a> Kernel<'a> {
         if !status.success() {
             bail!("{} could not strip {}", objcopy.display(), self.elf.display());
         }
-        let mut stripped = fs::read(output)?;
-        append_symbols(&self.content, &mut stripped)?;
-        fs::write(output, stripped)?;
+        if self.make == Make::Own {
+            let mut stripped = fs::read(output)?;
+            append_symbols(&self.content, &mut stripped)?;
+            fs::write(output, stripped)?;
+        }
         Ok(())
     }
 }
@@ -214,7 +226,7 @@ mod tests {
     use std::fs::File;
     use std::time::SystemTime;
 
-    use super::{Kernel, Recipe};
+    use super::{Kernel, Make, Recipe};
     use crate::firmware::Firmware;
     use crate::ramdisk;
     use crate::scratch::Scratch;
@@ -230,7 +242,7 @@ mod tests {
                 file.set_modified(date).expect("dated");
             }
             let elf = scratch.path().join("kernel");
-            let kernel = Kernel::read(&elf).expect("readable");
+            let kernel = Kernel::read(&elf, Make::Own).expect("readable");
             let initial_files = &ramdisk::archive(&scratch.path().join("files"), u64::MAX).expect("it packs");
             Recipe { kernel: &kernel, initial_files, firmware: Firmware::Bios }.cached().expect("a name")
         };

@@ -1,6 +1,7 @@
 //! Scullery's host program: makes disk images and runs them in QEMU.
 //!
-//! `boot image ELF`, `boot run ELF` and `boot test ELF`; the machine is described by environment variables
+//! `boot image ELF`, `boot run ELF`, `boot test ELF`, and `boot other ELF` for a kernel that is not Scullery's, which
+//! gets no initial files; the machine is described by environment variables
 //! (settings.rs), which make passes on. Exit status: 0 the guest said success, 1 it said failure, 2 anything
 //! else, named on standard error.
 
@@ -30,7 +31,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use firmware::Firmware;
-use image::{Kernel, Recipe};
+use image::{Kernel, Make, Recipe};
 use input::Source;
 use runner::Session;
 use settings::Settings;
@@ -42,7 +43,7 @@ const MOST_IN_AN_IMAGE: u64 = u32::MAX as u64;
 /// What is worth a word when it takes longer.
 const NOTABLE: Duration = Duration::from_secs(10);
 
-const USAGE: &str = "usage: boot image|run|test KERNEL-ELF";
+const USAGE: &str = "usage: boot image|run|test|other KERNEL-ELF";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -67,13 +68,14 @@ fn dispatch() -> Result<Verdict> {
         "image" => make_images(elf),
         "run" => run(elf, &Settings::from_environment()?),
         "test" => run(elf, &Settings::from_environment()?.for_tests()),
+        "other" => run_other(elf, &Settings::from_environment()?),
         _ => bail!(USAGE),
     }
 }
 
 fn make_images(elf: &Path) -> Result<Verdict> {
     let settings = Settings::from_environment()?;
-    let kernel = Kernel::read(elf)?;
+    let kernel = Kernel::read(elf, Make::Own)?;
     let initial_files = ramdisk::archive(&settings.rootfs, MOST_IN_AN_IMAGE)?;
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
@@ -84,7 +86,7 @@ fn make_images(elf: &Path) -> Result<Verdict> {
 
 fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
     let firmware = settings.firmware;
-    let kernel = Kernel::read(elf)?;
+    let kernel = Kernel::read(elf, Make::Own)?;
     let room = settings.memory.room_for_files(firmware, kernel.memory()?);
     let initial_files = ramdisk::archive(&settings.rootfs, room)?;
     let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
@@ -105,4 +107,11 @@ fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
             verdict => return Ok(verdict),
         }
     }
+}
+
+fn run_other(elf: &Path, settings: &Settings) -> Result<Verdict> {
+    let kernel = Kernel::read(elf, Make::Other)?;
+    let recipe = Recipe { kernel: &kernel, initial_files: &[], firmware: settings.firmware };
+    let image = recipe.for_run().context("cannot make the disk image")?;
+    Session::start(image, Duration::ZERO, settings)?.run()
 }
