@@ -3,6 +3,7 @@
 mod common;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, blocks, boot, give, hoard};
+use mm::testing::{Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, VirtAddr};
 
 fn pages(count: usize) -> usize {
@@ -16,6 +17,68 @@ fn frames_of(memory: Kernel, area: VirtAddr, count: usize) -> Vec<Pfn> {
 
 /// Whether a frame is where a call may take it from, given where Normal memory starts and ends.
 type Fits = fn(Pfn, Pfn, Pfn) -> bool;
+
+#[test]
+fn areas_are_aligned_as_asked() {
+    let memory = boot(64);
+    let start = blocks(*memory);
+    // Ranges at hand, which are not aligned.
+    let near: Vec<VirtAddr> = (0..5).map(|_| memory.vmalloc(PAGE_SIZE).expect("memory")).collect();
+    near.into_iter().for_each(|area| memory.vfree(area).expect("a right free"));
+    let mut rng = Rng::new(0x616c_6967_6e65_6421);
+    let mut areas = Vec::new();
+    for round in 0..200 {
+        let (size, align) = (1 + rng.below(40 * PAGE_SIZE), 1 << rng.below(25));
+        let area = memory.vmalloc_aligned(size, align, KERNEL).expect("memory");
+        assert!(area.is_aligned(align.max(PAGE_SIZE)), "{size} bytes at {area:?}, not at a multiple of {align:#x}");
+        // SAFETY: the test owns the area.
+        unsafe { area.as_mut_ptr::<u8>().write_bytes(round as u8, size) };
+        areas.push((area, size, round as u8));
+        if rng.one_in(2) {
+            let (area, size, value) = areas.swap_remove(rng.below(areas.len()));
+            // SAFETY: as above.
+            let bytes = unsafe { core::slice::from_raw_parts(area.as_mut_ptr::<u8>().cast_const(), size) };
+            assert!(bytes.iter().all(|&byte| byte == value));
+            memory.vfree(area).expect("a right free");
+        }
+        memory.validate().expect("valid");
+    }
+    areas.into_iter().for_each(|(area, ..)| memory.vfree(area).expect("a right free"));
+    memory.drop_caches();
+    assert_eq!(blocks(*memory), start);
+    for align in [0, 3, PAGE_SIZE + 1, usize::MAX] {
+        assert_eq!(memory.vmalloc_aligned(100, align, KERNEL), Err(AllocError));
+        assert_eq!(memory.platform().take_reports(), ["vmalloc_aligned: the alignment is no power of two"]);
+    }
+    for align in [1 << 40, 1 << 63] {
+        assert_eq!(memory.vmalloc_aligned(100, align, KERNEL), Err(AllocError));
+        assert_eq!(memory.platform().take_reports(), ["vmalloc_aligned: no room in the address range"]);
+    }
+    for size in [0, usize::MAX] {
+        assert_eq!(memory.vmalloc_aligned(size, 1 << 21, KERNEL), Err(AllocError));
+        assert_eq!(memory.platform().take_reports().len(), 1);
+    }
+    memory.drop_caches();
+    assert_eq!(blocks(*memory), start, "no more than a descriptor's slab was taken");
+    at_rest(*memory);
+}
+
+#[test]
+fn a_gap_that_is_aligned_by_chance_serves() {
+    let large = 2 << 20;
+    let memory = TestKernel::boot(&Machine { vmalloc_pages: 3 * 512, ..Machine::with_mib(16) });
+    let first = memory.areas().start();
+    // What is left begins at a multiple of 2 MiB, and is smaller than any place would have to be.
+    let below = memory.vmalloc(large - PAGE_SIZE).expect("memory");
+    let above = memory.vmalloc_aligned(PAGE_SIZE, 2 * large, KERNEL).expect("memory");
+    assert_eq!((below, above), (first, first.add(2 * large)));
+    let between = memory.vmalloc_aligned(large - PAGE_SIZE, large, KERNEL);
+    assert_eq!(between, Ok(first.add(large)), "the gap is as large as area and guard page");
+    for area in [below, above, first.add(large)] {
+        memory.vfree(area).expect("a right free");
+    }
+    at_rest(*memory);
+}
 
 #[test]
 fn kin_of_vmalloc_take_pages_from_the_zones_they_name() {

@@ -86,6 +86,8 @@ pub(super) struct Owner {
 impl Owner {
     /// Whoever calls vfree.
     pub(super) const VFREE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Vmalloc };
+    /// A value that has an area of vmalloc.
+    pub(super) const VALUE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Value };
     /// Whoever calls vunmap.
     pub(super) const VUNMAP: Self = Self { purpose: Purpose::Vmap, tag: Tag::None };
 

@@ -31,6 +31,20 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(area)
     }
 
+    /// [`reserve_area`](Self::reserve_area) at an alignment that the ranges at hand need not have.
+    #[cold]
+    pub(super) fn reserve_aligned(
+        &'static self,
+        fit: Fit,
+        kind: AreaKind,
+        tag: Tag,
+        call: Call,
+    ) -> Result<AreaRef, AllocError> {
+        let area = self.insert_first(fit, call)?;
+        area.assign(kind, tag, call.at());
+        Ok(area)
+    }
+
     /// Takes a range from the pool or a new one, and adds more to this CPU's for the next callers: others of the pool,
     /// or ranges that follow the new one.
     #[cold]

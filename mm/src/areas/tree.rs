@@ -28,11 +28,30 @@ impl AreaTree {
     }
 
     /// A range for `pages` pages and their guard page that starts at a multiple of `align`, a power of two and at least
-    /// a page: in the lowest gap that has room for them wherever it starts.
+    /// a page: in the lowest gap that has room for them wherever it starts, or else, in O(n), in the lowest one that
+    /// has room where it starts.
     pub(super) fn find_gap(&self, Fit { pages, align }: Fit) -> Option<VirtAddr> {
-        let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?.checked_add(align - PAGE_SIZE)?;
-        let start = self.lowest_gap(bytes)?;
-        Some(VirtAddr::new(start.as_usize().next_multiple_of(align)))
+        let bytes = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?;
+        let roomy = bytes.checked_add(align - PAGE_SIZE).and_then(|bytes| self.lowest_gap(bytes));
+        match roomy {
+            Some(start) => Some(VirtAddr::new(start.as_usize().next_multiple_of(align))),
+            None if align > PAGE_SIZE => self.lowest_aligned(bytes, align),
+            None => None,
+        }
+    }
+
+    /// The lowest multiple of `align` from which on `bytes` are free.
+    fn lowest_aligned(&self, bytes: usize, align: usize) -> Option<VirtAddr> {
+        let fit = |from: VirtAddr, to: VirtAddr| {
+            let start = from.as_usize().checked_next_multiple_of(align)?;
+            (start.checked_add(bytes)? <= to.as_usize()).then_some(VirtAddr::new(start))
+        };
+        let (mut from, mut found) = (self.start, None);
+        self.for_each(&mut |area| {
+            found = found.or_else(|| fit(from, area.start));
+            from = area.end();
+        });
+        found.or_else(|| fit(from, self.end))
     }
 
     /// The lowest gap of at least `bytes`.

@@ -53,6 +53,29 @@ impl<P: Platform> AreaAllocator<P> {
         Ok(self.open(area))
     }
 
+    /// [`vmalloc`](Self::vmalloc) at a multiple of `align`, a power of two, for the owner of this tag.
+    pub(crate) fn vmalloc_aligned(
+        &'static self,
+        size: usize,
+        align: usize,
+        gfp: GfpFlags,
+        tag: Tag,
+        call: Call,
+    ) -> Result<VirtAddr, AllocError> {
+        if !align.is_power_of_two() {
+            return Err(self.pages.refuse(call, "the alignment is no power of two"));
+        }
+        let area = if align <= PAGE_SIZE {
+            self.build_area(size, gfp, tag, call)?
+        } else {
+            let pages = self.check_size(size, call)?;
+            let area = self.reserve_aligned(Fit { pages, align }, AreaKind::Vmalloc, tag, call)?;
+            self.populate(area, 0..pages, gfp, tag, call).inspect_err(|_| self.undo(area))?;
+            area
+        };
+        Ok(self.open(area))
+    }
+
     /// [`vmalloc`](crate::Memory::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page;
     /// the rest page by page.
     #[track_caller]
@@ -92,7 +115,7 @@ impl<P: Platform> AreaAllocator<P> {
     /// Frees the area of a value that is dropped.
     #[track_caller]
     pub(crate) fn vfree_value(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
-        self.free_at(addr, addr, Owner { purpose: Purpose::Vmalloc, tag: Tag::Value }, Call::here(&"vfree"))
+        self.free_at(addr, addr, Owner::VALUE, Call::here(&"vfree"))
     }
 
     /// Takes a range for `size` bytes and gives each page of it a frame of its own. It cannot be freed before it is

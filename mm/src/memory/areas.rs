@@ -44,6 +44,17 @@ impl<P: Platform> Memory<P> {
         self.areas.vmalloc(size, gfp, Call::here(&"__vmalloc"))
     }
 
+    /// [`vmalloc`](Self::vmalloc) at an address that is a multiple of `align`, any power of two, with the flags of
+    /// [`__vmalloc`](Self::__vmalloc). Process context; may sleep.
+    ///
+    /// # Errors
+    /// As vmalloc. Refused and reported: an alignment that is no power of two, or for which the range of addresses has
+    /// no room.
+    #[track_caller]
+    pub fn vmalloc_aligned(&'static self, size: usize, align: usize, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
+        self.areas.vmalloc_aligned(size, align, gfp, Tag::Vmalloc, Call::here(&"vmalloc_aligned"))
+    }
+
     /// Frees an area from [`vmalloc`](Self::vmalloc) by its first address. Address 0 is accepted and ignored.
     #[track_caller]
     #[inline]
