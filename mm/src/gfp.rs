@@ -33,6 +33,12 @@ bitflags! {
         const DMA = 1 << 3;
         /// Memory outside the direct map will do. Without a HighMem zone the bit changes nothing.
         const HIGHMEM = 1 << 4;
+        /// Fails sooner: reclaim runs once, and the request neither sleeps until memory comes back nor takes what
+        /// others wait for.
+        const NORETRY = 1 << 5;
+        /// A failure is not reported; wrong arguments and contexts are, and so is a failure of vmalloc to get its
+        /// descriptor or a page table.
+        const NOWARN = 1 << 6;
 
         /// Normal allocation on behalf of a process. May sleep.
         const KERNEL = Self::WAIT.bits() | Self::HIGH.bits() | Self::IO.bits();

@@ -21,12 +21,14 @@ const COLLECTIONS: [(&str, GfpFlags); 5] = [
 ];
 
 /// The single flags, lowest bit first.
-const SINGLE: [(&str, GfpFlags); 5] = [
+const SINGLE: [(&str, GfpFlags); 7] = [
     ("__GFP_WAIT", GfpFlags::WAIT),
     ("__GFP_HIGH", GfpFlags::HIGH),
     ("__GFP_IO", GfpFlags::IO),
     ("__GFP_DMA", GfpFlags::DMA),
     ("__GFP_HIGHMEM", GfpFlags::HIGHMEM),
+    ("__GFP_NORETRY", GfpFlags::NORETRY),
+    ("__GFP_NOWARN", GfpFlags::NOWARN),
 ];
 
 /// A second name that Linux has for a single flag: read, never printed.
@@ -162,14 +164,15 @@ mod tests {
     #[test]
     fn what_is_no_flag_is_refused() {
         for text in
-            ["", " ", "KERNEL", "gfp_kernel", "GFP_KERNEL|", "+GFP_DMA", "0x", "0x20", "-1", "0x+7", "4294967296", "08"]
+            ["", " ", "KERNEL", "gfp_kernel", "GFP_KERNEL|", "+GFP_DMA", "0x", "0x80", "-1", "0x+7", "4294967296", "08"]
         {
             assert_eq!(text.parse::<GfpFlags>(), Err(ParseGfpError), "{text:?}");
         }
         assert_eq!(
             ParseGfpError.to_string(),
-            "GFP flags are a number up to 0x1f or of GFP_KERNEL, GFP_HIGHUSER, GFP_USER, GFP_BUFFER, GFP_ATOMIC, \
-             __GFP_WAIT, __GFP_HIGH, __GFP_IO, __GFP_DMA, __GFP_HIGHMEM, joined by +, a comma or |"
+            "GFP flags are a number up to 0x7f or of GFP_KERNEL, GFP_HIGHUSER, GFP_USER, GFP_BUFFER, GFP_ATOMIC, \
+             __GFP_WAIT, __GFP_HIGH, __GFP_IO, __GFP_DMA, __GFP_HIGHMEM, __GFP_NORETRY, __GFP_NOWARN, \
+             joined by +, a comma or |"
         );
     }
 }

@@ -87,6 +87,7 @@ pub mod tables;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod wipe;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};

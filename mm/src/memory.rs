@@ -18,6 +18,7 @@
 
 mod areas;
 mod kmap;
+mod kvmalloc;
 mod objects;
 mod pages;
 

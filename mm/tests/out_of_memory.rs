@@ -4,6 +4,8 @@
 
 mod common;
 
+use core::ptr::NonNull;
+
 use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, order};
 use mm::own::{IoMem, KBox, KBytes, KString, KVec, KmemCache, PageBlock, VmArea};
 use mm::testing::{Rng, TestKernel};
@@ -93,6 +95,41 @@ fn a_bulk_call_is_granted_as_many_pages_as_it_gets() {
         give(*memory, pages.into_iter().take(got));
     }
     memory.validate().expect("valid");
+}
+
+#[test]
+fn memory_from_either_allocator_fails_cleanly() {
+    let free = |memory: Kernel, at: NonNull<u8>| {
+        // SAFETY: the test has it from kvmalloc, and uses it no more.
+        unsafe { memory.kvfree(at.as_ptr()) }.expect("right");
+    };
+    let kvmalloc =
+        |size, gfp| fails_cleanly("kvmalloc", |memory| memory.kvzalloc(size, gfp).map(|at| free(memory, at)));
+    assert_eq!((kvmalloc(100, KERNEL), kvmalloc(5000, KERNEL), kvmalloc(5000, ATOMIC)), (1, 2, 2), "by kmalloc");
+    assert_eq!(kvmalloc(30 * PAGE_SIZE, KERNEL), 2, "kmalloc comes first");
+    assert_eq!(kvmalloc(40 * PAGE_SIZE, KERNEL), 1 + 40 + 2, "descriptor's slab, pages, page tables");
+    let aligned = |memory: Kernel| {
+        let area = memory.vmalloc_aligned(3 * PAGE_SIZE, 1 << 20, KERNEL)?;
+        memory.vfree(area).expect("right");
+        Ok(())
+    };
+    assert_eq!(fails_cleanly("vmalloc_aligned", aligned), 1 + 3 + 2);
+    // On failure the memory is as it was, wherever it would have moved.
+    for sizes in [[100, 3000], [4000, 100_000], [100, 200_000], [200_000, 300_000]] {
+        fails_cleanly("kvrealloc", |memory| {
+            let old = memory.kvzalloc(sizes[0], KERNEL)?;
+            // SAFETY: it has so many bytes.
+            unsafe { old.write_bytes(5, sizes[0]) };
+            // SAFETY: only the test uses it.
+            let grown = unsafe { memory.kvrealloc_zeroed(old.as_ptr(), sizes[0], sizes[1], KERNEL) };
+            let kept = grown.unwrap_or(old);
+            // SAFETY: as above.
+            let bytes = unsafe { core::slice::from_raw_parts(kept.as_ptr(), sizes[0]) };
+            assert!(bytes.iter().all(|&byte| byte == 5));
+            free(memory, kept);
+            grown.map(|_| ())
+        });
+    }
 }
 
 #[test]

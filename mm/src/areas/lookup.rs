@@ -4,8 +4,9 @@ use core::panic::Location;
 
 use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use crate::areas::area::{AreaKind, AreaRef, AreaState};
+use crate::areas::area::{AreaKind, AreaRef, AreaState, Owner};
 use crate::areas::cpu_ranges::CpuRanges;
+use crate::error::FreeError;
 use crate::page::{PageState, Word};
 use crate::platform::{KernelTables, Lock, Platform};
 use crate::tag::Tag;
@@ -56,6 +57,27 @@ impl<P: Platform> AreaAllocator<P> {
     /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also while the tree is locked.
     pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
         self.tree.try_with(|tree| tree.find(addr).map(AreaInfo::from))?
+    }
+
+    /// Bytes of the open area of this owner that starts at `addr`, or why there is none.
+    pub(super) fn owned_bytes(&self, addr: VirtAddr, owner: Owner) -> Result<usize, FreeError> {
+        if addr.page_offset() != 0 {
+            return Err(FreeError::Misaligned);
+        }
+        self.tree.with(|tree| {
+            let area = tree.find(addr).filter(|area| area.start == addr && area.is_open()).ok_or(FreeError::NoArea)?;
+            match area.owner() {
+                found if found == owner => Ok(area.bytes()),
+                found if found.purpose != owner.purpose => Err(FreeError::NoArea),
+                found => Err(FreeError::Owned(found.tag)),
+            }
+        })
+    }
+
+    /// Whether `addr` is one of the addresses that areas come from.
+    #[inline]
+    pub(crate) fn has(&self, addr: VirtAddr) -> bool {
+        self.start <= addr && addr < self.end
     }
 
     /// The frame behind an address of an area.

@@ -7,7 +7,7 @@
 //! by address, `index.rs` the area index, which finds most of them by their first address without the tree,
 //! `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range pool. Above them: `lookup.rs`; `lazy.rs`
 //! (areas are freed and flushed); `reserve.rs` (areas are allocated); and the calls: `vmalloc.rs`, `vmap.rs`,
-//! `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
+//! `kvmalloc.rs`, `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
@@ -16,6 +16,7 @@ mod cpu_ranges;
 mod empty;
 mod index;
 mod ioremap;
+mod kvmalloc;
 mod lazy;
 mod lookup;
 mod pool;

@@ -34,6 +34,39 @@ impl<P: Platform> Memory<P> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
     }
 
+    /// [`krealloc`](Self::krealloc), after which the bytes behind the first `used`, up to `size`, are zero: also where
+    /// the memory stays and its class had them all the time. Context as kmalloc.
+    ///
+    /// # Errors
+    /// As krealloc. More `used` bytes than the memory has are refused and reported.
+    ///
+    /// # Safety
+    /// `memory` came from kmalloc or is null, and only the caller uses it; once this succeeds, only by the result.
+    #[track_caller]
+    pub unsafe fn krealloc_zeroed(
+        &'static self,
+        memory: *mut u8,
+        used: usize,
+        size: usize,
+        gfp: GfpFlags,
+    ) -> Result<NonNull<u8>, AllocError> {
+        self.objects.krealloc_zeroed(memory, used, size, gfp, Call::here(&"krealloc"))
+    }
+
+    /// [`kfree`](Self::kfree) after the whole of the memory was filled with zeros, not only what was asked for: for
+    /// keys and passwords. No compiler leaves these writes out. Never sleeps; any context.
+    ///
+    /// # Errors
+    /// What was wrong with the free; then nothing was written. An object of a cache that is not kmalloc's is refused:
+    /// its constructor may have made what is in it.
+    ///
+    /// # Safety
+    /// No other code uses the memory.
+    #[track_caller]
+    pub unsafe fn kfree_sensitive(&'static self, memory: *const u8) -> Result<(), FreeError> {
+        self.objects.kfree_sensitive(memory, Call::here(&"kfree_sensitive"))
+    }
+
     /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored.
     #[track_caller]
     #[inline]

@@ -8,16 +8,40 @@ use super::alloc::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{CacheRef, Callees};
+use crate::objects::cache::{Cache, CacheRef, Callees};
 use crate::objects::classes::{KMALLOC_MAX, NAMES, NO_BYTES, SMALLEST_SHIFT, Twin};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::platform::Platform;
 use crate::report::Call;
+use crate::wipe::wipe;
 
 /// The flags that name a zone.
 const ZONES: GfpFlags = GfpFlags::DMA.union(GfpFlags::HIGHMEM);
 /// Why a size is refused.
 const TOO_LARGE: &str = "size exceeds 131072 bytes";
+
+/// What became of memory that was to be resized.
+pub(crate) enum Resized {
+    /// It has the bytes.
+    InPlace,
+    /// Its class has fewer. Its owner may use so many; nothing was changed.
+    TooSmall(usize),
+}
+
+/// The memory at `memory`, unless that is null or [`NO_BYTES`].
+fn some_bytes(memory: *mut u8) -> Option<NonNull<u8>> {
+    NonNull::new(memory).filter(|&memory| memory != NO_BYTES)
+}
+
+/// Fills the bytes of `memory` behind the first `used` with zeros, up to `size`.
+///
+/// # Safety
+/// `memory` is valid for writes of `size` bytes, and only the caller uses them.
+pub(crate) unsafe fn zero_behind(memory: NonNull<u8>, used: usize, size: usize) {
+    let grown = memory.as_ptr().wrapping_add(used);
+    // SAFETY: by the contract; without growth nothing is written.
+    unsafe { grown.write_bytes(0, size.saturating_sub(used)) };
+}
 
 impl<P: Platform> ObjectAllocator<P> {
     /// Refuses a second [`init`](Self::init) after one that has made all classes.
@@ -124,39 +148,92 @@ impl<P: Platform> ObjectAllocator<P> {
         gfp: GfpFlags,
         call: Call,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(old) = NonNull::new(memory).filter(|&old| old != NO_BYTES) else {
-            return self.kmalloc(size, gfp, call);
-        };
-        let addr = VirtAddr::from_ptr(memory);
-        let is_kmallocs = |(slab, _)| {
-            let cache = self.owner(slab);
-            if self.classes.contains(cache) { Ok(cache) } else { Err(FreeError::WrongCache) }
-        };
-        let cache = match (self.live_object(addr, None).and_then(is_kmallocs), self.retired_bytes(addr)) {
-            (Ok(cache), _) => Some(cache),
-            (Err(_), Some(_)) => None,
-            (Err(error), None) => {
-                self.bad_object(call, addr, error);
-                return Err(AllocError);
-            }
-        };
+        let Some(old) = some_bytes(memory) else { return self.kmalloc(size, gfp, call) };
         if size == 0 {
+            self.class_of(old, call).map_err(|_| AllocError)?;
             return self.kfree(memory, call).map(|()| NO_BYTES).map_err(|_| AllocError);
         }
-        self.check_context(gfp, call)?;
-        let room = cache.map_or(self.object_bytes(addr), |cache| cache.geometry.usable);
-        if size <= room {
-            if let Some(cache) = cache.filter(|cache| !cache.debug.is_empty()) {
-                self.watch_resize(cache, old, size, call);
-            }
-            return Ok(old);
-        }
-        let held = self.object_bytes(addr);
+        let held = match self.resize(old, size, gfp, call)? {
+            Resized::InPlace => return Ok(old),
+            Resized::TooSmall(held) => held,
+        };
         let new = self.kmalloc(size, gfp, call)?;
         // SAFETY: both are live objects, `held` bytes and more.
         unsafe { new.copy_from_nonoverlapping(old, held) };
         let freed = self.kfree(memory, call);
         debug_assert!(freed.is_ok());
         Ok(new)
+    }
+
+    /// [`krealloc`](Self::krealloc), after which the bytes behind the first `used` are zero. Refused: more `used` bytes
+    /// than the memory has.
+    pub(crate) fn krealloc_zeroed(
+        &'static self,
+        memory: *mut u8,
+        used: usize,
+        size: usize,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let held = some_bytes(memory).map_or(Ok(0), |old| self.bytes_of(old, call)).map_err(|_| AllocError)?;
+        self.check_used(used, held, call)?;
+        let new = self.krealloc(memory, size, gfp, call)?;
+        // SAFETY: there are `size` bytes, and only the caller uses them.
+        unsafe { zero_behind(new, used, size) };
+        Ok(new)
+    }
+
+    /// Refuses to keep more `used` bytes than the `held` ones that there are.
+    pub(crate) fn check_used(&self, used: usize, held: usize, call: Call) -> Result<(), AllocError> {
+        if used <= held { Ok(()) } else { Err(self.refuse(call, "more bytes are in use than the memory has")) }
+    }
+
+    /// Bytes that the owner of live memory from kmalloc may use. Anything else is reported.
+    pub(crate) fn bytes_of(&self, memory: NonNull<u8>, call: Call) -> Result<usize, FreeError> {
+        self.class_of(memory, call).map(|_| self.object_bytes(VirtAddr::from_ptr(memory.as_ptr())))
+    }
+
+    /// Has `size` bytes be what was asked for of live memory from kmalloc, if its class has so many.
+    pub(crate) fn resize(
+        &self,
+        memory: NonNull<u8>,
+        size: usize,
+        gfp: GfpFlags,
+        call: Call,
+    ) -> Result<Resized, AllocError> {
+        let cache = self.class_of(memory, call).map_err(|_| AllocError)?;
+        self.check_context(gfp, call)?;
+        let held = self.object_bytes(VirtAddr::from_ptr(memory.as_ptr()));
+        if size > cache.map_or(held, |cache| cache.geometry.usable) {
+            return Ok(Resized::TooSmall(held));
+        }
+        if let Some(cache) = cache.filter(|cache| !cache.debug.is_empty()) {
+            self.watch_resize(cache, memory, size, call);
+        }
+        Ok(Resized::InPlace)
+    }
+
+    /// Fills live memory from kmalloc with zeros, all that its owner may use, and frees it. Null is accepted and
+    /// ignored; a wrong free is reported and writes nothing.
+    pub(crate) fn kfree_sensitive(&'static self, memory: *const u8, call: Call) -> Result<(), FreeError> {
+        let Some(secret) = some_bytes(memory.cast_mut()) else { return Ok(()) };
+        let bytes = self.bytes_of(secret, call)?;
+        // SAFETY: it is live memory of so many bytes, and its owner gives it back.
+        unsafe { wipe(secret, bytes) };
+        self.kfree(memory, call)
+    }
+
+    /// The class that live memory comes from; none if its slab was retired. Anything else is reported.
+    fn class_of(&self, memory: NonNull<u8>, call: Call) -> Result<Option<&Cache<P>>, FreeError> {
+        let addr = VirtAddr::from_ptr(memory.as_ptr());
+        let is_kmallocs = |(slab, _)| {
+            let cache = self.owner(slab);
+            if self.classes.contains(cache) { Ok(cache) } else { Err(FreeError::WrongCache) }
+        };
+        match (self.live_object(addr, None).and_then(is_kmallocs), self.retired_bytes(addr)) {
+            (Ok(cache), _) => Ok(Some(cache)),
+            (Err(_), Some(_)) => Ok(None),
+            (Err(error), None) => Err(self.bad_object(call, addr, error)),
+        }
     }
 }

@@ -65,6 +65,8 @@ pub use inspect::{ObjectInfo, Whereabouts};
 pub use kmem_cache::CacheSpec;
 pub use name::CacheName;
 
+pub(crate) use kmalloc::{Resized, zero_behind};
+
 use classes::SizeClasses;
 use list::CacheList;
 use own_caches::OwnCaches;

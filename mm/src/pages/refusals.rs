@@ -15,7 +15,7 @@ use crate::report::{Call, Incident, Report};
 impl<P: Platform> PageAllocator<P> {
     /// Refuses a call that may sleep where the caller may not, whether or not it would have slept.
     #[inline]
-    pub(super) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
+    pub(crate) fn check_context(&self, gfp: GfpFlags, call: Call) -> Result<(), AllocError> {
         // In this order: where every caller may sleep, the flags are not read.
         if !self.platform.may_sleep() && gfp.may_sleep() {
             return Err(self.wrong_context(call));

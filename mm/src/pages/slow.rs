@@ -29,20 +29,33 @@ impl<P: Platform> PageAllocator<P> {
         call: Call,
     ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
-        if gfp.may_sleep() {
-            let turn = self.waiters.join(gfp, order);
-            let frame = self.alloc_in_turn(gfp, order, tag, &turn);
-            self.waiters.leave(turn);
-            // There may be memory for the next waiter too.
-            self.wake_waiters();
-            if let Some(frame) = frame {
-                return Ok(frame);
-            }
+        if let Some(frame) = self.alloc_reclaimed(gfp, order, tag) {
+            return Ok(frame);
         }
         self.count(Event::Failure, 1);
         self.with_zone(self.first_zone(gfp), Zone::count_failure);
-        self.report(call, Incident::OutOfMemory { order, gfp });
+        if !gfp.contains(GfpFlags::NOWARN) {
+            self.report(call, Incident::OutOfMemory { order, gfp });
+        }
         Err(AllocError)
+    }
+
+    /// A block after reclaim, if the caller may sleep: in its turn, or with `NORETRY` at once and if nobody waits.
+    fn alloc_reclaimed(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        if !gfp.may_sleep() {
+            return None;
+        }
+        if gfp.contains(GfpFlags::NORETRY) {
+            self.reclaim(gfp);
+            let admitted = !self.waiters.any() && self.platform.admits(order);
+            return admitted.then(|| self.alloc_admitted(gfp, order, tag)).flatten();
+        }
+        let turn = self.waiters.join(gfp, order);
+        let frame = self.alloc_in_turn(gfp, order, tag, &turn);
+        self.waiters.leave(turn);
+        // There may be memory for the next waiter too.
+        self.wake_waiters();
+        frame
     }
 
     /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until the retries are

@@ -10,6 +10,7 @@ FLAGS     joined by + or commas; GFP_KERNEL if none are given
   GFP_HIGHUSER  the same, from high memory if there is any
   __GFP_DMA     below 16 MB, for ISA; also written GFP_DMA
   __GFP_HIGHMEM high memory will do: only for getpages, whose block then has no address
+  __GFP_NORETRY fails sooner: reclaims once and waits for nobody; __GFP_NOWARN: fails in silence
   __GFP_WAIT __GFP_HIGH __GFP_IO   what the collections above are made of
 The address has a number, which stands for it (m1, m1+8), until 512 more were handed out.
 The other calls of the chapter, each with a help text:
