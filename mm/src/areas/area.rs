@@ -78,7 +78,7 @@ impl Purpose {
 
 /// Who frees an area: a call for this purpose, in the name of this owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     pub(super) purpose: Purpose,
     pub(super) tag: Tag,
 }
@@ -87,7 +87,7 @@ impl Owner {
     /// Whoever calls vfree.
     pub(super) const VFREE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Vmalloc };
     /// A value that has an area of vmalloc.
-    pub(super) const VALUE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Value };
+    pub(crate) const VALUE: Self = Self { purpose: Purpose::Vmalloc, tag: Tag::Value };
     /// Whoever calls vunmap.
     pub(super) const VUNMAP: Self = Self { purpose: Purpose::Vmap, tag: Tag::None };
 
@@ -200,7 +200,7 @@ impl AreaRef {
     }
 }
 
-/// A place for an area, written by one CPU at a time.
+/// A place for an area, written by one CPU at a time; or by many, with `exchange` and `take` alone.
 pub(super) struct AreaLink(AtomicPtr<VmArea>);
 
 impl AreaLink {
@@ -212,6 +212,18 @@ impl AreaLink {
     #[inline]
     pub(super) fn get(&self) -> Option<AreaRef> {
         NonNull::new(self.0.load(Relaxed)).map(AreaRef)
+    }
+
+    /// Sets it if `before` is there, and hands over what the caller has written to `area`; else returns what is there.
+    pub(super) fn exchange(&self, before: Option<AreaRef>, area: AreaRef) -> Result<(), Option<AreaRef>> {
+        let before = before.map_or(core::ptr::null_mut(), |area| area.0.as_ptr());
+        let exchanged = self.0.compare_exchange(before, area.0.as_ptr(), Release, Relaxed);
+        exchanged.map(|_| ()).map_err(|other| NonNull::new(other).map(AreaRef))
+    }
+
+    /// Takes the area that is there.
+    pub(super) fn take(&self) -> Option<AreaRef> {
+        NonNull::new(self.0.swap(core::ptr::null_mut(), Acquire)).map(AreaRef)
     }
 
     /// Sets it; returns the area that was there before.
@@ -262,7 +274,7 @@ impl VmArea {
         word as usize & (PURPOSE | TAG) as usize
     }
 
-    /// Closes an open area that is not in the index. Under the tree's lock.
+    /// Closes an open area: one that is not in the index under the tree's lock, or one that is closed there.
     pub(super) fn close(&self) {
         self.word.store(self.word.load(Relaxed) & !STATE, Relaxed);
     }

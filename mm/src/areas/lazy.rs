@@ -62,6 +62,14 @@ impl<P: Platform> AreaAllocator<P> {
             let lazy = self.take_lazy(ranges);
             drop(pin);
             self.settle_lazy(lazy);
+            self.take_late_apart();
+        }
+    }
+
+    /// Takes the areas apart that were freed where nobody may sleep. Process context.
+    pub(super) fn take_late_apart(&'static self) {
+        if !self.late.is_empty() {
+            self.late.take_all().for_each(|area| self.take_apart(area, area.purpose()));
         }
     }
 
@@ -170,6 +178,9 @@ impl<P: Platform> AreaAllocator<P> {
     pub(crate) fn unmap_aliases(&'static self) -> usize {
         if !<P::Tables as KernelTables>::FLUSH_ANYWHERE && !self.platform().may_sleep() {
             return 0;
+        }
+        if self.platform().may_sleep() {
+            self.take_late_apart();
         }
         let (mut pages, mut busy) = (0, false);
         for (cpu, ranges) in self.cpus.iter().enumerate().filter(|(_, ranges)| ranges.is_any_lazy()) {

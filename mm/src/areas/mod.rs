@@ -3,14 +3,15 @@
 //! [`AreaAllocator`] is the part; it stands on pages, page tables and the cache of its descriptors. There may be
 //! several, each with addresses of its own.
 //!
-//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` a chain of free ones, `tree.rs` all of them
-//! by address, `index.rs` the area index, which finds most of them by their first address without the tree,
-//! `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range pool. Above them: `lookup.rs`; `lazy.rs`
-//! (areas are freed and flushed); `reserve.rs` (areas are allocated); and the calls: `vmalloc.rs`, `vmap.rs`,
-//! `kvmalloc.rs`, `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
+//! Core types, which know no lock: `area.rs` is one area, `area_chain.rs` a chain of free ones, `area_stack.rs` those
+//! that are taken apart late, `tree.rs` all of them by address, `index.rs` the area index, which finds most of them by
+//! their first address without the tree, `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range
+//! pool. Above them: `lookup.rs`; `lazy.rs` (areas are freed and flushed); `reserve.rs` (areas are allocated); and the
+//! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
+mod area_stack;
 mod cpu_ranges;
 #[cfg(feature = "testing")]
 mod empty;
@@ -41,9 +42,10 @@ use crate::tables::PageTables;
 pub use area::{AreaKind, AreaState};
 pub use lookup::AreaInfo;
 
-pub(crate) use area::AreaRef;
+pub(crate) use area::{AreaRef, Owner};
 
 use area::VmArea;
+use area_stack::AreaStack;
 use cpu_ranges::CpuRanges;
 use index::AreaIndex;
 use pool::RangePool;
@@ -69,6 +71,8 @@ pub struct AreaAllocator<P: Platform> {
     settling: AtomicUsize,
     /// Free ranges that any CPU may take.
     pool: P::Lock<RangePool>,
+    /// Areas that were freed where nobody may sleep.
+    late: AreaStack,
 }
 
 impl<P: Platform> AreaAllocator<P> {
@@ -96,6 +100,7 @@ impl<P: Platform> AreaAllocator<P> {
             drain_requests: DrainRequests::new(),
             settling: AtomicUsize::new(0),
             pool: Lock::new(RangePool::new()),
+            late: AreaStack::new(),
         }
     }
 

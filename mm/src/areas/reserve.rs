@@ -50,6 +50,7 @@ impl<P: Platform> AreaAllocator<P> {
     #[cold]
     #[inline(never)]
     fn find_area(&'static self, fit: Fit, call: Call) -> Result<AreaRef, AllocError> {
+        self.take_late_apart();
         let parcel = self.pool.with(|pool| pool.take(fit.pages));
         let (area, more) = match parcel.pop() {
             Some(area) => (area, parcel),
@@ -134,20 +135,43 @@ impl<P: Platform> AreaAllocator<P> {
         if addr.as_usize() == 0 {
             return Ok(());
         }
-        self.pages.check_may_sleep(call).map_err(|_| FreeError::WrongContext)?;
+        if !self.platform().may_sleep() {
+            return self.free_later(start, owner, call);
+        }
         if start.page_offset() != 0 {
             return Err(self.pages.bad_free(call, addr, None, FreeError::Misaligned));
         }
         self.free_area(start, owner, call)
     }
 
+    /// Refuses a free where the caller may not sleep. Only an area of a value, which is dropped there, is closed: the
+    /// next caller that may sleep takes it apart.
+    #[cold]
+    #[inline(never)]
+    fn free_later(&'static self, addr: VirtAddr, owner: Owner, call: Call) -> Result<(), FreeError> {
+        if owner.tag != Tag::Value {
+            self.pages.wrong_context(call);
+            return Err(FreeError::WrongContext);
+        }
+        let area = self.close_area(addr.page_down(), owner, call)?;
+        area.close();
+        self.late.push(area);
+        Ok(())
+    }
+
     /// Closes the area of this owner that starts at `addr`, a page's address, and takes it apart.
     #[inline]
     pub(super) fn free_area(&'static self, addr: VirtAddr, owner: Owner, call: Call) -> Result<(), FreeError> {
-        let closed = self.index.close(addr, owner).map_or_else(|| self.close_in_tree(addr, owner), Ok);
-        let area = closed.map_err(|error| self.pages.bad_free(call, addr, None, error))?;
+        let area = self.close_area(addr, owner, call)?;
         self.take_apart(area, owner.purpose);
         Ok(())
+    }
+
+    /// Closes the area of this owner that starts at `addr`, a page's address; then only the caller uses it.
+    #[inline]
+    fn close_area(&'static self, addr: VirtAddr, owner: Owner, call: Call) -> Result<AreaRef, FreeError> {
+        let closed = self.index.close(addr, owner).map_or_else(|| self.close_in_tree(addr, owner), Ok);
+        closed.map_err(|error| self.pages.bad_free(call, addr, None, error))
     }
 
     /// Closes the area of this owner that starts at `addr` and is not in the index, or says why there is none.

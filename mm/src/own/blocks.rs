@@ -47,7 +47,8 @@ pub struct PageBlock<K: Global> {
     kernel: PhantomData<K>,
 }
 
-/// An area from vmalloc. Creating and dropping one may sleep.
+/// An area from vmalloc. Creating one may sleep. It may be dropped in any context: where the caller may not sleep, its
+/// pages are free as soon as another caller may.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
