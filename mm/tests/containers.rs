@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 use std::rc::Rc;
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
-use mm::own::{Buffer, Drain, IntoIter, KBox, KBytes, KString, KVec};
+use mm::own::{Buffer, Drain, IntoIter, KBox, KBytes, KString, KVec, Kmalloc};
 use mm::testing::{Rng, TestKernel};
 use mm::{AllocError, Context};
 
@@ -274,8 +274,8 @@ fn owners_compare_show_and_convert() {
         (&b"Scull"[..], format!("KBytes({:?}, 32 bytes)", bytes.addr()))
     );
     fn is_fused<I: core::iter::FusedIterator + ExactSizeIterator + DoubleEndedIterator>() {}
-    is_fused::<Drain<'_, u8, TestKernel>>();
-    is_fused::<IntoIter<u8, TestKernel>>();
+    is_fused::<Drain<'_, u8, Kmalloc<TestKernel>>>();
+    is_fused::<IntoIter<u8, Kmalloc<TestKernel>>>();
     drop((bytes, pinned));
     nothing_is_held(*memory);
 }

@@ -21,12 +21,13 @@ const MAPPING: GfpFlags = GfpFlags::WAIT.union(GfpFlags::IO);
 const TRY: GfpFlags = GfpFlags::NORETRY.union(GfpFlags::NOWARN);
 /// Why a size is refused.
 const TOO_LARGE: &str = "size exceeds 131072 bytes, and flags without WAIT and IO allow no vmalloc";
+/// The same, whatever the flags.
+const TOO_LARGE_FOR_ANY: &str = "size exceeds the address space";
 
 impl<P: Platform> AreaAllocator<P> {
     /// Allocates at least `size` bytes: from kmalloc, or, if that has none or the size is beyond it, from vmalloc.
     pub(crate) fn kvmalloc(&'static self, size: usize, gfp: GfpFlags, call: Call) -> Result<NonNull<u8>, AllocError> {
-        let layout =
-            Layout::from_size_align(size, 1).map_err(|_| self.pages.refuse(call, "size exceeds the address space"))?;
+        let layout = Layout::from_size_align(size, 1).map_err(|_| self.pages.refuse(call, TOO_LARGE_FOR_ANY))?;
         self.kvmalloc_for(layout, gfp, Tag::Vmalloc, call)
     }
 
@@ -99,20 +100,41 @@ impl<P: Platform> AreaAllocator<P> {
         let Some(old) = NonNull::new(memory).filter(|&old| old != NO_BYTES) else {
             return self.kvmalloc(size, gfp, call);
         };
+        if size > 0 {
+            let layout = Layout::from_size_align(size, 1).map_err(|_| self.pages.refuse(call, TOO_LARGE_FOR_ANY))?;
+            return self.kvrealloc_for(old, layout, gfp, Owner::VFREE, call);
+        }
+        if self.has(addr) {
+            return self.vfree(addr, call).map(|()| NO_BYTES).map_err(|_| AllocError);
+        }
+        self.objects.krealloc(memory, 0, gfp, call)
+    }
+
+    /// [`kvrealloc`](Self::kvrealloc) of memory that is aligned already and has this owner, if it is an area.
+    pub(crate) fn kvrealloc_for(
+        &'static self,
+        old: NonNull<u8>,
+        layout: Layout,
+        gfp: GfpFlags,
+        owner: Owner,
+        call: Call,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let addr = VirtAddr::from_ptr(old.as_ptr());
         let resized = match self.has(addr) {
-            true if size == 0 => return self.vfree(addr, call).map(|()| NO_BYTES).map_err(|_| AllocError),
-            false if size == 0 => return self.objects.krealloc(memory, 0, gfp, call),
-            true => self.resize_area(addr, size, gfp, call),
-            false => self.objects.resize(old, size, gfp, call),
+            true => self.resize_area(addr, layout.size(), gfp, owner, call),
+            false => self.objects.resize(old, layout.size(), gfp, call),
         };
         let held = match resized? {
             Resized::InPlace => return Ok(old),
             Resized::TooSmall(held) => held,
         };
-        let new = self.kvmalloc(size, gfp, call)?;
+        let new = self.kvmalloc_for(layout, gfp, owner.tag, call)?;
         // SAFETY: the old memory has `held` bytes, the new one more, and they do not overlap.
         unsafe { new.copy_from_nonoverlapping(old, held) };
-        let freed = self.kvfree(memory, call);
+        let freed = match self.has(addr) {
+            true => self.free_at(addr, addr, owner, call),
+            false => self.objects.kfree(old.as_ptr(), call),
+        };
         debug_assert!(freed.is_ok());
         Ok(new)
     }
@@ -150,13 +172,23 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// Whether the area at `addr` has `size` bytes; if not, whether the caller may free it, to move.
-    fn resize_area(&self, addr: VirtAddr, size: usize, gfp: GfpFlags, call: Call) -> Result<Resized, AllocError> {
-        let held = self.area_bytes(addr, call).map_err(|_| AllocError)?;
+    fn resize_area(
+        &self,
+        addr: VirtAddr,
+        size: usize,
+        gfp: GfpFlags,
+        owner: Owner,
+        call: Call,
+    ) -> Result<Resized, AllocError> {
+        let held = self.owned_bytes(addr, owner).map_err(|error| self.pages.bad_free(call, addr, None, error));
+        let held = held.map_err(|_| AllocError)?;
         self.pages.check_context(gfp, call)?;
         if size <= held {
             return Ok(Resized::InPlace);
         }
-        self.pages.check_may_sleep(call)?;
+        if owner != Owner::VALUE {
+            self.pages.check_may_sleep(call)?;
+        }
         Ok(Resized::TooSmall(held))
     }
 }

@@ -87,8 +87,18 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// Bytes of memory that an area of vmalloc costs: its pages, its descriptor, its entries in the page tables.
     pub(crate) fn footprint(&self, area: AreaRef) -> usize {
-        let entries = (area.pages + 1) * size_of::<u64>();
-        area.bytes() + entries + self.objects.own_footprint(&self.descriptors)
+        self.cost_of(area.bytes())
+    }
+
+    /// [`footprint`](Self::footprint) of an area of so many bytes.
+    pub(crate) fn cost_of(&self, bytes: usize) -> usize {
+        let entries = (bytes / PAGE_SIZE + 1) * size_of::<u64>();
+        bytes + entries + self.objects.own_footprint(&self.descriptors)
+    }
+
+    /// Bytes of the area at `addr` that a value has; 0 where there is none.
+    pub(crate) fn value_bytes(&self, addr: VirtAddr) -> usize {
+        self.owned_bytes(addr, Owner::VALUE).unwrap_or(0)
     }
 
     /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate

@@ -4,12 +4,13 @@
 //! the kernel's own code, calls these instead: they have symbols with the book's names, so that `break kmalloc` stops
 //! at whoever calls it. A call and a return is all that this costs; who counts instructions calls `Memory`.
 
+use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::Global;
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::areas::AreaRef;
+use crate::areas::{AreaRef, Owner};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::objects::CacheRef;
@@ -75,6 +76,28 @@ impl<K: Global> Calls<K> {
     #[track_caller]
     pub(super) fn vmalloc(size: usize) -> Result<AreaRef, AllocError> {
         K::memory().areas().vmalloc_area(size, GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc"))
+    }
+
+    /// [`Memory::vmalloc_aligned`](crate::Memory::vmalloc_aligned) for an owner of its own.
+    #[inline(never)]
+    #[track_caller]
+    pub(super) fn vmalloc_aligned(size: usize, align: usize) -> Result<VirtAddr, AllocError> {
+        let (gfp, call) = (GfpFlags::KERNEL | GfpFlags::HIGHMEM, Call::here(&"vmalloc"));
+        K::memory().areas().vmalloc_aligned(size, align, gfp, Tag::Value, call)
+    }
+
+    /// [`Memory::kvmalloc`](crate::Memory::kvmalloc) for an owner of its own.
+    #[inline(never)]
+    #[track_caller]
+    pub(super) fn kvmalloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        K::memory().areas().kvmalloc_for(layout, gfp, Tag::Value, Call::here(&"kvmalloc"))
+    }
+
+    /// Resizes memory from [`kvmalloc`](Self::kvmalloc), which is aligned already.
+    #[inline(never)]
+    #[track_caller]
+    pub(super) fn kvrealloc(old: NonNull<u8>, layout: Layout, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+        K::memory().areas().kvrealloc_for(old, layout, gfp, Owner::VALUE, Call::here(&"kvrealloc"))
     }
 
     /// [`Memory::vfree`](crate::Memory::vfree) of such an area.

@@ -6,7 +6,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::Utf8Error;
 
-use super::{Global, KBox, KString, KVec};
+use super::{Allocator, Box, Global, KString, KVec, Vec};
 
 /// Comparisons, hashing and borrows of an owner that dereferences to `$target`.
 macro_rules! like_its_target {
@@ -64,29 +64,29 @@ macro_rules! like_its_target {
     };
 }
 
-like_its_target!([T, K: Global] KBox<T, K> => T);
-like_its_target!([T, K: Global] KVec<T, K> => [T]);
+like_its_target!([T, A: Allocator] Box<T, A> => T);
+like_its_target!([T, A: Allocator] Vec<T, A> => [T]);
 like_its_target!([K: Global] KString<K> => str);
 
-impl<T, K: Global> AsMut<T> for KBox<T, K> {
+impl<T, A: Allocator> AsMut<T> for Box<T, A> {
     fn as_mut(&mut self) -> &mut T {
         self
     }
 }
 
-impl<T, K: Global> BorrowMut<T> for KBox<T, K> {
+impl<T, A: Allocator> BorrowMut<T> for Box<T, A> {
     fn borrow_mut(&mut self) -> &mut T {
         self
     }
 }
 
-impl<T, K: Global> AsMut<[T]> for KVec<T, K> {
+impl<T, A: Allocator> AsMut<[T]> for Vec<T, A> {
     fn as_mut(&mut self) -> &mut [T] {
         self
     }
 }
 
-impl<T, K: Global> BorrowMut<[T]> for KVec<T, K> {
+impl<T, A: Allocator> BorrowMut<[T]> for Vec<T, A> {
     fn borrow_mut(&mut self) -> &mut [T] {
         self
     }
@@ -95,7 +95,7 @@ impl<T, K: Global> BorrowMut<[T]> for KVec<T, K> {
 /// Comparisons of a vector with what else holds values in a row.
 macro_rules! equals {
     ([$($generics:tt)*] $other:ty) => {
-        impl<T: PartialEq, K: Global, $($generics)*> PartialEq<$other> for KVec<T, K> {
+        impl<T: PartialEq, A: Allocator, $($generics)*> PartialEq<$other> for Vec<T, A> {
             fn eq(&self, other: &$other) -> bool {
                 **self == other[..]
             }
@@ -171,8 +171,8 @@ impl<K: Global> From<KString<K>> for KVec<u8, K> {
     }
 }
 
-impl<K: Global> fmt::Write for KVec<u8, K> {
+impl<A: Allocator> fmt::Write for Vec<u8, A> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.extend_from_slice(text.as_bytes(), K::context_gfp()).map_err(|_| fmt::Error)
+        self.extend_from_slice(text.as_bytes(), A::Kernel::context_gfp()).map_err(|_| fmt::Error)
     }
 }

@@ -1,5 +1,6 @@
-//! One value in kmalloc'ed memory.
+//! One value in memory from kmalloc, from vmalloc, or from either.
 
+use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -7,12 +8,11 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::ptr::NonNull;
 
-use super::{Calls, Global, KBytes};
-use crate::addr::VirtAddr;
+use super::{Allocator, KVmalloc, Kmalloc, Vmalloc};
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
-/// An owned value of up to 131072 bytes.
+/// An owned value.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
@@ -27,24 +27,42 @@ use crate::gfp::GfpFlags;
 /// assert!(KBox::<_, TestKernel>::new([0u8; 200_000], GfpFlags::KERNEL).is_err());
 /// # Ok::<(), mm::AllocError>(())
 /// ```
-pub struct KBox<T, K: Global> {
+pub struct Box<T, A: Allocator> {
     value: NonNull<T>,
-    owner: PhantomData<(T, K)>,
+    owner: PhantomData<(T, A)>,
+}
+
+/// A value in kmalloc'ed memory, of up to 131072 bytes.
+pub type KBox<T, K> = Box<T, Kmalloc<K>>;
+/// A value in an area of vmalloc.
+pub type VBox<T, K> = Box<T, Vmalloc<K>>;
+/// A value in memory from kmalloc or, where that has none, from vmalloc.
+pub type KVBox<T, K> = Box<T, KVmalloc<K>>;
+
+/// Memory that is freed when this is dropped.
+struct Freed<A: Allocator> {
+    memory: NonNull<u8>,
+    owner: PhantomData<A>,
+}
+
+impl<A: Allocator> Drop for Freed<A> {
+    fn drop(&mut self) {
+        // SAFETY: a box had it from this allocator, and holds no value any more.
+        unsafe { A::free(self.memory) };
+    }
 }
 
 // SAFETY: the box owns its value as a `T` itself would be owned.
-unsafe impl<T: Send, K: Global> Send for KBox<T, K> {}
+unsafe impl<T: Send, A: Allocator> Send for Box<T, A> {}
 // SAFETY: as above.
-unsafe impl<T: Sync, K: Global> Sync for KBox<T, K> {}
+unsafe impl<T: Sync, A: Allocator> Sync for Box<T, A> {}
 
-impl<T, K: Global> KBox<T, K> {
+impl<T, A: Allocator> Box<T, A> {
     /// Moves `value` into fresh memory; without memory the value is dropped. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn new(value: T, gfp: GfpFlags) -> Result<Self, AllocError> {
         const { assert!(align_of::<T>() <= 4096) };
-        // A class is a power of two and its objects are aligned to it, so a class that is no smaller than the alignment
-        // is aligned well enough.
-        let memory = Calls::<K>::kmalloc(size_of::<T>().max(align_of::<T>()), gfp)?.cast::<T>();
+        let memory = A::alloc_plain(Layout::new::<T>(), gfp)?.cast::<T>();
         // SAFETY: fresh memory, large enough and aligned for a `T`.
         unsafe { memory.write(value) };
         Ok(Self { value: memory, owner: PhantomData })
@@ -103,7 +121,7 @@ impl<T, K: Global> KBox<T, K> {
 
     /// Bytes of memory that the box costs, without what the value owns elsewhere.
     pub fn footprint(&self) -> usize {
-        K::memory().objects().footprint(VirtAddr::from_ptr(self.as_ptr()))
+        A::footprint(self.value.cast())
     }
 
     /// The value's address.
@@ -112,12 +130,12 @@ impl<T, K: Global> KBox<T, K> {
     }
 
     /// The box's memory, which is freed by dropping this: once.
-    fn memory(&self) -> KBytes<K> {
-        KBytes::from_raw(self.value.cast())
+    fn memory(&self) -> Freed<A> {
+        Freed { memory: self.value.cast(), owner: PhantomData }
     }
 }
 
-impl<T, K: Global> Deref for KBox<T, K> {
+impl<T, A: Allocator> Deref for Box<T, A> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -126,14 +144,14 @@ impl<T, K: Global> Deref for KBox<T, K> {
     }
 }
 
-impl<T, K: Global> DerefMut for KBox<T, K> {
+impl<T, A: Allocator> DerefMut for Box<T, A> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and the box is borrowed exclusively.
         unsafe { self.value.as_mut() }
     }
 }
 
-impl<T, K: Global> Drop for KBox<T, K> {
+impl<T, A: Allocator> Drop for Box<T, A> {
     fn drop(&mut self) {
         // Frees the memory in the end, even if the value's own drop panics.
         let _memory = self.memory();
@@ -142,7 +160,7 @@ impl<T, K: Global> Drop for KBox<T, K> {
     }
 }
 
-impl<T: Iterator, K: Global> Iterator for KBox<T, K> {
+impl<T: Iterator, A: Allocator> Iterator for Box<T, A> {
     type Item = T::Item;
 
     fn next(&mut self) -> Option<T::Item> {
@@ -154,19 +172,19 @@ impl<T: Iterator, K: Global> Iterator for KBox<T, K> {
     }
 }
 
-impl<T: fmt::Debug, K: Global> fmt::Debug for KBox<T, K> {
+impl<T: fmt::Debug, A: Allocator> fmt::Debug for Box<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T: fmt::Display, K: Global> fmt::Display for KBox<T, K> {
+impl<T: fmt::Display, A: Allocator> fmt::Display for Box<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T, K: Global> fmt::Pointer for KBox<T, K> {
+impl<T, A: Allocator> fmt::Pointer for Box<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
     }

@@ -32,6 +32,7 @@ mod blocks;
 mod cache;
 mod calls;
 mod convert;
+mod heap;
 mod iomem;
 mod kbox;
 mod kstring;
@@ -44,15 +45,16 @@ use crate::gfp::GfpFlags;
 use crate::memory::Memory;
 use crate::platform::Platform;
 
-pub use allocator::{Allocator, Kmalloc, Vmalloc};
+pub use allocator::{Allocator, KVmalloc, Kmalloc, Vmalloc, Wiped};
 pub use blocks::{KBytes, PageBlock, VmArea};
 pub use cache::{CacheObject, CacheSource, KmemCache};
 pub use calls::Calls;
 pub use convert::NotText;
+pub use heap::Heap;
 pub use iomem::IoMem;
-pub use kbox::KBox;
+pub use kbox::{Box, KBox, KVBox, VBox};
 pub use kstring::KString;
-pub use kvec::{Drain, IntoIter, KVec};
+pub use kvec::{Drain, IntoIter, KVVec, KVec, VVec, Vec};
 pub use page::UserPage;
 pub use typed::{KObject, Prepared, TypedCache};
 

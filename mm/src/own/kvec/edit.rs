@@ -1,11 +1,11 @@
 //! What moves, copies or drops many values of a vector at once.
 
-use super::KVec;
+use super::Vec;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
-use crate::own::Global;
+use crate::own::Allocator;
 
-impl<T, K: Global> KVec<T, K> {
+impl<T, A: Allocator> Vec<T, A> {
     /// A vector of copies of `values`. Sleeps if `gfp` allows it.
     #[track_caller]
     pub fn from_slice(values: &[T], gfp: GfpFlags) -> Result<Self, AllocError>
@@ -163,11 +163,11 @@ impl<T, K: Global> KVec<T, K> {
     }
 }
 
-impl<T, K: Global, const N: usize> TryFrom<KVec<T, K>> for [T; N] {
-    type Error = KVec<T, K>;
+impl<T, A: Allocator, const N: usize> TryFrom<Vec<T, A>> for [T; N] {
+    type Error = Vec<T, A>;
 
     /// The values, if there are exactly so many; otherwise the vector comes back.
-    fn try_from(mut vec: KVec<T, K>) -> Result<Self, KVec<T, K>> {
+    fn try_from(mut vec: Vec<T, A>) -> Result<Self, Vec<T, A>> {
         if vec.len != N {
             return Err(vec);
         }
@@ -179,16 +179,16 @@ impl<T, K: Global, const N: usize> TryFrom<KVec<T, K>> for [T; N] {
 
 /// Visits the values of a vector in turn; those that are kept move down to the ones kept before. If the caller's code
 /// panics, the rest is kept.
-struct Sieve<'a, T, K: Global> {
+struct Sieve<'a, T, A: Allocator> {
     /// Holds no values meanwhile.
-    vec: &'a mut KVec<T, K>,
+    vec: &'a mut Vec<T, A>,
     kept: usize,
     next: usize,
     len: usize,
 }
 
-impl<'a, T, K: Global> Sieve<'a, T, K> {
-    fn new(vec: &'a mut KVec<T, K>) -> Self {
+impl<'a, T, A: Allocator> Sieve<'a, T, A> {
+    fn new(vec: &'a mut Vec<T, A>) -> Self {
         let len = core::mem::take(&mut vec.len);
         Self { vec, kept: 0, next: 0, len }
     }
@@ -214,7 +214,7 @@ impl<'a, T, K: Global> Sieve<'a, T, K> {
     }
 }
 
-impl<T, K: Global> Drop for Sieve<'_, T, K> {
+impl<T, A: Allocator> Drop for Sieve<'_, T, A> {
     fn drop(&mut self) {
         let left = self.len - self.next;
         let rest = self.vec.room.place(self.next);

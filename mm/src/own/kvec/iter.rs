@@ -4,8 +4,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::{Bound, RangeBounds};
 
-use super::KVec;
-use crate::own::Global;
+use super::Vec;
+use crate::own::Allocator;
 
 /// The values of a vector, one after the other. What is left when it is dropped is dropped too.
 ///
@@ -20,9 +20,9 @@ use crate::own::Global;
 /// assert_eq!(values.sum::<i32>(), 3);
 /// # Ok::<(), mm::AllocError>(())
 /// ```
-pub struct IntoIter<T, K: Global> {
+pub struct IntoIter<T, A: Allocator> {
     /// Holds no values any more, only their memory.
-    vec: KVec<T, K>,
+    vec: Vec<T, A>,
     next: usize,
     end: usize,
 }
@@ -41,9 +41,9 @@ pub struct IntoIter<T, K: Global> {
 /// assert_eq!(vec, [0, 4, 5]);
 /// # Ok::<(), mm::AllocError>(())
 /// ```
-pub struct Drain<'a, T, K: Global> {
+pub struct Drain<'a, T, A: Allocator> {
     /// Holds what stands before the values that go.
-    vec: &'a mut KVec<T, K>,
+    vec: &'a mut Vec<T, A>,
     next: usize,
     end: usize,
     /// What stands behind them, `tail..len`, and moves down in the end.
@@ -51,10 +51,10 @@ pub struct Drain<'a, T, K: Global> {
     len: usize,
 }
 
-impl<T, K: Global> KVec<T, K> {
+impl<T, A: Allocator> Vec<T, A> {
     /// Takes the values of a range out, one after the other; the others stay, in order, and so does the memory. `None`
     /// if the range is not within the vector.
-    pub fn drain(&mut self, range: impl RangeBounds<usize>) -> Option<Drain<'_, T, K>> {
+    pub fn drain(&mut self, range: impl RangeBounds<usize>) -> Option<Drain<'_, T, A>> {
         let first = match range.start_bound() {
             Bound::Included(&first) => first,
             Bound::Excluded(&before) => before.checked_add(1)?,
@@ -69,23 +69,23 @@ impl<T, K: Global> KVec<T, K> {
     }
 
     /// Takes all values out, one after the other; the memory stays.
-    pub fn drain_all(&mut self) -> Drain<'_, T, K> {
+    pub fn drain_all(&mut self) -> Drain<'_, T, A> {
         self.take_out(0, self.len)
     }
 
     /// `first <= end <= len`. The vector is short as long as the drain lives: should that be forgotten, values are
     /// leaked.
-    fn take_out(&mut self, first: usize, end: usize) -> Drain<'_, T, K> {
+    fn take_out(&mut self, first: usize, end: usize) -> Drain<'_, T, A> {
         let len = core::mem::replace(&mut self.len, first);
         Drain { vec: self, next: first, end, tail: end, len }
     }
 }
 
-impl<T, K: Global> IntoIterator for KVec<T, K> {
+impl<T, A: Allocator> IntoIterator for Vec<T, A> {
     type Item = T;
-    type IntoIter = IntoIter<T, K>;
+    type IntoIter = IntoIter<T, A>;
 
-    fn into_iter(mut self) -> IntoIter<T, K> {
+    fn into_iter(mut self) -> IntoIter<T, A> {
         let end = core::mem::take(&mut self.len);
         IntoIter { vec: self, next: 0, end }
     }
@@ -148,10 +148,10 @@ macro_rules! takes_values {
     };
 }
 
-takes_values!([T, K: Global] IntoIter<T, K>);
-takes_values!(['a, T, K: Global] Drain<'a, T, K>);
+takes_values!([T, A: Allocator] IntoIter<T, A>);
+takes_values!(['a, T, A: Allocator] Drain<'a, T, A>);
 
-impl<T, K: Global> Drop for IntoIter<T, K> {
+impl<T, A: Allocator> Drop for IntoIter<T, A> {
     fn drop(&mut self) {
         // The memory goes after this, with the vector.
         self.drop_rest();
@@ -159,9 +159,9 @@ impl<T, K: Global> Drop for IntoIter<T, K> {
 }
 
 /// Closes the gap that a drain leaves.
-struct Close<'d, 'a, T, K: Global>(&'d mut Drain<'a, T, K>);
+struct Close<'d, 'a, T, A: Allocator>(&'d mut Drain<'a, T, A>);
 
-impl<T, K: Global> Drop for Close<'_, '_, T, K> {
+impl<T, A: Allocator> Drop for Close<'_, '_, T, A> {
     fn drop(&mut self) {
         let drain = &mut *self.0;
         let behind = drain.len - drain.tail;
@@ -172,13 +172,13 @@ impl<T, K: Global> Drop for Close<'_, '_, T, K> {
     }
 }
 
-impl<T, K: Global> Drop for Drain<'_, T, K> {
+impl<T, A: Allocator> Drop for Drain<'_, T, A> {
     fn drop(&mut self) {
         Close(self).0.drop_rest();
     }
 }
 
-impl<'a, T, K: Global> IntoIterator for &'a mut KVec<T, K> {
+impl<'a, T, A: Allocator> IntoIterator for &'a mut Vec<T, A> {
     type Item = &'a mut T;
     type IntoIter = core::slice::IterMut<'a, T>;
 
@@ -187,7 +187,7 @@ impl<'a, T, K: Global> IntoIterator for &'a mut KVec<T, K> {
     }
 }
 
-impl<'a, T, K: Global> IntoIterator for &'a KVec<T, K> {
+impl<'a, T, A: Allocator> IntoIterator for &'a Vec<T, A> {
     type Item = &'a T;
     type IntoIter = core::slice::Iter<'a, T>;
 

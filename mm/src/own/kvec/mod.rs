@@ -1,4 +1,4 @@
-//! A growing array in kmalloc'ed memory: at most 131072 bytes.
+//! A growing array in memory from kmalloc, from vmalloc, or from either.
 //!
 //! `room.rs` is the memory, `edit.rs` what moves or drops many values at once, `iter.rs` the iterators that take values
 //! out. Whatever a value's own code does, a panic in the middle of a call included, each value is dropped once at most
@@ -12,15 +12,14 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use super::Global;
-use crate::addr::VirtAddr;
+use super::{Allocator, KVmalloc, Kmalloc, Vmalloc};
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 
 pub use iter::{Drain, IntoIter};
 use room::Room;
 
-/// An owned array that grows as long as kmalloc has a class for it.
+/// An owned array that grows as long as its allocator has memory for it.
 ///
 /// As `Vec`, but what may allocate takes GFP flags and may fail, and a place that does not exist is told by the result:
 /// no method panics. (Indexing does, as with every slice; `get` does not.) Sorting, searching, comparing: as with
@@ -40,13 +39,32 @@ use room::Room;
 /// assert!(primes.reserve(200_000, GfpFlags::KERNEL).is_err(), "more than kmalloc has a class for");
 /// # Ok::<(), mm::AllocError>(())
 /// ```
-pub struct KVec<T, K: Global> {
-    room: Room<T, K>,
+pub struct Vec<T, A: Allocator> {
+    room: Room<T, A>,
     /// Values in the first places.
     len: usize,
 }
 
-impl<T, K: Global> KVec<T, K> {
+/// A vector in kmalloc'ed memory: at most 131072 bytes.
+pub type KVec<T, K> = Vec<T, Kmalloc<K>>;
+/// A vector in an area of vmalloc.
+pub type VVec<T, K> = Vec<T, Vmalloc<K>>;
+/// A vector in memory from kmalloc or, where that has none, from vmalloc.
+///
+/// ```
+/// # use mm::testing::{Machine, TestKernel};
+/// use mm::GfpFlags;
+/// use mm::own::KVVec;
+///
+/// # let machine = TestKernel::boot(&Machine::with_mib(16));
+/// let mut squares = KVVec::<usize, TestKernel>::new();
+/// (0..100_000).try_for_each(|n| squares.push(n * n, GfpFlags::KERNEL))?;
+/// assert_eq!(squares[70_000], 4_900_000_000);
+/// # Ok::<(), mm::AllocError>(())
+/// ```
+pub type KVVec<T, K> = Vec<T, KVmalloc<K>>;
+
+impl<T, A: Allocator> Vec<T, A> {
     /// An empty vector without memory.
     pub const fn new() -> Self {
         Self { room: Room::none(), len: 0 }
@@ -125,8 +143,7 @@ impl<T, K: Global> KVec<T, K> {
 
     /// Bytes of memory that the vector costs, without what its values own elsewhere: 0 before the first.
     pub fn footprint(&self) -> usize {
-        let start = VirtAddr::from_ptr(self.room.place(0).as_ptr());
-        if self.capacity() == 0 { 0 } else { K::memory().objects().footprint(start) }
+        if self.capacity() == 0 { 0 } else { A::footprint(self.room.place(0).cast()) }
     }
 
     /// The values.
@@ -145,13 +162,13 @@ impl<T, K: Global> KVec<T, K> {
     }
 }
 
-impl<T, K: Global> Default for KVec<T, K> {
+impl<T, A: Allocator> Default for Vec<T, A> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T, K: Global> Deref for KVec<T, K> {
+impl<T, A: Allocator> Deref for Vec<T, A> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -160,14 +177,14 @@ impl<T, K: Global> Deref for KVec<T, K> {
     }
 }
 
-impl<T, K: Global> DerefMut for KVec<T, K> {
+impl<T, A: Allocator> DerefMut for Vec<T, A> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`, and the vector is borrowed exclusively.
         unsafe { self.places(0, self.len).as_mut() }
     }
 }
 
-impl<T, K: Global> Drop for KVec<T, K> {
+impl<T, A: Allocator> Drop for Vec<T, A> {
     fn drop(&mut self) {
         let values = self.places(0, self.len);
         self.len = 0;
@@ -176,7 +193,7 @@ impl<T, K: Global> Drop for KVec<T, K> {
     }
 }
 
-impl<T: fmt::Debug, K: Global> fmt::Debug for KVec<T, K> {
+impl<T: fmt::Debug, A: Allocator> fmt::Debug for Vec<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

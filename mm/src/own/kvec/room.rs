@@ -7,21 +7,21 @@ use core::ptr::NonNull;
 
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
-use crate::own::{Allocator, Global, Kmalloc};
+use crate::own::Allocator;
 
 /// Memory for values, which frees itself. The vector knows which places hold values.
-pub(super) struct Room<T, K: Global> {
+pub(super) struct Room<T, A: Allocator> {
     start: NonNull<T>,
     capacity: usize,
-    owner: PhantomData<(T, K)>,
+    owner: PhantomData<(T, A)>,
 }
 
 // SAFETY: the room owns its memory, whose values are owned through it.
-unsafe impl<T: Send, K: Global> Send for Room<T, K> {}
+unsafe impl<T: Send, A: Allocator> Send for Room<T, A> {}
 // SAFETY: as above.
-unsafe impl<T: Sync, K: Global> Sync for Room<T, K> {}
+unsafe impl<T: Sync, A: Allocator> Sync for Room<T, A> {}
 
-impl<T, K: Global> Room<T, K> {
+impl<T, A: Allocator> Room<T, A> {
     /// No memory. Types without size, or with an alignment beyond it, do not compile.
     pub(super) const fn none() -> Self {
         const { assert!(size_of::<T>() > 0 && align_of::<T>() <= size_of::<T>()) };
@@ -44,24 +44,26 @@ impl<T, K: Global> Room<T, K> {
     #[cold]
     #[track_caller]
     pub(super) fn grow(&mut self, used: usize, needed: usize, gfp: GfpFlags) -> Result<(), AllocError> {
-        let layout = Layout::array::<T>(needed).map_err(|_| AllocError)?;
+        // A class is twice the one before, and so growth is geometric there anyway. No allocator hands out more than
+        // half of all addresses.
+        let wanted = needed.max(self.capacity.saturating_mul(2));
+        let layout = Layout::array::<T>(wanted).or_else(|_| Layout::array::<T>(needed)).map_err(|_| AllocError)?;
         let memory = match self.capacity {
-            0 => Kmalloc::<K>::alloc(layout, gfp)?,
-            // SAFETY: the memory came from kmalloc, and has the values.
-            _ => unsafe { Kmalloc::<K>::grow(self.start.cast(), used * size_of::<T>(), layout, gfp)? },
+            0 => A::alloc(layout, gfp)?,
+            // SAFETY: the memory came from this allocator, and has the values.
+            _ => unsafe { A::grow(self.start.cast(), used * size_of::<T>(), layout, gfp)? },
         };
-        // A class is at least as large as asked for and each is twice the one before: growth is geometric.
         self.capacity = memory.len() / size_of::<T>();
         self.start = memory.cast();
         Ok(())
     }
 }
 
-impl<T, K: Global> Drop for Room<T, K> {
+impl<T, A: Allocator> Drop for Room<T, A> {
     fn drop(&mut self) {
         if self.capacity > 0 {
-            // SAFETY: the memory came from kmalloc, and the vector is gone.
-            unsafe { Kmalloc::<K>::free(self.start.cast()) };
+            // SAFETY: the memory came from this allocator, and the vector is gone.
+            unsafe { A::free(self.start.cast()) };
         }
     }
 }
