@@ -17,6 +17,7 @@ mod common;
 use alloc::alloc::Layout;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, DMA_LIMIT, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
@@ -169,6 +170,8 @@ fn active_objects() -> usize {
 #[test_case]
 fn the_global_allocator_is_kmalloc() {
     conserves(|| {
+        memory().vm_unmap_aliases();
+        let areas = memory().areas().iter().count();
         let shared = Arc::try_new([7u8; 100]).unwrap();
         let (addr, log) = (VirtAddr::from_ptr(&raw const *shared), Log::from_here());
         assert!(!heap::is_early(addr));
@@ -184,10 +187,21 @@ fn the_global_allocator_is_kmalloc() {
         assert!(!aligned.is_null() && VirtAddr::from_ptr(aligned).is_aligned(1024));
         // SAFETY: allocated just above, with this layout.
         unsafe { alloc::alloc::dealloc(aligned, layout) };
-        assert!(Box::<[u8]>::try_new_uninit_slice(131_073).is_err());
-        assert!(log.shows("kmalloc: size exceeds 131072 bytes"));
+        // Beyond kmalloc vmalloc serves, where that may be called.
+        let large = Box::<[u8]>::try_new_uninit_slice(131_073).unwrap();
+        assert!(memory().areas().area_at(VirtAddr::from_ptr(large.as_ptr())).is_some());
+        LARGE.with(|slot| *slot = Some(large));
+        in_interrupt(|| {
+            assert!(Box::<[u8]>::try_new_uninit_slice(131_073).is_err());
+            drop(LARGE.with(Option::take));
+        });
+        assert!(log.shows("kvmalloc: size exceeds 131072 bytes"));
+        memory().vm_unmap_aliases();
+        assert_eq!(memory().areas().iter().count(), areas, "what was dropped there is gone");
     });
 }
+
+static LARGE: SpinLock<Option<Box<[MaybeUninit<u8>]>>> = SpinLock::new(None);
 
 static SHARED: SpinLock<Option<Arc<u64>>> = SpinLock::new(None);
 static SEEN: AtomicUsize = AtomicUsize::new(0);
