@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::addr::Pfn;
 use crate::tag::Tag;
 
 /// The request cannot be satisfied; nothing was allocated, nothing changed.
@@ -84,6 +85,35 @@ impl ReleaseError {
             Self::AlreadyReleased => "a frame belongs to a zone already",
             Self::Own => "a frame is memory of the kernel",
             Self::TooManyRanges => "too many separate ranges",
+        }
+    }
+}
+
+/// Why the frames of a range were not allocated; none was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RangeError {
+    /// The range has no frames.
+    Empty,
+    /// This frame, the first of them, belongs to no zone.
+    NotManaged(Pfn),
+    /// This frame, the first of them, is not free: it is allocated, or in the magazine of a CPU that is busy.
+    InTheWay(Pfn),
+    /// Too few pages would be left for these flags.
+    NoMemory,
+    /// Called where the caller may not sleep, with flags that let it.
+    WrongContext,
+}
+
+impl RangeError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "no frames",
+            Self::NotManaged(_) => "a frame belongs to no zone",
+            Self::InTheWay(_) => "a frame is not free",
+            Self::NoMemory => "out of memory",
+            Self::WrongContext => "may sleep, called where it may not",
         }
     }
 }

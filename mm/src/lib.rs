@@ -93,7 +93,9 @@ pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
 pub use config::Config;
 pub use context::Context;
-pub use error::{AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, ReleaseError, TuneError};
+pub use error::{
+    AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, RangeError, ReleaseError, TuneError,
+};
 pub use flush::{AddressSpace, MustFlush};
 pub use gfp::{DMA_END, GfpFlags, Priority, ZoneKind};
 pub use gfp_names::ParseGfpError;

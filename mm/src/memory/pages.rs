@@ -1,8 +1,8 @@
 //! The chapter's calls on whole pages: "get_free_page and Friends".
 
 use super::Memory;
-use crate::addr::{Pfn, VirtAddr};
-use crate::error::{AllocError, FreeError};
+use crate::addr::{Pfn, PfnRange, VirtAddr};
+use crate::error::{AllocError, FreeError, RangeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
 use crate::platform::Platform;
@@ -58,6 +58,34 @@ impl<P: Platform> Memory<P> {
     #[inline]
     pub fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.pages.free_pages(addr, Order::ZERO, Call::here(&"free_pages"))
+    }
+
+    /// Allocates exactly the frames of `range`, if all of them are free; content undefined. What the caches of CPUs,
+    /// the pool of cleared pages and freed areas keep of them is given back first, with [`GfpFlags::WAIT`] also what
+    /// whole slabs do. Each frame becomes a page of its own: free them all with
+    /// [`free_contig_range`](Self::free_contig_range), or any part of them with that or
+    /// [`free_frames`](Self::free_frames) of order 0. The flags say whether the call may sleep and how much must be
+    /// left; their zones count for nothing.
+    ///
+    /// # Errors
+    /// [`RangeError::InTheWay`] names the first frame that is not free. Nothing was allocated then. Refused and
+    /// reported: no frames, a frame that no zone has, a context that may not sleep.
+    #[track_caller]
+    pub fn alloc_contig_range(&'static self, range: PfnRange, gfp: GfpFlags) -> Result<(), RangeError> {
+        self.pages.alloc_contig_range(range, gfp, Call::here(&"alloc_contig_range"))
+    }
+
+    /// Frees the frames of `range`, all of them pages of order 0 without an owner of their own, such as those from
+    /// [`alloc_contig_range`](Self::alloc_contig_range). They merge at once. Never sleeps; any context.
+    ///
+    /// # Errors
+    /// What is wrong with the first frame that is no such page, which is reported; then none was freed.
+    ///
+    /// # Safety
+    /// No other code uses the pages.
+    #[track_caller]
+    pub unsafe fn free_contig_range(&'static self, range: PfnRange) -> Result<(), FreeError> {
+        self.pages.free_contig_range(range, Call::here(&"free_contig_range"))
     }
 
     /// Takes one more reference to the block that starts at `frame`, tagged or not; each is given back with

@@ -15,7 +15,7 @@
 use crate::addr::{Pfn, PfnRange};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
-use crate::page::{BlockKey, NIL, PageMap, SECTION_FRAMES, Word};
+use crate::page::{BlockKey, NIL, PageMap, PageState, SECTION_FRAMES, Word};
 use crate::tag::Tag;
 
 /// Head and length of one list of free blocks.
@@ -84,6 +84,47 @@ impl Buddy {
             log2 += 1;
         }
         self.link(map, block, log2);
+    }
+
+    /// The first frame of `range` that lies in no free block of this zone.
+    pub(super) fn first_taken(&self, map: &PageMap, range: PfnRange) -> Option<Pfn> {
+        let mut at = range.start;
+        while at < range.end {
+            match self.block_around(map, at) {
+                Some((block, order)) => at = block.add(order.pages()),
+                None => return Some(at),
+            }
+        }
+        None
+    }
+
+    /// Takes the frames of `range`, all of which are free: each becomes a block of its own. What is left of blocks at
+    /// the ends of the range stays.
+    pub(super) fn take_range(&mut self, map: &PageMap, range: PfnRange) {
+        let mut at = range.start;
+        while let Some((block, order)) = self.block_around(map, at).filter(|_| at < range.end) {
+            let (end, stop) = (block.add(order.pages()), block.add(order.pages()).min(range.end));
+            self.unlink(map, block, order.log2());
+            self.pages -= order.pages() as usize;
+            map.at(block).set_word(Word::INNER);
+            self.free_run(map, block.as_u32(), at.as_u32());
+            for frame in at.as_u32()..stop.as_u32() {
+                let word = Word::allocated(BlockKey::new(self.zone, Order::ZERO), Tag::None);
+                map.at(Pfn::new(frame)).set_word(word);
+            }
+            self.free_run(map, stop.as_u32(), end.as_u32());
+            at = end;
+        }
+    }
+
+    /// The free block of this zone that a frame lies in.
+    fn block_around(&self, map: &PageMap, frame: Pfn) -> Option<(Pfn, Order)> {
+        match map.block_of(frame)? {
+            (block, PageState::Free(order)) if map.at(block).word() == self.free_word(order.log2()) => {
+                Some((block, order))
+            }
+            _ => None,
+        }
     }
 
     /// Gives all single pages in `range` back that read [`Word::loose`], in the order of their addresses, as the

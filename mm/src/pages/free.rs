@@ -114,7 +114,7 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Gives one reference to a block back, and with the last one the block to its zone.
-    fn free_to_zone(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
+    pub(super) fn free_to_zone(&self, frame: Pfn, page: &Page, order: Order, tag: Tag) -> Result<(), FreeError> {
         if self.zeroing.is_wanted_at(ZeroPages::ON_FREE | ZeroPages::POISON) {
             self.free_filled(frame, page, order, tag)?;
         } else {

@@ -5,9 +5,9 @@
 //! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's
 //! windows onto high memory), `clearing.rs`, `poison.rs` (writes to free pages); `drain.rs` (all of it back to the
 //! buddy lists), `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs`
-//! (sleeping, giving up), `alloc.rs` (the calls), `show.rs` (kmap_atomic), `release.rs` (memory comes in). Beside them
-//! `events.rs` and `stats.rs` count, `inspect.rs` says what a frame is, `waiters.rs` keeps the waiters in turn,
-//! `refusals.rs` reports what is refused.
+//! (sleeping, giving up), `alloc.rs` (the calls), `range.rs` (given frames), `show.rs` (kmap_atomic), `release.rs`
+//! (memory comes in). Beside them `events.rs` and `stats.rs` count, `inspect.rs` says what a frame is, `waiters.rs`
+//! keeps the waiters in turn, `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -24,6 +24,7 @@ mod pageset;
 mod percpu;
 mod poison;
 mod prezeroed;
+mod range;
 mod refusals;
 mod release;
 mod show;

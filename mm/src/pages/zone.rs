@@ -7,6 +7,7 @@ use super::buddy::Buddy;
 use super::pageset::{cached_orders, capacity};
 use super::zone_depot::Depot;
 use crate::addr::{Pfn, PfnRange};
+use crate::error::RangeError;
 use crate::gfp::{Priority, ZoneKind};
 use crate::order::Order;
 use crate::page::{BlockChain, BlockKey, PageMap, Word};
@@ -272,6 +273,34 @@ impl Zone {
         let block = is_plenty.then(|| self.take_block(map, order, tag)).flatten()?;
         self.counters.allocs += 1;
         Some(block)
+    }
+
+    /// Whether the frames of `range`, which lie in this zone, could be taken, and so many `others` with them. The
+    /// depots are emptied if a frame is not free.
+    pub(super) fn check_range(
+        &mut self,
+        map: &PageMap,
+        range: PfnRange,
+        others: usize,
+        priority: Priority,
+    ) -> Result<(), RangeError> {
+        let in_the_way = match self.buddy.first_taken(map, range) {
+            Some(_) if self.drain(map) > 0 => self.buddy.first_taken(map, range),
+            found => found,
+        };
+        match in_the_way {
+            Some(frame) => Err(RangeError::InTheWay(frame)),
+            None if self.free_pages() < self.floor(priority) + others + range.frames() => Err(RangeError::NoMemory),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the frames of `range`, each as a block of its own, if [`check_range`](Self::check_range) allows it.
+    pub(super) fn take_range(&mut self, map: &PageMap, range: PfnRange, priority: Priority) -> Result<(), RangeError> {
+        self.check_range(map, range, 0, priority)?;
+        self.buddy.take_range(map, range);
+        self.counters.allocs += range.frames() as u64;
+        Ok(())
     }
 
     /// Takes a free block of this order, whatever the watermarks.

@@ -68,7 +68,7 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// A block that a zone has granted, looked at and cleared if that is wanted; it is freed when it cannot be cleared.
-    fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
+    pub(super) fn hand_out(&self, frame: Pfn, key: BlockKey, tag: Tag) -> Option<Pfn> {
         self.platform.on_alloc(frame, key.order(), key.zone());
         if self.zeroing.is_wanted_at(ZeroPages::ON_ALLOC | ZeroPages::POISON) {
             self.looked_at(frame, key.order(), tag)
@@ -104,7 +104,7 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Has the shrinkers give back what is free except for a last step; returns how many pages that were.
-    fn settle_shrinkers(&self) -> usize {
+    pub(super) fn settle_shrinkers(&self) -> usize {
         self.shrinkers().sum(|shrinker| shrinker.settle())
     }
 }
