@@ -25,11 +25,12 @@ pub enum Callees {
     CtorAndDtor,
 }
 
-/// A cache that was created here.
+/// A cache that was created here. `None` of one is all zeros, as [`Handout::NONE`](super::Handout::NONE) is.
 pub(super) struct Cache {
     pub(super) name: CacheName,
     pub(super) handle: CacheRef<KernelPlatform>,
-    callees: Callees,
+    ctor: Option<Ctor>,
+    dtor: Option<Dtor>,
 }
 
 /// A cache, and how often its constructor and destructor were called.
@@ -80,23 +81,25 @@ pub(super) fn prepare<'a>(place: usize, callees: Callees, spec: CacheSpec<'a>) -
     COUNTS[place].constructed.store(0, Relaxed);
     COUNTS[place].destroyed.store(0, Relaxed);
     let (ctor, dtor) = CALLEES[place];
-    match callees {
-        Callees::None => spec,
-        Callees::Ctor => CacheSpec { ctor: Some(ctor), ..spec },
-        Callees::CtorAndDtor => CacheSpec { ctor: Some(ctor), dtor: Some(dtor), ..spec },
-    }
+    let ctor = (callees != Callees::None).then_some(ctor);
+    CacheSpec { ctor, dtor: (callees == Callees::CtorAndDtor).then_some(dtor), ..spec }
 }
 
 impl Cache {
-    pub(super) const fn new(name: CacheName, handle: CacheRef<KernelPlatform>, callees: Callees) -> Self {
-        Self { name, handle, callees }
+    /// The cache that was made of `spec`.
+    pub(super) const fn new(name: CacheName, handle: CacheRef<KernelPlatform>, spec: &CacheSpec<'_>) -> Self {
+        Self { name, handle, ctor: spec.ctor, dtor: spec.dtor }
     }
 
     /// The state of the cache in this place.
     pub(super) fn state(&self, place: usize) -> CacheState {
         CacheState {
             name: self.name,
-            callees: self.callees,
+            callees: match (self.ctor, self.dtor) {
+                (None, _) => Callees::None,
+                (Some(_), None) => Callees::Ctor,
+                (Some(_), Some(_)) => Callees::CtorAndDtor,
+            },
             constructed: COUNTS[place].constructed.load(Relaxed),
             destroyed: COUNTS[place].destroyed.load(Relaxed),
         }

@@ -193,7 +193,7 @@ impl Errand {
             CacheSpec { name: new.name.as_str(), size: new.size, offset: 0, flags: new.flags, ctor: None, dtor: None };
         let spec = if self.handle.is_none() { caches::prepare(place, new.callees, plain) } else { plain };
         let handle = memory().kmem_cache_create(&spec).map_err(Refusal::Create)?;
-        Ok(Done::Created(Cache::new(new.name, handle, new.callees)))
+        Ok(Done::Created(Cache::new(new.name, handle, &spec)))
     }
 }
 
