@@ -9,13 +9,15 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
-use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use kapi::LockError;
+use kernel::input::{self, Listener, Received};
 use kernel::irq::{self, Irq, IrqBusy};
 use kernel::klog;
 use kernel::log::{self, Message, Stamp};
+use kernel::output;
 use kernel::sched::{self, Mutex};
 use kernel::sync::SpinLock;
 use kernel::taskqueue::{self, Work};
@@ -174,6 +176,70 @@ fn log_takes_lines_in_every_context_and_in_order() {
     klog!("{:600}", "long");
     assert_eq!(log::read(position, &mut message), Some(log::end()));
     assert_eq!(message.text().len(), 511);
+}
+
+/// What the tests' listener has seen of ^C, and whether it waits for one.
+struct Ear {
+    waits: AtomicBool,
+    heard: AtomicU32,
+    lost: AtomicU32,
+}
+
+static EAR: Ear = Ear { waits: AtomicBool::new(false), heard: AtomicU32::new(0), lost: AtomicU32::new(0) };
+
+impl Listener for Ear {
+    fn on_byte(&self, byte: u8) -> Received {
+        if byte == 3 {
+            self.heard.fetch_add(1, SeqCst);
+            return Received::Consumed;
+        }
+        Received::Queue
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.waits.load(SeqCst)
+    }
+
+    fn on_loss(&self) {
+        self.lost.fetch_add(1, SeqCst);
+    }
+}
+
+/// Has the serial port receive what it sends, or no longer.
+fn set_loopback(control: u8) {
+    // SAFETY: the port's modem control; nothing is sent meanwhile but what a test wants back.
+    unsafe { core::arch::asm!("out dx, al", in("dx") 0x3fc_u16, in("al") control) };
+}
+
+#[test_case]
+fn an_interrupt_is_seen_behind_more_than_there_is_room_for() {
+    const LOOPBACK: u8 = 1 << 4;
+    const AS_BEFORE: u8 = 0b1011;
+    input::set_listener(&EAR);
+    input::ready_for_input().unwrap();
+    set_loopback(LOOPBACK);
+    // Two at a time: the port interrupts at 14 of 16, and nothing else lets interrupts in. The other end may have sent
+    // a byte as well.
+    let send = |count: usize| (0..count / 2).for_each(|_| output::write(b"12"));
+    send(input::RING_LEN);
+    // The ring is full: the port holds these back, and has room for what follows.
+    send(6);
+    let held = (EAR.heard.load(SeqCst), EAR.lost.load(SeqCst), input::overruns());
+    // Now somebody waits: they make way for ^C, which takes all that was typed before it.
+    EAR.waits.store(true, SeqCst);
+    input::look_again();
+    output::write(b"\x03after");
+    set_loopback(AS_BEFORE);
+    // So few bytes wait a little for more before they interrupt.
+    nap(20);
+    assert_eq!(held, (0, 0, 0));
+    assert_eq!(EAR.heard.load(SeqCst), 1);
+    assert_eq!(EAR.lost.load(SeqCst), 1, "told of once for all");
+    assert_eq!(input::overruns(), 0);
+    for byte in b"after" {
+        assert_eq!(input::read_byte(|| false), Some(*byte));
+    }
+    assert_eq!(input::read_byte(|| false), None);
 }
 
 #[test_case]

@@ -1,7 +1,8 @@
 //! The console's input: bytes from the first serial port.
 //!
-//! Input arrives by interrupt in a ring of 4 KiB. When that is full the port's interrupt is switched off and its FIFO
-//! holds the sender back, until a reader has made room: no input is lost, however much comes at once.
+//! Input arrives by interrupt in a ring of 16 KiB. When that is full the port's interrupt is switched off and its FIFO
+//! holds the sender back, until a reader has made room: no input is lost, however much comes at once. One exception is
+//! made, for a person: as long as ^C would end something, what finds no room is lost instead, so that ^C is seen.
 
 use spin::Once;
 
@@ -15,9 +16,9 @@ use crate::sync::SpinLock;
 /// Sent when the console takes input; nothing is forwarded to the guest before it.
 const XON: u8 = 0x11;
 /// Bytes of input that wait for a reader.
-const RING_LEN: usize = 4096;
+pub const RING_LEN: usize = 16 << 10;
 
-/// What a [`Hook`] did with a byte.
+/// What a [`Listener`] did with a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Received {
     /// It is ordinary input, for the next reader.
@@ -28,7 +29,16 @@ pub enum Received {
 
 /// Looks at each byte as it arrives: where ^C takes effect. Interrupt context, with the input locked: it may wake and
 /// interrupt threads and write, but not read.
-pub type Hook = fn(u8) -> Received;
+pub trait Listener: Sync {
+    /// What becomes of a byte.
+    fn on_byte(&self, byte: u8) -> Received;
+
+    /// Whether it must see each byte as it comes, at the price of those for which there is no room.
+    fn is_waiting(&self) -> bool;
+
+    /// Bytes were lost for lack of room.
+    fn on_loss(&self);
+}
 
 struct Input {
     bytes: [u8; RING_LEN],
@@ -39,14 +49,14 @@ struct Input {
 }
 
 static INPUT: SpinLock<Input> = SpinLock::new(Input { bytes: [0; RING_LEN], received: 0, read: 0, overruns: 0 });
-static HOOK: Once<Hook> = Once::new();
+static LISTENER: Once<&'static dyn Listener> = Once::new();
 
 /// Woken when input has arrived.
 pub static INPUT_ARRIVED: WaitQueue = WaitQueue::new();
 
-/// Has `hook` look at each byte that arrives. Later calls change nothing.
-pub fn set_hook(hook: Hook) {
-    HOOK.call_once(|| hook);
+/// Has `listener` look at each byte that arrives. Later calls change nothing.
+pub fn set_listener(listener: &'static dyn Listener) {
+    LISTENER.call_once(|| listener);
 }
 
 /// Receives by interrupt from here on, and tells the other end so.
@@ -61,7 +71,7 @@ pub fn ready_for_input() -> Result<(), IrqBusy> {
 /// for the next reader. Any context.
 pub fn read_byte(interrupted: impl FnOnce() -> bool) -> Option<u8> {
     INPUT.with(|input| {
-        // The hook interrupts readers with the input locked: no byte behind ^C is there before it is known.
+        // The listener interrupts readers with the input locked: no byte behind ^C is there before it is known.
         if input.received == input.read || interrupted() {
             return None;
         }
@@ -75,6 +85,15 @@ pub fn read_byte(interrupted: impl FnOnce() -> bool) -> Option<u8> {
     })
 }
 
+/// Looks again at what the port holds back: from here on the listener waits for it. Any context.
+pub fn look_again() {
+    INPUT.with(|input| {
+        if input.is_full() {
+            serial::set_interrupt(ReceiveInterrupt::On);
+        }
+    });
+}
+
 /// Bytes that the port lost because nothing took them from it in time. Any context.
 pub fn overruns() -> u64 {
     INPUT.with(|input| input.overruns)
@@ -82,16 +101,28 @@ pub fn overruns() -> u64 {
 
 /// Takes all that the port has received, as far as there is room.
 fn receive(_irq: Irq) {
+    let listener = LISTENER.get();
     let arrived = INPUT.with(|input| {
-        let before = input.received;
-        while let Some(byte) = input.next_from_port() {
-            if HOOK.get().is_none_or(|hook| hook(byte) == Received::Queue) {
-                input.bytes[input.received % RING_LEN] = byte;
-                input.received += 1;
-            } else {
+        let (before, mut lost) = (input.received, false);
+        loop {
+            if input.is_full() && !listener.is_some_and(|listener| listener.is_waiting()) {
+                // What is in the FIFO raises the interrupt again when it is switched on.
+                serial::set_interrupt(ReceiveInterrupt::Off);
+                break;
+            }
+            let Some(byte) = input.next_from_port() else { break };
+            if listener.is_some_and(|listener| listener.on_byte(byte) == Received::Consumed) {
                 // As on every Unix terminal, ^C takes along what was typed before it and nobody has read.
                 input.read = input.received;
+            } else if input.is_full() {
+                lost = true;
+            } else {
+                input.bytes[input.received % RING_LEN] = byte;
+                input.received += 1;
             }
+        }
+        if let Some(listener) = listener.filter(|_| lost) {
+            listener.on_loss();
         }
         input.received != before
     });
@@ -106,11 +137,6 @@ impl Input {
     }
 
     fn next_from_port(&mut self) -> Option<u8> {
-        if self.is_full() {
-            // What is in the FIFO raises the interrupt again when `read_byte` switches it on.
-            serial::set_interrupt(ReceiveInterrupt::Off);
-            return None;
-        }
         let status = serial::status();
         if status.has_lost_input() {
             self.overruns += 1;

@@ -10,6 +10,7 @@ use shell::Status;
 use shell::editor::LINE;
 use shell::text::Text;
 
+use crate::input;
 use crate::sched::{self, Thread, WaitQueue};
 use crate::sync::SpinLock;
 
@@ -75,6 +76,7 @@ pub fn finished(number: JobNumber, status: Status) {
 /// Runs `command` in the shell's thread, where ^C reaches it.
 pub fn in_shell(command: impl FnOnce() -> Status) -> Status {
     IN_SHELL.with(|shell| *shell = Some(sched::current()));
+    input::look_again();
     let status = command();
     IN_SHELL.with(|shell| *shell = None);
     if sched::interrupted() {
@@ -87,6 +89,11 @@ pub fn in_shell(command: impl FnOnce() -> Status) -> Status {
 /// Interrupts the command that the shell runs itself, and says whether there was one. Any context.
 pub fn interrupt_shell() -> bool {
     IN_SHELL.with(|shell| shell.as_ref().map(Thread::interrupt)).is_some()
+}
+
+/// Whether the shell runs a command itself. Any context.
+pub fn is_in_shell() -> bool {
+    IN_SHELL.with(|shell| shell.is_some())
 }
 
 /// Tells a person of the jobs that have ended.

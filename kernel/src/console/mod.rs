@@ -2,8 +2,8 @@
 //!
 //! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
 //! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
-//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and [`uname`] are the commands that know
-//! this kernel, [`names`] is what Tab completes to.
+//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and [`uname`] are the commands that
+//! know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -27,7 +27,7 @@ pub mod workers;
 
 use shell::{Status, run_line};
 
-use crate::input::Received;
+use crate::input::{self, Received};
 use crate::klog;
 use crate::{fs, output, startup, time};
 use names::KernelNames;
@@ -35,6 +35,8 @@ use pipeline::ForegroundShell;
 use tty::Line;
 
 const INTERRUPT: u8 = 0x03;
+/// What a person hears whose typing finds no room.
+const BELL: &[u8] = b"\x07";
 /// What a person is greeted with, if it is there.
 const GREETING: &str = "/etc/motd";
 /// The line that shows it.
@@ -44,7 +46,7 @@ const SHOW_GREETING: &str = "cat /etc/motd";
 pub fn run() -> ! {
     startup::check(format_args!("threads for commands"), workers::start());
     startup::check(format_args!("/dev/console"), device::register());
-    tty::start(on_byte);
+    tty::start(&Terminal);
     let mut reader = tty::LineReader::without_history();
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", time::cycles_since_entry());
@@ -82,11 +84,23 @@ fn refill() {
     }
 }
 
-/// Looks at a byte as it arrives: ^C ends the commands that the shell waits for. Interrupt context.
-fn on_byte(byte: u8) -> Received {
-    if byte == INTERRUPT && tty::is_terminal() && (workers::interrupt_foreground() | jobs::interrupt_shell()) {
-        output::write(b"^C\n");
-        return Received::Consumed;
+/// What listens to the input: ^C ends the commands that the shell waits for.
+struct Terminal;
+
+impl input::Listener for Terminal {
+    fn on_byte(&self, byte: u8) -> Received {
+        if byte == INTERRUPT && tty::is_terminal() && (workers::interrupt_foreground() | jobs::interrupt_shell()) {
+            output::write(b"^C\n");
+            return Received::Consumed;
+        }
+        Received::Queue
     }
-    Received::Queue
+
+    fn is_waiting(&self) -> bool {
+        tty::is_terminal() && (workers::has_foreground() || jobs::is_in_shell())
+    }
+
+    fn on_loss(&self) {
+        output::write(BELL);
+    }
 }

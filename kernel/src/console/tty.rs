@@ -13,7 +13,7 @@ use shell::plain::{LineEnds, PlainReader};
 use shell::text::Text;
 
 use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
-use crate::input::{self, Hook};
+use crate::input::{self, Listener};
 use crate::sched::{self, Mutex};
 use crate::sync::SpinLock;
 use crate::{klog, output};
@@ -40,9 +40,9 @@ struct Script {
     position: u32,
 }
 
-/// Finds out what is at the other end, and tells it that input is read from here on. `hook` looks at each byte as it
-/// arrives.
-pub fn start(hook: Hook) {
+/// Finds out what is at the other end, and tells it that input is read from here on. `listener` looks at each byte as
+/// it arrives.
+pub fn start(listener: &'static dyn Listener) {
     if let Some(mut device) = FwCfg::probe() {
         let mut kind = [0; 3];
         let found = device.file(CONSOLE).map(|file| device.read_at(file, 0, &mut kind));
@@ -50,7 +50,7 @@ pub fn start(hook: Hook) {
         TERMINAL.store(found == Some(3) && &kind == b"tty" && script.is_none(), Ordering::Relaxed);
         SCRIPT_FILE.with(|place| *place = script);
     }
-    input::set_hook(hook);
+    input::set_listener(listener);
     if input::ready_for_input().is_err() {
         klog!("console: no input, the serial port's interrupt line is taken");
     }

@@ -21,6 +21,7 @@ use shell::text::Text;
 use super::jobs::{self, JobNumber, MAX_JOBS};
 use super::streams::Connections;
 use crate::fs::FileTable;
+use crate::input;
 use crate::sched::{self, FramesGone, Heir, Thread, WaitQueue};
 use crate::sync::SpinLock;
 
@@ -196,6 +197,7 @@ impl Drop for ClaimedWorker {
 impl RunningWorker {
     /// Sleeps until the work is done; its status.
     pub fn wait(self) -> Status {
+        input::look_again();
         let worker = &WORKERS[self.0];
         let finished = || worker.state.with(|state| matches!(state.progress, Progress::Finished(_)));
         if worker.changed.wait_until(finished).is_err() {
@@ -214,18 +216,29 @@ impl RunningWorker {
     pub fn leave(self) {}
 }
 
+impl WorkerState {
+    const fn is_at_work(&self) -> bool {
+        matches!(self.progress, Progress::Assigned(_) | Progress::Running)
+    }
+}
+
 /// Interrupts the commands that are at work in the way of `is_meant`, and says whether there were any. Any context.
 fn interrupt(is_meant: impl Fn(&WorkerState) -> bool) -> bool {
     WORKERS.iter().fold(false, |any, worker| {
         any | worker.state.with(|state| {
-            let at_work = matches!(state.progress, Progress::Assigned(_) | Progress::Running);
-            let meant = at_work && is_meant(state);
+            let meant = state.is_at_work() && is_meant(state);
             if let Some(thread) = state.thread.as_ref().filter(|_| meant) {
                 thread.interrupt();
             }
             meant
         })
     })
+}
+
+/// Whether the shell waits for a command that is at work. Any context.
+pub fn has_foreground() -> bool {
+    let is_meant = |state: &mut WorkerState| state.is_at_work() && state.attendance == Some(Attendance::Foreground);
+    WORKERS.iter().any(|worker| worker.state.with(is_meant))
 }
 
 /// Interrupts the commands that the shell waits for, and says whether there were any. Any context.
