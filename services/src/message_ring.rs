@@ -162,7 +162,7 @@ mod tests {
         ring.append((7 << 10) + 1023, b"third\nin two lines");
         ring.append(u64::MAX, b"last");
         let all = messages(&ring, Position::FIRST);
-        let expected = [(0, "first"), (5 << 10, ""), (7 << 10, "third\nin two lines"), (u64::MAX & !1023, "last")];
+        let expected = [(0, "first"), (5 << 10, ""), (7 << 10, "third\nin two lines"), (!1023, "last")];
         assert_eq!(all, expected.map(|(time, text)| (time, text.to_string())));
         assert_eq!(messages(&ring, behind_first), all[1..]);
         assert_eq!(messages(&ring, ring.end()), []);
