@@ -17,6 +17,7 @@ impl fmt::Display for AllocError {
 
 /// What was wrong with a free; the allocator's state is as it was before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum FreeError {
     /// The address is not one that this allocator could have handed out: outside of its memory.
     Wild,
@@ -66,6 +67,7 @@ impl FreeError {
 
 /// Why frames were not handed to their zones; the allocator's state is as it was before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ReleaseError {
     /// A frame has no entry in the page map: there is no RAM.
     NotRam,
@@ -120,6 +122,7 @@ impl RangeError {
 
 /// Why a page could not be mapped, or its mapping not changed; the tables are as they were before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum MapError {
     /// A page table is missing on the way: offer a zeroed frame and call again.
     TableMissing,
@@ -135,6 +138,7 @@ pub enum MapError {
 
 /// Why a cache could not be created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum CreateError {
     /// The name is empty, longer than 19 characters, or has a blank or control character.
     BadName,
@@ -178,6 +182,7 @@ impl From<AllocError> for CreateError {
 
 /// `kmem_cache_destroy` found objects that were never freed; the cache stays alive and listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum DestroyError {
     /// This many objects are still allocated.
     Busy(usize),
@@ -189,6 +194,7 @@ pub enum DestroyError {
 
 /// Why the magazines of a cache were not changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum TuneError {
     /// No cache of this name, or one of the allocators' own.
     NoSuchCache,
@@ -214,6 +220,7 @@ impl TuneError {
 
 /// Why bootmem refused a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum BootmemError {
     /// Zero bytes, or an alignment that is no power of two.
     BadRequest,

@@ -40,6 +40,7 @@ impl Call {
 
 /// What was found at an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Damage {
     /// A write before it.
     Before,
@@ -68,6 +69,7 @@ impl Damage {
 
 /// Bytes that a report of damage shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Dump {
     /// The first byte that is wrong, counted from the object's start.
     pub at: isize,
@@ -79,6 +81,7 @@ pub struct Dump {
 
 /// What happened in a call.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Incident<'a> {
     /// A free was refused.
     BadFree {
@@ -148,6 +151,7 @@ pub enum Incident<'a> {
 
 /// One entry for the kernel log.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Report<'a> {
     /// The call in which it happened.
     pub call: Call,

@@ -13,6 +13,7 @@ use crate::tag::Tag;
 
 /// A snapshot of one vm area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct AreaInfo {
     /// First address.
     pub start: VirtAddr,

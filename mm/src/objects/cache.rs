@@ -51,6 +51,7 @@ const EMPTY_SLABS_KEPT: usize = 2;
 
 /// What a cache holds: a snapshot, one line of /proc/slabinfo.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CacheStats {
     /// The cache's name.
     pub name: CacheName,

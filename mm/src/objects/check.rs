@@ -14,6 +14,7 @@ use crate::report::Call;
 
 /// What a check has looked at, and what it has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct SlabCheck {
     /// Slabs of all caches.
     pub slabs: usize,

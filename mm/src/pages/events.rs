@@ -54,6 +54,7 @@ impl<P: Platform> Events<P> {
 
 /// A snapshot of the events since boot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct EventCounts {
     /// Blocks that came from a zone itself, not from a magazine.
     pub direct: u64,
@@ -75,6 +76,7 @@ pub struct EventCounts {
 
 /// What one CPU has done with pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct CpuStats {
     /// The CPU's number.
     pub cpu: usize,

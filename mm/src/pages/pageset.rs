@@ -128,6 +128,7 @@ impl PageSet {
 
 /// The pages in a CPU's magazines of one zone, and the counts of its calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct CpuZoneCounts {
     /// Cached pages.
     pub pages: usize,

@@ -11,6 +11,7 @@ use crate::platform::{CountCpus, Lock, MAX_CPUS, Platform};
 
 /// A snapshot of one zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ZoneStats {
     /// Which zone.
     pub kind: ZoneKind,

@@ -15,6 +15,7 @@ use crate::tag::Tag;
 
 /// Free pages at which a zone changes its behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Watermarks {
     /// GFP_KERNEL stops here; below is the reserve of GFP_ATOMIC.
     pub min: usize,
@@ -48,6 +49,7 @@ pub enum AtomicFloor {
 
 /// What has happened in a zone since boot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct ZoneCounters {
     /// Blocks handed out.
     pub allocs: u64,
