@@ -129,6 +129,9 @@ impl Bootmem {
 
     /// Hides all free memory outside of `kept`, as the kernel option `mem=` asks, and returns it. What is reserved
     /// there stays reserved for good. A second call hides more.
+    ///
+    /// # Errors
+    /// More separate ranges than the table holds.
     pub fn keep_only(&mut self, kept: &RegionSet) -> Result<RegionSet, BootmemError> {
         let (mut both, mut free, mut hidden) = (self.kept.clone(), self.free.clone(), self.free.clone());
         kept.gaps(PfnRange::ALL).try_for_each(|gap| both.remove(gap))?;
@@ -142,6 +145,9 @@ impl Bootmem {
     }
 
     /// RAM as the firmware says, without what is hidden.
+    ///
+    /// # Errors
+    /// More separate ranges than the table holds.
     pub fn kept_ram(&self) -> Result<RegionSet, BootmemError> {
         let mut ram = self.ram.clone();
         self.kept.gaps(PfnRange::ALL).try_for_each(|gap| ram.remove(gap))?;
@@ -151,6 +157,9 @@ impl Bootmem {
     /// Reserves every page that `start..end` touches, RAM or not; returns how many of them were free RAM before. A page
     /// that is reserved twice is so once, and free after one [`free`](Self::free): ask
     /// [`reserved_within`](Self::reserved_within) first.
+    ///
+    /// # Errors
+    /// More separate ranges than the table holds; boot is over.
     pub fn reserve(&mut self, start: PhysAddr, end: PhysAddr) -> Result<usize, BootmemError> {
         let (before, range) = (self.free.frames(), outer_frames(start, end));
         self.take_out(range)?;
@@ -174,6 +183,9 @@ impl Bootmem {
     }
 
     /// Gives whole pages back that were allocated or reserved before, all of them.
+    ///
+    /// # Errors
+    /// Not RAM, or free already; more separate ranges than the table holds; boot is over.
     pub fn free(&mut self, start: PhysAddr, end: PhysAddr) -> Result<(), BootmemError> {
         let range = inner_frames(start, end);
         if range.frames() == 0 {
@@ -205,6 +217,9 @@ impl Bootmem {
     }
 
     /// Allocates `size` bytes, aligned to `align`, a power of two, where `zone` says. The caller clears the memory.
+    ///
+    /// # Errors
+    /// No bytes or a wrong alignment; no free range is large enough; boot is over.
     pub fn alloc(&mut self, size: usize, align: usize, zone: BootZone) -> Result<BootBlock, BootmemError> {
         let (goal, limit) = zone.bounds();
         self.alloc_at(size, align, goal, limit)
@@ -212,6 +227,9 @@ impl Bootmem {
 
     /// Allocates `size` bytes, aligned to `align`, a power of two: from `goal` on or, if there is nothing, lower; all
     /// of it below `limit`. Requests that fill no whole pages share them. The caller clears the memory.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
     pub fn alloc_at(
         &mut self,
         size: usize,

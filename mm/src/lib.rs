@@ -56,6 +56,7 @@
 //! ```
 #![no_std]
 #![deny(clippy::std_instead_of_core)]
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 #[cfg(feature = "testing")]
 extern crate std;
 

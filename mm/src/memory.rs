@@ -75,12 +75,19 @@ impl<P: Platform> Memory<P> {
 
     /// Hands the frames of `range` to their zones: what bootmem left over, or other memory that the caller owns and no
     /// code uses. Refused, all of it: a frame without an entry, of the kernel, or that a zone has, in use or not.
+    /// Never sleeps; any context.
+    ///
+    /// # Errors
+    /// Why not, which is reported. No frame was handed over.
     #[track_caller]
     pub fn release(&self, range: PfnRange) -> Result<(), ReleaseError> {
         self.pages.release(range, Call::here(&"release"))
     }
 
-    /// Creates the caches of the allocators and kmalloc's classes, once, after the zones have memory.
+    /// Creates the caches of the allocators and kmalloc's classes, once, after the zones have memory. Process context.
+    ///
+    /// # Errors
+    /// No memory, or it was done before. It may be called again after a failure.
     #[track_caller]
     pub fn init_caches(&'static self) -> Result<(), CreateError> {
         let call = Call::here(&"kmem_cache_init");
@@ -144,6 +151,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Checks every invariant; returns the first that is broken. For tests: it holds locks long, and no call may run.
+    ///
+    /// # Errors
+    /// The first invariant that is broken, in a few words.
     pub fn validate(&'static self) -> Result<(), &'static str> {
         self.pages.validate()?;
         self.objects.validate()?;

@@ -60,11 +60,17 @@ impl RegionSet {
     }
 
     /// Adds the frames of `range`.
+    ///
+    /// # Errors
+    /// More separate ranges than the table holds.
     pub fn insert(&mut self, range: PfnRange) -> Result<(), BootmemError> {
         self.apply(self.insertion(range))
     }
 
     /// Takes the frames of `range` out.
+    ///
+    /// # Errors
+    /// More separate ranges than the table holds.
     pub fn remove(&mut self, range: PfnRange) -> Result<(), BootmemError> {
         self.apply(self.removal(range))
     }

@@ -19,7 +19,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// The call with this name that the function's caller makes: `Call::here(&"kmalloc")`.
+    /// The call with this name that the function's caller makes: `Call::here(&"kmalloc")`. Any context.
     #[inline(always)]
     #[track_caller]
     pub const fn here(name: &'static &'static str) -> Self {

@@ -39,6 +39,9 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// [`ioremap`](crate::Memory::ioremap) for an owner of its own: nobody but
     /// [`iounmap_tagged`](Self::iounmap_tagged) with the same tag undoes it. Refused: the tag of values.
+    ///
+    /// # Errors
+    /// As ioremap. No tag, or that of values, is refused and reported.
     #[track_caller]
     pub fn ioremap_tagged(&'static self, phys: PhysAddr, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
         let call = Call::here(&"ioremap");
@@ -50,6 +53,9 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// [`iounmap`](crate::Memory::iounmap) of a mapping from [`ioremap_tagged`](Self::ioremap_tagged), by its tag
     /// alone.
+    ///
+    /// # Errors
+    /// As iounmap; another tag than the area has.
     #[track_caller]
     pub fn iounmap_tagged(&'static self, addr: VirtAddr, tag: Tag) -> Result<(), FreeError> {
         // What belongs to values is nobody's here.

@@ -14,13 +14,19 @@ impl<P: Platform> AreaAllocator<P> {
     /// Makes the `pages` pages from `at` on, which the caller owns, read-only in the direct map or an area: a write to
     /// them there faults. Large pages of which they are a part are split, with tables from the page allocator. Make
     /// pages of the direct map writable again before you free them. Refused: an address inside a page, pages that are
-    /// not mapped, a part of a large block of vmalloc_huge. A failure changes nothing.
+    /// not mapped, a part of a large block of vmalloc_huge. A failure changes nothing. Process context; may sleep.
+    ///
+    /// # Errors
+    /// No memory for page tables. What is refused is reported.
     #[track_caller]
     pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
         self.set_access(at, pages, Access::Read, Call::here(&"set_memory_ro"))
     }
 
-    /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so.
+    /// Undoes [`set_memory_ro`](Self::set_memory_ro). What was split stays so. Process context; may sleep.
+    ///
+    /// # Errors
+    /// As there.
     #[track_caller]
     pub fn set_memory_rw(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
         self.set_access(at, pages, Access::ReadWrite, Call::here(&"set_memory_rw"))

@@ -37,6 +37,9 @@ impl<P: Platform> AreaAllocator<P> {
     /// [`vmalloc`](crate::Memory::vmalloc) for an owner of its own: pages and area have this tag. Nobody but
     /// [`vfree_tagged`](Self::vfree_tagged) with the same tag frees it. Refused: no tag, with which anybody frees the
     /// pages, and that of values.
+    ///
+    /// # Errors
+    /// As vmalloc. What is refused is reported.
     #[track_caller]
     pub fn vmalloc_tagged(&'static self, size: usize, tag: Tag) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
@@ -78,6 +81,9 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// [`vmalloc`](crate::Memory::vmalloc) by blocks of 2 MiB as far as there are any, each mapped by one large page;
     /// the rest page by page.
+    ///
+    /// # Errors
+    /// As vmalloc.
     #[track_caller]
     pub fn vmalloc_huge(&'static self, size: usize) -> Result<VirtAddr, AllocError> {
         let (call, gfp) = (Call::here(&"vmalloc_huge"), GfpFlags::KERNEL | GfpFlags::HIGHMEM);
@@ -105,6 +111,9 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// [`vfree`](crate::Memory::vfree) of an area from [`vmalloc_tagged`](Self::vmalloc_tagged), by its tag alone.
+    ///
+    /// # Errors
+    /// As vfree; another tag than the area has.
     #[track_caller]
     pub fn vfree_tagged(&'static self, addr: VirtAddr, tag: Tag) -> Result<(), FreeError> {
         // What belongs to values has an owner that is nobody here: no area of vmalloc is without a tag.

@@ -205,6 +205,9 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// Makes the tables of `level` and above on the way to `at`. `TableMissing` when `spare` is used up.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map). Nothing was changed.
     pub fn prepare(&mut self, at: VirtAddr, level: Level, spare: &mut Option<Pfn>) -> Result<(), MapError> {
         self.make_table(at, level, spare).map(|_| ())
     }

@@ -38,6 +38,9 @@ impl Spares {
     }
 
     /// Adds a zeroed frame; gives it back when there are [`MOST`](Self::MOST) already.
+    ///
+    /// # Errors
+    /// There is no room for one more: the frame comes back.
     pub fn add(&mut self, frame: Pfn) -> Result<(), Pfn> {
         let place = self.frames.get_mut(self.count).ok_or(frame)?;
         *place = frame;

@@ -13,6 +13,9 @@ use crate::report::Call;
 impl<P: Platform> Memory<P> {
     /// Allocates at least `size` bytes, 0 (which counts as 1) to 131072, physically contiguous and aligned to their
     /// class; content undefined. Sleeps if `gfp` allows it and memory is short. Free it with [`kfree`](Self::kfree).
+    ///
+    /// # Errors
+    /// No memory. More than 131072 bytes, or a context that may not sleep, are refused and reported.
     #[track_caller]
     #[inline(always)]
     pub fn kmalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -20,6 +23,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// [`kmalloc`](Self::kmalloc), filled with zeros.
+    ///
+    /// # Errors
+    /// As kmalloc.
     #[track_caller]
     #[inline]
     pub fn kzalloc(&'static self, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -29,6 +35,9 @@ impl<P: Platform> Memory<P> {
     /// Has at least `size` bytes behind the content of `memory`, which came from [`kmalloc`](Self::kmalloc) or is null.
     /// It moves only if its class is too small; on failure it stays as it was. 0 bytes free it: the result is
     /// [`NO_BYTES`](crate::objects::NO_BYTES). Refused: an object of a cache that is not kmalloc's. Context as kmalloc.
+    ///
+    /// # Errors
+    /// As kmalloc, and wrong memory, which is reported. The memory stays as it was.
     #[track_caller]
     pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
@@ -68,6 +77,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Frees memory from [`kmalloc`](Self::kmalloc). Never sleeps; any context. Null is accepted and ignored.
+    ///
+    /// # Errors
+    /// What was wrong, which is reported. Nothing was changed.
     #[track_caller]
     #[inline]
     pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
@@ -75,6 +87,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Creates a cache. Process context only; may sleep.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments, which is reported, or no memory.
     #[track_caller]
     pub fn kmem_cache_create(&'static self, spec: &CacheSpec<'_>) -> Result<CacheRef<P>, CreateError> {
         self.objects.kmem_cache_create(spec, Call::here(&"kmem_cache_create"))
@@ -82,6 +97,9 @@ impl<P: Platform> Memory<P> {
 
     /// Allocates an object; content is what the constructor or the last owner left. `gfp` matters only when the cache
     /// must grow, except that a call that may sleep is refused where the caller may not.
+    ///
+    /// # Errors
+    /// No memory. A cache that was destroyed, or a context that may not sleep, is refused and reported.
     #[track_caller]
     #[inline]
     pub fn kmem_cache_alloc(&'static self, cache: CacheRef<P>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -89,6 +107,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// Frees an object of `cache`. Never sleeps; any context.
+    ///
+    /// # Errors
+    /// What was wrong, which is reported. Nothing was changed.
     #[track_caller]
     #[inline]
     pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
@@ -109,6 +130,9 @@ impl<P: Platform> Memory<P> {
 
     /// Destroys a cache, if all its objects were freed; else it stays, and the log says so. Meanwhile other calls by
     /// its handle find no cache; only its objects may be freed. Process context; may sleep.
+    ///
+    /// # Errors
+    /// Objects are left; no such cache; the caller may not sleep. The cache stays as it was.
     #[track_caller]
     pub fn kmem_cache_destroy(&'static self, cache: CacheRef<P>) -> Result<(), DestroyError> {
         self.objects.kmem_cache_destroy(cache, Call::here(&"kmem_cache_destroy"))

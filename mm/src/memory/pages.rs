@@ -11,6 +11,9 @@ use crate::report::Call;
 impl<P: Platform> Memory<P> {
     /// Allocates 2^`order` physically contiguous pages; their content is undefined. Sleeps if `gfp` has
     /// [`GfpFlags::WAIT`] and memory is short. Free it with [`free_frames`](Self::free_frames).
+    ///
+    /// # Errors
+    /// No memory, which is reported. A context that may not sleep is refused and reported.
     #[track_caller]
     #[inline]
     pub fn alloc_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<Pfn, AllocError> {
@@ -19,6 +22,9 @@ impl<P: Platform> Memory<P> {
 
     /// Allocates 2^`order` contiguous pages and returns the address of the first, aligned to the block's size: the
     /// chapter's `__get_free_pages`. Context and content as [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Errors
+    /// As alloc_pages; flags that ask for high memory, which has no address, are refused.
     #[track_caller]
     #[inline]
     pub fn get_free_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
@@ -26,12 +32,18 @@ impl<P: Platform> Memory<P> {
     }
 
     /// [`get_free_pages`](Self::get_free_pages) from memory that ISA DMA reaches, below 16 MiB.
+    ///
+    /// # Errors
+    /// As get_free_pages.
     #[track_caller]
     pub fn get_dma_pages(&'static self, gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
         self.pages.get_free_pages(gfp | GfpFlags::DMA, order, Call::here(&"__get_free_pages"))
     }
 
     /// Allocates one page filled with zeros. Context as [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Errors
+    /// As get_free_pages.
     #[track_caller]
     #[inline]
     pub fn get_zeroed_page(&'static self, gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
@@ -40,6 +52,9 @@ impl<P: Platform> Memory<P> {
 
     /// Frees a block from [`alloc_pages`](Self::alloc_pages) by its first frame. Never sleeps; any context. A block
     /// with further references ([`get_page`](Self::get_page)) is freed with the last one.
+    ///
+    /// # Errors
+    /// What was wrong, which is reported. Nothing was changed.
     #[track_caller]
     #[inline]
     pub fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
@@ -47,6 +62,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// [`free_frames`](Self::free_frames) by the block's address. Address 0 is accepted and ignored.
+    ///
+    /// # Errors
+    /// What was wrong, which is reported. Nothing was changed.
     #[track_caller]
     #[inline]
     pub fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
@@ -54,6 +72,9 @@ impl<P: Platform> Memory<P> {
     }
 
     /// [`free_pages`](Self::free_pages) of a single page.
+    ///
+    /// # Errors
+    /// What was wrong, which is reported. Nothing was changed.
     #[track_caller]
     #[inline]
     pub fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {

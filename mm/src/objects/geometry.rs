@@ -94,6 +94,9 @@ pub struct Geometry {
 
 impl Geometry {
     /// The layout for objects of `size` bytes. `offset` is the colour step, 0 for a cache line.
+    ///
+    /// # Errors
+    /// The size or the offset is none that a cache has.
     pub fn for_cache(size: usize, offset: usize, flags: CacheFlags) -> Result<Self, CreateError> {
         if !OBJECT_SIZES.contains(&size) {
             return Err(CreateError::BadSize);

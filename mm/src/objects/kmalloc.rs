@@ -97,7 +97,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// The cache that [`kmalloc`](crate::Memory::kmalloc) takes `size` bytes with these flags from; `None` beyond
-    /// 131072 bytes. Objects of it may be freed either way; it cannot be destroyed.
+    /// 131072 bytes. Objects of it may be freed either way; it cannot be destroyed. Never sleeps; any context.
     pub fn kmem_find_general_cachep(&self, size: usize, gfp: GfpFlags) -> Option<CacheRef<P>> {
         let twin = if gfp.contains(GfpFlags::DMA) { Twin::Dma } else { Twin::Normal };
         let size = Some(size).filter(|&size| size <= KMALLOC_MAX)?;
@@ -114,6 +114,9 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// [`kmalloc`](crate::Memory::kmalloc) of `count` times `size` bytes; fails when the product overflows.
+    ///
+    /// # Errors
+    /// As kmalloc; a product that overflows is refused.
     #[track_caller]
     pub fn kmalloc_array(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let call = Call::here(&"kmalloc_array");
@@ -124,6 +127,9 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// [`kmalloc_array`](Self::kmalloc_array), filled with zeros.
+    ///
+    /// # Errors
+    /// As kmalloc; a product that overflows is refused.
     #[track_caller]
     pub fn kcalloc(&'static self, count: usize, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
         let memory = self.kmalloc_array(count, size, gfp)?;

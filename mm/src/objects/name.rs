@@ -37,6 +37,9 @@ impl fmt::Debug for CacheName {
 
 impl CacheName {
     /// Checks a name. (Chapter: 20 characters with the terminator.)
+    ///
+    /// # Errors
+    /// [`CreateError::BadName`]: the text is no name.
     pub const fn new(name: &str) -> Result<Self, CreateError> {
         let source = name.as_bytes();
         if source.is_empty() || source.len() > NAME_MAX {

@@ -13,6 +13,9 @@ impl<P: Platform> ObjectAllocator<P> {
     /// refill takes from slabs; what depots hold stays the same. A CPU's two magazines hold half of `limit` each,
     /// rounded up; between magazines and depot, objects move by whole magazines as always. With a limit of 0 there are
     /// no magazines. A refusal is reported. Process context. (Chapter's kernel: a write to /proc/slabinfo.)
+    ///
+    /// # Errors
+    /// Why not. The cache is as it was.
     #[track_caller]
     pub fn tune_cache(&'static self, name: &str, limit: usize, batch: usize) -> Result<(), TuneError> {
         let call = Call::here(&"slabinfo");

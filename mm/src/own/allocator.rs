@@ -41,6 +41,9 @@ pub unsafe trait Allocator {
 
     /// Allocates memory for `layout`; content undefined. Sleeps if `gfp` allows it. The memory may be longer than the
     /// layout.
+    ///
+    /// # Errors
+    /// No memory, or none with these flags.
     fn alloc(layout: Layout, gfp: GfpFlags) -> Result<NonNull<[u8]>, AllocError>;
 
     /// [`alloc`](Self::alloc) for who needs no more bytes than the layout. Context as there.
@@ -67,6 +70,10 @@ pub unsafe trait Allocator {
     unsafe fn free(memory: NonNull<u8>);
 
     /// Resizes `memory` to `new`, keeping its first `used` bytes; it may move. On failure it stays as it was.
+    /// Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
     ///
     /// # Safety
     /// `memory` came from this allocator for the alignment of `new` and has `used` bytes; it is not used any more once

@@ -80,12 +80,18 @@ unsafe impl<K: Global> Sync for VmArea<K> {}
 
 impl<K: Global> KBytes<K> {
     /// Allocates at least `len` bytes, 0 to 131072; content undefined. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn new(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
         Calls::<K>::kmalloc(len, gfp).map(Self::from_raw)
     }
 
-    /// Allocates at least `len` bytes, all of them zero. As [`new`](Self::new).
+    /// Allocates at least `len` bytes, all of them zero. As [`new`](Self::new). Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn zeroed(len: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut zeroed = Self::new(len, gfp)?;
@@ -93,7 +99,10 @@ impl<K: Global> KBytes<K> {
         Ok(zeroed)
     }
 
-    /// A copy of `bytes`; content undefined behind them. As [`new`](Self::new).
+    /// A copy of `bytes`; content undefined behind them. As [`new`](Self::new). Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn from_slice(bytes: &[u8], gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut copy = Self::new(bytes.len(), gfp)?;
@@ -109,6 +118,9 @@ impl<K: Global> KBytes<K> {
 
 impl<K: Global> PageBlock<K> {
     /// Allocates 2^`order` contiguous pages; content undefined. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn new(order: Order, gfp: GfpFlags) -> Result<Self, AllocError> {
         let addr = Calls::<K>::get_free_pages(gfp, order)?;
@@ -117,6 +129,9 @@ impl<K: Global> PageBlock<K> {
     }
 
     /// Allocates one page filled with zeros. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
         let addr = Calls::<K>::get_zeroed_page(gfp)?;
@@ -137,6 +152,9 @@ impl<K: Global> PageBlock<K> {
 
 impl<K: Global> VmArea<K> {
     /// Allocates at least `len` bytes of contiguous addresses, page by page; content undefined. Process context.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn new(len: usize) -> Result<Self, AllocError> {
         Ok(Self { area: Calls::<K>::vmalloc(len)?, kernel: PhantomData })

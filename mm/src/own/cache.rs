@@ -81,6 +81,9 @@ unsafe impl<K: Global> Sync for CacheObject<K> {}
 impl<K: Global> KmemCache<K> {
     /// Creates a cache of objects of `size` bytes, without constructor. `offset` is the colour step, 0 for the default.
     /// Process context.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments, or no memory.
     #[track_caller]
     pub fn create(name: &str, size: usize, offset: usize, flags: CacheFlags) -> Result<Self, CreateError> {
         let spec = CacheSpec { name, size, offset, flags, ctor: None, dtor: None };
@@ -88,6 +91,9 @@ impl<K: Global> KmemCache<K> {
     }
 
     /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
         self.source().alloc(gfp)
@@ -116,6 +122,9 @@ impl<K: Global> KmemCache<K> {
     }
 
     /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.
+    ///
+    /// # Errors
+    /// Objects are left; the cache stays.
     #[track_caller]
     pub fn destroy(self) -> Result<(), DestroyError> {
         K::memory().kmem_cache_destroy(ManuallyDrop::new(self).cache)
@@ -124,6 +133,9 @@ impl<K: Global> KmemCache<K> {
 
 impl<K: Global> CacheSource<K> {
     /// Allocates an object; content undefined. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<CacheObject<K>, AllocError> {
         let memory = Calls::<K>::kmem_cache_alloc(self.cache, gfp)?;

@@ -23,6 +23,9 @@ pub struct Calls<K: Global>(PhantomData<K>);
 
 impl<K: Global> Calls<K> {
     /// [`Memory::kmalloc`](crate::Memory::kmalloc).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn kmalloc(size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -30,6 +33,9 @@ impl<K: Global> Calls<K> {
     }
 
     /// [`Memory::kfree`](crate::Memory::kfree).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn kfree(memory: *const u8) -> Result<(), FreeError> {
@@ -37,6 +43,9 @@ impl<K: Global> Calls<K> {
     }
 
     /// [`Memory::kmem_cache_alloc`](crate::Memory::kmem_cache_alloc).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn kmem_cache_alloc(cache: CacheRef<K::Platform>, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
@@ -51,6 +60,9 @@ impl<K: Global> Calls<K> {
     }
 
     /// [`Memory::get_free_pages`](crate::Memory::get_free_pages).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn get_free_pages(gfp: GfpFlags, order: Order) -> Result<VirtAddr, AllocError> {
@@ -58,6 +70,9 @@ impl<K: Global> Calls<K> {
     }
 
     /// [`Memory::get_zeroed_page`](crate::Memory::get_zeroed_page).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn get_zeroed_page(gfp: GfpFlags) -> Result<VirtAddr, AllocError> {
@@ -65,6 +80,9 @@ impl<K: Global> Calls<K> {
     }
 
     /// [`Memory::free_pages`](crate::Memory::free_pages).
+    ///
+    /// # Errors
+    /// As there.
     #[inline(never)]
     #[track_caller]
     pub fn free_pages(addr: VirtAddr, order: Order) -> Result<(), FreeError> {

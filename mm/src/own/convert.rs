@@ -143,6 +143,9 @@ pub struct NotText<K: Global> {
 
 impl<K: Global> KString<K> {
     /// The text that `bytes` are, without copying them.
+    ///
+    /// # Errors
+    /// The bytes, and where they stop being text.
     pub fn from_utf8(bytes: KVec<u8, K>) -> Result<Self, NotText<K>> {
         match core::str::from_utf8(&bytes) {
             Ok(_) => Ok(Self::from_text(bytes)),

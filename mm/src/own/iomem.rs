@@ -51,6 +51,9 @@ macro_rules! access {
 
 impl<K: Global> IoMem<K> {
     /// Maps `len` bytes of device memory at `phys`. Process context. Refused as `ioremap` says.
+    ///
+    /// # Errors
+    /// As ioremap.
     #[track_caller]
     pub fn map(phys: PhysAddr, len: usize) -> Result<Self, AllocError> {
         Ok(Self { addr: Calls::<K>::ioremap(phys, len)?, len, kernel: PhantomData })

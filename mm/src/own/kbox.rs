@@ -59,6 +59,9 @@ unsafe impl<T: Sync, A: Allocator> Sync for Box<T, A> {}
 
 impl<T, A: Allocator> Box<T, A> {
     /// Moves `value` into fresh memory; without memory the value is dropped. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn new(value: T, gfp: GfpFlags) -> Result<Self, AllocError> {
         const { assert!(align_of::<T>() <= 4096) };
@@ -68,7 +71,10 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Self { value: memory, owner: PhantomData })
     }
 
-    /// A value that never moves again, in a box.
+    /// A value that never moves again, in a box. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn pin(value: T, gfp: GfpFlags) -> Result<Pin<Self>, AllocError> {
         Self::new(value, gfp).map(Self::into_pin)
@@ -80,7 +86,10 @@ impl<T, A: Allocator> Box<T, A> {
         unsafe { Pin::new_unchecked(self) }
     }
 
-    /// A box with a copy of the value. (What `Clone` cannot do, since it must not fail.)
+    /// A box with a copy of the value. (What `Clone` cannot do, since it must not fail.) Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_clone(&self, gfp: GfpFlags) -> Result<Self, AllocError>
     where

@@ -39,12 +39,18 @@ impl<K: Global> KString<K> {
     }
 
     /// An empty text with room for `capacity` bytes. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn with_capacity(capacity: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
         Ok(Self { bytes: KVec::with_capacity(capacity, gfp)? })
     }
 
     /// A copy of `text`. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn from_str(text: &str, gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut string = Self::new();
@@ -53,6 +59,9 @@ impl<K: Global> KString<K> {
     }
 
     /// The formatted text. Sleeps if the caller's context allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_format(arguments: fmt::Arguments<'_>) -> Result<Self, AllocError> {
         let mut string = Self::new();
@@ -61,6 +70,9 @@ impl<K: Global> KString<K> {
     }
 
     /// The text of these characters. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_collect(characters: impl IntoIterator<Item = char>, gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut string = Self::new();
@@ -68,38 +80,56 @@ impl<K: Global> KString<K> {
         Ok(string)
     }
 
-    /// A text of its own that is the same. (What `Clone` cannot do, since it must not fail.)
+    /// A text of its own that is the same. (What `Clone` cannot do, since it must not fail.) Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_clone(&self, gfp: GfpFlags) -> Result<Self, AllocError> {
         Self::from_str(self, gfp)
     }
 
-    /// Makes room for `more` further bytes.
+    /// Makes room for `more` further bytes. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn reserve(&mut self, more: usize, gfp: GfpFlags) -> Result<(), AllocError> {
         self.bytes.reserve(more, gfp)
     }
 
-    /// Appends `text`; without memory the string stays as it was.
+    /// Appends `text`; without memory the string stays as it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn push_str(&mut self, text: &str, gfp: GfpFlags) -> Result<(), AllocError> {
         self.bytes.extend_from_slice(text.as_bytes(), gfp)
     }
 
-    /// Appends one character; without memory the string stays as it was.
+    /// Appends one character; without memory the string stays as it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn push(&mut self, character: char, gfp: GfpFlags) -> Result<(), AllocError> {
         self.push_str(character.encode_utf8(&mut [0; 4]), gfp)
     }
 
-    /// Appends characters; without memory the string keeps what it has got so far.
+    /// Appends characters; without memory the string keeps what it has got so far. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_extend(&mut self, characters: impl IntoIterator<Item = char>, gfp: GfpFlags) -> Result<(), AllocError> {
         characters.into_iter().try_for_each(|character| self.push(character, gfp))
     }
 
     /// Puts `text` before byte `at`; fails without memory, and where no character starts and the text does not end. The
-    /// string stays as it was then.
+    /// string stays as it was then. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory, or no character begins at that place.
     #[track_caller]
     pub fn insert_str(&mut self, at: usize, text: &str, gfp: GfpFlags) -> Result<(), AllocError> {
         if !self.is_char_boundary(at) {
@@ -110,7 +140,10 @@ impl<K: Global> KString<K> {
         Ok(())
     }
 
-    /// Puts a character before byte `at`, as [`insert_str`](Self::insert_str) puts a text.
+    /// Puts a character before byte `at`, as [`insert_str`](Self::insert_str) puts a text. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory, or no character begins at that place.
     #[track_caller]
     pub fn insert(&mut self, at: usize, character: char, gfp: GfpFlags) -> Result<(), AllocError> {
         self.insert_str(at, character.encode_utf8(&mut [0; 4]), gfp)

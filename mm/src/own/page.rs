@@ -33,6 +33,9 @@ pub struct UserPage<K: Global> {
 
 impl<K: Global> UserPage<K> {
     /// Allocates one page filled with zeros, such as [`GfpFlags::HIGHUSER`] asks for. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
         let frame = K::memory().pages().alloc_zeroed_page(gfp)?;
@@ -45,6 +48,9 @@ impl<K: Global> UserPage<K> {
     }
 
     /// Shows the page to `f`. May sleep until a window is free: process context only. Fails in any other.
+    ///
+    /// # Errors
+    /// The caller may not sleep.
     #[track_caller]
     pub fn show<R>(&self, f: impl FnOnce(&[u8]) -> R) -> Result<R, AllocError> {
         let window = Window::<K>::open(self.frame())?;
@@ -53,6 +59,9 @@ impl<K: Global> UserPage<K> {
     }
 
     /// Shows the page to `f`, to be written. As [`show`](Self::show).
+    ///
+    /// # Errors
+    /// The caller may not sleep.
     #[track_caller]
     pub fn show_mut<R>(&mut self, f: impl FnOnce(&mut [u8]) -> R) -> Result<R, AllocError> {
         let window = Window::<K>::open(self.frame())?;

@@ -106,6 +106,9 @@ fn destruct<T: Prepared>(object: NonNull<u8>, _name: &str, _flags: CtorFlags) {
 
 impl<T: Prepared, K: Global> TypedCache<T, K> {
     /// Creates a cache. Process context.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments, or no memory.
     #[track_caller]
     pub fn create(name: &str, flags: CacheFlags) -> Result<Self, CreateError> {
         const { assert!(align_of::<T>() <= 8) };
@@ -116,6 +119,9 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
     }
 
     /// Allocates a value: a fresh one, or one as it was freed. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn alloc(&self, gfp: GfpFlags) -> Result<KObject<T, K>, AllocError> {
         let value = Calls::<K>::kmem_cache_alloc(self.cache, gfp)?.cast();
@@ -136,6 +142,9 @@ impl<T: Prepared, K: Global> TypedCache<T, K> {
     }
 
     /// Destroys the cache. Fails, and leaves it alive and listed, while objects are allocated. Process context.
+    ///
+    /// # Errors
+    /// Objects are left; the cache stays.
     #[track_caller]
     pub fn destroy(self) -> Result<(), DestroyError> {
         K::memory().kmem_cache_destroy(ManuallyDrop::new(self).cache)

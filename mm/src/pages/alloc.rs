@@ -48,6 +48,9 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Allocates one page filled with zeros, also from high memory. Context as
     /// [`alloc_pages`](crate::Memory::alloc_pages).
+    ///
+    /// # Errors
+    /// As alloc_pages.
     #[track_caller]
     pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
         let call = Call::here(&"alloc_zeroed_page");

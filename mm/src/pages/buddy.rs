@@ -200,6 +200,9 @@ impl Buddy {
     }
 
     /// Walks all lists and checks the invariants above; returns the one that is broken.
+    ///
+    /// # Errors
+    /// The first invariant that is broken, in a few words.
     pub fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
         let mut pages = 0;
         for order in Order::all() {

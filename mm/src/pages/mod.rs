@@ -122,6 +122,9 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Has reclaim call `shrinker` too, from now on. Fails when the table is full.
+    ///
+    /// # Errors
+    /// The table is full.
     pub fn register_shrinker(&self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
         self.shrinkers.with(|shrinkers| shrinkers.add(shrinker))
     }

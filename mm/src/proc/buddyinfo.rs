@@ -5,6 +5,9 @@ use core::fmt;
 use crate::pages::ZoneStats;
 
 /// Writes one line for each zone that has memory.
+///
+/// # Errors
+/// `out` has failed.
 pub fn buddyinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
     for zone in zones.iter().filter(|zone| zone.managed > 0) {
         write!(out, "Node 0, zone {:>8} ", zone.kind.name())?;

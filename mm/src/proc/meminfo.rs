@@ -15,6 +15,9 @@ pub struct FileCache {
 }
 
 /// Writes the file.
+///
+/// # Errors
+/// `out` has failed.
 pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &mut dyn fmt::Write) -> fmt::Result {
     let zones = ZoneKind::ALL.map(|kind| memory.pages().zone_stats(kind));
     let high = &zones[ZoneKind::HighMem as usize];

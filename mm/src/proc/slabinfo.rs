@@ -18,6 +18,9 @@ pub enum Statistics {
 ///
 /// With statistics they are followed by hits and misses of allocations and frees. A cache that is counted has no
 /// magazines, so each call misses them.
+///
+/// # Errors
+/// `out` has failed.
 pub fn slabinfo(
     caches: impl Iterator<Item = CacheStats>,
     statistics: Statistics,

@@ -6,6 +6,9 @@ use crate::addr::PAGE_SIZE;
 use crate::areas::{AreaInfo, AreaKind};
 
 /// Writes one line for each area: its range and size with the guard page, its caller, its pages, what it shows.
+///
+/// # Errors
+/// `out` has failed.
 pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Write) -> fmt::Result {
     for area in areas {
         let start = area.start.as_usize();

@@ -6,6 +6,9 @@ use crate::memory::Memory;
 use crate::platform::Platform;
 
 /// Writes a line for each count, `name value`; a CPU's start with its number.
+///
+/// # Errors
+/// `out` has failed.
 pub fn vmstat<P: Platform>(memory: &'static Memory<P>, out: &mut dyn fmt::Write) -> fmt::Result {
     let events = memory.pages().events();
     let lines = [

@@ -6,6 +6,9 @@ use crate::pages::{CpuZoneCounts, ZoneStats};
 
 /// Writes a paragraph for each zone that has memory: pages, then blocks, then what each CPU's magazines hold (pages)
 /// and have done (blocks).
+///
+/// # Errors
+/// `out` has failed.
 pub fn zoneinfo(zones: &[ZoneStats], out: &mut dyn fmt::Write) -> fmt::Result {
     for zone in zones.iter().filter(|zone| zone.managed > 0) {
         writeln!(out, "Node 0, zone {:>8}", zone.kind.name())?;

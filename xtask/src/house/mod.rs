@@ -1,9 +1,10 @@
-//! The house rules that a program can check: walls, arrows, widths, documents.
+//! The house rules that a program can check: walls, arrows, texts.
 //!
 //! Each rule is a file here. What must stay outside of a rule has a line in `xtask/house-exceptions.txt`.
 
 mod arrows;
 mod commands;
+mod contexts;
 mod finding;
 mod impls;
 mod lines;
@@ -53,6 +54,7 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
         let sources = Crate::read(root, &format!("{name}/src"))?;
         if name == WALLED {
             found.extend(impls::check(&sources, &mut exceptions));
+            found.extend(contexts::check(&sources));
         }
         found.extend(rings::check(&sources, &mut exceptions));
     }

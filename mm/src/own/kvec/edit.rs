@@ -7,6 +7,9 @@ use crate::own::Allocator;
 
 impl<T, A: Allocator> Vec<T, A> {
     /// A vector of copies of `values`. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn from_slice(values: &[T], gfp: GfpFlags) -> Result<Self, AllocError>
     where
@@ -29,6 +32,9 @@ impl<T, A: Allocator> Vec<T, A> {
     /// assert_eq!(squares, [1, 4, 9, 16]);
     /// # Ok::<(), mm::AllocError>(())
     /// ```
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_collect(values: impl IntoIterator<Item = T>, gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut vec = Self::new();
@@ -37,6 +43,10 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// A vector of copies of the same values. (What `Clone` cannot do, since it must not fail.)
+    /// Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_clone(&self, gfp: GfpFlags) -> Result<Self, AllocError>
     where
@@ -45,7 +55,10 @@ impl<T, A: Allocator> Vec<T, A> {
         Self::from_slice(self, gfp)
     }
 
-    /// Appends what `values` yields; without memory the vector keeps what it has got so far.
+    /// Appends what `values` yields; without memory the vector keeps what it has got so far. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn try_extend(&mut self, values: impl IntoIterator<Item = T>, gfp: GfpFlags) -> Result<(), AllocError> {
         let values = values.into_iter();
@@ -56,7 +69,10 @@ impl<T, A: Allocator> Vec<T, A> {
         Ok(())
     }
 
-    /// Appends copies of `values`; without memory the vector stays as it was.
+    /// Appends copies of `values`; without memory the vector stays as it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn extend_from_slice(&mut self, values: &[T], gfp: GfpFlags) -> Result<(), AllocError>
     where
@@ -66,6 +82,10 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Moves all values of `other` to the end of this vector; without memory both stay as they were.
+    /// Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn append(&mut self, other: &mut Self, gfp: GfpFlags) -> Result<(), AllocError> {
         self.reserve(other.len, gfp)?;
@@ -77,6 +97,10 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Moves the values from `index` on to a vector of their own; fails without memory, and beyond the end.
+    /// Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory, or an index beyond the end.
     #[track_caller]
     pub fn split_off(&mut self, index: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
         let count = self.len.checked_sub(index).ok_or(AllocError)?;
@@ -89,7 +113,10 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Shortens the vector to `len` values or fills it up to `len` with copies of `value`; without memory it stays as
-    /// it was.
+    /// it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn resize(&mut self, len: usize, value: T, gfp: GfpFlags) -> Result<(), AllocError>
     where
@@ -98,7 +125,10 @@ impl<T, A: Allocator> Vec<T, A> {
         self.resize_with(len, || value.clone(), gfp)
     }
 
-    /// Shortens the vector to `len` values or fills it up to `len` with what `value` makes.
+    /// Shortens the vector to `len` values or fills it up to `len` with what `value` makes. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn resize_with(&mut self, len: usize, value: impl FnMut() -> T, gfp: GfpFlags) -> Result<(), AllocError> {
         let more = len.saturating_sub(self.len);

@@ -71,6 +71,9 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// An empty vector with room for `capacity` values. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn with_capacity(capacity: usize, gfp: GfpFlags) -> Result<Self, AllocError> {
         let mut vec = Self::new();
@@ -78,14 +81,20 @@ impl<T, A: Allocator> Vec<T, A> {
         Ok(vec)
     }
 
-    /// Makes room for `more` further values. The capacity at least doubles when it grows.
+    /// Makes room for `more` further values. The capacity at least doubles when it grows. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn reserve(&mut self, more: usize, gfp: GfpFlags) -> Result<(), AllocError> {
         let needed = self.len.checked_add(more).ok_or(AllocError)?;
         if needed <= self.room.capacity() { Ok(()) } else { self.room.grow(self.len, needed, gfp) }
     }
 
-    /// Appends a value; without memory the value is dropped and the vector stays as it was.
+    /// Appends a value; without memory the value is dropped and the vector stays as it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory.
     #[track_caller]
     pub fn push(&mut self, value: T, gfp: GfpFlags) -> Result<(), AllocError> {
         self.reserve(1, gfp)?;
@@ -96,7 +105,10 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Puts a value before the one at `index`, or at the end; fails without memory, and beyond the end. The value is
-    /// dropped then and the vector stays as it was.
+    /// dropped then and the vector stays as it was. Sleeps if `gfp` allows it.
+    ///
+    /// # Errors
+    /// No memory, or an index beyond the end.
     #[track_caller]
     pub fn insert(&mut self, index: usize, value: T, gfp: GfpFlags) -> Result<(), AllocError> {
         let behind = self.len.checked_sub(index).ok_or(AllocError)?;
