@@ -35,6 +35,7 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Allocates one page filled with zeros.
+    #[inline]
     pub(crate) fn get_zeroed_page(&'static self, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
         self.check_addressable(gfp, call)?;
         self.check_context(gfp, call)?;
