@@ -100,7 +100,7 @@ miri: setup
 	    { echo 'Miri is missing: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
 	@runner=$$(rustup which --toolchain nightly cargo-miri) && \
 	    export CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="$$runner runner" && \
-	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p services --lib
+	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p mm --test heap_plain && $(MIRI) -p services --lib
 
 # The tool is built where `make clean` finds it.
 MUTANTS := $(TARGET)/tools/bin/cargo-mutants
