@@ -119,7 +119,7 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// Flushes the lazy areas of a CPU at once; then frees their frames and ranges. Returns their pages.
-    /// Context as [`Platform::flush`].
+    /// Context as [`KernelTables::flush`].
     #[cold]
     #[inline(never)]
     fn settle_lazy(&'static self, lazy: Option<Lazy>) -> usize {

@@ -27,7 +27,7 @@ pub struct IntoIter<T, A: Allocator> {
     end: usize,
 }
 
-/// The values that [`KVec::drain`] takes out. What is left when it is dropped is dropped too.
+/// The values that [`Vec::drain`] takes out. What is left when it is dropped is dropped too.
 ///
 /// ```
 /// # use mm::testing::{Machine, TestKernel};
