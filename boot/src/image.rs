@@ -1,7 +1,8 @@
 //! From the linked kernel to disk images for BIOS and UEFI.
 //!
 //! The ELF file that cargo leaves keeps its symbols and debug information, for gdb. An image has a stripped copy that
-//! carries the kernel's own symbol table; that of another kernel is stripped, no more. Images lie beside the ELF file, the last few of each kernel.
+//! carries the kernel's own symbol table; that of another kernel is stripped, no more. Images lie beside the ELF file,
+//! the last few of each kernel.
 
 use std::env;
 use std::fs::{self, File};
