@@ -89,7 +89,8 @@ soak: setup
 	@$(call SANITIZED,address) --lib --tests
 
 # Tests of mm and services that need no machine, in an interpreter that knows undefined behaviour, less one that takes
-# minutes there. It comes with nightly toolchains only, and brings a runner of its own.
+# minutes there; and the kernel that opens the documentation of mm. It comes with nightly toolchains only, and brings a
+# runner of its own.
 MIRI = CARGO_TARGET_DIR=$(TARGET)/miri $(CARGO) +nightly miri test --quiet
 MIRI_TESTS := page:: pages::buddy pages::pageset pages::zone pages::waiters \
     objects::magazine objects::depot objects::cpu_caches --skip up_to_its_share
@@ -100,7 +101,8 @@ miri: setup
 	    { echo 'Miri is missing: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
 	@runner=$$(rustup which --toolchain nightly cargo-miri) && \
 	    export CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="$$runner runner" && \
-	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p mm --test heap_plain && $(MIRI) -p services --lib
+	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p mm --doc -- src/lib.rs && \
+	    $(MIRI) -p mm --test heap_plain && $(MIRI) -p services --lib
 
 # The tool is built where `make clean` finds it.
 MUTANTS := $(TARGET)/tools/bin/cargo-mutants

@@ -3,7 +3,8 @@
 //! The firmware's map goes in with [`Bootmem::add_ram`] and [`Bootmem::withhold`], what has an owner with
 //! [`Bootmem::reserve`], and [`Bootmem::keep_only`] hides what an option leaves out: in any order, overlapping or not.
 //! What is withheld or hidden once stays so, and what is reserved stays so until it is freed, whenever the firmware's
-//! word for it comes. [`Bootmem::finish`] hands what is left to the page allocator, once, by value. What was allocated
+//! word for it comes. [`Bootmem::finish`] hands what is left to the page allocator, once, by value, or
+//! [`Bootmem::hand_over`] range by range. What was allocated
 //! here is never given back to it. (Chapter: "Boot-Time Allocation".)
 //!
 //! Invariants: (a) what is free is RAM, not withheld, not hidden and not reserved; (b) a firmware map of more pieces
@@ -154,6 +155,21 @@ impl Bootmem {
         Ok(ram)
     }
 
+    /// The first frame of RAM that is not hidden, and the end of the last; `None` without RAM.
+    pub(crate) fn kept_span(&self) -> Option<(Pfn, Pfn)> {
+        let mut span: Option<(Pfn, Pfn)> = None;
+        self.each_kept(|range| span = Some((span.map_or(range.start, |(first, _)| first), range.end)));
+        span
+    }
+
+    /// Calls `f` with each run of RAM that is not hidden, lowest first.
+    pub(crate) fn each_kept(&self, mut f: impl FnMut(PfnRange)) {
+        for ram in self.ram.ranges() {
+            let kept = self.kept.ranges().iter().map(|kept| kept.intersection(*ram));
+            kept.filter(|range| range.frames() > 0).for_each(&mut f);
+        }
+    }
+
     /// Reserves every page that `start..end` touches, RAM or not; returns how many of them were free RAM before. A page
     /// that is reserved twice is so once, and free after one [`free`](Self::free): ask
     /// [`reserved_within`](Self::reserved_within) first.
@@ -296,6 +312,14 @@ impl Bootmem {
             let end = start.checked_add(frames)?;
             (end <= range.end.as_u32()).then_some(PfnRange::new(Pfn::new(start), Pfn::new(end)))
         })
+    }
+
+    /// Hands a range of what is free over for good: it is neither free nor reserved from now on. `None` when all is.
+    pub fn hand_over(&mut self) -> Option<PfnRange> {
+        let range = *self.free.ranges().last()?;
+        self.free.remove(range).ok()?;
+        self.forget_rest(range);
+        Some(range)
     }
 
     /// RAM as the firmware says.

@@ -18,3 +18,39 @@ pub struct Config {
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
 }
+
+impl Config {
+    /// All memory shows in the direct map, and there are no addresses for areas: a kernel without vmalloc. GFP_ATOMIC
+    /// reaches the last page.
+    pub const fn new() -> Self {
+        Self {
+            highmem_start: Pfn::new(u32::MAX),
+            vmalloc_start: VirtAddr::new(0),
+            vmalloc_end: VirtAddr::new(0),
+            kmap_start: VirtAddr::new(0),
+            atomic_floor: AtomicFloor::LastPage,
+        }
+    }
+
+    /// Areas have these addresses, page-aligned at both ends.
+    pub const fn with_vmalloc(self, start: VirtAddr, end: VirtAddr) -> Self {
+        Self { vmalloc_start: start, vmalloc_end: end, ..self }
+    }
+
+    /// Memory from `start` on is high memory: the direct map does not show it. `windows` is
+    /// [`kmap_start`](Self::kmap_start).
+    pub const fn with_highmem(self, start: Pfn, windows: VirtAddr) -> Self {
+        Self { highmem_start: start, kmap_start: windows, ..self }
+    }
+
+    /// GFP_ATOMIC stops there.
+    pub const fn with_atomic_floor(self, floor: AtomicFloor) -> Self {
+        Self { atomic_floor: floor, ..self }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}

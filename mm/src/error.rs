@@ -120,6 +120,50 @@ impl RangeError {
     }
 }
 
+/// Why the allocators did not start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Bootmem has no memory for the page map.
+    Bootmem(BootmemError),
+    /// A range of bootmem was refused.
+    Release(ReleaseError),
+    /// No memory for the first caches.
+    Caches(CreateError),
+    /// There is one start only.
+    StartedBefore,
+}
+
+impl StartError {
+    /// The reason in a few words, as the kernel log shows it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Bootmem(error) => error.reason(),
+            Self::Release(error) => error.reason(),
+            Self::Caches(error) => error.reason(),
+            Self::StartedBefore => "the allocators have started before",
+        }
+    }
+}
+
+impl From<BootmemError> for StartError {
+    fn from(error: BootmemError) -> Self {
+        Self::Bootmem(error)
+    }
+}
+
+impl From<ReleaseError> for StartError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Release(error)
+    }
+}
+
+impl From<CreateError> for StartError {
+    fn from(error: CreateError) -> Self {
+        Self::Caches(error)
+    }
+}
+
 /// Why a page could not be mapped, or its mapping not changed; the tables are as they were before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

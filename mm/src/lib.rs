@@ -3,56 +3,65 @@
 //!
 //! # In another kernel
 //!
-//! Implement [`Platform`], hand [`Memory`] a [`PageMap`] and the free frames, and call. This kernel has 8 MiB, one CPU
-//! that never sleeps, and no page tables of its own, so no vmalloc:
+//! Implement [`Platform`], tell [`Bootmem`] which memory there is, and [start](MemoryCell::start). This kernel has
+//! 8 MiB, one CPU, no threads, no interrupt handlers that allocate, and no page tables of its own, so no vmalloc:
 //!
 //! ```
-//! # use core::ptr::NonNull;
-//! # use mm::page::{Page, mark_present};
-//! # use mm::pages::AtomicFloor;
-//! use mm::*;
+//! use mm::{
+//!     Bootmem, Config, Context, FreeError, GfpFlags, Lock, MemoryCell, NoInterrupts, NoTables, OneCpu, PhysAddr,
+//!     Platform, Report, SpinLock, VirtAddr,
+//! };
 //!
-//! struct Machine { direct_map: VirtAddr }
+//! struct Machine {
+//!     direct_map: VirtAddr, // A constant, in most kernels.
+//! }
 //!
 //! // SAFETY: memory shows from `direct_map` on for ever, one CPU runs, and no interrupt handler calls the allocators.
 //! unsafe impl Platform for Machine {
 //!     type Lock<T: Send> = SpinLock<T, NoInterrupts>;
 //!     type Cpus = OneCpu<NoInterrupts>;
 //!     type Tables = NoTables;
-//!     fn cpus(&self) -> &Self::Cpus { &OneCpu::NEW }
-//!     fn tables(&self) -> &NoTables { &NoTables }
-//!     fn context(&self) -> Context { Context::Process }
-//!     fn direct_map(&self) -> VirtAddr { self.direct_map }
-//!     fn report(&self, report: &Report<'_>) { println!("{report} ({})", report.call.at()); }
+//!
+//!     fn cpus(&self) -> &OneCpu<NoInterrupts> {
+//!         &OneCpu::NEW
+//!     }
+//!
+//!     fn tables(&self) -> &NoTables {
+//!         &NoTables
+//!     }
+//!
+//!     fn context(&self) -> Context {
+//!         Context::Process
+//!     }
+//!
+//!     fn direct_map(&self) -> VirtAddr {
+//!         self.direct_map
+//!     }
+//!
+//!     fn report(&self, report: &Report<'_>) {
+//!         println!("{report} ({})", report.call.at());
+//!     }
 //! }
 //!
-//! const FRAMES: u32 = 2048;
-//! // Memory and page array come from Bootmem on a real machine.
-//! let ram = Box::leak(vec![[0u8; PAGE_SIZE]; FRAMES as usize + 1].into_boxed_slice());
-//! let direct_map = VirtAddr::new(ram.as_ptr().addr().next_multiple_of(PAGE_SIZE));
-//! let pages: Box<[Page]> = (0..FRAMES).map(|_| Page::new()).collect();
-//! let mut present = vec![0; PageMap::present_words(FRAMES)];
-//! let free = PfnRange::new(Pfn::new(1), Pfn::new(FRAMES));
-//! mark_present(&mut present, free);
-//! // SAFETY: every entry exists for ever, and nothing else uses them.
-//! let map = unsafe { PageMap::new(NonNull::from(Box::leak(pages)).cast(), FRAMES, present.leak()) };
+//! static BOOTMEM: SpinLock<Bootmem, NoInterrupts> = SpinLock::new(Bootmem::new());
+//! static MEMORY: MemoryCell<Machine> = MemoryCell::new();
 //!
-//! let config = Config {
-//!     highmem_start: Pfn::new(u32::MAX),
-//!     vmalloc_start: VirtAddr::new(0xffff_c900_0000_0000),
-//!     vmalloc_end: VirtAddr::new(0xffff_e900_0000_0000),
-//!     kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
-//!     atomic_floor: AtomicFloor::LastPage,
-//! };
-//! let place = NonNull::from(Box::leak(Box::<Memory<Machine>>::new_uninit())).cast(); // A static, in a kernel.
-//! // SAFETY: the place is leaked, and nothing else knows of it.
-//! let memory = unsafe { Memory::init(place, Machine { direct_map }, map, config) };
-//! memory.release(free).expect("each frame once");
-//! memory.init_caches().expect("room for the kmalloc caches");
+//! # #[repr(align(4096))]
+//! # struct Frame([u8; mm::PAGE_SIZE]);
+//! # let ram = Box::leak((0..2048).map(|_| Frame([0; mm::PAGE_SIZE])).collect::<Box<[_]>>());
+//! # let direct_map = VirtAddr::from_ptr(ram.as_mut_ptr());
+//! let memory = BOOTMEM.with(|bootmem| {
+//!     // From the firmware's map; the kernel's image is reserved.
+//!     bootmem.add_ram(PhysAddr::new(0), PhysAddr::new(8 << 20));
+//!     bootmem.reserve(PhysAddr::new(0), PhysAddr::new(1 << 20))?;
+//!     // SAFETY: what is free there is used by nobody, and shows in the direct map.
+//!     unsafe { MEMORY.start(Machine { direct_map }, bootmem, Config::new()) }
+//! })?;
 //!
 //! let buffer = memory.kmalloc(4000, GfpFlags::KERNEL).expect("memory is plenty");
 //! assert_eq!(memory.kfree(buffer.as_ptr()), Ok(()));
 //! assert_eq!(memory.kfree(buffer.as_ptr()), Err(FreeError::DoubleFree));
+//! # Ok::<(), mm::error::StartError>(())
 //! ```
 #![no_std]
 #![deny(clippy::std_instead_of_core)]
@@ -64,6 +73,7 @@ pub mod addr;
 pub mod areas;
 mod atomic;
 pub mod bootmem;
+mod cell;
 mod config;
 mod context;
 pub mod error;
@@ -79,6 +89,7 @@ pub mod own;
 pub mod page;
 pub mod pages;
 mod percpu;
+mod place;
 pub mod platform;
 pub mod proc;
 mod reclaim;
@@ -92,10 +103,12 @@ mod wipe;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
 pub use bootmem::{BootBlock, BootZone, Bootmem};
+pub use cell::MemoryCell;
 pub use config::Config;
 pub use context::Context;
 pub use error::{
-    AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, RangeError, ReleaseError, TuneError,
+    AllocError, BootmemError, CreateError, DestroyError, FreeError, MapError, RangeError, ReleaseError, StartError,
+    TuneError,
 };
 pub use flush::{AddressSpace, MustFlush};
 pub use gfp::{DMA_END, GfpFlags, Priority, ZoneKind};

@@ -22,7 +22,6 @@ mod kvmalloc;
 mod objects;
 mod pages;
 
-use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
@@ -33,6 +32,7 @@ use crate::kmap::{Kmap, WINDOWS};
 use crate::objects::{CacheName, DebugChoice, ObjectAllocator};
 use crate::page::{DirectMap, PageMap};
 use crate::pages::PageAllocator;
+use crate::place::{Place, in_place};
 use crate::platform::Platform;
 use crate::report::Call;
 use crate::tables::PageTables;
@@ -52,35 +52,34 @@ impl<P: Platform> Memory<P> {
     /// # Safety
     /// `place` must be valid for a `Memory` for ever; before this returns nothing else uses it, and then it is shared.
     pub unsafe fn init(place: NonNull<Self>, platform: P, map: PageMap, config: Config) -> &'static Self {
+        // SAFETY: by the contract.
+        let place = unsafe { Place::new(place) };
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
-        let field = |offset: usize| place.as_ptr().cast::<u8>().wrapping_add(offset);
         let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
-        let pages = || PageAllocator::new(platform, direct, config.atomic_floor, windows);
-        // SAFETY: by the contract; the field lies in `place`.
-        let pages = unsafe { settle(field(offset_of!(Self, pages)).cast(), pages) };
-        // SAFETY: as above.
-        let objects = unsafe { settle(field(offset_of!(Self, objects)).cast(), || ObjectAllocator::new(pages)) };
-        objects.init_in_place();
-        // SAFETY: as above.
-        let tables = unsafe { settle(field(offset_of!(Self, tables)).cast(), || PageTables::new(pages)) };
         let (range, name) = (config.vmalloc_start..config.vmalloc_end, const { CacheName::literal("vm_area") });
-        let areas = || AreaAllocator::new(objects, tables, range, name);
-        // SAFETY: as above.
-        unsafe { settle(field(offset_of!(Self, areas)).cast(), areas) }.init_in_place();
-        // SAFETY: as above.
-        unsafe { settle(field(offset_of!(Self, kmap)).cast(), || Kmap::new(pages, tables, config.kmap_start)) };
-        // SAFETY: every field was written, and from now on all of it is only shared.
-        unsafe { place.as_ref() }
+        in_place!(
+            place,
+            Self {
+                pages: |place| PageAllocator::settle(place, platform, direct, config.atomic_floor, windows),
+                objects: |place| ObjectAllocator::settle(place, pages),
+                tables: |place: Place<_>| place.make(|| PageTables::new(pages)),
+                areas: |place| AreaAllocator::settle(place, objects, tables, range, name),
+                kmap: |place: Place<_>| place.make(|| Kmap::new(pages, tables, config.kmap_start)),
+            }
+        )
     }
 
-    /// Hands the frames of `range` to their zones: what bootmem left over, or other memory that the caller owns and no
-    /// code uses. Refused, all of it: a frame without an entry, of the kernel, or that a zone has, in use or not.
-    /// Never sleeps; any context.
+    /// Hands the frames of `range` to their zones: what bootmem left over, or other memory that the caller owns.
+    /// Refused, all of it: a frame without an entry, of the kernel, or that a zone has, in use or not. Never sleeps;
+    /// any context.
     ///
     /// # Errors
     /// Why not, which is reported. No frame was handed over.
+    ///
+    /// # Safety
+    /// No code uses this memory from now on. One [`Memory`] alone has the page map that this one was made with.
     #[track_caller]
-    pub fn release(&self, range: PfnRange) -> Result<(), ReleaseError> {
+    pub unsafe fn release(&self, range: PfnRange) -> Result<(), ReleaseError> {
         self.pages.release(range, Call::here(&"release"))
     }
 
@@ -159,16 +158,4 @@ impl<P: Platform> Memory<P> {
         self.objects.validate()?;
         self.areas.validate()
     }
-}
-
-/// Makes a part in its place, where it stays. Not inlined: the stack holds one part at a time.
-///
-/// # Safety
-/// `place` must be valid for a `T` for ever, and nothing else may use it.
-#[inline(never)]
-unsafe fn settle<T>(place: *mut T, make: impl FnOnce() -> T) -> &'static T {
-    // SAFETY: by the contract.
-    unsafe { place.write(make()) };
-    // SAFETY: by the contract; it was written just now, and is only shared from now on.
-    unsafe { &*place }
 }

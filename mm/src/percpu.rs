@@ -5,8 +5,10 @@
 //! the other CPUs, which look at their [`DrainRequests`] whenever they leave their fast way.
 
 use core::ops::Deref;
+use core::ptr::NonNull;
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::place::Place;
 use crate::platform::{CountCpus, Cpus, MAX_CPUS, Pinned, Platform};
 
 /// The CPUs of a platform that have caches.
@@ -23,6 +25,21 @@ impl<P: Platform, T: Sync> PerCpu<P, T> {
     #[inline(always)]
     pub(crate) fn new(make: impl FnMut(usize) -> T) -> Self {
         Self(Count::<P>::each(make))
+    }
+
+    /// [`new`](Self::new) in its place, one by one.
+    pub(crate) fn settle(place: Place<Self>, mut make: impl FnMut(usize) -> T) -> &'static Self {
+        let first = place.as_ptr().cast::<T>();
+        for cpu in 0..Count::<P>::COUNT {
+            // SAFETY: a `CpuCount` alone says what `Each` is: an array of so many.
+            let element = unsafe { first.add(cpu) };
+            // SAFETY: it lies in the place.
+            let element = unsafe { NonNull::new_unchecked(element) };
+            // SAFETY: the place is the caller's alone, and each element is handed out once.
+            unsafe { Place::new(element) }.make(|| make(cpu));
+        }
+        // SAFETY: all of them were written.
+        unsafe { &*place.as_ptr() }
     }
 }
 

@@ -47,7 +47,8 @@ fn free_pages_are_poisoned_from_the_start_and_nothing_is_reported_without_reason
     memory.free_page(page).expect("a right free");
     assert!(!memory.pages().clear_ahead());
     memory.drop_caches();
-    memory.release(PfnRange::new(Pfn::new(0), Pfn::new(1))).expect("no zone has it");
+    // SAFETY: nobody uses it.
+    unsafe { memory.release(PfnRange::new(Pfn::new(0), Pfn::new(1))) }.expect("no zone has it");
     let pages = common::hoard(*memory, ATOMIC | GfpFlags::HIGHMEM);
     common::give(*memory, pages);
     at_rest(*memory);

@@ -90,7 +90,8 @@ pub fn boot() -> &'static Memory<Bench> {
     let place = NonNull::from(Box::leak(Box::<Memory<Bench>>::new_uninit())).cast();
     // SAFETY: the place is leaked, and nothing else knows of it.
     let memory = unsafe { Memory::init(place, Bench { direct_map }, map, CONFIG) };
-    let released = memory.release(ram);
+    // SAFETY: the arena is the allocators' alone.
+    let released = unsafe { memory.release(ram) };
     assert!(released.is_ok(), "each frame is released once");
     let made = memory.init_caches();
     assert!(made.is_ok(), "no room for the kmalloc caches");

@@ -271,7 +271,8 @@ fn hand_over() -> Result<(), BootmemError> {
     let ram = bootmem.ram().frames();
     for &range in bootmem.finish().ranges() {
         // A refusal has been reported.
-        let _: Result<(), _> = memory().release(range);
+        // SAFETY: bootmem called it free, and has ended.
+        let _: Result<(), _> = unsafe { memory().release(range) };
     }
     if let Some(wanted) = options::get().memory.min_free_kib {
         let pages = wanted.div_ceil(kib(1));

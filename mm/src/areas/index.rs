@@ -14,6 +14,7 @@
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 use crate::areas::area::{AreaLink, AreaRef, IndexSlot, Owner};
 use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use crate::place::{Place, in_place};
 
 /// log2 of the number of sets. Few where schedules are explored, so that areas compete for places.
 const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
@@ -47,10 +48,9 @@ pub(super) struct AreaIndex {
 
 impl AreaIndex {
     /// No areas.
-    pub(super) const fn new() -> Self {
-        Self {
-            entries: [const { [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS] }; SETS],
-        }
+    pub(super) fn settle(place: Place<Self>) -> &'static Self {
+        let none = |_| [const { Entry { word: AtomicUsize::new(NONE), area: AreaLink::new() } }; WAYS];
+        in_place!(place, Self { entries: |place: Place<_>| place.fill(none) })
     }
 
     /// Closes the open area of this owner that starts at `addr`, a page's address, if it is here; then only the

@@ -36,6 +36,7 @@ use crate::objects::{Cache, CacheName, ObjectAllocator};
 use crate::page::DirectMap;
 use crate::pages::PageAllocator;
 use crate::percpu::{DrainRequests, PerCpu};
+use crate::place::{Place, in_place, value};
 use crate::platform::{Lock, Platform};
 use crate::tables::PageTables;
 
@@ -78,35 +79,36 @@ pub struct AreaAllocator<P: Platform> {
 impl<P: Platform> AreaAllocator<P> {
     /// No areas yet in the given addresses, which are page-aligned at both ends; their descriptors come from a cache
     /// that slabinfo shows as `name`.
-    pub(crate) fn new(
+    pub(crate) fn settle(
+        place: Place<Self>,
         objects: &'static ObjectAllocator<P>,
         tables: &'static PageTables<P>,
         addresses: Range<VirtAddr>,
         name: CacheName,
-    ) -> Self {
+    ) -> &'static Self {
         // A range that ends before it starts has no room for any area.
-        let (start, end) = (addresses.start, addresses.end.max(addresses.start));
-        Self {
-            pages: objects.pages(),
-            objects,
-            tables,
-            direct: *objects.pages().direct(),
-            start,
-            end,
-            descriptors: objects.new_own(name, size_of::<VmArea>()),
-            tree: Lock::new(AreaTree::new(start, end)),
-            index: AreaIndex::new(),
-            cpus: PerCpu::new(|_| CpuRanges::new()),
-            drain_requests: DrainRequests::new(),
-            settling: AtomicUsize::new(0),
-            pool: Lock::new(RangePool::new()),
-            late: AreaStack::new(),
-        }
-    }
-
-    /// Prepares its cache. Once, when this does not move any more.
-    pub(crate) fn init_in_place(&self) {
-        self.descriptors.init_in_place();
+        let (first, last) = (addresses.start, addresses.end.max(addresses.start));
+        let areas = in_place!(
+            place,
+            Self {
+                pages: value(objects.pages()),
+                objects: value(objects),
+                tables: value(tables),
+                direct: value(*objects.pages().direct()),
+                start: value(first),
+                end: value(last),
+                descriptors: |place: Place<_>| place.make(|| objects.new_own(name, size_of::<VmArea>())),
+                tree: value(Lock::new(AreaTree::new(first, last))),
+                index: AreaIndex::settle,
+                cpus: |place| PerCpu::settle(place, |_| CpuRanges::new()),
+                drain_requests: value(DrainRequests::new()),
+                settling: value(AtomicUsize::new(0)),
+                pool: value(Lock::new(RangePool::new())),
+                late: value(AreaStack::new()),
+            }
+        );
+        areas.descriptors.init_in_place();
+        areas
     }
 
     /// Makes its cache known, before the first area.

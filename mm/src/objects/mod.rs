@@ -54,6 +54,7 @@ mod watched;
 use crate::atomic::{AtomicBool, AtomicUsize};
 use crate::page::DirectMap;
 use crate::pages::PageAllocator;
+use crate::place::{Place, in_place, value};
 use crate::platform::{Lock, Platform};
 
 pub use cache::{Cache, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
@@ -88,22 +89,20 @@ pub struct ObjectAllocator<P: Platform> {
 
 impl<P: Platform> ObjectAllocator<P> {
     /// An object allocator without caches: [`init`](Self::init) makes kmalloc's.
-    pub(crate) fn new(pages: &'static PageAllocator<P>) -> Self {
-        Self {
-            pages,
-            direct: *pages.direct(),
-            classes: SizeClasses::new(),
-            own: OwnCaches::new(),
-            list: Lock::new(CacheList::new()),
-            quarantine: Lock::new(Quarantine::new()),
-            quarantine_in_use: AtomicBool::new(false),
-            retired: AtomicUsize::new(0),
-        }
-    }
-
-    /// Prepares the allocators' own caches. Once, when this does not move any more.
-    pub(crate) fn init_in_place(&self) {
-        self.own.init_in_place();
+    pub(crate) fn settle(place: Place<Self>, below: &'static PageAllocator<P>) -> &'static Self {
+        in_place!(
+            place,
+            Self {
+                pages: value(below),
+                direct: value(*below.direct()),
+                classes: |place: Place<_>| place.make(SizeClasses::new),
+                own: OwnCaches::settle,
+                list: value(Lock::new(CacheList::new())),
+                quarantine: |place: Place<_>| place.make(|| Lock::new(Quarantine::new())),
+                quarantine_in_use: value(AtomicBool::new(false)),
+                retired: value(AtomicUsize::new(0)),
+            }
+        )
     }
 
     /// The page allocator below.

@@ -5,6 +5,7 @@ use crate::objects::geometry::{Geometry, OFF_SLAB_BYTES};
 use crate::objects::magazine::{CAPACITIES, Magazine};
 use crate::objects::name::CacheName;
 use crate::page::{SlabUser, Word};
+use crate::place::{Place, in_place};
 use crate::platform::Platform;
 
 /// The caches that every other cache needs.
@@ -40,12 +41,8 @@ impl<P: Platform> OwnCaches<P> {
         self.magazines.iter().chain([&self.descriptors])
     }
 
-    /// Prepares the CPUs' part of each. Once, when they do not move any more.
-    pub(super) fn init_in_place(&self) {
-        self.all().for_each(|cache| cache.cpus.init_in_place());
-    }
-
-    pub(super) fn new() -> Self {
+    /// All of them, with the CPUs' part of each.
+    pub(super) fn settle(place: Place<Self>) -> &'static Self {
         const CACHES: CacheName = CacheName::literal("kmem_cache");
         let places = Callees { ctor: Some(Cache::<P>::construct), dtor: None };
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
@@ -53,12 +50,22 @@ impl<P: Platform> OwnCaches<P> {
             let tag = Word::slab(number, SlabUser::Allocators);
             Cache::own(name, Geometry::for_descriptors(bytes), callees, tag)
         };
-        Self {
-            caches: own_cache(CACHES, size_of::<Cache<P>>(), 1, places).keeping_all_slabs(),
-            descriptors: own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2, Callees::default()),
-            magazines: core::array::from_fn(|kind| {
-                own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32, Callees::default())
-            }),
-        }
+        let magazine = |kind: usize| {
+            own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32, Callees::default())
+        };
+        let own = in_place!(
+            place,
+            Self {
+                caches: |place: Place<Cache<P>>| {
+                    place.make(|| own_cache(CACHES, size_of::<Cache<P>>(), 1, places).keeping_all_slabs())
+                },
+                descriptors: |place: Place<Cache<P>>| {
+                    place.make(|| own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2, Callees::default()))
+                },
+                magazines: |place: Place<_>| place.fill(magazine),
+            }
+        );
+        own.all().for_each(|cache| cache.cpus.init_in_place());
+        own
     }
 }

@@ -4,8 +4,10 @@
 use core::ptr::NonNull;
 
 use super::entry::{Page, PageState};
-use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
-use crate::error::FreeError;
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
+use crate::bootmem::Bootmem;
+use crate::error::{BootmemError, FreeError};
+use crate::gfp::DMA_END;
 use crate::order::Order;
 use crate::tag::Tag;
 
@@ -16,6 +18,7 @@ pub const SECTION_FRAMES: u32 = Order::MAX.pages();
 /// to the same entries.
 #[derive(Clone, Copy)]
 pub struct PageMap {
+    /// Where the entry of frame 0 is, or would be.
     pages: NonNull<Page>,
     frames: u32,
     /// Frames from 0 up to the first missing section: their entries need no look at the presence map.
@@ -37,7 +40,8 @@ impl PageMap {
     /// Bytes of entries that one section needs.
     pub const SECTION_BYTES: usize = SECTION_FRAMES as usize * size_of::<Page>();
 
-    /// A map over `frames` frames whose entries start at `pages`.
+    /// A map over `frames` frames whose entries start at `pages`: for a kernel that gives the array addresses of its
+    /// own, with holes. [`from_bootmem`](Self::from_bootmem) does without.
     ///
     /// Bit `s` of `present` says that the entries of the frames `s * 512 .. (s + 1) * 512` exist.
     ///
@@ -47,6 +51,67 @@ impl PageMap {
     #[inline]
     pub const unsafe fn new(pages: NonNull<Page>, frames: u32, present: &'static [u64]) -> Self {
         Self { pages, frames, gapless: gapless(frames, present), present }
+    }
+
+    /// A map of all of bootmem's RAM that is not hidden, in memory of bootmem below `highmem_start`, which stays
+    /// reserved. One run of memory is taken for all entries, from the first RAM to the last; what lies in it for large
+    /// holes goes back. Boot.
+    ///
+    /// # Errors
+    /// [`BootmemError::NoMemory`]: there is no RAM, or no run that is free and so long. Nothing is taken then.
+    ///
+    /// # Safety
+    /// What is free in `bootmem` is memory that nobody uses; below `highmem_start` it shows at its offset from
+    /// `direct_map` on, for ever.
+    pub unsafe fn from_bootmem(
+        bootmem: &mut Bootmem,
+        direct_map: VirtAddr,
+        highmem_start: Pfn,
+    ) -> Result<Self, BootmemError> {
+        let (first, end) = bootmem.kept_span().ok_or(BootmemError::NoMemory)?;
+        let sections = first.as_u32() / SECTION_FRAMES..end.as_u32().div_ceil(SECTION_FRAMES);
+        let (frames, words) = (sections.end * SECTION_FRAMES, Self::present_words(sections.end * SECTION_FRAMES));
+        // The entry of frame 0 would lie as far before the array; this high up that is in RAM too, so that a pointer
+        // there is one into the same memory.
+        let before = (sections.start * SECTION_FRAMES) as usize;
+        let room = sections.start as u64 * Self::SECTION_BYTES as u64;
+        let goal = DMA_END.phys().max(PhysAddr::new(first.phys().as_u64() + room));
+        let limit = highmem_start.phys();
+        let array = bootmem.alloc_at(sections.len() * Self::SECTION_BYTES, PAGE_SIZE, goal, limit)?.start;
+        let of_section = |section: u32| {
+            let bytes = (section - sections.start) as u64 * Self::SECTION_BYTES as u64;
+            PhysAddr::new(array.as_u64() + bytes)
+        };
+        let table = bootmem.alloc_at(words * size_of::<u64>(), align_of::<u64>(), goal, limit);
+        let table = table.inspect_err(|_| {
+            // It was taken a moment ago: there is room in bootmem's tables for what was there before.
+            let _: Result<(), _> = bootmem.free(array, of_section(sections.end));
+        })?;
+        let shown = |phys: PhysAddr| direct_map.add(phys.as_u64() as usize);
+        let present = shown(table.start).as_mut_ptr::<u64>();
+        // SAFETY: bootmem gave these bytes for good, aligned, and they show there.
+        unsafe { present.write_bytes(0, words) };
+        // SAFETY: they were cleared a moment ago, and nothing else refers to them.
+        let present = unsafe { core::slice::from_raw_parts_mut(present, words) };
+        bootmem.each_kept(|range| mark_present(present, range));
+        let entries = shown(array).as_mut_ptr::<Page>();
+        for section in sections.clone() {
+            if present[(section / u64::BITS) as usize] >> (section % u64::BITS) & 1 == 0 {
+                // What bootmem's tables have no room for stays reserved.
+                let _: Result<(), _> = bootmem.free(of_section(section), of_section(section + 1));
+                continue;
+            }
+            for frame in 0..SECTION_FRAMES {
+                let nth = (section - sections.start) * SECTION_FRAMES + frame;
+                // SAFETY: the array has an entry for each frame of each section.
+                let entry = unsafe { entries.add(nth as usize) };
+                // SAFETY: it shows there, and nothing else uses it.
+                unsafe { entry.write(Page::new()) };
+            }
+        }
+        // Memory that starts so high lies further from the direct map's start than its entries are long.
+        let pages = NonNull::new(entries.wrapping_sub(before)).ok_or(BootmemError::NoMemory)?;
+        Ok(Self { pages, frames, gapless: gapless(frames, present), present })
     }
 
     /// Frames from 0 on that all have entries.

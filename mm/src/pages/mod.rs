@@ -43,6 +43,7 @@ use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::page::{BlockKey, DirectMap, PageMap};
 use crate::percpu::{DrainRequests, PerCpu};
+use crate::place::{Place, in_place, value};
 use crate::platform::{Lock, Platform};
 use crate::reclaim::{Shrinker, Shrinkers};
 use crate::region::RegionSet;
@@ -91,24 +92,33 @@ pub struct PageAllocator<P: Platform> {
 impl<P: Platform> PageAllocator<P> {
     /// A page allocator without memory: call [`release`](Self::release) for each free range. `windows` is the first of
     /// the [`WINDOW_PAGES`] pages of addresses for windows onto high memory.
-    pub(crate) fn new(platform: P, direct: DirectMap, atomic_floor: AtomicFloor, windows: VirtAddr) -> Self {
-        Self {
-            platform,
-            direct,
-            cpus: PerCpu::new(|_| PageSets::new()),
-            drain_requests: DrainRequests::new(),
-            prezeroed: Prezeroed::new(),
-            zeroing: Zeroing::new(),
-            windows: Windows::new(windows),
-            shrinkers: Lock::new(Shrinkers::new()),
-            zones: ZoneKind::ALL.map(|kind| Lock::new(Zone::new(kind, atomic_floor))),
-            released: Lock::new(RegionSet::new()),
-            first_zones: [ZoneKind::Normal, ZoneKind::Dma, direct.highest_zone(), ZoneKind::Dma],
-            tight: [const { AtomicBool::new(true) }; BlockKey::ZONES],
-            managed: AtomicUsize::new(0),
-            waiters: Waiters::new(),
-            events: Events::new(),
-        }
+    pub(crate) fn settle(
+        place: Place<Self>,
+        platform: P,
+        map: DirectMap,
+        atomic_floor: AtomicFloor,
+        windows_start: VirtAddr,
+    ) -> &'static Self {
+        in_place!(
+            place,
+            Self {
+                platform: value(platform),
+                direct: value(map),
+                cpus: |place| PerCpu::settle(place, |_| PageSets::new()),
+                drain_requests: value(DrainRequests::new()),
+                prezeroed: |place: Place<_>| place.make(Prezeroed::new),
+                zeroing: value(Zeroing::new()),
+                windows: value(Windows::new(windows_start)),
+                shrinkers: value(Lock::new(Shrinkers::new())),
+                zones: |place: Place<_>| place.fill(|kind| Lock::new(Zone::new(ZoneKind::ALL[kind], atomic_floor))),
+                released: |place: Place<_>| place.make(|| Lock::new(RegionSet::new())),
+                first_zones: value([ZoneKind::Normal, ZoneKind::Dma, map.highest_zone(), ZoneKind::Dma]),
+                tight: value([const { AtomicBool::new(true) }; BlockKey::ZONES]),
+                managed: value(AtomicUsize::new(0)),
+                waiters: |place: Place<_>| place.make(Waiters::new),
+                events: |place: Place<_>| place.make(Events::new),
+            }
+        )
     }
 
     /// Keeps about `pages` pages free for urgent requests, in each zone by its size and a quarter of it at most,

@@ -36,9 +36,9 @@ pub unsafe trait Lock<T>: Sync {
 /// ```
 /// use mm::{Lock, NoInterrupts, SpinLock};
 ///
-/// let count: SpinLock<u32, NoInterrupts> = Lock::new(1);
-/// assert_eq!(count.with(|count| count.wrapping_add(1)), 2);
-/// assert_eq!(count.with(|_| count.try_with(|_| ())), None, "it is taken");
+/// static COUNT: SpinLock<u32, NoInterrupts> = SpinLock::new(1);
+/// assert_eq!(COUNT.with(|count| count.wrapping_add(1)), 2);
+/// assert_eq!(COUNT.with(|_| COUNT.try_with(|_| ())), None, "it is taken");
 /// ```
 pub struct SpinLock<T, I: Interrupts> {
     taken: AtomicBool,
@@ -60,6 +60,11 @@ impl Drop for Taken<'_> {
 }
 
 impl<T, I: Interrupts> SpinLock<T, I> {
+    /// A lock around `value`, for a `static` too.
+    pub const fn new(value: T) -> Self {
+        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value), interrupts: PhantomData }
+    }
+
     #[inline]
     fn try_take(&self) -> Option<Taken<'_>> {
         (!self.taken.swap(true, Acquire)).then(|| Taken(&self.taken))
@@ -82,7 +87,7 @@ impl<T, I: Interrupts> SpinLock<T, I> {
 // wanted the lock meanwhile on this CPU cannot run.
 unsafe impl<T: Send, I: Interrupts> Lock<T> for SpinLock<T, I> {
     fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value), interrupts: PhantomData }
+        Self::new(value)
     }
 
     #[inline]

@@ -148,7 +148,8 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     // SAFETY: the place is leaked, and nothing else knows of it.
     let memory = unsafe { Memory::init(place, platform, map, config) };
     for &range in &machine.ram {
-        memory.release(range).expect("a machine has each frame once");
+        // SAFETY: the file's frames are the allocators' alone.
+        unsafe { memory.release(range) }.expect("a machine has each frame once");
     }
     memory.set_slab_debug(machine.debug);
     memory.init_caches().expect("a machine has memory for the kmalloc caches");

@@ -60,7 +60,8 @@ impl Machine {
         // SAFETY: the place is leaked, and nothing else knows of it.
         let memory: Allocators = unsafe { Memory::init(place, Explored::new(), map, config) };
         run_on(0);
-        memory.release(ram).expect("each frame once");
+        // SAFETY: the machine's memory is the allocators' alone.
+        unsafe { memory.release(ram) }.expect("each frame once");
         memory.init_caches().expect("there is memory");
         // The memory of cache descriptors is kept: the first one's is there before pages are counted.
         let first = memory.kmem_cache_create(&SPEC).expect("there is memory");
