@@ -18,8 +18,9 @@ mod common;
 use common::{ATOMIC, DMA_LIMIT, KERNEL, Log};
 use kapi::{Errno, OpenFlags, Param};
 use kernel::mm::firmware::{self, Kind};
-use kernel::mm::{IoMem, hidden_ram, memory};
+use kernel::mm::{IoMem, hidden_ram};
 use kernel::modules::{ALLOCATOR, insmod, rmmod};
+use kernel::testing::memory;
 use kernel::{fs, options};
 use mm::{AllocError, Order, PAGE_SIZE, PfnRange, PhysAddr};
 

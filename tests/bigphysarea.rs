@@ -16,9 +16,9 @@ use common::{ATOMIC, KERNEL, Log};
 use kernel::mm::bigphysarea::{
     BigBuffer, bigphysarea_alloc, bigphysarea_alloc_pages, bigphysarea_free, bigphysarea_free_pages, stats,
 };
-use kernel::mm::memory;
 use kernel::mm::tables;
 use kernel::options;
+use kernel::testing::memory;
 use mm::own::Buffer;
 use mm::{AllocError, FreeError, PAGE_SIZE, VirtAddr};
 

@@ -20,9 +20,9 @@ use kernel::mm::bootmem::{
     BootDriver, alloc_bootmem, alloc_bootmem_at, alloc_bootmem_low, alloc_bootmem_low_pages, alloc_bootmem_pages,
     free_bootmem, reserve_bootmem,
 };
-use kernel::mm::memory;
 use kernel::mm::tables;
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use mm::{BootmemError, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 /// More than the largest order, and no power of two.

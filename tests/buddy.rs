@@ -17,8 +17,8 @@ use core::hint::black_box;
 use common::{ATOMIC, DMA, DMA_LIMIT, Hoard, KERNEL, Log, conserves, free_blocks, is_stamped, merged, order, stamp};
 use kernel::arch::layout::{DIRECT_MAP, PAGE_ARRAY, direct};
 use kernel::debug::probe::{Fault, probe_read, probe_write};
-use kernel::mm::memory;
 use kernel::mm::tables;
+use kernel::testing::memory;
 use mm::page::{Page, PageState};
 use mm::{FreeError, Order, PAGE_SIZE, Pfn, VirtAddr, ZoneKind};
 

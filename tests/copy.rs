@@ -17,7 +17,8 @@ use common::{KERNEL, conserves};
 use kapi::OpenFlags;
 use kernel::arch::cpu::cycles;
 use kernel::fs::{self, OpenFile};
-use kernel::mm::{KString, KVec, memory};
+use kernel::mm::{KString, KVec};
+use kernel::testing::memory;
 use mm::PAGE_SIZE;
 
 kernel::test_kernel!(test_main);

@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use kapi::{Errno, Minor, Module, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
-use kernel::mm::memory;
+use kernel::testing::memory;
 use kernel::timer::Timer;
 use kernel::{modules, sched};
 

@@ -20,9 +20,10 @@ use kernel::arch::layout::{Area, KERNEL_IMAGE, VMALLOC_END};
 use kernel::arch::stacks;
 use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fault::Described;
+use kernel::mm::KString;
 use kernel::mm::tables;
-use kernel::mm::{KString, memory};
 use kernel::sched;
+use kernel::testing::memory;
 use mm::{Frames, GfpFlags, KernelTables, MapError, Mapping, PAGE_SIZE, Pfn, PhysAddr, Platform, VirtAddr};
 
 kernel::test_kernel!(test_main);

@@ -11,8 +11,9 @@
 
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use kernel::fs::{self, Kind, OpenFile, bigfile};
-use kernel::mm::{KString, memory};
+use kernel::mm::KString;
 use kernel::sched::spawn;
+use kernel::testing::memory;
 
 kernel::test_kernel!(test_main);
 

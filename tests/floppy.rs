@@ -19,8 +19,9 @@ use kapi::mm::own::{Buffer, KBytes};
 use kapi::{Errno, FloppyBus, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
 use kernel::irq::{self, Irq};
-use kernel::mm::{Kernel, PageBlock, VmArea, hidden_ram, memory};
+use kernel::mm::{Kernel, PageBlock, VmArea, hidden_ram};
 use kernel::modules::{insmod, rmmod};
+use kernel::testing::memory;
 use mm::PAGE_SIZE;
 use services::isa::{DmaError, Transfer};
 

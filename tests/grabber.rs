@@ -17,8 +17,9 @@ use common::Log;
 use kapi::{Errno, Hardware, OpenFlags, Param};
 use kernel::fs;
 use kernel::mm::bigphysarea::{BigBuffer, stats};
-use kernel::mm::{IoMem, Kernel, memory};
+use kernel::mm::{IoMem, Kernel};
 use kernel::modules::{insmod, rmmod};
+use kernel::testing::memory;
 use mm::PAGE_SIZE;
 
 kernel::test_kernel!(test_main);

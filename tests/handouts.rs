@@ -13,7 +13,8 @@ mod common;
 
 use common::{ATOMIC, KERNEL, Log, conserves, order};
 use kernel::mm::handouts::{self, Answer, Block, Callees, From, NewCache, Refusal, Request, State, What};
-use kernel::mm::{KVec, PageBlock, VmArea, memory};
+use kernel::mm::{KVec, PageBlock, VmArea};
+use kernel::testing::memory;
 use mm::objects::{CacheFlags, CacheName};
 use mm::own::Buffer;
 use mm::{FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, Tag, VirtAddr};

@@ -17,9 +17,10 @@ use core::time::Duration;
 
 use common::{ATOMIC, DMA, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::irq::{self, Irq};
-use kernel::mm::{Kernel, KernelPlatform, memory};
+use kernel::mm::{Kernel, KernelPlatform};
 use kernel::sched::{self, spawn};
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use kernel::timer::Timer;
 use mm::{CacheFlags, CacheRef, CacheSpec, Context, GfpFlags, Global, Order, PhysAddr, VirtAddr};
 

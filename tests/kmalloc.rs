@@ -22,9 +22,10 @@ use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::{ATOMIC, DMA, DMA_LIMIT, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::layout::DIRECT_MAP;
+use kernel::mm::heap;
 use kernel::mm::tables;
-use kernel::mm::{heap, memory};
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use mm::{FreeError, PAGE_SIZE, VirtAddr};
 
 kernel::test_kernel!(test_main);

@@ -17,7 +17,7 @@ use kernel::arch::layout::{KERNEL_IMAGE, KMAP_START, direct};
 use kernel::arch::paging;
 use kernel::debug::probe::{Fault, probe_read};
 use kernel::fs;
-use kernel::mm::memory;
+use kernel::testing::memory;
 use mm::kmap::WINDOWS;
 use mm::{GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
 
@@ -72,7 +72,7 @@ fn a_stale_window_is_flushed_before_it_shows_another_page() {
         assert!(unsafe { is_stamped(kept.addr(), PAGE_SIZE, 7) });
         drop(kept);
         others.iter().for_each(|&page| memory().kunmap(page).unwrap());
-        assert_eq!(memory().pages().free_pages_bulk(&pages), 0);
+        assert_eq!(memory().free_pages_bulk(&pages), 0);
     });
 }
 

@@ -16,9 +16,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use common::{ATOMIC, DMA, EVERYTHING, Hoard, KERNEL, Log, conserves, in_interrupt, nap, order};
-use kernel::mm::{KernelPlatform, memory};
+use kernel::mm::KernelPlatform;
 use kernel::sched::{self, Thread, WaitQueue};
 use kernel::sync::preempt::preempt_disable;
+use kernel::testing::memory;
 use kernel::time;
 use mm::pages::Watermarks;
 use mm::{CacheFlags, CacheRef, CacheSpec, CtorFlags, GfpFlags, Order, PAGE_SIZE, ZoneKind};

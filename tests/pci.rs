@@ -17,11 +17,12 @@ mod common;
 use common::{Log, conserves};
 use core::fmt::{self, Write};
 use kapi::Errno;
-use kernel::mm::{IoMem, memory};
+use kernel::mm::IoMem;
 use kernel::resource::pci::{self, Bar, Kind, VGA};
 use kernel::resource::{
     self, MEMORY, MemRegion, release_mem_region, release_region, request_mem_region, request_region,
 };
+use kernel::testing::memory;
 use mm::PhysAddr;
 
 kernel::test_kernel!(test_main);

@@ -20,7 +20,8 @@ use kernel::arch::paging::builder::image_parts;
 use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fs;
 use kernel::mm::tables;
-use kernel::mm::{KString, KVec, memory, ramdisk};
+use kernel::mm::{KString, KVec, ramdisk};
+use kernel::testing::memory;
 use mm::mapper::Level;
 use mm::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
@@ -73,7 +74,7 @@ fn a_gigabyte_of_devices_is_split_where_one_page_changes() {
         assert_eq!(maker_of_timer(gigabyte), MAKER);
 
         let page = gigabyte.add(HPET);
-        assert_eq!(memory().areas().set_memory_ro(page, 1), Ok(()));
+        assert_eq!(memory().set_memory_ro(page, 1), Ok(()));
         // The timer's page is the 257th of its 2 MiB.
         let large = HPET & !(Level::Two.bytes() - 1);
         assert!(shown(gigabyte, large, "2M rw- uncached vmalloc area"));
@@ -98,7 +99,7 @@ fn a_page_of_the_direct_map_is_read_only_and_writable_again() {
     assert_eq!(write_back(page), Ok(()));
     // Twice: the second time nothing is split.
     for _ in 0..2 {
-        assert_eq!(memory().areas().set_memory_ro(page, 1), Ok(()));
+        assert_eq!(memory().set_memory_ro(page, 1), Ok(()));
         assert_eq!(write_back(page), Err(Fault));
         assert_eq!(write_back(page.add(PAGE_SIZE)), Ok(()));
         assert_eq!(memory().areas().set_memory_rw(page, 1), Ok(()));
@@ -107,7 +108,7 @@ fn a_page_of_the_direct_map_is_read_only_and_writable_again() {
     // More pages than are flushed one by one, once they are in the TLB.
     let pages = || (0..512).map(|nth| direct(block.add(nth).phys()));
     assert!(pages().all(|page| write_back(page) == Ok(())));
-    assert_eq!(memory().areas().set_memory_ro(direct(block.phys()), 512), Ok(()));
+    assert_eq!(memory().set_memory_ro(direct(block.phys()), 512), Ok(()));
     assert!(pages().all(|page| write_back(page) == Err(Fault)));
     assert_eq!(memory().areas().set_memory_rw(direct(block.phys()), 512), Ok(()));
     assert!(pages().all(|page| write_back(page) == Ok(())));
@@ -137,7 +138,7 @@ fn the_direct_map_does_not_show_the_kernel_image() {
 
 /// Tries what needs process context.
 fn try_in_interrupt() {
-    assert!(memory().areas().set_memory_ro(direct(PhysAddr::new(0)), 1).is_err());
+    assert!(memory().set_memory_ro(direct(PhysAddr::new(0)), 1).is_err());
 }
 
 #[test_case]
@@ -147,7 +148,7 @@ fn impossible_changes_are_refused_and_reported() {
     let log = Log::from_here();
     in_interrupt(try_in_interrupt);
     assert!(log.shows("set_memory_ro: may sleep, called in interrupt context"));
-    assert!(memory().areas().set_memory_ro(at.add(1), 1).is_err());
+    assert!(memory().set_memory_ro(at.add(1), 1).is_err());
     assert!(log.shows("set_memory_ro: the address lies inside a page"));
     let nowhere = direct(Pfn::new(u32::MAX).phys());
     let alias = VirtAddr::new(at.as_usize() & ((1 << 48) - 1) | 1 << 56);
@@ -159,7 +160,7 @@ fn impossible_changes_are_refused_and_reported() {
     );
     assert!(log.shows("set_memory_rw: a page is not mapped, called from "));
     let area = memory().vmalloc(PAGE_SIZE).unwrap();
-    assert!(memory().areas().set_memory_ro(area, 2).is_err(), "the guard page is not mapped");
+    assert!(memory().set_memory_ro(area, 2).is_err(), "the guard page is not mapped");
     assert_eq!(write_back(area), Ok(()));
     assert_eq!(memory().vfree(area), Ok(()));
     assert_eq!(write_back(at), Ok(()));

@@ -17,9 +17,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use common::{ATOMIC, DMA_LIMIT, KERNEL, Log, conserves, in_interrupt};
 use kapi::OpenFlags;
 use kernel::fs;
-use kernel::mm::{KernelPlatform, memory};
+use kernel::mm::KernelPlatform;
 use kernel::sched;
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use mm::{
     CacheFlags, CacheRef, CacheSpec, CacheStats, Context, CreateError, CtorFlags, DestroyError, FreeError, VirtAddr,
 };

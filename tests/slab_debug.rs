@@ -14,8 +14,8 @@ mod common;
 use core::ptr::NonNull;
 
 use common::{KERNEL, Log, conserves, merged};
-use kernel::mm::memory;
 use kernel::options;
+use kernel::testing::memory;
 use mm::{FreeError, GfpFlags, Order, PAGE_SIZE};
 use services::options::Switch;
 

@@ -16,9 +16,9 @@ use core::time::Duration;
 
 use common::{EVERYTHING, Hoard, Log};
 use kapi::{LockError, WrongContext};
-use kernel::mm::memory;
 use kernel::sched::{self, Mutex, Thread, WaitQueue, spawn, yield_now};
 use kernel::sync::{SpinLock, without_interrupts};
+use kernel::testing::memory;
 use kernel::time;
 use mm::Context;
 

@@ -16,8 +16,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use common::{ATOMIC, EVERYTHING, Hoard, KERNEL, Log, byte_of, conserves, in_interrupt, is_stamped, order, stamp};
 use kernel::arch::layout::{DIRECT_MAP, DIRECT_MAP_BYTES, VMALLOC_END, VMALLOC_START};
 use kernel::debug::probe::{Fault, probe_read, probe_write};
-use kernel::mm::{KString, VmArea, memory};
+use kernel::mm::{KString, VmArea};
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use mm::{Buffer, FreeError, Order, PAGE_SIZE, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);

@@ -14,8 +14,8 @@
 mod common;
 
 use common::{ATOMIC, DMA, KERNEL, byte_of, conserves, is_stamped, order, stamp};
-use kernel::mm::memory;
 use kernel::options;
+use kernel::testing::memory;
 use mm::objects::DebugFlags;
 use mm::{GfpFlags, Order, PAGE_SIZE, Pfn, VirtAddr};
 

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Host, RW, detached, in_use, machine, params, pattern, read, trim, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
+use kapi::mm::testing::TestKernel;
 use kapi::mm::{Global, Order, PAGE_SIZE, Pfn};
 use kapi::{CharDriver, Errno, Minor, Module};
 
@@ -36,7 +37,7 @@ fn map(driver: &dyn CharDriver, position: u64) -> Result<Pfn, Errno> {
 }
 
 fn unmap(frame: Pfn) {
-    Host::memory().free_frames(frame, Order::ZERO).expect("the mapping's reference");
+    TestKernel::memory().free_frames(frame, Order::ZERO).expect("the mapping's reference");
 }
 
 /// Compares each page of a device, mapped, with what reading it shows; behind the end there is nothing.

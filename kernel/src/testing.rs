@@ -22,9 +22,11 @@ use core::fmt::{self, Debug};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use ::mm::TrustedMemory;
 use spin::Mutex;
 
 use crate::board::qemu::{self, ExitCode};
+use crate::mm::KernelPlatform;
 use crate::println;
 
 /// The test that runs now, and the fatal end that it may expect.
@@ -38,6 +40,12 @@ static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
+
+/// The allocators. A bootable test frees what it has allocated, and on purpose what is refused.
+pub fn memory() -> &'static TrustedMemory<KernelPlatform> {
+    // SAFETY: only tests call this, and they keep to that.
+    unsafe { TrustedMemory::new(crate::mm::memory()) }
+}
 
 /// What a test function may return.
 pub trait Outcome {

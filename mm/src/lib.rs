@@ -59,8 +59,10 @@
 //! })?;
 //!
 //! let buffer = memory.kmalloc(4000, GfpFlags::KERNEL).expect("memory is plenty");
-//! assert_eq!(memory.kfree(buffer.as_ptr()), Ok(()));
-//! assert_eq!(memory.kfree(buffer.as_ptr()), Err(FreeError::DoubleFree));
+//! // SAFETY: the buffer is ours, and not used any more.
+//! assert_eq!(unsafe { memory.kfree(buffer.as_ptr()) }, Ok(()));
+//! // SAFETY: it is nobody's: the call says so.
+//! assert_eq!(unsafe { memory.kfree(buffer.as_ptr()) }, Err(FreeError::DoubleFree));
 //! # Ok::<(), mm::error::StartError>(())
 //! ```
 #![no_std]
@@ -99,6 +101,7 @@ pub mod tables;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trusted;
 mod wipe;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr, kib};
@@ -126,3 +129,4 @@ pub use platform::{
 pub use reclaim::Shrinker;
 pub use report::{Call, Report};
 pub use tag::Tag;
+pub use trusted::TrustedMemory;

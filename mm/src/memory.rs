@@ -5,6 +5,10 @@
 //! name a call, note who made it, and hand it on. Statistics and further calls are the parts' own
 //! ([`pages`](Memory::pages), [`areas`](Memory::areas) ...).
 //!
+//! What frees by an address or a frame what an owning type may hold is unsafe. `vfree`, `vunmap`, `iounmap` are not:
+//! areas of owners bear a tag, and are refused; who has an area by its address alone shares it with all who know that.
+//! Nor is `kmem_cache_destroy`: a cache with live objects stays.
+//!
 //! A call that may sleep is refused where the caller may not, whether or not it would have slept. A wrong free or
 //! argument is reported, changes nothing, and returns what was wrong.
 //!

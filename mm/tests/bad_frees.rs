@@ -216,7 +216,7 @@ fn what_areas_and_page_tables_own_is_freed_by_nobody_else() {
         t.refused(error, what, |memory| memory.free_frames(frame, order(log2)));
         t.pages(error, what, t.memory.page_address(frame).expect("low memory"), log2);
     }
-    assert_eq!(t.memory.pages().free_pages_bulk(&[page, table]), 2);
+    assert_eq!(t.memory.free_pages_bulk(&[page, table]), 2);
     assert_eq!(t.memory.platform().take_reports().len(), 2);
     t.vfree(FreeError::Owned(Tag::KernelStack), "stack of a thread", stack);
     assert_eq!(t.memory.vfree(huge), Ok(()));

@@ -9,7 +9,7 @@ use std::alloc::System;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use common::{Kernel, at_rest, blocks, boot, hoard, state};
-use mm::own::{Buffer, Global, Heap, IoMem, KVVec, KVmalloc, VBox, VmArea};
+use mm::own::{Buffer, Heap, IoMem, KVVec, KVmalloc, VBox, VmArea};
 use mm::testing::{Rng, TestKernel};
 use mm::{Context, GfpFlags, PAGE_SIZE, PhysAddr, VirtAddr};
 
@@ -228,7 +228,7 @@ fn without_memory_there_is_null_and_what_was_there_stays() {
     }
     let reports = memory.platform().take_reports();
     assert_eq!(reports.len(), 6, "{reports:?}");
-    memory.pages().free_pages_bulk(&pages);
+    memory.free_pages_bulk(&pages);
     // SAFETY: they came from there, and are not used any more.
     all.iter().for_each(|held| unsafe { HEAP.dealloc(held.at.as_ptr(), held.layout) });
     at_rest(kernel);

@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use mm::own::{Global, Heap};
-use mm::page::{Page, mark_present};
-use mm::pages::AtomicFloor;
 use mm::testing::Rng;
 use mm::{
-    Config, Context, Memory, NoInterrupts, NoTables, OneCpu, PAGE_SIZE, PageMap, Pfn, PfnRange, Platform, Report,
-    SpinLock, VirtAddr,
+    Bootmem, Config, Context, Lock, Memory, MemoryCell, NoInterrupts, NoTables, OneCpu, PAGE_SIZE, Pfn, PhysAddr,
+    Platform, Report, SpinLock, VirtAddr,
 };
 
 const FRAMES: u32 = 2048;
@@ -50,7 +48,7 @@ unsafe impl Platform for Machine {
 
 struct Plain;
 
-static MEMORY: OnceLock<&'static Memory<Machine>> = OnceLock::new();
+static STARTED: OnceLock<&'static Memory<Machine>> = OnceLock::new();
 static HEAP: Heap<Plain> = Heap::new();
 
 // SAFETY: it is one set of allocators, for ever.
@@ -58,33 +56,25 @@ unsafe impl Global for Plain {
     type Platform = Machine;
 
     fn memory() -> &'static Memory<Machine> {
-        MEMORY.get_or_init(boot)
+        STARTED.get_or_init(boot)
     }
 }
 
+#[repr(align(4096))]
+struct Frame(#[expect(dead_code, reason = "room")] [u8; PAGE_SIZE]);
+
+static BOOTMEM: SpinLock<Bootmem, NoInterrupts> = SpinLock::new(Bootmem::new());
+static MEMORY: MemoryCell<Machine> = MemoryCell::new();
+
 fn boot() -> &'static Memory<Machine> {
-    let ram = Vec::leak(vec![0u8; (FRAMES as usize + 1) * PAGE_SIZE]);
-    let start = ram.as_mut_ptr().expose_provenance();
-    let direct_map = VirtAddr::new(start.next_multiple_of(PAGE_SIZE));
-    let pages: Box<[Page]> = (0..FRAMES).map(|_| Page::new()).collect();
-    let mut present = vec![0; PageMap::present_words(FRAMES)];
-    let free = PfnRange::new(Pfn::new(1), Pfn::new(FRAMES));
-    mark_present(&mut present, free);
-    // SAFETY: every entry exists for ever, and nothing else uses them.
-    let map = unsafe { PageMap::new(NonNull::from(Box::leak(pages)).cast(), FRAMES, present.leak()) };
-    let config = Config {
-        highmem_start: Pfn::new(u32::MAX),
-        vmalloc_start: VirtAddr::new(0xffff_c900_0000_0000),
-        vmalloc_end: VirtAddr::new(0xffff_e900_0000_0000),
-        kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
-        atomic_floor: AtomicFloor::LastPage,
-    };
-    let place = NonNull::from(Box::leak(Box::<Memory<Machine>>::new_uninit())).cast();
-    // SAFETY: the place is leaked, and nothing else knows of it.
-    let memory = unsafe { Memory::init(place, Machine { direct_map }, map, config) };
-    memory.release(free).expect("each frame once");
-    memory.init_caches().expect("room for the kmalloc caches");
-    memory
+    let ram = Vec::leak((0..FRAMES).map(|_| Frame([0; PAGE_SIZE])).collect());
+    let direct_map = VirtAddr::new(ram.as_mut_ptr().expose_provenance());
+    let started = BOOTMEM.with(|bootmem| {
+        bootmem.add_ram(PhysAddr::new(0), Pfn::new(FRAMES).phys());
+        // SAFETY: nobody uses this memory, and it shows in the direct map.
+        unsafe { MEMORY.start(Machine { direct_map }, bootmem, Config::new()) }
+    });
+    started.expect("room for the kmalloc caches")
 }
 
 fn holds(at: NonNull<u8>, bytes: usize, value: u8) -> bool {

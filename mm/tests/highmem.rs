@@ -164,7 +164,7 @@ fn calls_that_need_no_address_take_high_memory_first() {
         memory.vfree(area).expect("a right free");
     }
     memory.vunmap(mapped).expect("a right call");
-    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
+    assert_eq!(memory.free_pages_bulk(&pages), 0);
     let last = memory.alloc_pages(ATOMIC, Order::ZERO).expect("memory");
     assert_ne!(memory.pages().direct().zone_of(last), ZoneKind::HighMem, "only who asks for it gets it");
     memory.free_frames(last, Order::ZERO).expect("ours");

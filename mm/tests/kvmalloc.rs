@@ -233,7 +233,7 @@ fn a_try_reclaims_once_and_does_not_wait() {
     // Free pages in magazines are no block for kmalloc before they are drained.
     let memory = boot(32);
     let all = hoard(*memory, ATOMIC);
-    memory.pages().free_pages_bulk(&all);
+    memory.free_pages_bulk(&all);
     let at = memory.kvmalloc(131_072, KERNEL).expect("memory");
     assert!(!is_area(*memory, at));
     free(*memory, at);

@@ -8,7 +8,6 @@ use std::sync::{Barrier, mpsc};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
 use mm::objects::{DebugChoice, DebugFlags};
-use mm::own::Global;
 use mm::testing::{HostPlatform, Machine, Rng, TestKernel};
 use mm::{CacheFlags, CacheRef, CacheSpec, CacheStats, Context, DestroyError, FreeError, GfpFlags};
 

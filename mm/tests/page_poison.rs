@@ -47,8 +47,7 @@ fn free_pages_are_poisoned_from_the_start_and_nothing_is_reported_without_reason
     memory.free_page(page).expect("a right free");
     assert!(!memory.pages().clear_ahead());
     memory.drop_caches();
-    // SAFETY: nobody uses it.
-    unsafe { memory.release(PfnRange::new(Pfn::new(0), Pfn::new(1))) }.expect("no zone has it");
+    memory.release(PfnRange::new(Pfn::new(0), Pfn::new(1))).expect("no zone has it");
     let pages = common::hoard(*memory, ATOMIC | GfpFlags::HIGHMEM);
     common::give(*memory, pages);
     at_rest(*memory);
@@ -101,7 +100,7 @@ fn a_write_is_found_wherever_its_page_goes_next() {
     let mut pages = [Pfn::new(0); 10];
     assert_eq!(memory.pages().alloc_pages_bulk(KERNEL, &mut pages), 10);
     found("several pages");
-    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
+    assert_eq!(memory.free_pages_bulk(&pages), 0);
     stain();
     let object = memory.kmalloc(256, KERNEL).expect("memory");
     found("a slab");

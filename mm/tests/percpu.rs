@@ -6,7 +6,6 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot, order};
 use mm::Shrinker;
-use mm::own::Global;
 use mm::testing::{Machine, Rng, TestKernel};
 use mm::{AllocError, FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, ZoneKind};
 
@@ -74,7 +73,7 @@ fn freed_pages_wait_in_magazines_and_merge_when_asked() {
     let before = memory.pages().zone_stats(ZoneKind::Normal);
     let mut pages = [Pfn::new(0); 1000];
     assert_eq!(memory.pages().alloc_pages_bulk(KERNEL, &mut pages), 1000);
-    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
+    assert_eq!(memory.free_pages_bulk(&pages), 0);
     let after = memory.pages().zone_stats(ZoneKind::Normal);
     assert_eq!(after.free, before.free);
     assert!(after.cached > 0 && after.depot > 0, "{after:?}");
@@ -115,8 +114,8 @@ fn bulk_stops_where_memory_ends_and_counts_what_it_refused() {
     let mut pages = vec![Pfn::new(0); 4096];
     let got = memory.pages().alloc_pages_bulk(ATOMIC, &mut pages);
     assert!(got < 4096 && memory.pages().free_pages_total() == 0);
-    assert_eq!(memory.pages().free_pages_bulk(&pages[..got]), 0);
-    assert_eq!(memory.pages().free_pages_bulk(&pages[..3]), 3);
+    assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
+    assert_eq!(memory.free_pages_bulk(&pages[..3]), 3);
     memory.platform().take_reports();
     at_rest(*memory);
 }
@@ -272,7 +271,7 @@ fn bulk_and_back(memory: Kernel, owners: &mut Owners, count: usize) {
     pages[..got].iter().for_each(|_| {
         owners.give(owners.blocks.len() - 1);
     });
-    assert_eq!(memory.pages().free_pages_bulk(&pages[..got]), 0);
+    assert_eq!(memory.free_pages_bulk(&pages[..got]), 0);
 }
 
 /// `steps` random allocations and frees of all orders and priorities, with memory between empty and full.

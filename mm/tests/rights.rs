@@ -28,7 +28,7 @@ fn pages_of_an_area_are_read_only_until_they_are_writable_again() {
     let area = memory.vmalloc(pages(4)).expect("memory");
     let flushes = memory.platform().flushes();
     let writable = || [0, 1, 2, 3].map(|page| is_writable(area.add(pages(page))));
-    assert_eq!(memory.areas().set_memory_ro(area.add(pages(1)), 2), Ok(()));
+    assert_eq!(memory.set_memory_ro(area.add(pages(1)), 2), Ok(()));
     assert_eq!(writable(), [true, false, false, true]);
     assert_eq!(memory.platform().flushes(), flushes + 1, "no TLB shows the old rights");
     assert_eq!(memory.areas().set_memory_rw(area.add(pages(2)), 1), Ok(()));
@@ -53,10 +53,10 @@ fn a_large_page_of_a_device_is_split_and_its_table_comes_back() {
     let tables = memory.tables().count();
     let frames = || [0, 511, 512, 700, 1023].map(|page| memory.areas().frame_at(area.add(pages(page))));
     let expected = frames();
-    assert_eq!(memory.areas().set_memory_ro(area.add(pages(700)), 1), Ok(()));
+    assert_eq!(memory.set_memory_ro(area.add(pages(700)), 1), Ok(()));
     assert_eq!((frames(), memory.tables().count()), (expected, tables + 1));
     // The first large page is still one.
-    assert_eq!(memory.areas().set_memory_ro(area, 512), Ok(()));
+    assert_eq!(memory.set_memory_ro(area, 512), Ok(()));
     assert_eq!((frames(), memory.tables().count()), (expected, tables + 1));
     assert_eq!(memory.iounmap(area), Ok(()));
     memory.drop_caches();
@@ -72,13 +72,13 @@ fn without_memory_for_a_table_nothing_changes() {
     // Two large pages are cut: two tables.
     for allowed in 0..2 {
         memory.platform().fail_after(allowed);
-        assert_eq!(memory.areas().set_memory_ro(area.add(pages(1)), 600), Err(AllocError));
+        assert_eq!(memory.set_memory_ro(area.add(pages(1)), 600), Err(AllocError));
         memory.platform().fail_never();
         assert_eq!(memory.tables().count(), tables);
         assert_eq!(memory.areas().frame_at(area.add(pages(1))), DEVICE.frame().map(|frame: Pfn| frame.add(1)));
         assert_eq!(memory.platform().take_reports().len(), 1);
     }
-    assert_eq!(memory.areas().set_memory_ro(area.add(pages(1)), 600), Ok(()));
+    assert_eq!(memory.set_memory_ro(area.add(pages(1)), 600), Ok(()));
     assert_eq!(memory.tables().count(), tables + 2);
     assert_eq!(memory.iounmap(area), Ok(()));
     at_rest(*memory);
@@ -90,7 +90,7 @@ fn impossible_changes_are_refused_with_a_report() {
     let area = memory.vmalloc(pages(2)).expect("memory");
     let large = memory.areas().vmalloc_huge(4 << 20).expect("memory");
     let refused = |at: VirtAddr, count: usize, why: &str| {
-        assert_eq!(memory.areas().set_memory_ro(at, count), Err(AllocError));
+        assert_eq!(memory.set_memory_ro(at, count), Err(AllocError));
         assert_eq!(memory.platform().take_reports(), [format!("set_memory_ro: {why}")]);
     };
     refused(area.add(1), 1, "the address lies inside a page");
@@ -101,7 +101,7 @@ fn impossible_changes_are_refused_with_a_report() {
     memory.platform().in_context(Context::Atomic, || refused(area, 1, "may sleep, called in atomic context"));
     assert!(is_writable(area));
     // Whole blocks are fine.
-    assert_eq!(memory.areas().set_memory_ro(large, 512), Ok(()));
+    assert_eq!(memory.set_memory_ro(large, 512), Ok(()));
     assert!(!is_writable(large.add(pages(511))) && is_writable(large.add(pages(512))));
     assert_eq!(memory.vfree(large), Ok(()));
     assert_eq!(memory.vfree(area), Ok(()));

@@ -355,7 +355,8 @@ fn ready_parts_carry_a_kernel_with_vmalloc() {
     assert!(area >= areas && memory.areas().frame_at(area.add(4 * PAGE_SIZE)).is_some());
     assert_eq!(memory.areas().frame_at(area.add(5 * PAGE_SIZE)), None, "the guard page");
     assert_eq!((TLB.mapped.load(Relaxed), TLB.flushed.load(Relaxed)), (5, 0));
-    memory.areas().set_memory_ro(area, 2).expect("mapped memory");
+    // SAFETY: the area is ours, and nobody writes to it.
+    unsafe { memory.areas().set_memory_ro(area, 2) }.expect("mapped memory");
     assert_eq!(TLB.flushed.load(Relaxed), 2);
     assert_eq!(memory.vfree(area), Ok(()));
     assert_eq!(memory.vm_unmap_aliases(), 5);

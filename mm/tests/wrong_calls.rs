@@ -24,11 +24,6 @@ fn range(start: u32, end: u32) -> PfnRange {
     PfnRange::new(Pfn::new(start), Pfn::new(end))
 }
 
-fn release(memory: Kernel, range: PfnRange) -> Result<(), ReleaseError> {
-    // SAFETY: the machine's memory is the allocators' alone.
-    unsafe { memory.release(range) }
-}
-
 #[test]
 fn frames_are_handed_over_once() {
     let memory = boot(16);
@@ -49,7 +44,7 @@ fn frames_are_handed_over_once() {
         ("a free page", one(Pfn::new(16 * 256 - 1))),
         ("the first page, which is not memory, with the second", range(0, 2)),
     ] {
-        refused(memory, twice, what, || release(memory, frames));
+        refused(memory, twice, what, || memory.release(frames));
     }
     for (what, frames) in [
         ("the frame behind the last", range(16 * 256, 16 * 256 + 1)),
@@ -57,10 +52,10 @@ fn frames_are_handed_over_once() {
         ("the last frames that have numbers", range(u32::MAX - 1, u32::MAX)),
         ("all frames", PfnRange::ALL),
     ] {
-        refused(memory, Err(ReleaseError::NotRam), what, || release(memory, frames));
+        refused(memory, Err(ReleaseError::NotRam), what, || memory.release(frames));
     }
     let free = memory.pages().free_pages_total();
-    assert_eq!((release(memory, range(9, 9)), release(memory, range(9, 3))), (Ok(()), Ok(())), "no frames");
+    assert_eq!((memory.release(range(9, 9)), memory.release(range(9, 3))), (Ok(()), Ok(())), "no frames");
     assert_eq!(memory.pages().free_pages_total(), free);
     memory.free_frames(block, order(3)).expect("a right free");
     memory.kfree(object.as_ptr()).expect("a right free");
@@ -73,10 +68,10 @@ fn memory_that_comes_later_is_handed_over_once_too() {
     let memory = TestKernel::boot(&with_ram(&[(1, 3000), (3100, 4096)]));
     let memory: Kernel = *memory;
     let free = memory.pages().free_pages_total();
-    refused(memory, Err(ReleaseError::AlreadyReleased), "a part is there", || release(memory, range(3050, 3101)));
-    assert_eq!(release(memory, range(3000, 3050)), Ok(()));
+    refused(memory, Err(ReleaseError::AlreadyReleased), "a part is there", || memory.release(range(3050, 3101)));
+    assert_eq!(memory.release(range(3000, 3050)), Ok(()));
     assert_eq!(memory.pages().free_pages_total(), free + 50);
-    refused(memory, Err(ReleaseError::AlreadyReleased), "again", || release(memory, range(3049, 3050)));
+    refused(memory, Err(ReleaseError::AlreadyReleased), "again", || memory.release(range(3049, 3050)));
     at_rest(memory);
 }
 
@@ -186,7 +181,7 @@ fn sizes_and_addresses_at_the_ends_of_their_types_are_refused() {
     let top = VirtAddr::new(usize::MAX & !(PAGE_SIZE - 1));
     for (at, pages) in [(area, usize::MAX), (area, 1 << 52), (top, 1), (top, 2), (VirtAddr::new(0), 1), (area, 2)] {
         let what = format!("{pages} pages at {at:?}");
-        refused(memory, Err(AllocError), &what, || memory.areas().set_memory_ro(at, pages));
+        refused(memory, Err(AllocError), &what, || memory.set_memory_ro(at, pages));
         refused(memory, Err(AllocError), &what, || memory.areas().set_memory_rw(at, pages));
     }
     for addr in [1, PAGE_SIZE, usize::MAX, usize::MAX - 4095, area.as_usize() + 1] {

@@ -63,7 +63,7 @@ fn pages_are_zeroed_when_they_are_allocated() {
     let mut pages = [Pfn::new(0); 100];
     assert_eq!(memory.pages().alloc_pages_bulk(GfpFlags::HIGHUSER, &mut pages), 100);
     assert!(pages.iter().all(|&page| is_clean(*memory, page, Order::ZERO)));
-    assert_eq!(memory.pages().free_pages_bulk(&pages), 0);
+    assert_eq!(memory.free_pages_bulk(&pages), 0);
     let area = memory.vmalloc(20 * PAGE_SIZE).expect("memory");
     // SAFETY: the area is ours and that long.
     let bytes = unsafe { core::slice::from_raw_parts_mut(area.as_mut_ptr::<u8>(), 20 * PAGE_SIZE) };

@@ -7,8 +7,9 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 
 use kernel::debug::probe::probe_read;
-use kernel::mm::{KString, KVec, memory};
+use kernel::mm::{KString, KVec};
 use kernel::sync::SpinLock;
+use kernel::testing::memory;
 use kernel::timer::Timer;
 use kernel::{log, sched};
 use mm::{CacheFlags, CacheSpec, GfpFlags, Order, Pfn, VirtAddr, ZoneKind};

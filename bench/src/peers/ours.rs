@@ -33,7 +33,8 @@ impl Peer<Order> for PageCalls {
     }
 
     fn free(&self, block: Block, order: Order) {
-        let result = self.0.free_frames(Pfn::new(block.number() as u32), order);
+        // SAFETY: the block is one that was allocated here and not freed since.
+        let result = unsafe { self.0.free_frames(Pfn::new(block.number() as u32), order) };
         assert!(result.is_ok(), "{REFUSED}");
     }
 
@@ -64,7 +65,8 @@ impl Peer<Bytes> for Kmalloc {
     }
 
     fn free(&self, block: Block, _bytes: Bytes) {
-        let result = self.0.kfree(ptr::with_exposed_provenance(block.number()));
+        // SAFETY: as above.
+        let result = unsafe { self.0.kfree(ptr::with_exposed_provenance(block.number())) };
         assert!(result.is_ok(), "{REFUSED}");
     }
 }
@@ -104,7 +106,9 @@ impl Peer<Bytes> for KmemCache {
 
     fn free(&self, block: Block, bytes: Bytes) {
         let object = NonNull::with_exposed_provenance(block.0);
-        let freed = self.cache(bytes).is_some_and(|cache| self.memory.kmem_cache_free(cache, object).is_ok());
+        // SAFETY: as above.
+        let free = |cache| unsafe { self.memory.kmem_cache_free(cache, object) };
+        let freed = self.cache(bytes).is_some_and(|cache| free(cache).is_ok());
         assert!(freed, "{REFUSED}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The fast ways are inlined into the loops, as they are into all their callers in the kernel.
 //! A free of what was just allocated does not fail, and a failure would be in the log.
+#![expect(unsafe_code, reason = "what is timed are the raw calls, which free what these types have allocated")]
 
 use core::ptr::NonNull;
 
@@ -32,7 +33,8 @@ impl Call for Pages {
 
     #[inline]
     fn give(&self, held: Pfn) {
-        let _ = memory().free_frames(held, self.order);
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().free_frames(held, self.order) };
     }
 }
 
@@ -74,7 +76,8 @@ impl Call for FreePage {
 
     #[inline]
     fn give(&self, held: VirtAddr) {
-        let _ = memory().free_page(held);
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().free_page(held) };
     }
 }
 
@@ -92,7 +95,8 @@ impl Call for ZeroedPage {
 
     #[inline]
     fn give(&self, held: VirtAddr) {
-        let _ = memory().free_page(held);
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().free_page(held) };
     }
 }
 
@@ -119,7 +123,8 @@ impl Call for Kmalloc {
 
     #[inline]
     fn give(&self, held: VirtAddr) {
-        let _ = memory().kfree(held.as_mut_ptr());
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
     }
 }
 
@@ -137,7 +142,8 @@ impl<const SIZE: usize> Call for KmallocConst<SIZE> {
 
     #[inline]
     fn give(&self, held: VirtAddr) {
-        let _ = memory().kfree(held.as_mut_ptr());
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
     }
 }
 
@@ -155,7 +161,8 @@ impl Call for Kzalloc {
 
     #[inline]
     fn give(&self, held: VirtAddr) {
-        let _ = memory().kfree(held.as_mut_ptr());
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
     }
 }
 
@@ -214,7 +221,8 @@ impl Call for CacheCall {
 
     #[inline]
     fn give(&self, held: NonNull<u8>) {
-        let _ = memory().kmem_cache_free(self.cache, held);
+        // SAFETY: it was allocated by `take`, and is used by nobody.
+        let _ = unsafe { memory().kmem_cache_free(self.cache, held) };
     }
 }
 

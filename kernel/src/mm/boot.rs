@@ -248,7 +248,12 @@ pub fn take_over() {
 fn protect_ramdisk() {
     let (start, bytes) = HANDOVER.with(|handover| handover.ramdisk);
     let range = touched(start, PhysAddr::new(start.as_u64() + bytes as u64));
-    if range.frames() > 0 && memory().areas().set_memory_ro(direct(range.start.phys()), range.frames()).is_err() {
+    if range.frames() == 0 {
+        return;
+    }
+    // SAFETY: the frames are reserved for the initial files, which nobody writes to.
+    let protected = unsafe { memory().areas().set_memory_ro(direct(range.start.phys()), range.frames()) };
+    if protected.is_err() {
         klog!("warning: the initial files can be written to");
     }
 }

@@ -18,8 +18,11 @@ impl<P: Platform> AreaAllocator<P> {
     ///
     /// # Errors
     /// No memory for page tables. What is refused is reported.
+    ///
+    /// # Safety
+    /// The pages are the caller's, and nobody writes to them until they can be written to again.
     #[track_caller]
-    pub fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
+    pub unsafe fn set_memory_ro(&'static self, at: VirtAddr, pages: usize) -> Result<(), AllocError> {
         self.set_access(at, pages, Access::Read, Call::here(&"set_memory_ro"))
     }
 

@@ -23,8 +23,11 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// The page is not shown. It is reported, and nothing was changed.
+    ///
+    /// # Safety
+    /// The page is shown for the caller, by a kmap that it has not ended yet, or for nobody: that is refused.
     #[track_caller]
-    pub fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
+    pub unsafe fn kunmap(&'static self, frame: Pfn) -> Result<(), FreeError> {
         self.kmap.kunmap(frame, Call::here(&"kunmap"))
     }
 

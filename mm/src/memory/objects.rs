@@ -38,8 +38,16 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// As kmalloc, and wrong memory, which is reported. The memory stays as it was.
+    ///
+    /// # Safety
+    /// If `memory` is live, it is the caller's; once this succeeds, nobody uses it any more. Anything else is refused.
     #[track_caller]
-    pub fn krealloc(&'static self, memory: *mut u8, size: usize, gfp: GfpFlags) -> Result<NonNull<u8>, AllocError> {
+    pub unsafe fn krealloc(
+        &'static self,
+        memory: *mut u8,
+        size: usize,
+        gfp: GfpFlags,
+    ) -> Result<NonNull<u8>, AllocError> {
         self.objects.krealloc(memory, size, gfp, Call::here(&"krealloc"))
     }
 
@@ -80,9 +88,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// What was wrong, which is reported. Nothing was changed.
+    ///
+    /// # Safety
+    /// If the object is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[track_caller]
     #[inline]
-    pub fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
+    pub unsafe fn kfree(&'static self, memory: *const u8) -> Result<(), FreeError> {
         self.objects.kfree(memory, Call::here(&"kfree"))
     }
 
@@ -110,9 +121,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// What was wrong, which is reported. Nothing was changed.
+    ///
+    /// # Safety
+    /// If the object is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[track_caller]
     #[inline]
-    pub fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
+    pub unsafe fn kmem_cache_free(&'static self, cache: CacheRef<P>, object: NonNull<u8>) -> Result<(), FreeError> {
         self.objects.kmem_cache_free(cache, object, Call::here(&"kmem_cache_free"))
     }
 

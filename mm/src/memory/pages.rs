@@ -55,9 +55,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// What was wrong, which is reported. Nothing was changed.
+    ///
+    /// # Safety
+    /// If the block is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[track_caller]
     #[inline]
-    pub fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
+    pub unsafe fn free_frames(&'static self, frame: Pfn, order: Order) -> Result<(), FreeError> {
         self.pages.free_frames(frame, order, Call::here(&"__free_pages"))
     }
 
@@ -65,9 +68,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// What was wrong, which is reported. Nothing was changed.
+    ///
+    /// # Safety
+    /// If the block is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[track_caller]
     #[inline]
-    pub fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
+    pub unsafe fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
         self.pages.free_pages(addr, order, Call::here(&"free_pages"))
     }
 
@@ -75,9 +81,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// What was wrong, which is reported. Nothing was changed.
+    ///
+    /// # Safety
+    /// If the page is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[track_caller]
     #[inline]
-    pub fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
+    pub unsafe fn free_page(&'static self, addr: VirtAddr) -> Result<(), FreeError> {
         self.pages.free_pages(addr, Order::ZERO, Call::here(&"free_pages"))
     }
 

@@ -190,7 +190,8 @@ unsafe impl<K: Global> Allocator for Kmalloc<K> {
     }
 
     unsafe fn free(memory: NonNull<u8>) {
-        let freed = Calls::<K>::kfree(memory.as_ptr());
+        // SAFETY: by the contract of this call.
+        let freed = unsafe { Calls::<K>::kfree(memory.as_ptr()) };
         debug_assert!(freed.is_ok());
     }
 }
@@ -248,16 +249,21 @@ unsafe impl<K: Global> Allocator for KVmalloc<K> {
     }
 
     unsafe fn free(memory: NonNull<u8>) {
-        let freed = release::<K>(memory);
+        // SAFETY: by the contract of this call.
+        let freed = unsafe { release::<K>(memory) };
         debug_assert!(freed.is_ok());
     }
 }
 
 /// Frees memory from [`KVmalloc`]; a wrong free is reported. Any context.
-pub(super) fn release<K: Global>(memory: NonNull<u8>) -> Result<(), FreeError> {
+///
+/// # Safety
+/// If the memory is live, it is the caller's, and nobody uses it any more.
+pub(super) unsafe fn release<K: Global>(memory: NonNull<u8>) -> Result<(), FreeError> {
     match is_area::<K>(memory) {
         true => Calls::<K>::vfree(VirtAddr::from_ptr(memory.as_ptr())),
-        false => Calls::<K>::kfree(memory.as_ptr()),
+        // SAFETY: by the contract.
+        false => unsafe { Calls::<K>::kfree(memory.as_ptr()) },
     }
 }
 

@@ -204,14 +204,16 @@ as_bytes!(VmArea);
 
 impl<K: Global> Drop for KBytes<K> {
     fn drop(&mut self) {
-        let freed = Calls::<K>::kfree(self.memory.as_ptr());
+        // SAFETY: the memory is this value's, which ends.
+        let freed = unsafe { Calls::<K>::kfree(self.memory.as_ptr()) };
         debug_assert!(freed.is_ok());
     }
 }
 
 impl<K: Global> Drop for PageBlock<K> {
     fn drop(&mut self) {
-        let freed = Calls::<K>::free_pages(self.addr(), self.order());
+        // SAFETY: the block is this value's, which ends.
+        let freed = unsafe { Calls::<K>::free_pages(self.addr(), self.order()) };
         debug_assert!(freed.is_ok());
     }
 }

@@ -182,7 +182,8 @@ impl<K: Global> Buffer for CacheObject<K> {
 
 impl<K: Global> Drop for CacheObject<K> {
     fn drop(&mut self) {
-        let freed = Calls::<K>::kmem_cache_free(self.memory);
+        // SAFETY: the object is this value's, which ends.
+        let freed = unsafe { Calls::<K>::kmem_cache_free(self.memory) };
         debug_assert!(freed.is_ok());
     }
 }

@@ -36,10 +36,14 @@ impl<K: Global> Calls<K> {
     ///
     /// # Errors
     /// As there.
+    ///
+    /// # Safety
+    /// If the object is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[inline(never)]
     #[track_caller]
-    pub fn kfree(memory: *const u8) -> Result<(), FreeError> {
-        K::memory().kfree(memory)
+    pub unsafe fn kfree(memory: *const u8) -> Result<(), FreeError> {
+        // SAFETY: by the contract.
+        unsafe { K::memory().kfree(memory) }
     }
 
     /// [`Memory::kmem_cache_alloc`](crate::Memory::kmem_cache_alloc).
@@ -53,10 +57,14 @@ impl<K: Global> Calls<K> {
     }
 
     /// Frees an object of a cache that need not be named: which one it is, the page's entry says.
+    ///
+    /// # Safety
+    /// The object is the caller's, and nobody uses it any more.
     #[inline(never)]
     #[track_caller]
-    pub(super) fn kmem_cache_free(object: NonNull<u8>) -> Result<(), FreeError> {
-        K::memory().kfree(object.as_ptr())
+    pub(super) unsafe fn kmem_cache_free(object: NonNull<u8>) -> Result<(), FreeError> {
+        // SAFETY: by the contract.
+        unsafe { K::memory().kfree(object.as_ptr()) }
     }
 
     /// [`Memory::get_free_pages`](crate::Memory::get_free_pages).
@@ -83,10 +91,14 @@ impl<K: Global> Calls<K> {
     ///
     /// # Errors
     /// As there.
+    ///
+    /// # Safety
+    /// If the block is live, it is the caller's, and nobody uses it any more. Anything else is refused.
     #[inline(never)]
     #[track_caller]
-    pub fn free_pages(addr: VirtAddr, order: Order) -> Result<(), FreeError> {
-        K::memory().free_pages(addr, order)
+    pub unsafe fn free_pages(addr: VirtAddr, order: Order) -> Result<(), FreeError> {
+        // SAFETY: by the contract.
+        unsafe { K::memory().free_pages(addr, order) }
     }
 
     /// [`Memory::vmalloc`](crate::Memory::vmalloc) for an owner that keeps the descriptor.

@@ -60,7 +60,8 @@ unsafe impl<K: Global> GlobalAlloc for Heap<K> {
     unsafe fn dealloc(&self, memory: *mut u8, _layout: Layout) {
         if let Some(memory) = NonNull::new(memory) {
             // A wrong free has been reported; no caller could be told.
-            let _: Result<(), FreeError> = release::<K>(memory);
+            // SAFETY: by the contract.
+            let _: Result<(), FreeError> = unsafe { release::<K>(memory) };
         }
     }
 
@@ -75,7 +76,8 @@ unsafe impl<K: Global> GlobalAlloc for Heap<K> {
         {
             // SAFETY: both have `size` bytes and more, and do not overlap.
             unsafe { smaller.copy_from_nonoverlapping(old, size) };
-            let freed = release::<K>(old);
+            // SAFETY: by the contract the old memory is not used any more.
+            let freed = unsafe { release::<K>(old) };
             debug_assert!(freed.is_ok());
             return smaller.as_ptr();
         }

@@ -72,7 +72,8 @@ impl<K: Global> UserPage<K> {
 
 impl<K: Global> Drop for UserPage<K> {
     fn drop(&mut self) {
-        let freed = K::memory().free_frames(self.frame(), Order::ZERO);
+        // SAFETY: the page is this value's, which ends.
+        let freed = unsafe { K::memory().free_frames(self.frame(), Order::ZERO) };
         debug_assert!(freed.is_ok());
     }
 }
@@ -93,7 +94,8 @@ impl<K: Global> Window<K> {
 
 impl<K: Global> Drop for Window<K> {
     fn drop(&mut self) {
-        let closed = K::memory().kunmap(self.frame);
+        // SAFETY: this value has shown it, and ends.
+        let closed = unsafe { K::memory().kunmap(self.frame) };
         debug_assert!(closed.is_ok());
     }
 }

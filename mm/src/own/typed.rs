@@ -176,7 +176,8 @@ impl<T: Prepared, K: Global> DerefMut for KObject<T, K> {
 
 impl<T: Prepared, K: Global> Drop for KObject<T, K> {
     fn drop(&mut self) {
-        let freed = Calls::<K>::kmem_cache_free(self.value.cast());
+        // SAFETY: the object is this value's, which ends.
+        let freed = unsafe { Calls::<K>::kmem_cache_free(self.value.cast()) };
         debug_assert!(freed.is_ok());
     }
 }

@@ -34,8 +34,11 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// Frees single pages; returns how many were refused, each with a report. Never sleeps; any context.
+    ///
+    /// # Safety
+    /// Those that are live are the caller's, and nobody uses them any more.
     #[track_caller]
-    pub fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
+    pub unsafe fn free_pages_bulk(&self, pages: &[Pfn]) -> usize {
         let call = Call::here(&"__free_pages");
         let (mut rest, mut refused) = (pages, 0);
         while !rest.is_empty() {

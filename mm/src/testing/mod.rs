@@ -27,6 +27,7 @@ use crate::objects::DebugChoice;
 use crate::own::Global;
 use crate::page::{Page, PageMap, mark_present};
 use crate::pages::AtomicFloor;
+use crate::trusted::TrustedMemory;
 
 pub use lock::HostLock;
 pub use platform::{Event, HostPlatform};
@@ -61,8 +62,11 @@ impl Machine {
     }
 }
 
+/// The allocators of a test machine. Tests free on purpose what is not theirs, and name what they free themselves.
+pub type TestMemory = TrustedMemory<HostPlatform>;
+
 std::thread_local! {
-    static CURRENT: Cell<Option<&'static Memory<HostPlatform>>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<&'static TestMemory>> = const { Cell::new(None) };
 }
 
 /// The allocators of the machine that this thread works on.
@@ -74,11 +78,19 @@ unsafe impl Global for TestKernel {
     type Platform = HostPlatform;
 
     fn memory() -> &'static Memory<HostPlatform> {
-        CURRENT.get().expect("TestKernel::boot or enter comes first")
+        Self::memory()
     }
 }
 
 impl TestKernel {
+    /// This thread's machine.
+    ///
+    /// # Panics
+    /// Before [`boot`](Self::boot) and [`enter`](Self::enter).
+    pub fn memory() -> &'static TestMemory {
+        CURRENT.get().expect("TestKernel::boot or enter comes first")
+    }
+
     /// Starts a machine and makes it this thread's; it stops when the handle is dropped.
     ///
     /// Memory that outlives the handle must not be used any more; tests drop theirs first.
@@ -89,21 +101,21 @@ impl TestKernel {
     }
 
     /// Makes another thread's machine this thread's, until the thread ends.
-    pub fn enter(memory: &'static Memory<HostPlatform>) {
+    pub fn enter(memory: &'static TestMemory) {
         CURRENT.set(Some(memory));
     }
 }
 
 /// A machine that runs.
 pub struct Booted {
-    memory: &'static Memory<HostPlatform>,
-    before: Option<&'static Memory<HostPlatform>>,
+    memory: &'static TestMemory,
+    before: Option<&'static TestMemory>,
 }
 
 impl Deref for Booted {
-    type Target = &'static Memory<HostPlatform>;
+    type Target = &'static TestMemory;
 
-    fn deref(&self) -> &&'static Memory<HostPlatform> {
+    fn deref(&self) -> &&'static TestMemory {
         &self.memory
     }
 }
@@ -125,7 +137,7 @@ fn zeroed_entries(frames: usize) -> NonNull<Page> {
 }
 
 /// Builds the page map and the allocators, and hands them all memory.
-fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
+fn boot(machine: &Machine) -> &'static TestMemory {
     let end = machine.ram.iter().map(|range| range.end.as_u32()).max().unwrap_or(0);
     let frames = end.next_multiple_of(crate::page::SECTION_FRAMES);
     let mut present = vec![0; PageMap::present_words(frames)];
@@ -155,5 +167,6 @@ fn boot(machine: &Machine) -> &'static Memory<HostPlatform> {
     memory.init_caches().expect("a machine has memory for the kmalloc caches");
     // Magazines and depots are empty: tests compare with the state at the start.
     memory.drop_caches();
-    memory
+    // SAFETY: a test machine is for tests.
+    unsafe { TrustedMemory::new(memory) }
 }

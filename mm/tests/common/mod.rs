@@ -4,11 +4,11 @@
 use core::fmt::Write;
 
 use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, zoneinfo};
-use mm::testing::{Booted, HostPlatform, Machine, TestKernel};
-use mm::{GfpFlags, Memory, Order, Pfn, PfnRange, ZoneKind};
+use mm::testing::{Booted, Machine, TestKernel, TestMemory};
+use mm::{GfpFlags, Order, Pfn, PfnRange, ZoneKind};
 
 /// The allocators of a machine that runs.
-pub type Kernel = &'static Memory<HostPlatform>;
+pub type Kernel = &'static TestMemory;
 
 pub const KERNEL: GfpFlags = GfpFlags::KERNEL;
 pub const ATOMIC: GfpFlags = GfpFlags::ATOMIC;

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use mm::objects::{DebugChoice, DebugFlags};
 use mm::page::{Page, mark_present};
 use mm::pages::AtomicFloor;
-use mm::{CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, VirtAddr};
+use mm::{
+    CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, TrustedMemory, VirtAddr,
+};
 use platform::{CPUS, Explored, INTERRUPT, run_on};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::mpsc;
@@ -30,7 +32,7 @@ const SCHEDULES: usize = 60;
 const SPEC: CacheSpec<'static> =
     CacheSpec { name: "explored", size: 2000, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
 
-type Allocators = &'static Memory<Explored>;
+type Allocators = &'static TrustedMemory<Explored>;
 
 /// One machine, and which of its blocks have owners.
 struct Machine {
@@ -58,10 +60,11 @@ impl Machine {
         };
         let place = NonNull::from(Box::leak(Box::<Memory<Explored>>::new_uninit())).cast();
         // SAFETY: the place is leaked, and nothing else knows of it.
-        let memory: Allocators = unsafe { Memory::init(place, Explored::new(), map, config) };
+        let memory = unsafe { Memory::init(place, Explored::new(), map, config) };
+        // SAFETY: the machine is for this test.
+        let memory: Allocators = unsafe { TrustedMemory::new(memory) };
         run_on(0);
-        // SAFETY: the machine's memory is the allocators' alone.
-        unsafe { memory.release(ram) }.expect("each frame once");
+        memory.release(ram).expect("each frame once");
         memory.init_caches().expect("there is memory");
         // The memory of cache descriptors is kept: the first one's is there before pages are counted.
         let first = memory.kmem_cache_create(&SPEC).expect("there is memory");

@@ -136,7 +136,8 @@ impl Errand {
             // Nobody else has objects of these caches.
             Request::CacheFree(_, addr) => self.with_cache(|cache, _| {
                 let object = NonNull::new(addr.as_mut_ptr()).ok_or(Refusal::Free(FreeError::Wild))?;
-                freed(memory().kmem_cache_free(cache, object))
+                // SAFETY: so a live object of the cache is a handout, which its typist gives up.
+                freed(unsafe { memory().kmem_cache_free(cache, object) })
             }),
             Request::CacheShrink(_) => self.with_cache(|cache, _| Ok(Done::Shrunk(memory().kmem_cache_shrink(cache)))),
             Request::CacheDestroy(_) => self.with_cache(|cache, _| {
@@ -170,7 +171,8 @@ impl Errand {
 
     fn kfree(&self, addr: VirtAddr) -> Result<Done, Refusal> {
         let takes = || takes_object(addr);
-        self.freed_unless(takes, Refusal::NotYours(addr), || Calls::<Kernel>::kfree(addr.as_mut_ptr()))
+        // SAFETY: a live object that is no handout was refused.
+        self.freed_unless(takes, Refusal::NotYours(addr), || unsafe { Calls::<Kernel>::kfree(addr.as_mut_ptr()) })
     }
 
     fn free_pages(&self, block: Block, order: Order) -> Result<Done, Refusal> {
@@ -178,11 +180,15 @@ impl Errand {
             Block::At(addr) => {
                 let takes =
                     || addr.page_offset() == 0 && memory().frame_of(addr).is_some_and(|at| takes_block(at, order));
-                self.freed_unless(takes, Refusal::NotYours(addr), || Calls::<Kernel>::free_pages(addr, order))
+                // SAFETY: a live block that is no handout was refused.
+                let free = || unsafe { Calls::<Kernel>::free_pages(addr, order) };
+                self.freed_unless(takes, Refusal::NotYours(addr), free)
             }
             Block::Frame(frame) => {
                 let takes = || takes_block(frame, order);
-                self.freed_unless(takes, Refusal::NotYourBlock(frame), || memory().free_frames(frame, order))
+                // SAFETY: as above.
+                let free = || unsafe { memory().free_frames(frame, order) };
+                self.freed_unless(takes, Refusal::NotYourBlock(frame), free)
             }
         }
     }
