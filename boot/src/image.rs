@@ -45,7 +45,7 @@ pub struct Kernel<'a> {
 pub struct Recipe<'a> {
     /// The kernel in it.
     pub kernel: &'a Kernel<'a>,
-    /// The archive of the initial files.
+    /// The archive of the initial files; empty for none.
     pub initial_files: &'a [u8],
     /// What it boots from.
     pub firmware: Firmware,
@@ -84,7 +84,11 @@ impl Recipe<'_> {
         fs::write(&own.initial_files, self.initial_files)?;
         self.kernel.strip(&own.kernel)?;
         let mut builder = DiskImageBuilder::new(own.kernel.clone());
-        builder.set_ramdisk(own.initial_files.clone()).set_boot_config(&quiet());
+        builder.set_boot_config(&quiet());
+        // The BIOS stages never end loading a file of no bytes.
+        if !self.initial_files.is_empty() {
+            builder.set_ramdisk(own.initial_files.clone());
+        }
         match self.firmware {
             Firmware::Bios => builder.create_bios_image(&own.image)?,
             Firmware::Uefi => builder.create_uefi_image(&own.image)?,
