@@ -4,7 +4,7 @@
 //! "Svpbmt".)
 
 #[cfg(target_arch = "riscv64")]
-mod tlb;
+mod hart;
 
 use core::marker::PhantomData;
 
@@ -13,7 +13,7 @@ use mm::Pfn;
 use mm::mapper::{Access, Entry, Format, Level, Mapping};
 
 #[cfg(target_arch = "riscv64")]
-pub use tlb::OneHartTlb;
+pub use hart::{OneHartTlb, root};
 
 bitflags! {
     /// What an entry says besides a frame number.

@@ -4,14 +4,14 @@
 //! Translation-Table Entry Fields"; Intel's manual, volume 3A, "4-Level Paging and 5-Level Paging". Four levels here.)
 
 #[cfg(target_arch = "x86_64")]
-mod tlb;
+mod cpu;
 
 use bitflags::bitflags;
 use mm::mapper::{Access, Entry, Format, Level, Mapping};
 use mm::{PAGE_SHIFT, Pfn};
 
 #[cfg(target_arch = "x86_64")]
-pub use tlb::OneCpuTlb;
+pub use cpu::{OneCpuTlb, root};
 
 bitflags! {
     /// What an entry says besides an address.

@@ -37,6 +37,23 @@ fn run(first: usize, pages: usize) -> Frames<'static> {
 }
 
 #[test]
+fn a_page_is_mapped_protected_and_unmapped_and_its_tables_go() {
+    fn scenario<F: Format>(mut space: Space<F>) {
+        let tables = space.free();
+        assert_eq!(space.map(space.at(3), run(7, 1)), Ok(()));
+        assert_eq!(space.phys(space.at(3).add(5)), Some(7 * PAGE_SIZE as u64 + 5));
+        assert_eq!(space.protect(space.at(3), 1, Access::Read), Ok(()));
+        assert_eq!(space.protect(space.at(4), 1, Access::Read), Err(MapError::NotMapped));
+        space.unmap(space.at(3), 1);
+        assert_eq!(space.phys(space.at(3)), None);
+        let stay = usize::from(F::TOP == Level::Four);
+        assert_eq!((space.prune(), space.free()), (2, tables - stay));
+    }
+    on_each_format!(scenario);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn runs_are_mapped_by_the_largest_leaves_that_fit() {
     fn scenario<F: Format>(mut space: Space<F>) {
         let (before, pages) = (3, HUGE + 2 * LARGE + 5);
@@ -54,6 +71,7 @@ fn runs_are_mapped_by_the_largest_leaves_that_fit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn scattered_frames_and_slower_processors_have_smaller_leaves() {
     fn scenario<F: Format>(mut space: Space<F>) {
         let frames: Vec<Pfn> = (0..LARGE as u32).map(|page| Pfn::new(LARGE as u32 + page)).collect();
@@ -68,6 +86,7 @@ fn scattered_frames_and_slower_processors_have_smaller_leaves() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn rights_change_page_by_page_and_large_leaves_are_split_for_it() {
     fn scenario<F: Format>(mut space: Space<F>) {
         assert_eq!(space.map(space.at(HUGE), run(3 * HUGE, HUGE)), Ok(()));
@@ -84,6 +103,7 @@ fn rights_change_page_by_page_and_large_leaves_are_split_for_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn what_is_mapped_stays_until_it_is_unmapped() {
     fn scenario<F: Format>(mut space: Space<F>) {
         assert_eq!(space.map(space.at(LARGE), run(LARGE, LARGE)), Ok(()));
@@ -102,12 +122,12 @@ fn what_is_mapped_stays_until_it_is_unmapped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn random_operations_agree_with_the_model() {
     const SEED: u64 = 11;
     fn scenario<F: Format>(mut space: Space<F>) {
         let mut rng = Rng::new(SEED);
-        let steps = if cfg!(miri) { 30 } else { 600 };
-        for step in 0..steps {
+        for step in 0..600 {
             // Now and then on a border of large pages.
             let align = if rng.one_in(2) { 1 } else { LARGE };
             let at = space.at(rng.below(8 * LARGE) / align * align);
@@ -135,6 +155,7 @@ fn random_operations_agree_with_the_model() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a model of so many pages takes minutes there")]
 fn an_address_has_the_same_offset_in_a_page_of_any_size() {
     fn scenario<F: Format>(mut space: Space<F>) {
         assert_eq!(space.map(space.at(HUGE), run(HUGE, HUGE + LARGE + 1)), Ok(()));

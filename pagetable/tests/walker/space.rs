@@ -101,6 +101,11 @@ impl<F: Format> Space<F> {
         self.model.retain(|&at, _| self.mapper.translate(VirtAddr::new(at)).is_some());
     }
 
+    /// Frames that are no tables.
+    pub fn free(&self) -> usize {
+        self.free.len()
+    }
+
     /// The physical address that `at` is mapped to.
     pub fn phys(&self, at: VirtAddr) -> Option<u64> {
         Some(self.mapper.translate(at)?.0.as_u64())

@@ -1,10 +1,10 @@
-//! The TLB of the only hart.
+//! What only the hart can do: its TLB, and where its tables are.
 
 use core::arch::asm;
 use core::marker::PhantomData;
 
 use mm::mapper::Format;
-use mm::{MustFlush, PAGE_SIZE, Tlb, VirtAddr};
+use mm::{MustFlush, PAGE_SIZE, Pfn, Tlb, VirtAddr};
 
 use super::{Devices, Sv};
 
@@ -51,4 +51,15 @@ fn drop_pages(start: VirtAddr, pages: usize) {
         // SAFETY: as above.
         unsafe { asm!("sfence.vma {}, zero", in(reg) at, options(nostack, preserves_flags)) };
     }
+}
+
+/// The root of the tables in use (`satp`); `None` if addresses are not translated, or it lies beyond 16 TiB. Faults in
+/// user mode.
+pub fn root() -> Option<Pfn> {
+    const MODE: u32 = 60;
+    let satp: u64;
+    // SAFETY: reading changes nothing.
+    unsafe { asm!("csrr {}, satp", out(reg) satp, options(nomem, nostack, preserves_flags)) };
+    let frame = satp & ((1 << 44) - 1);
+    if satp >> MODE == 0 { None } else { u32::try_from(frame).ok().map(Pfn::new) }
 }

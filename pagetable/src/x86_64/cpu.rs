@@ -1,10 +1,10 @@
-//! The TLB of the only processor.
+//! What only the processor can do: its TLB, and where its tables are.
 
 use core::arch::asm;
 
-use mm::{MustFlush, PAGE_SIZE, Tlb, VirtAddr};
+use mm::{MustFlush, PAGE_SIZE, Pfn, PhysAddr, Tlb, VirtAddr};
 
-use super::X86_64;
+use super::{ADDRESS, X86_64};
 
 /// Pages from which on it is cheaper to drop the whole TLB than page by page.
 const FLUSH_ALL_FROM: usize = 16;
@@ -42,14 +42,12 @@ fn drop_page(at: VirtAddr) {
 
 /// Drops global pages too.
 fn drop_all() {
-    let (cr3, cr4): (u64, u64);
+    let cr4: u64;
     // SAFETY: reading changes nothing.
-    unsafe { asm!("mov {}, cr3", out(reg) cr3, options(nomem, nostack, preserves_flags)) };
-    // SAFETY: as above.
     unsafe { asm!("mov {}, cr4", out(reg) cr4, options(nomem, nostack, preserves_flags)) };
     if cr4 & GLOBAL_PAGES == 0 {
         // SAFETY: the tables in use stay in use.
-        unsafe { asm!("mov cr3, {}", in(reg) cr3, options(nostack, preserves_flags)) };
+        unsafe { asm!("mov cr3, {}", in(reg) cr3(), options(nostack, preserves_flags)) };
         return;
     }
     // Clearing the bit empties the TLB; without it, global pages are as others.
@@ -57,4 +55,16 @@ fn drop_all() {
         // SAFETY: nothing but global pages is switched, and they end as they were.
         unsafe { asm!("mov cr4, {}", in(reg) value, options(nostack, preserves_flags)) };
     }
+}
+
+fn cr3() -> u64 {
+    let cr3;
+    // SAFETY: reading changes nothing.
+    unsafe { asm!("mov {}, cr3", out(reg) cr3, options(nomem, nostack, preserves_flags)) };
+    cr3
+}
+
+/// The root of the tables in use (CR3); `None` if it lies beyond 16 TiB. Faults outside of ring 0.
+pub fn root() -> Option<Pfn> {
+    PhysAddr::new(cr3() & ADDRESS).frame()
 }
