@@ -76,7 +76,7 @@ test-host: host-programs
 # Ten times the random operations, 10^8 on pages alone; then the tests of mm with threads under ThreadSanitizer, which
 # wants a standard library built for it, and all under AddressSanitizer. Tests leak their machines on purpose.
 HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-SANITIZED = CARGO_TARGET_DIR=$(TARGET)/$(1) RUSTFLAGS=-Zsanitizer=$(1) $(CARGO) test $(QUIET) -p mm --target $(HOST)
+SANITIZED = CARGO_TARGET_DIR=$(TARGET)/$(1) RUSTFLAGS=-Zsanitizer=$(1) $(CARGO) $(2) $(QUIET) --target $(HOST)
 
 soak: export TEST_SECONDS := 3600
 soak: export ASAN_OPTIONS := detect_leaks=0
@@ -84,9 +84,10 @@ soak: setup
 	@echo 'running 10^8 operations: several minutes' >&2
 	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects -- --nocapture
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
-	@$(call SANITIZED,thread) -Zbuild-std \
+	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \
 	    --test threads --test sharing --test percpu --test objects --test ranges --test flush
-	@$(call SANITIZED,address) --lib --tests
+	@$(call SANITIZED,address,test) -p mm -p pagetable --lib --tests
+	@$(call SANITIZED,address,run) -p mm --example global && $(call SANITIZED,address,run) -p mm --example bench -- 1000
 
 # Tests of mm and services that need no machine, in an interpreter that knows undefined behaviour, less one that takes
 # minutes there; and the kernel that opens the documentation of mm. It comes with nightly toolchains only, and brings a
@@ -102,7 +103,7 @@ miri: setup
 	@runner=$$(rustup which --toolchain nightly cargo-miri) && \
 	    export CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER="$$runner runner" && \
 	    $(MIRI) -p mm --lib -- $(MIRI_TESTS) && $(MIRI) -p mm --doc -- src/lib.rs && \
-	    $(MIRI) -p mm --test heap_plain && $(MIRI) -p services --lib
+	    $(MIRI) -p mm --test heap_plain && $(MIRI) -p services --lib && $(MIRI) -p pagetable --tests
 
 # The tool is built where `make clean` finds it.
 MUTANTS := $(TARGET)/tools/bin/cargo-mutants
