@@ -151,13 +151,19 @@ bench-linux: kernel host-programs
 # Readers of this documentation see private items too, so links to them are fine.
 DOC_LINTS := '-D warnings -A rustdoc::private_intra_doc_links'
 
+# The example kernel is a workspace of its own.
+ADOPTER := --manifest-path examples/adopter/Cargo.toml
+ADOPTER_FLAGS := $(ADOPTER) --target-dir $(TARGET)/adopter --target x86_64-unknown-none -Zbuild-std=core,alloc
+
 check: host-programs
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt $(ADOPTER) --check
 	$(XTASK) check-house
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
 	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
 	$(CARGO) clippy $(QUIET) -p bench -- -D warnings
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
+	$(CARGO) clippy $(QUIET) $(ADOPTER_FLAGS) -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib
 
@@ -168,6 +174,7 @@ editor-check:
 
 fmt: setup
 	@$(CARGO) fmt --all
+	@$(CARGO) fmt $(ADOPTER)
 
 clean:
 	rm -rf $(TARGET)

@@ -24,6 +24,8 @@ pub enum Mode {
     Run,
     /// Boots a test kernel: guest time counts instructions.
     Test,
+    /// Boots a kernel that is not Scullery's.
+    Other,
 }
 
 /// What a run left.
@@ -72,6 +74,7 @@ fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
     command.arg(match mode {
         Mode::Run => "run",
         Mode::Test => "test",
+        Mode::Other => "other",
     });
     command.arg(kernel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)

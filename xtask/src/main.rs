@@ -111,6 +111,7 @@ fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
     jobs.extend(transcripts::jobs()?);
     jobs.extend(docs::jobs()?);
     jobs.extend(followed::jobs()?);
+    jobs.extend(adoption::jobs()?);
     jobs.retain(|job| job.name.contains(filter));
     if jobs.is_empty() {
         bail!("no test in QEMU has a name that contains {filter:?}");

@@ -1,11 +1,14 @@
 //! What authors of other kernels take: crates, packages, an example.
 
 mod examples;
+mod kernels;
 mod oldest;
 mod packages;
 mod targets;
 
 use anyhow::Result;
+
+pub use kernels::jobs;
 
 use crate::results::TestResult;
 

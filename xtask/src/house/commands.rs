@@ -9,7 +9,7 @@ use super::finding::Finding;
 const TRANSCRIPTS: (&str, &str) = ("tests/transcripts/", ".txt");
 const KERNELS: (&str, &str) = ("tests/", ".rs");
 /// Tests in QEMU that are no files of their own.
-const OTHERS: [&str; 3] = ["docs::", "icount::", "followed::"];
+const OTHERS: [&str; 4] = ["docs::", "icount::", "followed::", "adoption::"];
 
 /// What there is to name.
 pub struct Commands<'a> {
