@@ -3,8 +3,9 @@
 use crate::addr::{Pfn, VirtAddr};
 use crate::pages::AtomicFloor;
 
-/// Where memory and addresses begin and end, and what is reserved.
+/// Where memory and addresses begin and end, and what is reserved: [`new`](Self::new), and what differs.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// First frame outside of the direct map, or the end of memory when there is none.
     pub highmem_start: Pfn,

@@ -4,7 +4,6 @@ use core::ptr::NonNull;
 
 use mm::DMA_END;
 use mm::page::{Page, SECTION_FRAMES, mark_present};
-use mm::pages::AtomicFloor;
 use mm::{
     Config, Context, CpuCount, Cpus, MAX_CPUS, Memory, NoInterrupts, NoTables, PAGE_SIZE, PageMap, Pfn, PfnRange,
     Pinned, Platform, Report, SpinLock, VirtAddr,
@@ -101,10 +100,5 @@ pub fn boot() -> &'static Memory<Bench> {
 /// First address for vm areas. Nothing is ever mapped there.
 const VMALLOC_START: usize = 0xffff_c900_0000_0000;
 
-const CONFIG: Config = Config {
-    highmem_start: Pfn::new(u32::MAX),
-    vmalloc_start: VirtAddr::new(VMALLOC_START),
-    vmalloc_end: VirtAddr::new(VMALLOC_START + Pages::ALL * PAGE_SIZE),
-    kmap_start: VirtAddr::new(0xffff_ff80_0000_0000),
-    atomic_floor: AtomicFloor::LastPage,
-};
+const CONFIG: Config =
+    Config::new().with_vmalloc(VirtAddr::new(VMALLOC_START), VirtAddr::new(VMALLOC_START + Pages::ALL * PAGE_SIZE));

@@ -212,13 +212,10 @@ pub fn take_over() {
         HANDOVER.with(|handover| (handover.present, handover.frames, handover.highmem_start));
     // SAFETY: every section whose bit is set was backed by zeroed memory of its own, and zero is a valid entry.
     let map = unsafe { PageMap::new(first_entry(), frames, present) };
-    let config = Config {
-        highmem_start,
-        vmalloc_start: VMALLOC_START,
-        vmalloc_end: VMALLOC_END,
-        kmap_start: KMAP_START,
-        atomic_floor: options::get().memory.atomic_floor,
-    };
+    let config = Config::new()
+        .with_vmalloc(VMALLOC_START, VMALLOC_END)
+        .with_highmem(highmem_start, KMAP_START)
+        .with_atomic_floor(options::get().memory.atomic_floor);
     // SAFETY: the cell's place is a static, and nobody looks at it before the cell is set.
     let init = |place| unsafe { Memory::init(place, KernelPlatform, map, config) };
     // SAFETY: this is done once, on the only CPU, before interrupts are started.

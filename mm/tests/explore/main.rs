@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mm::objects::{DebugChoice, DebugFlags};
 use mm::page::{Page, mark_present};
-use mm::pages::AtomicFloor;
 use mm::{
     CacheFlags, CacheSpec, Config, FreeError, GfpFlags, Memory, Order, PageMap, Pfn, PfnRange, TrustedMemory, VirtAddr,
 };
@@ -51,13 +50,7 @@ impl Machine {
         // SAFETY: every entry exists and is leaked; nothing else uses them.
         let map = unsafe { PageMap::new(NonNull::from(pages).cast(), FRAMES, present.leak()) };
         let (nowhere, addresses) = (VirtAddr::new(1 << 45), 1 << 20);
-        let config = Config {
-            highmem_start: Pfn::new(u32::MAX),
-            vmalloc_start: nowhere,
-            vmalloc_end: nowhere.add(addresses),
-            kmap_start: nowhere.add(addresses),
-            atomic_floor: AtomicFloor::LastPage,
-        };
+        let config = Config::new().with_vmalloc(nowhere, nowhere.add(addresses));
         let place = NonNull::from(Box::leak(Box::<Memory<Explored>>::new_uninit())).cast();
         // SAFETY: the place is leaked, and nothing else knows of it.
         let memory = unsafe { Memory::init(place, Explored::new(), map, config) };
