@@ -65,6 +65,10 @@
 //! assert_eq!(unsafe { memory.kfree(buffer.as_ptr()) }, Err(FreeError::DoubleFree));
 //! # Ok::<(), mm::error::StartError>(())
 //! ```
+//!
+//! A kernel with page tables has [`LockedTables`] in the place of [`NoTables`], with a [format](mapper::Format) and a
+//! [`Tlb`]; the crate `pagetable` has some. README.md shows all that such a kernel needs, and
+//! [`Heap`](own::Heap) makes the allocators Rust's global one.
 #![no_std]
 #![deny(clippy::std_instead_of_core)]
 #![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
