@@ -27,7 +27,8 @@ where
 
 const GIB: X86_64 = X86_64::new(Level::Three);
 
-/// AMD64, volume 2, figure 5-21 (section 5.3.3): P 0, R/W 1, U/S 2, PWT 3, PCD 4, A 5, D 6, PAT 7, G 8, base 12, NX 63.
+/// AMD64, volume 2, section 5.3.3, "4-Kbyte Page Translation": P 0, R/W 1, U/S 2, PWT 3, PCD 4, A 5, D 6, PAT 7, G 8,
+/// base 12, NX 63.
 #[test]
 fn x86_64_pages_of_4_kib() {
     let memory = X86_64::rights(Mapping::Memory);
@@ -43,8 +44,8 @@ fn x86_64_pages_of_4_kib() {
     both_ways(&GIB, Level::One, 1, X86::PRESENT | X86::PAT, &[(0, 1), (7, 1), (12, 1)]);
 }
 
-/// Figures 5-25 (2 MiB, section 5.3.4) and 5-28 (1 GiB, section 5.3.5): PS 7 is set, PAT is bit 12, the base begins at
-/// bit 21 and bit 30.
+/// Sections 5.3.4, "2-Mbyte Page Translation", and 5.3.5, "1-Gbyte Page Translation": PS 7 is set, PAT is bit 12, the
+/// base begins at bit 21 and bit 30.
 #[test]
 fn x86_64_large_pages() {
     let memory = X86_64::rights(Mapping::Memory);
@@ -58,7 +59,7 @@ fn x86_64_large_pages() {
     assert_eq!(GIB.read(stray, Level::Two), Entry::Leaf(Pfn::new(3 << 9), X86::PRESENT));
 }
 
-/// Figures 5-18 to 5-20 (section 5.3.3): a table's entry has PS clear, and its rights limit all below.
+/// Section 5.3.3: a table's entry has PS clear, and its rights limit all below.
 #[test]
 fn x86_64_tables() {
     let bits = word(&[(0, 1), (1, 1), (12, 0xabcde)]);
@@ -76,7 +77,8 @@ fn x86_64_tables() {
 const SV39: Sv39 = Sv39::NEW;
 const SV48: Sv48<ByEntry> = Sv48::NEW;
 
-/// Volume II, figure 4.21 (section 4.4.1): V 0, R 1, W 2, X 3, U 4, G 5, A 6, D 7, RSW 8, PPN 10, PBMT 61, N 63.
+/// RISC-V, volume II, section 4.4.1, of Sv39 "Addressing and Memory Protection": V 0, R 1, W 2, X 3, U 4, G 5, A 6, D
+/// 7, RSW 8, PPN 10, PBMT 61, N 63.
 #[test]
 fn riscv64_pages_of_4_kib() {
     let memory = Sv39::<ByAddress>::rights(Mapping::Memory);
@@ -104,7 +106,8 @@ fn riscv64_large_pages_and_memory_types() {
     both_ways(&SV48, Level::One, 5, memory | Riscv::NO_CACHE, &[&used[..], &[(10, 5), (61, 1)]].concat());
 }
 
-/// Section 4.3.1, table 4.5: an entry without R, W and X leads to a table; its U, A and D are reserved (4.4.1).
+/// Section 4.3.1, the encodings of R, W and X: an entry without R, W and X leads to a table; its U, A and D are
+/// reserved (4.4.1).
 #[test]
 fn riscv64_tables() {
     let bits = word(&[(0, 1), (10, 0x80201)]);
