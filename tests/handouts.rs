@@ -17,7 +17,7 @@ use kernel::mm::{KVec, PageBlock, VmArea};
 use kernel::testing::memory;
 use mm::objects::{CacheFlags, CacheName};
 use mm::own::Buffer;
-use mm::{FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, Tag, VirtAddr};
+use mm::{CreateError, FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, Tag, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -198,7 +198,7 @@ fn calls_from_a_timer_are_made_in_interrupt_context() {
 fn caches_count_what_their_constructors_do() {
     conserves(|| {
         let demo = name("demo");
-        let new = |flags, callees| NewCache { name: demo, size: 100, flags, callees };
+        let new = |flags, callees| NewCache { name: demo, size: 100, offset: 0, flags, callees };
         assert_eq!(call(Request::CacheAlloc(demo, KERNEL)).unwrap_err(), Refusal::NoSuchCache);
         call(Request::CacheCreate(new(CacheFlags::empty(), Callees::CtorAndDtor))).unwrap();
         assert!(matches!(call(Request::CacheCreate(new(CacheFlags::empty(), Callees::None))), Err(Refusal::Create(_))));
@@ -220,9 +220,31 @@ fn caches_count_what_their_constructors_do() {
 }
 
 #[test_case]
+fn a_constructor_is_told_not_to_sleep_where_its_caller_may_not() {
+    conserves(|| {
+        let demo = name("demo");
+        let new = |callees, offset| NewCache { name: demo, size: 100, offset, flags: CacheFlags::empty(), callees };
+        let alone = call(Request::CacheCreate(new(Callees::Dtor, 0)));
+        assert_eq!(alone.unwrap_err(), Refusal::Create(CreateError::DestructorAlone));
+        let offset = call(Request::CacheCreate(new(Callees::None, 101)));
+        assert_eq!(offset.unwrap_err(), Refusal::Create(CreateError::BadOffset));
+        call(Request::CacheCreate(new(Callees::Ctor, 8))).unwrap();
+        let atomic = || handouts::all_caches().unwrap().next().unwrap().atomic;
+        let first = handed(Request::CacheAlloc(demo, KERNEL));
+        assert_eq!(atomic(), 0);
+        let mut own = KVec::new();
+        while atomic() == 0 {
+            own.push(handed(Request::CacheAlloc(demo, ATOMIC)), KERNEL).unwrap();
+        }
+        own.iter().chain([&first]).for_each(|handout| _ = call(handout.what.free()).unwrap());
+        call(Request::CacheDestroy(demo)).unwrap();
+    });
+}
+
+#[test_case]
 fn as_many_caches_as_can_be_remembered() {
     let names = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"].map(name);
-    let new = |name| NewCache { name, size: 64, flags: CacheFlags::empty(), callees: Callees::Ctor };
+    let new = |name| NewCache { name, size: 64, offset: 0, flags: CacheFlags::empty(), callees: Callees::Ctor };
     names.into_iter().for_each(|name| _ = call(Request::CacheCreate(new(name))).unwrap());
     assert_eq!(call(Request::CacheCreate(new(name("c8")))).unwrap_err(), Refusal::TooManyCaches);
     assert_eq!(handouts::all_caches().unwrap().count(), names.len());

@@ -1,12 +1,16 @@
 //! `cache`: lookaside caches made by hand.
 
 use ::mm::objects::{CacheFlags, CacheName};
+use shell::options::of;
 use shell::words::Args;
 use shell::{Env, Failure, Job, Outcome, Status};
 
 use super::operands::{address, bytes, gfp, locked, need, operands};
 use super::show;
 use crate::mm::handouts::{self, Callees, NewCache, Request};
+
+/// Before a number: the offset, as kmem_cache_create calls it.
+const OFFSET: &str = "offset=";
 
 /// Flags by the names that `create` takes.
 const FLAGS: [(&str, CacheFlags); 5] = [
@@ -17,8 +21,8 @@ const FLAGS: [(&str, CacheFlags); 5] = [
     ("SLAB_RED_ZONE", CacheFlags::RED_ZONE),
 ];
 
-/// `cache create NAME SIZE [ctor|ctor+dtor] [FLAG...]`, `cache alloc NAME [FLAGS]`, `cache free NAME ADDRESS`,
-/// `cache shrink NAME`, `cache destroy NAME`
+/// `cache create NAME SIZE [ctor|ctor+dtor|dtor] [offset=BYTES] [FLAG...]`, `cache alloc NAME [FLAGS]`,
+/// `cache free NAME ADDRESS`, `cache shrink NAME`, `cache destroy NAME`
 pub(super) fn request(args: Args<'_>) -> Result<Request, Failure<'_>> {
     let call = need(args.get(0))?;
     let rest = args.skip(1);
@@ -47,18 +51,22 @@ pub(super) fn request(args: Args<'_>) -> Result<Request, Failure<'_>> {
 fn create(args: Args<'_>) -> Result<Request, Failure<'_>> {
     let name = named(args.get(0))?;
     let size = bytes(need(args.get(1))?)?;
-    let (mut flags, mut callees) = (CacheFlags::empty(), Callees::None);
+    let (mut offset, mut flags, mut callees) = (0, CacheFlags::empty(), Callees::None);
     for word in args.skip(2).iter() {
         match word {
             "ctor" => callees = Callees::Ctor,
             "ctor+dtor" => callees = Callees::CtorAndDtor,
+            "dtor" => callees = Callees::Dtor,
+            _ if word.starts_with(OFFSET) => {
+                offset = bytes(&word[OFFSET.len()..]).map_err(|failure| of(failure, word))?;
+            }
             _ => {
                 let flag = FLAGS.iter().find(|(name, _)| *name == word);
                 flags |= flag.ok_or(Failure::Argument("no flag of a cache; help cache lists them", word))?.1;
             }
         }
     }
-    Ok(Request::CacheCreate(NewCache { name, size, flags, callees }))
+    Ok(Request::CacheCreate(NewCache { name, size, offset, flags, callees }))
 }
 
 /// A cache's name.

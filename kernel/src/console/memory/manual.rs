@@ -40,8 +40,10 @@ ORDER     the one that the block was allocated with: any other is refused and re
 
 pub const CACHE: &str = "\
 cache                                    lists the caches that were created here
-cache create NAME SIZE [ctor|ctor+dtor] [FLAG...]   kmem_cache_create: objects of 8 to 131072 bytes
+cache create NAME SIZE [ctor|ctor+dtor|dtor] [offset=BYTES] [FLAG...]   kmem_cache_create: objects of 8 to 131072 bytes
   ctor, ctor+dtor    a constructor that counts and writes CREATED! into the object; a destructor that counts
+  dtor               a destructor alone, which is refused
+  offset=BYTES       one slab's first object lies so much further in than the last one's; 0 is a cache line
   SLAB_HWCACHE_ALIGN objects start at a cache line, or share one evenly
   SLAB_NO_REAP       low memory does not shrink it
   SLAB_CACHE_DMA     objects below 16 MB

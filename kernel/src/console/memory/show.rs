@@ -65,6 +65,9 @@ pub(super) fn cache(state: &CacheState) -> impl Display {
         if state.callees != Callees::None {
             write!(f, ", {} constructed", state.constructed)?;
         }
+        if state.atomic > 0 {
+            write!(f, " ({} with SLAB_CTOR_ATOMIC)", state.atomic)?;
+        }
         if state.callees == Callees::CtorAndDtor {
             write!(f, ", {} destroyed", state.destroyed)?;
         }

@@ -23,6 +23,8 @@ pub enum Callees {
     Ctor,
     /// The same, and a destructor that counts.
     CtorAndDtor,
+    /// The destructor alone, which no cache may have.
+    Dtor,
 }
 
 /// A cache that was created here. `None` of one is all zeros, as [`Handout::NONE`](super::Handout::NONE) is.
@@ -42,17 +44,24 @@ pub struct CacheState {
     pub callees: Callees,
     /// Calls of the constructor.
     pub constructed: usize,
+    /// Of these, the ones that told it not to sleep.
+    pub atomic: usize,
     /// Calls of the destructor.
     pub destroyed: usize,
 }
 
 struct Counts {
     constructed: AtomicUsize,
+    atomic: AtomicUsize,
     destroyed: AtomicUsize,
 }
 
-static COUNTS: [Counts; CACHES] =
-    [const { Counts { constructed: AtomicUsize::new(0), destroyed: AtomicUsize::new(0) } }; CACHES];
+impl Counts {
+    const ZERO: Self =
+        Self { constructed: AtomicUsize::new(0), atomic: AtomicUsize::new(0), destroyed: AtomicUsize::new(0) };
+}
+
+static COUNTS: [Counts; CACHES] = [Counts::ZERO; CACHES];
 
 /// A constructor and a destructor for each place: they are told no more than the object's address.
 const CALLEES: [(Ctor, Dtor); CACHES] = [
@@ -66,8 +75,9 @@ const CALLEES: [(Ctor, Dtor); CACHES] = [
     (construct::<7>, destroy::<7>),
 ];
 
-fn construct<const PLACE: usize>(object: NonNull<u8>, _name: &str, _flags: CtorFlags) {
+fn construct<const PLACE: usize>(object: NonNull<u8>, _name: &str, flags: CtorFlags) {
     COUNTS[PLACE].constructed.fetch_add(1, Relaxed);
+    COUNTS[PLACE].atomic.fetch_add(flags.contains(CtorFlags::ATOMIC).into(), Relaxed);
     // SAFETY: a constructor owns the object, and none is smaller than the mark.
     unsafe { object.cast().write_unaligned(MARK) };
 }
@@ -78,11 +88,18 @@ fn destroy<const PLACE: usize>(_object: NonNull<u8>, _name: &str, _flags: CtorFl
 
 /// Has a cache for this place call what it is to call, from a count of 0 on.
 pub(super) fn prepare<'a>(place: usize, callees: Callees, spec: CacheSpec<'a>) -> CacheSpec<'a> {
-    COUNTS[place].constructed.store(0, Relaxed);
-    COUNTS[place].destroyed.store(0, Relaxed);
+    let counts = &COUNTS[place];
+    for count in [&counts.constructed, &counts.atomic, &counts.destroyed] {
+        count.store(0, Relaxed);
+    }
     let (ctor, dtor) = CALLEES[place];
-    let ctor = (callees != Callees::None).then_some(ctor);
-    CacheSpec { ctor, dtor: (callees == Callees::CtorAndDtor).then_some(dtor), ..spec }
+    let (ctor, dtor) = match callees {
+        Callees::None => (None, None),
+        Callees::Ctor => (Some(ctor), None),
+        Callees::CtorAndDtor => (Some(ctor), Some(dtor)),
+        Callees::Dtor => (None, Some(dtor)),
+    };
+    CacheSpec { ctor, dtor, ..spec }
 }
 
 impl Cache {
@@ -96,11 +113,13 @@ impl Cache {
         CacheState {
             name: self.name,
             callees: match (self.ctor, self.dtor) {
-                (None, _) => Callees::None,
+                (None, None) => Callees::None,
+                (None, Some(_)) => Callees::Dtor,
                 (Some(_), None) => Callees::Ctor,
                 (Some(_), Some(_)) => Callees::CtorAndDtor,
             },
             constructed: COUNTS[place].constructed.load(Relaxed),
+            atomic: COUNTS[place].atomic.load(Relaxed),
             destroyed: COUNTS[place].destroyed.load(Relaxed),
         }
     }

@@ -40,6 +40,8 @@ pub struct NewCache {
     pub name: CacheName,
     /// Bytes of an object.
     pub size: usize,
+    /// Bytes that the first object of a slab lies further in than that of the slab before; 0 for a cache line.
+    pub offset: usize,
     /// How objects are treated.
     pub flags: CacheFlags,
     /// What it calls.
@@ -195,8 +197,14 @@ impl Errand {
 
     fn create(&self, new: NewCache) -> Result<Done, Refusal> {
         let place = self.cache.ok_or(Refusal::TooManyCaches)?;
-        let plain =
-            CacheSpec { name: new.name.as_str(), size: new.size, offset: 0, flags: new.flags, ctor: None, dtor: None };
+        let plain = CacheSpec {
+            name: new.name.as_str(),
+            size: new.size,
+            offset: new.offset,
+            flags: new.flags,
+            ctor: None,
+            dtor: None,
+        };
         let spec = if self.handle.is_none() { caches::prepare(place, new.callees, plain) } else { plain };
         let handle = memory().kmem_cache_create(&spec).map_err(Refusal::Create)?;
         Ok(Done::Created(Cache::new(new.name, handle, &spec)))
