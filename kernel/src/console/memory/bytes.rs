@@ -11,7 +11,17 @@ use crate::mm::handouts;
 /// Bytes of a line.
 const LINE: usize = 16;
 
-const NOT_HANDED_OUT: &str = "not memory that is handed out at the prompt";
+/// Why nothing is read or written at this address.
+fn out_of_reach(at: VirtAddr, word: &str) -> Result<Failure<'_>, Failure<'_>> {
+    Ok(Failure::Argument(
+        if handouts::is_device(at).map_err(locked)? {
+            "registers of a device: to read or write one may change the device"
+        } else {
+            "not memory that is handed out at the prompt"
+        },
+        word,
+    ))
+}
 
 /// `peek ADDRESS [BYTES]`: 16 of them when no number is given; fewer at the handout's end.
 pub fn peek<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
@@ -33,7 +43,7 @@ pub fn peek<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         shown += read;
     }
     out.finish()?;
-    if shown == 0 && len > 0 { Err(Failure::Argument(NOT_HANDED_OUT, word)) } else { Ok(Status::OK) }
+    if shown == 0 && len > 0 { Err(out_of_reach(start, word)?) } else { Ok(Status::OK) }
 }
 
 /// An address, bytes, and the characters that they stand for.
@@ -63,7 +73,7 @@ pub fn poke<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let value = u8::try_from(value).map_err(|_| Failure::Argument("a byte is 0 to 255", byte))?;
     let written = handouts::write(start, value, count).map_err(locked)?;
     if written == 0 && count > 0 {
-        return Err(Failure::Argument(NOT_HANDED_OUT, word));
+        return Err(out_of_reach(start, word)?);
     }
     if written < count {
         return Err(Failure::Argument("written up to the end of what was handed out, no further", word));

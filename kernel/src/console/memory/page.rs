@@ -10,7 +10,7 @@ use ::mm::{Tag, VirtAddr};
 use shell::{Env, Job, Outcome, Status};
 
 use super::operands::{Place, need, operands, place};
-use super::show::{Addr, Pages};
+use super::show::{Addr, Pages, kind};
 use crate::arch::layout::Area;
 use crate::mm::{memory, tables};
 use crate::proc::rights;
@@ -63,11 +63,9 @@ fn mapping(addr: VirtAddr) -> impl Display {
 /// A vm area.
 fn area_line(area: &AreaInfo) -> impl Display {
     fmt::from_fn(move |f| {
-        write!(f, "area {}-{}: ", Addr(area.start), Addr(area.guard()))?;
-        match area.kind {
-            AreaKind::Vmalloc => f.write_str("vmalloc")?,
-            AreaKind::Vmap => f.write_str("vmap")?,
-            AreaKind::Ioremap(phys) => write!(f, "ioremap of {:08x}", phys.as_u64())?,
+        write!(f, "area {}-{}: {}", Addr(area.start), Addr(area.guard()), kind(area.kind))?;
+        if let AreaKind::Ioremap(phys) = area.kind {
+            write!(f, " of {:08x}", phys.as_u64())?;
         }
         write!(f, " and a guard page, allocated at {}:{}", area.caller.file(), area.caller.line())
     })
@@ -91,7 +89,7 @@ fn block_line(info: &FrameInfo) -> impl Display {
     fmt::from_fn(move |f| {
         let (first, pages) = (info.block.start.as_u32(), Pages(info.block.frames()));
         match info.state {
-            PageState::Inner => f.write_str("of no block: it belongs to boot, or to the kernel")?,
+            PageState::Inner => f.write_str("of no block: it belongs to boot, to the kernel or to the firmware")?,
             PageState::Free(order) => write!(f, "free, in the buddy lists: order {}", order.log2())?,
             PageState::Cached(order) => write!(f, "free, kept ready for a CPU: order {}", order.log2())?,
             PageState::Allocated(order) => {

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Display};
 
+use ::mm::areas::AreaKind;
 use ::mm::objects::Whereabouts;
 use ::mm::{FreeError, GfpFlags, Order, Pfn, Tag, VirtAddr};
 
@@ -103,9 +104,23 @@ pub(super) fn refusal(request: &Request, refusal: Refusal) -> impl Display {
             (Refusal::Free(FreeError::Owned(_)), Request::Vfree(addr) | Request::Iounmap(addr)) => {
                 write!(f, ": {}", owner(*addr))
             }
+            // A free of this kind finds none here, but one of another kind may.
+            (Refusal::Free(FreeError::NoArea), Request::Vfree(addr) | Request::Iounmap(addr)) => {
+                let Some(area) = memory().areas().area_at(*addr) else { return Ok(()) };
+                write!(f, ": the one around it is of {}, from {} on", kind(area.kind), Addr(area.start))
+            }
             _ => Ok(()),
         }
     })
+}
+
+/// What made an area.
+pub(super) const fn kind(kind: AreaKind) -> &'static str {
+    match kind {
+        AreaKind::Vmalloc => "vmalloc",
+        AreaKind::Vmap => "vmap",
+        AreaKind::Ioremap(_) => "ioremap",
+    }
 }
 
 /// Whose the memory at an address is.

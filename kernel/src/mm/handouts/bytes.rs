@@ -24,6 +24,14 @@ pub(super) fn write(table: &Table, addr: VirtAddr, byte: u8, len: usize) -> usiz
     len
 }
 
+/// Whether `addr` lies in device memory of a live handout.
+pub(super) fn is_device(table: &Table, addr: VirtAddr) -> bool {
+    table.live().any(|handout| match handout.what {
+        What::Device(start, _, size) => addr.as_usize().checked_sub(start.as_usize()).is_some_and(|at| at < size),
+        _ => false,
+    })
+}
+
 /// Bytes of a live handout's memory from `addr` on. Device memory is none: reading a register may change the device.
 fn room(table: &Table, addr: VirtAddr) -> usize {
     let bytes_from = |start: VirtAddr, bytes: usize| {

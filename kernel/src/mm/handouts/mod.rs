@@ -87,6 +87,14 @@ pub fn read(addr: VirtAddr, bytes: &mut [u8]) -> Result<usize, Refusal> {
     Ok(bytes::read(&*TABLE.lock()?, addr, bytes))
 }
 
+/// Whether `addr` lies in device memory that is handed out: nothing is read or written there.
+///
+/// # Errors
+/// As [`perform`]: the table could not be locked.
+pub fn is_device(addr: VirtAddr) -> Result<bool, Refusal> {
+    Ok(bytes::is_device(&*TABLE.lock()?, addr))
+}
+
 /// Fills `len` bytes from `addr` on of a live handout with `byte`; returns how many that were, as [`read`] does.
 ///
 /// # Errors
