@@ -292,6 +292,25 @@ fn only_what_is_handed_out_can_be_read_and_written() {
         assert_eq!(handouts::read(addr(&object), &mut bytes), Ok(0), "it is free");
         let device = handed(Request::Ioremap(PhysAddr::new(0xfeb0_0000), 64));
         assert_eq!(handouts::read(addr(&device), &mut bytes), Ok(0), "a device");
+        let is_device = |at| handouts::is_device(at).unwrap();
+        assert_eq!([0, 63, 64].map(|at| is_device(addr(&device).add(at))), [true, true, false]);
+        call(Request::Iounmap(addr(&device))).unwrap();
+    });
+}
+
+#[test_case]
+fn device_memory_goes_by_any_byte_of_its_first_page() {
+    conserves(|| {
+        let map = || handed(Request::Ioremap(PhysAddr::new(0xfeb0_0120), 64));
+        for byte in [0, 1, 0x120, PAGE_SIZE - 1] {
+            let device = map();
+            let at = addr(&device).page_down().add(byte);
+            assert!(matches!(call(Request::Iounmap(at)), Ok(Answer::Freed(freed)) if freed == device), "{byte}");
+            assert_eq!(handouts::find(device.number).unwrap().unwrap().state, State::Freed);
+        }
+        let device = map();
+        let after = addr(&device).page_down().add(PAGE_SIZE);
+        assert_eq!(call(Request::Iounmap(after)).unwrap_err(), Refusal::Free(FreeError::NoArea));
         call(Request::Iounmap(addr(&device))).unwrap();
     });
 }

@@ -42,6 +42,12 @@ impl Table {
         self.live().find(|handout| handout.what.addr() == Some(addr))
     }
 
+    /// The live device memory that iounmap of `addr` frees: any byte of its first page names it.
+    fn live_device(&self, addr: VirtAddr) -> Option<Handout> {
+        let is_named = |start: VirtAddr| start.page_down() == addr.page_down();
+        self.live().find(|handout| matches!(handout.what, What::Device(start, ..) if is_named(start)))
+    }
+
     /// The live block that starts at `frame`.
     fn live_block(&self, frame: Pfn) -> Option<Handout> {
         self.live().find(|handout| matches!(handout.what, What::Block(first, ..) if first == frame))
@@ -73,9 +79,8 @@ impl Table {
             _ => None,
         };
         let frees = match request {
-            Request::Kfree(addr) | Request::Vfree(addr) | Request::Iounmap(addr) | Request::CacheFree(_, addr) => {
-                self.live_at(addr)
-            }
+            Request::Kfree(addr) | Request::Vfree(addr) | Request::CacheFree(_, addr) => self.live_at(addr),
+            Request::Iounmap(addr) => self.live_device(addr),
             Request::FreePages(block, _) => block.frame().and_then(|frame| self.live_block(frame)),
             _ => None,
         };
