@@ -30,10 +30,11 @@ impl<E: Env> Table<E> {
         command("dmesg", "[-t] [-c|-C]", kernel_log::ABOUT, kernel_log::dmesg),
         command("freepages", "ADDRESS|PFN ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
         command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
-        command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held),
+        command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held)
+            .explained(manual::HELD),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
         command("ioremap", "PHYSICAL SIZE", "maps device memory", memory::run).explained(manual::IOREMAP),
-        command("iounmap", "ADDRESS", "undoes ioremap", memory::run),
+        command("iounmap", "ADDRESS", "undoes ioremap", memory::run).explained(manual::IOUNMAP),
         command(
             "irqstress",
             "[MODULE...] [rounds=N]",
@@ -57,14 +58,16 @@ impl<E: Env> Table<E> {
             module_commands::modinfo,
         ),
         command("page", "ADDRESS|PFN", "shows all that is known of a page", memory::page::page).explained(manual::PAGE),
-        command("peek", "ADDRESS [BYTES]", "shows bytes of what was handed out", memory::bytes::peek),
-        command("poke", "ADDRESS BYTE [COUNT]", "writes bytes of what was handed out", memory::bytes::poke),
+        command("peek", "ADDRESS [BYTES]", "shows bytes of what was handed out", memory::bytes::peek)
+            .explained(manual::PEEK),
+        command("poke", "ADDRESS BYTE [COUNT]", "writes bytes of what was handed out", memory::bytes::poke)
+            .explained(manual::POKE),
         command("poweroff", "", "ends the machine", poweroff),
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "starts the machine again; a script ends there", reboot),
         command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
         command("uname", "[-a] [-s] [-n] [-r] [-v] [-m]", "says what system this is", uname::uname),
-        command("vfree", "ADDRESS", "frees an area of vmalloc", memory::run),
+        command("vfree", "ADDRESS", "frees an area of vmalloc", memory::run).explained(manual::VFREE),
         command("vmalloc", "SIZE", "allocates pages at contiguous addresses", memory::run).explained(manual::VMALLOC),
         command("wait", "[%JOB...]", "waits for jobs, or for all", job_commands::wait),
     ];

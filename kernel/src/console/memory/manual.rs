@@ -2,7 +2,7 @@
 
 pub const KMALLOC: &str = "\
 SIZE      bytes, 0 to 131072 (128k); rounded up to 32, 64, 128 ... 131072
-FLAGS     joined by + or commas; GFP_KERNEL if none are given
+FLAGS     joined by + or commas, or by | in quotes; GFP_KERNEL if none are given
   GFP_KERNEL    for a process; may sleep; stops at the zone's min
   GFP_BUFFER    may sleep, but no I/O is started to get memory
   GFP_ATOMIC    for interrupts, timers and callers with a lock: never sleeps; takes the last page
@@ -26,6 +26,30 @@ The other calls of the chapter, each with a help text:
 pub const KFREE: &str = "\
 ADDRESS   m1, m1+8 or hexadecimal. Any address may be tried: a wrong one is reported and nothing changes.
           An object that was not handed out here is not freed, and the answer says whose it is.
+";
+
+pub const VFREE: &str = "\
+ADDRESS   what vmalloc returned, as m1 or in hexadecimal: no other is freed. May sleep: not from interrupts.
+";
+
+pub const IOUNMAP: &str = "\
+ADDRESS   what ioremap returned, as m1 or in hexadecimal; any byte of its first page will do. May sleep.
+";
+
+pub const PEEK: &str = "\
+ADDRESS   m1, m1+8 or hexadecimal: memory that was handed out here and not freed, but no registers of a device
+BYTES     16 if no number is given; at the end of what was handed out it stops
+";
+
+pub const POKE: &str = "\
+ADDRESS   as for peek
+BYTE      0 to 255, or hexadecimal: 0x5a
+COUNT     how often the byte is written, one after the other; 1 if no number is given
+";
+
+pub const HELD: &str = "\
+A line for each: its number, which stands for its address, and what it is. One that was freed is not listed, but its
+number still stands for the address, so that it can be freed twice.
 ";
 
 pub const GETPAGES: &str = "\
