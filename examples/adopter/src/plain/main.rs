@@ -18,6 +18,7 @@ bootloader_api::entry_point!(main, config = &CONFIG);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
     begin();
+    say!("boot stack: {} KiB", boot_info.kernel_stack_len >> 10);
     let memory = glue::start(boot_info).expect("memory is plenty");
     say!("{} pages are free", memory.pages().free_pages_total());
 

@@ -23,6 +23,7 @@ const SCREEN: PhysAddr = PhysAddr::new(0xb8000);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
     begin();
+    say!("boot stack: {} KiB", boot_info.kernel_stack_len >> 10);
     let memory = glue::start(boot_info).expect("memory is plenty");
     let at_start = memory.pages().free_pages_total();
     say!("{at_start} pages are free");
