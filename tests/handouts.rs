@@ -316,6 +316,20 @@ fn device_memory_goes_by_any_byte_of_its_first_page() {
 }
 
 #[test_case]
+fn a_zeroed_page_is_one_whatever_it_held() {
+    conserves(|| {
+        let page = handed(Request::GetPages(Order::ZERO, KERNEL));
+        handouts::write(addr(&page), 0x5a, PAGE_SIZE).unwrap();
+        call(page.what.free()).unwrap();
+        let mut bytes = [0; PAGE_SIZE];
+        let again = handed(Request::GetZeroedPage(KERNEL));
+        assert_eq!(handouts::read(addr(&again), &mut bytes), Ok(PAGE_SIZE));
+        assert!(bytes.iter().all(|&byte| byte == 0));
+        call(Request::FreePages(Block::At(addr(&again)), Order::ZERO)).unwrap();
+    });
+}
+
+#[test_case]
 fn high_memory_is_handed_out_by_its_frame() {
     conserves(|| {
         let handout = handed(Request::GetPages(order(1), GfpFlags::HIGHUSER));

@@ -30,6 +30,7 @@ impl<E: Env> Table<E> {
         command("dmesg", "[-t] [-c|-C]", kernel_log::ABOUT, kernel_log::dmesg),
         command("freepages", "ADDRESS|PFN ORDER", "frees a block of pages", memory::run).explained(manual::FREEPAGES),
         command("getpages", "ORDER [FLAGS]", "allocates a block of pages", memory::run).explained(manual::GETPAGES),
+        command("getzeroed", "[FLAGS]", "allocates a page of zeros", memory::run).explained(manual::GETZEROED),
         command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held)
             .explained(manual::HELD),
         command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),

@@ -16,6 +16,7 @@ The address has a number, which stands for it (m1, m1+8), until 512 more were ha
 The other calls of the chapter, each with a help text:
   kfree ADDRESS                        void kfree(obj)
   getpages ORDER, freepages A ORDER    __get_free_pages, free_pages: 2 to the ORDER pages
+  getzeroed                            get_zeroed_page
   cache create|alloc|free|shrink|destroy   kmem_cache_create and its kin
   vmalloc SIZE, vfree A                contiguous addresses, any pages
   ioremap PHYSICAL SIZE, iounmap A     device memory
@@ -55,7 +56,11 @@ number still stands for the address, so that it can be freed twice.
 pub const GETPAGES: &str = "\
 ORDER     0 to 9: 2 to the ORDER pages, together, aligned to their size
 FLAGS     as for kmalloc; with __GFP_HIGHMEM (or GFP_HIGHUSER) alloc_pages is called, not __get_free_pages
-What the pages hold is what their last owner left: peek them.
+What the pages hold is what their last owner left: peek them. getzeroed clears its page.
+";
+
+pub const GETZEROED: &str = "\
+FLAGS     as for kmalloc. The page is freed by freepages, with order 0.
 ";
 
 pub const FREEPAGES: &str = "\
@@ -89,7 +94,7 @@ Maps registers, uncached; allocates nothing but page tables. Memory of the kerne
 ";
 
 pub const AT_IRQ: &str = "\
-COMMAND   cache, freepages, getpages, ioremap, iounmap, kfree, kmalloc, vfree or vmalloc, with its operands
+COMMAND   cache, freepages, getpages, getzeroed, ioremap, iounmap, kfree, kmalloc, vfree or vmalloc, with its operands
 A timer makes the call at the next tick, in interrupt context. What may sleep is refused there and reported.
 ";
 

@@ -31,6 +31,7 @@ const CALLS: [Call; 9] = [
     Call { name: "cache", read: cache::request },
     Call { name: "freepages", read: operands::freepages },
     Call { name: "getpages", read: operands::getpages },
+    Call { name: "getzeroed", read: operands::getzeroed },
     Call { name: "ioremap", read: operands::ioremap },
     Call { name: "iounmap", read: operands::iounmap },
     Call { name: "kfree", read: operands::kfree },

@@ -26,6 +26,12 @@ pub(super) fn getpages(args: Args<'_>) -> Result<Request, Failure<'_>> {
     Ok(Request::GetPages(block_order(need(order)?)?, gfp(flags)?))
 }
 
+/// `getzeroed [FLAGS]`
+pub(super) fn getzeroed(args: Args<'_>) -> Result<Request, Failure<'_>> {
+    let [flags] = operands(args)?;
+    Ok(Request::GetZeroedPage(gfp(flags)?))
+}
+
 /// `freepages ADDRESS|PFN ORDER`
 pub(super) fn freepages(args: Args<'_>) -> Result<Request, Failure<'_>> {
     let [word, order] = operands(args)?;

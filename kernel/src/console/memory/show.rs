@@ -89,7 +89,11 @@ pub(super) fn subject(request: &Request) -> impl Display {
         Request::CacheAlloc(name, _) | Request::CacheShrink(name) | Request::CacheDestroy(name) => {
             write!(f, "{}: ", name.as_str())
         }
-        Request::Kmalloc(_, gfp) | Request::GetPages(_, gfp) if *gfp != GfpFlags::KERNEL => write!(f, "{gfp}: "),
+        Request::Kmalloc(_, gfp) | Request::GetPages(_, gfp) | Request::GetZeroedPage(gfp)
+            if *gfp != GfpFlags::KERNEL =>
+        {
+            write!(f, "{gfp}: ")
+        }
         _ => Ok(()),
     })
 }

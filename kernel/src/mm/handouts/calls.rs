@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use ::mm::objects::{CacheFlags, CacheName, ObjectInfo, Whereabouts};
 use ::mm::own::Calls;
 use ::mm::page::PageState;
-use ::mm::{CacheRef, CacheSpec, FreeError, GfpFlags, Order, Pfn, PhysAddr, Tag, VirtAddr};
+use ::mm::{AllocError, CacheRef, CacheSpec, FreeError, GfpFlags, Order, Pfn, PhysAddr, Tag, VirtAddr};
 
 use super::caches::{self, Cache, Callees};
 use super::handout::{Handout, What};
@@ -57,6 +57,8 @@ pub enum Request {
     Kfree(VirtAddr),
     /// __get_free_pages; alloc_pages where high memory will do.
     GetPages(Order, GfpFlags),
+    /// get_zeroed_page.
+    GetZeroedPage(GfpFlags),
     /// free_pages; __free_pages for a frame.
     FreePages(Block, Order),
     /// vmalloc of so many bytes.
@@ -118,6 +120,7 @@ impl Errand {
         match self.request {
             Request::Kmalloc(size, gfp) => kmalloc(size, gfp),
             Request::GetPages(order, gfp) => get_pages(order, gfp),
+            Request::GetZeroedPage(gfp) => block(Calls::<Kernel>::get_zeroed_page(gfp), Order::ZERO),
             Request::Vmalloc(size) => {
                 handed(memory().areas().vmalloc_tagged(size, Tag::Prompt).map(|addr| What::Area(addr, size)))
             }
@@ -211,7 +214,7 @@ impl Errand {
     }
 }
 
-fn handed(what: Result<What, ::mm::AllocError>) -> Result<Done, Refusal> {
+fn handed(what: Result<What, AllocError>) -> Result<Done, Refusal> {
     what.map(Done::Handed).map_err(|_| Refusal::Alloc)
 }
 
@@ -230,7 +233,12 @@ fn get_pages(order: Order, gfp: GfpFlags) -> Result<Done, Refusal> {
         let block = memory().alloc_pages(gfp, order);
         return handed(block.map(|frame| What::Block(frame, order, memory().page_address(frame))));
     }
-    let addr = Calls::<Kernel>::get_free_pages(gfp, order).map_err(|_| Refusal::Alloc)?;
+    block(Calls::<Kernel>::get_free_pages(gfp, order), order)
+}
+
+/// The block at an address that a call returned.
+fn block(addr: Result<VirtAddr, AllocError>, order: Order) -> Result<Done, Refusal> {
+    let addr = addr.map_err(|_| Refusal::Alloc)?;
     let frame = memory().frame_of(addr).ok_or(Refusal::Alloc)?;
     Ok(Done::Handed(What::Block(frame, order, Some(addr))))
 }

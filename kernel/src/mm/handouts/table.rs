@@ -59,6 +59,7 @@ impl Table {
             request,
             Request::Kmalloc(..)
                 | Request::GetPages(..)
+                | Request::GetZeroedPage(_)
                 | Request::Vmalloc(_)
                 | Request::Ioremap(..)
                 | Request::CacheAlloc(..)
