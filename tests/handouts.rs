@@ -12,12 +12,14 @@
 mod common;
 
 use common::{ATOMIC, KERNEL, Log, conserves, order};
+use kernel::console::names::KernelNames;
 use kernel::mm::handouts::{self, Answer, Block, Callees, From, NewCache, Refusal, Request, State, What};
-use kernel::mm::{KVec, PageBlock, VmArea};
+use kernel::mm::{KString, KVec, PageBlock, VmArea};
 use kernel::testing::memory;
 use mm::objects::{CacheFlags, CacheName};
 use mm::own::Buffer;
 use mm::{CreateError, FreeError, GfpFlags, Order, PAGE_SIZE, PhysAddr, Tag, VirtAddr};
+use shell::complete::complete;
 
 kernel::test_kernel!(test_main);
 
@@ -326,6 +328,30 @@ fn a_zeroed_page_is_one_whatever_it_held() {
         assert_eq!(handouts::read(addr(&again), &mut bytes), Ok(PAGE_SIZE));
         assert!(bytes.iter().all(|&byte| byte == 0));
         call(Request::FreePages(Block::At(addr(&again)), Order::ZERO)).unwrap();
+    });
+}
+
+#[test_case]
+fn tab_finds_what_a_call_may_be_given() {
+    conserves(|| {
+        let (object, area) = (handed(Request::Kmalloc(64, KERNEL)), handed(Request::Vmalloc(64)));
+        let only = |line: &str, insert: &str| {
+            let found = complete(line, &KernelNames);
+            assert_eq!((found.candidates, found.insert.as_str()), (1, insert), "{line}");
+        };
+        for (line, handout) in [("kfree ", &object), ("@irq kfree ", &object), ("vfree ", &area)] {
+            let number = KString::try_format(format_args!("m{} ", handout.number)).unwrap();
+            only(line, number.as_str());
+        }
+        assert_eq!(complete("page ", &KernelNames).candidates, 2);
+        only("@irq cache al", "loc ");
+        only("@irq kmalloc 64 GFP_AT", "OMIC ");
+        only("cache create x 100 SLAB_NO", "_REAP ");
+        assert_eq!(complete("iounmap ", &KernelNames).candidates, 0);
+        assert_eq!(complete("kmalloc ", &KernelNames).candidates, 0);
+        for handout in [object, area] {
+            call(handout.what.free()).unwrap();
+        }
     });
 }
 

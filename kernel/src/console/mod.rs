@@ -16,7 +16,7 @@ mod jobs;
 mod kernel_log;
 mod memory;
 mod module_commands;
-mod names;
+pub mod names;
 mod pipeline;
 pub mod process;
 mod reserve;

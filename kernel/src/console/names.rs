@@ -37,11 +37,9 @@ impl Names for KernelNames {
     fn arguments(&self, place: Place<'_>, visit: &mut dyn FnMut(&str)) -> Expected {
         match (place.command, place.first) {
             ("help", None) => self.commands(visit),
-            ("@irq", None) => memory::names().for_each(visit),
-            ("cache", None) => memory::CACHE_CALLS.into_iter().for_each(visit),
-            ("getpages" | "kmalloc", Some(_)) => memory::FLAGS.into_iter().for_each(visit),
             ("insmod", Some(module)) => parameters(module, visit),
             ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name())),
+            _ if memory::words(place, visit) => {}
             _ => return Expected::Paths,
         }
         Expected::Words

@@ -9,6 +9,9 @@ use super::operands::{address, bytes, gfp, locked, need, operands};
 use super::show;
 use crate::mm::handouts::{self, Callees, NewCache, Request};
 
+/// The words that may follow `cache`.
+pub(super) const CALLS: [&str; 5] = ["alloc", "create", "destroy", "free", "shrink"];
+
 /// Before a number: the offset, as kmem_cache_create calls it.
 const OFFSET: &str = "offset=";
 
@@ -46,6 +49,11 @@ pub(super) fn request(args: Args<'_>) -> Result<Request, Failure<'_>> {
         }
         _ => Err(Failure::Argument("the calls are create, alloc, free, shrink, destroy", call)),
     }
+}
+
+/// The words that may follow the size of a new cache.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    ["ctor", "ctor+dtor", "dtor", OFFSET].into_iter().chain(FLAGS.map(|(name, _)| name))
 }
 
 fn create(args: Args<'_>) -> Result<Request, Failure<'_>> {

@@ -2,16 +2,19 @@
 //!
 //! [`CALLS`] lists the commands that make a call; [`run`] makes it from the command's thread, [`at_irq`] from a timer.
 //! What they hand out has a number (`m1`), which stands for its address. `operands.rs` reads what was typed, `show.rs`
-//! says what came of it, `page.rs` what is known of a page, `manual.rs` what `help` tells; `bytes.rs` reads and writes
-//! what was handed out.
+//! says what came of it, `page.rs` what is known of a page, `manual.rs` what `help` tells, `complete.rs` what Tab
+//! finds; `bytes.rs` reads and writes what was handed out.
 //! (Chapter: "The Real Story of kmalloc" to "vmalloc and Friends".)
 
 pub mod bytes;
 mod cache;
+mod complete;
 pub mod manual;
 mod operands;
 pub mod page;
 mod show;
+
+pub use complete::words;
 
 use services::options::Switch;
 use shell::options::Options;
@@ -27,7 +30,7 @@ struct Call {
 }
 
 /// The commands that make a call.
-const CALLS: [Call; 9] = [
+const CALLS: [Call; 10] = [
     Call { name: "cache", read: cache::request },
     Call { name: "freepages", read: operands::freepages },
     Call { name: "getpages", read: operands::getpages },
@@ -39,17 +42,6 @@ const CALLS: [Call; 9] = [
     Call { name: "vfree", read: operands::vfree },
     Call { name: "vmalloc", read: operands::vmalloc },
 ];
-
-/// Words for GFP flags, the ones that are used most.
-pub const FLAGS: [&str; 6] = ["GFP_ATOMIC", "GFP_BUFFER", "GFP_DMA", "GFP_HIGHUSER", "GFP_KERNEL", "GFP_USER"];
-
-/// The words that may follow `cache`.
-pub const CACHE_CALLS: [&str; 5] = ["alloc", "create", "destroy", "free", "shrink"];
-
-/// The names of the commands that [`at_irq`] runs.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    CALLS.iter().map(|call| call.name)
-}
 
 /// Any of the commands that make a call.
 pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
