@@ -57,11 +57,12 @@ struct Counts {
 }
 
 impl Counts {
-    const ZERO: Self =
-        Self { constructed: AtomicUsize::new(0), atomic: AtomicUsize::new(0), destroyed: AtomicUsize::new(0) };
+    const fn new() -> Self {
+        Self { constructed: AtomicUsize::new(0), atomic: AtomicUsize::new(0), destroyed: AtomicUsize::new(0) }
+    }
 }
 
-static COUNTS: [Counts; CACHES] = [Counts::ZERO; CACHES];
+static COUNTS: [Counts; CACHES] = [const { Counts::new() }; CACHES];
 
 /// A constructor and a destructor for each place: they are told no more than the object's address.
 const CALLEES: [(Ctor, Dtor); CACHES] = [
