@@ -84,6 +84,8 @@ impl<P: Platform> PageTables<P> {
             // At once: the frames are the caller's again when this returns.
             self.pages.platform().tables().flush(self.pages.platform().unmap(at, done, |_, _| ()));
         }
+        // A large run may have taken all memory for its tables.
+        self.unlink_empty(at, at.add(frames.len() * PAGE_SIZE));
         Err(AllocError)
     }
 

@@ -243,3 +243,18 @@ fn random_failures_lose_nothing() {
     common::at_rest(*memory);
     assert_eq!(blocks(*memory), start);
 }
+
+#[test]
+fn a_mapping_that_fails_gives_its_tables_back() {
+    let memory = boot(40);
+    let tables = memory.tables().count();
+    // Off the boundaries of large pages: a table for every 2 MiB.
+    let ioremap = || memory.ioremap(PhysAddr::new(0xe000_1000), 64 << 20);
+    memory.platform().fail_after(20);
+    assert_eq!(ioremap(), Err(AllocError));
+    memory.platform().fail_never();
+    assert_eq!(memory.tables().count(), tables);
+    memory.platform().take_reports();
+    let mapped = ioremap().expect("addresses");
+    memory.iounmap(mapped).expect("its owner");
+}
