@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use mm::{
     Bootmem, CacheFlags, CacheSpec, Config, Context, GfpFlags, Lock, Memory, MemoryCell, NoInterrupts, NoTables,
-    OneCpu, Order, PAGE_SIZE, PhysAddr, Platform, Report, SpinLock, VirtAddr,
+    OneCpu, Order, PhysAddr, Platform, Report, SpinLock, VirtAddr,
 };
 
 /// Bytes of memory.
@@ -48,8 +48,10 @@ static MEMORY: MemoryCell<Machine> = MemoryCell::new();
 static BOOTMEM: SpinLock<Bootmem, NoInterrupts> = SpinLock::new(Bootmem::new());
 
 fn start() -> &'static Memory<Machine> {
-    let ram = Vec::leak(vec![0u8; SIZE + PAGE_SIZE]);
-    let first = ram.as_mut_ptr().expose_provenance().next_multiple_of(PAGE_SIZE);
+    // A direct map begins at a multiple of the largest block's size.
+    let align = Order::MAX.bytes();
+    let ram = Vec::leak(vec![0u8; SIZE + align]);
+    let first = ram.as_mut_ptr().expose_provenance().next_multiple_of(align);
     BOOTMEM.with(|bootmem| {
         bootmem.add_ram(PhysAddr::new(0), PhysAddr::new(SIZE as u64));
         // SAFETY: nobody else uses the memory, all of which the direct map shows.

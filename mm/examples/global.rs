@@ -15,18 +15,20 @@ use mm::{
 /// Bytes of memory.
 const SIZE: usize = 32 << 20;
 
-/// The memory. Its first byte has the physical address 0.
-#[repr(align(4096))]
-struct Ram(UnsafeCell<[u8; SIZE]>);
+/// What a direct map is aligned to.
+const ALIGN: usize = 2 << 20;
+
+/// The memory, with room to begin at a multiple of [`ALIGN`]. The byte there has the physical address 0.
+struct Ram(UnsafeCell<[u8; SIZE + ALIGN]>);
 
 // SAFETY: only the allocators reach it, and they give each byte to one owner.
 unsafe impl Sync for Ram {}
 
-static RAM: Ram = Ram(UnsafeCell::new([0; SIZE]));
+static RAM: Ram = Ram(UnsafeCell::new([0; SIZE + ALIGN]));
 
 struct Machine;
 
-// SAFETY: all of `RAM` shows from its first byte on, and the program has one thread.
+// SAFETY: `SIZE` bytes of `RAM` show from `direct_map` on, and the program has one thread.
 unsafe impl Platform for Machine {
     type Lock<T: Send> = SpinLock<T, NoInterrupts>;
     type Cpus = OneCpu<NoInterrupts>;
@@ -45,7 +47,7 @@ unsafe impl Platform for Machine {
     }
 
     fn direct_map(&self) -> VirtAddr {
-        VirtAddr::from_ptr(RAM.0.get())
+        VirtAddr::new(VirtAddr::from_ptr(RAM.0.get()).as_usize().next_multiple_of(ALIGN))
     }
 
     fn report(&self, report: &Report<'_>) {
@@ -72,8 +74,10 @@ unsafe impl Global for Program {
 fn start() -> &'static Memory<Machine> {
     BOOTMEM.with(|bootmem| {
         bootmem.add_ram(PhysAddr::new(0), PhysAddr::new(SIZE as u64));
-        // SAFETY: nobody else uses `RAM`, all of which the direct map shows.
-        unsafe { MEMORY.start(Machine, bootmem, Config::new()) }.expect("32 MiB are enough")
+        // SAFETY: nobody else uses `RAM`, which the direct map shows.
+        let started = unsafe { MEMORY.start(Machine, bootmem, Config::new()) };
+        // A panic would want memory.
+        started.unwrap_or_else(|_| std::process::abort())
     })
 }
 

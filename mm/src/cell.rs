@@ -71,18 +71,24 @@ impl<P: Platform> MemoryCell<P> {
     /// `bootmem` has nothing left, and creates the first caches. Boot.
     ///
     /// # Errors
-    /// No memory for the page map or the caches, or it was done before. The kernel cannot go on.
+    /// What is wrong with `config` or the direct map, or it was done before: nothing was changed. No memory for the
+    /// page map or the caches: the kernel cannot go on, although [`get`](Self::get) may have the allocators.
     ///
     /// # Safety
     /// What is free in `bootmem` is memory that nobody uses; below `config.highmem_start` it shows in the platform's
-    /// direct map already.
+    /// direct map already. The addresses that `config` has for areas and windows are nobody else's, and the platform's
+    /// tables can map them.
     pub unsafe fn start(
         &'static self,
         platform: P,
         bootmem: &mut Bootmem,
         config: Config,
     ) -> Result<&'static Memory<P>, StartError> {
+        if self.state.load(Relaxed) != EMPTY {
+            return Err(StartError::StartedBefore);
+        }
         let direct_map = platform.direct_map();
+        config.check(direct_map)?;
         if direct_map.as_usize() == 0 {
             // Its address would be null.
             bootmem.reserve(PhysAddr::new(0), PhysAddr::new(PAGE_SIZE as u64))?;

@@ -1,15 +1,18 @@
 //! The parameters that are fixed when the allocators start.
 
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::error::StartError;
+use crate::gfp::DMA_END;
+use crate::order::Order;
 use crate::pages::AtomicFloor;
 
 /// Where memory and addresses begin and end, and what is reserved: [`new`](Self::new), and what differs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// First frame outside of the direct map, or the end of memory when there is none.
+    /// First frame outside of the direct map, not below 16 MiB, or the end of memory when there is none.
     pub highmem_start: Pfn,
-    /// First address for vm areas, page-aligned.
+    /// First address for vm areas, page-aligned and not 0.
     pub vmalloc_start: VirtAddr,
     /// End of the addresses for vm areas, page-aligned.
     pub vmalloc_end: VirtAddr,
@@ -42,6 +45,27 @@ impl Config {
     /// [`kmap_start`](Self::kmap_start).
     pub const fn with_highmem(self, start: Pfn, windows: VirtAddr) -> Self {
         Self { highmem_start: start, kmap_start: windows, ..self }
+    }
+
+    /// Whether allocators can start with this, on a machine with this direct map.
+    pub(crate) fn check(&self, direct_map: VirtAddr) -> Result<(), StartError> {
+        let largest = Order::MAX.bytes();
+        if !direct_map.is_aligned(largest) {
+            return Err(StartError::DirectMap);
+        }
+        // All that lies below is of the zone DMA, which the direct map shows.
+        let has_highmem = self.highmem_start != Self::new().highmem_start;
+        if has_highmem && (self.highmem_start < DMA_END || !self.kmap_start.is_aligned(largest)) {
+            return Err(StartError::HighMemory);
+        }
+        let (start, end) = (self.vmalloc_start, self.vmalloc_end);
+        let is_whole = start.is_aligned(PAGE_SIZE) && end.is_aligned(PAGE_SIZE);
+        // Address 0 is what no area has.
+        let has_areas = start != end;
+        if has_areas && (!is_whole || end < start || start.as_usize() < PAGE_SIZE) {
+            return Err(StartError::AreaAddresses);
+        }
+        Ok(())
     }
 
     /// GFP_ATOMIC stops there.

@@ -132,6 +132,12 @@ pub enum StartError {
     Caches(CreateError),
     /// There is one start only.
     StartedBefore,
+    /// The direct map does not begin at a multiple of 2 MiB: blocks could not be aligned to their size.
+    DirectMap,
+    /// High memory begins below 16 MiB, or its windows do not lie at a multiple of 2 MiB.
+    HighMemory,
+    /// The addresses for areas are not whole pages, or begin with the null page.
+    AreaAddresses,
 }
 
 impl StartError {
@@ -142,6 +148,9 @@ impl StartError {
             Self::Release(error) => error.reason(),
             Self::Caches(error) => error.reason(),
             Self::StartedBefore => "the allocators have started before",
+            Self::DirectMap => "the direct map does not begin at a multiple of 2 MiB",
+            Self::HighMemory => "high memory begins below 16 MiB, or its windows not at a multiple of 2 MiB",
+            Self::AreaAddresses => "the addresses for areas are not whole pages, or begin with the null page",
         }
     }
 }
@@ -178,6 +187,19 @@ pub enum MapError {
     TableInTheWay,
     /// The address lies outside of the range that may be mapped.
     OutOfRange,
+}
+
+impl MapError {
+    /// The reason in a few words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TableMissing => "a page table is missing",
+            Self::AlreadyMapped => "the page is mapped already",
+            Self::NotMapped => "the page is not mapped",
+            Self::TableInTheWay => "a page table is in the way",
+            Self::OutOfRange => "the page tables do not reach that address",
+        }
+    }
 }
 
 /// Why a cache could not be created.
@@ -234,6 +256,17 @@ pub enum DestroyError {
     WrongContext,
     /// Not a cache, one that was destroyed before, or one of kmalloc's, which stay.
     NoSuchCache,
+}
+
+impl DestroyError {
+    /// The reason in a few words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Busy(_) => "objects are still allocated",
+            Self::WrongContext => "may sleep, called where it may not",
+            Self::NoSuchCache => "no such cache, or one that stays",
+        }
+    }
 }
 
 /// Why the magazines of a cache were not changed.
@@ -293,3 +326,20 @@ impl BootmemError {
         }
     }
 }
+
+/// What every error prints, and that it is one.
+macro_rules! errors {
+    ($($name:ident)*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.reason())
+            }
+        }
+
+        impl core::error::Error for $name {}
+    )*};
+}
+
+errors!(FreeError ReleaseError RangeError StartError MapError CreateError DestroyError TuneError BootmemError);
+
+impl core::error::Error for AllocError {}

@@ -13,7 +13,7 @@
 //! };
 //!
 //! struct Machine {
-//!     direct_map: VirtAddr, // A constant, in most kernels.
+//!     direct_map: VirtAddr, // A multiple of 2 MiB; a constant, in most kernels.
 //! }
 //!
 //! // SAFETY: memory shows from `direct_map` on for ever, one CPU runs, and no interrupt handler calls the allocators.
@@ -46,10 +46,9 @@
 //! static BOOTMEM: SpinLock<Bootmem, NoInterrupts> = SpinLock::new(Bootmem::new());
 //! static MEMORY: MemoryCell<Machine> = MemoryCell::new();
 //!
-//! # #[repr(align(4096))]
-//! # struct Frame([u8; mm::PAGE_SIZE]);
-//! # let ram = Box::leak((0..2048).map(|_| Frame([0; mm::PAGE_SIZE])).collect::<Box<[_]>>());
-//! # let direct_map = VirtAddr::from_ptr(ram.as_mut_ptr());
+//! # let layout = std::alloc::Layout::from_size_align(8 << 20, 2 << 20)?;
+//! # // SAFETY: the layout is not empty.
+//! # let direct_map = VirtAddr::from_ptr(unsafe { std::alloc::alloc_zeroed(layout) });
 //! let memory = BOOTMEM.with(|bootmem| {
 //!     // From the firmware's map; the kernel's image is reserved.
 //!     bootmem.add_ram(PhysAddr::new(0), PhysAddr::new(8 << 20));
@@ -63,7 +62,7 @@
 //! assert_eq!(unsafe { memory.kfree(buffer.as_ptr()) }, Ok(()));
 //! // SAFETY: it is nobody's: the call says so.
 //! assert_eq!(unsafe { memory.kfree(buffer.as_ptr()) }, Err(FreeError::DoubleFree));
-//! # Ok::<(), mm::error::StartError>(())
+//! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
 //! A kernel with page tables has [`LockedTables`] in the place of [`NoTables`], with a [format](mapper::Format) and a

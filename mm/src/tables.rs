@@ -26,8 +26,8 @@ pub struct PageTables<P: Platform> {
 enum Blocked {
     /// No memory for a table.
     NoMemory,
-    /// Something else is mapped.
-    Mapped,
+    /// Something else is mapped, or nothing can be.
+    Mapped(MapError),
 }
 
 impl<P: Platform> PageTables<P> {
@@ -67,8 +67,8 @@ impl<P: Platform> PageTables<P> {
                 Err(error) => match self.make_way(error, next, frames.len() - done, call) {
                     Ok(table) => spare = spare.or(table),
                     Err(Blocked::NoMemory) => break,
-                    Err(Blocked::Mapped) => {
-                        self.pages.refuse(call, "the page is mapped already");
+                    Err(Blocked::Mapped(error)) => {
+                        self.pages.refuse(call, error.reason());
                         break;
                     }
                 },
@@ -96,9 +96,9 @@ impl<P: Platform> PageTables<P> {
         match error {
             MapError::TableMissing => self.new_table(call).map(Some).map_err(|AllocError| Blocked::NoMemory),
             MapError::TableInTheWay if self.unlink_empty(at, at.add(pages * PAGE_SIZE)) > 0 => Ok(None),
-            MapError::TableInTheWay | MapError::AlreadyMapped | MapError::NotMapped | MapError::OutOfRange => {
-                Err(Blocked::Mapped)
-            }
+            // The table maps something.
+            MapError::TableInTheWay => Err(Blocked::Mapped(MapError::AlreadyMapped)),
+            MapError::AlreadyMapped | MapError::NotMapped | MapError::OutOfRange => Err(Blocked::Mapped(error)),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::gfp::GfpFlags;
 use crate::memory::Memory;
 use crate::objects::CacheRef;
 use crate::order::Order;
+use crate::pages::KmapAtomic;
 use crate::platform::Platform;
 
 /// [`Memory`] for tests, benchmarks and teaching: what frees or unmaps the memory that an address names is a safe call
@@ -46,6 +47,13 @@ impl<P: Platform> TrustedMemory<P> {
     pub fn free_pages(&'static self, addr: VirtAddr, order: Order) -> Result<(), FreeError> {
         // SAFETY: by the contract of `new`.
         unsafe { self.0.free_pages(addr, order) }
+    }
+
+    /// [`Memory::kmap_atomic`].
+    #[track_caller]
+    pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
+        // SAFETY: by the contract of `new`.
+        unsafe { self.0.kmap_atomic(frame) }
     }
 
     /// [`Memory::free_page`].

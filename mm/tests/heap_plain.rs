@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use mm::own::{Global, Heap};
 use mm::testing::Rng;
 use mm::{
-    Bootmem, Config, Context, Lock, Memory, MemoryCell, NoInterrupts, NoTables, OneCpu, PAGE_SIZE, Pfn, PhysAddr,
-    Platform, Report, SpinLock, VirtAddr,
+    Bootmem, Config, Context, Lock, Memory, MemoryCell, NoInterrupts, NoTables, OneCpu, Order, PAGE_SIZE, Pfn,
+    PhysAddr, Platform, Report, SpinLock, VirtAddr,
 };
 
 const FRAMES: u32 = 2048;
@@ -60,15 +60,13 @@ unsafe impl Global for Plain {
     }
 }
 
-#[repr(align(4096))]
-struct Frame(#[expect(dead_code, reason = "room")] [u8; PAGE_SIZE]);
-
 static BOOTMEM: SpinLock<Bootmem, NoInterrupts> = SpinLock::new(Bootmem::new());
 static MEMORY: MemoryCell<Machine> = MemoryCell::new();
 
 fn boot() -> &'static Memory<Machine> {
-    let ram = Vec::leak((0..FRAMES).map(|_| Frame([0; PAGE_SIZE])).collect());
-    let direct_map = VirtAddr::new(ram.as_mut_ptr().expose_provenance());
+    let layout = Layout::from_size_align(FRAMES as usize * PAGE_SIZE, Order::MAX.bytes()).expect("a size");
+    // SAFETY: the layout is not empty.
+    let direct_map = VirtAddr::new(unsafe { std::alloc::alloc_zeroed(layout) }.expose_provenance());
     let started = BOOTMEM.with(|bootmem| {
         bootmem.add_ram(PhysAddr::new(0), Pfn::new(FRAMES).phys());
         // SAFETY: nobody uses this memory, and it shows in the direct map.

@@ -14,7 +14,7 @@ use mm::{
 
 /// Memory for a machine of `mib` MiB; the address at which its frame 0 shows.
 fn ram(mib: usize) -> VirtAddr {
-    let layout = core::alloc::Layout::from_size_align(mib << 20, PAGE_SIZE).expect("a size");
+    let layout = core::alloc::Layout::from_size_align(mib << 20, Order::MAX.bytes()).expect("a size");
     // SAFETY: the layout is not empty.
     VirtAddr::from_ptr(unsafe { std::alloc::alloc_zeroed(layout) })
 }
@@ -212,6 +212,40 @@ fn there_is_one_start() {
     assert_eq!(start().map(|_| ()), Err(StartError::StartedBefore));
     assert!(memory.kmalloc(100, GfpFlags::KERNEL).is_ok());
     assert_eq!(memory.vmalloc(100), Err(AllocError), "there are no addresses for it");
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_taken() {
+    static CELL: MemoryCell<Plain<1>> = MemoryCell::new();
+    let (direct_map, fits) = (ram(40), VirtAddr::new(0xffff_c900_0000_0000));
+    let mut bootmem = bootmem(&[(0, 40 << 20)]);
+    let free = bootmem.unreserved().frames();
+    let high = |start, windows| Config::new().with_highmem(Pfn::new(start), windows);
+    let areas = |start, end| Config::new().with_vmalloc(start, end);
+    for (direct_map, config, error) in [
+        (direct_map.add(PAGE_SIZE), Config::new(), StartError::DirectMap),
+        (direct_map.add(8), Config::new(), StartError::DirectMap),
+        (direct_map, high(2048, fits), StartError::HighMemory),
+        (direct_map, high(8192, fits.add(PAGE_SIZE)), StartError::HighMemory),
+        (direct_map, areas(VirtAddr::new(0), fits), StartError::AreaAddresses),
+        (direct_map, areas(fits.add(1), fits.add(PAGE_SIZE)), StartError::AreaAddresses),
+        (direct_map, areas(fits.add(PAGE_SIZE), fits), StartError::AreaAddresses),
+    ] {
+        // SAFETY: the memory was allocated for this; what does not show there is refused.
+        let started = unsafe { CELL.start(Plain { direct_map }, &mut bootmem, config) };
+        assert_eq!(started.map(|_| ()), Err(error), "{config:?}");
+        assert_eq!(bootmem.unreserved().frames(), free);
+    }
+    // SAFETY: as above.
+    let started = unsafe { CELL.start(Plain { direct_map }, &mut bootmem, Config::new()) };
+    let memory = started.expect("memory");
+    for order in Order::all() {
+        let block = memory.get_free_pages(GfpFlags::KERNEL, order).expect("memory");
+        assert!(block.is_aligned(order.bytes()));
+    }
+    // SAFETY: no memory is named.
+    let again = unsafe { CELL.start(Plain { direct_map }, &mut Bootmem::new(), Config::new()) };
+    assert_eq!(again.map(|_| ()), Err(StartError::StartedBefore));
 }
 
 std::thread_local! {

@@ -12,6 +12,9 @@ use crate::platform::{Lock, Platform};
 use crate::report::Call;
 use crate::tag::Tag;
 
+/// Said of areas to a kernel without addresses for them.
+const NO_ADDRESSES: &str = "there are no addresses for areas (Config::with_vmalloc)";
+
 impl<P: Platform> AreaAllocator<P> {
     /// Takes a range of addresses that `fit`s, guard page included, with its descriptor. It cannot be freed before it
     /// is opened.
@@ -76,7 +79,7 @@ impl<P: Platform> AreaAllocator<P> {
         };
         insert().or_else(retry).ok_or_else(|| {
             self.return_descriptor(descriptor);
-            self.pages.refuse(call, "no room in the address range")
+            self.pages.refuse(call, if self.start == self.end { NO_ADDRESSES } else { "no room in the address range" })
         })
     }
 

@@ -35,8 +35,12 @@ impl<P: Platform> Memory<P> {
     ///
     /// # Errors
     /// No window is free, or the frame is no memory.
+    ///
+    /// # Safety
+    /// What this returns is dropped last one first, and before any section ends in which the caller was pinned already:
+    /// windows and pins are stacks.
     #[track_caller]
-    pub fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
+    pub unsafe fn kmap_atomic(&'static self, frame: Pfn) -> Result<KmapAtomic<P>, AllocError> {
         self.pages.kmap_atomic(frame, Call::here(&"kmap_atomic"))
     }
 }

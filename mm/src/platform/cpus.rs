@@ -91,6 +91,9 @@ pub unsafe trait Cpus: Sync + 'static {
     /// Keeps the caller on its CPU: the only way to the caches of a CPU. Any context. `None` for a caller that has no
     /// CPU of its own, or one beyond the count; it goes without caches, and without the windows by which high memory is
     /// cleared: where there is high memory, every caller has a CPU.
+    ///
+    /// Pins nest: a caller that is pinned is pinned again. They are dropped last one first, and with the first one the
+    /// section ends.
     fn pin(&self) -> Option<Self::Pin>;
 
     /// Pins the caller to `cpu` as if it ran there, if no code runs there: to empty the caches of a CPU that stopped.

@@ -58,7 +58,8 @@ unsafe impl Interrupts for NoInterrupts {
     fn restore((): ()) {}
 }
 
-/// Interrupts are off until this is dropped, if they were on.
+/// Interrupts are off until this is dropped, if they were on. Several are dropped last one first: each goes back to
+/// what it found.
 pub struct Off<I: Interrupts> {
     saved: I::Saved,
     /// It belongs to the CPU that it was made on.

@@ -16,7 +16,8 @@ use crate::report::Report;
 ///
 /// # Safety
 /// (a) From [`direct_map`](Self::direct_map) on, every frame that the allocators are given and that is no high memory
-/// shows at its offset, readable and writable, for ever.
+/// shows at its offset, readable and writable, for ever. It is a multiple of 2 MiB: blocks are aligned to their size by
+/// it.
 /// (b) [`Lock`](Self::Lock), [`Cpus`](Self::Cpus) and [`Tables`](Self::Tables) fit the machine:
 /// [`OneCpu`](super::OneCpu) only where one CPU runs, [`NoInterrupts`](super::NoInterrupts) only where no handler does
 /// what that excludes; [`cpus`](Self::cpus) and [`tables`](Self::tables) return the same each time.
@@ -73,7 +74,8 @@ pub unsafe trait Platform: Sync + Sized + 'static {
         false
     }
 
-    /// Writes a report to the kernel log. Called without locks held, in any context.
+    /// Writes a report to the kernel log. Called without locks held, in any context. It must not allocate, but with
+    /// [`GfpFlags::NOWARN`](crate::GfpFlags::NOWARN): a failure would be reported again, without an end.
     fn report(&self, report: &Report<'_>);
 
     /// Whether an allocation of 2^`order` pages may be tried at all; a place for fault injection.
