@@ -221,31 +221,25 @@ fn what_cannot_work_is_refused_before_anything_is_taken() {
     let mut bootmem = bootmem(&[(0, 40 << 20)]);
     let free = bootmem.unreserved().frames();
     let high = |start, windows| Config::new().with_highmem(Pfn::new(start), windows);
-    let areas = |start, end| Config::new().with_vmalloc(start, end);
     for (direct_map, config, error) in [
         (direct_map.add(PAGE_SIZE), Config::new(), StartError::DirectMap),
-        (direct_map.add(8), Config::new(), StartError::DirectMap),
         (direct_map, high(2048, fits), StartError::HighMemory),
         (direct_map, high(8192, fits.add(PAGE_SIZE)), StartError::HighMemory),
-        (direct_map, areas(VirtAddr::new(0), fits), StartError::AreaAddresses),
-        (direct_map, areas(fits.add(1), fits.add(PAGE_SIZE)), StartError::AreaAddresses),
-        (direct_map, areas(fits.add(PAGE_SIZE), fits), StartError::AreaAddresses),
+        (direct_map, Config::new().with_vmalloc(VirtAddr::new(0), fits), StartError::AreaAddresses),
+        (direct_map, Config::new().with_vmalloc(fits.add(1), fits.add(PAGE_SIZE)), StartError::AreaAddresses),
+        (direct_map, Config::new().with_vmalloc(fits.add(PAGE_SIZE), fits), StartError::AreaAddresses),
     ] {
         // SAFETY: the memory was allocated for this; what does not show there is refused.
         let started = unsafe { CELL.start(Plain { direct_map }, &mut bootmem, config) };
         assert_eq!(started.map(|_| ()), Err(error), "{config:?}");
         assert_eq!(bootmem.unreserved().frames(), free);
     }
-    // SAFETY: as above.
-    let started = unsafe { CELL.start(Plain { direct_map }, &mut bootmem, Config::new()) };
-    let memory = started.expect("memory");
+    // SAFETY: the same.
+    let memory = unsafe { CELL.start(Plain { direct_map }, &mut bootmem, Config::new()) }.expect("memory");
     for order in Order::all() {
         let block = memory.get_free_pages(GfpFlags::KERNEL, order).expect("memory");
         assert!(block.is_aligned(order.bytes()));
     }
-    // SAFETY: no memory is named.
-    let again = unsafe { CELL.start(Plain { direct_map }, &mut Bootmem::new(), Config::new()) };
-    assert_eq!(again.map(|_| ()), Err(StartError::StartedBefore));
 }
 
 std::thread_local! {
@@ -403,15 +397,4 @@ fn ready_parts_carry_a_kernel_with_vmalloc() {
     assert!(blocks.len() > 3000, "{}", blocks.len());
     assert_eq!(memory.vmalloc(PAGE_SIZE), Err(AllocError));
     assert_eq!(DEPTH.get(), 0);
-}
-
-#[test]
-fn the_ready_lock_lets_one_thread_in() {
-    static COUNT: SpinLock<usize, NoInterrupts> = SpinLock::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| (0..100_000).for_each(|_| COUNT.with(|count| *count += 1)));
-        }
-    });
-    assert_eq!(COUNT.with(|count| *count), 200_000);
 }

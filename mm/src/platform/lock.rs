@@ -106,3 +106,20 @@ unsafe impl<T: Send, I: Interrupts> Lock<T> for SpinLock<T, I> {
         Some(f(unsafe { &mut *self.value.get() }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Lock, SpinLock};
+    use crate::platform::NoInterrupts;
+
+    #[test]
+    fn the_ready_lock_lets_one_thread_in() {
+        static COUNT: SpinLock<usize, NoInterrupts> = SpinLock::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..100_000).for_each(|_| COUNT.with(|count| *count += 1)));
+            }
+        });
+        assert_eq!(COUNT.with(|count| *count), 200_000);
+    }
+}
