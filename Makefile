@@ -86,6 +86,7 @@ soak: setup
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \
 	    --test threads --test sharing --test percpu --test objects --test ranges --test flush --test start
+	@$(call SANITIZED,thread,test) -p mm -Zbuild-std --lib platform::
 	@$(call SANITIZED,address,test) -p mm -p pagetable --lib --tests
 	@$(call SANITIZED,address,run) -p mm --example global && $(call SANITIZED,address,run) -p mm --example bench -- 1000
 

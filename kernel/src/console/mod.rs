@@ -1,9 +1,9 @@
 //! The console: the shell of crate `shell` on this kernel.
 //!
 //! [`tty`] turns the serial line, or a script, into bytes and lines. [`workers`] holds the threads that commands run
-//! on. [`process`] is what a command sees of the kernel, with [`streams`] open; [`pipeline`] connects commands,
-//! [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and [`uname`] are the commands that
-//! know this kernel, [`names`] is what Tab completes to.
+//! on, [`places`] counts those of jobs. [`process`] is what a command sees of the kernel, with [`streams`] open;
+//! [`pipeline`] connects commands, [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and
+//! [`uname`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -18,6 +18,7 @@ mod memory;
 mod module_commands;
 pub mod names;
 mod pipeline;
+mod places;
 pub mod process;
 mod reserve;
 mod streams;

@@ -7,9 +7,10 @@ use shell::{Env, Machine, Status, parser};
 
 use super::job_commands::IN_SHELL;
 use super::jobs::{self, JobNumber, MAX_JOBS};
+use super::places::{self, MAX_COMMANDS};
 use super::process::Process;
 use super::streams::{Connection, Connections, Streams};
-use super::workers::{self, Assignment, Attendance, ClaimedWorker, MAX_COMMANDS, RunningWorker};
+use super::workers::{self, Assignment, Attendance, ClaimedWorker, RunningWorker};
 use super::{commands, reserve};
 use crate::fs::{self, FileTable, OpenFile};
 use crate::sched;
@@ -48,7 +49,7 @@ impl Machine for ForegroundShell {
 impl Machine for BackgroundShell {
     fn pipeline(&mut self, pipeline: &str, last: Status) -> Status {
         let count = parser::commands(pipeline).count().min(MAX_COMMANDS);
-        if workers::wait_for_places(count).is_err() || sched::interrupted() {
+        if places::wait_for(count).is_err() || sched::interrupted() {
             return Status::INTERRUPTED;
         }
         run_pipeline(pipeline, last, Attendance::Background(self.0))
@@ -139,7 +140,7 @@ fn prepare(commands: &mut [Option<(ClaimedWorker, Connections)>], attendance: At
 /// Gives back the places of commands that are not even claimed.
 fn give_back(count: usize, attendance: Attendance) {
     if let Attendance::Background(_) = attendance {
-        workers::give_back_places(count);
+        places::give_back(count);
     }
 }
 

@@ -19,16 +19,13 @@ use shell::editor::LINE;
 use shell::text::Text;
 
 use super::jobs::{self, JobNumber, MAX_JOBS};
+use super::places::{self, JOBS_COMMANDS, MAX_COMMANDS};
 use super::streams::Connections;
 use crate::fs::FileTable;
 use crate::input;
 use crate::sched::{self, FramesGone, Heir, Thread, WaitQueue};
 use crate::sync::SpinLock;
 
-/// Most commands of one pipeline.
-pub const MAX_COMMANDS: usize = 16;
-/// Most commands that the jobs run at a time, all together.
-const JOBS_COMMANDS: usize = MAX_COMMANDS;
 /// Enough for a pipeline of the shell, the lists of all jobs, and the jobs' commands.
 const COUNT: usize = MAX_COMMANDS + MAX_JOBS + JOBS_COMMANDS;
 /// Workers whose threads are started with the console.
@@ -98,11 +95,6 @@ static WORKERS: [Worker; COUNT] = [const { Worker::new() }; COUNT];
 /// only become idle: one that there was at the start is found.
 static CLAIMS: SpinLock<u64> = SpinLock::new(0);
 
-/// How many more commands of jobs may run.
-static JOBS_PLACES: SpinLock<usize> = SpinLock::new(JOBS_COMMANDS);
-/// Woken when a command of a job has ended.
-static PLACES_FREED: WaitQueue = WaitQueue::new();
-
 /// Knows whether a command has been the only one all the time.
 pub struct Alone(Option<u64>);
 
@@ -136,25 +128,6 @@ pub struct ClaimedWorker(usize);
 /// A worker with an assignment, to be waited for.
 #[must_use = "a worker whose end is not waited for stays taken"]
 pub struct RunningWorker(usize);
-
-/// Waits until `count` commands of jobs may run, as many as a pipeline has at most, and takes their places. `EINTR`
-/// when somebody ends the job.
-pub fn wait_for_places(count: usize) -> Result<(), Errno> {
-    let take = || {
-        JOBS_PLACES.with(|free| {
-            let enough = *free >= count;
-            *free -= if enough { count } else { 0 };
-            enough
-        })
-    };
-    Ok(PLACES_FREED.wait_until_interruptible(take)?)
-}
-
-/// Gives back the places of `count` commands that were not claimed.
-pub fn give_back_places(count: usize) {
-    JOBS_PLACES.with(|free| *free += count);
-    PLACES_FREED.wake_all();
-}
 
 /// Claims an idle worker, and starts its thread if it has none. For a command of a job a place was taken before. With
 /// `ENOMEM`, when no thread can be started, that place is free again.
@@ -365,7 +338,7 @@ impl Worker {
             state.attendance.take()
         });
         if let Some(Attendance::Background(_) | Attendance::Orphaned(_)) = attendance {
-            give_back_places(1);
+            places::give_back(1);
         }
     }
 

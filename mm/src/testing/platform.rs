@@ -1,6 +1,8 @@
 //! [`Platform`] on the host: locks, sleeping, mappings.
 //! A spinlock is a mutex, waiters wait for a condition variable, and vm areas are really mapped.
 
+mod mappings;
+
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use core::time::Duration;
@@ -15,13 +17,12 @@ use super::tables::HostFormat;
 use super::tlb::Tlb;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::context::Context;
-use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
-use crate::kmap::{KMAP_PAGES, WINDOWS};
-use crate::mapper::{Access, Frames, Mapping, PageMapper, Spares, Unlinked};
+use crate::kmap::KMAP_PAGES;
+use crate::mapper::PageMapper;
 use crate::order::Order;
-use crate::platform::{CpuCount, Cpus, KernelTables, MAX_CPUS, Pinned, Platform};
+use crate::platform::{CpuCount, Cpus, MAX_CPUS, Pinned, Platform};
 use crate::report::Report;
 
 /// Pages that one page table maps.
@@ -320,86 +321,5 @@ unsafe impl Platform for HostPlatform {
 
     fn report(&self, report: &Report<'_>) {
         hold(&self.reports).push(report.to_string());
-    }
-}
-
-// SAFETY: the tables are the mapper's, and what they say is done to the host's mappings as soon as no simulated TLB
-// shows otherwise.
-unsafe impl KernelTables for HostPlatform {
-    unsafe fn map(
-        &self,
-        at: VirtAddr,
-        frames: Frames<'_>,
-        mapping: Mapping,
-        spare: &mut Option<Pfn>,
-    ) -> Result<usize, MapError> {
-        let pages = hold(&self.tables).map(at, frames, (mapping, Access::ReadWrite), spare)?;
-        if hold(&self.tlb).shows(at, pages) {
-            self.complain("mapped where a TLB shows what was there before");
-        }
-        match frames {
-            Frames::Each(frames) => {
-                for (page, frame) in frames.iter().take(pages).enumerate() {
-                    self.file.map(at.add(page * PAGE_SIZE), frame.index(), 1);
-                }
-            }
-            Frames::Run(range) => self.file.map(at, range.start.index(), pages),
-        }
-        Ok(pages)
-    }
-
-    unsafe fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush {
-        let mut tables = hold(&self.tables);
-        let mut tlb = hold(&self.tlb);
-        for page in (0..pages).map(|page| at.add(page * PAGE_SIZE)) {
-            if let Some(frame) = tables.translate(page).and_then(|(phys, _)| phys.frame()) {
-                tlb.keep(page, frame);
-                self.note(Event::Unmapped(page));
-            }
-        }
-        self.stale.store(tlb.len(), Relaxed);
-        tables.unmap(at, pages, each)
-    }
-
-    unsafe fn protect(
-        &self,
-        at: VirtAddr,
-        pages: usize,
-        access: Access,
-        spares: &mut Spares,
-    ) -> Result<MustFlush, MapError> {
-        let changed = hold(&self.tables).protect(at, pages, |(mapping, _)| (mapping, access), spares);
-        changed.inspect(|_| self.areas.protect(at, pages, access))
-    }
-
-    fn translate(&self, at: VirtAddr) -> Option<Pfn> {
-        hold(&self.tables).translate(at)?.0.frame()
-    }
-
-    unsafe fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {
-        hold(&self.tables).unlink_empty(from, end)
-    }
-
-    fn flush(&self, must_flush: MustFlush) {
-        if !self.may_sleep() {
-            self.complain("flushed the TLBs of other CPUs where that cannot be waited for");
-        }
-        if self.gate.compare_exchange(GATE_ARMED, GATE_HELD, SeqCst, SeqCst).is_ok() {
-            while self.is_flush_held() {
-                std::thread::yield_now();
-            }
-        }
-        self.drop_translations(must_flush);
-    }
-
-    fn flush_local(&self, must_flush: MustFlush) {
-        if !is_pinned() {
-            self.complain("flushed the TLB of a CPU without being pinned to it");
-        }
-        // Only a CPU's own windows are in no other CPU's TLB.
-        if must_flush.start() < self.kmap_start().add(WINDOWS * PAGE_SIZE) {
-            self.complain("flushed pages on one CPU only that others may know");
-        }
-        self.drop_translations(must_flush);
     }
 }
