@@ -16,10 +16,12 @@
 mod common;
 
 use common::{ATOMIC, DMA_LIMIT, KERNEL, Log};
+use drivers::Allocator;
 use kapi::{Errno, OpenFlags, Param};
 use kernel::mm::firmware::{self, Kind};
-use kernel::mm::{IoMem, hidden_ram};
-use kernel::modules::{ALLOCATOR, insmod, rmmod};
+use kernel::mm::{IoMem, Kernel, hidden_ram};
+use kernel::modules::{Pinned, insmod, pin_as, rmmod};
+use kernel::sync::SpinLock;
 use kernel::testing::memory;
 use kernel::{fs, options};
 use mm::{AllocError, Order, PAGE_SIZE, PfnRange, PhysAddr};
@@ -37,6 +39,11 @@ fn hidden_bytes() -> usize {
 
 fn himem(value: &str) -> [Param<'_>; 1] {
     [Param { name: "allocator_himem", value }]
+}
+
+/// The driver, which is attached.
+fn allocator() -> Pinned<Allocator<Kernel>> {
+    pin_as("allocator").unwrap()
 }
 
 /// Attaches the driver, runs `f`, and checks that it can go: nothing is allocated any more.
@@ -74,8 +81,8 @@ fn a_block_is_used_through_ioremap_as_a_device_would() {
     // Shows: S74
     attached(|| {
         const BYTES: usize = 300 << 10;
-        let block = ALLOCATOR.allocate_dma(BYTES, KERNEL).unwrap();
-        let other = ALLOCATOR.allocate_dma(1, KERNEL).unwrap();
+        let block = allocator().allocate_dma(BYTES, KERNEL).unwrap();
+        let other = allocator().allocate_dma(1, KERNEL).unwrap();
         assert!(block == first_hidden() && other.as_u64() == block.as_u64() + BYTES as u64);
         let (free, tables) = (memory().pages().free_pages_total(), memory().tables().count());
         let device = IoMem::map(block, BYTES).unwrap();
@@ -91,8 +98,8 @@ fn a_block_is_used_through_ioremap_as_a_device_would() {
             "only tables were allocated"
         );
         drop((device, driver, neighbour));
-        assert_eq!(ALLOCATOR.free_dma(block), Ok(()));
-        assert_eq!(ALLOCATOR.free_dma(other), Ok(()));
+        assert_eq!(allocator().free_dma(block), Ok(()));
+        assert_eq!(allocator().free_dma(other), Ok(()));
     });
 }
 
@@ -114,15 +121,15 @@ fn all_of_it_is_handed_out_and_comes_back() {
         let mut total = 0;
         for block in &mut blocks {
             let bytes = hidden_bytes() / 60;
-            *block = ALLOCATOR.allocate_dma(bytes, KERNEL).ok();
+            *block = allocator().allocate_dma(bytes, KERNEL).ok();
             total += block.map_or(0, |_| bytes.next_multiple_of(PAGE_SIZE));
         }
         assert!(blocks.last().unwrap().is_none() && total > hidden_bytes() / 2);
         assert_eq!(rmmod("allocator"), Err(Errno::EBUSY), "somebody uses it");
-        blocks.iter().flatten().for_each(|&block| assert_eq!(ALLOCATOR.free_dma(block), Ok(())));
+        blocks.iter().flatten().for_each(|&block| assert_eq!(allocator().free_dma(block), Ok(())));
         let largest = hidden_ram().map(|range| range.frames() * PAGE_SIZE).max().unwrap();
-        let whole = ALLOCATOR.allocate_dma(largest, KERNEL).unwrap();
-        assert_eq!(ALLOCATOR.free_dma(whole), Ok(()));
+        let whole = allocator().allocate_dma(largest, KERNEL).unwrap();
+        assert_eq!(allocator().free_dma(whole), Ok(()));
     });
 }
 
@@ -130,27 +137,26 @@ fn all_of_it_is_handed_out_and_comes_back() {
 fn a_wrong_free_is_einval_and_changes_nothing() {
     // Shows: D11, K4
     attached(|| {
-        let block = ALLOCATOR.allocate_dma(8 * PAGE_SIZE, KERNEL).unwrap();
+        let block = allocator().allocate_dma(8 * PAGE_SIZE, KERNEL).unwrap();
         let log = Log::from_here();
         let at = |offset: u64| PhysAddr::new(block.as_u64() + offset);
         for addr in [PhysAddr::new(0), at(1), at(4096), at(8 * 4096), PhysAddr::new(u64::MAX), PhysAddr::new(1 << 20)] {
-            assert_eq!(ALLOCATOR.free_dma(addr), Err(Errno::EINVAL), "{addr:?}");
+            assert_eq!(allocator().free_dma(addr), Err(Errno::EINVAL), "{addr:?}");
         }
         assert!(log.shows("allocator: 00000000 is not the start of a block that is allocated"));
-        assert_eq!(ALLOCATOR.free_dma(block), Ok(()));
-        assert_eq!(ALLOCATOR.free_dma(block), Err(Errno::EINVAL));
+        assert_eq!(allocator().free_dma(block), Ok(()));
+        assert_eq!(allocator().free_dma(block), Err(Errno::EINVAL));
     });
-    assert_eq!(ALLOCATOR.free_dma(first_hidden()), Err(Errno::ENODEV), "not attached");
+    assert!(matches!(pin_as::<Allocator<Kernel>>("allocator"), Err(Errno::ENOENT)), "not attached");
 }
 
 #[test_case]
 fn impossible_sizes_are_refused() {
     attached(|| {
         for bytes in [0, hidden_bytes() + 1, usize::MAX] {
-            assert_eq!(ALLOCATOR.allocate_dma(bytes, KERNEL), Err(AllocError));
+            assert_eq!(allocator().allocate_dma(bytes, KERNEL), Err(AllocError));
         }
     });
-    assert_eq!(ALLOCATOR.allocate_dma(1, KERNEL), Err(AllocError), "not attached");
 }
 
 #[test_case]
@@ -163,22 +169,29 @@ fn more_than_is_hidden_is_not_managed() {
         assert_eq!(insmod("allocator", &himem(value)), Err(Errno::EINVAL));
     }
     assert_eq!(insmod("allocator", &himem("1")), Ok(()));
-    assert!(ALLOCATOR.allocate_dma((1 << 20) + 1, KERNEL).is_err());
-    let all = ALLOCATOR.allocate_dma(1 << 20, KERNEL).unwrap();
-    assert_eq!(ALLOCATOR.free_dma(all), Ok(()));
+    assert!(allocator().allocate_dma((1 << 20) + 1, KERNEL).is_err());
+    let all = allocator().allocate_dma(1 << 20, KERNEL).unwrap();
+    assert_eq!(allocator().free_dma(all), Ok(()));
     assert_eq!(rmmod("allocator"), Ok(()));
 }
 
 #[test_case]
 fn an_interrupt_may_only_ask_without_waiting() {
     // Shows: K11
+    static PINNED: SpinLock<Option<Pinned<Allocator<Kernel>>>> = SpinLock::new(None);
     attached(|| {
+        let driver = allocator();
+        PINNED.with(|pinned| *pinned = Some(driver));
         common::in_interrupt(|| {
-            assert_eq!(ALLOCATOR.allocate_dma(1, KERNEL), Err(AllocError));
-            assert!(ALLOCATOR.allocate_dma(1, ATOMIC).is_ok());
+            PINNED.with(|pinned| {
+                let allocator = pinned.as_ref().unwrap();
+                assert_eq!(allocator.allocate_dma(1, KERNEL), Err(AllocError));
+                assert!(allocator.allocate_dma(1, ATOMIC).is_ok());
+            });
         });
+        drop(PINNED.with(Option::take));
         let first = first_hidden();
-        assert_eq!(ALLOCATOR.free_dma(first), Ok(()));
+        assert_eq!(allocator().free_dma(first), Ok(()));
     });
 }
 
@@ -201,6 +214,6 @@ fn the_console_allocates_and_frees_too() {
         }
         assert_eq!(write(b"allocate 9999999999\n"), Err(Errno::ENOMEM));
         let first = first_hidden();
-        assert_eq!(ALLOCATOR.free_dma(first), Ok(()));
+        assert_eq!(allocator().free_dma(first), Ok(()));
     });
 }

@@ -9,14 +9,16 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
-use kapi::{Errno, Minor, Module, OpenFlags, Param, Whence};
+use kapi::{Errno, Minor, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
+use kernel::modules::{self, Pinned};
+use kernel::sched;
+use kernel::sync::SpinLock;
 use kernel::testing::memory;
 use kernel::timer::Timer;
-use kernel::{modules, sched};
 
 kernel::test_kernel!(test_main);
 
@@ -161,7 +163,7 @@ const RECORD: usize = 16;
 const STRIDE: u64 = 65_536;
 
 /// What the timer callback writes to, and how its writes ended.
-static TARGET: AtomicUsize = AtomicUsize::new(0);
+static TARGET: SpinLock<Option<Pinned>> = SpinLock::new(None);
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 static REFUSED: AtomicU32 = AtomicU32::new(0);
 static TIMER: Timer = Timer::new(write_record);
@@ -169,24 +171,26 @@ static TIMER: Timer = Timer::new(write_record);
 /// Writes the next record, in interrupt context.
 fn write_record(_: usize) {
     assert!(sched::in_interrupt());
-    let module = modules::FAMILY[TARGET.load(SeqCst)];
     let position = u64::from(WRITTEN.load(SeqCst)) * STRIDE;
-    match module.write_atomic(Minor(0), position, &[0xc3; RECORD]) {
+    let written = TARGET.with(|module| module.as_ref().unwrap().write_atomic(Minor(0), position, &[0xc3; RECORD]));
+    match written {
         Ok(RECORD) => WRITTEN.fetch_add(1, SeqCst),
         Err(Errno::EAGAIN) => REFUSED.fetch_add(1, SeqCst),
-        other => panic!("{}: {other:?}", module.name()),
+        other => panic!("{other:?}"),
     };
     TIMER.add(Duration::from_millis(10), 0);
 }
 
 /// Lets the callback write to device 0 of a driver for a while; how many writes went through and how many did not.
 fn write_from_interrupts(module: usize) -> (u32, u32) {
-    TARGET.store(module, SeqCst);
+    let pinned = modules::pin(modules::FAMILY[module].name).unwrap();
+    TARGET.with(|target| *target = Some(pinned));
     WRITTEN.store(0, SeqCst);
     REFUSED.store(0, SeqCst);
     TIMER.add(Duration::from_millis(10), 0);
     sched::sleep(Duration::from_millis(200)).unwrap();
     TIMER.cancel();
+    drop(TARGET.with(Option::take));
     (WRITTEN.load(SeqCst), REFUSED.load(SeqCst))
 }
 
@@ -302,11 +306,12 @@ fn without_the_limit_the_hog_gets_enomem() {
     assert_eq!(error, Errno::ENOMEM);
     // Trimming needs no memory, and gives it all back.
     drop(device);
-    let module: &dyn Module = modules::find("scull").unwrap();
+    let module = modules::pin("scull").unwrap();
     module.open(Minor(0), OpenFlags::WRITE).unwrap();
     module.release(Minor(0), OpenFlags::WRITE);
     assert_eq!(pages_in_use(), before);
     assert_eq!(scull_limit().1, 0);
+    drop(module);
     modules::rmmod("scull").unwrap();
     modules::insmod("scull", &[]).unwrap();
     assert_eq!(scull_limit().1, memory().pages().low_pages() as u64 * 2048, "the limit went with its load");

@@ -10,9 +10,9 @@ use core::fmt;
 use kapi::mm::own::KVec;
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
 use kapi::services::pool::{FramePool, PoolBlock, Use};
-use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Preset, Values};
-
-use crate::single::Single;
+use kapi::{
+    CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
+};
 
 /// Bytes of the longest command.
 const MAX_COMMAND: usize = 64;
@@ -30,13 +30,13 @@ static PARAMS: [ParamSpec; 1] = [ParamSpec {
     help: "megabytes to manage, 0 for all that mem= hides",
 }];
 
-/// What there is while the driver is attached.
-pub struct Attached<K: Hardware> {
+/// What the driver serves.
+struct Served<K: Hardware> {
     pool: FramePool<K>,
     _claims: KVec<K::MemRegion, K>,
 }
 
-impl<K: Hardware> Attached<K> {
+impl<K: Hardware> Served<K> {
     /// Takes the lowest `wanted` frames of hidden RAM, or all.
     fn new(wanted: Option<usize>) -> Result<Self, Errno> {
         let mut hidden = 0;
@@ -50,15 +50,15 @@ impl<K: Hardware> Attached<K> {
             return Err(Errno::EINVAL);
         }
         let (mut left, mut result) = (wanted.unwrap_or(hidden), Ok(()));
-        let mut attached = Self { pool: FramePool::new(), _claims: KVec::new() };
+        let mut served = Self { pool: FramePool::new(), _claims: KVec::new() };
         K::hidden_ram(&mut |range| {
             let frames = left.min(range.frames());
             left -= frames;
             if frames > 0 && result.is_ok() {
-                result = attached.take(PfnRange::new(range.start, range.start.add(frames as u32)));
+                result = served.take(PfnRange::new(range.start, range.start.add(frames as u32)));
             }
         });
-        result.map(|()| attached)
+        result.map(|()| served)
     }
 
     fn take(&mut self, range: PfnRange) -> Result<(), Errno> {
@@ -125,37 +125,33 @@ fn free_reported<K: Hardware>(result: Result<(), Errno>, addr: u64) -> Result<()
 }
 
 /// The driver.
-pub struct Allocator<K: Hardware>(Single<K, Attached<K>>);
+pub struct Allocator<K: Hardware>(K::Mutex<Served<K>>);
 
 impl<K: Hardware> Allocator<K> {
-    /// A driver that is not attached.
-    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
-        Self(Single::new(state))
-    }
-
     /// Allocates `bytes` bytes, rounded up to whole pages, and returns their physical address. Content undefined. The
     /// list of blocks grows by kmalloc with `gfp`; with GFP_ATOMIC any context may call, and is refused while the list
     /// is in use.
+    ///
+    /// # Errors
+    /// No such memory, no bytes, or the caller may not sleep.
     pub fn allocate_dma(&self, bytes: usize, gfp: GfpFlags) -> Result<PhysAddr, AllocError> {
-        let take = |attached: &mut Attached<K>| Ok(attached.allocate(bytes, gfp)?);
-        let taken = if gfp.contains(GfpFlags::WAIT) { self.0.with(take) } else { self.0.try_with(take) };
-        taken.map_err(|_| AllocError)
+        let take = |served: &mut Served<K>| served.allocate(bytes, gfp);
+        let taken = if gfp.contains(GfpFlags::WAIT) { self.0.with(take).ok() } else { self.0.try_with(take) };
+        taken.unwrap_or(Err(AllocError))
     }
 
-    /// Frees what [`allocate_dma`](Self::allocate_dma) returned. `EINVAL`, and a line in the log, when `addr` is not
-    /// that. Process context.
+    /// Frees what [`allocate_dma`](Self::allocate_dma) returned. Process context.
+    ///
+    /// # Errors
+    /// `EINVAL`, and a line in the log, when `addr` is not that.
     pub fn free_dma(&self, addr: PhysAddr) -> Result<(), Errno> {
-        free_reported::<K>(self.0.with(|attached| attached.free(addr)), addr.as_u64())
+        free_reported::<K>(self.0.with(|served| served.free(addr))?, addr.as_u64())
     }
 }
 
 impl<K: Hardware> CharDriver for Allocator<K> {
     fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 == 0 { self.0.open(|_, _| Ok(())) } else { Err(Errno::ENODEV) }
-    }
-
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {
-        self.0.close(|_, _| {});
+        if minor.0 == 0 { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
     /// Nothing to read: the blocks are listed in /proc.
@@ -171,7 +167,7 @@ impl<K: Hardware> CharDriver for Allocator<K> {
         }
         let n = buf.get(&mut command)?;
         let line = core::str::from_utf8(&command[..n]).map_err(|_| Errno::EINVAL)?;
-        self.0.with(|attached| attached.command(line)).map(|()| n)
+        self.0.with(|served| served.command(line))?.map(|()| n)
     }
 
     fn is_stream(&self) -> bool {
@@ -179,39 +175,28 @@ impl<K: Hardware> CharDriver for Allocator<K> {
     }
 }
 
-impl<K: Hardware> Module for Allocator<K> {
-    fn name(&self) -> &'static str {
-        "allocator"
+impl<K: Hardware> Module<K> for Allocator<K> {
+    const NAME: &'static str = "allocator";
+    const ABOUT: &'static str = "hands out the memory that the kernel option mem= hid";
+    const PARAMS: &'static [ParamSpec] = &PARAMS;
+    const PROC_SUFFIX: Option<&'static str> = Some("mem");
+
+    fn load(values: &Values<'_>) -> Result<Self, Errno> {
+        let megabytes = values.number(HIMEM).filter(|&megabytes| megabytes > 0);
+        let served = Served::new(megabytes.map(|megabytes| megabytes as usize * MIB_FRAMES))?;
+        Ok(Self(K::Mutex::new(served)))
     }
 
-    fn about(&self) -> &'static str {
-        "hands out the memory that the kernel option mem= hid"
+    fn devices(&self) -> u16 {
+        1
     }
 
-    fn params(&self) -> &'static [ParamSpec] {
-        &PARAMS
+    /// While a block is allocated its owner still uses it.
+    fn is_busy(&self) -> bool {
+        self.0.with(|served| served.pool.stats().used.blocks > 0).unwrap_or(true)
     }
 
-    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let megabytes = Values::read(&PARAMS, params)?.number(HIMEM).filter(|&megabytes| megabytes > 0);
-        self.0.attach(|| Attached::new(megabytes.map(|megabytes| megabytes as usize * MIB_FRAMES)))?;
-        Ok(1)
-    }
-
-    /// Refused with `EBUSY` also while a block is allocated: its owner still uses it.
-    fn rmmod(&self) -> Result<(), Errno> {
-        self.0.detach(|attached| attached.pool.stats().used.blocks > 0)
-    }
-
-    fn users(&self) -> Option<usize> {
-        self.0.users()
-    }
-
-    fn footprint(&self) -> usize {
-        size_of::<Self>()
-    }
-
-    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.0.with(|attached| attached.write(out).map_err(|_| Errno::EIO)).map_err(|_| fmt::Error)
+    fn proc_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.0.with(|served| served.write(out)).unwrap_or(Err(fmt::Error))
     }
 }

@@ -8,9 +8,9 @@ use core::fmt;
 
 use kapi::mm::own::{Buffer, IoMem, PageBlock};
 use kapi::mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr};
-use kapi::{CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Preset, Values};
-
-use crate::single::Single;
+use kapi::{
+    CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
+};
 
 /// Bytes of a pixel.
 const PIXEL: usize = 4;
@@ -34,8 +34,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn read(params: &[Param<'_>]) -> Result<Self, Errno> {
-        let values = Values::read(&PARAMS, params)?;
+    fn of(values: &Values<'_>) -> Result<Self, Errno> {
         let number = |spec: &ParamSpec| values.number(spec.name).map(|value| value as usize).ok_or(Errno::EINVAL);
         Ok(Self { width: number(&PARAMS[0])?, height: number(&PARAMS[1])? })
     }
@@ -105,30 +104,26 @@ impl<K: Hardware> Memory<K> {
     }
 }
 
-/// What there is while the driver is attached. The mapping goes before the claim.
-pub struct Attached<K: Hardware> {
+/// The driver.
+pub struct Grabber<K: Hardware> {
     frame: Frame,
+    /// Bytes of the frame.
     bytes: usize,
+    start: PhysAddr,
+    grab: K::Mutex<Grab<K>>,
+}
+
+/// What a grab takes. The mapping goes before the claim.
+struct Grab<K: Hardware> {
     memory: Memory<K>,
     screen: IoMem<K>,
-    start: PhysAddr,
     _claim: K::MemRegion,
 }
 
-impl<K: Hardware> Attached<K> {
-    fn new(frame: Frame) -> Result<Self, Errno> {
-        let Some((start, room)) = K::frame_buffer() else {
-            K::log(format_args!("grabber: the machine has no frame buffer"));
-            return Err(Errno::ENODEV);
-        };
-        let bytes = frame.bytes::<K>(room)?;
-        let claim = K::claim_memory(start, bytes as u64, "grabber")?;
-        Ok(Self { frame, bytes, memory: Memory::new(bytes)?, screen: IoMem::map(start, bytes)?, start, _claim: claim })
-    }
-
-    /// Copies the frame as it is now.
-    fn grab(&mut self) {
-        let places = self.memory.bytes_mut()[..self.bytes].chunks_exact_mut(WORD);
+impl<K: Hardware> Grab<K> {
+    /// Copies the frame of `bytes` bytes as it is now.
+    fn copy(&mut self, bytes: usize) {
+        let places = self.memory.bytes_mut()[..bytes].chunks_exact_mut(WORD);
         for (place, at) in places.zip((0..).step_by(WORD)) {
             // The mapping is as long as the frame, so each word is there.
             place.copy_from_slice(&self.screen.readq(at).unwrap_or(0).to_le_bytes());
@@ -136,86 +131,60 @@ impl<K: Hardware> Attached<K> {
     }
 }
 
-/// The driver.
-pub struct Grabber<K: Hardware>(Single<K, Attached<K>>);
-
-impl<K: Hardware> Grabber<K> {
-    /// A driver that is not attached.
-    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
-        Self(Single::new(state))
-    }
-}
-
 impl<K: Hardware> CharDriver for Grabber<K> {
     /// Grabs a frame. The device is not for writing: `EACCES`.
     fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        self.0.open_to_read(minor, flags, Errno::EACCES, |attached, _| {
-            attached.grab();
-            Ok(())
-        })
-    }
-
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {
-        self.0.close(|_, _| {});
+        if minor.0 != 0 {
+            return Err(Errno::ENODEV);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            return Err(Errno::EACCES);
+        }
+        Ok(self.grab.with(|grab| grab.copy(self.bytes))?)
     }
 
     fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.0.with(|attached| {
-            let start = usize::try_from(position).unwrap_or(usize::MAX).min(attached.bytes);
-            buf.put(&attached.memory.buffer().bytes()[start..attached.bytes])
-        })
-    }
-
-    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        Err(Errno::EACCES)
+        let start = usize::try_from(position).unwrap_or(usize::MAX).min(self.bytes);
+        self.grab.with(|grab| buf.put(&grab.memory.buffer().bytes()[start..self.bytes]))?
     }
 
     fn size(&self, _minor: Minor) -> Result<u64, Errno> {
-        self.0.with(|attached| Ok(attached.bytes as u64))
+        Ok(self.bytes as u64)
     }
 }
 
-impl<K: Hardware> Module for Grabber<K> {
-    fn name(&self) -> &'static str {
-        "grabber"
+impl<K: Hardware> Module<K> for Grabber<K> {
+    const NAME: &'static str = "grabber";
+    const ABOUT: &'static str = "a frame grabber, which needs one contiguous buffer";
+    const PARAMS: &'static [ParamSpec] = &PARAMS;
+    const PROC_SUFFIX: Option<&'static str> = Some("mem");
+
+    fn load(values: &Values<'_>) -> Result<Self, Errno> {
+        let frame = Frame::of(values)?;
+        let Some((start, room)) = K::frame_buffer() else {
+            K::log(format_args!("grabber: the machine has no frame buffer"));
+            return Err(Errno::ENODEV);
+        };
+        let bytes = frame.bytes::<K>(room)?;
+        let claim = K::claim_memory(start, bytes as u64, Self::NAME)?;
+        let grab = Grab { memory: Memory::new(bytes)?, screen: IoMem::map(start, bytes)?, _claim: claim };
+        Ok(Self { frame, bytes, start, grab: K::Mutex::new(grab) })
     }
 
-    fn about(&self) -> &'static str {
-        "a frame grabber, which needs one contiguous buffer"
-    }
-
-    fn params(&self) -> &'static [ParamSpec] {
-        &PARAMS
-    }
-
-    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let frame = Frame::read(params)?;
-        self.0.attach(|| Attached::new(frame))?;
-        Ok(1)
-    }
-
-    fn rmmod(&self) -> Result<(), Errno> {
-        self.0.detach(|_| false)
-    }
-
-    fn users(&self) -> Option<usize> {
-        self.0.users()
+    fn devices(&self) -> u16 {
+        1
     }
 
     fn footprint(&self) -> usize {
-        size_of::<Self>() + self.0.with(|attached| Ok(attached.bytes)).unwrap_or(0)
+        size_of::<Self>() + self.bytes
     }
 
-    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let written = self.0.with(|attached| {
-            let Frame { width, height } = attached.frame;
-            let addr = attached.memory.buffer().addr();
-            let phys = K::memory().frame_of(addr).map_or(0, |frame| frame.phys().as_u64());
-            let source = attached.memory.source();
-            writeln!(out, "frame:  {width}x{height}, {} bytes from {:08x}", attached.bytes, attached.start.as_u64())
-                .and_then(|()| writeln!(out, "buffer: {phys:08x} ({source})"))
-                .map_err(|_| Errno::EIO)
-        });
-        written.map_err(|_| fmt::Error)
+    fn proc_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let Frame { width, height } = self.frame;
+        let buffer = self.grab.with(|grab| (grab.memory.buffer().addr(), grab.memory.source()));
+        let (addr, source) = buffer.map_err(|_| fmt::Error)?;
+        let phys = K::memory().frame_of(addr).map_or(0, |frame| frame.phys().as_u64());
+        writeln!(out, "frame:  {width}x{height}, {} bytes from {:08x}", self.bytes, self.start.as_u64())?;
+        writeln!(out, "buffer: {phys:08x} ({source})")
     }
 }

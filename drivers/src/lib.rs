@@ -22,7 +22,6 @@ mod proc;
 mod quota;
 mod scull;
 mod settings;
-mod single;
 pub mod store;
 
 pub use allocator::Allocator;
@@ -30,8 +29,8 @@ pub use device::ScullDevice;
 pub use floppy::Floppy;
 pub use geometry::{ByteLocation, Geometry, MAX_QSET, QSETS, Unit};
 pub use grabber::Grabber;
-pub use quota::{NamedLimit, Quota};
-pub use scull::{Scull, Slot};
+pub use quota::{NamedLimit, QUOTA, Quota};
+pub use scull::Scull;
 pub use store::{
     Atomicity, Cache, IoctlTable, Kmalloc, MAX_DEVICES, Mappable, Pages, QuantumStore, Spec, UnitChange, Vmalloc,
 };

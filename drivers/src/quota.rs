@@ -19,6 +19,9 @@ pub struct Quota {
     named: [AtomicU64; LOADS],
 }
 
+/// The memory that all scull devices of the machine hold together.
+pub static QUOTA: Quota = Quota::new();
+
 /// Drivers that may have named a limit at a time.
 const LOADS: usize = 8;
 /// A place of [`Quota::named`] that no driver has, and the default before it is set.

@@ -1,6 +1,6 @@
 //! The parameters of an insmod line.
 
-use kapi::{Errno, Param, Values};
+use kapi::{Errno, Values};
 
 use crate::geometry::Geometry;
 use crate::store::{MAX_DEVICES, Spec};
@@ -19,12 +19,11 @@ pub(crate) struct Settings {
 impl Settings {
     /// The settings of a line without parameters.
     pub(crate) fn default_of(spec: &'static Spec) -> Result<Self, Errno> {
-        Self::read(spec, &[])
+        Self::of(spec, &Values::read(&spec.params, &[])?)
     }
 
-    /// Reads the parameters of a line. `EINVAL` for one that the driver's table does not allow.
-    pub(crate) fn read(spec: &'static Spec, params: &[Param<'_>]) -> Result<Self, Errno> {
-        let values = Values::read(&spec.params, params)?;
+    /// What a line with these values asks for. `EINVAL` for a geometry that cannot be.
+    pub(crate) fn of(spec: &'static Spec, values: &Values<'_>) -> Result<Self, Errno> {
         let [unit, qset, devices, limit] = &spec.params;
         let number = |name| values.number(name).and_then(|value| usize::try_from(value).ok()).ok_or(Errno::EINVAL);
         let geometry = Geometry::new(spec.unit, number(unit.name)?, number(qset.name)?)?;

@@ -84,7 +84,7 @@ pub trait QuantumStore<K: Kernel>: Clone + Send + Sync + 'static {
     type Quantum: Buffer + Send;
 
     /// What has to be kept for as long as the store is used.
-    type Backing: Send;
+    type Backing: Send + Sync;
 
     /// The driver that this store makes.
     const SPEC: &'static Spec;

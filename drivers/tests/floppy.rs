@@ -10,7 +10,7 @@ use common::{Host, fail_after, in_use, machine, params, pattern, read, stop_fail
 use drivers::Floppy;
 use kapi::mm::{Global, Platform};
 use kapi::services::isa::Transfer;
-use kapi::{CharDriver, Errno, FloppyBus, FloppyController, FloppyRegister, Minor, Module, OpenFlags, SleepLock};
+use kapi::{CharDriver, Errno, FloppyBus, FloppyController, FloppyRegister, Minor, Module, OpenFlags, Values};
 
 const TRACK: usize = 18 * 512;
 const DISK: usize = 160 * TRACK;
@@ -180,13 +180,13 @@ impl FloppyBus for Host {
 /// An attached driver over a drive with this disk, freshly put in.
 fn attached(disk: Option<Vec<u8>>) -> Floppy<Host> {
     chip(|chip| *chip = Chip { disk, changed: true, ..Chip::default() });
-    let driver = detached();
-    assert_eq!(driver.insmod(&[]), Ok(1));
+    let driver = insmod(&[]).expect("insmod");
+    assert_eq!(driver.devices(), 1);
     driver
 }
 
-fn detached() -> Floppy<Host> {
-    Floppy::new(SleepLock::new(None))
+fn insmod(line: &[&str]) -> Result<Floppy<Host>, Errno> {
+    Floppy::load(&Values::read(Floppy::<Host>::PARAMS, &params(line))?)
 }
 
 fn open(driver: &Floppy<Host>) -> Result<(), Errno> {
@@ -220,7 +220,8 @@ fn the_whole_disk_is_read_track_by_track() {
     assert!(motor_runs());
     close(&driver);
     assert!(!motor_runs());
-    assert_eq!(driver.rmmod(), Ok(()));
+    assert_eq!(chip(|chip| chip.claims), 1);
+    drop(driver);
     assert_eq!(chip(|chip| chip.claims), 0);
 }
 
@@ -245,7 +246,13 @@ fn without_a_disk_there_is_no_device() {
         assert_eq!(open(&driver), Err(Errno::ENXIO));
         assert!(!motor_runs());
     }
-    assert_eq!((driver.users(), driver.rmmod()), (Some(0), Ok(())));
+    chip(|chip| (chip.disk, chip.changed) = (Some(vec![3; DISK]), true));
+    assert_eq!(open(&driver), Ok(()), "the first file, for all that");
+    assert!(motor_runs());
+    close(&driver);
+    assert!(!motor_runs());
+    drop(driver);
+    assert_eq!(chip(|chip| chip.claims), 0);
 }
 
 #[test]
@@ -254,16 +261,19 @@ fn a_controller_that_does_not_answer_is_no_device_and_no_hang() {
     let driver = attached(Some(vec![0; DISK]));
     chip(|chip| chip.is_silent = true);
     assert_eq!((open(&driver), driver.open(Minor(0), OpenFlags::WRITE)), (Err(Errno::ENXIO), Err(Errno::ENXIO)));
-    assert_eq!(driver.users(), Some(0));
+    assert!(!motor_runs());
     chip(|chip| (chip.is_silent, chip.lose_interrupts) = (false, true));
     assert_eq!(open(&driver), Err(Errno::ENXIO));
     chip(|chip| chip.lose_interrupts = false);
     assert_eq!(open(&driver), Ok(()), "it is asked anew");
+    assert!(motor_runs());
     chip(|chip| chip.lose_interrupts = true);
     assert_eq!(read(&driver, 0, 0, 1), Err(Errno::EIO));
     assert_eq!(chip(|chip| chip.transfer), None, "nothing is moved any more");
     chip(|chip| chip.lose_interrupts = false);
     assert_eq!(read(&driver, 0, 0, 1), Ok(vec![0]));
+    close(&driver);
+    assert!(!motor_runs(), "that was the only file");
 }
 
 #[test]
@@ -286,26 +296,25 @@ fn memory_that_dma_does_not_reach_is_refused() {
     // Shows: S54, S75
     let _machine = machine();
     chip(|chip| *chip = Chip { disk: Some(vec![7; DISK]), changed: true, ..Chip::default() });
-    let driver = detached();
     let before = in_use();
     for (source, reason) in [("kmalloc", "it lies above 16 MiB"), ("vmalloc", "it has no physical address of its own")]
     {
         take_log();
-        assert_eq!(driver.insmod(&params(&[&format!("fd_memory={source}")])), Err(Errno::EINVAL));
+        assert_eq!(insmod(&[&format!("fd_memory={source}")]).err(), Some(Errno::EINVAL));
         let log = take_log();
         assert!(log.iter().any(|line| line.contains(reason) && line.contains(source)), "{log:?}");
         assert_eq!((in_use(), chip(|chip| chip.claims)), (before, 0));
     }
     for source in ["kmalloc_dma", "dma_pages"] {
-        assert_eq!(driver.insmod(&params(&[&format!("fd_memory={source}")])), Ok(1));
+        let driver = insmod(&[&format!("fd_memory={source}")]).expect("insmod");
         assert_eq!(open(&driver), Ok(()));
         assert_eq!(read(&driver, 0, 0, 1), Ok(vec![7]));
         close(&driver);
-        assert_eq!(driver.rmmod(), Ok(()));
-        assert_eq!(in_use(), before);
+        drop(driver);
+        assert_eq!((in_use(), chip(|chip| chip.claims)), (before, 0));
     }
     for line in ["fd_memory=tape", "fd_memory=", "memory=kmalloc"] {
-        assert_eq!(driver.insmod(&params(&[line])), Err(Errno::EINVAL));
+        assert_eq!(insmod(&[line]).err(), Some(Errno::EINVAL));
     }
 }
 
@@ -323,18 +332,20 @@ fn without_dma_memory_the_device_cannot_be_opened() {
 }
 
 #[test]
-fn the_device_is_for_reading_and_keeps_the_driver() {
+fn the_device_is_for_reading_and_the_last_file_stops_the_motor() {
     let _machine = machine();
+    let before = in_use();
     let driver = attached(Some(vec![0; DISK]));
     assert_eq!(driver.open(Minor(0), OpenFlags::WRITE), Err(Errno::EROFS));
+    assert!(!motor_runs(), "no file came of it");
     assert_eq!(driver.open(Minor(1), OpenFlags::READ), Err(Errno::ENODEV));
-    assert_eq!(driver.insmod(&[]), Err(Errno::EEXIST));
+    assert_eq!(insmod(&[]).err(), Some(Errno::EBUSY), "the controller is this one's");
     assert_eq!((open(&driver), open(&driver)), (Ok(()), Ok(())));
     close(&driver);
     assert!(motor_runs(), "a file is open");
-    assert_eq!(driver.rmmod(), Err(Errno::EBUSY));
+    assert_eq!(read(&driver, 0, 0, 1), Ok(vec![0]));
     close(&driver);
-    assert_eq!(driver.rmmod(), Ok(()));
-    assert_eq!(driver.rmmod(), Err(Errno::ENOENT));
-    assert_eq!(open(&driver), Err(Errno::ENODEV));
+    assert!(!motor_runs());
+    drop(driver);
+    assert_eq!((in_use(), chip(|chip| chip.claims)), (before, 0));
 }

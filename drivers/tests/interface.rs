@@ -2,19 +2,19 @@
 
 mod common;
 
-use common::{Host, RW, detached, machine, params, pattern, read_all, take_log, trim, write, write_all};
+use common::{Host, RW, in_use, insmod, machine, pattern, read_all, take_log, trim, write, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
 use kapi::{CharDriver, Errno, Minor, Module, OpenFlags};
 
-fn proc_text(module: &dyn Module) -> String {
+fn proc_text<S: QuantumStore<Host>>(driver: &Scull<Host, S>) -> String {
     let mut text = String::new();
-    module.proc_mem(&mut text).expect("proc");
+    driver.proc_text(&mut text).expect("proc");
     text
 }
 
-fn with_params<S: QuantumStore<Host>>(line: &[&str]) -> Result<&'static Scull<Host, S>, Errno> {
-    let driver = detached::<S>();
-    driver.insmod(&params(line)).map(|_| driver)
+/// A driver without parameters.
+fn plain<S: QuantumStore<Host>>() -> Scull<Host, S> {
+    insmod(&[]).expect("insmod")
 }
 
 #[test]
@@ -40,86 +40,81 @@ fn bad_parameters_are_refused() {
         "quantum=4000",
         "nosuch=1",
     ] {
-        assert_eq!(with_params::<Kmalloc>(&[line]).err(), Some(Errno::EINVAL), "{line}");
+        assert_eq!(insmod::<Kmalloc>(&[line]).err(), Some(Errno::EINVAL), "{line}");
     }
     for line in ["scullp_order=10", "scullp_order=-1", "scullp_quantum=4096", "scull_order=1"] {
-        assert_eq!(with_params::<Pages>(&[line]).err(), Some(Errno::EINVAL), "{line}");
+        assert_eq!(insmod::<Pages>(&[line]).err(), Some(Errno::EINVAL), "{line}");
     }
-    assert_eq!(with_params::<Vmalloc>(&["scullv_order=10"]).err(), Some(Errno::EINVAL));
+    assert_eq!(insmod::<Vmalloc>(&["scullv_order=10"]).err(), Some(Errno::EINVAL));
 }
 
 #[test]
 fn parameters_take_effect() {
     // Shows: S46, S62, S17
     let _machine = machine();
-    let scullp = with_params::<Pages>(&["scullp_order=1", "scullp_qset=7", "scullp_nr_devs=2"]).expect("insmod");
-    assert!(proc_text(scullp).contains("\nDevice 1: qset 7, order 1, sz 0\n"));
-    assert!(!proc_text(scullp).contains("Device 2"));
-    assert_eq!(write(scullp, 0, 0, &pattern(10_000)), Ok(8192));
-    let defaults: [(&dyn Module, &str); 4] = [
-        (with_params::<Kmalloc>(&[]).expect("insmod"), "\nDevice 0: qset 1000, q 4000, sz 0\n"),
-        (with_params::<Cache<Host>>(&[]).expect("insmod"), "\nDevice 0: qset 500, quantum 4000, sz 0\n"),
-        (with_params::<Pages>(&[]).expect("insmod"), "\nDevice 0: qset 500, order 0, sz 0\n"),
-        (with_params::<Vmalloc>(&[]).expect("insmod"), "\nDevice 0: qset 500, order 4, sz 0\n"),
-    ];
-    for (module, first) in defaults {
-        assert!(proc_text(module).starts_with(first), "{}", module.name());
-        module.rmmod().expect("rmmod");
+    let scullp = insmod::<Pages>(&["scullp_order=1", "scullp_qset=7", "scullp_nr_devs=2"]).expect("insmod");
+    assert!(proc_text(&scullp).contains("\nDevice 1: qset 7, order 1, sz 0\n"));
+    assert!(!proc_text(&scullp).contains("Device 2"));
+    assert_eq!(write(&scullp, 0, 0, &pattern(10_000)), Ok(8192));
+    fn starts_with<S: QuantumStore<Host>>(driver: &Scull<Host, S>, first: &str) {
+        assert!(proc_text(driver).starts_with(first), "{}", Scull::<Host, S>::NAME);
     }
-    scullp.rmmod().expect("rmmod");
+    let (scull, scullc) = (plain::<Kmalloc>(), plain::<Cache<Host>>());
+    let (scullp, scullv) = (plain::<Pages>(), plain::<Vmalloc>());
+    starts_with(&scull, "\nDevice 0: qset 1000, q 4000, sz 0\n");
+    starts_with(&scullc, "\nDevice 0: qset 500, quantum 4000, sz 0\n");
+    starts_with(&scullp, "\nDevice 0: qset 500, order 0, sz 0\n");
+    starts_with(&scullv, "\nDevice 0: qset 500, order 4, sz 0\n");
 }
 
 #[test]
 fn modules_come_and_go() {
     let _machine = machine();
-    let driver = detached::<Cache<Host>>();
-    assert_eq!(driver.rmmod(), Err(Errno::ENOENT));
-    assert_eq!(driver.open(Minor(0), RW), Err(Errno::ENODEV));
-    assert_eq!(driver.insmod(&[]), Ok(4));
-    assert_eq!(driver.insmod(&[]), Err(Errno::EEXIST));
-    assert_eq!(driver.open(Minor(4), RW), Err(Errno::ENODEV));
-    driver.open(Minor(3), RW).expect("open");
-    assert_eq!((driver.users(), driver.rmmod()), (Some(1), Err(Errno::EBUSY)));
-    driver.release(Minor(3), RW);
-    assert_eq!((driver.rmmod(), driver.users()), (Ok(()), None));
-    assert_eq!(driver.insmod(&params(&["scullc_quantum=100"])), Ok(4), "the cache is gone and can be made anew");
-    driver.rmmod().expect("rmmod");
+    let start = in_use();
+    for line in [&[][..], &["scullc_quantum=100"]] {
+        let driver = insmod::<Cache<Host>>(line).expect("the cache is gone and can be made anew");
+        assert_eq!(driver.devices(), 4);
+        assert_eq!(driver.open(Minor(4), RW), Err(Errno::ENODEV));
+        driver.open(Minor(3), RW).expect("open");
+        write_all(&driver, 3, 0, &pattern(10_000)).expect("write");
+        driver.release(Minor(3), RW);
+        drop(driver);
+        assert_eq!(in_use(), start, "{line:?}");
+    }
     assert_eq!(take_log(), Vec::<String>::new(), "no leaks");
 }
 
 #[test]
 fn only_opening_for_writing_alone_empties_a_device() {
     let _machine = machine();
-    let driver = with_params::<Kmalloc>(&[]).expect("insmod");
-    write(driver, 0, 0, b"data").expect("write");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
+    write(&driver, 0, 0, b"data").expect("write");
     for flags in [OpenFlags::READ, RW] {
         driver.open(Minor(0), flags).expect("open");
         driver.release(Minor(0), flags);
-        assert_eq!(read_all(driver, 0, 0), b"data");
+        assert_eq!(read_all(&driver, 0, 0), b"data");
     }
-    trim(driver, 0).expect("trim");
+    trim(&driver, 0).expect("trim");
     assert_eq!(driver.size(Minor(0)), Ok(0));
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn a_trimmed_device_takes_on_the_current_sizes() {
     // Shows: K7
     let _machine = machine();
-    let driver = with_params::<Kmalloc>(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     assert_eq!(driver.ioctl(Minor(0), 0x6b03, 100), Ok(0), "TQUANTUM");
-    assert_eq!(write(driver, 0, 0, &pattern(5000)), Ok(4000), "the device keeps its own quantum");
-    trim(driver, 0).expect("trim");
-    assert_eq!(write(driver, 0, 0, &pattern(5000)), Ok(100));
-    assert_eq!(write(driver, 1, 0, &pattern(5000)), Ok(4000), "so do the others");
-    driver.rmmod().expect("rmmod");
+    assert_eq!(write(&driver, 0, 0, &pattern(5000)), Ok(4000), "the device keeps its own quantum");
+    trim(&driver, 0).expect("trim");
+    assert_eq!(write(&driver, 0, 0, &pattern(5000)), Ok(100));
+    assert_eq!(write(&driver, 1, 0, &pattern(5000)), Ok(4000), "so do the others");
 }
 
 #[test]
 fn sculls_ioctls_have_their_numbers() {
     // Shows: D5, D10
     let _machine = machine();
-    let driver = with_params::<Kmalloc>(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
     assert_eq!((ioctl(0x6b07, 0), ioctl(0x6b08, 0)), (Ok(4000), Ok(1000)), "Q");
     assert_eq!((ioctl(0x6b0b, 200), ioctl(0x6b0c, 30)), (Ok(4000), Ok(1000)), "H answers the old value");
@@ -139,14 +134,13 @@ fn sculls_ioctls_have_their_numbers() {
     for unknown in [0x4b00, 0x6b01, 0x6b0d, 0x6b0f, 0x6bff, 0x4004_6b03, 0, u32::MAX] {
         assert_eq!(ioctl(unknown, 1), Err(Errno::ENOTTY), "{unknown:#x}");
     }
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn the_others_ioctls_have_their_numbers() {
     // Shows: D5
     let _machine = machine();
-    let driver = with_params::<Pages>(&[]).expect("insmod");
+    let driver = insmod::<Pages>(&[]).expect("insmod");
     let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
     assert_eq!((ioctl(0x4b04, 0), ioctl(0x4b0a, 0)), (Ok(0), Ok(500)), "Q");
     assert_eq!((ioctl(0x4b02, 3), ioctl(0x4b08, 60)), (Ok(0), Ok(0)), "T");
@@ -161,21 +155,19 @@ fn the_others_ioctls_have_their_numbers() {
     for unknown in [0x6b00, 0x4b01, 0x4b0d, 0x8004_4b04] {
         assert_eq!(ioctl(unknown, 1), Err(Errno::ENOTTY), "{unknown:#x}");
     }
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn scullcs_quantum_is_fixed_at_load_time() {
     // Shows: S33, D4
     let _machine = machine();
-    let driver = with_params::<Cache<Host>>(&["scullc_quantum=3000", "scullc_qset=10"]).expect("insmod");
+    let driver = insmod::<Cache<Host>>(&["scullc_quantum=3000", "scullc_qset=10"]).expect("insmod");
     let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
     for change in [0x4004_4b01, 0x4b02, 0xc004_4b05, 0x4b06] {
         assert_eq!(ioctl(change, 5000), Err(Errno::EPERM), "{change:#x}");
     }
     assert_eq!((ioctl(0x4b0c, 20), ioctl(0x4b00, 0)), (Ok(10), Ok(0)));
     assert_eq!((ioctl(0x4b04, 0), ioctl(0x4b0a, 0)), (Ok(3000), Ok(500)), "RESET keeps the quantum too");
-    driver.rmmod().expect("rmmod");
 }
 
 /// Replaces each 16-digit pointer by `P`, and checks that it is one.
@@ -201,58 +193,56 @@ const NO_SET: &str = "  item at P, qset at 0000000000000000\n";
 fn proc_text_of_fresh_and_small_devices() {
     // Shows: K14
     let _machine = machine();
-    let scull = with_params::<Kmalloc>(&["scull_nr_devs=2"]).expect("insmod");
-    write_all(scull, 0, 0, &pattern(9000)).expect("write");
-    write(scull, 0, 999 * 4000, b"x").expect("write");
+    let scull = insmod::<Kmalloc>(&["scull_nr_devs=2"]).expect("insmod");
+    write_all(&scull, 0, 0, &pattern(9000)).expect("write");
+    write(&scull, 0, 999 * 4000, b"x").expect("write");
     assert_eq!(
-        without_pointers(&proc_text(scull)),
+        without_pointers(&proc_text(&scull)),
         format!(
             "\nDevice 0: qset 1000, q 4000, sz 3996001\n  item at P, qset at P\n\
              \x20      0: P\n       1: P\n       2: P\n     999: P\n\
              \nDevice 1: qset 1000, q 4000, sz 0\n{NO_SET}"
         )
     );
-    let scullv = with_params::<Vmalloc>(&["scullv_nr_devs=1", "scullv_qset=2000", "scullv_order=0"]).expect("insmod");
-    write(scullv, 0, 1500 * 4096, b"x").expect("write");
+    let scullv = insmod::<Vmalloc>(&["scullv_nr_devs=1", "scullv_qset=2000", "scullv_order=0"]).expect("insmod");
+    write(&scullv, 0, 1500 * 4096, b"x").expect("write");
     assert_eq!(
-        without_pointers(&proc_text(scullv)),
+        without_pointers(&proc_text(&scullv)),
         "\nDevice 0: qset 2000, order 0, sz 6144001\n  item at P, qset at P\n     1500:P\n"
     );
-    scull.rmmod().expect("rmmod");
-    scullv.rmmod().expect("rmmod");
 }
 
 #[test]
 fn proc_text_lists_all_items_but_only_the_last_ones_quanta() {
     // Shows: K14, D13
     let _machine = machine();
-    let scull = with_params::<Kmalloc>(&["scull_nr_devs=1", "scull_qset=2"]).expect("insmod");
-    write_all(scull, 0, 0, &pattern(20_000)).expect("write");
+    let scull = insmod::<Kmalloc>(&["scull_nr_devs=1", "scull_qset=2"]).expect("insmod");
+    write_all(&scull, 0, 0, &pattern(20_000)).expect("write");
     let item = "  item at P, qset at P\n";
     let expected = format!("\nDevice 0: qset 2, q 4000, sz 20000\n{item}{item}{item}       0: P\n");
-    assert_eq!(without_pointers(&proc_text(scull)), expected);
-    scull.rmmod().expect("rmmod");
+    assert_eq!(without_pointers(&proc_text(&scull)), expected);
 }
 
 #[test]
 fn proc_text_is_never_cut_off() {
     // Shows: K14, D6
     let _machine = machine();
-    let modules: [&dyn Module; 4] = [
-        with_params::<Kmalloc>(&[]).expect("insmod"),
-        with_params::<Cache<Host>>(&[]).expect("insmod"),
-        with_params::<Pages>(&[]).expect("insmod"),
-        with_params::<Vmalloc>(&[]).expect("insmod"),
-    ];
-    for (module, quanta) in modules.into_iter().zip([263, 263, 256, 16]) {
+    fn lists_all<S: QuantumStore<Host>>(driver: Scull<Host, S>, quanta: usize) {
         for minor in 0..4 {
-            write_all(module, minor, 0, &pattern(1 << 20)).expect("write");
+            write_all(&driver, minor, 0, &pattern(1 << 20)).expect("write");
         }
-        let text = without_pointers(&proc_text(module));
-        assert_eq!(text.matches("\n\nDevice ").count() + 1, 4, "{}", module.name());
-        assert_eq!(text.lines().filter(|line| line.trim_start().starts_with(char::is_numeric)).count(), 4 * quanta);
-        module.rmmod().expect("rmmod");
+        let text = without_pointers(&proc_text(&driver));
+        let name = Scull::<Host, S>::NAME;
+        assert_eq!(text.matches("\n\nDevice ").count() + 1, 4, "{name}");
+        let listed = text.lines().filter(|line| line.trim_start().starts_with(char::is_numeric)).count();
+        assert_eq!(listed, 4 * quanta, "{name}");
     }
+    let (scull, scullc) = (plain::<Kmalloc>(), plain::<Cache<Host>>());
+    let (scullp, scullv) = (plain::<Pages>(), plain::<Vmalloc>());
+    lists_all(scull, 263);
+    lists_all(scullc, 263);
+    lists_all(scullp, 256);
+    lists_all(scullv, 16);
 }
 
 /// The addresses of the quanta that a /proc text lists.
@@ -267,17 +257,15 @@ fn quanta(text: &str) -> Vec<usize> {
 fn proc_shows_where_quanta_really_are() {
     // Shows: S64, K12
     let _machine = machine();
-    let scullp = with_params::<Pages>(&["scullp_nr_devs=1"]).expect("insmod");
-    let scullv = with_params::<Vmalloc>(&["scullv_nr_devs=1"]).expect("insmod");
-    write_all(scullp, 0, 0, &pattern(1 << 20)).expect("write");
-    write_all(scullv, 0, 0, &pattern(1 << 20)).expect("write");
-    let (pages, areas) = (quanta(&proc_text(scullp)), quanta(&proc_text(scullv)));
+    let scullp = insmod::<Pages>(&["scullp_nr_devs=1"]).expect("insmod");
+    let scullv = insmod::<Vmalloc>(&["scullv_nr_devs=1"]).expect("insmod");
+    write_all(&scullp, 0, 0, &pattern(1 << 20)).expect("write");
+    write_all(&scullv, 0, 0, &pattern(1 << 20)).expect("write");
+    let (pages, areas) = (quanta(&proc_text(&scullp)), quanta(&proc_text(&scullv)));
     assert_eq!((pages.len(), areas.len()), (256, 16));
     assert!(pages.iter().all(|at| at % 4096 == 0), "page aligned");
     assert!(areas.windows(2).all(|pair| pair[1] - pair[0] == 0x11000), "16 pages and a guard page");
-    let item = proc_text(scullp).lines().nth(2).map(str::to_string).expect("item line");
+    let item = proc_text(&scullp).lines().nth(2).map(str::to_string).expect("item line");
     let set = item.rsplit(' ').next().and_then(|hex| usize::from_str_radix(hex, 16).ok()).expect("pointer");
     assert_eq!(set % 4096, 0, "500 slots of 8 bytes come from the class of 4096");
-    scullp.rmmod().expect("rmmod");
-    scullv.rmmod().expect("rmmod");
 }

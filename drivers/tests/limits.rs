@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    Host, RW, detached, detached_with, fail_after, in_use, machine, params, pattern, read, read_all, stop_failing,
-    trim, write, write_all,
+    Host, RW, fail_after, in_use, insmod, insmod_within, machine, pattern, read, read_all, stop_failing, trim, write,
+    write_all,
 };
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Quota, Scull, Vmalloc};
 use kapi::mm::{Context, GfpFlags, Global};
@@ -13,33 +13,31 @@ use kapi::{CharDriver, Errno, IoBuf, Minor, Module};
 /// Everything about a device that a user can see.
 fn snapshot<S: QuantumStore<Host>>(driver: &Scull<Host, S>, minor: u16) -> (u64, Vec<u8>, String) {
     let mut text = String::new();
-    driver.proc_mem(&mut text).expect("proc");
+    driver.proc_text(&mut text).expect("proc");
     (driver.size(Minor(minor)).expect("size"), read_all(driver, minor, 0), text)
 }
 
 /// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail; returns how
 /// many failed. A slab may have what one write wants.
 fn fail_every_allocation<S: QuantumStore<Host>>(position: u64) -> i64 {
-    let driver = detached::<S>();
-    driver.insmod(&[]).expect("insmod");
-    write_all(driver, 0, 0, &pattern(10_000)).expect("write");
-    let before = snapshot(driver, 0);
-    let memory = in_use();
+    let driver = insmod::<S>(&[]).expect("insmod");
+    write_all(&driver, 0, 0, &pattern(10_000)).expect("write");
+    let before = snapshot(&driver, 0);
+    let (memory, name) = (in_use(), Scull::<Host, S>::NAME);
     let mut failures = 0;
     loop {
         fail_after(failures);
-        let result = write(driver, 0, position, b"more");
+        let result = write(&driver, 0, position, b"more");
         stop_failing();
         if result.is_ok() {
             break;
         }
-        assert_eq!(result, Err(Errno::ENOMEM), "{}: allocation {failures}", driver.name());
-        assert_eq!(snapshot(driver, 0), before, "{}: allocation {failures}", driver.name());
-        assert_eq!(in_use(), memory, "{}: allocation {failures}", driver.name());
+        assert_eq!(result, Err(Errno::ENOMEM), "{name}: allocation {failures}");
+        assert_eq!(snapshot(&driver, 0), before, "{name}: allocation {failures}");
+        assert_eq!(in_use(), memory, "{name}: allocation {failures}");
         failures += 1;
     }
-    assert_eq!(read(driver, 0, position, 4), Ok(b"more".to_vec()));
-    driver.rmmod().expect("rmmod");
+    assert_eq!(read(&driver, 0, position, 4), Ok(b"more".to_vec()));
     failures
 }
 
@@ -57,20 +55,26 @@ fn a_write_without_memory_changes_nothing() {
 
 /// insmod with the n-th allocation failing, for every n.
 fn fail_every_insmod<S: QuantumStore<Host>>() {
-    let driver = detached::<S>();
-    let memory = in_use();
-    for failures in 0.. {
+    let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
+    let (memory, name) = (in_use(), Scull::<Host, S>::NAME);
+    let line = format!("{name}_limit=5000");
+    let mut failures = 0;
+    let driver = loop {
         fail_after(failures);
-        let result = driver.insmod(&[]);
+        let result = insmod_within::<S>(quota, &[&line]);
         stop_failing();
-        if result.is_ok() {
-            break;
+        match result {
+            Ok(driver) => break driver,
+            Err(error) => assert_eq!(error, Errno::ENOMEM, "{name}: allocation {failures}"),
         }
-        assert_eq!(result, Err(Errno::ENOMEM));
-        assert_eq!((driver.users(), in_use()), (None, memory), "{}: allocation {failures}", driver.name());
-    }
-    driver.rmmod().expect("rmmod");
-    assert_eq!(in_use(), memory);
+        assert_eq!(in_use(), memory, "{name}: allocation {failures}");
+        assert_ne!(quota.limit(), 5000, "{name}: allocation {failures}");
+        failures += 1;
+    };
+    assert_eq!((driver.devices(), quota.limit()), (4, 5000));
+    drop(driver);
+    assert_eq!(in_use(), memory, "{name}");
+    assert!(failures >= 1, "{name}");
 }
 
 #[test]
@@ -88,19 +92,17 @@ fn all_devices_share_one_limit() {
     // Shows: K8, D12
     let _machine = machine();
     let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
-    let scull = detached_with::<Kmalloc>(quota);
-    let scullp = detached_with::<Pages>(quota);
-    scull.insmod(&params(&["scull_limit=1000000"])).expect("insmod");
-    scullp.insmod(&[]).expect("insmod");
-    write_all(scull, 0, 0, &pattern(600_000)).expect("below the limit");
-    write_all(scull, 1, 0, &pattern(200_000)).expect("below the limit");
-    assert_eq!(write_all(scullp, 0, 0, &pattern(300_000)), Err(Errno::ENOSPC));
+    let scull = insmod_within::<Kmalloc>(quota, &["scull_limit=1000000"]).expect("insmod");
+    let scullp = insmod_within::<Pages>(quota, &[]).expect("insmod");
+    write_all(&scull, 0, 0, &pattern(600_000)).expect("below the limit");
+    write_all(&scull, 1, 0, &pattern(200_000)).expect("below the limit");
+    assert_eq!(write_all(&scullp, 0, 0, &pattern(300_000)), Err(Errno::ENOSPC));
     assert!(quota.used() <= 1_000_000);
     assert!(quota.used() > 980_000);
-    trim(scull, 0).expect("trim");
-    write_all(scullp, 1, 0, &pattern(300_000)).expect("the limit counts what is held");
-    scull.rmmod().expect("rmmod");
-    scullp.rmmod().expect("rmmod");
+    trim(&scull, 0).expect("trim");
+    write_all(&scullp, 1, 0, &pattern(300_000)).expect("the limit counts what is held");
+    drop(scull);
+    drop(scullp);
     assert_eq!(quota.used(), 0);
 }
 
@@ -109,13 +111,11 @@ fn the_default_limit_is_half_of_ram_and_zero_is_none() {
     // Shows: K8
     let _machine = machine();
     let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
-    let driver = detached_with::<Kmalloc>(quota);
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod_within::<Kmalloc>(quota, &[]).expect("insmod");
     assert_eq!(quota.limit(), common::ram_bytes() / 2);
-    driver.rmmod().expect("rmmod");
-    driver.insmod(&params(&["scull_limit=0"])).expect("insmod");
+    drop(driver);
+    let _driver = insmod_within::<Kmalloc>(quota, &["scull_limit=0"]).expect("insmod");
     assert_eq!(quota.limit(), 0);
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
@@ -123,34 +123,33 @@ fn a_limit_goes_with_the_load_that_named_it() {
     // Shows: K8
     let _machine = machine();
     let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
-    let (scull, scullp) = (detached_with::<Kmalloc>(quota), detached_with::<Pages>(quota));
-    scull.insmod(&[]).expect("insmod");
+    let insmod_scull = || insmod_within::<Kmalloc>(quota, &[]).expect("insmod");
+    let mut scull = insmod_scull();
     let default = quota.limit();
     assert_eq!(quota.to_string(), format!("limit: {default} bytes\nused:  0 bytes\n"));
     for line in ["scullp_limit=0", "scullp_limit=5000"] {
-        scullp.insmod(&params(&[line])).expect("insmod");
+        let scullp = insmod_within::<Pages>(quota, &[line]).expect("insmod");
         assert_ne!(quota.limit(), default, "{line}");
-        scull.rmmod().expect("rmmod");
-        scull.insmod(&[]).expect("insmod");
+        drop(scull);
+        scull = insmod_scull();
         assert_ne!(quota.limit(), default, "{line}: the load that named it is still there");
-        scullp.rmmod().expect("rmmod");
+        drop(scullp);
         assert_eq!(quota.limit(), default, "{line}");
     }
-    assert_eq!(scullp.insmod(&params(&["scullp_limit=5000", "scullp_order=99"])), Err(Errno::EINVAL));
+    let refused = insmod_within::<Pages>(quota, &["scullp_limit=5000", "scullp_order=99"]);
+    assert_eq!(refused.err(), Some(Errno::EINVAL));
     assert_eq!(quota.limit(), default, "a load that failed");
-    scull.rmmod().expect("rmmod");
 }
 
 /// Writes a byte every `stride` bytes of devices 0 and 1 until the limit is reached, and compares what that cost with
 /// what the quota counts.
 fn charged_as_it_costs<S: QuantumStore<Host>>(parameter: &str, qset: usize, stride: u64) {
     let quota: &'static Quota = Box::leak(Box::new(Quota::new()));
-    let driver = detached_with::<S>(quota);
-    let name = driver.name();
+    let name = Scull::<Host, S>::NAME;
     let line = [parameter.to_string(), format!("{name}_qset={qset}"), format!("{name}_limit={LIMIT}")];
-    driver.insmod(&params(&line.each_ref().map(String::as_str))).expect("insmod");
+    let driver = insmod_within::<S>(quota, &line.each_ref().map(String::as_str)).expect("insmod");
     let ((start, _), mut positions) = (in_use(), (0..).map(|n| (n % 2, n / 2 * stride)));
-    let error = positions.find_map(|(minor, position)| write(driver, minor as u16, position, b"x").err());
+    let error = positions.find_map(|(minor, position)| write(&driver, minor as u16, position, b"x").err());
     assert_eq!(error, Some(Errno::ENOSPC), "{line:?}");
     let held = (in_use().0 - start) as u64 * 4096;
     let counted = quota.used();
@@ -158,7 +157,7 @@ fn charged_as_it_costs<S: QuantumStore<Host>>(parameter: &str, qset: usize, stri
     assert!(held <= counted + (96 << 10), "{line:?}: {counted} bytes counted, {held} held");
     assert!(counted <= held + held / 8, "{line:?}: {counted} bytes counted, {held} held");
     assert!(counted + (160 << 10) >= LIMIT || stride > 100_000, "{line:?}: {counted} bytes counted");
-    driver.rmmod().expect("rmmod");
+    drop(driver);
     assert_eq!(quota.used(), 0, "{line:?}");
     assert!(in_use().0 <= start, "{line:?}");
 }
@@ -188,56 +187,48 @@ fn devices_are_charged_what_they_cost() {
 fn memory_grows_with_what_is_written_not_with_the_offset() {
     // Shows: K8, D8
     let _machine = machine();
-    let driver = detached::<Kmalloc>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let (start, _) = in_use();
-    write(driver, 0, 1 << 62, b"x").expect("write");
+    write(&driver, 0, 1 << 62, b"x").expect("write");
     let far = in_use().0 - start;
     // A slab of up to 8 pages each for the item, its array and the quantum.
     assert!(far <= 24, "{far} pages for a byte");
     assert_eq!(driver.size(Minor(0)), Ok((1 << 62) + 1));
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn the_last_position_is_too_far() {
     // Shows: D8
     let _machine = machine();
-    let driver = detached::<Kmalloc>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let last = i64::MAX as u64;
-    assert_eq!(write(driver, 0, last, b"x"), Err(Errno::EFBIG));
-    assert_eq!(write(driver, 0, u64::MAX, b"x"), Err(Errno::EFBIG));
-    assert_eq!(write(driver, 0, last - 1, b"xy"), Ok(1));
-    driver.rmmod().expect("rmmod");
+    assert_eq!(write(&driver, 0, last, b"x"), Err(Errno::EFBIG));
+    assert_eq!(write(&driver, 0, u64::MAX, b"x"), Err(Errno::EFBIG));
+    assert_eq!(write(&driver, 0, last - 1, b"xy"), Ok(1));
 }
 
 #[test]
 fn trimming_needs_no_memory() {
     // Shows: D12, S45
     let _machine = machine();
-    let driver = detached::<Kmalloc>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let start = in_use();
-    write_all(driver, 0, 0, &pattern(100_000)).expect("write");
-    write(driver, 0, 1 << 40, b"x").expect("write");
+    write_all(&driver, 0, 0, &pattern(100_000)).expect("write");
+    write(&driver, 0, 1 << 40, b"x").expect("write");
     fail_after(0);
-    let result = trim(driver, 0);
+    let result = trim(&driver, 0);
     stop_failing();
     assert_eq!((result, in_use()), (Ok(()), start));
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn a_failing_caller_leaves_the_device_as_it_was() {
     let _machine = machine();
-    let driver = detached::<Pages>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Pages>(&[]).expect("insmod");
     let start = in_use();
     // A buffer that is meant to be filled has nothing to write from.
     let result = driver.write(Minor(0), 0, &mut IoBuf::fill(&mut [0; 8]));
     assert_eq!((result, in_use()), (Err(Errno::EFAULT), start));
-    driver.rmmod().expect("rmmod");
 }
 
 fn in_interrupt<R>(f: impl FnOnce() -> R) -> R {
@@ -246,18 +237,16 @@ fn in_interrupt<R>(f: impl FnOnce() -> R) -> R {
 
 /// Writes as a timer callback does, with the device free, busy and missing.
 fn atomic_writes<S: QuantumStore<Host>>(expected: Result<usize, Errno>) {
-    let driver = detached::<S>();
-    assert_eq!(in_interrupt(|| driver.write_atomic(Minor(0), 0, b"irq")), expected.and(Err(Errno::ENODEV)));
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<S>(&[]).expect("insmod");
+    assert_eq!(in_interrupt(|| driver.write_atomic(Minor(4), 0, b"irq")), expected.and(Err(Errno::ENODEV)));
     assert_eq!(in_interrupt(|| driver.write_atomic(Minor(0), 0, b"irq")), expected);
-    assert_eq!(common::reports(), Vec::<String>::new(), "{}: nothing tried to sleep", driver.name());
-    let mut out = AtomicWriter { driver, result: None };
+    assert_eq!(common::reports(), Vec::<String>::new(), "{}: nothing tried to sleep", Scull::<Host, S>::NAME);
+    let mut out = AtomicWriter { driver: &driver, result: None };
     driver.open(Minor(0), RW).expect("open");
-    write(driver, 0, 0, b"thread").expect("write");
-    driver.proc_mem(&mut out).expect("proc");
+    write(&driver, 0, 0, b"thread").expect("write");
+    driver.proc_text(&mut out).expect("proc");
     assert_eq!(out.result, Some(Err(Errno::EAGAIN)), "the device was in use");
     driver.release(Minor(0), RW);
-    driver.rmmod().expect("rmmod");
 }
 
 /// Is written to while device 0 is locked, and tries to write to the device then.
@@ -291,6 +280,6 @@ fn objects_that_were_never_freed_are_reported() {
     let lost = store.allocate(3000, GfpFlags::KERNEL).expect("object");
     <Cache<Host> as QuantumStore<Host>>::destroy(cache);
     assert_eq!(common::take_log(), ["scullc: 1 objects leaked"]);
-    assert_eq!(detached::<Cache<Host>>().insmod(&[]), Err(Errno::EBUSY), "the old cache is still there");
+    assert_eq!(insmod::<Cache<Host>>(&[]).err(), Some(Errno::EBUSY), "the old cache is still there");
     drop(lost);
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Host, RW, detached, in_use, machine, params, pattern, read, trim, write_all};
+use common::{Host, RW, in_use, insmod, machine, pattern, read, trim, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
 use kapi::mm::testing::TestKernel;
 use kapi::mm::{Global, Order, PAGE_SIZE, Pfn};
@@ -11,18 +11,16 @@ use kapi::{CharDriver, Errno, Minor, Module};
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// A driver with these parameters, device 0 open, in whose memory old data lie about.
-fn attached<S: QuantumStore<Host>>(line: &[&str]) -> &'static Scull<Host, S> {
-    let driver = detached::<S>();
-    driver.insmod(&params(line)).expect("insmod");
+fn attached<S: QuantumStore<Host>>(line: &[&str]) -> Scull<Host, S> {
+    let driver = insmod(line).expect("insmod");
     driver.open(Minor(0), RW).expect("open");
-    write_all(driver, 0, 0, &[0xee; 1 << 20]).expect("memory");
-    trim(driver, 0).expect("trim");
+    write_all(&driver, 0, 0, &[0xee; 1 << 20]).expect("memory");
+    trim(&driver, 0).expect("trim");
     driver
 }
 
-fn end<S: QuantumStore<Host>>(driver: &'static Scull<Host, S>) {
+fn end<S: QuantumStore<Host>>(driver: Scull<Host, S>) {
     driver.release(Minor(0), RW);
-    driver.rmmod().expect("rmmod");
 }
 
 /// The bytes of a frame.
@@ -44,17 +42,17 @@ fn unmap(frame: Pfn) {
 fn shows_what_read_shows<S: QuantumStore<Host>>(line: &[&str]) {
     let driver = attached::<S>(line);
     let bytes = pattern(3 * PAGE_SIZE * 16 * 2 + 1234);
-    write_all(driver, 0, 0, &bytes).expect("memory");
+    write_all(&driver, 0, 0, &bytes).expect("memory");
     for (number, expected) in bytes.chunks(PAGE_SIZE).enumerate() {
-        let frame = map(driver, number as u64 * PAGE).expect("there is a page");
+        let frame = map(&driver, number as u64 * PAGE).expect("there is a page");
         let (shown, tail) = content(frame).split_at(expected.len());
         assert!(shown == expected, "{line:?}: page {number}");
         assert!(tail.iter().all(|&byte| byte == 0), "{line:?}: old data behind the end");
-        assert_eq!(read(driver, 0, number as u64 * PAGE, 1), Ok(expected[..1].to_vec()));
+        assert_eq!(read(&driver, 0, number as u64 * PAGE, 1), Ok(expected[..1].to_vec()));
         unmap(frame);
     }
     let behind = bytes.len().next_multiple_of(PAGE_SIZE) as u64;
-    assert_eq!(map(driver, behind), Err(Errno::EFAULT));
+    assert_eq!(map(&driver, behind), Err(Errno::EFAULT));
     end(driver);
 }
 
@@ -74,10 +72,10 @@ fn what_cannot_be_mapped_is_refused() {
     let _machine = machine();
     fn refused<S: QuantumStore<Host>>(line: &[&str], position: u64, error: Errno) {
         let driver = attached::<S>(line);
-        write_all(driver, 0, 0, &[1; 100]).expect("memory");
-        write_all(driver, 0, 40 * PAGE, &[2; 100]).expect("memory");
+        write_all(&driver, 0, 0, &[1; 100]).expect("memory");
+        write_all(&driver, 0, 40 * PAGE, &[2; 100]).expect("memory");
         let before = in_use();
-        assert_eq!(map(driver, position), Err(error), "{} {line:?} at {position}", driver.name());
+        assert_eq!(map(&driver, position), Err(error), "{} {line:?} at {position}", Scull::<Host, S>::NAME);
         assert_eq!(in_use(), before);
         end(driver);
     }
@@ -99,12 +97,12 @@ fn what_cannot_be_mapped_is_refused() {
 /// A page that somebody has mapped stays his, though the device is emptied.
 fn outlives_the_device<S: QuantumStore<Host>>() {
     let driver = attached::<S>(&[]);
-    write_all(driver, 0, 0, &[7; 5 * PAGE_SIZE]).expect("memory");
-    let frames: Vec<Pfn> = (0..5).map(|page| map(driver, page * PAGE).expect("there is a page")).collect();
-    trim(driver, 0).expect("trim");
+    write_all(&driver, 0, 0, &[7; 5 * PAGE_SIZE]).expect("memory");
+    let frames: Vec<Pfn> = (0..5).map(|page| map(&driver, page * PAGE).expect("there is a page")).collect();
+    trim(&driver, 0).expect("trim");
     Host::memory().drop_caches();
-    write_all(driver, 0, 0, &[8; 50 * PAGE_SIZE]).expect("memory");
-    assert!(frames.iter().all(|&frame| content(frame).iter().all(|&byte| byte == 7)), "{}", driver.name());
+    write_all(&driver, 0, 0, &[8; 50 * PAGE_SIZE]).expect("memory");
+    assert!(frames.iter().all(|&frame| content(frame).iter().all(|&byte| byte == 7)), "{}", Scull::<Host, S>::NAME);
     frames.into_iter().for_each(unmap);
     end(driver);
 }

@@ -4,8 +4,8 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Host, RW, Random, detached, in_use, machine, params, pattern, read, read_all, trim, write, write_all};
-use drivers::{Cache, Kmalloc, Pages, QuantumStore, Vmalloc};
+use common::{Host, RW, Random, in_use, insmod, machine, pattern, read, read_all, trim, write, write_all};
+use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
 use kapi::{CharDriver, Minor, Module, Whence};
 
 /// What a device should hold: quanta by number, and the size.
@@ -43,8 +43,7 @@ impl Model {
 fn random_operations<S: QuantumStore<Host>>(quantum: u64, line: &[&str], seed: u64) {
     let _machine = machine();
     let start = in_use();
-    let driver = detached::<S>();
-    driver.insmod(&params(line)).expect("insmod");
+    let driver = insmod::<S>(line).expect("insmod");
     driver.open(Minor(0), RW).expect("open");
     let mut random = Random(seed);
     let mut model = Model::new(quantum);
@@ -54,23 +53,23 @@ fn random_operations<S: QuantumStore<Host>>(quantum: u64, line: &[&str], seed: u
         let len = 1 + random.below(quantum * 2) as usize;
         match random.below(100) {
             0 => {
-                trim(driver, 0).expect("trim");
+                trim(&driver, 0).expect("trim");
                 model = Model::new(quantum);
             }
             1..50 => {
                 let bytes: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
-                let n = write(driver, 0, position, &bytes).expect("write");
+                let n = write(&driver, 0, position, &bytes).expect("write");
                 assert_eq!(n, model.write(position, &bytes), "seed {seed} step {step}: write at {position}");
             }
             _ => {
-                let bytes = read(driver, 0, position, len).expect("read");
+                let bytes = read(&driver, 0, position, len).expect("read");
                 assert_eq!(bytes, model.read(position, len), "seed {seed} step {step}: read at {position}");
             }
         }
         assert_eq!(driver.size(Minor(0)), Ok(model.size), "seed {seed} step {step}");
     }
     driver.release(Minor(0), RW);
-    driver.rmmod().expect("rmmod");
+    drop(driver);
     assert_eq!(in_use(), start, "seed {seed}: memory leaked");
 }
 
@@ -101,12 +100,11 @@ fn scullv_behaves_like_the_model() {
 /// A megabyte goes through a device of default sizes and comes back.
 fn megabyte_round_trip<S: QuantumStore<Host>>() {
     let _machine = machine();
-    let driver = detached::<S>();
-    assert_eq!(driver.insmod(&[]), Ok(4));
+    let driver = insmod::<S>(&[]).expect("insmod");
+    assert_eq!(driver.devices(), 4);
     let bytes = pattern(1 << 20);
-    write_all(driver, 3, 0, &bytes).expect("write");
-    assert_eq!(read_all(driver, 3, 0), bytes);
-    driver.rmmod().expect("rmmod");
+    write_all(&driver, 3, 0, &bytes).expect("write");
+    assert_eq!(read_all(&driver, 3, 0), bytes);
 }
 
 #[test]
@@ -120,15 +118,13 @@ fn a_megabyte_comes_back_from_every_driver() {
 /// Writes into quanta that held something else before, and reads what was not written.
 fn unwritten_bytes_are_zero<S: QuantumStore<Host>>() {
     let _machine = machine();
-    let driver = detached::<S>();
-    driver.insmod(&[]).expect("insmod");
-    write_all(driver, 0, 0, &[0xaa; 200_000]).expect("write");
-    trim(driver, 0).expect("trim");
-    write(driver, 0, 1000, b"x").expect("write");
-    let bytes = read(driver, 0, 0, 4096).expect("read");
-    assert!(bytes[..1000].iter().all(|&byte| byte == 0), "{}: old data shows", driver.name());
+    let driver = insmod::<S>(&[]).expect("insmod");
+    write_all(&driver, 0, 0, &[0xaa; 200_000]).expect("write");
+    trim(&driver, 0).expect("trim");
+    write(&driver, 0, 1000, b"x").expect("write");
+    let bytes = read(&driver, 0, 0, 4096).expect("read");
+    assert!(bytes[..1000].iter().all(|&byte| byte == 0), "{}: old data shows", Scull::<Host, S>::NAME);
     assert_eq!(bytes[1000..], *b"x");
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
@@ -144,39 +140,33 @@ fn fresh_quanta_are_zero_in_all_drivers() {
 fn scullv_works_beyond_its_first_item() {
     // Shows: D2, K7
     let _machine = machine();
-    let driver = detached::<Vmalloc>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Vmalloc>(&[]).expect("insmod");
     let (position, bytes) = (32_768_000 + 60_000, pattern(10_000));
-    write_all(driver, 0, position, &bytes).expect("write");
-    assert_eq!(read_all(driver, 0, position), bytes);
+    write_all(&driver, 0, position, &bytes).expect("write");
+    assert_eq!(read_all(&driver, 0, position), bytes);
     assert_eq!(driver.size(Minor(0)), Ok(position + 10_000));
-    driver.rmmod().expect("rmmod");
 }
 
 #[test]
 fn reads_end_at_the_size_and_in_holes() {
     // Shows: D9
     let _machine = machine();
-    let driver = detached::<Pages>();
-    driver.insmod(&[]).expect("insmod");
-    write(driver, 0, 0, b"abc").expect("write");
-    assert_eq!(read(driver, 0, 3, 10), Ok(vec![]), "at the size");
-    assert_eq!(read(driver, 0, 4, 10), Ok(vec![]), "beyond the size");
-    write(driver, 0, 3 * 4096, b"def").expect("write");
-    assert_eq!(read(driver, 0, 4096, 10), Ok(vec![]), "in a hole");
-    assert_eq!(read(driver, 0, 4090, 10), Ok(vec![0; 6]), "up to the end of the quantum");
-    driver.rmmod().expect("rmmod");
+    let driver = insmod::<Pages>(&[]).expect("insmod");
+    write(&driver, 0, 0, b"abc").expect("write");
+    assert_eq!(read(&driver, 0, 3, 10), Ok(vec![]), "at the size");
+    assert_eq!(read(&driver, 0, 4, 10), Ok(vec![]), "beyond the size");
+    write(&driver, 0, 3 * 4096, b"def").expect("write");
+    assert_eq!(read(&driver, 0, 4096, 10), Ok(vec![]), "in a hole");
+    assert_eq!(read(&driver, 0, 4090, 10), Ok(vec![0; 6]), "up to the end of the quantum");
 }
 
 #[test]
 fn seeks_count_in_64_bits() {
     // Shows: D15
     let _machine = machine();
-    let driver = detached::<Kmalloc>();
-    driver.insmod(&[]).expect("insmod");
+    let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let far = 5 << 30;
-    write(driver, 0, far, b"end").expect("write");
+    write(&driver, 0, far, b"end").expect("write");
     assert_eq!(driver.llseek(Minor(0), 0, -3, Whence::End), Ok(far));
-    assert_eq!(read(driver, 0, far, 10), Ok(b"end".to_vec()));
-    driver.rmmod().expect("rmmod");
+    assert_eq!(read(&driver, 0, far, 10), Ok(b"end".to_vec()));
 }

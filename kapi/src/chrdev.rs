@@ -1,10 +1,7 @@
 //! Character drivers: one set of operations for all minors of a driver.
 
-use core::fmt;
-
 use crate::errno::Errno;
 use crate::file::{IoBuf, OpenFlags, Whence, seek};
-use crate::params::{Param, ParamSpec};
 
 /// Which device of a driver: 0 for the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -13,19 +10,25 @@ pub struct Minor(pub u16);
 /// The file operations of a driver's devices.
 ///
 /// All of them are called in process context and may sleep, unless they say otherwise. A minor that does not exist is
-/// `ENODEV`. Positions are bytes from the start of the device.
-pub trait CharDriver: Sync {
-    /// A file is opened on the device. A driver counts its open files and refuses to be detached while there are any.
-    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno>;
+/// `ENODEV`. What a driver leaves out is refused. Positions are bytes from the start of the device.
+pub trait CharDriver: Send + Sync {
+    /// A file is opened on the device. The kernel counts open files: a driver goes when there are none.
+    fn open(&self, _minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
 
     /// The last reference to an open file goes away.
-    fn release(&self, minor: Minor, flags: OpenFlags);
+    fn release(&self, _minor: Minor, _flags: OpenFlags) {}
 
     /// Reads at `position`; returns the bytes read, 0 at the end. Short reads are normal.
-    fn read(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+    fn read(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
 
     /// Writes at `position`; returns the bytes written. Short writes are normal.
-    fn write(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
 
     /// Writes at `position` from any context, interrupts included; never waits. Returns the bytes written.
     ///
@@ -65,34 +68,4 @@ pub trait CharDriver: Sync {
     fn mmap_page(&self, _minor: Minor, _offset: u64) -> Result<mm::Pfn, Errno> {
         Err(Errno::ENODEV)
     }
-}
-
-/// A driver that is linked into the kernel and can be attached and detached at run time.
-pub trait Module: CharDriver {
-    /// The module's and driver's name; its devices are `name0`, `name1`, ...
-    fn name(&self) -> &'static str;
-
-    /// What it is, on one line.
-    fn about(&self) -> &'static str;
-
-    /// The parameters that [`insmod`](Self::insmod) knows.
-    fn params(&self) -> &'static [ParamSpec];
-
-    /// Attaches the driver and returns how many devices it has. `EEXIST` when attached already, `EINVAL` for a line
-    /// that [`Values::read`](crate::Values::read) refuses and for what the driver itself refuses, which the log then
-    /// explains, `ENOMEM`. Process context.
-    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno>;
-
-    /// Detaches the driver and frees all that its devices hold. `ENOENT` when not attached, `EBUSY` when a device is
-    /// open. Process context.
-    fn rmmod(&self) -> Result<(), Errno>;
-
-    /// How many files are open on the module's devices, or `None` when it is not attached.
-    fn users(&self) -> Option<usize>;
-
-    /// Bytes that the module holds: what /proc/modules shows as its size.
-    fn footprint(&self) -> usize;
-
-    /// Writes the module's /proc file, `/proc/NAMEmem`.
-    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result;
 }

@@ -40,7 +40,7 @@ impl From<LockError> for crate::Errno {
 }
 
 /// A lock whose holder may sleep; access is by closure.
-pub trait SleepLock<T>: Sync {
+pub trait SleepLock<T>: Send + Sync {
     /// A lock around `value`.
     fn new(value: T) -> Self;
 

@@ -12,14 +12,16 @@ pub mod file;
 pub mod floppy;
 pub mod hardware;
 pub mod kernel;
+pub mod module;
 pub mod params;
 
-pub use chrdev::{CharDriver, Minor, Module};
+pub use chrdev::{CharDriver, Minor};
 pub use errno::Errno;
 pub use file::{FileId, IoBuf, OpenFlags, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
 pub use mm;
+pub use module::Module;
 pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use services;

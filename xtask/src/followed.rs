@@ -22,9 +22,9 @@ const CONTRIBUTING: &str = "CONTRIBUTING.md";
 /// Where a driver is added.
 const README: &str = "README.md";
 const STORES: &str = "drivers/src/store.rs";
-const MODULES: &str = "kernel/src/modules.rs";
+const MODULES: &str = "kernel/src/modules/linked.rs";
 /// The line behind which the new driver's goes.
-const LAST_OF_FAMILY: &str = "    SCULLV: Vmalloc,\n";
+const LAST_OF_FAMILY: &str = "    linked::<Scull<Kernel, Vmalloc>>(),\n";
 /// What lies at the top and is not the tree's.
 const SKIPPED: [&str; 3] = [".git", "target", "build"];
 const DRIVER: &str = "followed::driver";

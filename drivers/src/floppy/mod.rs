@@ -13,9 +13,10 @@ use core::fmt;
 use kapi::mm::own::{Buffer, KBytes, PageBlock, VmArea};
 use kapi::mm::{AllocError, GfpFlags, Order};
 use kapi::services::isa::Transfer;
-use kapi::{CharDriver, Errno, FloppyBus, IoBuf, Minor, Module, OpenFlags, Param, ParamKind, ParamSpec, Values};
+use kapi::{
+    CharDriver, Errno, FloppyBus, IoBuf, LockError, Minor, Module, OpenFlags, ParamKind, ParamSpec, SleepLock, Values,
+};
 
-use crate::single::Single;
 use controller::Drive;
 use disk::{DISK_BYTES, HEADS, TRACK_BYTES, Track};
 
@@ -109,20 +110,23 @@ impl<K: FloppyBus> TrackBuffer<K> {
     }
 }
 
-/// What there is while the driver is attached.
-pub struct Attached<K: FloppyBus> {
+/// The drive and what its tracks are read into.
+struct Station<K: FloppyBus> {
     drive: Drive<K::Floppy>,
     sources: [Source; HEADS],
     buffers: [Option<TrackBuffer<K>>; HEADS],
+    /// Open files: the motor runs while there are any.
+    files: usize,
 }
 
-impl<K: FloppyBus> Attached<K> {
+impl<K: FloppyBus> Station<K> {
     fn new(sources: [Source; HEADS]) -> Result<Self, Errno> {
-        let mut attached = Self { drive: Drive::new(K::claim_floppy()?), sources, buffers: [const { None }; HEADS] };
+        let drive = Drive::new(K::claim_floppy()?);
+        let mut station = Self { drive, sources, buffers: [const { None }; HEADS], files: 0 };
         if sources != Source::DEFAULT {
-            attached.take_buffers()?;
+            station.take_buffers()?;
         }
-        Ok(attached)
+        Ok(station)
     }
 
     fn take_buffers(&mut self) -> Result<(), Errno> {
@@ -135,19 +139,21 @@ impl<K: FloppyBus> Attached<K> {
     }
 
     /// The first file starts the motor.
-    fn open(&mut self, files: usize) -> Result<(), Errno> {
+    fn open(&mut self) -> Result<(), Errno> {
         self.take_buffers()?;
-        if files == 0 {
+        if self.files == 0 {
             self.drive.start()?;
             // Another disk may be in.
             self.buffers.iter_mut().flatten().for_each(|buffer| buffer.holds = None);
         }
+        self.files += 1;
         Ok(())
     }
 
     /// The last file stops it.
-    fn close(&mut self, files: usize) {
-        if files == 0 {
+    fn close(&mut self) {
+        self.files -= 1;
+        if self.files == 0 {
             self.drive.stop();
         }
     }
@@ -177,20 +183,16 @@ fn read_track<C: kapi::FloppyController>(drive: &mut Drive<C>, track: Track, tra
 }
 
 /// The driver.
-pub struct Floppy<K: FloppyBus>(Single<K, Attached<K>>);
-
-impl<K: FloppyBus> Floppy<K> {
-    /// A driver that is not attached.
-    pub const fn new(state: K::Mutex<Option<Attached<K>>>) -> Self {
-        Self(Single::new(state))
-    }
-}
+pub struct Floppy<K: FloppyBus>(K::Mutex<Station<K>>);
 
 impl<K: FloppyBus> CharDriver for Floppy<K> {
     /// Starts the motor. `ENXIO` without drive or disk, `ENOMEM` without DMA memory; `EROFS` for writing to a disk that
     /// is there.
     fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        self.0.open_to_read(minor, flags.difference(OpenFlags::WRITE), Errno::EROFS, Attached::open)?;
+        if minor.0 != 0 {
+            return Err(Errno::ENODEV);
+        }
+        self.0.with(Station::open)??;
         if flags.contains(OpenFlags::WRITE) {
             self.release(minor, flags);
             return Err(Errno::EROFS);
@@ -199,16 +201,14 @@ impl<K: FloppyBus> CharDriver for Floppy<K> {
     }
 
     fn release(&self, _minor: Minor, _flags: OpenFlags) {
-        self.0.close(Attached::close);
+        let closed = self.0.with_uninterruptible(Station::close);
+        // Files are closed in process context. A broken drive stays as it is, for good.
+        debug_assert_ne!(closed, Err(LockError::WrongContext));
     }
 
     /// Reads at most to the end of a track. `EIO` when the disk cannot be read there.
     fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.0.with(|attached| attached.read(position, buf))
-    }
-
-    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        Err(Errno::EROFS)
+        self.0.with(|station| station.read(position, buf))?
     }
 
     fn size(&self, _minor: Minor) -> Result<u64, Errno> {
@@ -216,44 +216,29 @@ impl<K: FloppyBus> CharDriver for Floppy<K> {
     }
 }
 
-impl<K: FloppyBus> Module for Floppy<K> {
-    fn name(&self) -> &'static str {
-        "fd"
+impl<K: FloppyBus> Module<K> for Floppy<K> {
+    const NAME: &'static str = "fd";
+    const ABOUT: &'static str = "the first floppy drive, read by ISA DMA";
+    const PARAMS: &'static [ParamSpec] = &PARAMS;
+    const PROC_SUFFIX: Option<&'static str> = Some("mem");
+
+    fn load(values: &Values<'_>) -> Result<Self, Errno> {
+        let source = values.word(MEMORY).and_then(Source::find);
+        let station = Station::new(source.map_or(Source::DEFAULT, |source| [source; HEADS]))?;
+        Ok(Self(K::Mutex::new(station)))
     }
 
-    fn about(&self) -> &'static str {
-        "the first floppy drive, read by ISA DMA"
+    fn devices(&self) -> u16 {
+        1
     }
 
-    fn params(&self) -> &'static [ParamSpec] {
-        &PARAMS
-    }
-
-    fn insmod(&self, params: &[Param<'_>]) -> Result<u16, Errno> {
-        let source = Values::read(&PARAMS, params)?.word(MEMORY).and_then(Source::find);
-        self.0.attach(|| Attached::new(source.map_or(Source::DEFAULT, |source| [source; HEADS])))?;
-        Ok(1)
-    }
-
-    fn rmmod(&self) -> Result<(), Errno> {
-        self.0.detach(|_| false)
-    }
-
-    fn users(&self) -> Option<usize> {
-        self.0.users()
-    }
-
-    fn footprint(&self) -> usize {
-        size_of::<Self>()
-    }
-
-    fn proc_mem(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let written = self.0.with(|attached| {
-            attached.buffers.iter().flatten().try_for_each(|buffer| {
+    fn proc_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let written = self.0.with(|station| {
+            station.buffers.iter().flatten().try_for_each(|buffer| {
                 let phys = u32::from(buffer.transfer.page()) << 16 | u32::from(buffer.transfer.offset());
-                writeln!(out, "buffer: {phys:08x} ({})", buffer.source.name()).map_err(|_| Errno::EIO)
+                writeln!(out, "buffer: {phys:08x} ({})", buffer.source.name())
             })
         });
-        written.map_err(|_| fmt::Error)
+        written.unwrap_or(Err(fmt::Error))
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use kapi::mm::testing::{Booted, HostPlatform, Machine, TestKernel};
 use kapi::mm::{self, Global};
 
-use drivers::{MAX_DEVICES, QuantumStore, Quota, Scull};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, OpenFlags, SleepLock};
+use drivers::{QuantumStore, Quota, Scull};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, LockError, Minor, Module, OpenFlags, SleepLock, Values};
 
 /// The kernel that the tests run the drivers in.
 pub struct Host;
@@ -59,15 +59,14 @@ pub fn machine() -> Booted {
     TestKernel::boot(&Machine::with_mib(64))
 }
 
-/// A driver with a byte limit of its own, not attached.
-pub fn detached<S: QuantumStore<Host>>() -> &'static Scull<Host, S> {
-    detached_with(Box::leak(Box::new(Quota::new())))
+/// insmod of a driver that has a byte limit of its own.
+pub fn insmod<S: QuantumStore<Host>>(line: &[&str]) -> Result<Scull<Host, S>, Errno> {
+    insmod_within(Box::leak(Box::new(Quota::new())), line)
 }
 
-/// A driver that counts against `quota`, not attached.
-pub fn detached_with<S: QuantumStore<Host>>(quota: &'static Quota) -> &'static Scull<Host, S> {
-    let slots = [const { HostMutex(Mutex::new(None)) }; MAX_DEVICES];
-    Box::leak(Box::new(Scull::new(HostMutex(Mutex::new(None)), slots, quota)))
+/// insmod of a driver that counts against `quota`.
+pub fn insmod_within<S: QuantumStore<Host>>(quota: &'static Quota, line: &[&str]) -> Result<Scull<Host, S>, Errno> {
+    Scull::with_quota(&Values::read(Scull::<Host, S>::PARAMS, &params(line))?, quota)
 }
 
 /// Parameters of an insmod line, `name=value`.

@@ -16,15 +16,13 @@ struct MemoryDevices;
 /// Registers the devices.
 pub fn register() -> Result<(), Errno> {
     let nodes = Nodes::Named(&[("null", NULL), ("zero", ZERO), ("full", FULL)]);
-    table::register("mem", Major::Fixed(MAJOR), nodes, &MemoryDevices).map(|_| ())
+    table::register("mem", Major::Fixed(MAJOR), nodes, MemoryDevices).map(|_| ())
 }
 
 impl CharDriver for MemoryDevices {
     fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
         if [NULL, ZERO, FULL].contains(&minor) { Ok(()) } else { Err(Errno::ENODEV) }
     }
-
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {}
 
     fn read(&self, minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         if minor == NULL { Ok(0) } else { buf.put_zeros(buf.remaining()) }

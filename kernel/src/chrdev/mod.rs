@@ -1,7 +1,9 @@
 //! Character devices: the table of drivers, and drivers without hardware.
 #![forbid(unsafe_code)]
 
+mod driver;
 pub mod memdev;
 mod table;
 
-pub use table::{Device, Major, Nodes, find, register, unregister, visit, write_devices};
+pub use driver::{Driver, User, Users};
+pub use table::{Device, Major, Nodes, find, register, register_for, unregister, visit, write_devices};

@@ -1,10 +1,12 @@
 //! The table of character drivers: who is behind a name in /dev, by number.
 
+use alloc::sync::Arc;
 use core::fmt::{self, Write};
 
 use kapi::{CharDriver, Errno, Minor};
 use mm::GfpFlags;
 
+use super::driver::{User, Users};
 use crate::mm::{KString, KVec};
 use crate::sched::Mutex;
 
@@ -30,30 +32,49 @@ pub enum Nodes {
 }
 
 /// A driver in the table.
-#[derive(Clone, Copy)]
 struct Registration {
-    name: &'static str,
+    name: KString,
     major: u16,
     nodes: Nodes,
-    driver: &'static dyn CharDriver,
+    driver: Arc<dyn CharDriver>,
+    users: Arc<Users>,
 }
 
-/// A device that a name stands for.
-#[derive(Clone, Copy)]
+/// A device that a name stands for, and its driver, which stays meanwhile.
 pub struct Device {
-    /// Its driver.
-    pub driver: &'static dyn CharDriver,
+    driver: Arc<dyn CharDriver>,
     /// The driver's number.
     pub major: u16,
     /// The device's number.
     pub minor: Minor,
+    // Last: what the driver's end needs is there until the end.
+    _user: User,
 }
 
 /// All drivers, by major number.
 static TABLE: Mutex<KVec<Registration>> = Mutex::new(KVec::new());
 
-/// Registers `driver` and returns its major number. `EBUSY` when the number is taken or none is free, `ENOMEM`.
-pub fn register(name: &'static str, major: Major, nodes: Nodes, driver: &'static dyn CharDriver) -> Result<u16, Errno> {
+/// Registers a driver that stays for good and returns its major number; see [`register_for`].
+///
+/// # Errors
+/// As there.
+pub fn register(name: &str, major: Major, nodes: Nodes, driver: impl CharDriver + 'static) -> Result<u16, Errno> {
+    let driver = Arc::try_new(driver).map_err(|_| Errno::ENOMEM)?;
+    register_for(&Users::new()?, name, major, nodes, driver)
+}
+
+/// Registers `driver`, whose `users` are counted, and returns its major number.
+///
+/// # Errors
+/// `EBUSY` when the number is taken or none is free, `ENOMEM`.
+pub fn register_for(
+    users: &Arc<Users>,
+    name: &str,
+    major: Major,
+    nodes: Nodes,
+    driver: Arc<dyn CharDriver>,
+) -> Result<u16, Errno> {
+    let name = KString::from_str(name, GfpFlags::KERNEL)?;
     let mut table = TABLE.lock_uninterruptible()?;
     let is_free = |major: &u16| table.iter().all(|other| other.major != *major);
     let major = match major {
@@ -62,27 +83,27 @@ pub fn register(name: &'static str, major: Major, nodes: Nodes, driver: &'static
     };
     let major = major.ok_or(Errno::EBUSY)?;
     let index = table.partition_point(|other| other.major < major);
-    table.insert(index, Registration { name, major, nodes, driver }, GfpFlags::KERNEL)?;
+    table.insert(index, Registration { name, major, nodes, driver, users: users.clone() }, GfpFlags::KERNEL)?;
     Ok(major)
 }
 
 /// Takes the driver of this name out. Files that are open stay so.
 pub fn unregister(name: &str) -> Result<(), Errno> {
-    TABLE.lock_uninterruptible()?.retain(|registration| registration.name != name);
+    TABLE.lock_uninterruptible()?.retain(|registration| registration.name.as_str() != name);
     Ok(())
 }
 
 impl Registration {
-    fn device(&self, minor: Minor) -> Device {
-        Device { driver: self.driver, major: self.major, minor }
+    fn device(&self, minor: Minor) -> Result<Device, Errno> {
+        Ok(Device { driver: self.driver.clone(), major: self.major, minor, _user: self.users.enter()? })
     }
 
-    /// The device that is called `node`.
-    fn find(&self, node: &str) -> Option<Device> {
+    /// The number of the device that is called `node`.
+    fn find(&self, node: &str) -> Option<Minor> {
         let minor = match self.nodes {
             Nodes::Named(names) => names.iter().find(|(name, _)| *name == node)?.1,
             Nodes::Numbered(count) => {
-                let digits = node.strip_prefix(self.name)?;
+                let digits = node.strip_prefix(self.name.as_str())?;
                 let number = digits.parse().ok().filter(|&number: &u16| number < count)?;
                 // Only the usual way to write the number is a name.
                 if digits.starts_with('+') || (digits.len() > 1 && digits.starts_with('0')) {
@@ -91,28 +112,40 @@ impl Registration {
                 Minor(number)
             }
         };
-        Some(self.device(minor))
+        Some(minor)
     }
 
     /// Calls `visit` with each of the driver's names.
-    fn visit(&self, visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Device) -> Result<(), Errno>) -> Result<(), Errno> {
         match self.nodes {
-            Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, self.device(*minor))),
+            Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, &self.device(*minor)?)),
             Nodes::Numbered(count) => (0..count).try_for_each(|minor| {
                 let name = KString::try_format(format_args!("{}{minor}", self.name))?;
-                visit(&name, self.device(Minor(minor)))
+                visit(&name, &self.device(Minor(minor))?)
             }),
         }
     }
 }
 
-/// The device that is called `node`, for example `scull0`.
+impl Device {
+    /// Its driver.
+    pub fn driver(&self) -> &dyn CharDriver {
+        &*self.driver
+    }
+}
+
+/// The device that is called `node`, for example `scull0`. It counts as a user of its driver.
+///
+/// # Errors
+/// `ENODEV` when the driver is about to go, `EINTR` when the wait was interrupted.
 pub fn find(node: &str) -> Result<Option<Device>, Errno> {
-    Ok(TABLE.lock()?.iter().find_map(|registration| registration.find(node)))
+    let table = TABLE.lock()?;
+    let found = table.iter().find_map(|registration| Some((registration, registration.find(node)?)));
+    found.map(|(registration, minor)| registration.device(minor)).transpose()
 }
 
 /// Calls `visit` with the name of each device, under the table's lock, and stops at its first error.
-pub fn visit(visit: &mut dyn FnMut(&str, Device) -> Result<(), Errno>) -> Result<(), Errno> {
+pub fn visit(visit: &mut dyn FnMut(&str, &Device) -> Result<(), Errno>) -> Result<(), Errno> {
     TABLE.lock()?.iter().try_for_each(|registration| registration.visit(visit))
 }
 
@@ -121,7 +154,7 @@ pub fn write_devices(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Character devices:")?;
     let table = TABLE.lock().map_err(|_| fmt::Error)?;
     for registration in table.iter() {
-        writeln!(out, "{:3} {}", registration.major, registration.name)?;
+        writeln!(out, "{:3} {}", registration.major, registration.name.as_str())?;
     }
     writeln!(out, "\nBlock devices:")
 }

@@ -16,7 +16,7 @@ struct Console;
 
 /// Registers the device.
 pub fn register() -> Result<(), Errno> {
-    chrdev::register("console", Major::Fixed(MAJOR), Nodes::Named(&[("console", CONSOLE)]), &Console).map(|_| ())
+    chrdev::register("console", Major::Fixed(MAJOR), Nodes::Named(&[("console", CONSOLE)]), Console).map(|_| ())
 }
 
 impl CharDriver for Console {

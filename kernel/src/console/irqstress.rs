@@ -4,21 +4,23 @@
 //! for the device; meanwhile a thread writes records of its own. Both write to the driver's first device, to separate
 //! areas of it, so that what each wrote can be read back and checked. (Chapter: "The Flags Argument".)
 
+use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use kapi::{Errno, IoBuf, Minor, Module, OpenFlags};
+use kapi::{Errno, IoBuf, Minor, OpenFlags};
 use shell::options::number;
 use shell::text::Text;
 use shell::{Env, Failure, Job, Outcome, Status};
 
 use super::workers::Alone;
 use crate::mm::memory;
+use crate::modules::{self, Pinned};
+use crate::sched;
 use crate::sched::Mutex;
 use crate::sync::SpinLock;
 use crate::time::TICK;
 use crate::timer::Timer;
-use crate::{modules, sched};
 
 /// The device that is written to; what it held is lost.
 const DEVICE: Minor = Minor(0);
@@ -44,7 +46,7 @@ const _: () = assert!(MAX_ROUNDS == 2000, "as BAD_ROUNDS says");
 
 /// What the callback is to do, and what it did.
 struct IrqSide {
-    module: Option<&'static dyn Module>,
+    module: Option<Arc<Pinned>>,
     ticks_left: u64,
     writes: u64,
     refused: u64,
@@ -68,12 +70,12 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut status = Status::OK;
     let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
     if named.peek().is_none() {
-        for module in modules::FAMILY.iter().copied().filter(|module| module.users().is_some()) {
+        for module in modules::FAMILY.iter().filter_map(|entry| modules::pin(entry.name).ok()) {
             status = worse(status, stress(job, module, rounds)?);
         }
     }
     for name in named {
-        status = match modules::find(name) {
+        status = match modules::pin(name) {
             Ok(module) => worse(status, stress(job, module, rounds)?),
             Err(errno) => job.complain(&Failure::Named(name, errno), Status::FAILED),
         };
@@ -86,8 +88,10 @@ fn worse(before: Status, now: Status) -> Status {
 }
 
 /// Stresses one driver and prints its line.
-fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64) -> Outcome<'a> {
-    let named = |errno| Failure::Named(module.name(), errno);
+fn stress<'a, E: Env>(job: &Job<'a, E>, module: Pinned, rounds: u64) -> Outcome<'a> {
+    let name = module.name();
+    let named = |errno| Failure::Named(name, errno);
+    let module = &Arc::try_new(module).map_err(|_| named(Errno::ENOMEM))?;
     let alone = Alone::since_now();
     let before = settled(module).map_err(named)?;
     let opened = open(job, module).map_err(named)?;
@@ -113,7 +117,7 @@ fn stress<'a, E: Env>(job: &Job<'a, E>, module: &'static dyn Module, rounds: u64
 }
 
 /// Opens the device as a file of the command's, so that it cannot be detached meanwhile.
-fn open<E: Env>(job: &Job<'_, E>, module: &dyn Module) -> Result<E::File, Errno> {
+fn open<E: Env>(job: &Job<'_, E>, module: &Pinned) -> Result<E::File, Errno> {
     let mut path = Text::<32>::new();
     write!(path, "/dev/{}{}", module.name(), DEVICE.0).map_err(|_| Errno::ENAMETOOLONG)?;
     job.env.open(path.as_str(), OpenFlags::READ | OpenFlags::WRITE)
@@ -123,7 +127,7 @@ fn open<E: Env>(job: &Job<'_, E>, module: &dyn Module) -> Result<E::File, Errno>
 struct FramesInUse(i64);
 
 /// Empties the device and all caches, and counts what is in use then. Page tables stay once they are made.
-fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
+fn settled(module: &Pinned) -> Result<FramesInUse, Errno> {
     module.open(DEVICE, OpenFlags::WRITE)?;
     module.release(DEVICE, OpenFlags::WRITE);
     let memory = memory();
@@ -133,8 +137,8 @@ fn settled(module: &dyn Module) -> Result<FramesInUse, Errno> {
 }
 
 /// Lets the callback write for `rounds` ticks, and writes from this thread as long; the thread's count.
-fn write_both(job: &Job<'_, impl Env>, module: &'static dyn Module, rounds: u64) -> Result<u64, Errno> {
-    IRQ_SIDE.with(|side| *side = IrqSide { module: Some(module), ticks_left: rounds, writes: 0, refused: 0 });
+fn write_both(job: &Job<'_, impl Env>, module: &Arc<Pinned>, rounds: u64) -> Result<u64, Errno> {
+    IRQ_SIDE.with(|side| *side = IrqSide { module: Some(module.clone()), ticks_left: rounds, writes: 0, refused: 0 });
     TIMER.add(TICK, 0);
     let result = write_from_thread(job, module, rounds);
     TIMER.cancel();
@@ -144,7 +148,7 @@ fn write_both(job: &Job<'_, impl Env>, module: &'static dyn Module, rounds: u64)
 
 /// Writes until the callback is done. Every other tick it sleeps, so that the callback finds the device busy at one
 /// tick and free at the next.
-fn write_from_thread(job: &Job<'_, impl Env>, module: &dyn Module, rounds: u64) -> Result<u64, Errno> {
+fn write_from_thread(job: &Job<'_, impl Env>, module: &Pinned, rounds: u64) -> Result<u64, Errno> {
     let mut writes = 0;
     let mut shown = job.env.uptime();
     loop {
@@ -175,7 +179,7 @@ fn write_from_thread(job: &Job<'_, impl Env>, module: &dyn Module, rounds: u64) 
 /// Writes records from interrupt context, and comes back at the next tick.
 fn on_tick(_: usize) {
     let goes_on = IRQ_SIDE.with(|side| {
-        let Some(module) = side.module else { return false };
+        let Some(module) = side.module.clone() else { return false };
         for _ in 0..PER_TICK {
             let record = record(Writer::Irq, side.writes);
             let result = write_record(irq_position(side.writes), &record, |position, bytes| {
@@ -272,7 +276,7 @@ impl fmt::Display for Verified {
 }
 
 /// Reads all records back.
-fn verify(module: &dyn Module, thread_writes: u64, irq_writes: u64) -> Result<Verified, Errno> {
+fn verify(module: &Pinned, thread_writes: u64, irq_writes: u64) -> Result<Verified, Errno> {
     for number in 0..thread_writes.min(THREAD_RECORDS) {
         if !holds(module, thread_position(number), &record(Writer::Thread, number))? {
             return Ok(Verified::Bad);
@@ -287,7 +291,7 @@ fn verify(module: &dyn Module, thread_writes: u64, irq_writes: u64) -> Result<Ve
 }
 
 /// Whether the device holds `record` at `position`.
-fn holds(module: &dyn Module, position: u64, record: &[u8; RECORD]) -> Result<bool, Errno> {
+fn holds(module: &Pinned, position: u64, record: &[u8; RECORD]) -> Result<bool, Errno> {
     let mut found = [0; RECORD];
     let mut done = 0;
     while done < RECORD {

@@ -4,10 +4,10 @@
 
 use core::fmt;
 
-use kapi::{Errno, Module, Param, ParamSpec, Values};
+use kapi::{Errno, Param, ParamSpec, Values};
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use crate::modules;
+use crate::modules::{self, Entry};
 
 /// Most parameters of one insmod line: more than any module has.
 const MAX_PARAMS: usize = 8;
@@ -25,7 +25,7 @@ pub fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         count += 1;
     }
     let params = &params[..count];
-    if let Err(error) = Values::read(module.params(), params) {
+    if let Err(error) = Values::read(module.params, params) {
         return Ok(refuse(job, name, format_args!("{error}")));
     }
     match modules::insmod(name, params) {
@@ -37,10 +37,10 @@ pub fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 
 /// `rmmod MODULE...`
 pub fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    each_module(job, |module| match modules::rmmod(module.name()) {
+    each_module(job, |module| match modules::rmmod(module.name) {
         Ok(()) => Ok(Status::OK),
-        Err(Errno::ENOENT) => Ok(refuse(job, module.name(), format_args!("not attached"))),
-        Err(errno) => Ok(job.complain(&Failure::Named(module.name(), errno), Status::FAILED)),
+        Err(Errno::ENOENT) => Ok(refuse(job, module.name, format_args!("not attached"))),
+        Err(errno) => Ok(job.complain(&Failure::Named(module.name, errno), Status::FAILED)),
     })
 }
 
@@ -48,13 +48,13 @@ pub fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 pub fn modinfo<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     each_module(job, |module| {
         let mut out = job.out();
-        writeln!(out, "module:      {}", module.name())?;
-        writeln!(out, "description: {}", module.about())?;
-        match module.users() {
+        writeln!(out, "module:      {}", module.name)?;
+        writeln!(out, "description: {}", module.about)?;
+        match modules::users(module.name) {
             None => writeln!(out, "state:       not attached")?,
             Some(users) => writeln!(out, "state:       attached, {users} open")?,
         }
-        for spec in module.params() {
+        for spec in module.params {
             writeln!(out, "parm:        {}", line(spec))?;
         }
         out.finish()?;
@@ -73,7 +73,7 @@ fn line(spec: &ParamSpec) -> impl fmt::Display {
 /// Calls `each` with the modules that are named; those that there are not are complained about.
 fn each_module<'a, E: Env>(
     job: &Job<'a, E>,
-    mut each: impl FnMut(&'static dyn Module) -> Result<Status, Failure<'a>>,
+    mut each: impl FnMut(&'static Entry) -> Result<Status, Failure<'a>>,
 ) -> Outcome<'a> {
     if job.args.is_empty() {
         return Err(Failure::Usage("missing operand"));
@@ -90,7 +90,7 @@ fn each_module<'a, E: Env>(
 }
 
 fn unknown<E: Env>(job: &Job<'_, E>, name: &str) -> Status {
-    let names = fmt::from_fn(|f| modules::all().try_for_each(|module| write!(f, " {}", module.name())));
+    let names = fmt::from_fn(|f| modules::all().try_for_each(|module| write!(f, " {}", module.name)));
     refuse(job, name, format_args!("no such module; there are{names}"))
 }
 

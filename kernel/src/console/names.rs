@@ -38,7 +38,7 @@ impl Names for KernelNames {
         match (place.command, place.first) {
             ("help", None) => self.commands(visit),
             ("insmod", Some(module)) => parameters(module, visit),
-            ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name())),
+            ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name)),
             _ if memory::words(place, visit) => {}
             _ => return Expected::Paths,
         }
@@ -49,7 +49,7 @@ impl Names for KernelNames {
 /// What may stand behind `insmod MODULE`: parameters, with their values where these are words.
 fn parameters(module: &str, visit: &mut dyn FnMut(&str)) {
     let Ok(module) = modules::find(module) else { return };
-    for spec in module.params() {
+    for spec in module.params {
         let mut show = |value: &str| {
             let mut word = Text::<64>::new();
             if write!(word, "{}={value}", spec.name).is_ok() {

@@ -19,7 +19,7 @@ impl FileSystem for DevFs {
         }
         // Devices come with their drivers: what is not there is not made.
         let device = find(path)?;
-        device.driver.open(device.minor, flags)?;
+        device.driver().open(device.minor, flags)?;
         Ok(share(DeviceFile { device, flags })?)
     }
 
@@ -27,7 +27,7 @@ impl FileSystem for DevFs {
         if path.is_empty() {
             return Ok(Stat::DIRECTORY);
         }
-        find(path).map(stat_of)
+        find(path).map(|device| stat_of(&device))
     }
 
     fn readdir(&self, path: &str) -> Result<Entries, Errno> {
@@ -53,10 +53,10 @@ fn find(path: &str) -> Result<Device, Errno> {
 }
 
 /// What is known of a device. The size is left out: asking some devices for it waits for their users.
-fn stat_of(device: Device) -> Stat {
+fn stat_of(device: &Device) -> Stat {
     let (major, minor) = (device.major, device.minor.0);
     let number = u32::from(major) << 16 | u32::from(minor);
-    let id = device.driver.is_storage().then_some(FileId { device: number, inode: 0 });
+    let id = device.driver().is_storage().then_some(FileId { device: number, inode: 0 });
     Stat { kind: Kind::Device { major, minor }, size: 0, id }
 }
 
@@ -68,41 +68,41 @@ struct DeviceFile {
 
 impl File for DeviceFile {
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(stat_of(self.device))
+        Ok(stat_of(&self.device))
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver.read(self.device.minor, position, buf)
+        self.device.driver().read(self.device.minor, position, buf)
     }
 
     fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver.write(self.device.minor, position, buf)
+        self.device.driver().write(self.device.minor, position, buf)
     }
 
     fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
-        let end = self.device.driver.size(self.device.minor)?;
+        let end = self.device.driver().size(self.device.minor)?;
         Ok(end + self.write(end, buf)? as u64)
     }
 
     fn llseek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        self.device.driver.llseek(self.device.minor, position, offset, whence)
+        self.device.driver().llseek(self.device.minor, position, offset, whence)
     }
 
     fn is_stream(&self) -> bool {
-        self.device.driver.is_stream()
+        self.device.driver().is_stream()
     }
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
-        self.device.driver.ioctl(self.device.minor, command, argument)
+        self.device.driver().ioctl(self.device.minor, command, argument)
     }
 
     fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
-        self.device.driver.mmap_page(self.device.minor, offset)
+        self.device.driver().mmap_page(self.device.minor, offset)
     }
 }
 
 impl Drop for DeviceFile {
     fn drop(&mut self) {
-        self.device.driver.release(self.device.minor, self.flags);
+        self.device.driver().release(self.device.minor, self.flags);
     }
 }

@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use kapi::{Errno, IoBuf, Module, OpenFlags};
+use kapi::{Errno, IoBuf, OpenFlags};
 use mm::GfpFlags;
 
 use super::account::Account;
@@ -14,6 +14,7 @@ use super::filesystem::{File, FileSystem, share};
 use super::names::{self, Found};
 use super::node::{Entries, Stat};
 use super::pages::Pages;
+use crate::chrdev::{Driver, User, Users};
 use crate::mm::{KString, KVec};
 use crate::sched::Mutex;
 
@@ -23,8 +24,11 @@ pub struct ProcFs;
 /// Bytes of the longest command.
 const MAX_COMMAND: usize = 256;
 
+/// Obeys a line that was written (without its line end).
+type Store = fn(&str) -> Result<(), Errno>;
+
 /// What is behind a file.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Source {
     /// A text.
     Text(fn(&mut dyn fmt::Write) -> fmt::Result),
@@ -33,24 +37,17 @@ pub enum Source {
         /// Writes the text.
         show: fn(&mut dyn fmt::Write) -> fmt::Result,
         /// Obeys the line; `EINVAL` when it makes no sense.
-        store: fn(&str) -> Result<(), Errno>,
+        store: Store,
     },
-    /// What a module says about its devices.
-    Module(&'static dyn Module),
+    /// What a module says about its devices, and who uses it.
+    Module(Arc<dyn Driver>, Arc<Users>),
 }
 
 impl Source {
-    fn show(self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::Text(show) | Self::Control { show, .. } => show(out),
-            Self::Module(module) => module.proc_mem(out),
-        }
-    }
-
-    fn store(self, line: &str) -> Result<(), Errno> {
-        match self {
-            Self::Control { store, .. } => store(line),
-            Self::Text(_) | Self::Module(_) => Err(Errno::EACCES),
+            Self::Module(module, _) => module.proc_text(out),
         }
     }
 }
@@ -71,26 +68,44 @@ pub fn register(path: &str, source: Source) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Removes the file of the module called `name`. A thread that has it open keeps its text. Needs no memory.
-pub fn unregister_module(name: &str) -> Result<(), Errno> {
-    let is_its = |source: &Source| matches!(source, Source::Module(module) if module.name() == name);
+/// Removes the file of the module with these users. A thread that has it open keeps its text. Needs no memory.
+///
+/// # Errors
+/// `EAGAIN` where the caller may not sleep.
+pub fn unregister_module(users: &Arc<Users>) -> Result<(), Errno> {
+    let is_its = |source: &Source| matches!(source, Source::Module(_, its) if Arc::ptr_eq(its, users));
     FILES.lock_uninterruptible()?.retain(|(_, source)| !is_its(source));
     Ok(())
 }
 
-fn find(path: &str) -> Result<Found<Source>, Errno> {
-    names::find(path, FILES.lock()?.iter().map(|(name, source)| (name.as_str(), *source)))
+fn find(path: &str) -> Result<Found<()>, Errno> {
+    names::find(path, FILES.lock()?.iter().map(|(name, _)| (name.as_str(), ())))
+}
+
+/// What is behind the file `path`; its module, if it is one's, stays as long as the second half lives.
+fn enter(path: &str) -> Result<(Source, Option<User>), Errno> {
+    let files = FILES.lock()?;
+    let source = names::find(path, files.iter().map(|(name, source)| (name.as_str(), source)))?.file()?;
+    let user = match source {
+        Source::Module(_, users) => Some(users.enter()?),
+        Source::Text(_) | Source::Control { .. } => None,
+    };
+    Ok((source.clone(), user))
 }
 
 impl FileSystem for ProcFs {
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-        let source = find(path)?.file()?;
+        let (source, _user) = enter(path)?;
         if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
             return Err(Errno::EACCES);
         }
         let text =
-            if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
-        Ok(share(ProcFile { source, text })?)
+            if flags.contains(OpenFlags::READ) { written(&source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
+        let store = match source {
+            Source::Control { store, .. } => Some(store),
+            Source::Text(_) | Source::Module(..) => None,
+        };
+        Ok(share(ProcFile { store, text })?)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
@@ -110,7 +125,7 @@ impl FileSystem for ProcFs {
 }
 
 /// The text as it is now.
-fn written(source: Source) -> Result<Pages, Errno> {
+fn written(source: &Source) -> Result<Pages, Errno> {
     let mut writer = Writer { text: Pages::new(GfpFlags::KERNEL, &TEXTS), error: Errno::EIO };
     match source.show(&mut writer) {
         Ok(()) => Ok(writer.text),
@@ -135,7 +150,7 @@ impl fmt::Write for Writer {
 
 /// An open file.
 struct ProcFile {
-    source: Source,
+    store: Option<Store>,
     text: Pages,
 }
 
@@ -155,7 +170,7 @@ impl File for ProcFile {
         }
         let n = buf.get(&mut command)?;
         let line = core::str::from_utf8(&command[..n]).map_err(|_| Errno::EINVAL)?;
-        self.source.store(line.trim_end_matches('\n'))?;
+        self.store.ok_or(Errno::EACCES)?(line.trim_end_matches('\n'))?;
         Ok(n)
     }
 }

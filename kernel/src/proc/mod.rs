@@ -40,7 +40,7 @@ const FILES: &[(&str, Source)] = &[
 
 /// Registers the files. Process context.
 pub fn init() {
-    for &(path, source) in FILES {
-        startup::check(format_args!("/proc/{path}"), procfs::register(path, source));
+    for (path, source) in FILES {
+        startup::check(format_args!("/proc/{path}"), procfs::register(path, source.clone()));
     }
 }

@@ -1,0 +1,42 @@
+//! What a module says of itself: its name, its parameters, how it is made.
+
+use alloc::sync::Arc;
+
+use kapi::{Errno, Module, Param, ParamSpec, Values};
+
+use crate::chrdev::Driver;
+use crate::mm::Kernel;
+
+/// The type behind a module of the kernel's own, or in a file: a static in either.
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, on one line.
+    pub about: &'static str,
+    /// The parameters that it knows.
+    pub params: &'static [ParamSpec],
+    /// What follows the name in that of its file in /proc, if it has one.
+    pub proc_suffix: Option<&'static str>,
+    /// Makes its value.
+    pub(super) load: Load,
+}
+
+/// Makes a module's value from the parameters of an insmod line.
+pub type Load = fn(&[Param<'_>]) -> Result<Arc<dyn Driver>, Errno>;
+
+impl Entry {
+    /// The entry of the type `M`. `load` makes its value, by [`load::<M>`](load).
+    pub const fn of<M: Module<Kernel>>(load: Load) -> Self {
+        Self { name: M::NAME, about: M::ABOUT, params: M::PARAMS, proc_suffix: M::PROC_SUFFIX, load }
+    }
+}
+
+/// insmod's half of a module of the type `M`.
+///
+/// # Errors
+/// `EINVAL` for parameters that its table does not allow, `ENOMEM`, and whatever `M` says.
+#[inline(always)]
+pub fn load<M: Module<Kernel>>(params: &[Param<'_>]) -> Result<Arc<dyn Driver>, Errno> {
+    let module = M::load(&Values::read(M::PARAMS, params)?)?;
+    Ok(Arc::try_new(module).map_err(|_| Errno::ENOMEM)?)
+}
