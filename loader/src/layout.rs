@@ -1,0 +1,67 @@
+//! Where each section lies within its part.
+
+use crate::file::Section;
+use crate::limits::{MAX_BYTES, MAX_SECTIONS};
+use crate::part::Part;
+use crate::refusal::FileFault;
+use crate::section::alignment;
+
+/// Where a section lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub part: Part,
+    /// From the part's start, in bytes.
+    pub offset: u32,
+}
+
+impl Place {
+    /// Where that is, for parts at `bases`.
+    pub fn address(&self, bases: &[u64; Part::COUNT]) -> u64 {
+        bases[self.part.index()].wrapping_add(u64::from(self.offset))
+    }
+}
+
+/// The places of all loaded sections, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    places: [Option<Place>; MAX_SECTIONS],
+    bytes: [u32; Part::COUNT],
+    alignments: [u64; Part::COUNT],
+}
+
+impl Layout {
+    pub fn new() -> Self {
+        Self { places: [None; MAX_SECTIONS], bytes: [0; Part::COUNT], alignments: [1; Part::COUNT] }
+    }
+
+    /// Gives the section a place behind those that the part has.
+    pub fn add(&mut self, section: &Section<'_>, part: Part) -> Result<(), FileFault> {
+        let alignment = alignment(section);
+        let end = u64::from(self.bytes[part.index()]);
+        let offset = end.checked_next_multiple_of(alignment).ok_or(FileFault::TooLarge)?;
+        let end = offset.checked_add(section.header.sh_size).ok_or(FileFault::TooLarge)?;
+        let place = self.places.get_mut(section.index).ok_or(FileFault::TooManySections)?;
+        *place = Some(Place { part, offset: u32::try_from(offset).map_err(|_| FileFault::TooLarge)? });
+        self.bytes[part.index()] = u32::try_from(end).map_err(|_| FileFault::TooLarge)?;
+        self.alignments[part.index()] = self.alignments[part.index()].max(alignment);
+        if Part::ALL.into_iter().map(|part| self.bytes(part)).sum::<usize>() > MAX_BYTES {
+            return Err(FileFault::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Where the section with this index lies, if it is loaded.
+    pub fn place(&self, section: usize) -> Option<Place> {
+        self.places.get(section).copied().flatten()
+    }
+
+    /// How many bytes a part takes.
+    pub fn bytes(&self, part: Part) -> usize {
+        self.bytes[part.index()] as usize
+    }
+
+    /// What a part's address has to be a multiple of.
+    pub fn alignment(&self, part: Part) -> u64 {
+        self.alignments[part.index()]
+    }
+}
