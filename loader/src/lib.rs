@@ -39,7 +39,7 @@ pub use modinfo::Modinfo;
 pub use object::Object;
 pub use part::Part;
 pub use refusal::{
-    FileFault, MemoryFault, NameFault, Refusal, RelocationFault, RelocationPlace, SectionFault, SymbolFault,
+    FileFault, MemoryFault, NameFault, Refusal, RelocationFault, RelocationPlace, SectionFault, SymbolFault, SymbolName,
 };
 pub use relocation_kind::RelocationKind;
 pub use symbols::{Binding, Symbol, SymbolKind};

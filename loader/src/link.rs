@@ -1,7 +1,7 @@
 //! Fills the memory of the parts, and relocates what lies there.
 
 use crate::part::Part;
-use crate::refusal::{MemoryFault, Refusal, RelocationFault, SymbolFault};
+use crate::refusal::{MemoryFault, Refusal, RelocationFault, SymbolFault, SymbolName};
 use crate::relocations::{Relocation, Tables, Target};
 use crate::section::{Use, classify};
 use crate::symbols::{Home, home};
@@ -86,7 +86,8 @@ fn address<'a>(
         return Ok(place.address(bases).wrapping_add(relocation.entry.st_value));
     }
     let name = tables.symbols.name(relocation.symbol, &relocation.entry)?;
-    resolve(name).ok_or(Refusal::Symbol(name, SymbolFault::Unresolved))
+    let unresolved = SymbolName { name, index: relocation.symbol };
+    resolve(name).ok_or(Refusal::Symbol(unresolved, SymbolFault::Unresolved))
 }
 
 /// Changes the bytes that a relocation is for.
@@ -101,7 +102,7 @@ fn write<'a>(
     let offset = relocation.offset as u64;
     let place = target.place.address(bases).wrapping_add(offset);
     let Some(value) = relocation.kind.value(symbol, relocation.addend, place) else {
-        let symbol = tables.symbols.display_name(tables.file, relocation.symbol, &relocation.entry)?;
+        let symbol = tables.symbols.full_name(tables.file, relocation.symbol, &relocation.entry)?;
         return Err(target.refuse(offset, RelocationFault::Overflow { kind: relocation.kind.name(), symbol }));
     };
     let start = (target.place.offset as usize).saturating_add(relocation.offset);

@@ -11,7 +11,7 @@ use crate::link;
 use crate::modinfo::Modinfo;
 use crate::names::Names;
 use crate::part::Part;
-use crate::refusal::{FileFault, Refusal, SectionFault, SymbolFault};
+use crate::refusal::{FileFault, Refusal, SectionFault, SymbolFault, SymbolName};
 use crate::relocations::{Tables, Target};
 use crate::section::{Use, classify};
 use crate::symbols::{self, Home, Symbol, Symbols, binding, home, kind};
@@ -130,7 +130,7 @@ impl<'a> Object<'a> {
             }
             let name = self.symbols.name(index, &entry)?;
             globals.add(hash(name.as_bytes())).map_err(|fault| match fault {
-                NotAdded::Known => Refusal::Symbol(name, SymbolFault::Twice),
+                NotAdded::Known => Refusal::Symbol(SymbolName { name, index }, SymbolFault::Twice),
                 NotAdded::Full => Refusal::File(FileFault::TooManyGlobals),
             })?;
         }

@@ -17,8 +17,8 @@ pub enum Refusal<'a> {
     Section(&'a str, SectionFault),
     /// The name of the symbol with this index.
     SymbolName(usize, NameFault),
-    /// A symbol, by its name.
-    Symbol(&'a str, SymbolFault),
+    /// A symbol.
+    Symbol(SymbolName<'a>, SymbolFault),
     /// A relocation in a section that is loaded.
     Relocation(RelocationPlace<'a>, RelocationFault<'a>),
     /// The memory that [`link`](crate::Object::link) was given for a part.
@@ -121,6 +121,15 @@ pub enum SectionFault {
     NoTable,
 }
 
+/// Which symbol: it prints as its name, or as `#` and its index if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SymbolName<'a> {
+    /// The name, or that of the section for which it stands; it may be empty.
+    pub name: &'a str,
+    /// Its place in the table of symbols.
+    pub index: usize,
+}
+
 /// What is wrong with a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SymbolFault {
@@ -160,21 +169,21 @@ pub enum RelocationFault<'a> {
     Kind {
         /// The number.
         number: u32,
-        /// The symbol's name: empty if it has none.
-        symbol: &'a str,
+        /// The symbol.
+        symbol: SymbolName<'a>,
     },
     /// It would change bytes outside of its section.
     Outside,
     /// Its symbol is not there.
     NoSymbol(u32),
     /// Its symbol has no address: it is absolute, or lies in a section that is not loaded.
-    NoAddress(&'a str),
+    NoAddress(SymbolName<'a>),
     /// The value does not fit.
     Overflow {
         /// The kind's name.
         kind: &'static str,
-        /// The symbol's name, or that of its section.
-        symbol: &'a str,
+        /// The symbol.
+        symbol: SymbolName<'a>,
     },
 }
 
@@ -282,6 +291,12 @@ impl fmt::Display for SectionFault {
             Self::NoEntries => f.write_str("not entries key=value"),
             Self::NoTable => f.write_str("not a table of functions"),
         }
+    }
+}
+
+impl fmt::Display for SymbolName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() { write!(f, "#{}", self.index) } else { f.write_str(self.name) }
     }
 }
 

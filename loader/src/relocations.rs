@@ -70,7 +70,7 @@ impl<'a> Target<'a> {
         let symbol = rela.r_sym as usize;
         let entry = tables.symbols.entry(symbol);
         let entry = entry.ok_or(self.refuse(rela.r_offset, RelocationFault::NoSymbol(rela.r_sym)))?;
-        let name = || tables.symbols.display_name(tables.file, symbol, &entry);
+        let name = || tables.symbols.full_name(tables.file, symbol, &entry);
         let Some(kind) = RelocationKind::of(rela.r_type) else {
             return Err(self.refuse(rela.r_offset, RelocationFault::Kind { number: rela.r_type, symbol: name()? }));
         };

@@ -8,7 +8,7 @@ use elf::symbol::{Symbol as Entry, SymbolTable};
 use crate::file::File;
 use crate::names::Names;
 use crate::part::Part;
-use crate::refusal::{Refusal, SymbolFault};
+use crate::refusal::{Refusal, SymbolFault, SymbolName};
 
 /// The length of an entry, in bytes.
 pub const ENTRY_LEN: usize = 24;
@@ -104,19 +104,20 @@ impl<'a> Symbols<'a> {
         self.names.get(entry.st_name).map_err(|fault| Refusal::SymbolName(index, fault))
     }
 
-    /// The name to tell of an entry: a symbol without one stands for its section.
-    pub fn display_name(&self, file: &File<'a>, index: usize, entry: &Entry) -> Result<&'a str, Refusal<'a>> {
-        match home(entry) {
+    /// How a refusal names an entry: by its section, if it stands for that.
+    pub fn full_name(&self, file: &File<'a>, index: usize, entry: &Entry) -> Result<SymbolName<'a>, Refusal<'a>> {
+        let name = match home(entry) {
             Home::Section(section) if entry.st_symtype() == abi::STT_SECTION => {
-                Ok(file.section(section)?.map_or("", |section| section.name))
+                file.section(section)?.map_or("", |section| section.name)
             }
-            _ => self.name(index, entry),
-        }
+            _ => self.name(index, entry)?,
+        };
+        Ok(SymbolName { name, index })
     }
 
     /// Refuses an entry that is not supported, or not right.
     pub fn check(&self, file: &File<'a>, index: usize, entry: &Entry) -> Result<(), Refusal<'a>> {
-        let name = self.name(index, entry)?;
+        let name = SymbolName { name: self.name(index, entry)?, index };
         check_words(entry).map_err(|fault| Refusal::Symbol(name, fault))?;
         if let Home::Section(section) = home(entry) {
             let section =
