@@ -1,6 +1,6 @@
 //! The symbol table that the kernel carries for its backtraces.
 //!
-//! The format is described where it is read: kernel/src/debug/symbols.rs.
+//! The format is described where it is read: loader/src/ksyms.rs.
 
 use std::collections::{BTreeMap, HashMap};
 
