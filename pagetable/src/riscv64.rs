@@ -134,8 +134,9 @@ unsafe impl<const LEVELS: usize, D: Devices> Format for Sv<LEVELS, D> {
 
     fn with_access(rights: Flags, access: Access) -> Flags {
         match access {
-            Access::Read => rights.difference(Flags::WRITE),
-            Access::ReadWrite => rights.union(Flags::WRITE),
+            Access::Read => rights.difference(Flags::WRITE | Flags::EXECUTE),
+            Access::ReadWrite => rights.difference(Flags::EXECUTE).union(Flags::WRITE),
+            Access::Execute => rights.difference(Flags::WRITE).union(Flags::EXECUTE),
         }
     }
 }

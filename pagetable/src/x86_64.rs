@@ -120,8 +120,9 @@ unsafe impl Format for X86_64 {
 
     fn with_access(rights: Flags, access: Access) -> Flags {
         match access {
-            Access::Read => rights.difference(Flags::WRITABLE),
-            Access::ReadWrite => rights.union(Flags::WRITABLE),
+            Access::Read => rights.difference(Flags::WRITABLE).union(Flags::NO_EXECUTE),
+            Access::ReadWrite => rights.union(Flags::WRITABLE | Flags::NO_EXECUTE),
+            Access::Execute => rights.difference(Flags::WRITABLE | Flags::NO_EXECUTE),
         }
     }
 }

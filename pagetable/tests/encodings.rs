@@ -25,6 +25,18 @@ where
     assert_eq!(format.read(bits, level), Entry::Leaf(Pfn::new(frame), rights));
 }
 
+/// Whatever a page could be used for before, it can be used for what is said, and for nothing else.
+fn each_access_excludes_the_others<F: Format>(rights: F::Rights)
+where
+    F::Rights: core::fmt::Debug,
+{
+    let all = [Access::Read, Access::ReadWrite, Access::Execute];
+    for (first, second) in all.into_iter().flat_map(|first| all.map(|second| (first, second))) {
+        let changed = F::with_access(F::with_access(rights, first), second);
+        assert_eq!(changed, F::with_access(rights, second), "{first:?}, then {second:?}");
+    }
+}
+
 const GIB: X86_64 = X86_64::new(Level::Three);
 
 /// AMD64, volume 2, section 5.3.3, "4-Kbyte Page Translation": P 0, R/W 1, U/S 2, PWT 3, PCD 4, A 5, D 6, PAT 7, G 8,
@@ -36,6 +48,9 @@ fn x86_64_pages_of_4_kib() {
     let constant = X86_64::with_access(memory, Access::Read);
     both_ways(&GIB, Level::One, 0x12345, constant, &[(0, 1), (5, 1), (6, 1), (12, 0x12345), (63, 1)]);
     assert_eq!(X86_64::with_access(constant, Access::ReadWrite), memory);
+    let code = X86_64::with_access(memory, Access::Execute);
+    both_ways(&GIB, Level::One, 0x12345, code, &[(0, 1), (5, 1), (6, 1), (12, 0x12345)]);
+    each_access_excludes_the_others::<X86_64>(memory);
     let device = X86_64::rights(Mapping::Device);
     let uncached = [(0, 1), (1, 1), (3, 1), (4, 1), (5, 1), (6, 1), (12, 0xfee00), (63, 1)];
     both_ways(&GIB, Level::One, 0xfee00, device, &uncached);
@@ -88,6 +103,10 @@ fn riscv64_pages_of_4_kib() {
     let constant = Sv39::<ByAddress>::with_access(memory, Access::Read);
     both_ways(&SV39, Level::One, 0x80200, constant, &[(0, 1), (1, 1), (6, 1), (7, 1), (10, 0x80200)]);
     assert_eq!(Sv39::<ByAddress>::with_access(constant, Access::ReadWrite), memory);
+    let code = Sv39::<ByAddress>::with_access(memory, Access::Execute);
+    both_ways(&SV39, Level::One, 0x80200, code, &[(0, 1), (1, 1), (3, 1), (6, 1), (7, 1), (10, 0x80200)]);
+    each_access_excludes_the_others::<Sv39>(memory);
+    each_access_excludes_the_others::<Sv48<ByEntry>>(Sv48::<ByEntry>::rights(Mapping::Device));
     let code = Riscv::VALID | Riscv::READ | Riscv::EXECUTE | Riscv::USER | Riscv::GLOBAL;
     both_ways(&SV39, Level::One, u32::MAX, code, &[(0, 1), (1, 1), (3, 1), (4, 1), (5, 1), (10, 0xffff_ffff)]);
     both_ways(&SV39, Level::One, 7, Riscv::VALID | Riscv::EXECUTE, &[(0, 1), (3, 1), (10, 7)]);

@@ -92,13 +92,15 @@ pub enum Mapping {
     Device,
 }
 
-/// What may be done to a mapped page.
+/// What may be done to a mapped page. No page can be both written to and executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// Reading only: a write faults.
+    /// Reading only: a write faults, and a jump there.
     Read,
-    /// Reading and writing.
+    /// Reading and writing: a jump there faults.
     ReadWrite,
+    /// Reading and executing: a write faults.
+    Execute,
 }
 
 /// How a processor writes entries down. An empty entry is 0 in every format.
@@ -129,7 +131,7 @@ pub unsafe trait Format {
     /// The rights of what the allocators map: the kernel's, readable and writable.
     fn rights(mapping: Mapping) -> Self::Rights;
 
-    /// `rights` with this access, and otherwise the same.
+    /// `rights` with this access and no other, and otherwise the same.
     fn with_access(rights: Self::Rights, access: Access) -> Self::Rights;
 }
 

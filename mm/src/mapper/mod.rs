@@ -310,7 +310,7 @@ impl<F: Format> PageMapper<F> {
         while at < end {
             let (table, level) = self.lowest(at);
             let empty = level <= Level::Two && table.iter().all(|slot| slot.load(Relaxed) == 0);
-            if empty && let Some(frame) = self.unlink(at, level) {
+            if empty && let Some(frame) = self.replace_table(at, level, 0) {
                 let must_flush = MustFlush::new(self.space, at.page_down(), 1);
                 return Some((Unlinked { table: frame, next: at }, must_flush));
             }
@@ -320,12 +320,12 @@ impl<F: Format> PageMapper<F> {
         None
     }
 
-    /// Empties the entry that leads to the table of `level` on the way to `at`.
-    fn unlink(&mut self, at: VirtAddr, level: Level) -> Option<Pfn> {
+    /// Puts `entry` where one leads to the table of `level` on the way to `at`; returns the table.
+    fn replace_table(&mut self, at: VirtAddr, level: Level, entry: u64) -> Option<Pfn> {
         let (mut table, mut here) = (self.table(self.root), F::TOP);
         while let Entry::Table(frame) = self.read(table, here, here.index(at)) {
             if here == level.above() {
-                table[here.index(at)].store(0, Release);
+                table[here.index(at)].store(entry, Release);
                 return Some(frame);
             }
             (table, here) = (self.table(frame), here.below());

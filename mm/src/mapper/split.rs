@@ -1,4 +1,4 @@
-//! Large pages in parts: a leaf becomes a table of smaller ones.
+//! Large pages in parts: a leaf becomes a table of smaller ones, and one again.
 //! Pages of it can then have rights of their own.
 //!
 //! Key types: [`Spares`]. A leaf of 1 GiB is split into leaves of 2 MiB, and of these only the one at an end of the
@@ -8,7 +8,7 @@
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::{Entry, Format, Level, PageMapper};
+use super::{Entry, Format, Level, PageMapper, Unlinked};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::MapError;
 use crate::flush::MustFlush;
@@ -125,6 +125,24 @@ impl<F: Format> PageMapper<F> {
         });
         debug_assert!(changed.is_ok());
         Ok(must_flush)
+    }
+
+    /// Makes one leaf of the table of leaves that maps `at`, if these map neighbours with the same rights and the
+    /// processor knows a leaf so large. Undoes a split once all pages have the old rights again. The table is the
+    /// caller's after the flush.
+    pub fn merge(&mut self, at: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        let (table, level) = self.lowest(at);
+        let large = level.above();
+        let Entry::Leaf(first, rights) = self.read(table, level, 0) else { return None };
+        let leaf = |nth: u32| self.format.leaf(first.add(nth * level.pages() as u32), level, rights);
+        let alike = (0..).zip(table).all(|(nth, slot)| slot.load(Relaxed) == leaf(nth));
+        if large > self.format.largest() || !first.is_aligned(large.pages() as u32) || !alike {
+            return None;
+        }
+        let merged = self.format.leaf(first, large, rights);
+        let table = self.replace_table(at, level, merged)?;
+        let must_flush = MustFlush::new(self.space, large.start(at), large.pages());
+        Some((Unlinked { table, next: at }, must_flush))
     }
 
     /// Calls `f` with each leaf that maps part of `at..end`, up to the first page that none maps: `NotMapped`.

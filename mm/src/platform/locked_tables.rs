@@ -79,6 +79,10 @@ unsafe impl<P: Platform, T: Tlb> KernelTables for LockedTables<P, T> {
         self.mapper.with(|mapper| mapper.protect(at, pages, change, spares))
     }
 
+    unsafe fn merge(&self, at: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        self.mapper.with(|mapper| mapper.merge(at))
+    }
+
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
         self.mapper.with(|mapper| mapper.translate(at))?.0.frame()
     }

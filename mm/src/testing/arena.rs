@@ -58,6 +58,7 @@ impl Reserved {
         let rights = match access {
             Access::Read => libc::PROT_READ,
             Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
         };
         // SAFETY: the pages lie in the range that is ours.
         let result = unsafe { libc::mprotect(at.as_mut_ptr(), pages * PAGE_SIZE, rights) };

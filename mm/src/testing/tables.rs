@@ -7,6 +7,7 @@ const PRESENT: u64 = 1;
 const TABLE: u64 = 2;
 const DEVICE: u64 = 4;
 const CONSTANT: u64 = 8;
+const CODE: u64 = 16;
 
 /// Frame number from bit 12 on, flags below.
 pub(super) struct HostFormat;
@@ -23,8 +24,12 @@ unsafe impl Format for HostFormat {
 
     fn leaf(&self, frame: Pfn, _level: Level, (mapping, access): Self::Rights) -> u64 {
         let device = if mapping == Mapping::Device { DEVICE } else { 0 };
-        let constant = if access == Access::Read { CONSTANT } else { 0 };
-        frame.phys().as_u64() | device | constant | PRESENT
+        let access = match access {
+            Access::ReadWrite => 0,
+            Access::Read => CONSTANT,
+            Access::Execute => CODE,
+        };
+        frame.phys().as_u64() | device | access | PRESENT
     }
 
     fn table(&self, frame: Pfn) -> u64 {
@@ -33,7 +38,11 @@ unsafe impl Format for HostFormat {
 
     fn read(&self, bits: u64, _level: Level) -> Entry<Self::Rights> {
         let mapping = if bits & DEVICE == 0 { Mapping::Memory } else { Mapping::Device };
-        let access = if bits & CONSTANT == 0 { Access::ReadWrite } else { Access::Read };
+        let access = match (bits & CONSTANT, bits & CODE) {
+            (0, 0) => Access::ReadWrite,
+            (_, 0) => Access::Read,
+            _ => Access::Execute,
+        };
         let frame = Pfn::new((bits >> PAGE_SHIFT) as u32);
         match (bits & PRESENT, bits & TABLE) {
             (0, _) => Entry::Empty,

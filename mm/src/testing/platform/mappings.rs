@@ -62,6 +62,10 @@ unsafe impl KernelTables for HostPlatform {
         changed.inspect(|_| self.areas.protect(at, pages, access))
     }
 
+    unsafe fn merge(&self, at: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        hold(&self.tables).merge(at)
+    }
+
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {
         hold(&self.tables).translate(at)?.0.frame()
     }
