@@ -1,4 +1,4 @@
-//! Rights of pages: parts of large ones, initial files, the kernel image.
+//! Rights of pages: parts of large ones, initial files, the kernel image, code of modules.
 //!
 //! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"
@@ -12,6 +12,8 @@
 
 mod common;
 
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
 use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, order};
 use kapi::OpenFlags;
 use kernel::arch::cpu;
@@ -20,10 +22,12 @@ use kernel::arch::paging::builder::image_parts;
 use kernel::debug::probe::{Fault, probe_read, probe_write};
 use kernel::fs;
 use kernel::mm::tables;
-use kernel::mm::{KString, KVec, ramdisk};
-use kernel::testing::memory;
+use kernel::mm::{CodeArea, KString, KVec, ramdisk};
+use kernel::sched::{DIED, spawn};
+use kernel::testing::{expect_oops, memory};
 use mm::mapper::Level;
-use mm::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use mm::own::Buffer;
+use mm::{Access, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 
 kernel::test_kernel!(test_main);
 
@@ -46,18 +50,23 @@ fn maker_of_timer(gigabyte: VirtAddr) -> u32 {
     identity >> 16
 }
 
-/// Whether /proc/kpagetables has a line for the range that starts at `at`, with this size and these rights.
-fn shown(at: VirtAddr, bytes: usize, rights: &str) -> bool {
-    let file = fs::open("/proc/kpagetables", OpenFlags::READ).unwrap();
-    let mut text = KVec::new();
-    text.resize(1 << 16, 0, KERNEL).unwrap();
+/// The content of a file of /proc.
+fn file(path: &str) -> KString {
+    let file = fs::open(path, OpenFlags::READ).unwrap();
+    let mut bytes = KVec::new();
+    bytes.resize(1 << 16, 0, KERNEL).unwrap();
     let mut len = 0;
-    while let read @ 1.. = file.read_bytes(&mut text[len..]).unwrap() {
+    while let read @ 1.. = file.read_bytes(&mut bytes[len..]).unwrap() {
         len += read;
     }
+    KString::from_str(core::str::from_utf8(&bytes[..len]).unwrap(), KERNEL).unwrap()
+}
+
+/// Whether /proc/kpagetables has a line for the range that starts at `at`, with this size and these rights.
+fn shown(at: VirtAddr, bytes: usize, rights: &str) -> bool {
     let (start, end) = (at.as_usize(), at.as_usize() + bytes);
     let line = KString::try_format(format_args!("0x{start:016x}-0x{end:016x} {:>9}K {rights}", bytes >> 10)).unwrap();
-    text[..len].windows(line.len()).any(|window| window == line.as_bytes())
+    file("/proc/kpagetables").as_str().contains(line.as_str())
 }
 
 #[test_case]
@@ -134,6 +143,83 @@ fn the_direct_map_does_not_show_the_kernel_image() {
             }
         }
     }
+}
+
+/// A function that returns 42: `mov eax, 42; ret`.
+const FORTY_TWO: [u8; 6] = [0xb8, 42, 0, 0, 0, 0xc3];
+
+/// Calls the function at `at`.
+fn call(at: VirtAddr) -> u32 {
+    // SAFETY: the tests' code lies there, or none: then it faults, and that is the point.
+    let function: extern "sysv64" fn() -> u32 = unsafe { core::mem::transmute(at.as_usize()) };
+    function()
+}
+
+/// An area with that function, and the addresses at which the direct map shows its pages.
+fn code(bytes: usize) -> (CodeArea, [Option<VirtAddr>; 2]) {
+    let mut code = CodeArea::new(bytes).unwrap();
+    code.bytes_mut()[..FORTY_TWO.len()].copy_from_slice(&FORTY_TWO);
+    let frame = |page: usize| tables::translate(code.addr().add(page * PAGE_SIZE));
+    let aliases = [0, 1].map(|page| frame(page).and_then(|frame| memory().page_address(frame)));
+    (code, aliases)
+}
+
+#[test_case]
+fn code_runs_where_it_is_sealed_and_nothing_can_be_written_there() {
+    conserves(|| {
+        let (code, aliases) = code(2 * PAGE_SIZE);
+        let at = code.addr();
+        assert!(shown(at, 2 * PAGE_SIZE, "4K rw- module area"));
+        assert_eq!(write_back(at), Ok(()));
+        assert!(aliases.iter().flatten().all(|&alias| write_back(alias) == Ok(())));
+        let code = code.seal(Access::Execute).unwrap();
+        assert_eq!(call(at), 42);
+        assert!(shown(at, 2 * PAGE_SIZE, "4K r-x module area"));
+        for alias in [at, at.add(PAGE_SIZE)].into_iter().chain(aliases.into_iter().flatten()) {
+            assert_eq!(write_back(alias), Err(Fault));
+        }
+        for &alias in aliases.iter().flatten() {
+            assert!(memory().areas().set_memory_rw(alias, 1).is_err());
+        }
+        if aliases[0].is_some() {
+            assert!(file("/proc/kpagetables").as_str().contains("K 4K r-- global direct map"));
+        }
+        let listed = KString::try_format(format_args!("0x{:016x}-0x", at.as_usize())).unwrap();
+        assert!(file("/proc/vmallocinfo").as_str().contains(listed.as_str()));
+        assert!(file("/proc/vmallocinfo").as_str().contains("pages=2 module"));
+        drop(code);
+        assert!(aliases.iter().flatten().all(|&alias| write_back(alias) == Ok(())));
+        assert_eq!((probe_read(at), file("/proc/vmallocinfo").as_str().contains("module")), (Err(Fault), false));
+    });
+}
+
+/// Where the next thread runs code.
+static TARGET: AtomicUsize = AtomicUsize::new(0);
+
+/// Dies of calling what lies at `at`; the report says `why`.
+fn cannot_run(at: VirtAddr, why: &str) {
+    TARGET.store(at.as_usize(), SeqCst);
+    let log = Log::from_here();
+    assert_eq!(spawn("doomed", || call(VirtAddr::new(TARGET.load(SeqCst))) as i32).unwrap().join(), Ok(DIED));
+    assert!(log.shows(why), "{why}");
+}
+
+#[test_case]
+fn what_is_not_sealed_as_code_does_not_run() {
+    expect_oops("page fault: execution of ");
+    let (filled, _) = code(1);
+    let (constants, aliases) = code(1);
+    cannot_run(filled.addr(), "(module area, inside memory of a module of kernel/../tests/rights.rs:");
+    let constants = constants.seal(Access::Read).unwrap();
+    cannot_run(constants.addr(), "not permitted");
+    assert_eq!(write_back(constants.addr()), Err(Fault));
+    if let Some(alias) = aliases[0] {
+        cannot_run(alias, "(direct map)");
+    }
+    let at = constants.addr();
+    cannot_run(at.add(PAGE_SIZE), "(module area, guard page of an area of kernel/../tests/rights.rs:");
+    drop((filled, constants));
+    cannot_run(at, "not mapped");
 }
 
 /// Tries what needs process context.

@@ -16,6 +16,10 @@ pub struct Config {
     pub vmalloc_start: VirtAddr,
     /// End of the addresses for vm areas, page-aligned.
     pub vmalloc_end: VirtAddr,
+    /// First address for areas of modules, page-aligned and not 0.
+    pub code_start: VirtAddr,
+    /// End of the addresses for areas of modules, page-aligned.
+    pub code_end: VirtAddr,
     /// First of the [`KMAP_PAGES`](crate::kmap::KMAP_PAGES) pages of addresses for windows onto high memory, aligned to
     /// 2 MiB.
     pub kmap_start: VirtAddr,
@@ -31,6 +35,8 @@ impl Config {
             highmem_start: Pfn::new(u32::MAX),
             vmalloc_start: VirtAddr::new(0),
             vmalloc_end: VirtAddr::new(0),
+            code_start: VirtAddr::new(0),
+            code_end: VirtAddr::new(0),
             kmap_start: VirtAddr::new(0),
             atomic_floor: AtomicFloor::LastPage,
         }
@@ -39,6 +45,12 @@ impl Config {
     /// Areas have these addresses, page-aligned at both ends.
     pub const fn with_vmalloc(self, start: VirtAddr, end: VirtAddr) -> Self {
         Self { vmalloc_start: start, vmalloc_end: end, ..self }
+    }
+
+    /// Areas of modules have these addresses, page-aligned at both ends and apart from those of other areas: where a
+    /// call from the kernel's text reaches.
+    pub const fn with_code(self, start: VirtAddr, end: VirtAddr) -> Self {
+        Self { code_start: start, code_end: end, ..self }
     }
 
     /// Memory from `start` on is high memory: the direct map does not show it. `windows` is
@@ -58,14 +70,14 @@ impl Config {
         if has_highmem && (self.highmem_start < DMA_END || !self.kmap_start.is_aligned(largest)) {
             return Err(StartError::HighMemory);
         }
-        let (start, end) = (self.vmalloc_start, self.vmalloc_end);
-        let is_whole = start.is_aligned(PAGE_SIZE) && end.is_aligned(PAGE_SIZE);
-        // Address 0 is what no area has.
-        let has_areas = start != end;
-        if has_areas && (!is_whole || end < start || start.as_usize() < PAGE_SIZE) {
-            return Err(StartError::AreaAddresses);
-        }
-        Ok(())
+        let (areas, code) = ((self.vmalloc_start, self.vmalloc_end), (self.code_start, self.code_end));
+        let is_right = |(start, end): (VirtAddr, VirtAddr)| {
+            let is_whole = start.is_aligned(PAGE_SIZE) && end.is_aligned(PAGE_SIZE);
+            // Address 0 is what no area has.
+            start == end || is_whole && start < end && start.as_usize() >= PAGE_SIZE
+        };
+        let are_apart = areas.1 <= code.0 || code.1 <= areas.0;
+        if is_right(areas) && is_right(code) && are_apart { Ok(()) } else { Err(StartError::AreaAddresses) }
     }
 
     /// GFP_ATOMIC stops there.

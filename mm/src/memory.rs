@@ -60,14 +60,15 @@ impl<P: Platform> Memory<P> {
         let place = unsafe { Place::new(place) };
         let direct = DirectMap::new(map, platform.direct_map(), config.highmem_start);
         let windows = config.kmap_start.add(WINDOWS * PAGE_SIZE);
-        let (range, name) = (config.vmalloc_start..config.vmalloc_end, const { CacheName::literal("vm_area") });
+        let (range, code) = (config.vmalloc_start..config.vmalloc_end, config.code_start..config.code_end);
+        let name = const { CacheName::literal("vm_area") };
         in_place!(
             place,
             Self {
                 pages: |place| PageAllocator::settle(place, platform, direct, config.atomic_floor, windows),
                 objects: |place| ObjectAllocator::settle(place, pages),
                 tables: |place: Place<_>| place.make(|| PageTables::new(pages)),
-                areas: |place| AreaAllocator::settle(place, objects, tables, range, name),
+                areas: |place| AreaAllocator::settle(place, objects, tables, range, code, name),
                 kmap: |place: Place<_>| place.make(|| Kmap::new(pages, tables, config.kmap_start)),
             }
         )

@@ -8,7 +8,7 @@ use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, MapError};
 use crate::flush::MustFlush;
 use crate::gfp::GfpFlags;
-use crate::mapper::{Access, Frames, Mapping, Spares};
+use crate::mapper::{Access, Frames, Level, Mapping, Spares};
 use crate::order::Order;
 use crate::page::BlockChain;
 use crate::pages::PageAllocator;
@@ -131,6 +131,26 @@ impl<P: Platform> PageTables<P> {
             self.drop_table(unused);
         }
         changed
+    }
+
+    /// Makes large pages again of the pages from `at` on and those around them that [`protect`](Self::protect) has
+    /// split, where all have the same rights. Process context.
+    pub(crate) fn merge(&self, at: VirtAddr, pages: usize) {
+        let end = at.add(pages * PAGE_SIZE);
+        let mut edge = at;
+        while edge < end {
+            while let Some((unlinked, must_flush)) = self.pages.platform().merge(edge) {
+                self.pages.platform().tables().flush(must_flush);
+                // A table of boot stays boot's.
+                if self.pages.map().get(unlinked.table).is_some_and(|page| page.tag() == Tag::PageTable) {
+                    self.drop_table(unlinked.table);
+                }
+            }
+            let Some(next) = edge.checked_add(Level::Two.bytes() - edge.as_usize() % Level::Two.bytes()) else {
+                return;
+            };
+            edge = next;
+        }
     }
 
     fn new_table(&self, call: Call) -> Result<Pfn, AllocError> {

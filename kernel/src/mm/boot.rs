@@ -27,7 +27,9 @@ use super::handover::HANDOVER;
 use super::platform::KernelPlatform;
 use super::reserve::{LEAST_FREE, start_bootmem, touched};
 use super::{bootmem, heap, own, tables};
-use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
+use crate::arch::layout::{
+    DIRECT_MAP, KMAP_START, MODULES_END, MODULES_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct,
+};
 use crate::arch::paging::builder::boot_space;
 use crate::arch::paging::{self, Builder, Rights, Space};
 use crate::arch::stacks;
@@ -214,6 +216,7 @@ pub fn take_over() {
     let map = unsafe { PageMap::new(first_entry(), frames, present) };
     let config = Config::new()
         .with_vmalloc(VMALLOC_START, VMALLOC_END)
+        .with_code(MODULES_START, MODULES_END)
         .with_highmem(highmem_start, KMAP_START)
         .with_atomic_floor(options::get().memory.atomic_floor);
     // SAFETY: the cell's place is a static, and nobody looks at it before the cell is set.

@@ -49,6 +49,10 @@ pub type PageBlock = ::mm::own::PageBlock<Kernel>;
 pub type UserPage = ::mm::own::UserPage<Kernel>;
 /// An area from vmalloc.
 pub type VmArea = ::mm::own::VmArea<Kernel>;
+/// An area of a module that is being filled.
+pub type CodeArea = ::mm::own::CodeArea<Kernel>;
+/// An area of a module as it is used.
+pub type SealedArea = ::mm::own::SealedArea<Kernel>;
 /// A mapping of device memory.
 pub type IoMem = ::mm::own::IoMem<Kernel>;
 /// A lookaside cache.

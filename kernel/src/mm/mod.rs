@@ -23,7 +23,9 @@ mod threads;
 mod unused_options;
 
 pub use boot::{leave_bootloader, take_over};
-pub use global::{IoMem, KBox, KString, KVec, Kernel, KmemCache, PageBlock, UserPage, VmArea, memory};
+pub use global::{
+    CodeArea, IoMem, KBox, KString, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage, VmArea, memory,
+};
 pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;
 pub use threads::start_threads;

@@ -63,11 +63,17 @@ unsafe impl KernelTables for KernelSpace {
         access: Access,
         spares: &mut Spares,
     ) -> Result<MustFlush, MapError> {
-        // Elsewhere nothing is a caller's; and the tables know no more than 48 bits of an address.
-        if !matches!(Area::of(at), Area::DirectMap | Area::Vmalloc) {
-            return Err(MapError::NotMapped);
+        // Elsewhere nothing is a caller's, and code runs in modules alone; the tables know no more than 48 bits of an
+        // address.
+        match (Area::of(at), access) {
+            (Area::Modules, _) | (Area::DirectMap | Area::Vmalloc, Access::Read | Access::ReadWrite) => {}
+            _ => return Err(MapError::NotMapped),
         }
         with_kernel(|kernel| kernel.protect(at, pages, |flags| X86_64::with_access(flags, access), spares))
+    }
+
+    unsafe fn merge(&self, at: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        with_kernel(|kernel| kernel.merge(at))
     }
 
     fn translate(&self, at: VirtAddr) -> Option<Pfn> {

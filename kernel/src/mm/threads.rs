@@ -11,10 +11,9 @@ use crate::arch::layout::Area;
 use crate::fault;
 use crate::sched::{self, STACK_BYTES, StackSource};
 
-/// Names an address of the vmalloc range for a fault report: the thread whose stack it is, or the area and who asked
-/// for it. Any context, also from under the allocators' locks.
+/// Names an address of an area for a fault report: the thread whose stack it is, or the area and who asked for it. Any context, also from under the allocators' locks.
 fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if Area::of(addr) != Area::Vmalloc {
+    if !matches!(Area::of(addr), Area::Vmalloc | Area::Modules) {
         return Ok(());
     }
     let Some(area) = MEMORY.get().and_then(|memory| memory.areas().try_area_at(addr)) else { return Ok(()) };
@@ -23,6 +22,7 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         _ if addr >= area.guard() => "guard page of an area",
         AreaKind::Vmalloc | AreaKind::Vmap => "inside an area",
         AreaKind::Ioremap(_) => "inside a device mapping",
+        AreaKind::Module => "inside memory of a module",
     };
     match sched::owner_of_stack(area.start) {
         Some((id, name)) if area.state != AreaState::Free => write!(out, ", {what}, the stack of thread {id} ({name})"),

@@ -20,13 +20,15 @@ pub enum AreaKind {
     Ioremap(PhysAddr),
     /// Pages that another owner keeps.
     Vmap,
+    /// Pages of a module: code or what it works on.
+    Module,
 }
 
 impl AreaKind {
     /// How the pages are mapped.
     pub(super) const fn mapping(self) -> Mapping {
         match self {
-            Self::Vmalloc | Self::Vmap => Mapping::Memory,
+            Self::Vmalloc | Self::Vmap | Self::Module => Mapping::Memory,
             Self::Ioremap(_) => Mapping::Device,
         }
     }
@@ -38,6 +40,7 @@ impl AreaKind {
             Self::Vmalloc => (Purpose::Vmalloc, 0),
             Self::Ioremap(phys) => (Purpose::Ioremap, phys.as_u64()),
             Self::Vmap => (Purpose::Vmap, 0),
+            Self::Module => (Purpose::Module, 0),
         };
         purpose.bits() as u64 | phys
     }
@@ -66,6 +69,7 @@ pub(super) enum Purpose {
     Vmalloc = 0,
     Ioremap = 1,
     Vmap = 2,
+    Module = 3,
 }
 
 impl Purpose {
@@ -292,6 +296,7 @@ impl VmArea {
         match purpose_in(word) {
             Purpose::Ioremap => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
             Purpose::Vmap => AreaKind::Vmap,
+            Purpose::Module => AreaKind::Module,
             Purpose::Vmalloc => AreaKind::Vmalloc,
         }
     }
@@ -349,6 +354,7 @@ const fn purpose_in(word: u64) -> Purpose {
     match (word & PURPOSE) >> PURPOSE_SHIFT {
         1 => Purpose::Ioremap,
         2 => Purpose::Vmap,
+        3 => Purpose::Module,
         _ => Purpose::Vmalloc,
     }
 }

@@ -56,7 +56,9 @@ impl<P: Platform> AreaAllocator<P> {
                 let must_flush = self.unmap_area(area, &mut frames, &mut pages);
                 (must_flush, self.is_too_much(frames, ranges.add_frames(frames, pages)))
             }
-            Purpose::Ioremap | Purpose::Vmap => (self.platform().unmap(area.start, area.pages, |_, _| ()), false),
+            Purpose::Ioremap | Purpose::Vmap | Purpose::Module => {
+                (self.platform().unmap(area.start, area.pages, |_, _| ()), false)
+            }
         };
         if ranges.defer(area, must_flush) || full || self.drain_requests.is_asked(cpu) {
             let lazy = self.take_lazy(ranges);
@@ -80,7 +82,9 @@ impl<P: Platform> AreaAllocator<P> {
         let (mut frames, mut pages) = (BlockChain::EMPTY, 0);
         let must_flush = match purpose {
             Purpose::Vmalloc => self.unmap_area(area, &mut frames, &mut pages),
-            Purpose::Ioremap | Purpose::Vmap => self.platform().unmap(area.start, area.pages, |_, _| ()),
+            Purpose::Ioremap | Purpose::Vmap | Purpose::Module => {
+                self.platform().unmap(area.start, area.pages, |_, _| ())
+            }
         };
         self.platform().tables().flush(must_flush);
         self.pages.free_chain(frames);
@@ -89,7 +93,7 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// Clears an area's entries, and adds its frames to `frames` and `pages`.
     #[inline]
-    fn unmap_area(&self, area: AreaRef, frames: &mut BlockChain, pages: &mut usize) -> MustFlush {
+    pub(super) fn unmap_area(&self, area: AreaRef, frames: &mut BlockChain, pages: &mut usize) -> MustFlush {
         // Local, so that they stay in registers.
         let (mut all, mut count) = (*frames, *pages);
         let must_flush = self.platform().unmap(area.start, area.pages, |frame, run| {

@@ -6,6 +6,7 @@ use super::AreaAllocator;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::areas::area::{AreaKind, AreaRef, AreaState, Owner};
 use crate::areas::cpu_ranges::CpuRanges;
+use crate::areas::tree::AreaTree;
 use crate::error::FreeError;
 use crate::page::{PageState, Word};
 use crate::platform::{KernelTables, Lock, Platform};
@@ -52,12 +53,12 @@ impl From<AreaRef> for AreaInfo {
 impl<P: Platform> AreaAllocator<P> {
     /// The area that holds `addr`, guard page included.
     pub fn area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
-        self.tree.with(|tree| tree.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
+        self.tree_of(addr).with(|tree| tree.find(addr).map(AreaInfo::from)).filter(|area| area.state != AreaState::Free)
     }
 
     /// [`area_at`](Self::area_at) for reports of faults, freed areas included: `None` also while the tree is locked.
     pub fn try_area_at(&self, addr: VirtAddr) -> Option<AreaInfo> {
-        self.tree.try_with(|tree| tree.find(addr).map(AreaInfo::from))?
+        self.tree_of(addr).try_with(|tree| tree.find(addr).map(AreaInfo::from))?
     }
 
     /// Bytes of the open area of this owner that starts at `addr`, or why there is none.
@@ -81,6 +82,16 @@ impl<P: Platform> AreaAllocator<P> {
         self.start <= addr && addr < self.end
     }
 
+    /// The tree that may have an area at `addr`.
+    fn tree_of(&self, addr: VirtAddr) -> &P::Lock<AreaTree> {
+        if self.is_code(addr) { &self.code.tree } else { &self.tree }
+    }
+
+    /// Whether `addr` is one of the addresses that areas of modules come from.
+    pub fn is_code(&self, addr: VirtAddr) -> bool {
+        self.code.start <= addr && addr < self.code.end
+    }
+
     /// The frame behind an address of an area.
     pub fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
         self.area_at(addr).and_then(|_| self.platform().tables().translate(addr.page_down()))
@@ -102,11 +113,14 @@ impl<P: Platform> AreaAllocator<P> {
         self.owned_bytes(addr, Owner::VALUE).unwrap_or(0)
     }
 
-    /// A snapshot of each area, lowest address first. Nothing is locked between two of them, so the caller may allocate
+    /// A snapshot of each area, lowest address first, those of modules last. Nothing is locked between two of them, so the caller may allocate
     /// and print.
-    pub fn iter(&self) -> impl Iterator<Item = AreaInfo> {
-        let next = |from: VirtAddr| self.tree.with(|tree| tree.first_from(from).map(AreaInfo::from));
-        core::iter::successors(next(self.start), move |area| next(area.start.add(area.bytes)))
+    pub fn iter(&'static self) -> impl Iterator<Item = AreaInfo> {
+        let of = |tree: &'static P::Lock<AreaTree>, start: VirtAddr| {
+            let next = move |from: VirtAddr| tree.with(|tree| tree.first_from(from).map(AreaInfo::from));
+            core::iter::successors(next(start), move |area| next(area.start.add(area.bytes)))
+        };
+        of(&self.tree, self.start).chain(of(&self.code.tree, self.code.start))
     }
 
     /// Pages of lazy frames.
@@ -119,6 +133,7 @@ impl<P: Platform> AreaAllocator<P> {
         self.pool.with(|pool| pool.validate())?;
         let allocated = |word: Word| matches!(word.state(), PageState::Allocated(_));
         self.cpus.iter().try_for_each(|ranges| ranges.validate(self.direct.map(), allocated))?;
+        self.code.tree.with(|tree| tree.validate())?;
         self.tree.with(|tree| {
             tree.validate()?;
             self.index.validate(|area| tree.find(area.start) == Some(area))

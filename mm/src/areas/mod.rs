@@ -7,11 +7,12 @@
 //! that are taken apart late, `tree.rs` all of them by address, `index.rs` the area index, which finds most of them by
 //! their first address without the tree, `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range
 //! pool. Above them: `lookup.rs`; `lazy.rs` (areas are freed and flushed); `reserve.rs` (areas are allocated); and the
-//! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`. (Chapter: "vmalloc and Friends".)
+//! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`, `code.rs` (areas of modules). (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
 mod area_stack;
+mod code;
 mod cpu_ranges;
 #[cfg(feature = "testing")]
 mod empty;
@@ -41,6 +42,7 @@ use crate::platform::{Lock, Platform};
 use crate::tables::PageTables;
 
 pub use area::{AreaKind, AreaState};
+pub(crate) use code::Alias;
 pub use lookup::AreaInfo;
 
 pub(crate) use area::{AreaRef, Owner};
@@ -52,7 +54,7 @@ use index::AreaIndex;
 use pool::RangePool;
 use tree::AreaTree;
 
-/// The areas of one range of addresses.
+/// The areas of a range of addresses, and those of modules in another.
 pub struct AreaAllocator<P: Platform> {
     pages: &'static PageAllocator<P>,
     objects: &'static ObjectAllocator<P>,
@@ -74,20 +76,33 @@ pub struct AreaAllocator<P: Platform> {
     pool: P::Lock<RangePool>,
     /// Areas that were freed where nobody may sleep.
     late: AreaStack,
+    /// The addresses of modules.
+    code: CodeRange<P>,
+}
+
+/// Addresses for areas of modules, and the areas there.
+struct CodeRange<P: Platform> {
+    start: VirtAddr,
+    end: VirtAddr,
+    tree: P::Lock<AreaTree>,
+    /// Areas that were freed where nobody may sleep.
+    late: AreaStack,
 }
 
 impl<P: Platform> AreaAllocator<P> {
-    /// No areas yet in the given addresses, which are page-aligned at both ends; their descriptors come from a cache
-    /// that slabinfo shows as `name`.
+    /// No areas yet in the given addresses, those of modules in `code`; both are page-aligned at both ends. Their
+    /// descriptors come from a cache that slabinfo shows as `name`.
     pub(crate) fn settle(
         place: Place<Self>,
         objects: &'static ObjectAllocator<P>,
         tables: &'static PageTables<P>,
         addresses: Range<VirtAddr>,
+        code: Range<VirtAddr>,
         name: CacheName,
     ) -> &'static Self {
         // A range that ends before it starts has no room for any area.
         let (first, last) = (addresses.start, addresses.end.max(addresses.start));
+        let code_end = code.end.max(code.start);
         let areas = in_place!(
             place,
             Self {
@@ -105,6 +120,12 @@ impl<P: Platform> AreaAllocator<P> {
                 settling: value(AtomicUsize::new(0)),
                 pool: value(Lock::new(RangePool::new())),
                 late: value(AreaStack::new()),
+                code: value(CodeRange {
+                    start: code.start,
+                    end: code_end,
+                    tree: Lock::new(AreaTree::new(code.start, code_end)),
+                    late: AreaStack::new(),
+                }),
             }
         );
         areas.descriptors.init_in_place();

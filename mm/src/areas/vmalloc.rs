@@ -139,7 +139,7 @@ impl<P: Platform> AreaAllocator<P> {
 
     /// The pages that `size` bytes take, if the machine has so many and the caller may sleep.
     #[inline]
-    fn check_size(&self, size: usize, call: Call) -> Result<usize, AllocError> {
+    pub(super) fn check_size(&self, size: usize, call: Call) -> Result<usize, AllocError> {
         self.pages.check_may_sleep(call)?;
         let pages = size.div_ceil(PAGE_SIZE);
         if pages > 0 && pages <= self.pages.managed_pages() {
@@ -149,7 +149,7 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// Gives some pages of an area frames of their own. After a failure some have one.
-    fn populate(
+    pub(super) fn populate(
         &'static self,
         area: AreaRef,
         pages: Range<usize>,

@@ -27,6 +27,9 @@ pub(crate) trait OwnMappings {
     /// [`KernelTables::protect`].
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError>;
 
+    /// [`KernelTables::merge`].
+    fn merge(&self, at: VirtAddr) -> Option<(Unlinked, MustFlush)>;
+
     /// [`KernelTables::unlink_empty`].
     fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)>;
 }
@@ -53,6 +56,11 @@ impl<P: Platform> OwnMappings for P {
     fn protect(&self, at: VirtAddr, pages: usize, access: Access, spares: &mut Spares) -> Result<MustFlush, MapError> {
         // SAFETY: the caller of `set_memory_ro` owns the pages; the spare frames were allocated for this.
         unsafe { self.tables().protect(at, pages, access, spares) }
+    }
+
+    fn merge(&self, at: VirtAddr) -> Option<(Unlinked, MustFlush)> {
+        // SAFETY: it changes no rights, and the owner of a page that was split calls this.
+        unsafe { self.tables().merge(at) }
     }
 
     fn unlink_empty(&self, from: VirtAddr, end: VirtAddr) -> Option<(Unlinked, MustFlush)> {

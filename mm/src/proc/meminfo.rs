@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::addr::{PAGE_SIZE, kib};
+use crate::areas::AreaKind;
 use crate::gfp::ZoneKind;
 use crate::memory::Memory;
 use crate::platform::Platform;
@@ -24,7 +25,8 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
     let total: usize = zones.iter().map(|zone| zone.managed).sum();
     let free: usize = zones.iter().map(|zone| zone.free).sum();
     let slab: usize = memory.objects().caches().map(|cache| cache.pages).sum();
-    let areas: usize = memory.areas().iter().map(|area| area.bytes - PAGE_SIZE).sum();
+    let areas = memory.areas().iter().filter(|area| area.kind != AreaKind::Module);
+    let areas: usize = areas.map(|area| area.bytes - PAGE_SIZE).sum();
     writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
     let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);
     write!(out, "Mem: ")?;

@@ -1,4 +1,4 @@
-//! /proc/vmallocinfo: the areas of vmalloc and ioremap, lowest address first.
+//! /proc/vmallocinfo: the areas of vmalloc, ioremap and modules.
 
 use core::fmt;
 
@@ -17,6 +17,7 @@ pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Wri
         match area.kind {
             AreaKind::Vmalloc => writeln!(out, " pages={} vmalloc", area.bytes / PAGE_SIZE - 1)?,
             AreaKind::Vmap => writeln!(out, " pages={} vmap", area.bytes / PAGE_SIZE - 1)?,
+            AreaKind::Module => writeln!(out, " pages={} module", area.bytes / PAGE_SIZE - 1)?,
             AreaKind::Ioremap(phys) => writeln!(out, " phys=0x{:016x} ioremap", phys.as_u64())?,
         }
     }

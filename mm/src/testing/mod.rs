@@ -31,6 +31,8 @@ use crate::trusted::TrustedMemory;
 
 pub use lock::HostLock;
 pub use platform::{Event, HostPlatform};
+
+use platform::CODE_PAGES;
 pub use rng::Rng;
 
 /// The memory of a test machine.
@@ -42,6 +44,8 @@ pub struct Machine {
     pub highmem_start: Pfn,
     /// Pages of address space for vm areas.
     pub vmalloc_pages: usize,
+    /// Pages of address space for areas of modules, at most 4096.
+    pub code_pages: usize,
     /// Where GFP_ATOMIC stops.
     pub atomic_floor: AtomicFloor,
     /// How caches are debugged, kmalloc's too.
@@ -56,6 +60,7 @@ impl Machine {
             ram: vec![PfnRange::new(Pfn::new(1), end)],
             highmem_start: Pfn::new(u32::MAX),
             vmalloc_pages: mib as usize * 1024,
+            code_pages: CODE_PAGES,
             atomic_floor: AtomicFloor::LastPage,
             debug: DebugChoice::NONE,
         }
@@ -153,6 +158,8 @@ fn boot(machine: &Machine) -> &'static TestMemory {
         highmem_start: machine.highmem_start,
         vmalloc_start,
         vmalloc_end: vmalloc_start.add(machine.vmalloc_pages * crate::addr::PAGE_SIZE),
+        code_start: platform.code_start(),
+        code_end: platform.code_start().add(machine.code_pages * crate::addr::PAGE_SIZE),
         kmap_start: platform.kmap_start(),
         atomic_floor: machine.atomic_floor,
     };

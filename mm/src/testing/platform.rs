@@ -15,18 +15,19 @@ use super::cpu::{HostCpus, HostPin, is_pinned};
 use super::lock::{HostLock, hold, is_locked};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::context::Context;
 use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
-use crate::kmap::KMAP_PAGES;
-use crate::mapper::PageMapper;
+use crate::mapper::{Access, Frames, Level, Mapping, PageMapper};
 use crate::order::Order;
 use crate::platform::{CpuCount, Cpus, MAX_CPUS, Pinned, Platform};
 use crate::report::Report;
 
 /// Pages that one page table maps.
 const TABLE_PAGES: usize = 512;
+/// Pages of addresses for areas of modules, behind the windows of kmap.
+pub(super) const CODE_PAGES: usize = 4096;
 /// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -50,10 +51,10 @@ pub struct HostPlatform {
     cpus: HostCpus,
     file: File,
     memory: Reserved,
-    /// Addresses for vm areas, then those for the windows of kmap.
+    /// Addresses for vm areas, then those for the windows of kmap, then those for areas of modules.
     areas: Reserved,
     vmalloc_pages: usize,
-    /// The page tables lie in the machine's memory; their root in a frame that the machine does not have.
+    /// The page tables lie in the machine's memory, but those of boot behind it.
     tables: Mutex<PageMapper<HostFormat>>,
     tlb: Mutex<Tlb>,
     /// How many stale translations there are, readable without the lock.
@@ -71,6 +72,17 @@ pub struct HostPlatform {
     events: Mutex<Vec<Event>>,
 }
 
+/// Maps the direct map by large pages, with the frames behind the root for tables.
+fn map_direct(tables: &mut PageMapper<HostFormat>, ram: PfnRange, at: VirtAddr) {
+    let end = Pfn::new(ram.end.as_u32().next_multiple_of(TABLE_PAGES as u32));
+    let (all, mut spare, mut done) = (Frames::Run(PfnRange::new(ram.start, end)), tables.root(), 0);
+    while done < all.len() {
+        let rights = (Mapping::Memory, Access::ReadWrite);
+        spare = spare.add(1);
+        done += tables.map(at.add(done * PAGE_SIZE), all.after(done), rights, &mut Some(spare)).expect("free entries");
+    }
+}
+
 /// A call of the allocators on the platform; recorded between [`HostPlatform::record`] and
 /// [`HostPlatform::take_events`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,17 +97,21 @@ pub enum Event {
 
 impl HostPlatform {
     pub(super) fn new(frames: u32, vmalloc_pages: usize) -> Self {
-        let (root, frames) = (Pfn::new(frames), frames as usize + 1);
+        // Behind the machine's frames: the root, and a table for each GiB of the direct map.
+        let (ram, root) = (PfnRange::new(Pfn::new(0), Pfn::new(frames)), Pfn::new(frames));
+        let own = 1 + frames.div_ceil(Level::Three.pages() as u32);
+        let frames = (frames + own) as usize;
         let (file, memory) = (File::new(frames), Reserved::new(frames));
         file.map(memory.start(), 0, frames);
         // SAFETY: the file's frames show at `memory`, zeroed; the root's has no other user, and those that are offered
         // for tables belong to the allocators.
-        let tables = unsafe { PageMapper::new(AddressSpace::Kernel, root, memory.start(), HostFormat) };
+        let mut tables = unsafe { PageMapper::new(AddressSpace::Kernel, root, memory.start(), HostFormat) };
+        map_direct(&mut tables, ram, memory.start());
         Self {
             cpus: HostCpus::new(),
             file,
             memory,
-            areas: Reserved::new(vmalloc_pages.next_multiple_of(TABLE_PAGES) + KMAP_PAGES),
+            areas: Reserved::new(vmalloc_pages.next_multiple_of(TABLE_PAGES) + TABLE_PAGES + CODE_PAGES),
             vmalloc_pages,
             tables: Mutex::new(tables),
             tlb: Mutex::default(),
@@ -119,6 +135,11 @@ impl HostPlatform {
     /// First address of the windows onto high memory.
     pub fn kmap_start(&self) -> VirtAddr {
         self.areas.start().add(self.vmalloc_pages.next_multiple_of(TABLE_PAGES) * PAGE_SIZE)
+    }
+
+    /// First address for areas of modules.
+    pub fn code_start(&self) -> VirtAddr {
+        self.kmap_start().add(TABLE_PAGES * PAGE_SIZE)
     }
 
     pub(super) fn unmap_all(&self) {

@@ -124,6 +124,7 @@ pub(super) const fn kind(kind: AreaKind) -> &'static str {
         AreaKind::Vmalloc => "vmalloc",
         AreaKind::Vmap => "vmap",
         AreaKind::Ioremap(_) => "ioremap",
+        AreaKind::Module => "module",
     }
 }
 
