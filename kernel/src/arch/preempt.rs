@@ -19,7 +19,8 @@ pub fn preempt_point() {
 /// Subtracts one from the preempt count, and calls [`kernel_preempt`] if that leaves 0. A compiler barrier too.
 ///
 /// It sits at the end of every fast path, so it is two instructions there, and the call, out of line, keeps every
-/// register: a function that does nothing else needs neither stack nor saved registers for it.
+/// register: a function that does nothing else needs neither stack nor saved registers for it. The call lies behind the
+/// function in the function's own section, so that the linker keeps the two together or drops them together.
 #[inline(always)]
 pub fn leave_section() {
     // SAFETY: by the invariants of `percpu` the word is this CPU's to write; `preempt_thunk` keeps all registers and
@@ -29,11 +30,11 @@ pub fn leave_section() {
             "dec dword ptr gs:[{count}]",
             "jz 2f",
             "3:",
-            ".pushsection .text.preempt, \"ax\"",
+            ".subsection 1",
             "2:",
             "call preempt_thunk",
             "jmp 3b",
-            ".popsection",
+            ".previous",
             count = const PREEMPT_COUNT_OFFSET,
         );
     }
