@@ -34,6 +34,8 @@ errnos! {
     EIO = 5, "Input/output error";
     /// No such device or address.
     ENXIO = 6, "No such device or address";
+    /// Not something that can be loaded.
+    ENOEXEC = 8, "Exec format error";
     /// Bad file descriptor: not open for this.
     EBADF = 9, "Bad file descriptor";
     /// Try again: the call would have to wait.
@@ -56,6 +58,8 @@ errnos! {
     EISDIR = 21, "Is a directory";
     /// Invalid argument.
     EINVAL = 22, "Invalid argument";
+    /// The system has as many of them as it may.
+    ENFILE = 23, "Too many open files in system";
     /// The command has as many files open as it may.
     EMFILE = 24, "Too many open files";
     /// Not a device that knows this ioctl.

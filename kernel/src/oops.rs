@@ -39,6 +39,9 @@ pub(crate) fn end_thread(what: &dyn fmt::Display, registers: Option<&TrapFrame>,
         klog!("process context, thread {} ({}){}", task.id, task.name, task.work());
         if let Some(site) = blame(trace.clone().sites()) {
             klog!("to blame: {site}");
+            if let Some(place) = site.function() {
+                place.blame();
+            }
         }
         if let Some(frame) = registers {
             klog!("{frame}");

@@ -64,6 +64,14 @@ impl Users {
         Arc::try_new(Self(AtomicUsize::new(0))).map_err(|_| Errno::ENOMEM)
     }
 
+    /// Nobody yet, and nobody is let in before it is [reopened](Self::reopen).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn closed() -> Result<Arc<Self>, Errno> {
+        Arc::try_new(Self(AtomicUsize::new(CLOSED))).map_err(|_| Errno::ENOMEM)
+    }
+
     /// Counts one more; `ENODEV` once the count is closed.
     ///
     /// # Errors
@@ -88,6 +96,11 @@ impl Users {
     /// Lets users in again.
     pub fn reopen(&self) {
         self.0.store(0, Ordering::Release);
+    }
+
+    /// Whether nobody is let in.
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == CLOSED
     }
 
     /// How many there are.

@@ -70,13 +70,15 @@ pub fn run<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut status = Status::OK;
     let mut named = job.args.iter().filter(|word| !word.starts_with("rounds=")).peekable();
     if named.peek().is_none() {
-        for module in modules::FAMILY.iter().filter_map(|entry| modules::pin(entry.name).ok()) {
-            status = worse(status, stress(job, module, rounds)?);
+        for name in modules::FAMILY.iter().map(|entry| entry.name) {
+            if let Ok(module) = modules::pin(name) {
+                status = worse(status, stress(job, name, module, rounds)?);
+            }
         }
     }
     for name in named {
         status = match modules::pin(name) {
-            Ok(module) => worse(status, stress(job, module, rounds)?),
+            Ok(module) => worse(status, stress(job, name, module, rounds)?),
             Err(errno) => job.complain(&Failure::Named(name, errno), Status::FAILED),
         };
     }
@@ -88,8 +90,7 @@ fn worse(before: Status, now: Status) -> Status {
 }
 
 /// Stresses one driver and prints its line.
-fn stress<'a, E: Env>(job: &Job<'a, E>, module: Pinned, rounds: u64) -> Outcome<'a> {
-    let name = module.name();
+fn stress<'a, E: Env>(job: &Job<'a, E>, name: &'a str, module: Pinned, rounds: u64) -> Outcome<'a> {
     let named = |errno| Failure::Named(name, errno);
     let module = &Arc::try_new(module).map_err(|_| named(Errno::ENOMEM))?;
     let alone = Alone::since_now();
@@ -106,7 +107,7 @@ fn stress<'a, E: Env>(job: &Job<'a, E>, module: Pinned, rounds: u64) -> Outcome<
         out,
         "irqstress {}: thread_writes={thread_writes} irq_writes={irq_writes} irq_refused={irq_refused} \
          verify={verified} leaked={leaked}",
-        module.name()
+        name
     )?;
     out.finish()?;
     Ok(if verified == Verified::Ok && matches!(leaked, Leaked::Pages(0) | Leaked::Unknown) {

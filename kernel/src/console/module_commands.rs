@@ -4,18 +4,17 @@
 
 use core::fmt;
 
-use kapi::{Errno, Param, ParamSpec, Values};
+use kapi::{Errno, Param, ParamSpec};
 use shell::{Env, Failure, Job, Outcome, Status};
 
-use crate::modules::{self, Entry};
+use crate::modules::{self, Info, State};
 
 /// Most parameters of one insmod line: more than any module has.
 const MAX_PARAMS: usize = 8;
 
-/// `insmod MODULE [PARAMETER=VALUE...]`
+/// `insmod MODULE|FILE [PARAMETER=VALUE...]`
 pub fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let name = job.args.get(0).ok_or(Failure::Usage("missing operand"))?;
-    let Ok(module) = modules::find(name) else { return Ok(unknown(job, name)) };
     let mut params = [Param { name: "", value: "" }; MAX_PARAMS];
     let mut count = 0;
     for word in job.args.skip(1).iter() {
@@ -24,42 +23,59 @@ pub fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         *params.get_mut(count).ok_or(Failure::Usage("too many parameters"))? = Param { name: param, value };
         count += 1;
     }
-    let params = &params[..count];
-    if let Err(error) = Values::read(module.params, params) {
-        return Ok(refuse(job, name, format_args!("{error}")));
-    }
-    match modules::insmod(name, params) {
-        Ok(()) => Ok(Status::OK),
-        Err(Errno::EEXIST) => Ok(refuse(job, name, format_args!("attached already"))),
-        Err(errno) => Err(Failure::Named(name, errno)),
-    }
+    Ok(match modules::attach(name, &params[..count]) {
+        Ok(()) => Status::OK,
+        Err(why) if why.errno == Errno::ENOENT && !name.contains('/') => unknown(job, name),
+        Err(why) => refuse(job, name, format_args!("{why}")),
+    })
 }
 
 /// `rmmod MODULE...`
 pub fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    each_module(job, |module| match modules::rmmod(module.name) {
-        Ok(()) => Ok(Status::OK),
-        Err(Errno::ENOENT) => Ok(refuse(job, module.name, format_args!("not attached"))),
-        Err(errno) => Ok(job.complain(&Failure::Named(module.name, errno), Status::FAILED)),
+    each_word(job, |name| match modules::detach(name) {
+        Ok(()) => Status::OK,
+        Err(why) if why.errno == Errno::ENOENT && modules::find(name).is_ok() => {
+            refuse(job, name, format_args!("not attached"))
+        }
+        Err(why) if why.errno == Errno::ENOENT => unknown(job, name),
+        Err(why) => refuse(job, name, format_args!("{why}")),
     })
 }
 
-/// `modinfo MODULE...`
+/// `modinfo MODULE|FILE...`
 pub fn modinfo<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
-    each_module(job, |module| {
-        let mut out = job.out();
-        writeln!(out, "module:      {}", module.name)?;
-        writeln!(out, "description: {}", module.about)?;
-        match modules::users(module.name) {
-            None => writeln!(out, "state:       not attached")?,
-            Some(users) => writeln!(out, "state:       attached, {users} open")?,
+    let mut failed = Ok(());
+    let status = each_word(job, |name| {
+        let mut shown = |info: &Info<'_>| {
+            if failed.is_ok() {
+                failed = show(job, info);
+            }
+        };
+        match modules::describe(name, &mut shown) {
+            Ok(()) => Status::OK,
+            Err(why) if why.errno == Errno::ENOENT && !name.contains('/') => unknown(job, name),
+            Err(why) => refuse(job, name, format_args!("{why}")),
         }
-        for spec in module.params {
-            writeln!(out, "parm:        {}", line(spec))?;
-        }
-        out.finish()?;
-        Ok(Status::OK)
-    })
+    })?;
+    failed?;
+    Ok(status)
+}
+
+/// Writes what is known of a module.
+fn show<'a, E: Env>(job: &Job<'a, E>, info: &Info<'_>) -> Result<(), Failure<'a>> {
+    let mut out = job.out();
+    writeln!(out, "module:      {}", info.name)?;
+    writeln!(out, "description: {}", info.about)?;
+    match info.state {
+        None => writeln!(out, "state:       not attached")?,
+        Some((State::Live, users)) => writeln!(out, "state:       attached, {users} open")?,
+        Some((state, users)) => writeln!(out, "state:       {state}, {users} open")?,
+    }
+    for spec in info.params {
+        writeln!(out, "parm:        {}", line(spec))?;
+    }
+    out.finish()?;
+    Ok(())
 }
 
 /// A parameter as modinfo shows it.
@@ -70,20 +86,14 @@ fn line(spec: &ParamSpec) -> impl fmt::Display {
     })
 }
 
-/// Calls `each` with the modules that are named; those that there are not are complained about.
-fn each_module<'a, E: Env>(
-    job: &Job<'a, E>,
-    mut each: impl FnMut(&'static Entry) -> Result<Status, Failure<'a>>,
-) -> Outcome<'a> {
+/// Calls `each` with each operand; the status is that of the last that went wrong.
+fn each_word<'a, E: Env>(job: &Job<'a, E>, mut each: impl FnMut(&'a str) -> Status) -> Outcome<'a> {
     if job.args.is_empty() {
         return Err(Failure::Usage("missing operand"));
     }
     let mut status = Status::OK;
     for name in job.args.iter() {
-        let done = match modules::find(name) {
-            Ok(module) => each(module)?,
-            Err(_) => unknown(job, name),
-        };
+        let done = each(name);
         status = if done.is_ok() { status } else { done };
     }
     Ok(status)
@@ -91,7 +101,8 @@ fn each_module<'a, E: Env>(
 
 fn unknown<E: Env>(job: &Job<'_, E>, name: &str) -> Status {
     let names = fmt::from_fn(|f| modules::all().try_for_each(|module| write!(f, " {}", module.name)));
-    refuse(job, name, format_args!("no such module; there are{names}"))
+    let files = fmt::from_fn(|f| modules::in_files(&mut |name| write!(f, " {name}")));
+    refuse(job, name, format_args!("no such module; there are{names}{files}"))
 }
 
 /// Says what is wrong with `name`.

@@ -9,7 +9,7 @@ use core::fmt;
 
 use x86_64::VirtAddr;
 
-use super::symbols;
+use super::symbols::{self, Place};
 use crate::arch::stacks;
 use crate::arch::trap_frame::TrapFrame;
 
@@ -119,13 +119,14 @@ pub enum Site {
 
 impl Site {
     /// The function, and how far into it the place is.
-    pub fn function(self) -> Option<(&'static str, usize)> {
+    pub fn function(self) -> Option<Place> {
         match self {
             Self::Fault(address) => symbols::lookup(address),
             // A return address may be the first byte of the next function: look up the call before it.
             Self::Return(address) => {
-                let (name, offset) = symbols::lookup(VirtAddr::new_truncate(address.as_u64().wrapping_sub(1)))?;
-                Some((name, offset + 1))
+                let mut call = symbols::lookup(VirtAddr::new_truncate(address.as_u64().wrapping_sub(1)))?;
+                call.offset += 1;
+                Some(call)
             }
         }
     }
@@ -135,7 +136,7 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Fault(address) | Self::Return(address)) = *self;
         match self.function() {
-            Some((name, offset)) => write!(f, "{address:016x} {name}+{offset:#x}"),
+            Some(place) => write!(f, "{address:016x} {place}"),
             None => write!(f, "{address:016x}"),
         }
     }
@@ -162,9 +163,9 @@ impl Trace {
         let rip = VirtAddr::new_truncate(frame.rip);
         // A function begins with `push rbp; mov rbp, rsp`; until both are done its caller is known by the stack alone.
         // So is who jumped to where no function is.
-        let return_at = match symbols::lookup(rip) {
-            None | Some((_, 0)) => Some(frame.rsp),
-            Some((_, 1..4)) => frame.rsp.checked_add(8),
+        let return_at = match symbols::lookup(rip).map(|place| place.offset) {
+            None | Some(0) => Some(frame.rsp),
+            Some(1..4) => frame.rsp.checked_add(8),
             Some(_) => None,
         };
         let unframed = return_at.and_then(|at| stack.word(VirtAddr::new_truncate(at)));

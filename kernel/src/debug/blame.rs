@@ -20,7 +20,11 @@ pub fn blame(mut sites: impl Iterator<Item = Site>) -> Option<Site> {
 
 /// Whether the place lies in a function that called into the kernel.
 fn is_callers(site: Site) -> bool {
-    let Some((name, _)) = site.function() else { return false };
+    let Some(place) = site.function() else { return false };
+    if place.module().is_some() {
+        return true;
+    }
+    let name = place.name();
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     // A name without a path is a symbol of assembly, or a function that the compiler calls, such as `memset`.
     name.contains("::") && (begins(&CALLERS) || !begins(&SERVANTS))

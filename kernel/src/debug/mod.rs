@@ -5,6 +5,7 @@
 pub mod backtrace;
 pub mod blame;
 pub mod crash;
+pub mod loaded;
 pub mod panicking;
 pub mod probe;
 pub mod symbols;

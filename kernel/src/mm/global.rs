@@ -41,6 +41,8 @@ unsafe impl Global for Kernel {
 pub type KBox<T> = ::mm::own::KBox<T, Kernel>;
 /// A growing array in kmalloc'ed memory.
 pub type KVec<T> = ::mm::own::KVec<T, Kernel>;
+/// A growing array in kmalloc'ed memory, or, if it is large, in vmalloc'ed.
+pub type KVVec<T> = ::mm::own::KVVec<T, Kernel>;
 /// Text in kmalloc'ed memory.
 pub type KString = ::mm::own::KString<Kernel>;
 /// A block of pages.

@@ -24,7 +24,7 @@ mod unused_options;
 
 pub use boot::{leave_bootloader, take_over};
 pub use global::{
-    CodeArea, IoMem, KBox, KString, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage, VmArea, memory,
+    CodeArea, IoMem, KBox, KString, KVVec, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage, VmArea, memory,
 };
 pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;

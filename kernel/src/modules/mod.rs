@@ -1,19 +1,36 @@
 //! Modules: what insmod attaches, and rmmod detaches.
-#![forbid(unsafe_code)]
+//!
+//! Some are part of the kernel (`linked.rs`), others come from files (`file.rs`): an object is linked by what `linker.rs`
+//! knows into areas of its own (`image.rs`, `text.rs`) and begins by its entry (`entry.rs`) or as C does (`foreign.rs`).
+//! From there on all are alike (`registry.rs`).
 
 mod entry;
+pub mod exports;
+mod file;
+mod foreign;
+mod image;
 mod linked;
+mod linker;
+mod listing;
+mod refused;
 mod registry;
+mod text;
 
 use core::fmt::{self, Write};
 
 use drivers::QUOTA;
-use kapi::{Errno, Param};
+use kapi::{Errno, Param, ParamSpec, Values};
 
 pub use entry::{Entry, Load, load};
+pub use exports::Export;
 pub use linked::{FAMILY, all};
-pub use registry::{Pinned, pin, pin_as, users, write_modules};
+pub use listing::{write_ksyms, write_modules};
+pub use refused::Refused;
+pub use registry::{Pinned, State, pin, pin_as};
 
+use registry::Newcomer;
+
+use crate::klog;
 use crate::mm::bigphysarea;
 use crate::mm::bootmem::BootDriver;
 use crate::startup;
@@ -29,19 +46,84 @@ pub fn find(name: &str) -> Result<&'static Entry, Errno> {
 /// Attaches what is attached from boot on, with default parameters; what fails is logged and left out.
 pub fn attach_all() {
     for entry in FAMILY.iter().chain(linked::AT_BOOT) {
-        startup::check(format_args!("{}", entry.name), insmod(entry.name, &[]));
+        startup::check(format_args!("{}", entry.name), attach(entry.name, &[]));
     }
 }
 
-/// Attaches a module: its devices appear in /dev, its text in /proc. `ENOENT` for an unknown module, `EEXIST` when it
-/// is attached already, `EINVAL` for a bad parameter, `ENOMEM`.
-pub fn insmod(name: &str, params: &[Param<'_>]) -> Result<(), Errno> {
-    registry::attach(find(name)?, params)
+/// Attaches a module: its devices appear in /dev, its text in /proc. `word` is its name, for one that is part of the
+/// kernel or lies in /lib/modules, or the path of its file. Process context; the module's load runs in here.
+///
+/// # Errors
+/// `ENOENT` for an unknown module, `EEXIST` when it is attached already, `EINVAL` for a bad parameter, `ENOEXEC` for a
+/// file that cannot be linked, `ENOMEM`.
+pub fn attach(word: &str, params: &[Param<'_>]) -> Result<(), Refused> {
+    if file::is_path(word) {
+        return file::attach(word, params);
+    }
+    let Ok(entry) = find(word) else { return file::attach(&file::path_of(word)?, params) };
+    check(entry, params)?;
+    let newcomer = Newcomer { name: entry.name, entry: Some(entry), image: None };
+    registry::attach(newcomer, &mut || Ok((entry.load)(params)?))
 }
 
-/// Detaches a module. `ENOENT` when it is not attached, `EBUSY` when somebody uses it.
-pub fn rmmod(name: &str) -> Result<(), Errno> {
+/// [`attach`], with the reason in the log.
+pub fn insmod(word: &str, params: &[Param<'_>]) -> Result<(), Errno> {
+    Ok(attach(word, params).inspect_err(|why| klog!("insmod: {word}: {why}"))?)
+}
+
+/// What is known of a module.
+pub struct Info<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is, on one line.
+    pub about: &'a str,
+    /// The parameters that it knows.
+    pub params: &'static [ParamSpec],
+    /// Its state and how many use it, if it is there.
+    pub state: Option<(State, usize)>,
+}
+
+/// Calls `show` with what is known of the module that `word` stands for, as for [`attach`]. Process context.
+///
+/// # Errors
+/// `ENOENT` for an unknown module, `ENOEXEC` for a file that is none.
+pub fn describe(word: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<(), Refused> {
+    if file::is_path(word) {
+        return file::describe(word, show);
+    }
+    let Ok(entry) = find(word) else { return file::describe(&file::path_of(word)?, show) };
+    let Entry { name, about, params, .. } = *entry;
+    show(&Info { name, about, params, state: registry::state_of(name) });
+    Ok(())
+}
+
+/// Calls `visit` with the names of the modules in /lib/modules. Process context.
+///
+/// # Errors
+/// Those of `visit`.
+pub fn in_files(visit: &mut dyn FnMut(&str) -> fmt::Result) -> fmt::Result {
+    file::each(visit)
+}
+
+/// Detaches a module.
+///
+/// # Errors
+/// `ENOENT` when it is not attached, `EBUSY` when somebody uses it.
+pub fn detach(name: &str) -> Result<(), Refused> {
     registry::detach(name)
+}
+
+/// [`detach`], for those who want the word alone.
+pub fn rmmod(name: &str) -> Result<(), Errno> {
+    Ok(detach(name)?)
+}
+
+/// Whether the module takes these parameters.
+fn check(entry: &Entry, params: &[Param<'_>]) -> Result<(), Refused> {
+    match Values::read(entry.params, params) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refused::said(Errno::EINVAL, format_args!("{error}"))),
+    }
 }
 
 /// Writes /proc/scull_limit: how many bytes all scull devices together hold and may hold.

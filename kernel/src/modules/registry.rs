@@ -1,111 +1,238 @@
-//! The modules that are attached: which, and who uses them.
+//! The modules that there are now, who uses them, and how they come and go.
+//!
+//! No lock is held while a module's own code runs, so a module that dies in it takes nobody along: it stays where it
+//! is, for good, in the state that it was in.
+#![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::any::Any;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-use kapi::{Errno, Param};
+use kapi::Errno;
 use mm::GfpFlags;
 
 use super::entry::Entry;
+use super::image::Image;
+use super::refused::Refused;
 use crate::chrdev::{self, Driver, Major, Nodes, User, Users};
 use crate::fs::procfs::{self, Source};
 use crate::klog;
 use crate::mm::{KString, KVec};
 use crate::sched::Mutex;
+use crate::sync::SpinLock;
 
-/// A module that is attached.
-pub(super) struct Attached {
-    pub(super) entry: &'static Entry,
-    driver: Arc<dyn Driver>,
+/// A module.
+pub(super) struct Module {
+    name: KString,
     users: Arc<Users>,
+    /// Its value, between its load and its end.
+    driver: SpinLock<Option<Arc<dyn Driver>>>,
+    /// Its code, if it came from a file. Last: all else may lead there.
+    image: Option<Image>,
 }
 
 /// All of them, in the order in which they came.
-static ATTACHED: Mutex<KVec<Attached>> = Mutex::new(KVec::new());
+static MODULES: Mutex<KVec<Arc<Module>>> = Mutex::new(KVec::new());
 
-/// Held while a module comes or goes.
-static CHANGE: Mutex<()> = Mutex::new(());
-
-/// A module that stays attached as long as this lives.
+/// A module that stays as long as this lives.
 pub struct Pinned<M: ?Sized = dyn Driver> {
     driver: Arc<dyn Driver>,
-    entry: &'static Entry,
     _user: User,
+    module: Arc<Module>,
     kind: PhantomData<M>,
 }
 
-/// Attaches the module of `entry`. `EEXIST` when it is attached already.
-pub(super) fn attach(entry: &'static Entry, params: &[Param<'_>]) -> Result<(), Errno> {
-    let _alone = CHANGE.lock()?;
-    if is_attached(entry.name)? {
-        return Err(Errno::EEXIST);
-    }
-    let driver = (entry.load)(params)?;
-    let attached = Attached { entry, driver, users: Users::new()? };
-    ATTACHED.lock_uninterruptible()?.push(attached, GfpFlags::KERNEL)?;
-    let published = with(entry.name, Attached::publish)?;
-    published.inspect_err(|_| {
-        if let Err(error) = leave(entry.name) {
-            klog!("{}: not detached: {error}", entry.name);
-        }
-    })
+/// In what state a module is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Its load has not returned.
+    Coming,
+    /// It can be used.
+    Live,
+    /// Its end has not returned.
+    Going,
+    /// A thread died of what it did: it stays.
+    Broken,
 }
 
-/// Detaches the module called `name`. `ENOENT` when there is none, `EBUSY` while somebody uses it.
-pub(super) fn detach(name: &str) -> Result<(), Errno> {
-    let _alone = CHANGE.lock()?;
-    leave(name)
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Coming => "Loading",
+            Self::Live => "Live",
+            Self::Going => "Unloading",
+            Self::Broken => "Broken",
+        })
+    }
 }
 
-/// The names go first, then the value.
-fn leave(name: &str) -> Result<(), Errno> {
-    let (driver, users) = with(name, |attached| (attached.driver.clone(), attached.users.clone()))?;
-    users.close()?;
-    if driver.is_busy() {
-        users.reopen();
-        return Err(Errno::EBUSY);
+/// What makes a module's value.
+pub(super) type Begin<'a> = &'a mut dyn FnMut() -> Result<Arc<dyn Driver>, Refused>;
+
+/// What a module is, before it begins.
+pub(super) struct Newcomer<'a> {
+    pub(super) name: &'a str,
+    /// What it says of itself, if it is one in Rust.
+    pub(super) entry: Option<&'static Entry>,
+    pub(super) image: Option<Image>,
+}
+
+/// Attaches a module whose value `begin` makes. `EEXIST` when one of its name is there.
+pub(super) fn attach(newcomer: Newcomer<'_>, begin: Begin<'_>) -> Result<(), Refused> {
+    let Newcomer { name, entry, image } = newcomer;
+    let module = Module {
+        name: KString::from_str(name, GfpFlags::KERNEL)?,
+        users: Users::closed()?,
+        driver: SpinLock::new(None),
+        image,
+    };
+    let module = Arc::try_new(module).map_err(|_| Errno::ENOMEM)?;
+    add(&module)?;
+    let driver = begin().inspect_err(|_| module.forget())?;
+    module.driver.with(|place| *place = Some(driver.clone()));
+    if let Err(error) = module.publish(&driver, entry.and_then(|entry| entry.proc_suffix)) {
+        drop(driver);
+        module.end()?;
+        return Err(error.into());
     }
-    chrdev::unregister(name)?;
-    procfs::unregister_module(&users)?;
-    drop(driver);
-    let mut attached = ATTACHED.lock_uninterruptible()?;
-    let place = attached.iter().position(|attached| attached.entry.name == name).ok_or(Errno::ENOENT)?;
-    let gone = attached.remove(place);
-    drop(attached);
-    drop(gone);
+    module.users.reopen();
     Ok(())
 }
 
-impl Attached {
+/// Detaches the module called `name`. `ENOENT` when there is none, `EBUSY` while somebody uses it.
+pub(super) fn detach(name: &str) -> Result<(), Refused> {
+    let module = find(name)?;
+    let busy = |why: fmt::Arguments<'_>| Err(Refused::said(Errno::EBUSY, why));
+    match module.state() {
+        State::Broken => return busy(format_args!("a thread died in it: it stays as it is")),
+        State::Coming => return busy(format_args!("it has not begun yet")),
+        State::Going => return busy(format_args!("it is about to go")),
+        State::Live => {}
+    }
+    module.users.close()?;
+    let driver = module.driver.with(|driver| driver.clone()).ok_or(Errno::EBUSY)?;
+    if driver.is_busy() {
+        module.users.reopen();
+        return Err(Errno::EBUSY.into());
+    }
+    drop(driver);
+    Ok(module.end()?)
+}
+
+/// Makes the module known, unless one of its name is.
+fn add(module: &Arc<Module>) -> Result<(), Refused> {
+    let mut modules = MODULES.lock_uninterruptible()?;
+    if modules.iter().any(|other| other.name == module.name) {
+        return Err(Refused::said(Errno::EEXIST, format_args!("attached already")));
+    }
+    Ok(modules.push(module.clone(), GfpFlags::KERNEL)?)
+}
+
+/// The module called `name`; `ENOENT`.
+pub(super) fn find(name: &str) -> Result<Arc<Module>, Errno> {
+    let modules = MODULES.lock_uninterruptible()?;
+    modules.iter().find(|module| module.name.as_str() == name).cloned().ok_or(Errno::ENOENT)
+}
+
+/// All modules, as they are now.
+pub(super) fn all() -> Result<KVec<Arc<Module>>, Errno> {
+    let modules = MODULES.lock()?;
+    let mut all = KVec::with_capacity(modules.len(), GfpFlags::KERNEL)?;
+    modules.iter().try_for_each(|module| all.push(module.clone(), GfpFlags::KERNEL))?;
+    Ok(all)
+}
+
+/// The address that a module has for the name with this hash, and the module.
+pub(super) fn lend(hash: u64) -> Option<(u64, Pinned)> {
+    let modules = MODULES.lock_uninterruptible().ok()?;
+    modules.iter().find_map(|module| Some((module.image.as_ref()?.find(hash)?, module.pin().ok()?)))
+}
+
+impl Module {
     /// Makes its names known.
-    fn publish(&self) -> Result<(), Errno> {
-        let Entry { name, proc_suffix, .. } = *self.entry;
-        let devices = self.driver.devices();
+    fn publish(&self, driver: &Arc<dyn Driver>, proc_suffix: Option<&str>) -> Result<(), Errno> {
+        let (name, devices) = (self.name.as_str(), driver.devices());
         if devices > 0 {
-            chrdev::register_for(&self.users, name, Major::Any, Nodes::Numbered(devices), self.driver.clone())?;
+            chrdev::register_for(&self.users, name, Major::Any, Nodes::Numbered(devices), driver.clone())?;
         }
         let Some(suffix) = proc_suffix else { return Ok(()) };
         let file = KString::try_format(format_args!("{name}{suffix}"))?;
-        procfs::register(&file, Source::Module(self.driver.clone(), self.users.clone()))
+        procfs::register(&file, Source::Module(driver.clone(), self.users.clone()))
+    }
+
+    /// Ends it: its names go first, then its value, then its code. Nobody uses it, and nobody can begin to.
+    fn end(self: Arc<Self>) -> Result<(), Errno> {
+        chrdev::unregister(&self.name)?;
+        procfs::unregister_module(&self.users)?;
+        let driver = self.driver.with(Option::take);
+        drop(driver);
+        self.forget();
+        match Arc::into_inner(self).map(|module| module.image) {
+            Some(Some(image)) => image.retire(),
+            Some(None) => {}
+            // Whoever looks at the list this instant has it, and lets go of it soon.
+            None => klog!("modules: one that has ended is still looked at"),
+        }
+        Ok(())
+    }
+
+    /// Takes it out of the list.
+    fn forget(&self) {
+        match MODULES.lock_uninterruptible() {
+            Ok(mut modules) => modules.retain(|module| module.name != self.name),
+            Err(error) => klog!("{}: still listed: {}", self.name, Errno::from(error)),
+        }
+    }
+
+    fn pin(self: &Arc<Self>) -> Result<Pinned, Errno> {
+        let user = self.users.enter()?;
+        let driver = self.driver.with(|driver| driver.clone()).ok_or(Errno::ENODEV)?;
+        Ok(Pinned { driver, _user: user, module: self.clone(), kind: PhantomData })
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many use it.
+    pub(super) fn users(&self) -> usize {
+        self.users.count()
+    }
+
+    /// Its code, if it came from a file.
+    pub(super) fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
+    }
+
+    /// Its state now.
+    pub(super) fn state(&self) -> State {
+        let has_value = self.driver.with(|driver| driver.is_some());
+        if self.image.as_ref().is_some_and(|image| image.text.is_broken()) {
+            State::Broken
+        } else if !self.users.is_closed() {
+            State::Live
+        } else if has_value {
+            State::Going
+        } else {
+            State::Coming
+        }
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn footprint(&self) -> usize {
+        let code = self.image.as_ref().map_or(0, Image::bytes);
+        // A broken module's own word is not asked for.
+        let driver = self.driver.with(|driver| driver.clone()).filter(|_| self.state() != State::Broken);
+        code + driver.map_or(0, |driver| driver.footprint())
     }
 }
 
-fn is_attached(name: &str) -> Result<bool, Errno> {
-    Ok(ATTACHED.lock()?.iter().any(|attached| attached.entry.name == name))
-}
-
-/// Calls `f` with the module called `name`, under the lock of them all. `ENOENT` when it is not attached.
-fn with<R>(name: &str, f: impl FnOnce(&Attached) -> R) -> Result<R, Errno> {
-    let attached = ATTACHED.lock_uninterruptible()?;
-    attached.iter().find(|attached| attached.entry.name == name).map(f).ok_or(Errno::ENOENT)
-}
-
-/// How many use the module called `name`; `None` when it is not attached.
-pub fn users(name: &str) -> Option<usize> {
-    with(name, |attached| attached.users.count()).ok()
+/// The state of the module called `name`, and how many use it, if it is there.
+pub(super) fn state_of(name: &str) -> Option<(State, usize)> {
+    find(name).ok().map(|module| (module.state(), module.users()))
 }
 
 /// The module called `name`, which stays attached meanwhile.
@@ -113,10 +240,7 @@ pub fn users(name: &str) -> Option<usize> {
 /// # Errors
 /// `ENOENT` when it is not attached, `ENODEV` when it is about to go.
 pub fn pin(name: &str) -> Result<Pinned, Errno> {
-    with(name, |attached| {
-        let user = attached.users.enter()?;
-        Ok(Pinned { driver: attached.driver.clone(), entry: attached.entry, _user: user, kind: PhantomData })
-    })?
+    find(name)?.pin()
 }
 
 /// [`pin`], of the type `M`.
@@ -124,15 +248,15 @@ pub fn pin(name: &str) -> Result<Pinned, Errno> {
 /// # Errors
 /// As there; `ENODEV` also when it is of another type.
 pub fn pin_as<M: Driver>(name: &str) -> Result<Pinned<M>, Errno> {
-    let Pinned { driver, entry, _user, .. } = pin(name)?;
+    let Pinned { driver, _user, module, .. } = pin(name)?;
     let known: &dyn Any = &*driver;
-    if known.is::<M>() { Ok(Pinned { driver, entry, _user, kind: PhantomData }) } else { Err(Errno::ENODEV) }
+    if known.is::<M>() { Ok(Pinned { driver, _user, module, kind: PhantomData }) } else { Err(Errno::ENODEV) }
 }
 
 impl<M: ?Sized> Pinned<M> {
     /// Its name.
-    pub fn name(&self) -> &'static str {
-        self.entry.name
+    pub fn name(&self) -> &str {
+        &self.module.name
     }
 }
 
@@ -154,15 +278,4 @@ impl Deref for Pinned {
     fn deref(&self) -> &dyn Driver {
         &*self.driver
     }
-}
-
-/// Writes /proc/modules.
-pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
-    let attached = ATTACHED.lock().map_err(|_| fmt::Error)?;
-    for Attached { entry, driver, users } in attached.iter() {
-        let users = users.count();
-        let unused = if users == 0 { " (unused)" } else { "" };
-        writeln!(out, "{:20}{:8}{users:4}{unused}", entry.name, driver.footprint())?;
-    }
-    Ok(())
 }

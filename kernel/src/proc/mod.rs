@@ -25,6 +25,7 @@ const FILES: &[(&str, Source)] = &[
     ("ioports", Source::Text(memory::ioports)),
     ("kpagetables", Source::Text(pagetables::kpagetables)),
     ("meminfo", Source::Text(memory::meminfo)),
+    ("ksyms", Source::Text(modules::write_ksyms)),
     ("modules", Source::Text(modules::write_modules)),
     ("pci", Source::Text(pci::write_functions)),
     ("scull_limit", Source::Text(modules::write_scull_limit)),

@@ -1,0 +1,60 @@
+//! What the kernel offers to modules that are not of its own build: functions of the C ABI, by their names.
+//!
+//! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`] beside the
+//! function itself.
+
+use core::slice;
+
+unsafe extern "C" {
+    static __exports_start: Export;
+    static __exports_end: Export;
+}
+
+/// A function by its name.
+#[repr(C)]
+pub struct Export {
+    name: &'static str,
+    function: *const (),
+}
+
+// SAFETY: what it points to is code.
+unsafe impl Sync for Export {}
+
+impl Export {
+    /// The function at `function` under the name `name`; see [`export!`].
+    pub const fn new(name: &'static str, function: *const ()) -> Self {
+        Self { name, function }
+    }
+}
+
+/// Offers functions of the C ABI, which stand here, to all modules under their own names.
+#[macro_export]
+macro_rules! export {
+    ($($(#[$meta:meta])* extern "C" fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)+) => {
+        $($(#[$meta])* extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
+        const _: () = {
+            // SAFETY: kernel.ld collects these statics into the table that they are read from.
+            #[used]
+            #[unsafe(link_section = ".exports")]
+            static EXPORT: $crate::modules::Export =
+                $crate::modules::Export::new(stringify!($name), $name as *const ());
+        };)+
+    };
+}
+
+/// The address of what is offered under this name.
+pub(super) fn find(name: &str) -> Option<u64> {
+    table().iter().find(|export| export.name == name).map(|export| export.function.addr() as u64)
+}
+
+/// All names, with their addresses.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, u64)> {
+    table().iter().map(|export| (export.name, export.function.addr() as u64))
+}
+
+fn table() -> &'static [Export] {
+    let start = &raw const __exports_start;
+    let len = ((&raw const __exports_end).addr() - start.addr()) / size_of::<Export>();
+    // SAFETY: between these marks kernel.ld puts the statics that `export!` makes, and nothing else.
+    unsafe { slice::from_raw_parts(start, len) }
+}

@@ -1,0 +1,145 @@
+//! A module's code and data in memory: from the object to where it can run.
+//!
+//! Each part is an area of its own in the range of modules. All are written to first; then text becomes executable and,
+//! like the constants, read-only, in the direct map too. Parts for `init` go when that is over. (Chapter: create_module
+//! takes the space, insmod relocates the code; "vmalloc and Friends".)
+
+use kapi::Errno;
+use loader::{Binding, Object, Part};
+use mm::own::Buffer;
+use mm::{Access, GfpFlags};
+
+use super::entry::Entry;
+use super::foreign::Foreign;
+use super::linker::Linker;
+use super::refused::Refused;
+use super::registry::Pinned;
+use super::text::Text;
+use crate::mm::{CodeArea, KVec, SealedArea};
+
+/// The static that describes a module written in Rust.
+const ENTRY: &str = "MODULE";
+/// The functions by which a module of another kind begins and ends.
+const INIT: &str = "init_module";
+const EXIT: &str = "cleanup_module";
+
+/// A module in memory.
+pub(super) struct Image {
+    /// What of it others may link to: hashes of names, with addresses, by rising hash.
+    exports: KVec<(u64, u64)>,
+    pub(super) text: Text,
+    _data: Option<SealedArea>,
+    _constants: Option<SealedArea>,
+    /// Whose code it calls: they stay as long as it does.
+    pub(super) lenders: KVec<Pinned>,
+    bytes: usize,
+}
+
+/// What is there only until the module has begun.
+pub(super) struct Init {
+    _text: Option<Text>,
+    _data: Option<SealedArea>,
+}
+
+/// How a module begins.
+pub(super) enum Start {
+    /// One in Rust, of this build.
+    Rust(&'static Entry),
+    /// Any other.
+    Foreign(Foreign),
+}
+
+impl Image {
+    /// Loads the object of the module `name`, whose names `linker` knows.
+    pub(super) fn load(object: &Object<'_>, name: &str, mut linker: Linker) -> Result<(Self, Init, Start), Refused> {
+        let areas = fill(object, &mut linker)?;
+        let bases = areas.each_ref().map(base);
+        let start = start(object, &bases)?;
+        let exports = exports(object, &bases)?;
+        let bytes = areas.iter().flatten().map(|area| area.bytes().len()).sum();
+        let [text, constants, data, init_text, init_data] = areas;
+        let seal = |area: Option<CodeArea>, access| area.map(|area| area.seal(access)).transpose();
+        let (constants, data) = (seal(constants, Access::Read)?, seal(data, Access::ReadWrite)?);
+        let init_data = seal(init_data, Access::ReadWrite)?;
+        let no_text = || Refused::said(Errno::ENOEXEC, format_args!("it has no code"));
+        let text = Text::new(seal(text, Access::Execute)?.ok_or_else(no_text)?, name, object.ksyms())?;
+        let init_text = seal(init_text, Access::Execute)?.map(|area| Text::new(area, name, &[])).transpose()?;
+        let lenders = linker.into_lenders();
+        let image = Self { exports, text, _data: data, _constants: constants, lenders, bytes };
+        Ok((image, Init { _text: init_text, _data: init_data }, start))
+    }
+
+    /// The address of what the module calls by the name with this hash.
+    pub(super) fn find(&self, hash: u64) -> Option<u64> {
+        let at = self.exports.binary_search_by_key(&hash, |&(hash, _)| hash).ok()?;
+        self.exports.get(at).map(|&(_, address)| address)
+    }
+
+    /// Gives its memory back, once all that it began has ended.
+    pub(super) fn retire(self) {
+        drop(self);
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The first address of a part that there is.
+fn base(area: &Option<CodeArea>) -> u64 {
+    area.as_ref().map_or(0, |area| area.addr().as_usize() as u64)
+}
+
+/// The parts of the object, written and relocated.
+fn fill(object: &Object<'_>, linker: &mut Linker) -> Result<[Option<CodeArea>; Part::COUNT], Refused> {
+    let mut areas = [const { None }; Part::COUNT];
+    for part in Part::ALL {
+        if object.bytes(part) > 0 {
+            areas[part.index()] = Some(CodeArea::new(object.bytes(part))?);
+        }
+    }
+    let bases = areas.each_ref().map(base);
+    let mut parts = Part::ALL.into_iter();
+    let memory = areas.each_mut().map(|area: &mut Option<CodeArea>| -> &mut [u8] {
+        let len = parts.next().map_or(0, |part| object.bytes(part));
+        area.as_mut().and_then(|area| area.bytes_mut().get_mut(..len)).unwrap_or_default()
+    });
+    let linked = object.link(&bases, memory, &mut |name| linker.resolve(name));
+    linked.map_err(|refusal| Refused::said(Errno::ENOEXEC, format_args!("{refusal}")))?;
+    linker.check()?;
+    Ok(areas)
+}
+
+/// How the linked module begins.
+fn start(object: &Object<'_>, bases: &[u64; Part::COUNT]) -> Result<Start, Refused> {
+    let find = |name: &str| object.symbols(bases).find(|symbol| symbol.name == name);
+    if let Some(entry) = find(ENTRY) {
+        if entry.size != size_of::<Entry>() as u64 || !entry.address.is_multiple_of(align_of::<Entry>() as u64) {
+            return Err(Refused::said(Errno::ENOEXEC, format_args!("its {ENTRY} is none of this kernel's")));
+        }
+        let entry = core::ptr::with_exposed_provenance::<Entry>(entry.address as usize);
+        // SAFETY: the module was built with this kernel's own types, as its hash of the build says, which was checked;
+        // it is linked, and stays in memory as long as anybody has what is made of this.
+        return Ok(Start::Rust(unsafe { &*entry }));
+    }
+    let function = |name| find(name).filter(|symbol| symbol.part.is_executable()).map(|symbol| symbol.address);
+    let none = || Refused::said(Errno::ENOEXEC, format_args!("it has neither {ENTRY} nor {INIT}"));
+    let init = function(INIT).ok_or_else(none)?;
+    // SAFETY: both are functions of the linked module, of the kind that these names stand for by the convention that
+    // modules follow; they stay in memory as long as the value does.
+    Ok(Start::Foreign(unsafe { Foreign::new(init, function(EXIT)) }))
+}
+
+/// What others may link to.
+fn exports(object: &Object<'_>, bases: &[u64; Part::COUNT]) -> Result<KVec<(u64, u64)>, Refused> {
+    let mut exports = KVec::new();
+    for symbol in object.symbols(bases) {
+        let is_own = [ENTRY, INIT, EXIT].contains(&symbol.name);
+        if symbol.binding == Binding::Global && !symbol.part.is_init() && !is_own {
+            exports.push((loader::hash(symbol.name.as_bytes()), symbol.address), GfpFlags::KERNEL)?;
+        }
+    }
+    exports.sort_unstable_by_key(|&(hash, _)| hash);
+    Ok(exports)
+}

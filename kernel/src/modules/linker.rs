@@ -1,0 +1,73 @@
+//! What a module's names stand for.
+#![forbid(unsafe_code)]
+
+use kapi::Errno;
+use loader::{Exports, Object};
+use mm::GfpFlags;
+
+use super::exports;
+use super::refused::Refused;
+use super::registry::{self, Pinned};
+use crate::debug::symbols;
+use crate::mm::KVec;
+
+/// The key under which a Rust module says of which build of the kernel it is.
+const BUILD: &str = "kernel";
+
+/// Finds what a module's undefined names stand for: in the kernel, if it is of the same build; among what the kernel
+/// offers to everybody; in modules that are attached.
+pub(super) struct Linker {
+    /// By the hashes of mangled names: for modules of this very build.
+    kernel: Option<Exports<'static>>,
+    lenders: KVec<Pinned>,
+    failed: Option<Errno>,
+}
+
+impl Linker {
+    /// The linker for this object. A module of another build of the kernel is refused.
+    pub(super) fn of(object: &Object<'_>) -> Result<Self, Refused> {
+        let kernel = match object.modinfo(BUILD) {
+            None => None,
+            Some(build) => Some(same_build(build)?),
+        };
+        Ok(Self { kernel, lenders: KVec::new(), failed: None })
+    }
+
+    /// The address of what is called `name`.
+    pub(super) fn resolve(&mut self, name: &str) -> Option<u64> {
+        let hash = loader::hash(name.as_bytes());
+        let own = self.kernel.and_then(|exports| exports.find(hash)).map(|at| symbols::exported(at).as_u64());
+        own.or_else(|| exports::find(name)).or_else(|| self.borrow(hash))
+    }
+
+    /// The address that an attached module has for the name with this hash; the module then stays.
+    fn borrow(&mut self, hash: u64) -> Option<u64> {
+        let (address, lender) = registry::lend(hash)?;
+        if self.lenders.iter().all(|other| other.name() != lender.name()) {
+            let kept = self.lenders.push(lender, GfpFlags::KERNEL);
+            self.failed = self.failed.or(kept.err().map(Errno::from));
+        }
+        Some(address)
+    }
+
+    /// Whether all went well besides what names there are.
+    pub(super) fn check(&self) -> Result<(), Refused> {
+        self.failed.map_or(Ok(()), |errno| Err(errno.into()))
+    }
+
+    /// The modules that were found to have what this one needs.
+    pub(super) fn into_lenders(self) -> KVec<Pinned> {
+        self.lenders
+    }
+}
+
+/// The kernel's exports, if they are those of `build`.
+fn same_build(build: &str) -> Result<Exports<'static>, Refused> {
+    let no_exports = || Refused::said(Errno::ENOEXEC, format_args!("this kernel was built without exports"));
+    let exports = symbols::exports().ok_or_else(no_exports)?;
+    if exports.version() == build {
+        return Ok(exports);
+    }
+    let own = exports.version();
+    Err(Refused::said(Errno::ENOEXEC, format_args!("it is of build {build} of the kernel, and this is {own}")))
+}
