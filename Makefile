@@ -24,8 +24,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image test test-host test-adoption soak miri mutants test-qemu chapter bench bench-guest bench-boot
-.PHONY: bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
+.PHONY: help run image module forget-module test test-host test-adoption soak miri mutants test-qemu chapter bench
+.PHONY: bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -33,6 +33,7 @@ help:
 	@echo '    ICOUNT=1          the same from run to run    SCRIPT=file  run its lines, then power off'
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
+	@echo 'make module M=dir     build the module in dir, for the next make run; make forget-module M=dir: no more'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make test-adoption    mm for other processors, its package, and the example kernel'
@@ -53,9 +54,15 @@ help:
 setup:
 	@tools/setup.sh $(MAKECMDGOALS)
 
-kernel: setup
-	@$(PATIENTLY) 'building the kernel: 1 minute, or 3 if all is new' \
-	    $(CARGO) build $(QUIET) $(KERNEL_FLAGS) --bin kernel >&2
+# The kernel's library, modules, the kernel: in this order, xtask/src/modules/ says why.
+kernel: host-programs
+	@$(XTASK) modules >&2
+
+module: host-programs
+	@$(XTASK) module $(or $(M),$(error M=DIR says where the module is))
+
+forget-module: host-programs
+	@$(XTASK) forget-module $(or $(M),$(error M=DIR says where the module is))
 
 host-programs: setup
 	@$(PATIENTLY) 'building the host programs: half a minute, or 3 with the bootloader if all is new' \

@@ -1,11 +1,10 @@
-//! What this machine offers: QEMU, UEFI firmware, KVM, the toolchain's objcopy.
+//! What this machine offers: QEMU, UEFI firmware, KVM.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 const QEMU: &str = "qemu-system-x86_64";
 /// Where distributions put a firmware image that holds code and variables in one file.
@@ -36,28 +35,6 @@ pub fn kvm_works() -> bool {
         .filter(|line| line.starts_with("flags"))
         .any(|line| line.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"));
     virtualises && File::options().read(true).write(true).open("/dev/kvm").is_ok()
-}
-
-/// The llvm-objcopy that belongs to the toolchain.
-pub fn objcopy() -> Result<PathBuf> {
-    let sysroot = rustc(&["--print", "sysroot"])?;
-    let version = rustc(&["--version", "--verbose"])?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    let path = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/llvm-objcopy");
-    if path.exists() {
-        return Ok(path);
-    }
-    bail!("{} is missing: `make setup` installs it (component llvm-tools)", path.display())
-}
-
-fn rustc(arguments: &[&str]) -> Result<String> {
-    let program = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output =
-        Command::new(&program).args(arguments).output().with_context(|| format!("cannot run {}", program.display()))?;
-    if !output.status.success() {
-        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()).into());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 fn find_in_path(program: &str) -> Option<PathBuf> {

@@ -18,7 +18,10 @@ use object::elf::{FileHeader64, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::firmware::Firmware;
-use crate::{host, prune, symbols};
+use hosttools::exports::Exports;
+use hosttools::{functions, toolchain};
+
+use crate::prune;
 
 const PAGE: usize = 4096;
 
@@ -145,7 +148,7 @@ impl<'a> Kernel<'a> {
 
     /// Writes a copy without symbols and debug information, with the symbol table appended if it has room for one.
     fn strip(&self, output: &Path) -> Result<()> {
-        let objcopy = host::objcopy()?;
+        let objcopy = toolchain::objcopy()?;
         let status = Command::new(&objcopy).arg("--strip-all").arg(self.elf).arg(output).status();
         let status = status.with_context(|| format!("cannot run {}", objcopy.display()))?;
         if !status.success() {
@@ -169,7 +172,7 @@ fn append_symbols(original: &[u8], stripped: &mut Vec<u8>) -> Result<()> {
     if last.file_size != 0 {
         bail!("the kernel's last segment is not the empty one that kernel.ld reserves for symbols");
     }
-    let table = symbols::table(original, first.address)?;
+    let table = tables(original, first.address)?;
     let (needed, reserved) = (u64::try_from(table.len())?, last.memory_size);
     if needed > reserved {
         bail!("the symbol table needs {needed} bytes, kernel.ld reserves {reserved}: raise it there");
@@ -183,6 +186,15 @@ fn append_symbols(original: &[u8], stripped: &mut Vec<u8>) -> Result<()> {
     // The bootloader refuses a segment that ends where the file ends.
     stripped.push(0);
     Ok(())
+}
+
+/// The table of functions, and behind it that of what modules may use, if the kernel takes any.
+fn tables(original: &[u8], base: u64) -> Result<Vec<u8>> {
+    let mut tables = functions::table(original, base)?;
+    if let Some(exports) = Exports::of(original)? {
+        tables.extend(exports.table()?);
+    }
+    Ok(tables)
 }
 
 /// Where a program header keeps the segment's place in the file, and its length there.

@@ -19,7 +19,6 @@ mod runner;
 #[cfg(test)]
 mod scratch;
 mod settings;
-mod symbols;
 mod terminal;
 mod verdict;
 

@@ -195,6 +195,9 @@ macro_rules! test_kernel {
         $crate::test_kernel!($test_main, boot_drivers = $crate::modules::BOOT_DRIVERS);
     };
     ($test_main:path, boot_drivers = $drivers:path) => {
+        // What is linked for modules: a change there links this program anew.
+        const _: &[u8] = include_bytes!(env!("FOR_MODULES"));
+
         $crate::bootloader_api::entry_point!(start_tests, config = &$crate::BOOTLOADER_CONFIG);
 
         fn start_tests(boot_info: &'static mut $crate::bootloader_api::BootInfo) -> ! {

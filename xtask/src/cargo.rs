@@ -40,6 +40,16 @@ pub fn kernel_flags() -> Result<Vec<String>> {
     Ok(flags.split_whitespace().map(str::to_owned).collect())
 }
 
+/// The compiler's flags for the kernel's target, from .cargo/config.toml.
+pub fn target_flags() -> Result<Vec<String>> {
+    let key = "target.x86_64-kernel.rustflags";
+    let output = cargo()
+        .args(["-Zunstable-options", "config", "get", "--format=json-value", key])
+        .output()
+        .with_context(|| format!("cannot run {CARGO}"))?;
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{CARGO} does not know {key}"))
+}
+
 /// A cargo command.
 pub fn cargo() -> Command {
     Command::new(CARGO)
@@ -47,22 +57,49 @@ pub fn cargo() -> Command {
 
 /// Builds all tests that `options` choose, `what` in words; compiler messages go to standard error.
 pub fn build_tests(what: &str, options: &[String]) -> Result<Vec<TestProgram>> {
+    let messages = build(what, &["test", "--no-run"], options)?;
+    let mut programs: Vec<TestProgram> = messages.iter().filter_map(test_program).collect();
+    programs.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
+    Ok(programs)
+}
+
+/// Builds the library that `options` choose: the name of each crate that it is made of, and that crate's files.
+pub fn build_library(what: &str, options: &[String]) -> Result<Vec<(String, Vec<PathBuf>)>> {
+    Ok(build(what, &["build", "--lib"], options)?.iter().filter_map(library_crate).collect())
+}
+
+/// Builds the program called `name` and returns where it is.
+pub fn build_program(what: &str, name: &str, options: &[String]) -> Result<PathBuf> {
+    let messages = build(what, &["build", "--bin", name], options)?;
+    let mut executables = messages.iter().filter_map(|message| message["executable"].as_str());
+    executables.next_back().map(PathBuf::from).with_context(|| format!("{CARGO} built no program {name}"))
+}
+
+/// Runs cargo and returns what it says of each thing that it built.
+fn build(what: &str, command: &[&str], options: &[String]) -> Result<Vec<Value>> {
     let _activity = progress::begin(format!("building {what}, some minutes if all is new"));
     let output = cargo()
-        .args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
+        .args(command)
+        .args(["--quiet", "--message-format=json-render-diagnostics"])
         .args(options)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot run {CARGO}"))?;
     if !output.status.success() {
-        bail!("the tests do not build");
+        bail!("{what}: the build failed");
     }
     let text = String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?;
-    let messages = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let mut programs: Vec<TestProgram> = messages.filter_map(|message: Value| test_program(&message)).collect();
-    programs.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
-    Ok(programs)
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+fn library_crate(message: &Value) -> Option<(String, Vec<PathBuf>)> {
+    let target = &message["target"];
+    if target["kind"][0] != "lib" && target["kind"][0] != "proc-macro" {
+        return None;
+    }
+    let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from).collect();
+    Some((target["name"].as_str()?.to_owned(), files))
 }
 
 fn test_program(message: &Value) -> Option<TestProgram> {

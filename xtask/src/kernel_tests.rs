@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::cargo;
 use crate::guest::{self, Mode, Run};
 use crate::machine::{self, Machine};
+use crate::modules;
 use crate::parallel::Job;
 use crate::results::TestResult;
 
@@ -18,6 +19,7 @@ use crate::results::TestResult;
 pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for program in cargo::build_tests("the test kernels", &cargo::kernel_flags()?)? {
+        modules::check(&program.executable)?;
         let source =
             fs::read_to_string(&program.source).with_context(|| format!("cannot read {}", program.source.display()))?;
         let machines = machine::all_in(&source, "//! Machine:")

@@ -20,6 +20,7 @@ mod icount;
 mod initial_files;
 mod kernel_tests;
 mod machine;
+mod modules;
 mod mutants;
 mod parallel;
 mod pattern;
@@ -39,7 +40,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | mutants [FILE...] | chapter | docs | \
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | forget-module DIR | \
+                        mutants [FILE...] | chapter | docs | \
                         accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
@@ -61,6 +63,9 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
         ["test-adoption"] => test_adoption(),
+        ["modules"] => modules::build(),
+        ["module", directory] => modules::add(directory),
+        ["forget-module", directory] => modules::forget(directory),
         ["mutants", files @ ..] => mutants::report(files),
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),

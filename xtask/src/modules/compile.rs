@@ -1,0 +1,144 @@
+//! A module's two crates, compiled as cargo compiles the kernel.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::kernel_library::Library;
+use super::manifest::{Manifest, UnsafeCode};
+
+const TARGET_FILE: &str = "x86_64-kernel.json";
+/// The flags of the profile `kernel` (Cargo.toml) that shape code. One unit of code: modules are small.
+const PROFILE: [&str; 4] = ["-Copt-level=3", "-Coverflow-checks=on", "-Cdebuginfo=2", "-Ccodegen-units=1"];
+
+/// The source of the crate around each module's.
+pub const SHIM: &str = "modules/shim.rs";
+
+/// What the compiler left of an author's crate.
+#[derive(Debug)]
+pub struct Compiled {
+    /// For the linker.
+    pub archive: PathBuf,
+    /// For the compiler.
+    pub metadata: PathBuf,
+    /// What it was read from.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Where the compiler reads crates and writes what it makes.
+#[derive(Debug)]
+pub struct Compiler<'a> {
+    /// The kernel's crates.
+    pub library: &'a Library,
+    /// A directory with one for each module, for what is made of it.
+    pub output: &'a Path,
+}
+
+impl Compiler<'_> {
+    /// Compiles the author's crate; the compiler speaks on standard error.
+    pub fn compile(&self, manifest: &Manifest, directory: &Path) -> Result<Compiled> {
+        let name = &manifest.name;
+        let output = self.output.join(name);
+        fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
+        let mut rustc = self.rustc(manifest)?;
+        rustc.args(["--crate-name", name, "--emit=metadata,link,dep-info", "--out-dir"]).arg(&output);
+        // Reports of the kernel name a file from the module on; messages to its author name it in full.
+        rustc.arg("--remap-path-prefix").arg(pair(directory, name)).arg("--remap-path-scope=macro");
+        if manifest.unsafe_code == UnsafeCode::Forbidden {
+            rustc.arg("-Funsafe_code");
+        }
+        if !run(rustc.arg(&manifest.source))? {
+            bail!("the module {name} does not compile");
+        }
+        let dependencies = fs::read_to_string(output.join(format!("{name}.d")))?;
+        let archive = output.join(format!("lib{name}.rlib"));
+        Ok(Compiled { archive, metadata: self.metadata(name), sources: sources(&dependencies) })
+    }
+
+    /// Compiles the crate around it, with the lines of `.modinfo` that are in the file `info`, and returns its object.
+    pub fn compile_shim(&self, manifest: &Manifest, info: &Path) -> Result<PathBuf> {
+        let name = &manifest.name;
+        let object = self.output.join(name).join("shim.o");
+        let mut rustc = self.rustc(manifest)?;
+        rustc.args(["--crate-name", &format!("{name}_module"), "--emit=obj", "-o"]).arg(&object);
+        give(&mut rustc, "kernel", self.library.metadata("kernel")?);
+        give(&mut rustc, "noprelude:alloc", self.library.metadata("alloc")?);
+        give(&mut rustc, "author", &self.metadata(name));
+        rustc.env("MODULE_NAME", name).env("MODULE_INFO", std::path::absolute(info)?);
+        if !run(rustc.arg(SHIM))? {
+            bail!(
+                "no module can be made of {name}: it needs `pub type Module<K> = ...;`, a type that implements \
+                 `kapi::Module<K>` for every `K: kapi::Kernel`"
+            );
+        }
+        Ok(object)
+    }
+
+    /// The compiler with all that both crates are compiled with.
+    fn rustc(&self, manifest: &Manifest) -> Result<Command> {
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--crate-type=rlib", "-Zunstable-options", "--target", TARGET_FILE]);
+        rustc.args(["--edition", &manifest.edition]).args(PROFILE).args(self.library.flags()?);
+        let own = manifest.modules().map(|name| self.output.join(name));
+        for directory in self.library.directories.iter().cloned().chain(own) {
+            rustc.arg("-L").arg(pair("dependency", directory));
+        }
+        for name in ["core", "compiler_builtins"] {
+            give(&mut rustc, &format!("noprelude:{name}"), self.library.metadata(name)?);
+        }
+        for name in ["kapi"].into_iter().chain(manifest.own_crates()) {
+            give(&mut rustc, name, self.library.metadata(name)?);
+        }
+        for name in manifest.modules() {
+            give(&mut rustc, name, &self.metadata(name));
+        }
+        Ok(rustc)
+    }
+
+    /// What the compiler reads of a module's crate.
+    fn metadata(&self, name: &str) -> PathBuf {
+        self.output.join(name).join(format!("lib{name}.rmeta"))
+    }
+}
+
+/// Lets the crate that is compiled name another.
+fn give(rustc: &mut Command, name: &str, metadata: &Path) {
+    rustc.arg("--extern").arg(pair(name, metadata));
+}
+
+/// `LEFT=RIGHT`, whatever the bytes of a path.
+fn pair(left: impl AsRef<OsStr>, right: impl AsRef<OsStr>) -> OsString {
+    let mut pair = left.as_ref().to_owned();
+    pair.push("=");
+    pair.push(right);
+    pair
+}
+
+/// Runs the compiler; says whether it was content.
+fn run(rustc: &mut Command) -> Result<bool> {
+    Ok(rustc.status().context("cannot run rustc")?.success())
+}
+
+/// The files that a crate was read from, of the compiler's rule for make: `OUTPUT: FILE FILE`, one line for each output.
+fn sources(rules: &str) -> Vec<PathBuf> {
+    let first = rules.lines().find_map(|line| line.split_once(": ")).map_or("", |(_, files)| files);
+    // A blank in a name has a backslash before it.
+    let names = first.replace("\\ ", "\0");
+    names.split_whitespace().map(|name| name.replace('\0', " ").into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sources;
+
+    #[test]
+    fn sources_come_from_the_rule_for_make() {
+        let rules = "out/libm.rmeta: m/src/lib.rs m/src/a\\ b.rs\n\nout/m.d: m/src/lib.rs\n\nm/src/lib.rs:\n";
+        let names: Vec<String> = sources(rules).iter().map(|path| path.display().to_string()).collect();
+        assert_eq!(names, ["m/src/lib.rs", "m/src/a b.rs"]);
+        assert!(sources("").is_empty());
+    }
+}

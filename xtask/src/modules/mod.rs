@@ -1,0 +1,142 @@
+//! Building the kernel and its modules.
+//!
+//! Modules are Rust crates that are linked when they are loaded: by names that hold for one build of the kernel's
+//! library only. So all of them are built from that library, whenever it has changed, in this order:
+//!
+//! 1. the kernel's library (`kernel_library`), and its version
+//! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`)
+//! 3. the kernel, linked by that script, and its list of symbols: whatever a module lacks there is an error
+//! 4. modules from elsewhere (`outside`), which make do with what the kernel has, and bring along what it lacks
+//!
+//! A module is its author's crate and one around it that names the kernel, `modules/shim.rs`. Both are compiled by rustc
+//! (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left alone
+//! (`record`, `workshop`).
+
+mod compile;
+mod info;
+mod kernel_library;
+mod link;
+mod manifest;
+mod needed;
+mod object_file;
+mod order;
+mod outside;
+mod record;
+mod workshop;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use hosttools::exports::Exports;
+
+use crate::cargo;
+use kernel_library::Library;
+use manifest::Origin;
+use outside::List;
+use record::Record;
+use workshop::{Built, Order, Workshop};
+
+/// Where modules of the tree are, each a directory.
+const OF_THE_TREE: &str = "modules";
+/// The linker script that kernel/build.rs names, in the target directory.
+const FOR_MODULES: &str = "x86_64-kernel/kernel/for-modules.ld";
+
+/// Builds the kernel, its modules, and those from elsewhere that are remembered.
+pub fn build() -> Result<ExitCode> {
+    build_all()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the module in `directory` with all others, and remembers it.
+pub fn add(directory: &str) -> Result<ExitCode> {
+    let directory = Path::new(directory).canonicalize().with_context(|| directory.to_owned())?;
+    let is_new = !is_of_the_tree(&directory)? && outside_list().add(&directory)?;
+    let modules = build_all().inspect_err(|_| {
+        // What has never been a module is not remembered as one.
+        if is_new {
+            let _ = outside_list().remove(&directory);
+        }
+    })?;
+    let same = |built: &&Built| built.directory.canonicalize().is_ok_and(|it| it == directory);
+    let built = modules.iter().find(same).with_context(|| format!("{} is no module", directory.display()))?;
+    let name = &built.record.manifest.name;
+    println!(
+        "{}: {} bytes in memory; `make run` takes it along, and there:",
+        built.file.display(),
+        built.record.loaded
+    );
+    println!("    insmod {name}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Forgets the module in `directory`.
+pub fn forget(directory: &str) -> Result<ExitCode> {
+    let path = Path::new(directory);
+    // It may be gone already.
+    let path = path.canonicalize().or_else(|_| std::path::absolute(path))?;
+    if !outside_list().remove(&path)? {
+        bail!("{} is not remembered as a module", path.display());
+    }
+    build()
+}
+
+/// Fails if `kernel`, a test's, lacks what modules of the tree need: they are loaded there too.
+pub fn check(kernel: &Path) -> Result<()> {
+    check_all(kernel, &exports(kernel)?, &workshop().remembered(&directories_of_the_tree()?, Origin::Tree))
+}
+
+fn build_all() -> Result<Vec<Built>> {
+    let (library, workshop) = (Library::build()?, workshop());
+    let order = Order { library: &library, origin: Origin::Tree, exports: None, others: &[] };
+    let mut modules = workshop.build(&directories_of_the_tree()?, order)?;
+    let script = cargo::target_dir().join(FOR_MODULES);
+    needed::write(&script, &library.version, &workshop::needs(&modules))?;
+    let kernel = cargo::build_program("the kernel", "kernel", &cargo::kernel_flags()?)?;
+    let exports = exports(&kernel)?;
+    check_all(&kernel, &exports, &modules)?;
+    let order = Order { origin: Origin::Outside, exports: Some(&exports), others: &modules, ..order };
+    let outside = workshop.build(outside_list().existing()?, order)?;
+    modules.extend(outside);
+    workshop.keep_only(&modules)?;
+    Ok(modules)
+}
+
+fn workshop() -> Workshop {
+    Workshop::new(cargo::target_dir().join("modules"))
+}
+
+fn exports(kernel: &Path) -> Result<Exports> {
+    let elf = fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    let exports = Exports::of(&elf)?;
+    exports.with_context(|| format!("{} was linked without its version", kernel.display()))
+}
+
+fn check_all(kernel: &Path, exports: &Exports, modules: &[Built]) -> Result<()> {
+    for module in modules {
+        let Record { manifest, needs, .. } = &module.record;
+        let missing = workshop::missing(needs, manifest, exports, modules);
+        if !missing.is_empty() {
+            let missing = link::readable(&missing);
+            bail!("the module {} needs what {} has not: {missing}", manifest.name, kernel.display());
+        }
+    }
+    Ok(())
+}
+
+fn outside_list() -> List {
+    List::read(cargo::target_dir().join("modules/outside.txt"))
+}
+
+fn is_of_the_tree(directory: &Path) -> Result<bool> {
+    Ok(directory.starts_with(Path::new(OF_THE_TREE).canonicalize()?))
+}
+
+fn directories_of_the_tree() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(OF_THE_TREE).with_context(|| format!("cannot list {OF_THE_TREE}"))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut directories: Vec<PathBuf> = paths.into_iter().filter(|path| path.is_dir()).collect();
+    directories.sort();
+    Ok(directories)
+}
