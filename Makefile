@@ -1,7 +1,7 @@
 # Scullery's commands; each installs what it lacks first (tools/setup.sh). `make` lists them.
 
 # The machine: `make run MEM=64M FIRMWARE=uefi`; boot/src/settings.rs says what each variable means.
-export MEM APPEND FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS FLOPPY TIMEOUT LIMIT GDB
+export MEM APPEND FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES FLOPPY TIMEOUT LIMIT GDB
 
 # The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there.
 export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
@@ -32,6 +32,7 @@ help:
 	@echo '    MEM=128M FIRMWARE=bios|uefi APPEND="..." CPU= ACCEL=auto|kvm|tcg SMP=1'
 	@echo '    ICOUNT=1          the same from run to run    SCRIPT=file  run its lines, then power off'
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
+	@echo '    MODULES=all       all modules go along; tree: those of the tree; none'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
 	@echo 'make module M=dir     build the module in dir, for the next make run; make forget-module M=dir: no more'
 	@echo 'make test             every test, on the host and in QEMU'

@@ -260,7 +260,8 @@ mod tests {
             }
             let elf = scratch.path().join("kernel");
             let kernel = Kernel::read(&elf, Make::Own).expect("readable");
-            let initial_files = &ramdisk::archive(&scratch.path().join("files"), u64::MAX).expect("it packs");
+            let initial_files =
+                &ramdisk::archive(&scratch.path().join("files"), Vec::new(), u64::MAX).expect("it packs");
             Recipe { kernel: &kernel, initial_files, firmware: Firmware::Bios }.cached().expect("a name")
         };
         let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH);

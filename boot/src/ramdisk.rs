@@ -1,4 +1,4 @@
-//! The initial files: everything under rootfs/ as a small tar archive.
+//! The initial files: everything under rootfs/, and modules, as a small tar archive.
 //!
 //! The archive has the same bytes every time. A name longer than a header's field goes ahead of its file in a pax
 //! record. What the kernel cannot have is refused, each file by its name.
@@ -13,10 +13,17 @@ use crate::rootfs::{self, Initial};
 /// Bytes of a header's field for the name.
 const NAME_FIELD: usize = 100;
 
-/// Packs what lies under `root`, sorted, without owners, modes and dates. Refuses more than `room` bytes of content.
-pub fn archive(root: &Path, room: u64) -> Result<Vec<u8>> {
+/// Packs what lies under `root`, sorted, without owners, modes and dates, and behind it `more`, of which `root` may have
+/// files of its own. Refuses more than `room` bytes of content.
+pub fn archive(root: &Path, more: Vec<Initial>, room: u64) -> Result<Vec<u8>> {
+    let mut all = rootfs::read(root, room.saturating_sub(rootfs::bytes(&more)))?;
+    for initial in more {
+        if !all.iter().any(|other| other.name() == initial.name()) {
+            all.push(initial);
+        }
+    }
     let mut builder = Builder::new(Vec::new());
-    for initial in rootfs::read(root, room)? {
+    for initial in all {
         match initial {
             Initial::File { name, data } => append(&mut builder, &name, EntryType::Regular, &data)?,
             Initial::EmptyDirectory { name } => append(&mut builder, &format!("{name}/"), EntryType::Directory, &[])?,
@@ -47,6 +54,7 @@ mod tests {
     use std::path::Path;
 
     use super::archive;
+    use crate::rootfs::Initial;
     use crate::scratch::Scratch;
 
     /// Names and contents, as another reader of archives sees them.
@@ -66,8 +74,8 @@ mod tests {
     #[test]
     fn the_archive_is_the_same_twice() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs");
-        let first = archive(&root, u64::MAX).expect("rootfs packs");
-        assert_eq!(first, archive(&root, u64::MAX).expect("rootfs packs"));
+        let first = archive(&root, Vec::new(), u64::MAX).expect("rootfs packs");
+        assert_eq!(first, archive(&root, Vec::new(), u64::MAX).expect("rootfs packs"));
         assert!(first.len() > 1024, "rootfs holds a file");
     }
 
@@ -82,7 +90,7 @@ mod tests {
             scratch.file(name, &name[..8]);
         }
         let expected: Vec<(String, String)> = names.iter().map(|name| (name.clone(), name[..8].to_owned())).collect();
-        let mut found = unpacked(&archive(scratch.path(), u64::MAX).expect("it packs"));
+        let mut found = unpacked(&archive(scratch.path(), Vec::new(), u64::MAX).expect("it packs"));
         found.sort();
         assert_eq!(found, expected);
     }
@@ -94,14 +102,27 @@ mod tests {
         fs::create_dir_all(scratch.path().join("a/empty")).expect("made");
         fs::create_dir_all(scratch.path().join(&long)).expect("made");
         scratch.file("b/file", "");
-        let names: Vec<String> =
-            unpacked(&archive(scratch.path(), u64::MAX).expect("it packs")).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = unpacked(&archive(scratch.path(), Vec::new(), u64::MAX).expect("it packs"))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(names, ["a/empty/".to_owned(), "b/file".to_owned(), format!("{long}/")]);
+    }
+
+    #[test]
+    fn of_two_files_of_one_name_the_roots_own_travels() {
+        let scratch = Scratch::new();
+        scratch.file("lib/modules/a.ko", "own");
+        let more =
+            ["a", "b"].map(|name| Initial::File { name: format!("lib/modules/{name}.ko"), data: b"more".into() });
+        let found = unpacked(&archive(scratch.path(), more.into(), u64::MAX).expect("it packs"));
+        let expected = [("lib/modules/a.ko", "own"), ("lib/modules/b.ko", "more")];
+        assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 
     #[test]
     fn no_file_at_all_is_an_archive_too() {
         let scratch = Scratch::new();
-        assert!(archive(scratch.path(), u64::MAX).expect("it packs").iter().all(|&byte| byte == 0));
+        assert!(archive(scratch.path(), Vec::new(), u64::MAX).expect("it packs").iter().all(|&byte| byte == 0));
     }
 }

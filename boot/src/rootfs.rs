@@ -40,6 +40,24 @@ pub enum Initial {
     },
 }
 
+impl Initial {
+    /// Its path.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } | Self::EmptyDirectory { name } => name,
+        }
+    }
+}
+
+/// Bytes that an archive takes for these.
+pub fn bytes(all: &[Initial]) -> u64 {
+    let content = |initial: &Initial| match initial {
+        Initial::File { data, .. } => data.len() as u64,
+        Initial::EmptyDirectory { .. } => 0,
+    };
+    all.iter().map(|initial| content(initial) + OVERHEAD).sum()
+}
+
 /// Why a file cannot travel.
 #[derive(Debug)]
 enum Refusal {

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::firmware::Firmware;
 use crate::memory::Memory;
+use crate::modules::Modules;
 
 /// The usual initial files' directory, from the top of the tree.
 const ROOTFS: &str = "rootfs";
@@ -70,6 +71,8 @@ pub struct Settings {
     pub script: Option<PathBuf>,
     /// `ROOTFS`: directory of the initial files.
     pub rootfs: PathBuf,
+    /// `MODULES`: which modules are among the initial files: all, tree (what the tree has), or none.
+    pub modules: Modules,
     /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
     pub floppy: Option<PathBuf>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
@@ -93,6 +96,10 @@ impl Settings {
             debugger: choice("GDB", &[("0", Debugger::None), ("1", Debugger::Awaited)])?,
             script: given("SCRIPT").map(PathBuf::from),
             rootfs: given("ROOTFS").unwrap_or_else(|| ROOTFS.into()).into(),
+            modules: choice(
+                "MODULES",
+                &[("all", Modules::All), ("tree", Modules::OfTheTree), ("none", Modules::None)],
+            )?,
             floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
