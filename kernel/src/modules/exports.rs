@@ -6,8 +6,8 @@
 use core::slice;
 
 unsafe extern "C" {
-    static __exports_start: Export;
-    static __exports_end: Export;
+    static __exports_start: u8;
+    static __exports_end: u8;
 }
 
 /// A function by its name.
@@ -55,6 +55,6 @@ pub(super) fn all() -> impl Iterator<Item = (&'static str, u64)> {
 fn table() -> &'static [Export] {
     let start = &raw const __exports_start;
     let len = ((&raw const __exports_end).addr() - start.addr()) / size_of::<Export>();
-    // SAFETY: between these marks kernel.ld puts the statics that `export!` makes, and nothing else.
-    unsafe { slice::from_raw_parts(start, len) }
+    // SAFETY: between these marks kernel.ld puts the statics that `export!` makes, aligned, and nothing else.
+    unsafe { slice::from_raw_parts(start.cast(), len) }
 }
