@@ -81,16 +81,18 @@ test: kernel host-programs
 test-host: host-programs
 	@$(XTASK) test-host
 
-# Ten times the random operations, 10^8 on pages alone; then the tests of mm with threads under ThreadSanitizer, which
-# wants a standard library built for it, and all under AddressSanitizer. Tests leak their machines on purpose.
+# Ten times the random operations, 10^8 on pages alone, and 10^6 damaged objects; then the tests of mm with threads
+# under ThreadSanitizer, which wants a standard library built for it, and all under AddressSanitizer. Tests leak their
+# machines on purpose.
 HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SANITIZED = CARGO_TARGET_DIR=$(TARGET)/$(1) RUSTFLAGS=-Zsanitizer=$(1) $(CARGO) $(2) $(QUIET) --target $(HOST)
 
 soak: export TEST_SECONDS := 3600
 soak: export ASAN_OPTIONS := detect_leaks=0
 soak: setup
-	@echo 'running 10^8 operations: several minutes' >&2
+	@echo 'running 10^8 operations, loading 10^6 objects: several minutes' >&2
 	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p loader --test damage -- --nocapture
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \
 	    --test threads --test sharing --test percpu --test objects --test ranges --test flush --test start

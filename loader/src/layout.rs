@@ -65,3 +65,46 @@ impl Layout {
         self.alignments[part.index()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use elf::section::SectionHeader;
+
+    use super::{Layout, MAX_SECTIONS, Part, Section};
+
+    #[test]
+    fn sections_lie_aligned_one_behind_the_other_within_their_parts() {
+        let mut layout = Layout::new();
+        let mut ends = [0; Part::COUNT];
+        let mut random = 0x5eed_u64;
+        for index in 1..MAX_SECTIONS {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            let (part, size, align) =
+                (Part::ALL[(random >> 33) as usize % 5], random >> 40 & 0xfff, 1 << (random >> 60));
+            let align = align.min(4096);
+            layout.add(&section(index, size, align), part).expect("less than the limit");
+            let place = layout.place(index).expect("the section just added");
+            let offset = u64::from(place.offset);
+            assert_eq!((place.part, offset % align), (part, 0));
+            assert!(offset >= ends[part.index()]);
+            ends[part.index()] = offset + size;
+        }
+        assert_eq!(Part::ALL.map(|part| layout.bytes(part) as u64), ends);
+    }
+
+    fn section(index: usize, sh_size: u64, sh_addralign: u64) -> Section<'static> {
+        let header = SectionHeader {
+            sh_name: 0,
+            sh_type: elf::abi::SHT_PROGBITS,
+            sh_flags: 0,
+            sh_addr: 0,
+            sh_offset: 0,
+            sh_size,
+            sh_link: 0,
+            sh_info: 0,
+            sh_addralign,
+            sh_entsize: 0,
+        };
+        Section { index, name: "", header }
+    }
+}
