@@ -24,14 +24,21 @@ impl Place {
 /// The places of all loaded sections, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    places: [Option<Place>; MAX_SECTIONS],
+    /// Apart from the offsets: together they would be padded, and this lies on a kernel's stack.
+    parts: [Option<Part>; MAX_SECTIONS],
+    offsets: [u32; MAX_SECTIONS],
     bytes: [u32; Part::COUNT],
     alignments: [u64; Part::COUNT],
 }
 
 impl Layout {
     pub fn new() -> Self {
-        Self { places: [None; MAX_SECTIONS], bytes: [0; Part::COUNT], alignments: [1; Part::COUNT] }
+        Self {
+            parts: [None; MAX_SECTIONS],
+            offsets: [0; MAX_SECTIONS],
+            bytes: [0; Part::COUNT],
+            alignments: [1; Part::COUNT],
+        }
     }
 
     /// Gives the section a place behind those that the part has.
@@ -40,8 +47,8 @@ impl Layout {
         let end = u64::from(self.bytes[part.index()]);
         let offset = end.checked_next_multiple_of(alignment).ok_or(FileFault::TooLarge)?;
         let end = offset.checked_add(section.header.sh_size).ok_or(FileFault::TooLarge)?;
-        let place = self.places.get_mut(section.index).ok_or(FileFault::TooManySections)?;
-        *place = Some(Place { part, offset: u32::try_from(offset).map_err(|_| FileFault::TooLarge)? });
+        *self.parts.get_mut(section.index).ok_or(FileFault::TooManySections)? = Some(part);
+        self.offsets[section.index] = u32::try_from(offset).map_err(|_| FileFault::TooLarge)?;
         self.bytes[part.index()] = u32::try_from(end).map_err(|_| FileFault::TooLarge)?;
         self.alignments[part.index()] = self.alignments[part.index()].max(alignment);
         if Part::ALL.into_iter().map(|part| self.bytes(part)).sum::<usize>() > MAX_BYTES {
@@ -52,7 +59,8 @@ impl Layout {
 
     /// Where the section with this index lies, if it is loaded.
     pub fn place(&self, section: usize) -> Option<Place> {
-        self.places.get(section).copied().flatten()
+        let part = self.parts.get(section).copied().flatten()?;
+        Some(Place { part, offset: self.offsets[section] })
     }
 
     /// How many bytes a part takes.

@@ -117,6 +117,11 @@ fn what_a_module_says_of_itself_is_read_in_the_files_order() {
 }
 
 #[test]
+fn an_object_is_small_enough_for_a_kernels_stack() {
+    assert!(size_of::<Object<'_>>() < 2 << 10);
+}
+
+#[test]
 fn kinds_have_their_names_and_widths() {
     let kinds = [(1, "R_X86_64_64", 8), (2, "R_X86_64_PC32", 4), (4, "R_X86_64_PLT32", 4), (11, "R_X86_64_32S", 4)];
     for (number, name, width) in kinds {
