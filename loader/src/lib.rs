@@ -35,7 +35,6 @@ pub use exports::Exports;
 pub use hash::hash;
 pub use ksyms::Ksyms;
 pub use limits::{MAX_ALIGNMENT, MAX_BYTES, MAX_GLOBALS, MAX_NAME, MAX_SECTIONS};
-pub use modinfo::Modinfo;
 pub use object::Object;
 pub use part::Part;
 pub use refusal::{
