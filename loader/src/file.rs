@@ -60,6 +60,11 @@ impl<'a> File<'a> {
         Ok(Some(Section { index, name, header }))
     }
 
+    /// How many bytes the section with this index says that it has.
+    pub fn size(&self, index: usize) -> Option<u64> {
+        self.headers.get(index).ok().map(|header| header.sh_size)
+    }
+
     /// All sections but the first, which is none.
     pub fn sections(&self) -> impl Iterator<Item = Result<Section<'a>, Refusal<'a>>> + use<'a> {
         let file = *self;

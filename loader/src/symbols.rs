@@ -120,9 +120,8 @@ impl<'a> Symbols<'a> {
         let name = SymbolName { name: self.name(index, entry)?, index };
         check_words(entry).map_err(|fault| Refusal::Symbol(name, fault))?;
         if let Home::Section(section) = home(entry) {
-            let section =
-                file.section(section)?.ok_or(Refusal::Symbol(name, SymbolFault::NoSection(entry.st_shndx)))?;
-            let end = entry.st_value.checked_add(entry.st_size).filter(|end| *end <= section.header.sh_size);
+            let size = file.size(section).ok_or(Refusal::Symbol(name, SymbolFault::NoSection(entry.st_shndx)))?;
+            let end = entry.st_value.checked_add(entry.st_size).filter(|end| *end <= size);
             end.ok_or(Refusal::Symbol(name, SymbolFault::Outside))?;
         }
         Ok(())
