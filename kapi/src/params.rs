@@ -48,6 +48,13 @@ pub enum ParamKind {
         /// What holds without it, in words.
         default: &'static str,
     },
+    /// Any text.
+    Text {
+        /// Bytes of the longest.
+        most: usize,
+        /// What holds without it.
+        default: &'static str,
+    },
 }
 
 /// What holds where a line says nothing of a number.
@@ -65,6 +72,7 @@ impl ParamSpec {
         match self.kind {
             ParamKind::Number { .. } => "number",
             ParamKind::Word { .. } => "word",
+            ParamKind::Text { .. } => "text",
         }
     }
 
@@ -80,9 +88,9 @@ impl ParamSpec {
     pub fn default_text(&self) -> impl fmt::Display {
         fmt::from_fn(|f| match self.kind {
             ParamKind::Number { default: Preset::Number(number), .. } => write!(f, "{number}"),
-            ParamKind::Number { default: Preset::Told(text), .. } | ParamKind::Word { default: text, .. } => {
-                f.write_str(text)
-            }
+            ParamKind::Number { default: Preset::Told(text), .. }
+            | ParamKind::Word { default: text, .. }
+            | ParamKind::Text { default: text, .. } => f.write_str(text),
         })
     }
 
@@ -91,6 +99,7 @@ impl ParamSpec {
         fmt::from_fn(|f| match self.kind {
             ParamKind::Number { least, most, .. } => write!(f, "{least}..{most}"),
             ParamKind::Word { of, .. } => write_list(f, of.iter()),
+            ParamKind::Text { most, .. } => write!(f, "at most {most} bytes"),
         })
     }
 
@@ -104,6 +113,8 @@ impl ParamSpec {
             },
             ParamKind::Word { of, .. } if of.contains(&value) => Ok(()),
             ParamKind::Word { .. } => Err(Fault::OtherWord(self)),
+            ParamKind::Text { most, .. } if value.len() <= most => Ok(()),
+            ParamKind::Text { .. } => Err(Fault::TooLong(self)),
         }
     }
 }
@@ -148,6 +159,15 @@ impl<'a> Values<'a> {
         self.given(name)
     }
 
+    /// The text that the line or else the table has for `name`; empty where neither has one.
+    pub fn text(&self, name: &str) -> &'a str {
+        let preset = || match self.specs.iter().find(|spec| spec.name == name)?.kind {
+            ParamKind::Text { default, .. } => Some(default),
+            _ => None,
+        };
+        self.given(name).or_else(preset).unwrap_or_default()
+    }
+
     fn given(&self, name: &str) -> Option<&'a str> {
         self.params.iter().find(|param| param.name == name).map(|param| param.value)
     }
@@ -168,6 +188,7 @@ enum Fault {
     NoNumber(&'static ParamSpec),
     OutOfRange(&'static ParamSpec),
     OtherWord(&'static ParamSpec),
+    TooLong(&'static ParamSpec),
 }
 
 impl fmt::Display for ParamError<'_> {
@@ -184,6 +205,7 @@ impl fmt::Display for ParamError<'_> {
             Fault::Twice => write!(f, "parameter {name} is given twice"),
             Fault::NoNumber(spec) => write!(f, "{name}=\"{value}\" is not a number; allowed: {}", spec.allowed()),
             Fault::OutOfRange(spec) => write!(f, "{name}={value} is out of range; allowed: {}", spec.allowed()),
+            Fault::TooLong(spec) => write!(f, "{name} has {} bytes; allowed: {}", value.len(), spec.allowed()),
             Fault::OtherWord(spec) => write!(f, "{name}=\"{value}\" is unknown; allowed: {}", spec.allowed()),
         }
     }
@@ -254,5 +276,21 @@ mod tests {
         let values = Values::read(&SPECS, &params).expect("a good line");
         assert_eq!((values.number("x_devs"), values.number("x_limit")), (Some(16), Some(8)));
         assert_eq!((values.word("x_memory"), values.number("nosuch")), (Some("low"), None));
+    }
+
+    #[test]
+    fn a_text_may_be_anything_up_to_its_length() {
+        static TEXT: [ParamSpec; 1] =
+            [ParamSpec { name: "who", kind: ParamKind::Text { most: 8, default: "world" }, help: "whom" }];
+        let none = Values::read(&TEXT, &[]).expect("an empty line");
+        assert_eq!((none.text("who"), none.text("nosuch"), none.number("who")), ("world", "", None));
+        for value in ["", "a b", "\u{e4}\"='12"] {
+            let params = [Param { name: "who", value }];
+            assert_eq!(Values::read(&TEXT, &params).expect("short enough").text("who"), value);
+        }
+        let params = [Param { name: "who", value: "123456789" }];
+        let refusal = Values::read(&TEXT, &params).expect_err("too long").to_string();
+        assert_eq!(refusal, "who has 9 bytes; allowed: at most 8 bytes");
+        assert_eq!((TEXT[0].type_name(), TEXT[0].default_text().to_string().as_str()), ("text", "world"));
     }
 }

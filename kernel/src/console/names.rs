@@ -57,7 +57,7 @@ fn parameters(module: &str, visit: &mut dyn FnMut(&str)) {
             }
         };
         match spec.kind {
-            ParamKind::Number { .. } => show(""),
+            ParamKind::Number { .. } | ParamKind::Text { .. } => show(""),
             ParamKind::Word { of, .. } => of.iter().for_each(|value| show(value)),
         }
     }
