@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use common::{ATOMIC, KERNEL, Kernel, at_rest, boot};
-use mm::own::{Allocator, KBox, KString, KVec, Kmalloc, Prepared, TypedCache, Vmalloc};
+use mm::own::{Allocator, KArc, KBox, KString, KVec, Kmalloc, Prepared, TypedCache, Vmalloc};
 use mm::testing::TestKernel;
 use mm::{AllocError, CacheFlags, CacheSpec, Context, CreateError, CtorFlags, DestroyError, FreeError};
 
@@ -210,5 +210,37 @@ fn containers_compare_convert_and_iterate() {
             .filter(|cache| cache.name.as_str().starts_with("size-"))
             .all(|cache| cache.active_objects == 0)
     );
+    at_rest(*memory);
+}
+
+#[test]
+fn a_shared_value_goes_with_its_last_owner() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    struct Counted;
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            DROPS.fetch_add(1, Relaxed);
+        }
+    }
+    let memory = boot(16);
+    let first = KArc::<_, TestKernel>::new(Counted, KERNEL).expect("memory");
+    let kernel = *memory;
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            let mine = first.clone();
+            threads.spawn(move || {
+                TestKernel::enter(kernel);
+                (0..1000).for_each(|_| drop(mine.clone()));
+            });
+        }
+    });
+    assert_eq!((KArc::owners(&first), DROPS.load(Relaxed)), (1, 0));
+    drop(first);
+    assert_eq!(DROPS.load(Relaxed), 1);
+    memory.platform().fail_after(0);
+    memory.drop_caches();
+    assert!(KArc::<_, TestKernel>::new([0u8; 100_000], KERNEL).is_err());
+    memory.platform().fail_never();
+    drop(memory.platform().take_reports());
     at_rest(*memory);
 }
