@@ -9,14 +9,18 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+mod common;
+
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
-use kapi::LockError;
+use common::Log;
+use kapi::{Errno, IrqReturn, LockError, Sharing};
 use kernel::input::{self, Listener, Received};
-use kernel::irq::{self, Irq, IrqBusy};
+use kernel::irq::{self, Irq};
 use kernel::klog;
 use kernel::log::{self, Message, Stamp};
+use kernel::mm::KString;
 use kernel::output;
 use kernel::sched::{self, Mutex};
 use kernel::sync::SpinLock;
@@ -45,6 +49,11 @@ fn nap(millis: u64) {
 /// A line that no device uses, raised by its vector.
 const FREE_LINE: u8 = 3;
 
+/// The names of a line's handlers.
+fn names(line: Irq) -> KString {
+    KString::try_format(format_args!("{}", irq::names(line))).unwrap()
+}
+
 fn raise_free_line() {
     // SAFETY: the vector is that of a line whose handler is ours.
     unsafe { core::arch::asm!("int {}", const 32 + FREE_LINE) };
@@ -58,7 +67,7 @@ fn ticks_come_at_their_rate() {
     let passed = time::ticks().0 - ticks.0;
     assert!((10..=12).contains(&passed), "{passed}");
     assert_eq!(irq::count(Irq::TIMER) - interrupts, passed);
-    assert_eq!(irq::name(Irq::TIMER), Some("timer"));
+    assert_eq!(names(Irq::TIMER), "timer");
 }
 
 #[test_case]
@@ -121,7 +130,7 @@ fn soft_interrupts_follow_the_handler_and_precede_the_thread() {
         event(3);
     });
     static SECOND: Work = Work::new(|_| event(4));
-    fn handler(_irq: Irq) {
+    fn handler(_irq: Irq) -> IrqReturn {
         event(1);
         assert_eq!(sched::context(), Context::Interrupt);
         assert!(!x86_64::instructions::interrupts::are_enabled());
@@ -129,17 +138,83 @@ fn soft_interrupts_follow_the_handler_and_precede_the_thread() {
         assert!(taskqueue::IMMEDIATE.queue(&SECOND, 0));
         assert!(!taskqueue::IMMEDIATE.queue(&FIRST, 0));
         event(2);
+        IrqReturn::Handled
     }
     let line = Irq::new(FREE_LINE).unwrap();
-    assert_eq!(irq::request_irq(line, "test", handler), Ok(()));
-    assert_eq!(irq::request_irq(line, "second", handler), Err(IrqBusy));
+    let action = irq::request_irq(line, Sharing::Exclusive, "test", handler).unwrap();
+    for sharing in [Sharing::Exclusive, Sharing::Shared] {
+        assert_eq!(irq::request_irq(line, sharing, "second", handler).err(), Some(Errno::EBUSY));
+    }
     let before = irq::count(line);
     raise_free_line();
     event(5);
     assert_eq!(take_events(), 12345);
     assert_eq!(irq::count(line), before + 1);
-    irq::free_irq(line);
-    assert_eq!(irq::name(line), None);
+    drop(action);
+    assert_eq!(names(line), "no handler");
+    assert!(!irq::is_served(line));
+}
+
+#[test_case]
+fn handlers_share_a_line_and_each_has_its_own_data() {
+    let line = Irq::new(FREE_LINE).unwrap();
+    let requests = [(1, IrqReturn::NotMine), (2, IrqReturn::Handled), (3, IrqReturn::NotMine)];
+    let [first, second, third] = requests.map(|(digit, answer)| {
+        let handler = move |_| {
+            event(digit);
+            answer
+        };
+        irq::request_irq(line, Sharing::Shared, ["a", "b", "c"][digit as usize - 1], handler).unwrap()
+    });
+    let alone = irq::request_irq(line, Sharing::Exclusive, "alone", |_| IrqReturn::Handled);
+    assert_eq!(alone.err(), Some(Errno::EBUSY));
+    assert_eq!(names(line), "a, b, c");
+    raise_free_line();
+    assert_eq!(take_events(), 123);
+    drop(second);
+    raise_free_line();
+    assert_eq!(take_events(), 13);
+    assert_eq!(names(line), "a, c");
+    drop((first, third));
+    raise_free_line();
+    assert_eq!(take_events(), 0);
+    let request = |()| irq::request_irq(line, Sharing::Shared, "one of many", |_| IrqReturn::NotMine);
+    let many = [(); 8].map(request);
+    assert!(many.iter().all(Result::is_ok));
+    assert_eq!(request(()).err(), Some(Errno::EBUSY), "eight share a line");
+}
+
+/// Whether the first controller holds `line` back.
+fn is_held_back(line: u8) -> bool {
+    let mask: u8;
+    // SAFETY: reading the mask changes nothing.
+    unsafe { core::arch::asm!("in al, 0x21", out("al") mask) };
+    mask & 1 << line != 0
+}
+
+#[test_case]
+fn a_line_that_nobody_handles_is_held_back_and_named() {
+    static ANSWERS: AtomicBool = AtomicBool::new(false);
+    let line = Irq::new(FREE_LINE).unwrap();
+    let handler = |_| if ANSWERS.load(SeqCst) { IrqReturn::Handled } else { IrqReturn::NotMine };
+    let first = irq::request_irq(line, Sharing::Shared, "deaf", handler).unwrap();
+    let second = irq::request_irq(line, Sharing::Shared, "dumb", handler).unwrap();
+    let log = Log::from_here();
+    (0..999).for_each(|_| raise_free_line());
+    // One that is handled begins the count anew.
+    ANSWERS.store(true, SeqCst);
+    raise_free_line();
+    ANSWERS.store(false, SeqCst);
+    (0..999).for_each(|_| raise_free_line());
+    assert!(!is_held_back(FREE_LINE) && !log.shows("held back"));
+    raise_free_line();
+    assert!(is_held_back(FREE_LINE));
+    assert!(log.shows("irq 3: nobody handled 1000 interrupts in a row, held back (deaf, dumb)"));
+    // With other handlers it may go better.
+    drop(second);
+    assert!(!is_held_back(FREE_LINE));
+    drop(first);
+    assert!(is_held_back(FREE_LINE), "nobody is left");
 }
 
 #[test_case]

@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use common::{ATOMIC, DMA, KERNEL, Log, conserves, in_interrupt, is_stamped, order, stamp};
+use kapi::{IrqReturn, Sharing};
 use kernel::irq::{self, Irq};
 use kernel::mm::{Kernel, KernelPlatform};
 use kernel::sched::{self, spawn};
@@ -181,14 +182,15 @@ fn timers_allocate_while_threads_do() {
 #[test_case]
 fn handlers_allocate_with_interrupts_off() {
     // Shows: S4
-    fn handler(_irq: Irq) {
+    fn handler(_irq: Irq) -> IrqReturn {
         assert!(!x86_64::instructions::interrupts::are_enabled());
         rounds_in_interrupt();
+        IrqReturn::Handled
     }
     conserves(|| {
         start();
         let line = Irq::new(FREE_LINE).unwrap();
-        irq::request_irq(line, "irqalloc", handler).unwrap();
+        let action = irq::request_irq(line, Sharing::Exclusive, "irqalloc", handler).unwrap();
         let worker = spawn("worker", rounds_in_thread).unwrap();
         for _ in 0..30 {
             // SAFETY: the vector is that of a line whose handler is ours.
@@ -197,7 +199,7 @@ fn handlers_allocate_with_interrupts_off() {
         }
         STOP.store(true, SeqCst);
         assert_eq!(worker.join(), Ok(0));
-        irq::free_irq(line);
+        drop(action);
         assert_eq!(IRQ_ROUNDS.load(SeqCst), 30 * AT_ONCE);
         assert!(THREAD_ROUNDS.load(SeqCst) > 1000, "{THREAD_ROUNDS:?}");
         end();

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use common::{Host, fail_after, in_use, machine, params, pattern, read, stop_failing, take_log};
 use drivers::Floppy;
-use kapi::mm::{Global, Platform};
+use kapi::mm::Platform;
 use kapi::services::isa::Transfer;
-use kapi::{CharDriver, Errno, FloppyBus, FloppyController, FloppyRegister, Minor, Module, OpenFlags, Values};
+use kapi::testing::fit_floppy;
+use kapi::{CharDriver, Errno, FloppyController, FloppyRegister, Minor, Module, OpenFlags, Values};
 
 const TRACK: usize = 18 * 512;
 const DISK: usize = 160 * TRACK;
@@ -165,16 +166,13 @@ impl Drop for Port {
     }
 }
 
-impl FloppyBus for Host {
-    type Floppy = Port;
-
-    fn claim_floppy() -> Result<Port, Errno> {
-        if chip(|chip| chip.claims) > 0 {
-            return Err(Errno::EBUSY);
-        }
-        chip(|chip| chip.claims += 1);
-        Ok(Port)
+/// Hands out the controller, once at a time.
+fn claim() -> Result<Box<dyn FloppyController>, Errno> {
+    if chip(|chip| chip.claims) > 0 {
+        return Err(Errno::EBUSY);
     }
+    chip(|chip| chip.claims += 1);
+    Ok(Box::new(Port))
 }
 
 /// An attached driver over a drive with this disk, freshly put in.
@@ -186,6 +184,7 @@ fn attached(disk: Option<Vec<u8>>) -> Floppy<Host> {
 }
 
 fn insmod(line: &[&str]) -> Result<Floppy<Host>, Errno> {
+    fit_floppy(claim);
     Floppy::load(&Values::read(Floppy::<Host>::PARAMS, &params(line))?)
 }
 

@@ -7,7 +7,7 @@ use common::{
     write_all,
 };
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Quota, Scull, Vmalloc};
-use kapi::mm::{Context, GfpFlags, Global};
+use kapi::mm::{Context, GfpFlags};
 use kapi::{CharDriver, Errno, IoBuf, Minor, Module};
 
 /// Everything about a device that a user can see.

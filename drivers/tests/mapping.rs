@@ -5,7 +5,7 @@ mod common;
 use common::{Host, RW, in_use, insmod, machine, pattern, read, trim, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
 use kapi::mm::testing::TestKernel;
-use kapi::mm::{Global, Order, PAGE_SIZE, Pfn};
+use kapi::mm::{Order, PAGE_SIZE, Pfn};
 use kapi::{CharDriver, Errno, Minor, Module};
 
 const PAGE: u64 = PAGE_SIZE as u64;

@@ -6,22 +6,39 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "testing")]
+extern crate std;
+
 pub mod chrdev;
+pub mod context;
 pub mod errno;
 pub mod file;
 pub mod floppy;
 pub mod hardware;
+pub mod interrupt;
 pub mod kernel;
+pub mod lock;
 pub mod module;
 pub mod params;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod timer;
+pub mod wait;
+pub mod work;
 
 pub use chrdev::{CharDriver, Minor};
+pub use context::{LockError, WrongContext};
 pub use errno::Errno;
 pub use file::{FileId, IoBuf, OpenFlags, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
-pub use kernel::{Kernel, LockError, SleepLock, WrongContext};
+pub use interrupt::{Interrupt, IrqLine, IrqReturn, Sharing};
+pub use kernel::Kernel;
+pub use lock::{SleepLock, SpinLock};
 pub use mm;
 pub use module::Module;
 pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use services;
+pub use timer::Timer;
+pub use wait::WaitQueue;
+pub use work::{TaskQueue, Work};

@@ -4,11 +4,12 @@
 //! holds the sender back, until a reader has made room: no input is lost, however much comes at once. One exception is
 //! made, for a person: as long as ^C would end something, what finds no room is lost instead, so that ^C is seen.
 
+use kapi::{Errno, IrqReturn, Sharing};
 use spin::Once;
 
 use crate::board::irq::Irq;
 use crate::board::serial::{self, ReceiveInterrupt};
-use crate::irq::{self, IrqBusy};
+use crate::irq;
 use crate::output;
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
@@ -60,8 +61,8 @@ pub fn set_listener(listener: &'static dyn Listener) {
 }
 
 /// Receives by interrupt from here on, and tells the other end so.
-pub fn ready_for_input() -> Result<(), IrqBusy> {
-    irq::request_irq(Irq::SERIAL, "serial", receive)?;
+pub fn ready_for_input() -> Result<(), Errno> {
+    irq::request_irq(Irq::SERIAL, Sharing::Exclusive, "serial", receive)?.keep();
     INPUT.with(|_| serial::set_interrupt(ReceiveInterrupt::On));
     output::send_mark(XON);
     Ok(())
@@ -100,7 +101,7 @@ pub fn overruns() -> u64 {
 }
 
 /// Takes all that the port has received, as far as there is room.
-fn receive(_irq: Irq) {
+fn receive(_irq: Irq) -> IrqReturn {
     let listener = LISTENER.get();
     let arrived = INPUT.with(|input| {
         let (before, mut lost) = (input.received, false);
@@ -129,6 +130,7 @@ fn receive(_irq: Irq) {
     if arrived {
         INPUT_ARRIVED.wake_all();
     }
+    IrqReturn::Handled
 }
 
 impl Input {

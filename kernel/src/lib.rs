@@ -7,7 +7,6 @@ extern crate alloc;
 use ::mm::VirtAddr;
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
-use kapi::Errno;
 use spin::Once;
 use x86_64::instructions::interrupts;
 
@@ -17,10 +16,11 @@ pub use bootloader_api;
 pub mod arch;
 pub mod bench;
 pub mod board;
+pub mod calls;
 pub mod chrdev;
 pub mod console;
 pub mod debug;
-mod driver_api;
+pub mod driver_api;
 pub mod fault;
 pub mod fs;
 pub mod input;
@@ -45,6 +45,7 @@ pub mod time;
 pub mod timer;
 pub mod version;
 pub mod work;
+pub mod workqueue;
 
 use board::fw_cfg::FwCfg;
 
@@ -88,7 +89,7 @@ static MAIN: Once<extern "C" fn() -> !> = Once::new();
 extern "C" fn on_own_tables() -> ! {
     mm::take_over();
     irq::init();
-    startup::check(format_args!("the timer interrupt"), tick::start().map_err(|_| Errno::EBUSY));
+    startup::check(format_args!("the timer interrupt"), tick::start());
     interrupts::enable();
     startup::check(format_args!("the first threads"), mm::start_threads());
     start_services();

@@ -57,7 +57,7 @@ impl fmt::Display for CurrentContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.context)?;
         match irq::handled_now() {
-            Some(irq) => write!(f, ", irq {} ({})", irq.number(), irq::name(irq).unwrap_or("no handler"))?,
+            Some(irq) => write!(f, ", irq {} ({})", irq.number(), irq::names(irq))?,
             None if self.context == Context::Interrupt => write!(f, ", soft interrupt")?,
             None => {}
         }

@@ -3,12 +3,12 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
-use kapi::{Errno, FloppyBus, FloppyController, FloppyRegister};
+use kapi::{Errno, FloppyBus, FloppyController, FloppyRegister, IrqReturn, Sharing};
 use services::isa::Transfer;
 
 use crate::board::floppy::{self as registers, PORTS};
 use crate::board::isa_dma::{self, Channel};
-use crate::irq::{self, Irq};
+use crate::irq::{self, Irq, IrqAction};
 use crate::mm::Kernel;
 use crate::resource::{release_region, request_region};
 use crate::sched::{self, WaitQueue};
@@ -19,13 +19,17 @@ const NAME: &str = "floppy";
 static CAME: AtomicBool = AtomicBool::new(false);
 static WAITERS: WaitQueue = WaitQueue::new();
 
-fn handle(_: Irq) {
+fn handle(_: Irq) -> IrqReturn {
     CAME.store(true, Ordering::Release);
     WAITERS.wake_all();
+    IrqReturn::Handled
 }
 
 /// The controller, claimed.
-pub struct Floppy(());
+pub struct Floppy {
+    /// There until the controller goes.
+    line: Option<IrqAction>,
+}
 
 impl FloppyBus for Kernel {
     type Floppy = Floppy;
@@ -34,13 +38,13 @@ impl FloppyBus for Kernel {
         request_region(PORTS[0].0, PORTS[0].1, NAME)?;
         let rest = request_region(PORTS[1].0, PORTS[1].1, NAME).and_then(|()| {
             let rest = isa_dma::request_dma(Channel::FLOPPY, NAME).and_then(|()| {
-                let line = irq::request_irq(Irq::FLOPPY, NAME, handle).map_err(|_| Errno::EBUSY);
+                let line = irq::request_irq(Irq::FLOPPY, Sharing::Exclusive, NAME, handle);
                 line.inspect_err(|_| isa_dma::free_dma(Channel::FLOPPY))
             });
             rest.inspect_err(|_| release_ports(&PORTS[1..]))
         });
-        rest.inspect_err(|_| release_ports(&PORTS[..1]))?;
-        Ok(Floppy(()))
+        let line = rest.inspect_err(|_| release_ports(&PORTS[..1]))?;
+        Ok(Floppy { line: Some(line) })
     }
 }
 
@@ -54,7 +58,7 @@ fn release_ports(ports: &[(u16, u16)]) {
 impl Drop for Floppy {
     fn drop(&mut self) {
         self.write(FloppyRegister::DigitalOutput, 0);
-        irq::free_irq(Irq::FLOPPY);
+        drop(self.line.take());
         isa_dma::free_dma(Channel::FLOPPY);
         release_ports(&PORTS);
     }

@@ -18,8 +18,9 @@ pub(super) fn cmdline(out: &mut dyn Write) -> fmt::Result {
 pub(super) fn interrupts(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "           CPU0       ")?;
     for irq in (0..Irq::COUNT as u8).filter_map(Irq::new) {
-        if let Some(name) = irq::name(irq) {
-            writeln!(out, "{:3}: {:10}          {}  {name}", irq.number(), irq::count(irq), irq::chip().name())?;
+        if irq::is_served(irq) {
+            let (count, chip, names) = (irq::count(irq), irq::chip().name(), irq::names(irq));
+            writeln!(out, "{:3}: {count:10}          {chip}  {names}", irq.number())?;
         }
     }
     writeln!(out, "ERR: {:10}", irq::spurious())

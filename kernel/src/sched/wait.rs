@@ -3,6 +3,8 @@
 //! The sleeper puts itself on the queue first and looks at the condition after; the waker makes the condition true
 //! first and looks at the queue after. So one of the two sees the other, and no wake-up is lost.
 //!
+//! A condition that would sleep itself is refused: its thread is on a queue already.
+//!
 //! Lock order: a queue's lock, then the run queue's.
 
 use core::ptr;
@@ -14,6 +16,7 @@ use kapi::{LockError, WrongContext};
 use super::may_sleep::may_sleep;
 use super::run_queue;
 use super::task::{self, Task, ThreadState, WAIT};
+use crate::klog;
 use crate::sync::SpinLock;
 use crate::sync::list::List;
 use crate::time::{self, Ticks};
@@ -36,6 +39,8 @@ enum Outcome {
     Ready,
     Interrupted,
     TimedOut,
+    /// The caller is another wait's condition.
+    Nested,
 }
 
 impl WaitQueue {
@@ -48,8 +53,10 @@ impl WaitQueue {
     #[track_caller]
     pub fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), WrongContext> {
         may_sleep("wait_until")?;
-        self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline: None });
-        Ok(())
+        match self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline: None }) {
+            Outcome::Nested => Err(WrongContext),
+            _ => Ok(()),
+        }
     }
 
     /// Sleeps until `ready` holds or ^C comes. When both are so, `ready` wins.
@@ -59,6 +66,7 @@ impl WaitQueue {
         match self.wait(&mut ready, Patience { sleep: ThreadState::Interruptible, deadline: None }) {
             Outcome::Ready => Ok(()),
             Outcome::Interrupted | Outcome::TimedOut => Err(LockError::Interrupted),
+            Outcome::Nested => Err(LockError::WrongContext),
         }
     }
 
@@ -67,7 +75,10 @@ impl WaitQueue {
     pub fn wait_timeout(&self, mut ready: impl FnMut() -> bool, limit: Duration) -> Result<bool, WrongContext> {
         may_sleep("wait_timeout")?;
         let deadline = Some(time::deadline(limit));
-        Ok(self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline }) == Outcome::Ready)
+        match self.wait(&mut ready, Patience { sleep: ThreadState::Sleeping, deadline }) {
+            Outcome::Nested => Err(WrongContext),
+            outcome => Ok(outcome == Outcome::Ready),
+        }
     }
 
     /// As [`wait_timeout`](Self::wait_timeout), but ^C ends it.
@@ -83,6 +94,7 @@ impl WaitQueue {
             Outcome::Ready => Ok(true),
             Outcome::TimedOut => Ok(false),
             Outcome::Interrupted => Err(LockError::Interrupted),
+            Outcome::Nested => Err(LockError::WrongContext),
         }
     }
 
@@ -110,6 +122,10 @@ impl WaitQueue {
             return Outcome::Ready;
         }
         let me = task::current();
+        if me.waits_on.load(Ordering::Relaxed) != 0 {
+            klog!("a condition that is waited for would sleep itself");
+            return Outcome::Nested;
+        }
         me.waits_on.store(ptr::from_ref(self).expose_provenance(), Ordering::Relaxed);
         if let Some(deadline) = patience.deadline {
             me.wake_at(deadline);

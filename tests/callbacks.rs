@@ -1,0 +1,347 @@
+//! What drivers are called by and wait for: queues, timers, work, shared lines.
+//!
+//! Machine:
+//! Machine: APPEND="highmem=64M"
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+mod common;
+
+use core::panic::Location;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use core::time::Duration;
+
+use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, nap};
+use kapi::{Interrupt, IrqLine, IrqReturn, LockError, Sharing, SleepLock, SpinLock, TaskQueue, Timer};
+use kapi::{WaitQueue, Work, WrongContext};
+use kernel::driver_api::held::{Held, take_back};
+use kernel::mm::{KVec, Kernel};
+use kernel::sched::{self, spawn};
+use kernel::testing::expect_oops;
+use mm::Context;
+use mm::own::KArc;
+
+kernel::test_kernel!(test_main);
+
+type Lock<T> = <Kernel as kapi::Kernel>::SpinLock<T>;
+type Mutex<T> = <Kernel as kapi::Kernel>::Mutex<T>;
+type Queue = <Kernel as kapi::Kernel>::WaitQueue;
+
+/// A line that no device uses, raised by its vector.
+const FREE_LINE: IrqLine = IrqLine(3);
+
+fn raise_free_line() {
+    // SAFETY: the vector is that of a line whose handlers are ours.
+    unsafe { core::arch::asm!("int {}", const 32 + FREE_LINE.0) };
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// A counter that callbacks share with the test.
+fn counter() -> KArc<AtomicU32, Kernel> {
+    KArc::new(AtomicU32::new(0), KERNEL).unwrap()
+}
+
+/// Bytes that arrive in interrupts, and readers that wait for them.
+struct Arriving {
+    bytes: Lock<KVec<u8>>,
+    arrived: Queue,
+}
+
+fn arriving() -> KArc<Arriving, Kernel> {
+    let bytes = SpinLock::new(KVec::with_capacity(16, KERNEL).unwrap());
+    KArc::new(Arriving { bytes, arrived: WaitQueue::new() }, KERNEL).unwrap()
+}
+
+#[test_case]
+fn readers_wait_while_a_queue_that_an_interrupt_fills_is_empty() {
+    conserves(|| {
+        let queue = arriving();
+        let readers = [(); 3].map(|()| {
+            let queue = queue.clone();
+            let take = move || queue.arrived.wait_for(|| queue.bytes.with(KVec::pop));
+            spawn("reader", move || take().map_or(-1, i32::from)).unwrap()
+        });
+        nap(30);
+        let (filled, next) = (queue.clone(), AtomicU32::new(1));
+        let timer = <Kernel as kapi::Kernel>::Timer::new(move |_| {
+            let byte = next.fetch_add(1, SeqCst) as u8;
+            filled.bytes.with(|bytes| bytes.push(byte, ATOMIC)).unwrap();
+            filled.arrived.wake_one();
+        });
+        let timer = timer.unwrap();
+        timer.start_every(millis(20));
+        let mut sum = 0;
+        readers.iter().for_each(|reader| sum += reader.join().unwrap());
+        drop(timer);
+        assert_eq!(sum, 1 + 2 + 3);
+        // One that nobody wakes ends by ^C, and one with a limit by itself.
+        let waiting = queue.clone();
+        let reader =
+            spawn("reader", move || i32::from(waiting.arrived.wait_until(|| false) == Err(LockError::Interrupted)));
+        nap(20);
+        let reader = reader.unwrap();
+        reader.interrupt();
+        assert_eq!(reader.join(), Ok(1));
+        assert_eq!(queue.arrived.wait_timeout(|| false, millis(30)), Ok(false));
+        assert_eq!(queue.arrived.wait_timeout(|| true, millis(30)), Ok(true));
+        drop(reader);
+        drop(queue);
+    });
+}
+
+#[test_case]
+fn a_queue_under_a_sleeping_lock_is_waited_for_too() {
+    static HELD: AtomicU32 = AtomicU32::new(0);
+    conserves(|| {
+        let shared: KArc<(Mutex<KVec<u8>>, Queue), Kernel> =
+            KArc::new((SleepLock::new(KVec::new()), WaitQueue::new()), KERNEL).unwrap();
+        let readers = [(); 3].map(|()| {
+            let shared = shared.clone();
+            let take = move || {
+                shared.1.wait_with(&shared.0, |bytes| {
+                    // What holds a sleeping lock may sleep.
+                    sched::sleep(millis(10)).unwrap();
+                    HELD.fetch_add(1, SeqCst);
+                    bytes.pop()
+                })
+            };
+            spawn("reader", move || take().map_or(-1, i32::from)).unwrap()
+        });
+        nap(50);
+        for byte in [4, 5, 6] {
+            shared.0.with(|bytes| bytes.push(byte, KERNEL).unwrap()).unwrap();
+            shared.1.wake_one();
+        }
+        let mut sum = 0;
+        readers.iter().for_each(|reader| sum += reader.join().unwrap());
+        assert_eq!(sum, 4 + 5 + 6);
+        assert!(HELD.load(SeqCst) >= 6, "each looked once in vain");
+    });
+}
+
+#[test_case]
+fn a_condition_that_would_sleep_is_refused() {
+    let (outer, inner): (Queue, Queue) = (WaitQueue::new(), WaitQueue::new());
+    let log = Log::from_here();
+    let mut looks = 0;
+    outer
+        .wait_until(|| {
+            looks += 1;
+            // The first look comes before the thread is half asleep.
+            looks > 1 && inner.wait_until(|| false) == Err(LockError::WrongContext)
+        })
+        .unwrap();
+    assert!(log.shows("a condition that is waited for would sleep itself"));
+    assert!(in_interrupt_refused());
+}
+
+fn in_interrupt_refused() -> bool {
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    in_interrupt(|| {
+        let queue: Queue = WaitQueue::new();
+        let timer = <Kernel as kapi::Kernel>::Timer::new(|_| {}).is_err();
+        let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |_| {}).is_err();
+        let waited = queue.wait_until(|| true) == Err(LockError::WrongContext);
+        REFUSED.store(timer && work && waited, SeqCst);
+    });
+    REFUSED.load(SeqCst)
+}
+
+#[test_case]
+fn timers_come_once_or_again_and_not_after_they_were_dropped() {
+    conserves(|| {
+        let count = counter();
+        let counted = count.clone();
+        let timer = <Kernel as kapi::Kernel>::Timer::new(move |timer| {
+            assert_eq!(sched::context(), Context::Interrupt);
+            // Three times, each time a little later.
+            let times = counted.fetch_add(1, SeqCst) + 1;
+            if times < 3 {
+                timer.start(millis(u64::from(times) * 10));
+            }
+        });
+        let timer = timer.unwrap();
+        assert!(!timer.is_pending() && !timer.cancel());
+        timer.start(millis(10));
+        assert!(timer.is_pending());
+        nap(100);
+        assert_eq!((count.load(SeqCst), timer.is_pending()), (3, false));
+        timer.start_every(Duration::ZERO);
+        nap(100);
+        let before = count.load(SeqCst);
+        assert!((10..=15).contains(&before), "{before}");
+        assert_eq!(KArc::owners(&count), 2);
+        drop(timer);
+        nap(50);
+        assert_eq!((count.load(SeqCst), KArc::owners(&count)), (before, 1));
+    });
+}
+
+#[test_case]
+fn a_timer_may_be_dropped_by_its_own_callback() {
+    type Place = KArc<Lock<Option<<Kernel as kapi::Kernel>::Timer>>, Kernel>;
+    conserves(|| {
+        let place: Place = KArc::new(SpinLock::new(None), KERNEL).unwrap();
+        let (inside, count) = (place.clone(), counter());
+        let counted = count.clone();
+        let timer = <Kernel as kapi::Kernel>::Timer::new(move |_| {
+            drop(inside.with(Option::take));
+            counted.fetch_add(1, SeqCst);
+        });
+        let timer = timer.unwrap();
+        timer.start_every(millis(10));
+        place.with(|slot| *slot = Some(timer));
+        nap(60);
+        assert_eq!((count.load(SeqCst), KArc::owners(&count)), (1, 1));
+    });
+}
+
+#[test_case]
+fn work_runs_in_the_context_of_its_queue_and_is_flushed_when_it_goes() {
+    let queues = [
+        (TaskQueue::Scheduler, Context::Process),
+        (TaskQueue::Immediate, Context::Interrupt),
+        (TaskQueue::Timer, Context::Interrupt),
+    ];
+    // The thread stays.
+    drop(<Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |_| {}));
+    conserves(|| {
+        for (queue, context) in queues {
+            let count = counter();
+            let counted = count.clone();
+            let work = <Kernel as kapi::Kernel>::Work::new(queue, move |work| {
+                assert_eq!(sched::context(), context);
+                if context == Context::Process {
+                    sched::sleep(millis(10)).unwrap();
+                }
+                if counted.fetch_add(1, SeqCst) == 0 {
+                    assert!(work.queue() && !work.queue());
+                }
+            });
+            let work = work.unwrap();
+            assert!(work.queue());
+            work.flush().unwrap();
+            assert_eq!(count.load(SeqCst), 2, "{queue:?}");
+            // Queued in an interrupt, flushed by the drop.
+            in_interrupt_queues(&work);
+            drop(work);
+            assert_eq!((count.load(SeqCst), KArc::owners(&count)), (3, 1), "{queue:?}");
+        }
+    });
+}
+
+/// Queues work with a spinlock held, as a handler would.
+fn in_interrupt_queues(work: &impl Work) {
+    let lock: Lock<()> = SpinLock::new(());
+    lock.with(|()| assert!(work.queue() && !work.queue()));
+}
+
+#[test_case]
+fn work_does_not_wait_for_itself() {
+    static ANSWER: AtomicU32 = AtomicU32::new(0);
+    let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |work| {
+        ANSWER.store(if work.flush() == Err(WrongContext) { 1 } else { 2 }, SeqCst);
+    });
+    let work = work.unwrap();
+    work.queue();
+    work.flush().unwrap();
+    assert_eq!(ANSWER.load(SeqCst), 1);
+}
+
+#[test_case]
+fn the_thread_of_work_that_dies_has_a_successor() {
+    expect_oops("work that fails");
+    let fatal = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |_| panic!("work that fails"));
+    let fatal = fatal.unwrap();
+    fatal.queue();
+    fatal.flush().unwrap();
+    drop(fatal);
+    let count = counter();
+    let counted = count.clone();
+    let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, move |_| {
+        counted.fetch_add(1, SeqCst);
+    });
+    let work = work.unwrap();
+    work.queue();
+    drop(work);
+    assert_eq!(count.load(SeqCst), 1);
+}
+
+#[test_case]
+fn lines_are_shared_and_freed_with_their_handles() {
+    conserves(|| {
+        let counts = [counter(), counter()];
+        let [first, second] = [0, 1].map(|index| {
+            let counted = counts[index].clone();
+            <Kernel as kapi::Kernel>::Interrupt::request(FREE_LINE, Sharing::Shared, "shared", move || {
+                counted.fetch_add(1, SeqCst);
+                IrqReturn::Handled
+            })
+            .unwrap()
+        });
+        raise_free_line();
+        drop(first);
+        raise_free_line();
+        drop(second);
+        raise_free_line();
+        assert_eq!(counts.each_ref().map(|count| count.load(SeqCst)), [1, 2]);
+        assert_eq!(counts.each_ref().map(KArc::owners), [1, 1]);
+    });
+    let beyond =
+        <Kernel as kapi::Kernel>::Interrupt::request(IrqLine(16), Sharing::Shared, "none", || IrqReturn::NotMine);
+    assert_eq!(beyond.err(), Some(kapi::Errno::EINVAL));
+}
+
+/// Makes one thing of each kind that counts, as if the caller had, and forgets them.
+#[track_caller]
+fn forget_each(count: &KArc<AtomicU32, Kernel>) -> &'static Location<'static> {
+    let [timer, work, handler] = [(); 3].map(|()| count.clone());
+    let timer = <Kernel as kapi::Kernel>::Timer::new(move |_| {
+        timer.fetch_add(1, SeqCst);
+    });
+    let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Timer, move |_| {
+        work.fetch_add(1, SeqCst);
+    });
+    let handler = <Kernel as kapi::Kernel>::Interrupt::request(FREE_LINE, Sharing::Shared, "lost", move || {
+        handler.fetch_add(1, SeqCst);
+        IrqReturn::Handled
+    });
+    let (timer, work) = (timer.unwrap(), work.unwrap());
+    timer.start_every(millis(10));
+    work.queue();
+    core::mem::forget((timer, work, handler.unwrap()));
+    Location::caller()
+}
+
+#[test_case]
+fn what_was_forgotten_is_taken_back() {
+    let count = counter();
+    let place = forget_each(&count);
+    nap(30);
+    raise_free_line();
+    assert!(count.load(SeqCst) >= 3);
+    let place = ptr::from_ref(place).addr();
+    let mut kinds = (0, 0, 0);
+    take_back(&(place..place + 1), &mut |held, caller| {
+        assert!(caller.file().ends_with("callbacks.rs"), "{caller}");
+        match held {
+            Held::Timer => kinds.0 += 1,
+            Held::Work(TaskQueue::Timer) => kinds.1 += 1,
+            Held::Interrupt(_) => kinds.2 += 1,
+            Held::Work(queue) => panic!("{queue:?}"),
+        }
+    });
+    assert_eq!(kinds, (1, 1, 1));
+    let before = count.load(SeqCst);
+    nap(30);
+    raise_free_line();
+    assert_eq!(count.load(SeqCst), before);
+}
