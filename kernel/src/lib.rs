@@ -21,6 +21,7 @@ pub mod chrdev;
 pub mod console;
 pub mod debug;
 pub mod driver_api;
+pub mod exports;
 pub mod fault;
 pub mod fs;
 pub mod input;

@@ -86,7 +86,13 @@ impl Word {
                 visit(name);
             }
         };
-        let expected = place_at_end(line).map_or(Expected::Paths, |place| names.arguments(place, &mut fitting));
+        let expected = match place_at_end(line) {
+            // No name of a thing has a slash.
+            Some(place) if place.first.is_some() || !self.text.as_str().contains('/') => {
+                names.arguments(place, &mut fitting)
+            }
+            Some(_) | None => Expected::Paths,
+        };
         if self.is_command {
             names.commands(&mut fitting);
         } else if expected == Expected::Paths {
@@ -236,6 +242,8 @@ mod tests {
         assert_eq!(completed("insmod scull scull_qset=1 scull_"), ("q".to_string(), 2));
         assert_eq!(completed("insmod nosuch sc"), (String::new(), 0));
         assert_eq!(completed("insmod scull > /d"), ("ev/".to_string(), 1));
+        assert_eq!(completed("insmod /dev/nu"), ("ll ".to_string(), 1), "what may be a file too");
+        assert_eq!(completed("insmod scull /dev/nu"), (String::new(), 0));
     }
 
     #[test]

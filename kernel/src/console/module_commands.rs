@@ -100,9 +100,12 @@ fn each_word<'a, E: Env>(job: &Job<'a, E>, mut each: impl FnMut(&'a str) -> Stat
 }
 
 fn unknown<E: Env>(job: &Job<'_, E>, name: &str) -> Status {
-    let names = fmt::from_fn(|f| modules::all().try_for_each(|module| write!(f, " {}", module.name)));
-    let files = fmt::from_fn(|f| modules::in_files(&mut |name| write!(f, " {name}")));
-    refuse(job, name, format_args!("no such module; there are{names}{files}"))
+    let names = fmt::from_fn(|f| {
+        let mut written = Ok(());
+        modules::each_known(&mut |name| written = written.and_then(|()| write!(f, " {name}")));
+        written
+    });
+    refuse(job, name, format_args!("no such module; there are{names}"))
 }
 
 /// Says what is wrong with `name`.

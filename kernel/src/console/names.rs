@@ -10,7 +10,8 @@ use shell::text::Text;
 use super::commands;
 use super::memory;
 use super::process::Process;
-use crate::{fs, modules};
+use crate::fs;
+use crate::modules::{self, Info};
 
 /// The commands of the shell and the files of the kernel.
 pub struct KernelNames;
@@ -38,7 +39,8 @@ impl Names for KernelNames {
         match (place.command, place.first) {
             ("help", None) => self.commands(visit),
             ("insmod", Some(module)) => parameters(module, visit),
-            ("insmod" | "modinfo" | "rmmod" | "irqstress", _) => modules::all().for_each(|module| visit(module.name)),
+            ("rmmod" | "irqstress", _) => modules::each_attached(visit),
+            ("insmod" | "modinfo", _) => modules::each_known(visit),
             _ if memory::words(place, visit) => {}
             _ => return Expected::Paths,
         }
@@ -48,8 +50,12 @@ impl Names for KernelNames {
 
 /// What may stand behind `insmod MODULE`: parameters, with their values where these are words.
 fn parameters(module: &str, visit: &mut dyn FnMut(&str)) {
-    let Ok(module) = modules::find(module) else { return };
-    for spec in module.params {
+    // A module that is not there has none.
+    let _ = modules::describe(module, &mut |info| each_parameter(info, visit));
+}
+
+fn each_parameter(info: &Info<'_>, visit: &mut dyn FnMut(&str)) {
+    for spec in info.params {
         let mut show = |value: &str| {
             let mut word = Text::<64>::new();
             if write!(word, "{}={value}", spec.name).is_ok() {

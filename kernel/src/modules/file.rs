@@ -77,10 +77,10 @@ pub(super) fn describe(path: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<()
 }
 
 /// Calls `visit` with the names of the modules that lie where they are looked for.
-pub(super) fn each(visit: &mut dyn FnMut(&str) -> fmt::Result) -> fmt::Result {
-    let Ok(entries) = fs::readdir(DIRECTORY) else { return Ok(()) };
-    let names = entries.iter().filter_map(|entry| entry.name.strip_suffix(SUFFIX));
-    names.into_iter().try_for_each(visit)
+pub(super) fn each(visit: &mut dyn FnMut(&str)) {
+    if let Ok(entries) = fs::readdir(DIRECTORY) {
+        entries.iter().filter_map(|entry| entry.name.strip_suffix(SUFFIX)).for_each(visit);
+    }
 }
 
 /// The file's content.

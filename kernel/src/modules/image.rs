@@ -15,6 +15,8 @@ use super::linker::Linker;
 use super::refused::Refused;
 use super::registry::Pinned;
 use super::text::Text;
+use crate::driver_api::held;
+use crate::klog;
 use crate::mm::{CodeArea, KVec, SealedArea};
 
 /// The static that describes a module written in Rust.
@@ -29,7 +31,7 @@ pub(super) struct Image {
     exports: KVec<(u64, u64)>,
     pub(super) text: Text,
     _data: Option<SealedArea>,
-    _constants: Option<SealedArea>,
+    constants: Option<SealedArea>,
     /// Whose code it calls: they stay as long as it does.
     pub(super) lenders: KVec<Pinned>,
     bytes: usize,
@@ -65,7 +67,7 @@ impl Image {
         let text = Text::new(seal(text, Access::Execute)?.ok_or_else(no_text)?, name, object.ksyms())?;
         let init_text = seal(init_text, Access::Execute)?.map(|area| Text::new(area, name, &[])).transpose()?;
         let lenders = linker.into_lenders();
-        let image = Self { exports, text, _data: data, _constants: constants, lenders, bytes };
+        let image = Self { exports, text, _data: data, constants, lenders, bytes };
         Ok((image, Init { _text: init_text, _data: init_data }, start))
     }
 
@@ -75,8 +77,15 @@ impl Image {
         self.exports.get(at).map(|&(_, address)| address)
     }
 
-    /// Gives its memory back, once all that it began has ended.
-    pub(super) fn retire(self) {
+    /// Gives its memory back, once it has ended. What still calls into it is taken back first, and named.
+    pub(super) fn retire(self, name: &str) {
+        let constants = self.constants.as_ref().map_or(0..0, |area| {
+            let start = area.addr().as_usize();
+            start..start + area.len()
+        });
+        held::take_back(&constants, &mut |what, place| {
+            klog!("{name}: left {what} behind, made at {}:{}", place.file(), place.line());
+        });
         drop(self);
     }
 

@@ -5,10 +5,10 @@ use kapi::Errno;
 use loader::{Exports, Object};
 use mm::GfpFlags;
 
-use super::exports;
 use super::refused::Refused;
 use super::registry::{self, Pinned};
 use crate::debug::symbols;
+use crate::exports;
 use crate::mm::KVec;
 
 /// The key under which a Rust module says of which build of the kernel it is.

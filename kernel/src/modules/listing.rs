@@ -3,10 +3,10 @@
 
 use core::fmt::{self, Write};
 
-use super::exports;
 use super::image::Image;
 use super::registry::{self, Module};
 use crate::debug::symbols;
+use crate::exports;
 
 /// Writes /proc/modules, in the words of Linux since 2.6: name, bytes, users, the modules that need it, its state, where
 /// its code lies.

@@ -5,7 +5,6 @@
 //! From there on all are alike (`registry.rs`).
 
 mod entry;
-pub mod exports;
 mod file;
 mod foreign;
 mod image;
@@ -22,7 +21,6 @@ use drivers::QUOTA;
 use kapi::{Errno, Param, ParamSpec, Values};
 
 pub use entry::{Entry, Load, load};
-pub use exports::Export;
 pub use linked::{FAMILY, all};
 pub use listing::{write_ksyms, write_modules};
 pub use refused::Refused;
@@ -97,12 +95,18 @@ pub fn describe(word: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<(), Refus
     Ok(())
 }
 
-/// Calls `visit` with the names of the modules in /lib/modules. Process context.
-///
-/// # Errors
-/// Those of `visit`.
-pub fn in_files(visit: &mut dyn FnMut(&str) -> fmt::Result) -> fmt::Result {
-    file::each(visit)
+/// Calls `visit` with the names that [`attach`] knows: those of the kernel's own, then those in /lib/modules. Process
+/// context.
+pub fn each_known(visit: &mut dyn FnMut(&str)) {
+    all().for_each(|entry| visit(entry.name));
+    file::each(visit);
+}
+
+/// Calls `visit` with the names of the modules that are there now. Process context.
+pub fn each_attached(visit: &mut dyn FnMut(&str)) {
+    if let Ok(modules) = registry::all() {
+        modules.iter().for_each(|module| visit(module.name()));
+    }
 }
 
 /// Detaches a module.

@@ -20,8 +20,9 @@ use crate::chrdev::{self, Driver, Major, Nodes, User, Users};
 use crate::fs::procfs::{self, Source};
 use crate::klog;
 use crate::mm::{KString, KVec};
-use crate::sched::Mutex;
+use crate::sched::{self, Mutex};
 use crate::sync::SpinLock;
+use crate::time::TICK;
 
 /// A module.
 pub(super) struct Module {
@@ -169,13 +170,20 @@ impl Module {
         let driver = self.driver.with(Option::take);
         drop(driver);
         self.forget();
-        match Arc::into_inner(self).map(|module| module.image) {
-            Some(Some(image)) => image.retire(),
-            Some(None) => {}
-            // Whoever looks at the list this instant has it, and lets go of it soon.
-            None => klog!("modules: one that has ended is still looked at"),
+        // Who looks at the list this instant has it still.
+        let mut module = self;
+        loop {
+            match Arc::try_unwrap(module) {
+                Ok(Self { name, image, .. }) => {
+                    if let Some(image) = image {
+                        image.retire(&name);
+                    }
+                    return Ok(());
+                }
+                Err(shared) => module = shared,
+            }
+            sched::sleep(TICK)?;
         }
-        Ok(())
     }
 
     /// Takes it out of the list.

@@ -3,6 +3,8 @@
 //! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`] beside the
 //! function itself.
 
+mod calls;
+
 use core::slice;
 
 unsafe extern "C" {
@@ -36,19 +38,19 @@ macro_rules! export {
             // SAFETY: kernel.ld collects these statics into the table that they are read from.
             #[used]
             #[unsafe(link_section = ".exports")]
-            static EXPORT: $crate::modules::Export =
-                $crate::modules::Export::new(stringify!($name), $name as *const ());
+            static EXPORT: $crate::exports::Export =
+                $crate::exports::Export::new(stringify!($name), $name as *const ());
         };)+
     };
 }
 
 /// The address of what is offered under this name.
-pub(super) fn find(name: &str) -> Option<u64> {
+pub fn find(name: &str) -> Option<u64> {
     table().iter().find(|export| export.name == name).map(|export| export.function.addr() as u64)
 }
 
 /// All names, with their addresses.
-pub(super) fn all() -> impl Iterator<Item = (&'static str, u64)> {
+pub fn all() -> impl Iterator<Item = (&'static str, u64)> {
     table().iter().map(|export| (export.name, export.function.addr() as u64))
 }
 
