@@ -44,6 +44,13 @@ mod tests {
     use super::{Globals, MAX_GLOBALS, NotAdded};
 
     #[test]
+    fn the_hash_of_an_empty_slot_is_a_hash_too() {
+        let mut globals = Globals::new();
+        assert_eq!(globals.add(0), Ok(()));
+        assert_eq!(globals.add(0), Err(NotAdded::Known));
+    }
+
+    #[test]
     fn hashes_of_one_slot_are_told_apart_until_the_set_is_full() {
         let mut globals = Globals::new();
         for n in 0..MAX_GLOBALS as u64 {

@@ -73,6 +73,26 @@ fn relocations_have_the_values_computed_by_hand() {
 }
 
 #[test]
+fn sections_may_have_the_flags_that_ask_nothing_of_a_loader() {
+    for flag in [0x10, 0x20, 0x40, 0x80, 0x20_0000] {
+        let bytes = Writer::new().section(section(".rodata.str1.1", ALLOC | flag, b"text")).bytes();
+        let object = Object::parse(&bytes).expect("a section of constants");
+        assert_eq!(object.bytes(Part::Constants), 4, "flag {flag:#x}");
+    }
+}
+
+#[test]
+fn tables_for_unwinding_and_names_of_sources_are_not_looked_at() {
+    let bytes = Writer::new()
+        .section(section(".eh_frame", ALLOC, &[0; 24]).kind(0x7000_0001))
+        .section(section(".unwind", ALLOC, &[0; 24]).kind(0x7000_0001))
+        .symbol(symbol("größe.c", FILE, ABSOLUTE, 0, 0).binding(LOCAL))
+        .bytes();
+    let object = Object::parse(&bytes).expect("an object of nothing");
+    assert_eq!(Part::ALL.map(|part| object.bytes(part)), [0; Part::COUNT]);
+}
+
+#[test]
 fn breakpoints_lie_between_functions() {
     let bytes = Writer::new()
         .section(section(".text.a", ALLOC | EXEC, &[0x90]))

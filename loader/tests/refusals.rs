@@ -118,6 +118,8 @@ fn a_table_of_sections_that_is_not_right_is_refused() {
     assert_eq!(changed(|_, bytes| put16(bytes, 0x3e, 0xffff)), "no names of sections");
     let many = (0..MAX_SECTIONS).fold(Writer::new(), |writer, _| writer.section(section("", 0, &[])));
     assert_eq!(said(&many.bytes()), "more than 256 sections");
+    let many = (0..MAX_SECTIONS - 3).fold(Writer::new(), |writer, _| writer.section(section("", 0, &[])));
+    assert_eq!(said(&many.bytes()), "more than 256 sections");
     let many = (0..MAX_SECTIONS - 4).fold(Writer::new(), |writer, _| writer.section(section("", 0, &[])));
     assert_eq!(said(&many.bytes()), "accepted");
 }
@@ -131,6 +133,12 @@ fn a_name_that_is_no_name_is_refused() {
         put64(bytes, size, 3);
     });
     assert_eq!(endless, "the name of section 1 does not end");
+    let strings = section(".strings", 0, &[b'n'; MAX_NAME]).kind(3);
+    let unfinished = text().section(strings).symbol(undefined("x"));
+    let mut bytes = unfinished.bytes();
+    put32(&mut bytes, unfinished.header_of(".symtab") + 40, 2);
+    put32(&mut bytes, unfinished.contents_of(".symtab") + 24, 0);
+    assert_eq!(said(&bytes), "the name of symbol 1 does not end");
     let control = changed(|writer, bytes| bytes[writer.contents_of(".shstrtab") + 1] = b'\n');
     assert_eq!(control, "the name of section 1 is not printable ASCII");
 
@@ -195,6 +203,8 @@ fn tables_that_are_not_right_are_refused() {
     assert_eq!(field(".symtab", 32, 47), "section .symtab: not a whole number of entries");
     let link = "it refers to section 77, which is not there or of a wrong type";
     assert_eq!(field(".symtab", 40, 77), format!("section .symtab: {link}"));
+    let none = "it refers to section 1, which is not there or of a wrong type";
+    assert_eq!(field(".symtab", 40, 1), format!("section .symtab: {none}"));
     let second = text().section(section(".symtab", 0, &[0; 24]).kind(2));
     let mut bytes = second.bytes();
     let header = second.header_of(".symtab");
@@ -350,6 +360,8 @@ fn memory_that_does_not_suit_is_refused() {
     bases[Part::Data.index()] += 32;
     assert_eq!(link(&bases), "the memory for data cannot lie at 0xffffffffa4000020");
     bases[Part::Data.index()] += 32;
+    assert_eq!(link(&bases), "linked");
+    bases[Part::Constants.index()] += 1;
     assert_eq!(link(&bases), "linked");
     bases[Part::Text.index()] = u64::MAX - 14;
     assert_eq!(link(&bases), "the memory for text cannot lie at 0xfffffffffffffff1");
