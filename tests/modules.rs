@@ -1,0 +1,232 @@
+//! Modules from files: how they come, what is refused, and how they go.
+//!
+//! Machine:
+//! Machine: MEM=32M CPU=max FIRMWARE=uefi
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::test_runner)]
+#![reexport_test_harness_main = "test_main"]
+#![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
+
+mod common;
+
+use common::{KERNEL, Log, conserves};
+use kapi::{Errno, OpenFlags, Param};
+use kernel::arch::layout::{MODULES_END, MODULES_START};
+use kernel::debug::probe::probe_write;
+use kernel::debug::symbols;
+use kernel::fs;
+use kernel::mm::{KString, KVVec};
+use kernel::modules::{attach, insmod, rmmod};
+use kernel::sched;
+use kernel::testing::{expect_oops, memory};
+use mm::VirtAddr;
+
+kernel::test_kernel!(test_main);
+
+const READ: OpenFlags = OpenFlags::READ;
+
+/// All of a file.
+fn content(path: &str) -> KVVec<u8> {
+    let file = fs::open(path, READ).unwrap();
+    let mut all = KVVec::new();
+    loop {
+        let done = all.len();
+        all.resize(done + 4096, 0, KERNEL).unwrap();
+        let read = file.read_bytes(&mut all[done..]).unwrap();
+        all.truncate(done + read);
+        if read == 0 {
+            return all;
+        }
+    }
+}
+
+/// The line of a file that begins with `start`.
+fn line_of(path: &str, start: &str) -> Option<KString> {
+    let all = content(path);
+    let text = core::str::from_utf8(&all).unwrap();
+    text.lines().find(|line| line.starts_with(start)).map(|line| KString::from_str(line, KERNEL).unwrap())
+}
+
+fn contains(path: &str, wanted: &str) -> bool {
+    content(path).windows(wanted.len()).any(|window| window == wanted.as_bytes())
+}
+
+fn write(path: &str, bytes: &[u8]) {
+    let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
+    fs::open(path, flags).unwrap().write_all(bytes).unwrap();
+}
+
+/// What insmod says of a file with these bytes.
+fn refusal(bytes: &[u8]) -> (Errno, KString) {
+    write("/tmp/broken.ko", bytes);
+    let refused = conserves(|| {
+        let refused = attach("/tmp/broken.ko", &[]).err().unwrap();
+        (refused.errno, KString::try_format(format_args!("{refused}")).unwrap())
+    });
+    fs::unlink("/tmp/broken.ko").unwrap();
+    refused
+}
+
+/// hello.ko with `new` in place of its only `old`.
+fn hello_with(old: &[u8], new: &[u8]) -> KVVec<u8> {
+    let mut bytes = content("/lib/modules/hello.ko");
+    let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old).map(|(at, _)| at);
+    let at = places.next().unwrap();
+    assert_eq!(places.next(), None, "once");
+    bytes[at..at + new.len()].copy_from_slice(new);
+    bytes
+}
+
+#[test_case]
+fn a_module_comes_and_goes() {
+    // Shows: S55, S66, K9
+    conserves(|| {
+        let log = Log::from_here();
+        assert_eq!(insmod("hello", &[Param { name: "who", value: "tests" }]), Ok(()));
+        assert!(log.shows("hello, tests"));
+        let listed = line_of("/proc/modules", "hello ").unwrap();
+        assert!(listed.contains(" 0 - Live 0xffffffffa"), "{listed}");
+        let symbol = line_of("/proc/ksyms", "ffffffffa").unwrap();
+        assert!(symbol.ends_with("\t[hello]"), "{symbol}");
+        let start = usize::from_str_radix(&symbol[..16], 16).unwrap();
+        assert!((MODULES_START.as_usize()..MODULES_END.as_usize()).contains(&start));
+        assert!(contains("/proc/vmallocinfo", "module"), "in a range that the vmalloc code manages");
+        let place = symbols::lookup(x86_64::VirtAddr::new(start as u64)).unwrap();
+        assert_eq!(place.module(), Some("hello"));
+        assert_eq!(insmod("hello", &[]), Err(Errno::EEXIST));
+        assert_eq!(insmod("/lib/modules/hello.ko", &[]), Err(Errno::EEXIST));
+        assert_eq!(rmmod("hello"), Ok(()));
+        assert!(log.shows("goodbye"));
+        assert!(line_of("/proc/modules", "hello ").is_none() && !contains("/proc/ksyms", "[hello]"));
+        assert!(symbols::lookup(x86_64::VirtAddr::new(start as u64)).is_none());
+    });
+    assert_eq!(rmmod("hello"), Err(Errno::ENOENT));
+}
+
+#[test_case]
+fn what_is_no_module_is_refused_in_a_line() {
+    let (errno, why) = refusal(b"#!/bin/sh\necho hello\n");
+    assert_eq!((errno, why.as_str()), (Errno::ENOEXEC, "not an ELF file"));
+    let whole = content("/lib/modules/hello.ko");
+    for len in [0, 10, 63, 64, whole.len() / 2, whole.len() - 1] {
+        let (errno, why) = refusal(&whole[..len]);
+        assert_eq!(errno, Errno::ENOEXEC, "{len}: {why}");
+    }
+    let mut i386 = content("/lib/modules/hello.ko");
+    i386[18] = 3;
+    let (errno, why) = refusal(&i386);
+    assert!(errno == Errno::ENOEXEC && why.contains("i386"), "{why}");
+    let (errno, why) = refusal(&hello_with(b"kernel6Kernel3log\0", b"kernel6Kernel3lox\0"));
+    assert!(errno == Errno::ENOEXEC && why.contains("kernel6Kernel3lox"), "{why}");
+    let (errno, why) = refusal(&hello_with(b"\0kernel=", b"\0kernel=no"));
+    assert!(errno == Errno::ENOEXEC && why.starts_with("it is of build no"), "{why}");
+    assert_eq!(insmod("/tmp/nosuch.ko", &[]), Err(Errno::ENOENT));
+    assert_eq!(insmod("nosuch", &[]), Err(Errno::ENOENT));
+    assert_eq!(insmod("/lib/modules", &[]), Err(Errno::EISDIR));
+}
+
+#[test_case]
+fn bad_parameters_leave_nothing_behind() {
+    conserves(|| {
+        let refused = attach("hello", &[Param { name: "nosuch", value: "1" }]).err().unwrap();
+        assert_eq!(refused.errno, Errno::EINVAL);
+        let why = KString::try_format(format_args!("{refused}")).unwrap();
+        assert!(why.starts_with("no parameter \"nosuch\"; it has who"), "{why}");
+    });
+}
+
+/// Runs `call` in a thread of its own, which dies of it.
+fn dies(expected: &'static str, call: fn()) {
+    expect_oops(expected);
+    let thread = sched::spawn("victim", move || {
+        call();
+        0
+    });
+    assert_eq!(thread.unwrap().join(), Ok(sched::DIED));
+}
+
+fn mishap(what: &'static str, when: &'static str) -> Result<(), Errno> {
+    insmod("mishap", &[Param { name: "what", value: what }, Param { name: "when", value: when }])
+}
+
+fn write_to_mishap() {
+    fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x").unwrap();
+}
+
+#[test_case]
+fn a_free_too_many_is_refused_and_the_module_named() {
+    conserves(|| {
+        let log = Log::from_here();
+        assert_eq!(mishap("double_free", "write"), Ok(()));
+        write_to_mishap();
+        assert!(log.shows("memory is free already"));
+        assert!(log.line_after("memory is free already").contains("modules/mishap/src/lib.rs"));
+        assert_eq!(rmmod("mishap"), Ok(()));
+    });
+}
+
+#[test_case]
+fn a_module_in_use_stays() {
+    assert_eq!(mishap("null", "write"), Ok(()));
+    let file = fs::open("/dev/mishap0", OpenFlags::READ).unwrap();
+    assert!(line_of("/proc/modules", "mishap ").unwrap().contains(" 1 - Live"));
+    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
+    drop(file);
+    assert_eq!(rmmod("mishap"), Ok(()));
+}
+
+#[test_case]
+fn a_module_serves_another_and_stays_as_long() {
+    conserves(|| {
+        assert_eq!(insmod("borrower", &[]), Err(Errno::ENOEXEC), "what it needs is not there");
+        assert_eq!(insmod("lender", &[]), Ok(()));
+        assert_eq!(insmod("borrower", &[]), Ok(()));
+        assert!(line_of("/proc/modules", "lender ").unwrap().contains(" 1 borrower, Live"));
+        assert_eq!(rmmod("lender"), Err(Errno::EBUSY));
+        assert_eq!(rmmod("borrower"), Ok(()));
+        assert_eq!(rmmod("lender"), Ok(()));
+    });
+}
+
+#[test_case]
+fn scullp_is_a_module_too() {
+    assert_eq!(insmod("/lib/modules/scullp.ko", &[]), Err(Errno::EEXIST), "it is linked in");
+    assert_eq!(rmmod("scullp"), Ok(()));
+    conserves(|| {
+        assert_eq!(insmod("/lib/modules/scullp.ko", &[Param { name: "scullp_order", value: "1" }]), Ok(()));
+        assert!(line_of("/proc/modules", "scullp ").unwrap().contains("Live 0xffffffffa"));
+        write("/dev/scullp0", &[0x5a; 9000]);
+        assert_eq!(content("/dev/scullp0")[..], [0x5a; 9000]);
+        assert_eq!(rmmod("scullp"), Ok(()));
+    });
+    assert_eq!(insmod("scullp", &[]), Ok(()));
+}
+
+#[test_case]
+fn code_cannot_be_written_to_by_any_way() {
+    insmod("hello", &[]).unwrap();
+    let symbol = line_of("/proc/ksyms", "ffffffffa").unwrap();
+    let text = VirtAddr::new(usize::from_str_radix(&symbol[..16], 16).unwrap());
+    let frame = memory().areas().frame_at(text).unwrap();
+    let alias = memory().pages().direct().page_address(frame).unwrap();
+    for address in [text, alias] {
+        // SAFETY: it cannot be written, or this test fails.
+        assert!(unsafe { probe_write(address, 0x90) }.is_err(), "{address:?}");
+    }
+    rmmod("hello").unwrap();
+}
+
+#[test_case]
+fn a_thread_that_dies_in_a_module_breaks_that_alone() {
+    assert_eq!(mishap("null", "write"), Ok(()));
+    let log = Log::from_here();
+    dies("page fault", write_to_mishap);
+    assert!(log.line_after("to blame: ").contains("[mishap]"), "{}", log.line_after("to blame: "));
+    assert!(line_of("/proc/modules", "mishap ").unwrap().contains("Broken"));
+    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
+    // The others come and go as before.
+    assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
+    assert_eq!(memory().validate(), Ok(()));
+}
