@@ -2,26 +2,30 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use core::marker::PhantomData;
+use core::fmt::Debug;
 
-use kapi::{CharDriver, Errno, Kernel, Values};
+use kapi::mm::own::KString;
+use kapi::{CharDriver, Errno, Kernel, ParamKind, ParamSpec, Values};
 
 /// What the kernel makes of this crate.
 pub type Module<K> = Hello<K>;
 
-/// The module: made by insmod, dropped by rmmod.
+/// The module. insmod makes it, rmmod drops it, and what it owns goes with it.
 #[derive(Debug)]
 pub struct Hello<K: Kernel> {
-    kernel: PhantomData<fn() -> K>,
+    who: KString<K>,
 }
 
 impl<K: Kernel> kapi::Module<K> for Hello<K> {
     const NAME: &'static str = "hello";
     const ABOUT: &'static str = "says hello, and goodbye";
+    const PARAMS: &'static [ParamSpec] =
+        &[ParamSpec { name: "who", kind: ParamKind::Text { most: 64, default: "world" }, help: "whom it greets" }];
 
-    fn load(_values: &Values<'_>) -> Result<Self, Errno> {
-        K::log(format_args!("hello: hello"));
-        Ok(Self { kernel: PhantomData })
+    fn load(values: &Values<'_>) -> Result<Self, Errno> {
+        let who = KString::try_format(format_args!("{}", values.text("who")))?;
+        K::log(format_args!("hello, {who}"));
+        Ok(Self { who })
     }
 }
 
@@ -30,6 +34,6 @@ impl<K: Kernel> CharDriver for Hello<K> {}
 
 impl<K: Kernel> Drop for Hello<K> {
     fn drop(&mut self) {
-        K::log(format_args!("hello: goodbye"));
+        K::log(format_args!("goodbye, {}", self.who));
     }
 }

@@ -45,8 +45,10 @@ impl Compiler<'_> {
         fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
         let mut rustc = self.rustc(manifest)?;
         rustc.args(["--crate-name", name, "--emit=metadata,link,dep-info", "--out-dir"]).arg(&output);
-        // Reports of the kernel name a file from the module on; messages to its author name it in full.
-        rustc.arg("--remap-path-prefix").arg(pair(directory, name)).arg("--remap-path-scope=macro");
+        if directory.is_absolute() {
+            // Reports of the kernel name a file from the module on; messages to its author name it in full.
+            rustc.arg("--remap-path-prefix").arg(pair(directory, name)).arg("--remap-path-scope=macro");
+        }
         if manifest.unsafe_code == UnsafeCode::Forbidden {
             rustc.arg("-Funsafe_code");
         }
@@ -89,7 +91,7 @@ impl Compiler<'_> {
         for name in ["core", "compiler_builtins"] {
             give(&mut rustc, &format!("noprelude:{name}"), self.library.metadata(name)?);
         }
-        for name in ["kapi"].into_iter().chain(manifest.own_crates()) {
+        for name in ["kapi"].into_iter().chain(manifest.kernel_crates()) {
             give(&mut rustc, name, self.library.metadata(name)?);
         }
         for name in manifest.modules() {

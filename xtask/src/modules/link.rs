@@ -20,8 +20,6 @@ pub struct Linking<'a> {
     pub archive: &'a Path,
     /// The object of the crate around it.
     pub shim: &'a Path,
-    /// Crates of which it takes what nobody else has for it.
-    pub archives: Vec<&'a Path>,
     /// Where the object goes that keeps its debug information; the table of functions lies beside it.
     pub object: PathBuf,
 }
@@ -35,7 +33,7 @@ impl Linking<'_> {
         linker.args(["-flavor", "gnu", "-r", "--gc-sections", "-T", SCRIPT, "-u", ENTRY]);
         linker.args(own.iter().flat_map(|name| ["-u", name]));
         linker.arg("-o").arg(&self.object).arg(self.shim).arg(self.archive);
-        linker.args(&self.archives).args(more);
+        linker.args(more);
         run(&mut linker)?;
         let mut summary = object_file::summary(&read(&self.object)?)?;
         // Others mean what the author wrote; what was made for the author's crate alone is nobody's business.

@@ -10,7 +10,7 @@ use crate::cargo;
 
 /// What cargo calls the interface crate, and what code calls it.
 const KAPI_PACKAGE: &str = "scullery-kapi";
-/// Crates of the tree, besides modules, that a module of the tree may name: linked into the module.
+/// Crates of the tree, besides modules, that a module of the tree may name: the kernel keeps what it uses of them.
 const OF_THE_TREE: [&str; 1] = ["drivers"];
 /// Bytes of the longest name.
 const LONGEST_NAME: usize = 32;
@@ -61,9 +61,13 @@ impl Manifest {
             bail!("{} has no Cargo.toml: a module is a crate; modules/hello is one to start from", directory.display());
         }
         let package = package(&path)?;
-        let manifest = Self::of(&package, origin).with_context(|| path.display().to_string())?;
+        let mut manifest = Self::of(&package, origin).with_context(|| path.display().to_string())?;
         if library.has(&manifest.name) {
             bail!("{}: {} is the name of a crate of the kernel", path.display(), manifest.name);
+        }
+        // Reports name files of the tree from its top, as all others.
+        if let Ok(source) = manifest.source.strip_prefix(directory.canonicalize()?) {
+            manifest.source = directory.join(source);
         }
         Ok(manifest)
     }
@@ -92,8 +96,8 @@ impl Manifest {
         self.modules().any(|name| name == module)
     }
 
-    /// The crates that become part of it.
-    pub fn own_crates(&self) -> impl Iterator<Item = &str> {
+    /// The crates of the kernel that it uses besides `kapi`.
+    pub fn kernel_crates(&self) -> impl Iterator<Item = &str> {
         self.crates.iter().map(String::as_str).filter(|name| OF_THE_TREE.contains(name))
     }
 }
@@ -111,8 +115,8 @@ fn package(path: &Path) -> Result<Value> {
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo's metadata is not JSON")?;
     let whole = path.canonicalize()?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
-    let own = packages.filter(|package| package["manifest_path"].as_str().is_some_and(|it| Path::new(it) == whole));
-    own.cloned().next().with_context(|| format!("{} describes no package", path.display()))
+    let mut own = packages.filter(|package| package["manifest_path"].as_str().is_some_and(|it| Path::new(it) == whole));
+    own.next().cloned().with_context(|| format!("{} describes no package", path.display()))
 }
 
 /// What goes by a module's name: a crate, a file, a word of insmod's, and lines of /proc.
@@ -211,7 +215,7 @@ mod tests {
         assert_eq!(manifest.modules().collect::<Vec<_>>(), ["lender"]);
         let uses = with("dependencies", dependency("drivers"));
         let manifest = Manifest::of(&uses, Origin::Tree).expect("drivers is in the tree");
-        assert_eq!((manifest.modules().count(), manifest.own_crates().count()), (0, 1));
+        assert_eq!((manifest.modules().count(), manifest.kernel_crates().count()), (0, 1));
         assert!(refusal(&uses).contains("only modules of the tree"));
     }
 

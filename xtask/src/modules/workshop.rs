@@ -146,7 +146,6 @@ impl Workshop {
         let linking = Linking {
             archive: &compiled.archive,
             shim: &compiler.compile_shim(&manifest, &info)?,
-            archives: archives(order.library, manifest.own_crates())?,
             object: own.join(&manifest.name).with_extension("o"),
         };
         let summary = complete(&linking, &manifest, order)?;
@@ -189,7 +188,8 @@ fn complete(linking: &Linking<'_>, manifest: &Manifest, order: Order<'_>) -> Res
         return Ok(summary);
     }
     let variables = linking.variables()?;
-    let summary = linking.link(&archives(order.library, TAKEN_ALONG.into_iter())?)?;
+    let summary =
+        linking.link(&TAKEN_ALONG.map(|name| order.library.archive(name)).into_iter().collect::<Result<Vec<_>>>()?)?;
     let missing = missing(&summary.needs, manifest, exports, order.others);
     if !missing.is_empty() {
         bail!("the module {} needs what the kernel has not: {}", manifest.name, link::readable(&missing));
@@ -230,8 +230,4 @@ fn circumstances(order: Order<'_>, manifest: &Manifest) -> Result<String> {
 fn hashes_of_used(manifest: &Manifest, order: Order<'_>) -> Vec<(String, String)> {
     let used = order.others.iter().map(|other| &other.record).filter(|other| manifest.uses(&other.manifest.name));
     used.map(|other| (other.manifest.name.clone(), other.crate_hash.clone())).collect()
-}
-
-fn archives<'a>(library: &'a Library, names: impl Iterator<Item = impl AsRef<str>>) -> Result<Vec<&'a Path>> {
-    names.map(|name| library.archive(name.as_ref())).collect()
 }
