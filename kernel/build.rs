@@ -1,4 +1,4 @@
-//! Links the kernel, and every bootable test, by this directory's script and by what modules need.
+//! Links the kernel, and every bootable test, by kernel.ld and for modules.
 //!
 //! The second script, `for-modules.ld` beside what cargo builds, keeps symbols that modules of the tree use and gives
 //! the kernel its version. xtask writes it between building this library and linking; whoever builds without it gets an

@@ -1,4 +1,4 @@
-//! The initial files: everything under rootfs/, and modules, as a small tar archive.
+//! The initial files, those of rootfs/ and modules, as a small tar archive.
 //!
 //! The archive has the same bytes every time. A name longer than a header's field goes ahead of its file in a pax
 //! record. What the kernel cannot have is refused, each file by its name.
@@ -13,8 +13,8 @@ use crate::rootfs::{self, Initial};
 /// Bytes of a header's field for the name.
 const NAME_FIELD: usize = 100;
 
-/// Packs what lies under `root`, sorted, without owners, modes and dates, and behind it `more`, of which `root` may have
-/// files of its own. Refuses more than `room` bytes of content.
+/// Packs what lies under `root`, sorted, without owners, modes and dates, and behind it `more`, unless `root` has files
+/// of these names. Refuses more than `room` bytes of content.
 pub fn archive(root: &Path, more: Vec<Initial>, room: u64) -> Result<Vec<u8>> {
     let mut all = rootfs::read(root, room.saturating_sub(rootfs::bytes(&more)))?;
     for initial in more {

@@ -1,4 +1,4 @@
-//! What an image has for modules: symbols by the hash of their names, and the kernel's version.
+//! What an image has for modules: symbols by hashes of their names, a version.
 //!
 //! A module names what it uses of the kernel by the compiler's mangled names. The image carries of each name that code
 //! outside of it can mean only the hash, and the symbol's offset from `__kernel_start`. The table lies behind that of

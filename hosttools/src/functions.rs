@@ -1,4 +1,4 @@
-//! The table that an image or a module carries for backtraces: from an address to a function's name.
+//! The table for backtraces: from an address to a function's name.
 //!
 //! The format is described where it is read: `loader::Ksyms`.
 

@@ -40,8 +40,8 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | forget-module DIR | \
-                        mutants [FILE...] | chapter | docs | \
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | \
+                        forget-module DIR | mutants [FILE...] | chapter | docs | \
                         accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! A module that calls another one's functions: it borrows a spoon as long as it is there.
+//! A module that calls another one's functions: it borrows a spoon.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A module to start from: it says hello when it comes, and goodbye when it goes.
+//! A module to start from: it says hello when it comes, goodbye when it goes.
 #![no_std]
 #![forbid(unsafe_code)]
 

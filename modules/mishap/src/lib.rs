@@ -1,7 +1,8 @@
-//! Mistakes that modules make, one at a time: to see what the kernel says, and that it goes on.
+//! Mistakes that modules make, one at a time.
 //!
-//! `insmod mishap what=double_free`, then a write to /dev/mishap0 makes the mistake; `when=load` makes it at once, and
-//! `when=unload` at rmmod. What is leaked is leaked for good.
+//! They are there to see what the kernel says, and that it goes on. After `insmod mishap what=double_free` a write to
+//! /dev/mishap0 makes the mistake; `when=load` makes it at once, and `when=unload` at rmmod. What is leaked is leaked
+//! for good.
 #![no_std]
 
 use core::hint::black_box;

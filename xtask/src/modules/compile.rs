@@ -124,7 +124,7 @@ fn run(rustc: &mut Command) -> Result<bool> {
     Ok(rustc.status().context("cannot run rustc")?.success())
 }
 
-/// The files that a crate was read from, of the compiler's rule for make: `OUTPUT: FILE FILE`, one line for each output.
+/// The files that a crate was read from, of the compiler's rules for make, `OUTPUT: FILE FILE`.
 fn sources(rules: &str) -> Vec<PathBuf> {
     let first = rules.lines().find_map(|line| line.split_once(": ")).map_or("", |(_, files)| files);
     // A blank in a name has a backslash before it.

@@ -1,4 +1,4 @@
-//! From compiled crates to a module's file: one relocatable object, with a table of its functions.
+//! From compiled crates to a module's file, one relocatable object.
 
 use std::collections::BTreeSet;
 use std::fs;

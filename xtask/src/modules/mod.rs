@@ -8,9 +8,9 @@
 //! 3. the kernel, linked by that script, and its list of symbols: whatever a module lacks there is an error
 //! 4. modules from elsewhere (`outside`), which make do with what the kernel has, and bring along what it lacks
 //!
-//! A module is its author's crate and one around it that names the kernel, `modules/shim.rs`. Both are compiled by rustc
-//! (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left alone
-//! (`record`, `workshop`).
+//! A module is its author's crate and one around it that names the kernel, `modules/shim.rs`. Both are compiled by
+//! rustc (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left
+//! alone (`record`, `workshop`).
 
 mod compile;
 mod info;

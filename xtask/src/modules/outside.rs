@@ -1,4 +1,4 @@
-//! Which modules from elsewhere are built: a list of directories in the target directory.
+//! Which modules from elsewhere are built: a list of directories.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ mod tests {
             list.add(directory).expect("writable");
         }
         assert_eq!(fs::read_to_string(&file).expect("written").lines().count(), 2);
-        assert_eq!(List::read(file.clone()).existing().expect("writable"), [here.clone()]);
+        assert_eq!(List::read(file.clone()).existing().expect("writable"), std::slice::from_ref(&here));
         assert_eq!(fs::read_to_string(&file).expect("written"), format!("{}\n", here.display()));
         let mut list = List::read(file);
         assert!(list.remove(&here).expect("writable") && !list.remove(&here).expect("writable"));

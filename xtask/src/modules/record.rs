@@ -1,4 +1,4 @@
-//! What is remembered of a module that was built: of what, and what others have to know of it.
+//! What is remembered of a module that was built.
 
 use std::collections::BTreeSet;
 use std::fs;
