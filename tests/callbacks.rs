@@ -17,9 +17,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, nap};
-use kapi::{Interrupt, IrqLine, IrqReturn, LockError, Sharing, SleepLock, SpinLock, TaskQueue, Timer};
+use kapi::{
+    CharDriver, Errno, Interrupt, IoBuf, IrqLine, IrqReturn, LockError, OpenDevice, OpenFlags, Sharing, SleepLock,
+    SpinLock, TaskQueue, Timer,
+};
 use kapi::{WaitQueue, Work, WrongContext};
+use kernel::chrdev::{self, Major, Nodes};
 use kernel::driver_api::held::{Held, take_back};
+use kernel::fs;
 use kernel::mm::{KVec, Kernel};
 use kernel::sched::{self, spawn};
 use kernel::testing::expect_oops;
@@ -297,7 +302,7 @@ fn lines_are_shared_and_freed_with_their_handles() {
     });
     let beyond =
         <Kernel as kapi::Kernel>::Interrupt::request(IrqLine(16), Sharing::Shared, "none", || IrqReturn::NotMine);
-    assert_eq!(beyond.err(), Some(kapi::Errno::EINVAL));
+    assert_eq!(beyond.err(), Some(Errno::EINVAL));
 }
 
 /// Makes one thing of each kind that counts, as if the caller had, and forgets them.
@@ -344,4 +349,66 @@ fn what_was_forgotten_is_taken_back() {
     nap(30);
     raise_free_line();
     assert_eq!(count.load(SeqCst), before);
+}
+
+/// Reads wait for bytes, unless the file says that they should not; each file counts its own.
+struct Slow {
+    queue: KArc<Arriving, Kernel>,
+    released: KArc<AtomicU32, Kernel>,
+}
+
+impl CharDriver for Slow {
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        Ok(file.set_private_data::<Kernel, _>(AtomicU32::new(0))?)
+    }
+
+    fn release(&self, file: &OpenDevice) {
+        let reads: &AtomicU32 = file.private_data().unwrap();
+        self.released.fetch_add(reads.load(SeqCst), SeqCst);
+    }
+
+    fn read(&self, file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        let reads: &AtomicU32 = file.private_data()?;
+        assert!(file.private_data::<u64>().is_err());
+        let mut attempt = || self.queue.bytes.with(KVec::pop);
+        let byte = match file.is_nonblocking() {
+            true => attempt().ok_or(Errno::EAGAIN)?,
+            false => self.queue.arrived.wait_for(attempt)?,
+        };
+        reads.fetch_add(1, SeqCst);
+        buf.put(&[byte])
+    }
+
+    fn is_stream(&self) -> bool {
+        true
+    }
+}
+
+#[test_case]
+fn an_open_file_says_how_it_was_opened_and_keeps_what_its_driver_wants() {
+    let (queue, released) = (arriving(), counter());
+    let driver = Slow { queue: queue.clone(), released: released.clone() };
+    chrdev::register("slow", Major::Any, Nodes::Numbered(1), driver).unwrap();
+    let hasty = fs::open("/dev/slow0", OpenFlags::READ | OpenFlags::NONBLOCK).unwrap();
+    let mut byte = [0];
+    assert_eq!(hasty.read_bytes(&mut byte), Err(Errno::EAGAIN));
+    let reader = spawn("reader", || {
+        let patient = fs::open("/dev/slow0", OpenFlags::READ).unwrap();
+        let mut byte = [0];
+        patient.read_bytes(&mut byte).map_or(-1, |read| (read as i32) << 8 | i32::from(byte[0]))
+    });
+    nap(30);
+    let put = |byte| {
+        queue.bytes.with(|bytes| bytes.push(byte, ATOMIC)).unwrap();
+        queue.arrived.wake_one();
+    };
+    put(7);
+    assert_eq!(reader.unwrap().join(), Ok(1 << 8 | 7));
+    assert_eq!(released.load(SeqCst), 1);
+    put(8);
+    put(9);
+    assert_eq!((hasty.read_bytes(&mut byte), hasty.read_bytes(&mut byte)), (Ok(1), Ok(1)));
+    drop(hasty);
+    assert_eq!(released.load(SeqCst), 3);
+    chrdev::unregister("slow").unwrap();
 }

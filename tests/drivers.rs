@@ -12,7 +12,7 @@
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
-use kapi::{Errno, Minor, OpenFlags, Param, Whence};
+use kapi::{Errno, Minor, OpenDevice, OpenFlags, Param, Whence};
 use kernel::fs::{self, OpenFile};
 use kernel::modules::{self, Pinned};
 use kernel::sched;
@@ -307,8 +307,8 @@ fn without_the_limit_the_hog_gets_enomem() {
     // Trimming needs no memory, and gives it all back.
     drop(device);
     let module = modules::pin("scull").unwrap();
-    module.open(Minor(0), OpenFlags::WRITE).unwrap();
-    module.release(Minor(0), OpenFlags::WRITE);
+    module.open(&mut OpenDevice::new(Minor(0), OpenFlags::WRITE)).unwrap();
+    module.release(&OpenDevice::new(Minor(0), OpenFlags::WRITE));
     assert_eq!(pages_in_use(), before);
     assert_eq!(scull_limit().1, 0);
     drop(module);

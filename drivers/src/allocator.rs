@@ -10,9 +10,7 @@ use core::fmt;
 use kapi::mm::own::KVec;
 use kapi::mm::{AllocError, GfpFlags, PAGE_SIZE, PfnRange, PhysAddr, kib};
 use kapi::services::pool::{FramePool, PoolBlock, Use};
-use kapi::{
-    CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
-};
+use kapi::{CharDriver, Errno, Hardware, IoBuf, Module, OpenDevice, ParamKind, ParamSpec, Preset, SleepLock, Values};
 
 /// Bytes of the longest command.
 const MAX_COMMAND: usize = 64;
@@ -150,17 +148,17 @@ impl<K: Hardware> Allocator<K> {
 }
 
 impl<K: Hardware> CharDriver for Allocator<K> {
-    fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 == 0 { Ok(()) } else { Err(Errno::ENODEV) }
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        if file.minor().0 == 0 { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
     /// Nothing to read: the blocks are listed in /proc.
-    fn read(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn read(&self, _file: &OpenDevice, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         Ok(0)
     }
 
     /// Obeys one command. `EINVAL` when it makes no sense, `ENOMEM`.
-    fn write(&self, _minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn write(&self, _file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut command = [0; MAX_COMMAND];
         if buf.remaining() > MAX_COMMAND {
             return Err(Errno::EINVAL);

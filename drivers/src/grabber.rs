@@ -9,7 +9,7 @@ use core::fmt;
 use kapi::mm::own::{Buffer, IoMem, PageBlock};
 use kapi::mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr};
 use kapi::{
-    CharDriver, Errno, Hardware, IoBuf, Minor, Module, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
+    CharDriver, Errno, Hardware, IoBuf, Module, OpenDevice, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
 };
 
 /// Bytes of a pixel.
@@ -133,22 +133,22 @@ impl<K: Hardware> Grab<K> {
 
 impl<K: Hardware> CharDriver for Grabber<K> {
     /// Grabs a frame. The device is not for writing: `EACCES`.
-    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 != 0 {
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        if file.minor().0 != 0 {
             return Err(Errno::ENODEV);
         }
-        if flags.contains(OpenFlags::WRITE) {
+        if file.flags().contains(OpenFlags::WRITE) {
             return Err(Errno::EACCES);
         }
         Ok(self.grab.with(|grab| grab.copy(self.bytes))?)
     }
 
-    fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn read(&self, _file: &OpenDevice, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let start = usize::try_from(position).unwrap_or(usize::MAX).min(self.bytes);
         self.grab.with(|grab| buf.put(&grab.memory.buffer().bytes()[start..self.bytes]))?
     }
 
-    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+    fn size(&self, _file: &OpenDevice) -> Result<u64, Errno> {
         Ok(self.bytes as u64)
     }
 }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use kapi::mm::own::KVec;
 use kapi::mm::{GfpFlags, PAGE_SIZE, Pfn};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, Minor, Module, OpenFlags, ParamSpec, SleepLock, Values};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, Minor, Module, OpenDevice, ParamSpec, SleepLock, Values};
 
 use crate::device::ScullDevice;
 use crate::geometry::{Geometry, checked_qset};
@@ -126,21 +126,21 @@ impl Sizes {
 
 impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
     /// A device that is opened for writing alone is emptied and takes on the current sizes.
-    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        let device = self.device(minor)?;
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        let device = self.device(file.minor())?;
         let geometry = self.sizes.with(|sizes| sizes.current)?;
-        if flags.is_write_only() {
+        if file.flags().is_write_only() {
             device.with(|device| device.trim(geometry))?;
         }
         Ok(())
     }
 
-    fn read(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.with_device(minor, |device| device.read(position, buf))?
+    fn read(&self, file: &OpenDevice, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.with_device(file.minor(), |device| device.read(position, buf))?
     }
 
-    fn write(&self, minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.with_device(minor, |device| device.write(position, buf, GfpFlags::KERNEL))?
+    fn write(&self, file: &OpenDevice, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.with_device(file.minor(), |device| device.write(position, buf, GfpFlags::KERNEL))?
     }
 
     fn write_atomic(&self, minor: Minor, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
@@ -155,15 +155,15 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
         true
     }
 
-    fn size(&self, minor: Minor) -> Result<u64, Errno> {
-        self.with_device(minor, |device| device.size())
+    fn size(&self, file: &OpenDevice) -> Result<u64, Errno> {
+        self.with_device(file.minor(), |device| device.size())
     }
 
-    fn mmap_page(&self, minor: Minor, offset: u64) -> Result<Pfn, Errno> {
-        self.with_device(minor, |device| device.page_at(offset))?
+    fn mmap_page(&self, file: &OpenDevice, offset: u64) -> Result<Pfn, Errno> {
+        self.with_device(file.minor(), |device| device.page_at(offset))?
     }
 
-    fn ioctl(&self, _minor: Minor, number: u32, argument: usize) -> Result<usize, Errno> {
+    fn ioctl(&self, _file: &OpenDevice, number: u32, argument: usize) -> Result<usize, Errno> {
         let command = ioctl::decode(number, S::SPEC.ioctls).ok_or(Errno::ENOTTY)?;
         self.sizes.with(|sizes| sizes.command(S::SPEC, command, argument))?
     }

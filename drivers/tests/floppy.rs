@@ -11,7 +11,7 @@ use drivers::Floppy;
 use kapi::mm::Platform;
 use kapi::services::isa::Transfer;
 use kapi::testing::fit_floppy;
-use kapi::{CharDriver, Errno, FloppyController, FloppyRegister, Minor, Module, OpenFlags, Values};
+use kapi::{CharDriver, Errno, FloppyController, FloppyRegister, Minor, Module, OpenDevice, OpenFlags, Values};
 
 const TRACK: usize = 18 * 512;
 const DISK: usize = 160 * TRACK;
@@ -189,11 +189,11 @@ fn insmod(line: &[&str]) -> Result<Floppy<Host>, Errno> {
 }
 
 fn open(driver: &Floppy<Host>) -> Result<(), Errno> {
-    driver.open(Minor(0), OpenFlags::READ)
+    driver.open(&mut OpenDevice::new(Minor(0), OpenFlags::READ))
 }
 
 fn close(driver: &Floppy<Host>) {
-    driver.release(Minor(0), OpenFlags::READ);
+    driver.release(&OpenDevice::new(Minor(0), OpenFlags::READ));
 }
 
 fn motor_runs() -> bool {
@@ -259,7 +259,10 @@ fn a_controller_that_does_not_answer_is_no_device_and_no_hang() {
     let _machine = machine();
     let driver = attached(Some(vec![0; DISK]));
     chip(|chip| chip.is_silent = true);
-    assert_eq!((open(&driver), driver.open(Minor(0), OpenFlags::WRITE)), (Err(Errno::ENXIO), Err(Errno::ENXIO)));
+    assert_eq!(
+        (open(&driver), driver.open(&mut OpenDevice::new(Minor(0), OpenFlags::WRITE))),
+        (Err(Errno::ENXIO), Err(Errno::ENXIO))
+    );
     assert!(!motor_runs());
     chip(|chip| (chip.is_silent, chip.lose_interrupts) = (false, true));
     assert_eq!(open(&driver), Err(Errno::ENXIO));
@@ -335,9 +338,9 @@ fn the_device_is_for_reading_and_the_last_file_stops_the_motor() {
     let _machine = machine();
     let before = in_use();
     let driver = attached(Some(vec![0; DISK]));
-    assert_eq!(driver.open(Minor(0), OpenFlags::WRITE), Err(Errno::EROFS));
+    assert_eq!(driver.open(&mut OpenDevice::new(Minor(0), OpenFlags::WRITE)), Err(Errno::EROFS));
     assert!(!motor_runs(), "no file came of it");
-    assert_eq!(driver.open(Minor(1), OpenFlags::READ), Err(Errno::ENODEV));
+    assert_eq!(driver.open(&mut OpenDevice::new(Minor(1), OpenFlags::READ)), Err(Errno::ENODEV));
     assert_eq!(insmod(&[]).err(), Some(Errno::EBUSY), "the controller is this one's");
     assert_eq!((open(&driver), open(&driver)), (Ok(()), Ok(())));
     close(&driver);

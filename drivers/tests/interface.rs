@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Host, RW, in_use, insmod, machine, pattern, read_all, take_log, trim, write, write_all};
+use common::{Host, RW, file, in_use, insmod, machine, pattern, read_all, take_log, trim, write, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
-use kapi::{CharDriver, Errno, Minor, Module, OpenFlags};
+use kapi::{CharDriver, Errno, Minor, Module, OpenDevice, OpenFlags};
 
 fn proc_text<S: QuantumStore<Host>>(driver: &Scull<Host, S>) -> String {
     let mut text = String::new();
@@ -74,10 +74,10 @@ fn modules_come_and_go() {
     for line in [&[][..], &["scullc_quantum=100"]] {
         let driver = insmod::<Cache<Host>>(line).expect("the cache is gone and can be made anew");
         assert_eq!(driver.devices(), 4);
-        assert_eq!(driver.open(Minor(4), RW), Err(Errno::ENODEV));
-        driver.open(Minor(3), RW).expect("open");
+        assert_eq!(driver.open(&mut OpenDevice::new(Minor(4), RW)), Err(Errno::ENODEV));
+        driver.open(&mut OpenDevice::new(Minor(3), RW)).expect("open");
         write_all(&driver, 3, 0, &pattern(10_000)).expect("write");
-        driver.release(Minor(3), RW);
+        driver.release(&OpenDevice::new(Minor(3), RW));
         drop(driver);
         assert_eq!(in_use(), start, "{line:?}");
     }
@@ -90,12 +90,12 @@ fn only_opening_for_writing_alone_empties_a_device() {
     let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     write(&driver, 0, 0, b"data").expect("write");
     for flags in [OpenFlags::READ, RW] {
-        driver.open(Minor(0), flags).expect("open");
-        driver.release(Minor(0), flags);
+        driver.open(&mut OpenDevice::new(Minor(0), flags)).expect("open");
+        driver.release(&OpenDevice::new(Minor(0), flags));
         assert_eq!(read_all(&driver, 0, 0), b"data");
     }
     trim(&driver, 0).expect("trim");
-    assert_eq!(driver.size(Minor(0)), Ok(0));
+    assert_eq!(driver.size(&file(0)), Ok(0));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_trimmed_device_takes_on_the_current_sizes() {
     // Shows: K7
     let _machine = machine();
     let driver = insmod::<Kmalloc>(&[]).expect("insmod");
-    assert_eq!(driver.ioctl(Minor(0), 0x6b03, 100), Ok(0), "TQUANTUM");
+    assert_eq!(driver.ioctl(&file(0), 0x6b03, 100), Ok(0), "TQUANTUM");
     assert_eq!(write(&driver, 0, 0, &pattern(5000)), Ok(4000), "the device keeps its own quantum");
     trim(&driver, 0).expect("trim");
     assert_eq!(write(&driver, 0, 0, &pattern(5000)), Ok(100));
@@ -115,7 +115,7 @@ fn sculls_ioctls_have_their_numbers() {
     // Shows: D5, D10
     let _machine = machine();
     let driver = insmod::<Kmalloc>(&[]).expect("insmod");
-    let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
+    let ioctl = |number, argument| driver.ioctl(&file(0), number, argument);
     assert_eq!((ioctl(0x6b07, 0), ioctl(0x6b08, 0)), (Ok(4000), Ok(1000)), "Q");
     assert_eq!((ioctl(0x6b0b, 200), ioctl(0x6b0c, 30)), (Ok(4000), Ok(1000)), "H answers the old value");
     assert_eq!((ioctl(0x6b07, 0), ioctl(0x6b08, 0)), (Ok(200), Ok(30)), "H sets the right one");
@@ -141,7 +141,7 @@ fn the_others_ioctls_have_their_numbers() {
     // Shows: D5
     let _machine = machine();
     let driver = insmod::<Pages>(&[]).expect("insmod");
-    let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
+    let ioctl = |number, argument| driver.ioctl(&file(0), number, argument);
     assert_eq!((ioctl(0x4b04, 0), ioctl(0x4b0a, 0)), (Ok(0), Ok(500)), "Q");
     assert_eq!((ioctl(0x4b02, 3), ioctl(0x4b08, 60)), (Ok(0), Ok(0)), "T");
     assert_eq!((ioctl(0x4b06, 9), ioctl(0x4b0c, 70)), (Ok(3), Ok(60)), "H");
@@ -162,7 +162,7 @@ fn scullcs_quantum_is_fixed_at_load_time() {
     // Shows: S33, D4
     let _machine = machine();
     let driver = insmod::<Cache<Host>>(&["scullc_quantum=3000", "scullc_qset=10"]).expect("insmod");
-    let ioctl = |number, argument| driver.ioctl(Minor(0), number, argument);
+    let ioctl = |number, argument| driver.ioctl(&file(0), number, argument);
     for change in [0x4004_4b01, 0x4b02, 0xc004_4b05, 0x4b06] {
         assert_eq!(ioctl(change, 5000), Err(Errno::EPERM), "{change:#x}");
     }

@@ -3,18 +3,18 @@
 mod common;
 
 use common::{
-    Host, RW, fail_after, in_use, insmod, insmod_within, machine, pattern, read, read_all, stop_failing, trim, write,
-    write_all,
+    Host, RW, fail_after, file, in_use, insmod, insmod_within, machine, pattern, read, read_all, stop_failing, trim,
+    write, write_all,
 };
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Quota, Scull, Vmalloc};
 use kapi::mm::{Context, GfpFlags};
-use kapi::{CharDriver, Errno, IoBuf, Minor, Module};
+use kapi::{CharDriver, Errno, IoBuf, Minor, Module, OpenDevice};
 
 /// Everything about a device that a user can see.
 fn snapshot<S: QuantumStore<Host>>(driver: &Scull<Host, S>, minor: u16) -> (u64, Vec<u8>, String) {
     let mut text = String::new();
     driver.proc_text(&mut text).expect("proc");
-    (driver.size(Minor(minor)).expect("size"), read_all(driver, minor, 0), text)
+    (driver.size(&file(minor)).expect("size"), read_all(driver, minor, 0), text)
 }
 
 /// Writes at `position` with the n-th allocation failing, for every n until there is none left to fail; returns how
@@ -193,7 +193,7 @@ fn memory_grows_with_what_is_written_not_with_the_offset() {
     let far = in_use().0 - start;
     // A slab of up to 8 pages each for the item, its array and the quantum.
     assert!(far <= 24, "{far} pages for a byte");
-    assert_eq!(driver.size(Minor(0)), Ok((1 << 62) + 1));
+    assert_eq!(driver.size(&file(0)), Ok((1 << 62) + 1));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_failing_caller_leaves_the_device_as_it_was() {
     let driver = insmod::<Pages>(&[]).expect("insmod");
     let start = in_use();
     // A buffer that is meant to be filled has nothing to write from.
-    let result = driver.write(Minor(0), 0, &mut IoBuf::fill(&mut [0; 8]));
+    let result = driver.write(&file(0), 0, &mut IoBuf::fill(&mut [0; 8]));
     assert_eq!((result, in_use()), (Err(Errno::EFAULT), start));
 }
 
@@ -242,11 +242,11 @@ fn atomic_writes<S: QuantumStore<Host>>(expected: Result<usize, Errno>) {
     assert_eq!(in_interrupt(|| driver.write_atomic(Minor(0), 0, b"irq")), expected);
     assert_eq!(common::reports(), Vec::<String>::new(), "{}: nothing tried to sleep", Scull::<Host, S>::NAME);
     let mut out = AtomicWriter { driver: &driver, result: None };
-    driver.open(Minor(0), RW).expect("open");
+    driver.open(&mut OpenDevice::new(Minor(0), RW)).expect("open");
     write(&driver, 0, 0, b"thread").expect("write");
     driver.proc_text(&mut out).expect("proc");
     assert_eq!(out.result, Some(Err(Errno::EAGAIN)), "the device was in use");
-    driver.release(Minor(0), RW);
+    driver.release(&OpenDevice::new(Minor(0), RW));
 }
 
 /// Is written to while device 0 is locked, and tries to write to the device then.

@@ -2,25 +2,25 @@
 
 mod common;
 
-use common::{Host, RW, in_use, insmod, machine, pattern, read, trim, write_all};
+use common::{Host, RW, file, in_use, insmod, machine, pattern, read, trim, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
 use kapi::mm::testing::TestKernel;
 use kapi::mm::{Order, PAGE_SIZE, Pfn};
-use kapi::{CharDriver, Errno, Minor, Module};
+use kapi::{CharDriver, Errno, Minor, Module, OpenDevice};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// A driver with these parameters, device 0 open, in whose memory old data lie about.
 fn attached<S: QuantumStore<Host>>(line: &[&str]) -> Scull<Host, S> {
     let driver = insmod(line).expect("insmod");
-    driver.open(Minor(0), RW).expect("open");
+    driver.open(&mut OpenDevice::new(Minor(0), RW)).expect("open");
     write_all(&driver, 0, 0, &[0xee; 1 << 20]).expect("memory");
     trim(&driver, 0).expect("trim");
     driver
 }
 
 fn end<S: QuantumStore<Host>>(driver: Scull<Host, S>) {
-    driver.release(Minor(0), RW);
+    driver.release(&OpenDevice::new(Minor(0), RW));
 }
 
 /// The bytes of a frame.
@@ -31,7 +31,7 @@ fn content(frame: Pfn) -> &'static [u8] {
 }
 
 fn map(driver: &dyn CharDriver, position: u64) -> Result<Pfn, Errno> {
-    driver.mmap_page(Minor(0), position)
+    driver.mmap_page(&file(0), position)
 }
 
 fn unmap(frame: Pfn) {

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Host, RW, Random, in_use, insmod, machine, pattern, read, read_all, trim, write, write_all};
+use common::{Host, RW, Random, file, in_use, insmod, machine, pattern, read, read_all, trim, write, write_all};
 use drivers::{Cache, Kmalloc, Pages, QuantumStore, Scull, Vmalloc};
-use kapi::{CharDriver, Minor, Module, Whence};
+use kapi::{CharDriver, Minor, Module, OpenDevice, Whence};
 
 /// What a device should hold: quanta by number, and the size.
 struct Model {
@@ -44,7 +44,7 @@ fn random_operations<S: QuantumStore<Host>>(quantum: u64, line: &[&str], seed: u
     let _machine = machine();
     let start = in_use();
     let driver = insmod::<S>(line).expect("insmod");
-    driver.open(Minor(0), RW).expect("open");
+    driver.open(&mut OpenDevice::new(Minor(0), RW)).expect("open");
     let mut random = Random(seed);
     let mut model = Model::new(quantum);
     for step in 0..3_000 {
@@ -66,9 +66,9 @@ fn random_operations<S: QuantumStore<Host>>(quantum: u64, line: &[&str], seed: u
                 assert_eq!(bytes, model.read(position, len), "seed {seed} step {step}: read at {position}");
             }
         }
-        assert_eq!(driver.size(Minor(0)), Ok(model.size), "seed {seed} step {step}");
+        assert_eq!(driver.size(&file(0)), Ok(model.size), "seed {seed} step {step}");
     }
-    driver.release(Minor(0), RW);
+    driver.release(&OpenDevice::new(Minor(0), RW));
     drop(driver);
     assert_eq!(in_use(), start, "seed {seed}: memory leaked");
 }
@@ -144,7 +144,7 @@ fn scullv_works_beyond_its_first_item() {
     let (position, bytes) = (32_768_000 + 60_000, pattern(10_000));
     write_all(&driver, 0, position, &bytes).expect("write");
     assert_eq!(read_all(&driver, 0, position), bytes);
-    assert_eq!(driver.size(Minor(0)), Ok(position + 10_000));
+    assert_eq!(driver.size(&file(0)), Ok(position + 10_000));
 }
 
 #[test]
@@ -167,6 +167,6 @@ fn seeks_count_in_64_bits() {
     let driver = insmod::<Kmalloc>(&[]).expect("insmod");
     let far = 5 << 30;
     write(&driver, 0, far, b"end").expect("write");
-    assert_eq!(driver.llseek(Minor(0), 0, -3, Whence::End), Ok(far));
+    assert_eq!(driver.llseek(&file(0), 0, -3, Whence::End), Ok(far));
     assert_eq!(read(&driver, 0, far, 10), Ok(b"end".to_vec()));
 }

@@ -1,7 +1,8 @@
 //! Character drivers: one set of operations for all minors of a driver.
 
 use crate::errno::Errno;
-use crate::file::{IoBuf, OpenFlags, Whence, seek};
+use crate::file::{IoBuf, Whence, seek};
+use crate::open_device::OpenDevice;
 
 /// Which device of a driver: 0 for the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -12,21 +13,22 @@ pub struct Minor(pub u16);
 /// All of them are called in process context and may sleep, unless they say otherwise. A minor that does not exist is
 /// `ENODEV`. What a driver leaves out is refused. Positions are bytes from the start of the device.
 pub trait CharDriver: Send + Sync {
-    /// A file is opened on the device. The kernel counts open files: a driver goes when there are none.
-    fn open(&self, _minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
+    /// A file is opened on the device: `file` says which and how, and keeps what the driver wants to find again with
+    /// it. The kernel counts open files: a driver goes when there are none.
+    fn open(&self, _file: &mut OpenDevice) -> Result<(), Errno> {
         Err(Errno::ENODEV)
     }
 
     /// The last reference to an open file goes away.
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {}
+    fn release(&self, _file: &OpenDevice) {}
 
     /// Reads at `position`; returns the bytes read, 0 at the end. Short reads are normal.
-    fn read(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn read(&self, _file: &OpenDevice, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
     }
 
     /// Writes at `position`; returns the bytes written. Short writes are normal.
-    fn write(&self, _minor: Minor, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn write(&self, _file: &OpenDevice, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
     }
 
@@ -38,7 +40,7 @@ pub trait CharDriver: Send + Sync {
     }
 
     /// Bytes that the device holds: where [`Whence::End`] counts from.
-    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+    fn size(&self, _file: &OpenDevice) -> Result<u64, Errno> {
         Ok(0)
     }
 
@@ -53,19 +55,19 @@ pub trait CharDriver: Send + Sync {
     }
 
     /// Where a seek from `position` leads.
-    fn llseek(&self, minor: Minor, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        seek(self.size(minor)?, position, offset, whence)
+    fn llseek(&self, file: &OpenDevice, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        seek(self.size(file)?, position, offset, whence)
     }
 
     /// A device-specific command; `ENOTTY` when the device does not know it.
-    fn ioctl(&self, _minor: Minor, _command: u32, _argument: usize) -> Result<usize, Errno> {
+    fn ioctl(&self, _file: &OpenDevice, _command: u32, _argument: usize) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
     }
 
     /// The page frame to map at byte `offset` of the device, with a reference of the caller's own: it stays what it is
     /// until `free_frames`, whatever becomes of the device. `ENODEV` when the device cannot be mapped, `ENXIO` when
     /// `offset` is not that of a page, `EFAULT` where the device has nothing.
-    fn mmap_page(&self, _minor: Minor, _offset: u64) -> Result<mm::Pfn, Errno> {
+    fn mmap_page(&self, _file: &OpenDevice, _offset: u64) -> Result<mm::Pfn, Errno> {
         Err(Errno::ENODEV)
     }
 }

@@ -19,6 +19,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod lock;
 pub mod module;
+pub mod open_device;
 pub mod params;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -37,6 +38,7 @@ pub use kernel::Kernel;
 pub use lock::{SleepLock, SpinLock};
 pub use mm;
 pub use module::Module;
+pub use open_device::OpenDevice;
 pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use services;
 pub use timer::Timer;

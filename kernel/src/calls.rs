@@ -81,17 +81,13 @@ impl CallList {
     }
 
     /// A call that the list knows, not put off. Process context; may sleep for memory.
-    pub fn add(
-        &self,
-        function: impl Fn(&Arc<Call>) + Send + Sync + 'static,
-        caller: &'static Location<'static>,
-    ) -> Result<Arc<Call>, AllocError> {
+    pub fn add(&self, function: Box<Function>, caller: &'static Location<'static>) -> Result<Arc<Call>, AllocError> {
         let call = Arc::try_new(Call {
             due: AtomicU64::new(NEVER),
             period: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             caller,
-            function: Box::try_new(function).map_err(|_| AllocError)?,
+            function,
         });
         let call = call.map_err(|_| AllocError)?;
         self.calls.with(|calls| calls.known.push(call.clone(), GfpFlags::ATOMIC))?;

@@ -81,7 +81,11 @@ pub fn request_irq(
     handler: impl Fn(Irq) -> IrqReturn + Send + Sync + 'static,
 ) -> Result<IrqAction, Errno> {
     let handler: Box<Handler> = Box::try_new(handler).map_err(|_| Errno::ENOMEM)?;
-    let action = Action { name, sharing, caller: Location::caller(), handler };
+    add(irq, Action { name, sharing, caller: Location::caller(), handler })
+}
+
+/// The same code for all handlers.
+fn add(irq: Irq, action: Action) -> Result<IrqAction, Errno> {
     let action = Arc::try_new(action).map_err(|_| Errno::ENOMEM)?;
     ACTIONS.with(|actions| {
         let line = &mut actions[irq.index()];

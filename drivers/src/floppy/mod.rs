@@ -14,7 +14,8 @@ use kapi::mm::own::{Buffer, KBytes, PageBlock, VmArea};
 use kapi::mm::{AllocError, GfpFlags, Order};
 use kapi::services::isa::Transfer;
 use kapi::{
-    CharDriver, Errno, FloppyBus, IoBuf, LockError, Minor, Module, OpenFlags, ParamKind, ParamSpec, SleepLock, Values,
+    CharDriver, Errno, FloppyBus, IoBuf, LockError, Module, OpenDevice, OpenFlags, ParamKind, ParamSpec, SleepLock,
+    Values,
 };
 
 use controller::Drive;
@@ -188,30 +189,30 @@ pub struct Floppy<K: FloppyBus>(K::Mutex<Station<K>>);
 impl<K: FloppyBus> CharDriver for Floppy<K> {
     /// Starts the motor. `ENXIO` without drive or disk, `ENOMEM` without DMA memory; `EROFS` for writing to a disk that
     /// is there.
-    fn open(&self, minor: Minor, flags: OpenFlags) -> Result<(), Errno> {
-        if minor.0 != 0 {
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        if file.minor().0 != 0 {
             return Err(Errno::ENODEV);
         }
         self.0.with(Station::open)??;
-        if flags.contains(OpenFlags::WRITE) {
-            self.release(minor, flags);
+        if file.flags().contains(OpenFlags::WRITE) {
+            self.release(file);
             return Err(Errno::EROFS);
         }
         Ok(())
     }
 
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {
+    fn release(&self, _file: &OpenDevice) {
         let closed = self.0.with_uninterruptible(Station::close);
         // Files are closed in process context. A broken drive stays as it is, for good.
         debug_assert_ne!(closed, Err(LockError::WrongContext));
     }
 
     /// Reads at most to the end of a track. `EIO` when the disk cannot be read there.
-    fn read(&self, _minor: Minor, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn read(&self, _file: &OpenDevice, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.0.with(|station| station.read(position, buf))?
     }
 
-    fn size(&self, _minor: Minor) -> Result<u64, Errno> {
+    fn size(&self, _file: &OpenDevice) -> Result<u64, Errno> {
         Ok(DISK_BYTES as u64)
     }
 }

@@ -2,9 +2,9 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
 use drivers::{QuantumStore, Quota, Scull};
-use kapi::{CharDriver, Errno, IoBuf, Minor, Module, OpenFlags, Values};
+use kapi::{CharDriver, Errno, IoBuf, Minor, Module, OpenDevice, OpenFlags, Values};
 
-pub use kapi::testing::{Host, fail_after, in_use, machine, ram_bytes, reports, stop_failing, take_log};
+pub use kapi::testing::{Host, fail_after, in_use, machine, params, ram_bytes, reports, stop_failing, take_log};
 
 /// insmod of a driver that has a byte limit of its own.
 pub fn insmod<S: QuantumStore<Host>>(line: &[&str]) -> Result<Scull<Host, S>, Errno> {
@@ -16,16 +16,13 @@ pub fn insmod_within<S: QuantumStore<Host>>(quota: &'static Quota, line: &[&str]
     Scull::with_quota(&Values::read(Scull::<Host, S>::PARAMS, &params(line))?, quota)
 }
 
-/// Parameters of an insmod line, `name=value`.
-pub fn params<'a>(line: &[&'a str]) -> Vec<kapi::Param<'a>> {
-    line.iter()
-        .map(|word| word.split_once('=').expect("name=value"))
-        .map(|(name, value)| kapi::Param { name, value })
-        .collect()
-}
-
 /// Read and write.
 pub const RW: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE);
+
+/// Device `minor`, open for reading and writing.
+pub fn file(minor: u16) -> OpenDevice {
+    OpenDevice::new(Minor(minor), RW)
+}
 
 /// Writes all of `bytes` as `cat` does: again and again until all is written.
 pub fn write_all(driver: &dyn CharDriver, minor: u16, position: u64, bytes: &[u8]) -> Result<(), Errno> {
@@ -38,13 +35,13 @@ pub fn write_all(driver: &dyn CharDriver, minor: u16, position: u64, bytes: &[u8
 
 /// One write.
 pub fn write(driver: &dyn CharDriver, minor: u16, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
-    driver.write(Minor(minor), position, &mut IoBuf::take(bytes))
+    driver.write(&file(minor), position, &mut IoBuf::take(bytes))
 }
 
 /// One read of up to `len` bytes.
 pub fn read(driver: &dyn CharDriver, minor: u16, position: u64, len: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0xee; len];
-    let n = driver.read(Minor(minor), position, &mut IoBuf::fill(&mut bytes))?;
+    let n = driver.read(&file(minor), position, &mut IoBuf::fill(&mut bytes))?;
     bytes.truncate(n);
     Ok(bytes)
 }
@@ -64,8 +61,8 @@ pub fn read_all(driver: &dyn CharDriver, minor: u16, mut position: u64) -> Vec<u
 
 /// Empties a device as `: > /dev/NAME` does.
 pub fn trim(driver: &dyn CharDriver, minor: u16) -> Result<(), Errno> {
-    driver.open(Minor(minor), OpenFlags::WRITE)?;
-    driver.release(Minor(minor), OpenFlags::WRITE);
+    driver.open(&mut OpenDevice::new(Minor(minor), OpenFlags::WRITE))?;
+    driver.release(&OpenDevice::new(Minor(minor), OpenFlags::WRITE));
     Ok(())
 }
 

@@ -6,12 +6,14 @@
 //! and in its own `flush`, or when [`run_work`] is called. What runs in interrupt context is told so, so that calls
 //! that may sleep are refused there as in the kernel. [`spawn`] starts a thread of the same machine.
 //!
-//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]. The files: `world.rs`
+//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]; [`File`], a device that is open. The files: `world.rs`
 //! what a machine is, `locks.rs` and `wait.rs` locks and waiting, `calls.rs` timers and work, `lines.rs` interrupts,
-//! `memory.rs` allocations that fail and what is in use, `devices.rs` what a test puts in beside memory.
+//! `memory.rs` allocations that fail and what is in use, `files.rs` open devices,
+//! `devices.rs` what a test puts in beside memory.
 
 mod calls;
 mod devices;
+mod files;
 mod lines;
 mod locks;
 mod memory;
@@ -27,6 +29,7 @@ use crate::kernel::Kernel;
 
 pub use calls::{HostTimer, HostWork};
 pub use devices::{FittedFloppy, HostRegion, fit_floppy, fit_screen, hide_ram};
+pub use files::{File, insmod, params};
 pub use lines::{HostInterrupt, raise};
 pub use locks::{HostMutex, HostSpinLock};
 pub use memory::{fail_after, in_use, ram_bytes, reports, stop_failing};

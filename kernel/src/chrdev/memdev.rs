@@ -1,6 +1,6 @@
 //! The memory devices: null, zero and full.
 
-use kapi::{CharDriver, Errno, IoBuf, Minor, OpenFlags};
+use kapi::{CharDriver, Errno, IoBuf, Minor, OpenDevice};
 
 use super::table::{self, Major, Nodes};
 
@@ -20,15 +20,15 @@ pub fn register() -> Result<(), Errno> {
 }
 
 impl CharDriver for MemoryDevices {
-    fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
-        if [NULL, ZERO, FULL].contains(&minor) { Ok(()) } else { Err(Errno::ENODEV) }
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        if [NULL, ZERO, FULL].contains(&file.minor()) { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
-    fn read(&self, minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        if minor == NULL { Ok(0) } else { buf.put_zeros(buf.remaining()) }
+    fn read(&self, file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        if file.minor() == NULL { Ok(0) } else { buf.put_zeros(buf.remaining()) }
     }
 
-    fn write(&self, minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        if minor == FULL { Err(Errno::ENOSPC) } else { buf.skip(buf.remaining()) }
+    fn write(&self, file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        if file.minor() == FULL { Err(Errno::ENOSPC) } else { buf.skip(buf.remaining()) }
     }
 }

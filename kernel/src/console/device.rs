@@ -1,6 +1,6 @@
 //! /dev/console.
 
-use kapi::{CharDriver, Errno, IoBuf, Minor, OpenFlags};
+use kapi::{CharDriver, Errno, IoBuf, Minor, OpenDevice};
 
 use super::tty;
 use crate::chrdev::{self, Major, Nodes};
@@ -20,21 +20,21 @@ pub fn register() -> Result<(), Errno> {
 }
 
 impl CharDriver for Console {
-    fn open(&self, minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
-        if minor == CONSOLE { Ok(()) } else { Err(Errno::ENODEV) }
+    fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
+        if file.minor() == CONSOLE { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
-    fn release(&self, _minor: Minor, _flags: OpenFlags) {}
+    fn release(&self, _file: &OpenDevice) {}
 
     /// A line, or the part of it that fits. Sleeps until there is one.
-    fn read(&self, _minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn read(&self, _file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut bytes = [0; CHUNK];
         let wanted = buf.remaining().min(CHUNK);
         let read = tty::read(&mut bytes[..wanted])?;
         buf.put(&bytes[..read])
     }
 
-    fn write(&self, _minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn write(&self, _file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut bytes = [0; CHUNK];
         let taken = buf.get(&mut bytes)?;
         tty::write(&bytes[..taken]);

@@ -1,12 +1,13 @@
 //! Timers that drivers own.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::panic::Location;
 use core::time::Duration;
 
 use mm::AllocError;
 
-use crate::calls::{Call, CallList};
+use crate::calls::{Call, CallList, Function};
 use crate::sched::may_sleep;
 use crate::time::{self, Ticks};
 use crate::timer;
@@ -48,11 +49,18 @@ pub(super) fn retire(call: &Arc<Call>) {
     TIMERS.forget(call);
 }
 
+impl Timer {
+    /// The same code for all callbacks.
+    fn of(function: Box<Function>, caller: &'static Location<'static>) -> Result<Self, AllocError> {
+        may_sleep("Timer::new").map_err(|_| AllocError)?;
+        Ok(Self { call: TIMERS.add(function, caller)?, holder: Holder::Owner })
+    }
+}
+
 impl kapi::Timer for Timer {
     fn new(callback: impl Fn(&Self) + Send + Sync + 'static) -> Result<Self, AllocError> {
-        may_sleep("Timer::new").map_err(|_| AllocError)?;
         let function = move |call: &Arc<Call>| callback(&Self { call: call.clone(), holder: Holder::Callback });
-        Ok(Self { call: TIMERS.add(function, Location::caller())?, holder: Holder::Owner })
+        Self::of(Box::try_new(function).map_err(|_| AllocError)?, Location::caller())
     }
 
     fn start(&self, delay: Duration) {

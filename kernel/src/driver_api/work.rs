@@ -1,12 +1,13 @@
 //! Work that drivers own, for each of the task queues.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::panic::Location;
 
 use kapi::{TaskQueue, WrongContext};
 use mm::AllocError;
 
-use crate::calls::{Call, CallList};
+use crate::calls::{Call, CallList, Function};
 use crate::sched::{context, may_sleep};
 use crate::{taskqueue, work, workqueue};
 
@@ -79,14 +80,21 @@ fn is_runner(queue: TaskQueue) -> bool {
     queue == TaskQueue::Scheduler && workqueue::is_current()
 }
 
-impl kapi::Work for Work {
-    fn new(queue: TaskQueue, function: impl Fn(&Self) + Send + Sync + 'static) -> Result<Self, AllocError> {
+impl Work {
+    /// The same code for all functions.
+    fn of(queue: TaskQueue, function: Box<Function>, caller: &'static Location<'static>) -> Result<Self, AllocError> {
         may_sleep("Work::new").map_err(|_| AllocError)?;
-        let function = move |call: &Arc<Call>| function(&Self { queue, call: call.clone(), holder: Holder::Callback });
         if queue == TaskQueue::Scheduler {
             workqueue::ensure_started()?;
         }
-        Ok(Self { queue, call: list(queue).add(function, Location::caller())?, holder: Holder::Owner })
+        Ok(Self { queue, call: list(queue).add(function, caller)?, holder: Holder::Owner })
+    }
+}
+
+impl kapi::Work for Work {
+    fn new(queue: TaskQueue, function: impl Fn(&Self) + Send + Sync + 'static) -> Result<Self, AllocError> {
+        let function = move |call: &Arc<Call>| function(&Self { queue, call: call.clone(), holder: Holder::Callback });
+        Self::of(queue, Box::try_new(function).map_err(|_| AllocError)?, Location::caller())
     }
 
     fn queue(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use kapi::{Errno, FileId, IoBuf, OpenFlags, Whence};
+use kapi::{Errno, FileId, IoBuf, OpenDevice, OpenFlags, Whence};
 use mm::{GfpFlags, Pfn};
 
 use super::filesystem::{File, FileSystem, share};
@@ -19,8 +19,9 @@ impl FileSystem for DevFs {
         }
         // Devices come with their drivers: what is not there is not made.
         let device = find(path)?;
-        device.driver().open(device.minor, flags)?;
-        Ok(share(DeviceFile { device, flags })?)
+        let mut file = OpenDevice::new(device.minor, flags);
+        device.driver().open(&mut file)?;
+        Ok(share(DeviceFile { file, device })?)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
@@ -62,8 +63,9 @@ fn stat_of(device: &Device) -> Stat {
 
 /// An open device.
 struct DeviceFile {
+    // First: what it has of the driver's goes before the driver may.
+    file: OpenDevice,
     device: Device,
-    flags: OpenFlags,
 }
 
 impl File for DeviceFile {
@@ -72,20 +74,20 @@ impl File for DeviceFile {
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver().read(self.device.minor, position, buf)
+        self.device.driver().read(&self.file, position, buf)
     }
 
     fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver().write(self.device.minor, position, buf)
+        self.device.driver().write(&self.file, position, buf)
     }
 
     fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
-        let end = self.device.driver().size(self.device.minor)?;
+        let end = self.device.driver().size(&self.file)?;
         Ok(end + self.write(end, buf)? as u64)
     }
 
     fn llseek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        self.device.driver().llseek(self.device.minor, position, offset, whence)
+        self.device.driver().llseek(&self.file, position, offset, whence)
     }
 
     fn is_stream(&self) -> bool {
@@ -93,16 +95,16 @@ impl File for DeviceFile {
     }
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
-        self.device.driver().ioctl(self.device.minor, command, argument)
+        self.device.driver().ioctl(&self.file, command, argument)
     }
 
     fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
-        self.device.driver().mmap_page(self.device.minor, offset)
+        self.device.driver().mmap_page(&self.file, offset)
     }
 }
 
 impl Drop for DeviceFile {
     fn drop(&mut self) {
-        self.device.driver().release(self.device.minor, self.flags);
+        self.device.driver().release(&self.file);
     }
 }

@@ -28,6 +28,7 @@ macro_rules! as_bytes {
 }
 
 mod allocator;
+mod any;
 mod blocks;
 mod cache;
 mod calls;
@@ -48,6 +49,7 @@ use crate::memory::Memory;
 use crate::platform::Platform;
 
 pub use allocator::{Allocator, KVmalloc, Kmalloc, Vmalloc, Wiped};
+pub use any::AnyBox;
 pub use blocks::{KBytes, PageBlock, VmArea};
 pub use cache::{CacheObject, CacheSource, KmemCache};
 pub use calls::Calls;
