@@ -370,7 +370,7 @@ impl CharDriver for Slow {
     fn read(&self, file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let reads: &AtomicU32 = file.private_data()?;
         assert!(file.private_data::<u64>().is_err());
-        let mut attempt = || self.queue.bytes.with(KVec::pop);
+        let attempt = || self.queue.bytes.with(KVec::pop);
         let byte = match file.is_nonblocking() {
             true => attempt().ok_or(Errno::EAGAIN)?,
             false => self.queue.arrived.wait_for(attempt)?,

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use kapi::{Errno, IoBuf, Minor, OpenFlags};
+use kapi::{Errno, IoBuf, Minor, OpenDevice, OpenFlags};
 use shell::options::number;
 use shell::text::Text;
 use shell::{Env, Failure, Job, Outcome, Status};
@@ -129,8 +129,9 @@ struct FramesInUse(i64);
 
 /// Empties the device and all caches, and counts what is in use then. Page tables stay once they are made.
 fn settled(module: &Pinned) -> Result<FramesInUse, Errno> {
-    module.open(DEVICE, OpenFlags::WRITE)?;
-    module.release(DEVICE, OpenFlags::WRITE);
+    let mut file = OpenDevice::new(DEVICE, OpenFlags::WRITE);
+    module.open(&mut file)?;
+    module.release(&file);
     let memory = memory();
     memory.drop_caches();
     let in_use = memory.pages().managed_pages() as i64 - memory.pages().free_pages_total() as i64;
@@ -150,6 +151,7 @@ fn write_both(job: &Job<'_, impl Env>, module: &Arc<Pinned>, rounds: u64) -> Res
 /// Writes until the callback is done. Every other tick it sleeps, so that the callback finds the device busy at one
 /// tick and free at the next.
 fn write_from_thread(job: &Job<'_, impl Env>, module: &Pinned, rounds: u64) -> Result<u64, Errno> {
+    let file = OpenDevice::new(DEVICE, OpenFlags::WRITE);
     let mut writes = 0;
     let mut shown = job.env.uptime();
     loop {
@@ -163,7 +165,7 @@ fn write_from_thread(job: &Job<'_, impl Env>, module: &Pinned, rounds: u64) -> R
         for _ in 0..BATCH {
             let record = record(Writer::Thread, writes % THREAD_RECORDS);
             write_record(thread_position(writes), &record, |position, bytes| {
-                module.write(DEVICE, position, &mut IoBuf::take(bytes))
+                module.write(&file, position, &mut IoBuf::take(bytes))
             })?;
             writes += 1;
         }
@@ -293,10 +295,11 @@ fn verify(module: &Pinned, thread_writes: u64, irq_writes: u64) -> Result<Verifi
 
 /// Whether the device holds `record` at `position`.
 fn holds(module: &Pinned, position: u64, record: &[u8; RECORD]) -> Result<bool, Errno> {
+    let file = OpenDevice::new(DEVICE, OpenFlags::READ);
     let mut found = [0; RECORD];
     let mut done = 0;
     while done < RECORD {
-        match module.read(DEVICE, position + done as u64, &mut IoBuf::fill(&mut found[done..]))? {
+        match module.read(&file, position + done as u64, &mut IoBuf::fill(&mut found[done..]))? {
             0 => return Ok(false),
             read => done += read,
         }

@@ -12,7 +12,7 @@ use core::ptr;
 
 use kapi::mm::own::{KBytes, KmemCache, PageBlock, VmArea};
 use kapi::mm::{CacheFlags, GfpFlags, Order};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, Minor, OpenFlags, ParamKind, ParamSpec, Values};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, OpenDevice, ParamKind, ParamSpec, Values};
 
 /// What the kernel makes of this crate.
 pub type Module<K> = Mishap<K>;
@@ -99,11 +99,11 @@ impl<K: Kernel> kapi::Module<K> for Mishap<K> {
 }
 
 impl<K: Kernel> CharDriver for Mishap<K> {
-    fn open(&self, _minor: Minor, _flags: OpenFlags) -> Result<(), Errno> {
+    fn open(&self, _file: &mut OpenDevice) -> Result<(), Errno> {
         Ok(())
     }
 
-    fn write(&self, _minor: Minor, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    fn write(&self, _file: &OpenDevice, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.reach("write")?;
         Ok(buf.remaining())
     }
