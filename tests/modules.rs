@@ -1,7 +1,7 @@
 //! Modules from files: how they come, what is refused, and how they go.
 //!
 //! Machine:
-//! Machine: MEM=32M CPU=max FIRMWARE=uefi
+//! Machine: MEM=24M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -108,7 +108,7 @@ fn a_module_comes_and_goes() {
 #[test_case]
 fn what_is_no_module_is_refused_in_a_line() {
     let (errno, why) = refusal(b"#!/bin/sh\necho hello\n");
-    assert_eq!((errno, why.as_str()), (Errno::ENOEXEC, "not an ELF file"));
+    assert_eq!((errno, why.as_str()), (Errno::ENOEXEC, "not an ELF object"));
     let whole = content("/lib/modules/hello.ko");
     for len in [0, 10, 63, 64, whole.len() / 2, whole.len() - 1] {
         let (errno, why) = refusal(&whole[..len]);

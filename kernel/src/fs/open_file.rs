@@ -71,11 +71,13 @@ impl OpenFile {
         self.read(&mut IoBuf::fill(bytes))
     }
 
-    /// Writes all of `bytes`, in as many writes as it takes.
+    /// Writes all of `bytes`, in as many writes as it takes; `EIO` when one takes nothing, whatever it says.
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), Errno> {
         let mut buf = IoBuf::take(bytes);
         while buf.remaining() > 0 {
-            if self.write(&mut buf)? == 0 {
+            let left = buf.remaining();
+            self.write(&mut buf)?;
+            if buf.remaining() == left {
                 return Err(Errno::EIO);
             }
         }
