@@ -1,7 +1,8 @@
 //! Splitting and rights: part of a large page is changed, and the rest stays.
 
-use std::println;
+use core::sync::atomic::Ordering::Relaxed;
 use std::vec::Vec;
+use std::{println, vec};
 
 use super::{Simulated, VirtAddr};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange};
@@ -56,6 +57,16 @@ impl Simulated {
         done
     }
 
+    /// Makes one leaf of those around `at`, and has the table back; says whether it could.
+    fn merge(&mut self, at: VirtAddr) -> bool {
+        let Some((unlinked, must_flush)) = self.mapper.merge(at) else { return false };
+        must_flush.flushed();
+        // A table that is offered is zeroed.
+        self.mapper.table(unlinked.table).iter().for_each(|slot| slot.store(0, Relaxed));
+        self.spare.push(unlinked.table);
+        true
+    }
+
     /// Unmaps pages, whatever maps them, with at most `tables` new tables.
     fn unmap_part(&mut self, at: VirtAddr, pages: usize, tables: usize) -> Result<(), MapError> {
         self.with_spares(tables, |space, spares| space.mapper.split(at, pages, spares))?;
@@ -76,6 +87,33 @@ fn a_gigabyte_is_split_down_to_the_page_that_changes() {
     assert_eq!(space.protect(page, 1, 7, 0), Ok(()));
     assert_eq!(space.unmap_part(page, 1, 0), Ok(()));
     space.check();
+}
+
+#[test]
+fn what_was_split_is_merged_once_all_have_the_same_rights() {
+    let mut space = gigabyte();
+    let (page, free) = (AT.add(5 * Level::Two.bytes() + 3 * PAGE_SIZE), space.spare.len());
+    assert_eq!(space.protect(page, 1, 1, 2), Ok(()));
+    assert!(!space.merge(page), "one page differs");
+    assert_eq!(space.protect(page, 1, 7, 0), Ok(()));
+    assert!(space.merge(page));
+    assert_eq!(runs(&space), [(Level::Two, 512, 7)]);
+    space.check();
+    assert!(space.merge(AT));
+    assert_eq!((runs(&space), space.spare.len()), (vec![(Level::Three, 1, 7)], free));
+    assert!(!space.merge(AT), "there is no larger leaf");
+    space.check();
+    // Neither pages that are no neighbours, nor those whose place fits no large page, nor holes.
+    let two = Level::Two.pages() as u32;
+    for (start, gap) in [(FRAME + 1, 0), (FRAME, 1)] {
+        let mut space = Simulated::new(16);
+        let half = |from: u32| Frames::Run(PfnRange::new(Pfn::new(from), Pfn::new(from + two / 2)));
+        assert_eq!(space.map(AT, half(start), 7), Ok(()));
+        assert!(!space.merge(AT));
+        assert_eq!(space.map(AT.add(Level::Two.bytes() / 2), half(start + two / 2 + gap), 7), Ok(()));
+        assert!(!space.merge(AT));
+        space.check();
+    }
 }
 
 #[test]
@@ -160,6 +198,10 @@ fn random_changes_of_all_sizes_agree_with_a_naive_model() {
             }
             4 => space.unmap_part(at, pages, tables),
             5 => space.unmap_part(at, pages.min(8), tables),
+            6 if step % 2 == 0 => {
+                while space.merge(at) {}
+                Ok(())
+            }
             _ => space.protect(at, pages, rights, tables),
         };
         if step % 25 == 0 {
