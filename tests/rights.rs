@@ -1,4 +1,4 @@
-//! Rights of pages: parts of large ones, initial files, the kernel image, code of modules.
+//! Rights of pages: parts of large ones, initial files, kernel image, modules.
 //!
 //! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"

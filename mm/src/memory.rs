@@ -25,6 +25,7 @@ mod kmap;
 mod kvmalloc;
 mod objects;
 mod pages;
+mod references;
 
 use core::ptr::NonNull;
 
@@ -40,6 +41,8 @@ use crate::place::{Place, in_place};
 use crate::platform::Platform;
 use crate::report::Call;
 use crate::tables::PageTables;
+
+pub use references::Reference;
 
 /// The allocators of one machine.
 pub struct Memory<P: Platform> {

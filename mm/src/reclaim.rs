@@ -3,8 +3,12 @@
 //! The page allocator calls its shrinkers through this trait and knows none of them by name: slab caches, areas and
 //! other holders of memory that can be allocated again register themselves.
 
+use core::panic::Location;
+
+use crate::addr::VirtAddr;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
+use crate::places::Places;
 
 /// A holder of memory that can be given back when memory is short. No call allocates anything.
 pub trait Shrinker: Sync {
@@ -31,7 +35,14 @@ const MAX_SHRINKERS: usize = 10;
 /// The shrinkers, in the order of their registration.
 #[derive(Clone, Copy)]
 pub(crate) struct Shrinkers {
-    registered: [Option<&'static dyn Shrinker>; MAX_SHRINKERS],
+    registered: [Option<Registered>; MAX_SHRINKERS],
+}
+
+/// A shrinker, and who registered it.
+#[derive(Clone, Copy)]
+struct Registered {
+    shrinker: &'static dyn Shrinker,
+    caller: &'static Location<'static>,
 }
 
 impl Shrinkers {
@@ -41,17 +52,39 @@ impl Shrinkers {
     }
 
     /// Adds one, unless it is there; fails when the table is full.
-    pub(crate) fn add(&mut self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
-        if self.registered.iter().flatten().any(|&known| core::ptr::addr_eq(known, shrinker)) {
+    pub(crate) fn add(
+        &mut self,
+        shrinker: &'static dyn Shrinker,
+        caller: &'static Location<'static>,
+    ) -> Result<(), AllocError> {
+        if self.registered.iter().flatten().any(|known| core::ptr::addr_eq(known.shrinker, shrinker)) {
             return Ok(());
         }
         let place = self.registered.iter_mut().find(|place| place.is_none()).ok_or(AllocError)?;
-        *place = Some(shrinker);
+        *place = Some(Registered { shrinker, caller });
         Ok(())
+    }
+
+    /// Takes out this one; says whether it was there.
+    pub(crate) fn remove(&mut self, shrinker: &'static dyn Shrinker) -> bool {
+        self.take_if(|registered| core::ptr::addr_eq(registered.shrinker, shrinker)).is_some()
+    }
+
+    /// Takes out one that lies in `places`, or was registered from there; returns where it was registered.
+    pub(crate) fn take_from(&mut self, places: Places<'_>) -> Option<&'static Location<'static>> {
+        let is_there = |registered: &Registered| {
+            let data = VirtAddr::from_ptr(core::ptr::from_ref(registered.shrinker).cast::<()>());
+            places.has(data) || places.has_caller(Some(registered.caller))
+        };
+        self.take_if(is_there).map(|registered| registered.caller)
+    }
+
+    fn take_if(&mut self, is_it: impl Fn(&Registered) -> bool) -> Option<Registered> {
+        self.registered.iter_mut().find(|place| place.as_ref().is_some_and(&is_it)).and_then(Option::take)
     }
 
     /// The sum of what `ask` returns for each.
     pub(crate) fn sum(&self, ask: impl Fn(&'static dyn Shrinker) -> usize) -> usize {
-        self.registered.iter().flatten().map(|&shrinker| ask(shrinker)).sum()
+        self.registered.iter().flatten().map(|registered| ask(registered.shrinker)).sum()
     }
 }

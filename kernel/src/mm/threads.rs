@@ -11,7 +11,8 @@ use crate::arch::layout::Area;
 use crate::fault;
 use crate::sched::{self, STACK_BYTES, StackSource};
 
-/// Names an address of an area for a fault report: the thread whose stack it is, or the area and who asked for it. Any context, also from under the allocators' locks.
+/// Names an address of an area for a fault report: the thread whose stack it is, or the area and who asked for it. Any
+/// context, also from under the allocators' locks.
 fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !matches!(Area::of(addr), Area::Vmalloc | Area::Modules) {
         return Ok(());
@@ -26,7 +27,10 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     match sched::owner_of_stack(area.start) {
         Some((id, name)) if area.state != AreaState::Free => write!(out, ", {what}, the stack of thread {id} ({name})"),
-        _ => write!(out, ", {what} of {}:{}", area.caller.file(), area.caller.line()),
+        _ => match area.caller {
+            Some(caller) => write!(out, ", {what} of {}:{}", caller.file(), caller.line()),
+            None => write!(out, ", {what} of code that is gone"),
+        },
     }
 }
 

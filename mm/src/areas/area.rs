@@ -9,6 +9,7 @@ use core::sync::atomic::AtomicU64;
 use crate::addr::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::mapper::Mapping;
+use crate::places::Places;
 use crate::tag::Tag;
 
 /// What an area shows.
@@ -314,10 +315,19 @@ impl VmArea {
         Owner { purpose: purpose_in(word), tag }
     }
 
-    /// The last caller that allocated it.
-    pub(super) fn caller(&self) -> &'static Location<'static> {
-        // SAFETY: only `assign` stores here, a reference that lives for ever; before, the pointer is null.
-        unsafe { self.caller.load(Relaxed).as_ref() }.unwrap_or(Location::caller())
+    /// The last caller that allocated it, as long as it is known.
+    pub(super) fn caller(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: only `assign` stores a pointer here, of a reference that lives for ever, or until `forget_caller`.
+        unsafe { self.caller.load(Relaxed).as_ref() }
+    }
+
+    /// Forgets the last caller if it lies in `places`; of a free area.
+    pub(super) fn forget_caller(&self, places: Places<'_>) {
+        let caller = self.caller.load(Relaxed);
+        if places.has(VirtAddr::from_ptr(caller)) {
+            // Unless the area has a new caller by now. A failure leaves that one there.
+            let _: Result<_, _> = self.caller.compare_exchange(caller, core::ptr::null_mut(), Relaxed, Relaxed);
+        }
     }
 
     /// Who owns its addresses.

@@ -22,8 +22,8 @@ pub struct AreaInfo {
     pub bytes: usize,
     /// What it shows.
     pub kind: AreaKind,
-    /// The caller that allocated it.
-    pub caller: &'static Location<'static>,
+    /// The caller that allocated it; of a free area only as long as its code is there.
+    pub caller: Option<&'static Location<'static>>,
     /// Who owns its addresses.
     pub state: AreaState,
     /// Its owner's tag.
@@ -113,8 +113,8 @@ impl<P: Platform> AreaAllocator<P> {
         self.owned_bytes(addr, Owner::VALUE).unwrap_or(0)
     }
 
-    /// A snapshot of each area, lowest address first, those of modules last. Nothing is locked between two of them, so the caller may allocate
-    /// and print.
+    /// A snapshot of each area, lowest address first, those of modules last. Nothing is locked between two of them, so
+    /// the caller may allocate and print.
     pub fn iter(&'static self) -> impl Iterator<Item = AreaInfo> {
         let of = |tree: &'static P::Lock<AreaTree>, start: VirtAddr| {
             let next = move |from: VirtAddr| tree.with(|tree| tree.first_from(from).map(AreaInfo::from));

@@ -7,13 +7,15 @@
 //! that are taken apart late, `tree.rs` all of them by address, `index.rs` the area index, which finds most of them by
 //! their first address without the tree, `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range
 //! pool. Above them: `lookup.rs`; `lazy.rs` (areas are freed and flushed); `reserve.rs` (areas are allocated); and the
-//! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`, `code.rs` (areas of modules). (Chapter: "vmalloc and Friends".)
+//! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`, `code.rs` (areas of modules), `disown.rs`.
+//! (Chapter: "vmalloc and Friends".)
 
 mod area;
 mod area_chain;
 mod area_stack;
 mod code;
 mod cpu_ranges;
+mod disown;
 #[cfg(feature = "testing")]
 mod empty;
 mod index;

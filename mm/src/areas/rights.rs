@@ -15,7 +15,8 @@ impl<P: Platform> AreaAllocator<P> {
     /// Makes the `pages` pages from `at` on, which the caller owns, read-only in the direct map or an area: a write to
     /// them there faults. Large pages of which they are a part are split, with tables from the page allocator. Make
     /// pages of the direct map writable again before you free them. Refused: an address inside a page, pages that are
-    /// not mapped, a part of a large block of vmalloc_huge, memory of a module. A failure changes nothing. Process context; may sleep.
+    /// not mapped, a part of a large block of vmalloc_huge, memory of a module. A failure changes nothing. Process
+    /// context; may sleep.
     ///
     /// # Errors
     /// No memory for page tables. What is refused is reported.

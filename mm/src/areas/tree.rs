@@ -121,7 +121,7 @@ impl AreaTree {
     }
 
     /// Calls `f` with each area, lowest address first.
-    fn for_each(&self, f: &mut impl FnMut(AreaRef)) {
+    pub(super) fn for_each(&self, f: &mut impl FnMut(AreaRef)) {
         visit(self.root, f);
     }
 

@@ -4,10 +4,8 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use bitflags::bitflags;
-
 use crate::addr::VirtAddr;
-use crate::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use crate::gfp::GfpFlags;
 use crate::objects::cpu_caches::{CpuCaches, MagazineSizes};
 use crate::objects::debug::DebugFlags;
@@ -15,33 +13,10 @@ use crate::objects::descriptor::SlabRef;
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::magazine::CachedObject;
 use crate::objects::name::CacheName;
+use crate::objects::origin::{Ctor, CtorFlags, Dtor, Origin};
 use crate::objects::slabs::{Scrutiny, Slabs};
 use crate::page::Word;
 use crate::platform::{Lock, Platform};
-
-bitflags! {
-    /// The flags of a call of a constructor or destructor.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct CtorFlags: u32 {
-        /// The callee is called as a constructor.
-        const CONSTRUCTOR = 1;
-        /// It must not sleep.
-        const ATOMIC = 2;
-    }
-}
-
-/// Prepares a fresh object: called once for each object when its slab is made, with the object's address, the cache's
-/// name and [`CtorFlags::CONSTRUCTOR`].
-pub type Ctor = fn(NonNull<u8>, &str, CtorFlags);
-/// Cleans an object up: called once for each object when its slab goes, with no flags set.
-pub type Dtor = fn(NonNull<u8>, &str, CtorFlags);
-
-/// What a cache calls for each of its objects.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Callees {
-    pub(super) ctor: Option<Ctor>,
-    pub(super) dtor: Option<Dtor>,
-}
 
 /// Empty slabs that a free leaves with a cache for the next allocation.
 ///
@@ -110,8 +85,9 @@ pub struct Body<P: Platform> {
     pub(super) flags: CacheFlags,
     /// Debugging of the cache; with any, it has no magazines.
     pub(super) debug: DebugFlags,
-    pub(super) ctor: Option<Ctor>,
-    pub(super) dtor: Option<Dtor>,
+    pub(super) origin: Origin,
+    /// Whether whoever created it is gone: then it calls nobody. Never undone; set under the list's lock.
+    disowned: AtomicBool,
     /// The next older cache; used under the lock of the list of caches.
     pub(super) next: Cell<Option<CachePtr<P>>>,
     pub(super) slabs: P::Lock<Slabs>,
@@ -235,7 +211,7 @@ impl<P: Platform> Body<P> {
         geometry: Geometry,
         debug: DebugFlags,
         flags: CacheFlags,
-        callees: Callees,
+        origin: Origin,
         tag: Word,
     ) -> Self {
         Self {
@@ -246,11 +222,11 @@ impl<P: Platform> Body<P> {
             sizes: if debug.is_empty() { MagazineSizes::for_objects(geometry.stride) } else { MagazineSizes::none() },
             flags,
             debug,
-            ctor: callees.ctor,
-            dtor: callees.dtor,
+            origin,
+            disowned: AtomicBool::new(false),
             next: Cell::new(None),
             slabs: Lock::new(Slabs::new(
-                if callees.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT },
+                if origin.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT },
                 if debug.contains(DebugFlags::CONSISTENCY) { Scrutiny::All } else { Scrutiny::Seals },
             )),
         }
@@ -259,8 +235,8 @@ impl<P: Platform> Body<P> {
 
 impl<P: Platform> Cache<P> {
     /// An own cache of the allocators: it is open from the start.
-    pub(super) fn own(name: CacheName, geometry: Geometry, callees: Callees, tag: Word) -> Self {
-        let body = Body::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, callees, tag);
+    pub(super) fn own(name: CacheName, geometry: Geometry, origin: Origin, tag: Word) -> Self {
+        let body = Body::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, origin, tag);
         Self { open: AtomicU64::new(tag.bits()), body }
     }
 
@@ -275,14 +251,14 @@ impl<P: Platform> Cache<P> {
         geometry: Geometry,
         debug: DebugFlags,
         flags: CacheFlags,
-        callees: Callees,
+        origin: Origin,
         tag: Word,
     ) -> CachePtr<P> {
         let cache = place.cast::<Self>();
         // SAFETY: the object has room for a cache, by the contract.
         let body = unsafe { &raw mut (*cache.as_ptr()).body };
         // SAFETY: as above; `open` stays as it is, for stale handles to read.
-        unsafe { body.write(Body::new(name, geometry, debug, flags, callees, tag)) };
+        unsafe { body.write(Body::new(name, geometry, debug, flags, origin, tag)) };
         CachePtr(cache)
     }
 
@@ -304,6 +280,31 @@ impl<P: Platform> Cache<P> {
     pub(super) fn keeping_all_slabs(self) -> Self {
         self.slabs.with(Slabs::keep_all);
         self
+    }
+
+    /// Whether handles lead to the cache. Under the list's lock.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Relaxed) != 0
+    }
+
+    /// Lets the cache call nobody any more.
+    pub(super) fn disown(&self) {
+        self.disowned.store(true, Relaxed);
+    }
+
+    /// Whether whoever created it is gone.
+    pub(super) fn is_disowned(&self) -> bool {
+        self.disowned.load(Relaxed)
+    }
+
+    /// What is called for each object of a new slab.
+    pub(super) fn ctor(&self) -> Option<Ctor> {
+        self.origin.ctor.filter(|_| !self.is_disowned())
+    }
+
+    /// What is called for each object of a slab that goes.
+    pub(super) fn dtor(&self) -> Option<Dtor> {
+        self.origin.dtor.filter(|_| !self.is_disowned())
     }
 
     /// Whether the cache's objects belong to the allocators only.

@@ -44,7 +44,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Gives back all that a closed cache has, unless objects are live; returns how many are.
-    fn empty_closed(&'static self, cache: CachePtr<P>, call: Call) -> usize {
+    pub(super) fn empty_closed(&'static self, cache: CachePtr<P>, call: Call) -> usize {
         // Callers that are pinned and found the cache open.
         self.platform().cpus().wait_for_pins();
         let live = loop {

@@ -7,11 +7,12 @@ use super::ObjectAllocator;
 use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, Ctor, CtorFlags};
+use crate::objects::cache::Cache;
 use crate::objects::descriptor::{Objects, SlabRef};
 use crate::objects::geometry::{Geometry, OFF_SLAB_OBJECTS};
 use crate::objects::magazine::{CachedObject, MagazineRef};
 use crate::objects::object_state::ObjectState;
+use crate::objects::origin::{Ctor, CtorFlags};
 use crate::objects::slabs::{Damaged, Slabs};
 use crate::page::{Page, Word};
 use crate::platform::{Lock, Platform};
@@ -216,7 +217,7 @@ impl<P: Platform> ObjectAllocator<P> {
             page.set_word(cache.tag);
         });
         self.watch_new(cache, slab, geometry);
-        self.call_each(cache, slab, cache.ctor, flags);
+        self.call_each(cache, slab, cache.ctor(), flags);
         (slab, geometry.pages as usize)
     }
 
@@ -227,7 +228,7 @@ impl<P: Platform> ObjectAllocator<P> {
     pub(super) fn give_back(&'static self, cache: &Cache<P>, slab: SlabRef) -> usize {
         let geometry = &cache.layout_of(slab);
         self.watch_last(cache, slab, geometry);
-        self.call_each(cache, slab, cache.dtor, CtorFlags::empty());
+        self.call_each(cache, slab, cache.dtor(), CtorFlags::empty());
         let pages = geometry.pages as usize;
         if let Some(frame) = self.direct.frame_of(slab.first()) {
             let head = Pfn::new(frame.as_u32() & !(geometry.order.pages() - 1));

@@ -8,9 +8,10 @@ use super::alloc::Owner;
 use crate::addr::VirtAddr;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CacheRef, Callees};
+use crate::objects::cache::{Cache, CacheRef};
 use crate::objects::classes::{KMALLOC_MAX, NAMES, NO_BYTES, SMALLEST_SHIFT, Twin};
 use crate::objects::geometry::{CacheFlags, Geometry};
+use crate::objects::origin::Origin;
 use crate::platform::Platform;
 use crate::report::Call;
 use crate::wipe::wipe;
@@ -64,7 +65,7 @@ impl<P: Platform> ObjectAllocator<P> {
                 twins_flags.into_iter().filter(|&(twin, _)| self.classes.cache_for(size, twin).is_none())
             {
                 let geometry = |debug| Ok(Geometry::for_class(size, debug));
-                let cache = self.add_cache(twins[twin as usize], &geometry, flags, Callees::default(), call)?;
+                let cache = self.add_cache(twins[twin as usize], &geometry, flags, Origin::default(), call)?;
                 self.classes.set(size, twin, cache);
             }
         }

@@ -7,10 +7,11 @@ use super::ObjectAllocator;
 use super::alloc::Owner;
 use crate::error::{AllocError, CreateError, FreeError};
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CachePtr, CacheRef, CacheStats, Callees, Ctor, Dtor};
+use crate::objects::cache::{Cache, CachePtr, CacheRef, CacheStats};
 use crate::objects::debug::{DebugChoice, DebugFlags};
 use crate::objects::geometry::{CacheFlags, Geometry};
 use crate::objects::name::CacheName;
+use crate::objects::origin::{Ctor, Dtor, Origin};
 use crate::objects::slabs::Slabs;
 use crate::page::SlabUser;
 use crate::pages::ZeroPages;
@@ -46,15 +47,15 @@ impl<P: Platform> ObjectAllocator<P> {
             self.refuse(call, error.reason());
         })?;
         let geometry = |debug| Geometry::for_debugged_cache(spec.size, spec.offset, spec.flags, debug);
-        let callees = Callees { ctor: spec.ctor, dtor: spec.dtor };
-        self.add_cache(name, &geometry, spec.flags, callees, call).map(|cache| CacheRef::new(&cache))
+        let origin = Origin { ctor: spec.ctor, dtor: spec.dtor, creator: Some(call.at()) };
+        self.add_cache(name, &geometry, spec.flags, origin, call).map(|cache| CacheRef::new(&cache))
     }
 
     /// A cache for descriptors of the allocators' own, `bytes` each: only they free its objects, and it stays. It must
     /// be [adopted](Self::adopt) before it is used.
     pub(crate) fn new_own(&self, name: CacheName, bytes: usize) -> Cache<P> {
         let tag = self.list.with(|list| list.next_tag(SlabUser::Allocators));
-        Cache::own(name, Geometry::for_descriptors(bytes), Callees::default(), tag)
+        Cache::own(name, Geometry::for_descriptors(bytes), Origin::default(), tag)
     }
 
     /// Lists a cache from [`new_own`](Self::new_own), unless it is listed.
@@ -73,15 +74,15 @@ impl<P: Platform> ObjectAllocator<P> {
         name: CacheName,
         geometry: &dyn Fn(DebugFlags) -> Result<Geometry, CreateError>,
         flags: CacheFlags,
-        callees: Callees,
+        origin: Origin,
         call: Call,
     ) -> Result<CachePtr<P>, CreateError> {
-        if callees.ctor.is_some() && flags.contains(CacheFlags::POISON) {
+        if origin.ctor.is_some() && flags.contains(CacheFlags::POISON) {
             self.refuse(call, "no poison for what a constructor made");
         }
         let (debug, tag) = self.list.with(|list| {
             let mut debug = list.debug.for_cache(name) | flags.debug();
-            if callees.ctor.is_some() {
+            if origin.ctor.is_some() {
                 // A constructed object must stay as it is while it is free.
                 debug.remove(DebugFlags::POISON | DebugFlags::ZERO_ON_ALLOC | DebugFlags::ZERO_ON_FREE);
             }
@@ -93,10 +94,13 @@ impl<P: Platform> ObjectAllocator<P> {
         })?;
         let place = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?;
         // SAFETY: the object is this cache's; its constructor was given when the cache of caches was made.
-        let cache = unsafe { Cache::init(place, name, geometry, debug, flags, callees, tag) };
+        let cache = unsafe { Cache::init(place, name, geometry, debug, flags, origin, tag) };
         cache.cpus.init_in_place();
         let listed = self.list.with(|list| {
-            let free = list.iter().all(|other| other.name != name) && !self.own.has(name);
+            let is_free = |other: CachePtr<P>| other.name != name || other.is_disowned();
+            // Twice, because most names are new.
+            let free = list.iter().all(|other| other.name != name) || list.iter().all(is_free);
+            let free = free && !self.own.has(name);
             if free {
                 list.push(cache);
                 cache.open();

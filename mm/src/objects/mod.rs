@@ -4,17 +4,19 @@
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and names nothing above.
 //!
 //! Core types: `geometry.rs` is the layout of a slab, `object_index.rs` the number of the object at an address,
-//! `descriptor.rs` one slab, `object_state.rs` where an object is, `slab_list.rs` and `slabs.rs` all slabs of a cache,
-//! `magazine.rs` and `depot.rs` the cached objects of a CPU, `debug.rs` what is debugged, `watched.rs` the surroundings
-//! of a debugged object, `gaps.rs` what belongs to nobody, `quarantine.rs` freed objects that wait. They know no lock.
-//! `cpu_caches.rs` puts the depots behind locks, `cache.rs` is one cache with its locks, `list.rs` all of them,
-//! `own_caches.rs` those that must exist first, `classes.rs` kmalloc's.
+//! `origin.rs` what a cache has of its creator, `descriptor.rs` one slab, `object_state.rs` where an object is,
+//! `slab_list.rs` and `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` the cached objects of a CPU,
+//! `debug.rs` what is debugged, `watched.rs` the surroundings of a debugged object, `gaps.rs` what belongs to nobody,
+//! `quarantine.rs` freed objects that wait. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs`
+//! is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs`
+//! kmalloc's.
 //!
 //! The calls, bottom up: `refusals.rs`, `retire.rs` (damaged slabs), `find.rs` (from an address to its slab and cache),
 //! `inspect.rs` (what a person may know of it),
 //! `watch.rs` (checks of debugged caches), `grow.rs` (slabs are made and freed), `check.rs` (all is looked at),
 //! `detain.rs` (the way through quarantine), `supply.rs` (magazines are made and freed), `alloc.rs` (allocate and
-//! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`, `destroy.rs`.
+//! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`, `destroy.rs`,
+//! `disown.rs` (whoever took memory is gone), `purge.rs`.
 //! (Bonwick 1994; chapter: "Lookaside Caches".)
 
 mod alloc;
@@ -27,6 +29,7 @@ mod depot;
 mod descriptor;
 mod destroy;
 mod detain;
+mod disown;
 mod find;
 mod gaps;
 mod geometry;
@@ -39,7 +42,9 @@ mod magazine;
 mod name;
 mod object_index;
 mod object_state;
+mod origin;
 mod own_caches;
+mod purge;
 mod quarantine;
 mod reap;
 mod refusals;
@@ -57,14 +62,16 @@ use crate::pages::PageAllocator;
 use crate::place::{Place, in_place, value};
 use crate::platform::{Lock, Platform};
 
-pub use cache::{Cache, CacheRef, CacheStats, Ctor, CtorFlags, Dtor};
+pub use cache::{Cache, CacheRef, CacheStats};
 pub use check::SlabCheck;
 pub use classes::{KMALLOC_CLASSES, KMALLOC_MAX, NO_BYTES};
 pub use debug::{DebugChoice, DebugFlags};
+pub use disown::{LeftCache, LeftObject};
 pub use geometry::{CacheFlags, Geometry};
 pub use inspect::{ObjectInfo, Whereabouts};
 pub use kmem_cache::CacheSpec;
 pub use name::CacheName;
+pub use origin::{Ctor, CtorFlags, Dtor};
 
 pub(crate) use kmalloc::{Resized, zero_behind};
 

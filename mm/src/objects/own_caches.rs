@@ -1,9 +1,10 @@
 //! The caches that must exist first: for caches, slabs, magazines themselves.
 
-use crate::objects::cache::{Cache, Callees};
+use crate::objects::cache::Cache;
 use crate::objects::geometry::{Geometry, OFF_SLAB_BYTES};
 use crate::objects::magazine::{CAPACITIES, Magazine};
 use crate::objects::name::CacheName;
+use crate::objects::origin::Origin;
 use crate::page::{SlabUser, Word};
 use crate::place::{Place, in_place};
 use crate::platform::Platform;
@@ -44,14 +45,14 @@ impl<P: Platform> OwnCaches<P> {
     /// All of them, with the CPUs' part of each.
     pub(super) fn settle(place: Place<Self>) -> &'static Self {
         const CACHES: CacheName = CacheName::literal("kmem_cache");
-        let places = Callees { ctor: Some(Cache::<P>::construct), dtor: None };
+        let places = Origin { ctor: Some(Cache::<P>::construct), ..Origin::default() };
         const DESCRIPTORS: CacheName = CacheName::literal("slab");
-        let own_cache = |name, bytes: usize, number, callees| {
+        let own_cache = |name, bytes: usize, number, origin| {
             let tag = Word::slab(number, SlabUser::Allocators);
-            Cache::own(name, Geometry::for_descriptors(bytes), callees, tag)
+            Cache::own(name, Geometry::for_descriptors(bytes), origin, tag)
         };
         let magazine = |kind: usize| {
-            own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32, Callees::default())
+            own_cache(MAGAZINE_NAMES[kind], Magazine::bytes(CAPACITIES[kind]), 3 + kind as u32, Origin::default())
         };
         let own = in_place!(
             place,
@@ -60,7 +61,7 @@ impl<P: Platform> OwnCaches<P> {
                     place.make(|| own_cache(CACHES, size_of::<Cache<P>>(), 1, places).keeping_all_slabs())
                 },
                 descriptors: |place: Place<Cache<P>>| {
-                    place.make(|| own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2, Callees::default()))
+                    place.make(|| own_cache(DESCRIPTORS, OFF_SLAB_BYTES, 2, Origin::default()))
                 },
                 magazines: |place: Place<_>| place.fill(magazine),
             }

@@ -1,11 +1,10 @@
-//! Whole slabs go back to the page allocator: shrink, reap, purge.
+//! Whole slabs go back to the page allocator: shrink, reap.
 
 use super::ObjectAllocator;
 use crate::gfp::GfpFlags;
-use crate::objects::cache::{Cache, CachePtr};
+use crate::objects::cache::Cache;
 use crate::objects::geometry::CacheFlags;
 use crate::platform::{Lock, Platform};
-use crate::reclaim::Shrinker;
 use crate::report::Call;
 
 impl<P: Platform> ObjectAllocator<P> {
@@ -30,7 +29,7 @@ impl<P: Platform> ObjectAllocator<P> {
     }
 
     /// Reaps every cache that may be reaped.
-    fn reap_caches(&'static self) -> usize {
+    pub(super) fn reap_caches(&'static self) -> usize {
         let caches = self.list.with(|list| list.iter().count());
         (0..caches).map(|_| self.reap_next()).sum()
     }
@@ -56,23 +55,5 @@ impl<P: Platform> ObjectAllocator<P> {
             pages += self.give_back(&from, slab);
         }
         pages
-    }
-}
-
-impl<P: Platform> Shrinker for ObjectAllocator<P> {
-    fn shrink(&'static self, _gfp: GfpFlags) -> usize {
-        self.release_all(Call::here(&"slab_quarantine"));
-        self.reap_caches()
-    }
-
-    fn purge(&'static self) -> usize {
-        self.release_all(Call::here(&"slab_quarantine"));
-        let drain = |nth| self.list.with(|list| list.iter().nth(nth).map(|cache| self.drain_objects(&cache)));
-        (0..).map_while(drain).for_each(drop);
-        let mut pages = self.reap_caches();
-        // The allocators' own: only a purge shrinks them, and they are never destroyed.
-        let own = |nth| self.list.with(|list| list.iter().filter(|cache: &CachePtr<P>| cache.is_own()).nth(nth));
-        pages += (0..).map_while(own).map(|cache| self.shrink_cache(&cache)).sum::<usize>();
-        pages + self.own.shrinkable().map(|cache| self.shrink_cache(cache)).sum::<usize>()
     }
 }

@@ -333,6 +333,11 @@ impl Slabs {
         self.list(Stage::Partial).len() + self.list(Stage::Exhausted).len()
     }
 
+    /// Whether slabs were taken out that are given back now.
+    pub(super) fn is_any_leaving(&self) -> bool {
+        self.leaving > 0
+    }
+
     /// All slabs, leaving ones included.
     pub(super) fn len(&self) -> usize {
         self.active() + self.list(Stage::Whole).len() + self.leaving

@@ -15,6 +15,7 @@ use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
 use crate::objects::debug::DebugFlags;
+use crate::places::Places;
 use crate::report::{Damage, Dump};
 
 /// Bytes of a red zone.
@@ -250,6 +251,20 @@ impl Watched {
         let mut bytes = [0; 8];
         bytes[..len as usize].copy_from_slice(self.bytes(at..at + len));
         Dump { at, bytes, len: len as usize }
+    }
+
+    /// Forgets the users that lie in `places`; not who has a live object now.
+    pub(super) fn forget_users(&mut self, life: Life, places: Places<'_>) {
+        let Some(record) = self.record() else { return };
+        let mut users = self.users();
+        let first = if life == Life::Live { Event::Free } else { Event::Alloc };
+        for user in &mut users[first as usize..] {
+            *user = user.filter(|&user| !places.has_caller(Some(user)));
+        }
+        let users = users.map(user_bits);
+        if users != record.users {
+            self.write_record(Record { users, ..record });
+        }
     }
 
     fn record_place(&self) -> *mut Record {

@@ -18,7 +18,7 @@ impl<P: Platform> PageAllocator<P> {
         self.count(Event::Reclaim, 1);
         // Twice: what the shrinkers return is in their count, and may be in magazines.
         let cached = self.drain_magazines();
-        let pages = cached + self.shrinkers().sum(|shrinker| shrinker.shrink(gfp));
+        let pages = cached + self.ask_shrinkers(|shrinker| shrinker.shrink(gfp));
         self.drain_magazines();
         self.count(Event::ReclaimedPages, pages as u64);
         pages
@@ -46,7 +46,7 @@ impl<P: Platform> PageAllocator<P> {
         }
         self.count(Event::Reclaim, 1);
         let cached = self.drain_magazines();
-        let pages = cached + self.shrinkers().sum(|shrinker| shrinker.purge());
+        let pages = cached + self.ask_shrinkers(|shrinker| shrinker.purge());
         self.count(Event::ReclaimedPages, pages as u64);
         self.drain_magazines();
         self.drain_depots();

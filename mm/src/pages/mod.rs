@@ -1,13 +1,13 @@
 //! The page allocator: zones of frames, and a cache of blocks on every CPU.
 //!
-//! [`PageAllocator`] is the part; it names nothing above. The files, bottom up:
-//! `buddy.rs`, `zone_depot.rs`, `zone.rs` (one zone, under its lock); `pageset.rs` (a CPU's magazines) and `percpu.rs`
-//! (their use); `prezeroed.rs` (pages cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's
-//! windows onto high memory), `clearing.rs`, `poison.rs` (writes to free pages); `drain.rs` (all of it back to the
-//! buddy lists), `free.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim, kswapd), `slow.rs`
-//! (sleeping, giving up), `alloc.rs` (the calls), `range.rs` (given frames), `show.rs` (kmap_atomic), `release.rs`
-//! (memory comes in). Beside them `events.rs` and `stats.rs` count, `inspect.rs` says what a frame is, `waiters.rs`
-//! keeps the waiters in turn, `refusals.rs` reports what is refused.
+//! [`PageAllocator`] is the part; it names nothing above. The files, bottom up: `buddy.rs`, `zone_depot.rs`, `zone.rs`
+//! (one zone, under its lock); `pageset.rs` (a CPU's magazines) and `percpu.rs` (their use); `prezeroed.rs` (pages
+//! cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's windows onto high memory), `clearing.rs`,
+//! `poison.rs` (writes to free pages), `owner_table.rs` and `owners.rs` (who allocated a block); `drain.rs` (all of it
+//! back to the buddy lists), `free.rs`, `shrinkers.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim,
+//! kswapd), `slow.rs` (sleeping, giving up), `alloc.rs` (the calls), `range.rs` (given frames), `show.rs`
+//! (kmap_atomic), `release.rs` (memory comes in). Beside them `events.rs` and `stats.rs` count, `inspect.rs` says what
+//! a frame is, `waiters.rs` keeps the waiters in turn, `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -28,6 +28,7 @@ mod range;
 mod refusals;
 mod release;
 mod show;
+mod shrinkers;
 mod slow;
 mod stats;
 mod waiters;
@@ -39,13 +40,12 @@ mod zonelist;
 
 use crate::addr::{Pfn, VirtAddr};
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use crate::error::AllocError;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::page::{BlockKey, DirectMap, PageMap};
 use crate::percpu::{DrainRequests, PerCpu};
 use crate::place::{Place, in_place, value};
 use crate::platform::{Lock, Platform};
-use crate::reclaim::{Shrinker, Shrinkers};
+use crate::reclaim::Shrinkers;
 use crate::region::RegionSet;
 
 pub use buddy::Buddy;
@@ -77,6 +77,8 @@ pub struct PageAllocator<P: Platform> {
     zeroing: Zeroing,
     windows: Windows,
     shrinkers: P::Lock<Shrinkers>,
+    /// Callers that have a copy of the shrinkers.
+    asking: AtomicUsize,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// The frames that belong to zones.
     released: P::Lock<RegionSet>,
@@ -110,6 +112,7 @@ impl<P: Platform> PageAllocator<P> {
                 zeroing: value(Zeroing::new()),
                 windows: value(Windows::new(windows_start)),
                 shrinkers: value(Lock::new(Shrinkers::new())),
+                asking: value(AtomicUsize::new(0)),
                 zones: |place: Place<_>| place.fill(|kind| Lock::new(Zone::new(ZoneKind::ALL[kind], atomic_floor))),
                 released: |place: Place<_>| place.make(|| Lock::new(RegionSet::new())),
                 first_zones: value([ZoneKind::Normal, ZoneKind::Dma, map.highest_zone(), ZoneKind::Dma]),
@@ -129,14 +132,6 @@ impl<P: Platform> PageAllocator<P> {
         let pages = pages.min(total);
         let set = |kind| self.with_zone(kind, |zone| zone.set_min(pages * zone.managed() / total));
         ZoneKind::ALL.into_iter().map(set).sum()
-    }
-
-    /// Has reclaim call `shrinker` too, from now on. Fails when the table is full.
-    ///
-    /// # Errors
-    /// The table is full.
-    pub fn register_shrinker(&self, shrinker: &'static dyn Shrinker) -> Result<(), AllocError> {
-        self.shrinkers.with(|shrinkers| shrinkers.add(shrinker))
     }
 
     /// The kernel beneath.
@@ -160,11 +155,6 @@ impl<P: Platform> PageAllocator<P> {
     /// Pages that all zones manage: the machine's memory less what boot reserved.
     pub fn managed_pages(&self) -> usize {
         self.managed.load(Relaxed)
-    }
-
-    /// A copy of the shrinkers: they are called without a lock.
-    fn shrinkers(&self) -> Shrinkers {
-        self.shrinkers.with(|shrinkers| *shrinkers)
     }
 
     /// The zone that a request tries first.

@@ -105,6 +105,6 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Has the shrinkers give back what is free except for a last step; returns how many pages that were.
     pub(super) fn settle_shrinkers(&self) -> usize {
-        self.shrinkers().sum(|shrinker| shrinker.settle())
+        self.ask_shrinkers(|shrinker| shrinker.settle())
     }
 }

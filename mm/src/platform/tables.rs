@@ -45,8 +45,8 @@ pub unsafe trait KernelTables: Sync + 'static {
     /// The addresses are the caller's, and nobody uses what shows there any more.
     unsafe fn unmap(&self, at: VirtAddr, pages: usize, each: impl FnMut(Pfn, usize)) -> MustFlush;
 
-    /// Sets how the `pages` pages from `at` on, all of which are mapped, may be accessed, which code that runs there asks
-    /// for too; splits large pages of which they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
+    /// Sets how the `pages` pages from `at` on, all of which are mapped, may be accessed; splits large pages of which
+    /// they are only a part. The old rights may live on in TLBs until [`flush`](Self::flush). Never sleeps.
     ///
     /// # Errors
     /// Nothing was changed. [`MapError::TableMissing`]: add a zeroed frame to `spares` and call again.
@@ -65,8 +65,8 @@ pub unsafe trait KernelTables: Sync + 'static {
         Err(MapError::NotMapped)
     }
 
-    /// Makes one large page of those around `at` that [`protect`](Self::protect) has split, if all have the same rights
-    /// again; after the flush the caller owns the table's frame. `None` where that cannot be.
+    /// Makes one large page of those around `at` that [`protect`](Self::protect) has split, if all have the same
+    /// rights again; after the flush the caller owns the table's frame. `None` where that cannot be.
     ///
     /// # Safety
     /// The pages are the caller's, or have the rights that they had before they were split.

@@ -13,7 +13,7 @@ pub fn vmallocinfo(areas: impl Iterator<Item = AreaInfo>, out: &mut dyn fmt::Wri
     for area in areas {
         let start = area.start.as_usize();
         write!(out, "0x{start:016x}-0x{:016x} {:>7}", start + area.bytes, area.bytes)?;
-        write!(out, " {}:{}", area.caller.file(), area.caller.line())?;
+        area.caller.map_or(Ok(()), |caller| write!(out, " {}:{}", caller.file(), caller.line()))?;
         match area.kind {
             AreaKind::Vmalloc => writeln!(out, " pages={} vmalloc", area.bytes / PAGE_SIZE - 1)?,
             AreaKind::Vmap => writeln!(out, " pages={} vmap", area.bytes / PAGE_SIZE - 1)?,

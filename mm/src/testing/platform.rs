@@ -28,6 +28,8 @@ use crate::report::Report;
 const TABLE_PAGES: usize = 512;
 /// Pages of addresses for areas of modules, behind the windows of kmap.
 pub(super) const CODE_PAGES: usize = 4096;
+/// Frames of the direct map that the page tables show, at most: 64 GiB.
+const SHOWN_FRAMES: u32 = 64 << 18;
 /// Longest sleep of [`Platform::wait_for_memory`] unless a test sets another.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -97,9 +99,9 @@ pub enum Event {
 
 impl HostPlatform {
     pub(super) fn new(frames: u32, vmalloc_pages: usize) -> Self {
-        // Behind the machine's frames: the root, and a table for each GiB of the direct map.
-        let (ram, root) = (PfnRange::new(Pfn::new(0), Pfn::new(frames)), Pfn::new(frames));
-        let own = 1 + frames.div_ceil(Level::Three.pages() as u32);
+        // Behind the machine's frames: the root, and a table for each GiB of the direct map that tables show.
+        let (shown, root) = (frames.min(SHOWN_FRAMES), Pfn::new(frames));
+        let (ram, own) = (PfnRange::new(Pfn::new(0), Pfn::new(shown)), 1 + shown.div_ceil(Level::Three.pages() as u32));
         let frames = (frames + own) as usize;
         let (file, memory) = (File::new(frames), Reserved::new(frames));
         file.map(memory.start(), 0, frames);

@@ -67,7 +67,8 @@ fn area_line(area: &AreaInfo) -> impl Display {
         if let AreaKind::Ioremap(phys) = area.kind {
             write!(f, " of {:08x}", phys.as_u64())?;
         }
-        write!(f, " and a guard page, allocated at {}:{}", area.caller.file(), area.caller.line())
+        f.write_str(" and a guard page")?;
+        area.caller.map_or(Ok(()), |caller| write!(f, ", allocated at {}:{}", caller.file(), caller.line()))
     })
 }
 

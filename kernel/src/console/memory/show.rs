@@ -139,7 +139,8 @@ pub(super) fn owner(addr: VirtAddr) -> impl Display {
             };
         }
         if let Some(area) = memory().areas().area_at(addr) {
-            return write!(f, "an area of {}:{}", area.caller.file(), area.caller.line());
+            let Some(caller) = area.caller else { return f.write_str("an area") };
+            return write!(f, "an area of {}:{}", caller.file(), caller.line());
         }
         match memory().frame_of(addr) {
             Some(frame) => write!(f, "{}", owner_of(frame)),
