@@ -264,6 +264,73 @@ fn free_objects_forget_their_users() {
     at_rest(*memory);
 }
 
+#[test]
+fn blocks_of_pages_are_named_where_owners_are_remembered() {
+    let memory = boot(24);
+    #[track_caller]
+    fn take(memory: &'static TestMemory, log2: usize) -> (Pfn, [Range<VirtAddr>; 1]) {
+        (memory.alloc_pages(KERNEL, order(log2)).expect("memory"), [code_of(Location::caller())])
+    }
+    let (unknown, code) = take(*memory, 0);
+    assert_eq!(disown(*memory, &code), (vec![], 0));
+    assert_eq!(memory.pages().frame_info(unknown).and_then(|info| info.allocated), None);
+    assert_eq!(memory.free_frames(unknown, order(0)), Ok(()));
+    assert_eq!((memory.remember_page_owners(), memory.remember_page_owners()), (Ok(()), Ok(())));
+    let mut named = Vec::new();
+    for log2 in [0, 1, 4, 9] {
+        let (block, code) = take(*memory, log2);
+        let left = memory.disown(&code, &mut |reference| named.push(reference.to_string()));
+        assert_eq!(left, Ok(1));
+        let (frame, pages) = (block.as_u32(), 1 << log2);
+        let start = format!("pages from pfn {frame:#x} on: {pages}, allocated at mm/tests/references.rs:");
+        assert!(named.pop().is_some_and(|named| named.starts_with(&start)) && named.is_empty());
+        let info = || memory.pages().frame_info(block).expect("memory");
+        assert!(info().allocated.is_some_and(|caller| caller.file() == file!()));
+        assert_eq!(memory.free_frames(block, order(log2)), Ok(()));
+        assert_eq!(disown(*memory, &code), (vec![], 0));
+        // Whoever gets it now is its owner.
+        let next = memory.alloc_pages(KERNEL, order(log2)).expect("memory");
+        assert_eq!((next, disown(*memory, &code)), (block, (vec![], 0)));
+        assert_eq!(memory.free_frames(next, order(log2)), Ok(()));
+    }
+    at_rest(*memory);
+}
+
+#[test]
+fn pages_of_slabs_areas_and_tables_are_not_named_and_forget() {
+    let memory = boot(24);
+    assert_eq!(memory.remember_page_owners(), Ok(()));
+    #[track_caller]
+    fn take(memory: &'static TestMemory) -> ([NonNull<u8>; 2], VirtAddr, [Range<VirtAddr>; 1]) {
+        let objects = [5000, 131_072].map(|size| memory.kmalloc(size, KERNEL).expect("memory"));
+        (objects, memory.vmalloc(PAGE_SIZE).expect("memory"), [code_of(Location::caller())])
+    }
+    let (objects, area, code) = take(*memory);
+    let (named, left) = disown(*memory, &code);
+    assert!(left == 1 && named.len() == 1 && named[0].starts_with("area "), "{named:?}");
+    objects.iter().for_each(|object| assert_eq!(memory.kfree(object.as_ptr()), Ok(())));
+    assert_eq!(memory.vfree(area), Ok(()));
+    memory.drop_caches();
+    let range = PfnRange::new(Pfn::new(2048), Pfn::new(2056));
+    assert_eq!(memory.alloc_contig_range(range, KERNEL), Ok(()));
+    assert_eq!(disown(*memory, &code), (vec![], 0), "they have a new owner");
+    assert!(memory.pages().frame_info(range.start).is_some_and(|info| info.allocated.is_some()));
+    // SAFETY: the pages are the test's.
+    assert_eq!(unsafe { memory.free_contig_range(range) }, Ok(()));
+    at_rest(*memory);
+}
+
+#[test]
+fn a_machine_without_room_for_the_table_of_owners_is_told() {
+    let memory = boot(24);
+    memory.platform().fail_after(3);
+    assert_eq!(memory.remember_page_owners(), Err(AllocError));
+    memory.platform().fail_never();
+    assert_eq!(memory.platform().take_reports().len(), 1);
+    assert!(!memory.pages().are_owners_remembered());
+    at_rest(*memory);
+}
+
 struct Buffers;
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);

@@ -63,6 +63,8 @@ pub struct MemoryOptions {
     pub slab_quarantine: usize,
     /// `page_poison=0|1`: free pages are filled with a pattern, which is looked for when they are allocated.
     pub page_poison: Switch,
+    /// `page_owner=0|1`: who allocates pages is remembered.
+    pub page_owner: Switch,
 }
 
 impl MemoryOptions {
@@ -77,6 +79,7 @@ impl MemoryOptions {
         slab_debug: DebugChoice::NONE,
         slab_quarantine: 0,
         page_poison: Switch::Off,
+        page_owner: Switch::Off,
     };
 
     /// Obeys one word. A word that is refused changes nothing.
@@ -94,6 +97,7 @@ impl MemoryOptions {
             "slab_debug" => (self.slab_debug.chosen, self.slab_debug.only) = slab_debug(value)?,
             "slab_quarantine" => self.slab_quarantine = memparse(value)? as usize,
             "page_poison" => self.page_poison = switch(value)?,
+            "page_owner" => self.page_owner = switch(value)?,
             "init_on_alloc" => self.slab_debug.all.set(DebugFlags::ZERO_ON_ALLOC, switch(value)? == Switch::On),
             "init_on_free" => self.slab_debug.all.set(DebugFlags::ZERO_ON_FREE, switch(value)? == Switch::On),
             _ => return Err(OptionError::Unknown),

@@ -234,6 +234,9 @@ pub fn take_over() {
     if options::get().memory.page_poison == services::options::Switch::On {
         memory().pages().poison_pages();
     }
+    if options::get().memory.page_owner == services::options::Switch::On && memory().remember_page_owners().is_err() {
+        klog!("warning: kernel option page_owner: no memory for the table");
+    }
     klog!(
         "slab: {} caches, kmalloc from 32 to {} bytes",
         memory().objects().caches().count(),

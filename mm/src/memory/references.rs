@@ -12,7 +12,9 @@ use super::Memory;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::areas::AreaInfo;
 use crate::error::AllocError;
+use crate::gfp::GfpFlags;
 use crate::objects::{LeftCache, LeftObject};
+use crate::pages::LeftBlock;
 use crate::places::Places;
 use crate::platform::Platform;
 use crate::report::Call;
@@ -23,6 +25,8 @@ use crate::report::Call;
 pub enum Reference {
     /// An area that was never freed.
     Area(AreaInfo),
+    /// A block of pages that was never freed, where owners are remembered. (`page_owner=1`)
+    Pages(LeftBlock),
     /// An object that was never freed, where users are remembered. (`slab_debug=U`)
     Object(LeftObject),
     /// A cache that was never destroyed.
@@ -38,6 +42,11 @@ impl fmt::Display for Reference {
                 let pages = area.bytes / PAGE_SIZE - 1;
                 write!(f, "area {:016x}, pages: {pages}", area.start.as_usize())?;
                 (area.caller, "allocated")
+            }
+            Self::Pages(block) => {
+                let (frame, pages) = (block.frame.as_u32(), block.order.pages());
+                write!(f, "pages from pfn {frame:#x} on: {pages}")?;
+                (Some(block.allocated), "allocated")
             }
             Self::Object(object) => {
                 write!(f, "object {:016x} of {}", object.addr.as_usize(), object.cache.as_str())?;
@@ -92,13 +101,35 @@ impl<P: Platform> Memory<P> {
         self.pages.disown_shrinkers(places, &mut |caller| visit(&Reference::Shrinker(caller)));
         self.objects.disown_caches(places, call, &mut |cache| visit(&Reference::Cache(*cache)));
         self.areas.forget_callers(places);
+        self.pages.forget_owners(places);
         let moving = self.objects.forget_users(places);
         let caches = self.objects.each_cache_in(places, &mut |_| ());
         Ok(moving + caches + self.live_references(places, visit))
     }
 
+    /// Remembers from now on who allocates blocks of pages, in a table of a word a frame. All requests then go to their
+    /// zones: no page waits in a magazine. Twice is as once. Boot, after `init_caches`; may sleep. (Kernel option
+    /// `page_owner=1`.)
+    ///
+    /// # Errors
+    /// No memory, or no addresses for areas, which is reported.
+    #[track_caller]
+    pub fn remember_page_owners(&'static self) -> Result<(), AllocError> {
+        if self.pages.are_owners_remembered() {
+            return Ok(());
+        }
+        let gfp = GfpFlags::KERNEL | GfpFlags::HIGHMEM;
+        let table = self.areas.vmalloc_area(self.pages.owner_bytes(), gfp, Call::here(&"page_owner"))?;
+        let pages = (0..table.bytes()).step_by(PAGE_SIZE).map(|offset| table.start.add(offset));
+        pages.for_each(|page| self.platform().clear_page(page));
+        // SAFETY: the area is as large, was cleared, and is never freed.
+        unsafe { self.pages.remember_owners(table.start) };
+        Ok(())
+    }
+
     fn live_references(&'static self, places: Places<'_>, visit: &mut dyn FnMut(&Reference)) -> usize {
         let areas = self.areas.each_area_in(places, &mut |area| visit(&Reference::Area(*area)));
-        areas + self.objects.each_object_in(places, &mut |object| visit(&Reference::Object(*object)))
+        let blocks = self.pages.each_block_in(places, &mut |block| visit(&Reference::Pages(*block)));
+        areas + blocks + self.objects.each_object_in(places, &mut |object| visit(&Reference::Object(*object)))
     }
 }

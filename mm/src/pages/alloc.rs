@@ -123,7 +123,10 @@ impl<P: Platform> PageAllocator<P> {
     #[inline(never)]
     fn alloc_uncached(&'static self, gfp: GfpFlags, order: Order, tag: Tag, call: Call) -> Result<Pfn, AllocError> {
         match self.alloc_admitted(gfp, order, tag) {
-            Some(frame) => Ok(frame),
+            Some(frame) => {
+                self.note_owner(frame, call.at());
+                Ok(frame)
+            }
             None => self.alloc_slow(gfp, order, tag, call),
         }
     }

@@ -1,5 +1,7 @@
 //! What is known of a frame: for people, and for whoever asks before it frees.
 
+use core::panic::Location;
+
 use super::PageAllocator;
 use crate::addr::{Pfn, PfnRange};
 use crate::gfp::ZoneKind;
@@ -23,6 +25,8 @@ pub struct FrameInfo {
     pub tag: Tag,
     /// References to an allocated block; 0 for any other.
     pub references: u32,
+    /// Who allocated the block, if that is remembered. (`page_owner=1`)
+    pub allocated: Option<&'static Location<'static>>,
 }
 
 impl<P: Platform> PageAllocator<P> {
@@ -32,7 +36,8 @@ impl<P: Platform> PageAllocator<P> {
         let page = self.map().get(frame)?;
         let zone = self.direct.zone_of(frame);
         let alone = PfnRange::new(frame, frame.add(1));
-        let info = |state, block| FrameInfo { frame, zone, state, block, tag: Tag::None, references: 0 };
+        let info =
+            |state, block| FrameInfo { frame, zone, state, block, tag: Tag::None, references: 0, allocated: None };
         Some(match self.map().block_of(frame) {
             None => info(PageState::Inner, alone),
             Some((_, state @ (PageState::Slab | PageState::Retired))) => {
@@ -47,6 +52,7 @@ impl<P: Platform> PageAllocator<P> {
                 let mut info = info(state, PfnRange::new(head, head.add(pages)));
                 if let PageState::Allocated(_) = state {
                     (info.tag, info.references) = (first.tag(), first.count());
+                    info.allocated = self.last_owner(head);
                 }
                 info
             }

@@ -20,6 +20,8 @@ mod drain;
 mod events;
 mod free;
 mod inspect;
+mod owner_table;
+mod owners;
 mod pageset;
 mod percpu;
 mod poison;
@@ -51,6 +53,7 @@ use crate::region::RegionSet;
 pub use buddy::Buddy;
 pub use events::{CpuStats, EventCounts};
 pub use inspect::FrameInfo;
+pub use owners::LeftBlock;
 pub use pageset::CpuZoneCounts;
 pub use stats::ZoneStats;
 pub use window::KmapAtomic;
@@ -60,6 +63,7 @@ pub use zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 pub(crate) use window::WINDOW_PAGES;
 
 use events::Events;
+use owner_table::OwnerTable;
 use pageset::PageSets;
 use prezeroed::Prezeroed;
 use waiters::Waiters;
@@ -75,6 +79,7 @@ pub struct PageAllocator<P: Platform> {
     drain_requests: DrainRequests,
     prezeroed: Prezeroed<P>,
     zeroing: Zeroing,
+    owners: OwnerTable,
     windows: Windows,
     shrinkers: P::Lock<Shrinkers>,
     /// Callers that have a copy of the shrinkers.
@@ -110,6 +115,7 @@ impl<P: Platform> PageAllocator<P> {
                 drain_requests: value(DrainRequests::new()),
                 prezeroed: |place: Place<_>| place.make(Prezeroed::new),
                 zeroing: value(Zeroing::new()),
+                owners: value(OwnerTable::new()),
                 windows: value(Windows::new(windows_start)),
                 shrinkers: value(Lock::new(Shrinkers::new())),
                 asking: value(AtomicUsize::new(0)),

@@ -47,7 +47,11 @@ impl<P: Platform> PageAllocator<P> {
             taken = self.take_range(range, gfp);
         }
         taken?;
-        self.hand_out_range(range)
+        self.hand_out_range(range)?;
+        if self.are_owners_remembered() {
+            frames(range).for_each(|frame| self.note_owner(frame, call.at()));
+        }
+        Ok(())
     }
 
     /// Frees the frames of `range`, each a page of its own without a tag: all of them, or none if one is not.

@@ -30,6 +30,7 @@ impl<P: Platform> PageAllocator<P> {
     ) -> Result<Pfn, AllocError> {
         self.platform.wake_reclaimer();
         if let Some(frame) = self.alloc_reclaimed(gfp, order, tag) {
+            self.note_owner(frame, call.at());
             return Ok(frame);
         }
         self.count(Event::Failure, 1);

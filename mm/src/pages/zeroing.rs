@@ -1,4 +1,4 @@
-//! Pages filled at allocation or free: `init_on_alloc`, `init_on_free`, poison.
+//! What is done to pages at allocation or free: zeros, poison, owners noted.
 //!
 //! The fast way checks none of this. While either is wanted, the magazines stay empty, so each request and each free
 //! goes to its zone, and there the page is filled or looked at: after the zone grants it, or before the zone takes it
@@ -19,6 +19,8 @@ bitflags! {
         /// Not zeros: a pattern whenever they are freed, which is looked for when they are allocated. (Kernel option
         /// `page_poison=1`.)
         const POISON = 4;
+        /// Nothing is filled: who allocates a block is remembered. (Kernel option `page_owner=1`.)
+        const OWNERS = 8;
     }
 }
 

@@ -102,7 +102,10 @@ fn block_line(info: &FrameInfo) -> impl Display {
         if info.state != PageState::Inner {
             write!(f, ", {pages} from pfn {first:#x} on")?;
         }
-        if info.tag != Tag::None { write!(f, "; {}", info.tag.refusal()) } else { Ok(()) }
+        if info.tag != Tag::None {
+            write!(f, "; {}", info.tag.refusal())?;
+        }
+        info.allocated.map_or(Ok(()), |caller| write!(f, "; allocated at {}:{}", caller.file(), caller.line()))
     })
 }
 
