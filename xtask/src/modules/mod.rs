@@ -4,7 +4,8 @@
 //! library only. So all of them are built from that library, whenever it has changed, in this order:
 //!
 //! 1. the kernel's library (`kernel_library`), and its version
-//! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`)
+//! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`), and what
+//!    others may need (`facade`)
 //! 3. the kernel, linked by that script, and its list of symbols: whatever a module lacks there is an error
 //! 4. modules from elsewhere (`outside`), which make do with what the kernel has, and bring along what it lacks
 //!
@@ -13,6 +14,7 @@
 //! alone (`record`, `workshop`).
 
 mod compile;
+mod facade;
 mod info;
 mod kernel_library;
 mod link;
@@ -92,7 +94,9 @@ fn build_all() -> Result<Vec<Built>> {
     let order = Order { library: &library, origin: Origin::Tree, exports: None, others: &[] };
     let mut modules = workshop.build(&directories_of_the_tree()?, order)?;
     let script = cargo::target_dir().join(FOR_MODULES);
-    needed::write(&script, &library.version, &workshop::needs(&modules))?;
+    let mut needs = facade::names(&library, &workshop.scrap("facade"))?;
+    needs.extend(workshop::needs(&modules));
+    needed::write(&script, &library.version, &needs)?;
     let kernel = cargo::build_program("the kernel", "kernel", &cargo::kernel_flags()?)?;
     let exports = exports(&kernel)?;
     check_all(&kernel, &exports, &modules)?;

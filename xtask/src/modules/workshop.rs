@@ -135,7 +135,7 @@ impl Workshop {
 
     fn make(&self, job: Job<'_>) -> Result<Record> {
         let Job { order, directory, manifest, circumstances, file } = job;
-        let output = self.directory.join("build");
+        let output = self.scrap("crates");
         let own = output.join(&manifest.name);
         let compiler = Compiler { library: order.library, output: &output };
         let compiled = compiler.compile(&manifest, directory)?;
@@ -160,6 +160,11 @@ impl Workshop {
         Ok(Record { manifest, sources, contents, circumstances, crate_hash, needs, offers, loaded })
     }
 
+    /// A place for something that can be made again.
+    pub fn scrap(&self, name: &str) -> PathBuf {
+        self.directory.join("build").join(name)
+    }
+
     /// Where modules of an origin are put.
     fn shelf(&self, origin: Origin) -> PathBuf {
         match origin {
@@ -176,7 +181,7 @@ impl Workshop {
     fn record_path(&self, directory: &Path) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         directory.hash(&mut hasher);
-        self.directory.join("build").join(format!("{:016x}.json", hasher.finish()))
+        self.scrap(&format!("{:016x}.json", hasher.finish()))
     }
 }
 
