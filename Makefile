@@ -24,8 +24,8 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image module forget-module test test-host test-adoption soak miri mutants test-qemu chapter bench
-.PHONY: bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
+.PHONY: help run image module new-module test-module forget-module test test-host test-adoption soak miri mutants
+.PHONY: test-qemu chapter bench bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -34,7 +34,9 @@ help:
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
 	@echo '    MODULES=all       all modules go along; tree: those of the tree; none'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
-	@echo 'make module M=dir     build the module in dir, for the next make run; make forget-module M=dir: no more'
+	@echo 'make module M=dir     build the module in dir, now and whenever the kernel has changed, for make run to take along'
+	@echo '    new-module        begin one there             test-module   run its tests on the host'
+	@echo '    forget-module     build it no more'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make test-adoption    mm for other processors, its package, and the example kernel'
@@ -59,11 +61,8 @@ setup:
 kernel: host-programs
 	@$(XTASK) modules >&2
 
-module: host-programs
-	@$(XTASK) module $(or $(M),$(error M=DIR says where the module is))
-
-forget-module: host-programs
-	@$(XTASK) forget-module $(or $(M),$(error M=DIR says where the module is))
+module new-module test-module forget-module: host-programs
+	@$(XTASK) $@ $(or $(M),$(error M=DIR says which directory the module is in))
 
 host-programs: setup
 	@$(PATIENTLY) 'building the host programs: half a minute, or 3 with the bootloader if all is new' \

@@ -41,7 +41,7 @@ use results::Results;
 
 /// What it can be told to do.
 const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | \
-                        forget-module DIR | mutants [FILE...] | chapter | docs | \
+                        new-module DIR | test-module DIR | forget-module DIR | mutants [FILE...] | chapter | docs | \
                         accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
@@ -65,6 +65,8 @@ fn dispatch() -> Result<ExitCode> {
         ["test-adoption"] => test_adoption(),
         ["modules"] => modules::build(),
         ["module", directory] => modules::add(directory),
+        ["new-module", directory] => modules::begin(directory),
+        ["test-module", directory] => modules::test(directory),
         ["forget-module", directory] => modules::forget(directory),
         ["mutants", files @ ..] => mutants::report(files),
         ["chapter"] => chapter::report(),

@@ -32,3 +32,23 @@ impl<K> Drop for Borrower<K> {
         lender::take_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use kapi::Errno;
+    use kapi::testing::{self, Host};
+
+    use super::Borrower;
+
+    #[test]
+    fn there_are_as_many_borrowers_as_spoons() {
+        let _machine = testing::machine();
+        let borrow = || testing::insmod::<Borrower<Host>>(&[]);
+        let borrowers = [(); lender::SPOONS as usize].map(|()| borrow().expect("a spoon is left"));
+        assert_eq!(borrow().err(), Some(Errno::EBUSY));
+        drop(borrowers);
+        assert!(borrow().is_ok());
+    }
+}

@@ -37,3 +37,22 @@ impl<K: Kernel> Drop for Hello<K> {
         K::log(format_args!("goodbye, {}", self.who));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use kapi::testing::{self, Host};
+
+    use super::Hello;
+
+    #[test]
+    fn it_greets_whom_it_is_told_to_and_keeps_no_memory() {
+        let _machine = testing::machine();
+        let before = testing::in_use();
+        let hello = testing::insmod::<Hello<Host>>(&["who=moon"]).expect("a good line");
+        drop(hello);
+        assert_eq!(testing::take_log(), ["hello, moon", "goodbye, moon"]);
+        assert_eq!(testing::in_use(), before);
+    }
+}

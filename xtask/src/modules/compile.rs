@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,7 +39,7 @@ pub struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Compiles the author's crate; the compiler speaks on standard error.
+    /// Compiles the author's crate. What the compiler warns of goes to standard error.
     pub fn compile(&self, manifest: &Manifest, directory: &Path) -> Result<Compiled> {
         let name = &manifest.name;
         let output = self.output.join(name);
@@ -52,8 +53,8 @@ impl Compiler<'_> {
         if manifest.unsafe_code == UnsafeCode::Forbidden {
             rustc.arg("-Funsafe_code");
         }
-        if !run(rustc.arg(&manifest.source))? {
-            bail!("the module {name} does not compile");
+        if let Some(messages) = run(rustc.arg(&manifest.source))? {
+            bail!("the module {name} does not compile\n{messages}");
         }
         let dependencies = fs::read_to_string(output.join(format!("{name}.d")))?;
         let archive = output.join(format!("lib{name}.rlib"));
@@ -70,10 +71,10 @@ impl Compiler<'_> {
         give(&mut rustc, "noprelude:alloc", self.library.metadata("alloc")?);
         give(&mut rustc, "author", &self.metadata(name));
         rustc.env("MODULE_NAME", name).env("MODULE_INFO", std::path::absolute(info)?);
-        if !run(rustc.arg(SHIM))? {
+        if let Some(messages) = run(rustc.arg(SHIM))? {
             bail!(
                 "no module can be made of {name}: it needs `pub type Module<K> = ...;`, a type that implements \
-                 `kapi::Module<K>` for every `K: kapi::Kernel`"
+                 `kapi::Module<K>` for every `K: kapi::Kernel`\n{messages}"
             );
         }
         Ok(object)
@@ -119,9 +120,18 @@ fn pair(left: impl AsRef<OsStr>, right: impl AsRef<OsStr>) -> OsString {
     pair
 }
 
-/// Runs the compiler; says whether it was content.
-fn run(rustc: &mut Command) -> Result<bool> {
-    Ok(rustc.status().context("cannot run rustc")?.success())
+/// Runs the compiler. What it says goes to standard error, unless it refuses: then to the caller.
+fn run(rustc: &mut Command) -> Result<Option<String>> {
+    if io::stderr().is_terminal() {
+        rustc.arg("--color=always");
+    }
+    let output = rustc.output().context("cannot run rustc")?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Ok(Some(messages.trim_end().to_owned()));
+    }
+    eprint!("{messages}");
+    Ok(None)
 }
 
 /// The files that a crate was read from, of the compiler's rules for make, `OUTPUT: FILE FILE`.

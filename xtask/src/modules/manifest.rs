@@ -120,7 +120,7 @@ fn package(path: &Path) -> Result<Value> {
 }
 
 /// What goes by a module's name: a crate, a file, a word of insmod's, and lines of /proc.
-fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<()> {
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
     let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !starts_well || !is_plain || name.len() > LONGEST_NAME {

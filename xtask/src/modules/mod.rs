@@ -13,6 +13,7 @@
 //! rustc (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left
 //! alone (`record`, `workshop`).
 
+mod author;
 mod compile;
 mod facade;
 mod info;
@@ -39,6 +40,8 @@ use manifest::Origin;
 use outside::List;
 use record::Record;
 use workshop::{Built, Order, Workshop};
+
+pub use author::{begin, test};
 
 /// Where modules of the tree are, each a directory.
 const OF_THE_TREE: &str = "modules";
