@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::docs::markdown;
-use crate::guest::{self, Mode};
 use crate::machine::Machine;
 use crate::parallel::Job;
 use crate::results::TestResult;
-use crate::{cargo, pattern, transcripts};
+use crate::{cargo, first_driver, session, transcripts};
 
 /// Where a transcript is explained, with one that readers start from.
 const CONTRIBUTING: &str = "CONTRIBUTING.md";
@@ -34,6 +33,7 @@ pub fn jobs() -> Result<Vec<Job>> {
     let example = markdown::followed(&read(CONTRIBUTING)?, "transcript").context(CONTRIBUTING)?;
     let mut jobs = transcripts::jobs_of("followed::transcript", &example).context(CONTRIBUTING)?;
     jobs.push(Job { name: DRIVER.into(), work: Box::new(add_driver) });
+    jobs.push(first_driver::job());
     Ok(jobs)
 }
 
@@ -65,22 +65,7 @@ fn add_driver() -> Result<(Vec<TestResult>, String)> {
         let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         return Ok((vec![TestResult::failed(DRIVER, "what README.md adds does not build")], messages));
     }
-    try_driver(&target.join("x86_64-kernel/kernel/kernel"), &block("scullz")?)
-}
-
-/// Types the lines of a session at a kernel; a gap in it is any number of lines.
-fn try_driver(kernel: &Path, session: &str) -> Result<(Vec<TestResult>, String)> {
-    let shown = session.lines().filter(|line| !line.starts_with("$ "));
-    let expected: Vec<&str> = shown.map(|line| if line == markdown::GAP { "{...}" } else { line }).collect();
-    let typed = expected.iter().filter_map(|line| line.strip_prefix("# "));
-    let input: String = typed.map(|line| format!("{line}\n")).collect();
-    let run = guest::boot(Mode::Run, kernel, &Machine::default(), &input)?;
-    let result = match pattern::compare(&expected.join("\n"), &run.console)? {
-        Ok(()) if run.status == 0 => TestResult::ok(DRIVER),
-        Ok(()) => TestResult::failed(DRIVER, run.messages.trim()),
-        Err(difference) => TestResult::failed(DRIVER, difference),
-    };
-    Ok((vec![result], run.console + &run.messages))
+    session::types(DRIVER, &target.join("x86_64-kernel/kernel/kernel"), &Machine::default(), &block("scullz")?)
 }
 
 /// Makes `to` the same as `from`, with other texts for some files. What is the same already is left alone, so that

@@ -11,6 +11,7 @@ mod cargo;
 mod chapter;
 mod docs;
 mod fingerprint;
+mod first_driver;
 mod floppy;
 mod followed;
 mod guest;
@@ -27,6 +28,7 @@ mod pattern;
 mod pins;
 mod progress;
 mod results;
+mod session;
 mod tags;
 mod transcripts;
 

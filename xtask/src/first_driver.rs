@@ -1,0 +1,121 @@
+//! docs/first-driver.md, done to the letter: from an empty directory to `cat`.
+//!
+//! The reader's home is a directory of the test's, in which the tree seems to lie. Files come out of the blocks after
+//! `<!-- followed: NAME -->`; what is typed on the host is, and its output is compared; what is typed at the prompt is
+//! typed at the kernel, with the module that `make module` has built. In the end the module is forgotten.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::docs::markdown::{self, Block, Marker, Prompt};
+use crate::machine::Machine;
+use crate::parallel::Job;
+use crate::results::TestResult;
+use crate::{cargo, pattern, session};
+
+const PAGE: &str = "docs/first-driver.md";
+const NAME: &str = "followed::first driver";
+/// What the page calls the tree and the driver's directory.
+const TREE: &str = "scullery";
+const DRIVER: &str = "scullq";
+const KERNEL: &str = "x86_64-kernel/kernel/kernel";
+
+/// The job that follows the page.
+pub fn job() -> Job {
+    Job { name: NAME.into(), work: Box::new(follow) }
+}
+
+/// Whoever has set up a home, and types what the page says.
+struct Reader {
+    home: PathBuf,
+}
+
+fn follow() -> Result<(Vec<TestResult>, String)> {
+    let page = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
+    let reader = Reader::at_home()?;
+    let outcome = reader.follow(&page);
+    // Nobody is to find the module in his own runs.
+    let forgotten = reader.types(&format!("make forget-module M=~/{DRIVER}"));
+    let (results, output) = outcome?;
+    forgotten?;
+    Ok((results, output))
+}
+
+impl Reader {
+    /// Makes a new home, beside what is built.
+    fn at_home() -> Result<Self> {
+        let home = env::current_dir()?.join(cargo::target_dir()).join("followed/home");
+        if home.exists() {
+            fs::remove_dir_all(&home).with_context(|| format!("cannot remove {}", home.display()))?;
+        }
+        fs::create_dir_all(&home)?;
+        symlink(env::current_dir()?, home.join(TREE))?;
+        Ok(Self { home })
+    }
+
+    /// Goes through the page's blocks, up to the first that does not turn out as it says.
+    fn follow(&self, page: &str) -> Result<(Vec<TestResult>, String)> {
+        let mut last = None;
+        for block in markdown::blocks(page)? {
+            if let Marker::Followed(file) = &block.marker {
+                self.write(file, &markdown::followed(page, file)?)?;
+            } else if block.steps.iter().any(|step| step.prompt == Prompt::Guest) {
+                let machine = Machine::parse("MODULES=all")?;
+                let kernel = cargo::target_dir().join(KERNEL);
+                last = Some(session::types(NAME, &kernel, &machine, &text(page, &block))?);
+            } else if let Some(difference) = self.try_host(&block)? {
+                return Ok((vec![TestResult::failed(NAME, difference.as_str())], difference));
+            }
+        }
+        last.with_context(|| format!("{PAGE} has no session"))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        let path = self.home.join(DRIVER).join(file);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Types a block's lines; says where its output is not as shown.
+    fn try_host(&self, block: &Block) -> Result<Option<String>> {
+        for step in &block.steps {
+            let output = self.types(&step.command)?;
+            let shown = session::expected(step.shown.iter().map(String::as_str));
+            if let Err(difference) = pattern::compare(&shown, &output)? {
+                return Ok(Some(format!("$ {}: {difference}\n{output}", step.command)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Types a line at the top of the tree, and returns what it prints.
+    fn types(&self, line: &str) -> Result<String> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(self.home.join(TREE)).stdin(Stdio::null());
+        // The reader's tools are where they are, whatever his home.
+        for (variable, directory) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            let place = env::var_os(variable).map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(directory)));
+            shell.envs(place.filter(|place| Path::is_dir(place)).map(|place| (variable, place)));
+        }
+        // His make is none of the one that runs the tests.
+        for variable in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+            shell.env_remove(variable);
+        }
+        let output = shell.env("HOME", &self.home).output().context("cannot run sh")?;
+        if !output.status.success() {
+            bail!("$ {line}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// The text of a block.
+fn text(page: &str, block: &Block) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let content = block.lines.clone().map(|line| lines[line].strip_prefix(block.indent).unwrap_or_default());
+    content.map(|line| format!("{line}\n")).collect()
+}
