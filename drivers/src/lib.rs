@@ -1,7 +1,7 @@
 //! The drivers: the scull family, users of memory set aside at boot, ISA DMA.
 //!
-//! The family are four memory devices that differ only in where their memory comes from. [`Grabber`] and [`Allocator`]
-//! use memory set aside at boot, [`Floppy`] uses ISA DMA.
+//! The family are four memory devices that differ only in where their memory comes from. [`Allocator`] hands out
+//! memory set aside at boot, [`Floppy`] uses ISA DMA.
 //!
 //! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a
 //! [`QuantumStore`] says what a quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`]
@@ -15,7 +15,6 @@ mod allocator;
 mod device;
 mod floppy;
 mod geometry;
-mod grabber;
 mod ioctl;
 mod items;
 mod proc;
@@ -28,7 +27,6 @@ pub use allocator::Allocator;
 pub use device::ScullDevice;
 pub use floppy::Floppy;
 pub use geometry::{ByteLocation, Geometry, MAX_QSET, QSETS, Unit};
-pub use grabber::Grabber;
 pub use quota::{NamedLimit, QUOTA, Quota};
 pub use scull::Scull;
 pub use store::{

@@ -1,6 +1,6 @@
 //! The modules that are part of the kernel: one is a line here.
 
-use drivers::{Allocator, Cache, Floppy, Grabber, Kmalloc, Pages, Scull, Vmalloc};
+use drivers::{Allocator, Cache, Floppy, Kmalloc, Pages, Scull, Vmalloc};
 use kapi::Module;
 
 use super::entry::{Entry, load};
@@ -18,7 +18,7 @@ pub static FAMILY: &[Entry] = &[
 pub static AT_BOOT: &[Entry] = &[linked::<Floppy<Kernel>>()];
 
 /// Those that are attached when a command asks for them.
-static ON_REQUEST: &[Entry] = &[linked::<Allocator<Kernel>>(), linked::<Grabber<Kernel>>()];
+static ON_REQUEST: &[Entry] = &[linked::<Allocator<Kernel>>()];
 
 const fn linked<M: Module<Kernel>>() -> Entry {
     Entry::of::<M>(load::<M>)

@@ -3,13 +3,15 @@
 //! Opening /dev/grabber0 copies the display's frame buffer into one contiguous buffer. The buffer is what such hardware
 //! needs: it would be filled by DMA. It comes from bigphysarea or, without that, from get_free_pages, which knows only
 //! powers of two up to 2 MiB. (Chapter: "The bigphysarea Patch", which names the driver zr36120 as its user.)
+#![no_std]
+#![forbid(unsafe_code)]
 
 use core::fmt;
 
 use kapi::mm::own::{Buffer, IoMem, PageBlock};
 use kapi::mm::{GfpFlags, Order, PAGE_SIZE, PhysAddr};
 use kapi::{
-    CharDriver, Errno, Hardware, IoBuf, Module, OpenDevice, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
+    CharDriver, Errno, Hardware, IoBuf, OpenDevice, OpenFlags, ParamKind, ParamSpec, Preset, SleepLock, Values,
 };
 
 /// Bytes of a pixel.
@@ -104,6 +106,9 @@ impl<K: Hardware> Memory<K> {
     }
 }
 
+/// What the kernel makes of this crate.
+pub type Module<K> = Grabber<K>;
+
 /// The driver.
 pub struct Grabber<K: Hardware> {
     frame: Frame,
@@ -153,7 +158,7 @@ impl<K: Hardware> CharDriver for Grabber<K> {
     }
 }
 
-impl<K: Hardware> Module<K> for Grabber<K> {
+impl<K: Hardware> kapi::Module<K> for Grabber<K> {
     const NAME: &'static str = "grabber";
     const ABOUT: &'static str = "a frame grabber, which needs one contiguous buffer";
     const PARAMS: &'static [ParamSpec] = &PARAMS;
@@ -168,7 +173,7 @@ impl<K: Hardware> Module<K> for Grabber<K> {
         let bytes = frame.bytes::<K>(room)?;
         let claim = K::claim_memory(start, bytes as u64, Self::NAME)?;
         let grab = Grab { memory: Memory::new(bytes)?, screen: IoMem::map(start, bytes)?, _claim: claim };
-        Ok(Self { frame, bytes, start, grab: K::Mutex::new(grab) })
+        Ok(Self { frame, bytes, start, grab: SleepLock::new(grab) })
     }
 
     fn devices(&self) -> u16 {
