@@ -1,6 +1,7 @@
 //! Modules from files: how they come, what is refused, and how they go.
 //!
 //! Machine:
+//! Machine: APPEND="page_owner=1 slab_debug=U"
 //! Machine: MEM=24M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
@@ -11,6 +12,8 @@
 
 mod common;
 
+use core::fmt::Write;
+
 use common::{KERNEL, Log, conserves};
 use kapi::{Errno, OpenFlags, Param};
 use kernel::arch::layout::{MODULES_END, MODULES_START};
@@ -19,9 +22,11 @@ use kernel::debug::symbols;
 use kernel::fs;
 use kernel::mm::{KString, KVVec};
 use kernel::modules::{attach, insmod, rmmod};
-use kernel::sched;
 use kernel::testing::{expect_oops, memory};
+use kernel::{options, sched};
 use mm::VirtAddr;
+use services::options::Switch;
+use shell::text::Text;
 
 kernel::test_kernel!(test_main);
 
@@ -59,11 +64,13 @@ fn write(path: &str, bytes: &[u8]) {
 }
 
 /// What insmod says of a file with these bytes.
-fn refusal(bytes: &[u8]) -> (Errno, KString) {
+fn refusal(bytes: &[u8]) -> (Errno, Text<512>) {
     write("/tmp/broken.ko", bytes);
     let refused = conserves(|| {
         let refused = attach("/tmp/broken.ko", &[]).err().unwrap();
-        (refused.errno, KString::try_format(format_args!("{refused}")).unwrap())
+        let mut why = Text::new();
+        write!(why, "{refused}").unwrap();
+        (refused.errno, why)
     });
     fs::unlink("/tmp/broken.ko").unwrap();
     refused
@@ -112,16 +119,16 @@ fn what_is_no_module_is_refused_in_a_line() {
     let whole = content("/lib/modules/hello.ko");
     for len in [0, 10, 63, 64, whole.len() / 2, whole.len() - 1] {
         let (errno, why) = refusal(&whole[..len]);
-        assert_eq!(errno, Errno::ENOEXEC, "{len}: {why}");
+        assert_eq!(errno, Errno::ENOEXEC, "{len}: {}", why.as_str());
     }
     let mut i386 = content("/lib/modules/hello.ko");
     i386[18] = 3;
     let (errno, why) = refusal(&i386);
-    assert!(errno == Errno::ENOEXEC && why.contains("i386"), "{why}");
+    assert!(errno == Errno::ENOEXEC && why.as_str().contains("i386"), "{}", why.as_str());
     let (errno, why) = refusal(&hello_with(b"kernel6Kernel3log\0", b"kernel6Kernel3lox\0"));
-    assert!(errno == Errno::ENOEXEC && why.contains("kernel6Kernel3lox"), "{why}");
+    assert!(errno == Errno::ENOEXEC && why.as_str().contains("kernel6Kernel3lox"), "{}", why.as_str());
     let (errno, why) = refusal(&hello_with(b"\0kernel=", b"\0kernel=no"));
-    assert!(errno == Errno::ENOEXEC && why.starts_with("it is of build no"), "{why}");
+    assert!(errno == Errno::ENOEXEC && why.as_str().starts_with("it is of build no"), "{}", why.as_str());
     assert_eq!(insmod("/tmp/nosuch.ko", &[]), Err(Errno::ENOENT));
     assert_eq!(insmod("nosuch", &[]), Err(Errno::ENOENT));
     assert_eq!(insmod("/lib/modules", &[]), Err(Errno::EISDIR));
@@ -218,14 +225,58 @@ fn code_cannot_be_written_to_by_any_way() {
     rmmod("hello").unwrap();
 }
 
+/// What the log says is left behind by a module that makes this mistake and goes.
+fn left_behind(what: &'static str) -> KString {
+    let log = Log::from_here();
+    assert_eq!((mishap(what, "load"), rmmod("mishap")), (Ok(()), Ok(())));
+    log.line_after("mishap: left ")
+}
+
 #[test_case]
-fn a_thread_that_dies_in_a_module_breaks_that_alone() {
+fn leaks_are_named_with_the_place_that_took_them() {
+    let place = " at modules/mishap/src/lib.rs:";
+    for (what, named) in [
+        ("leak_cache", "behind: cache mishap, objects: 1, created"),
+        ("leak_area", "behind: area "),
+        ("leak_timer", "a timer behind, made"),
+    ] {
+        let said = left_behind(what);
+        assert!(said.starts_with(named) && said.contains(place), "{what}: {said}");
+    }
+    let remembers = options::get().memory.page_owner == Switch::On;
+    for (what, named) in [("leak_pages", "behind: pages "), ("leak_object", "behind: object ")] {
+        let said = left_behind(what);
+        assert_eq!(said.starts_with(named) && said.contains(place), remembers, "{what}: {said}");
+    }
+    // What names a place in it can still be read, and a timer that was forgotten calls nobody.
+    assert!(contains("/proc/vmallocinfo", "modules/mishap/src/lib.rs:"));
+    assert!(contains("/proc/slabinfo", "mishap"));
+    let log = Log::from_here();
+    common::nap(100);
+    assert!(!log.shows("mishap: a timer"));
+    assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
+    assert_eq!(memory().validate(), Ok(()));
+}
+
+#[test_case]
+fn a_text_of_proc_outlives_its_module() {
+    insmod("lender", &[]).unwrap();
+    let file = fs::open("/proc/lenderspoons", OpenFlags::READ).unwrap();
+    assert_eq!(rmmod("lender"), Ok(()));
+    let mut text = [0; 16];
+    assert!(file.read_bytes(&mut text).unwrap() > 0);
+    assert_eq!(fs::open("/proc/lenderspoons", OpenFlags::READ).err(), Some(Errno::ENOENT));
+}
+
+#[test_case]
+fn when_a_thread_dies_in_a_module_that_alone_is_broken() {
     assert_eq!(mishap("null", "write"), Ok(()));
     let log = Log::from_here();
     dies("page fault", write_to_mishap);
     assert!(log.line_after("to blame: ").contains("[mishap]"), "{}", log.line_after("to blame: "));
     assert!(line_of("/proc/modules", "mishap ").unwrap().contains("Broken"));
     assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
+    assert_eq!(mishap("null", "write"), Err(Errno::EEXIST), "it stays as it is");
     // The others come and go as before.
     assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
     assert_eq!(memory().validate(), Ok(()));

@@ -4,10 +4,12 @@
 //! like the constants, read-only, in the direct map too. Parts for `init` go when that is over. (Chapter: create_module
 //! takes the space, insmod relocates the code; "vmalloc and Friends".)
 
+use core::mem;
 use kapi::Errno;
+
 use loader::{Binding, Object, Part};
 use mm::own::Buffer;
-use mm::{Access, GfpFlags};
+use mm::{Access, GfpFlags, VirtAddr};
 
 use super::entry::Entry;
 use super::foreign::Foreign;
@@ -17,7 +19,7 @@ use super::registry::Pinned;
 use super::text::Text;
 use crate::driver_api::held;
 use crate::klog;
-use crate::mm::{CodeArea, KVec, SealedArea};
+use crate::mm::{CodeArea, KVec, SealedArea, memory};
 
 /// The static that describes a module written in Rust.
 const ENTRY: &str = "MODULE";
@@ -30,7 +32,7 @@ pub(super) struct Image {
     /// What of it others may link to: hashes of names, with addresses, by rising hash.
     exports: KVec<(u64, u64)>,
     pub(super) text: Text,
-    _data: Option<SealedArea>,
+    data: Option<SealedArea>,
     constants: Option<SealedArea>,
     /// Whose code it calls: they stay as long as it does.
     pub(super) lenders: KVec<Pinned>,
@@ -67,7 +69,7 @@ impl Image {
         let text = Text::new(seal(text, Access::Execute)?.ok_or_else(no_text)?, name, object.ksyms())?;
         let init_text = seal(init_text, Access::Execute)?.map(|area| Text::new(area, name, &[])).transpose()?;
         let lenders = linker.into_lenders();
-        let image = Self { exports, text, _data: data, constants, lenders, bytes };
+        let image = Self { exports, text, data, constants, lenders, bytes };
         Ok((image, Init { _text: init_text, _data: init_data }, start))
     }
 
@@ -77,16 +79,29 @@ impl Image {
         self.exports.get(at).map(|&(_, address)| address)
     }
 
-    /// Gives its memory back, once it has ended. What still calls into it is taken back first, and named.
+    /// Gives its memory back, once it has ended. What still calls into it is taken back first, what it left with the
+    /// allocators is named; while something of that names a place in the module, its constants stay.
     pub(super) fn retire(self, name: &str) {
-        let constants = self.constants.as_ref().map_or(0..0, |area| {
+        let Self { text, data, constants, .. } = self;
+        let range = constants.as_ref().map_or(0..0, |area| {
             let start = area.addr().as_usize();
             start..start + area.len()
         });
-        held::take_back(&constants, &mut |what, place| {
+        held::take_back(&range, &mut |what, place| {
             klog!("{name}: left {what} behind, made at {}:{}", place.file(), place.line());
         });
-        drop(self);
+        let ranges = [VirtAddr::new(range.start)..VirtAddr::new(range.end), text.range()];
+        let left = memory().disown(&ranges, &mut |left| klog!("{name}: left behind: {left}"));
+        drop(data);
+        match (left, constants) {
+            (Ok(0), _) | (Ok(_), None) => {}
+            (Ok(left), Some(constants)) => {
+                klog!("{name}: {left} left behind: {} bytes that name its places stay", constants.len());
+                mem::forget(constants);
+            }
+            // Nobody knows what leads there.
+            (Err(_), constants) => mem::forget((text, constants)),
+        }
     }
 
     /// Bytes of memory that it takes.

@@ -91,7 +91,13 @@ pub(super) fn attach(newcomer: Newcomer<'_>, begin: Begin<'_>) -> Result<(), Ref
     };
     let module = Arc::try_new(module).map_err(|_| Errno::ENOMEM)?;
     add(&module)?;
-    let driver = begin().inspect_err(|_| module.forget())?;
+    let driver = match begin() {
+        Ok(driver) => driver,
+        Err(why) => {
+            module.bury()?;
+            return Err(why);
+        }
+    };
     module.driver.with(|place| *place = Some(driver.clone()));
     if let Err(error) = module.publish(&driver, entry.and_then(|entry| entry.proc_suffix)) {
         drop(driver);
@@ -169,6 +175,11 @@ impl Module {
         procfs::unregister_module(&self.users)?;
         let driver = self.driver.with(Option::take);
         drop(driver);
+        self.bury()
+    }
+
+    /// Gives back what it took, once its own code has returned for good.
+    fn bury(self: Arc<Self>) -> Result<(), Errno> {
         self.forget();
         // Who looks at the list this instant has it still.
         let mut module = self;
@@ -182,7 +193,8 @@ impl Module {
                 }
                 Err(shared) => module = shared,
             }
-            sched::sleep(TICK)?;
+            // A ^C does not end this.
+            let _ = sched::sleep(TICK);
         }
     }
 

@@ -57,6 +57,12 @@ impl Text {
         self.known.range.start
     }
 
+    /// Its addresses, as the allocators have them.
+    pub(super) fn range(&self) -> Range<mm::VirtAddr> {
+        let Range { start, end } = self.known.range;
+        mm::VirtAddr::new(start.as_u64() as usize)..mm::VirtAddr::new(end.as_u64() as usize)
+    }
+
     /// Its functions, by rising address.
     pub(super) fn functions(&self) -> impl Iterator<Item = (VirtAddr, &str)> {
         let names = Ksyms::parse(&self.known.symbols).into_iter().flat_map(|names| names.iter());

@@ -9,21 +9,23 @@ use core::hint::black_box;
 use core::marker::PhantomData;
 use core::mem;
 use core::ptr;
+use core::time::Duration;
 
 use kapi::mm::own::{KBytes, KmemCache, PageBlock, VmArea};
 use kapi::mm::{CacheFlags, GfpFlags, Order};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, OpenDevice, ParamKind, ParamSpec, Values};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, OpenDevice, ParamKind, ParamSpec, Timer, Values};
 
 /// What the kernel makes of this crate.
 pub type Module<K> = Mishap<K>;
 
 /// Every mistake, by the name that `what=` takes.
-const MISTAKES: [(&str, Mistake); 8] = [
+const MISTAKES: [(&str, Mistake); 9] = [
     ("double_free", Mistake::DoubleFree),
     ("leak_object", Mistake::LeakObject),
     ("leak_cache", Mistake::LeakCache),
     ("leak_area", Mistake::LeakArea),
     ("leak_pages", Mistake::LeakPages),
+    ("leak_timer", Mistake::LeakTimer),
     ("null", Mistake::Null),
     ("write_code", Mistake::WriteCode),
     ("panic", Mistake::Panic),
@@ -52,6 +54,8 @@ enum Mistake {
     LeakArea,
     /// Forgets a block of pages.
     LeakPages,
+    /// Forgets a timer that is pending.
+    LeakTimer,
     /// Reads where the null pointer points.
     Null,
     /// Writes to its own code.
@@ -125,6 +129,7 @@ fn make<K: Kernel>(mistake: Mistake) -> Result<(), Errno> {
         Mistake::LeakCache => leak_cache::<K>()?,
         Mistake::LeakArea => mem::forget(VmArea::<K>::new(12_288)?),
         Mistake::LeakPages => mem::forget(PageBlock::<K>::new(Order::ZERO, gfp)?),
+        Mistake::LeakTimer => leak_timer::<K>()?,
         Mistake::Null => read_null(),
         Mistake::WriteCode => write_code(),
         Mistake::Panic => panic!("a mishap on purpose"),
@@ -147,6 +152,14 @@ fn leak_cache<K: Kernel>() -> Result<(), Errno> {
     let cache = KmemCache::<K>::create("mishap", 200, 0, CacheFlags::empty()).map_err(|_| Errno::ENOMEM)?;
     mem::forget(cache.alloc(GfpFlags::KERNEL)?);
     mem::forget(cache);
+    Ok(())
+}
+
+/// A timer that would call code which is gone.
+fn leak_timer<K: Kernel>() -> Result<(), Errno> {
+    let timer = K::Timer::new(|_| K::log(format_args!("mishap: a timer")))?;
+    timer.start(Duration::from_millis(50));
+    mem::forget(timer);
     Ok(())
 }
 
