@@ -1,7 +1,7 @@
 //! Debugged kmalloc: stray writes are found, and the kernel goes on.
 //!
 //! Machine: APPEND=slab_debug=FZPU
-//! Machine: APPEND="slab_debug=FZPU page_poison=1 slab_quarantine=64K highmem=64M"
+//! Machine: APPEND="slab_debug=FZPU page_poison=1 page_owner=1 slab_quarantine=64K highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -11,12 +11,14 @@
 
 mod common;
 
+use core::ops::Range;
+use core::panic::Location;
 use core::ptr::NonNull;
 
 use common::{KERNEL, Log, conserves, merged};
 use kernel::options;
 use kernel::testing::memory;
-use mm::{FreeError, GfpFlags, Order, PAGE_SIZE};
+use mm::{FreeError, GfpFlags, Order, PAGE_SIZE, Pfn, Reference, VirtAddr};
 use services::options::Switch;
 
 kernel::test_kernel!(test_main);
@@ -116,6 +118,29 @@ fn a_write_to_a_free_page_is_reported_when_it_is_used_again() {
         assert!(again == page && log.shows("written after free: byte 5: 00 aa aa"));
         memory().free_frames(again, Order::ZERO).unwrap();
     }
+}
+
+/// A page, and the constant that names whoever calls this.
+#[track_caller]
+fn owned_page() -> (Pfn, Range<VirtAddr>) {
+    let page = memory().alloc_pages(KERNEL, Order::ZERO).unwrap();
+    let start = VirtAddr::from_ptr(core::ptr::from_ref(Location::caller()));
+    (page, start..start.add(size_of::<Location<'_>>()))
+}
+
+#[test_case]
+fn what_code_that_goes_has_left_is_named() {
+    let (page, code) = owned_page();
+    let owners = options::get().memory.page_owner == Switch::On;
+    let info = memory().pages().frame_info(page).unwrap();
+    assert_eq!(info.allocated.is_some_and(|caller| caller.file().ends_with("slab_debug.rs")), owners);
+    let mut named = 0;
+    let left = memory().disown(&[code], &mut |reference| {
+        assert!(matches!(reference, Reference::Pages(block) if block.frame == page));
+        named += 1;
+    });
+    assert_eq!((left, named), (Ok(usize::from(owners)), usize::from(owners)));
+    memory().free_frames(page, Order::ZERO).unwrap();
 }
 
 #[test_case]
