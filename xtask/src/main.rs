@@ -120,6 +120,7 @@ fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
     jobs.extend(transcripts::jobs()?);
     jobs.extend(docs::jobs()?);
     jobs.extend(followed::jobs()?);
+    jobs.extend(modules::jobs());
     jobs.extend(adoption::jobs()?);
     jobs.retain(|job| job.name.contains(filter));
     if jobs.is_empty() {

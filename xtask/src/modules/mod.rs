@@ -25,6 +25,7 @@ mod object_file;
 mod order;
 mod outside;
 mod record;
+mod trials;
 mod workshop;
 
 use std::fs;
@@ -42,6 +43,7 @@ use record::Record;
 use workshop::{Built, Order, Workshop};
 
 pub use author::{begin, test};
+pub use trials::jobs;
 
 /// Where modules of the tree are, each a directory.
 const OF_THE_TREE: &str = "modules";
