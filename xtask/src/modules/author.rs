@@ -1,4 +1,4 @@
-//! What an author does besides building: begins a module, and runs its tests on the host.
+//! What an author does besides building: begins a module, and tests it.
 
 use std::env;
 use std::fs;

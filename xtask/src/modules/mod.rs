@@ -4,8 +4,8 @@
 //! library only. So all of them are built from that library, whenever it has changed, in this order:
 //!
 //! 1. the kernel's library (`kernel_library`), and its version
-//! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`), and what
-//!    others may need (`facade`)
+//! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`), and
+//!    what others may need (`facade`)
 //! 3. the kernel, linked by that script, and its list of symbols: whatever a module lacks there is an error
 //! 4. modules from elsewhere (`outside`), which make do with what the kernel has, and bring along what it lacks
 //!

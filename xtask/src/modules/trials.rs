@@ -1,4 +1,4 @@
-//! Modules from elsewhere, tried: one that has to work, and what authors do wrong.
+//! Modules from elsewhere, tried: one that works, and what authors do wrong.
 
 use std::env;
 use std::fs;

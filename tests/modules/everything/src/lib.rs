@@ -1,4 +1,4 @@
-//! A module from elsewhere that calls all that kapi has, as its build and its insmod show.
+//! A module from elsewhere that calls all that kapi has.
 #![no_std]
 #![forbid(unsafe_code)]
 
