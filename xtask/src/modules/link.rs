@@ -47,6 +47,11 @@ impl Linking<'_> {
         let table = self.object.with_extension("ksyms");
         fs::write(&table, functions::encode(&functions)?)?;
         let mut objcopy = Command::new(toolchain::objcopy()?);
+        // What it took along is for nobody else.
+        let globals = self.object.with_extension("globals");
+        let names: Vec<&str> = summary.offers.iter().map(String::as_str).chain([ENTRY]).collect();
+        fs::write(&globals, names.join("\n"))?;
+        objcopy.arg(format!("--keep-global-symbols={}", globals.display()));
         // What is told of a module is read in its file, and takes no memory.
         objcopy.args(["--strip-debug", "--strip-unneeded", "--set-section-flags", ".modinfo=readonly"]);
         objcopy.arg("--add-section").arg(format!(".ksyms={}", table.display()));
