@@ -27,7 +27,7 @@ use kernel::driver_api::held::{Held, take_back};
 use kernel::fs;
 use kernel::mm::{KVec, Kernel};
 use kernel::sched::{self, spawn};
-use kernel::testing::expect_oops;
+use kernel::testing::{expect_oops, expect_panic};
 use mm::Context;
 use mm::own::KArc;
 
@@ -411,4 +411,12 @@ fn an_open_file_says_how_it_was_opened_and_keeps_what_its_driver_wants() {
     drop(hasty);
     assert_eq!(released.load(SeqCst), 3);
     chrdev::unregister("slow").unwrap();
+}
+
+/// The last one: it does not return.
+#[test_case]
+fn a_spinlock_that_its_holder_takes_again_is_said_and_not_waited_for() {
+    expect_panic("a spinlock is taken again by who holds it");
+    let lock: Lock<()> = SpinLock::new(());
+    lock.with(|()| lock.with(|()| ()));
 }

@@ -15,7 +15,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use common::Log;
-use kapi::{Errno, IrqReturn, LockError, Sharing};
+use kapi::{Errno, IrqReturn, LockError, OpenFlags, Sharing};
+use kernel::fs;
 use kernel::input::{self, Listener, Received};
 use kernel::irq::{self, Irq};
 use kernel::klog;
@@ -169,6 +170,7 @@ fn handlers_share_a_line_and_each_has_its_own_data() {
     let alone = irq::request_irq(line, Sharing::Exclusive, "alone", |_| IrqReturn::Handled);
     assert_eq!(alone.err(), Some(Errno::EBUSY));
     assert_eq!(names(line), "a, b, c");
+    assert!(proc_interrupts_shows("  3: ", "XT-PIC  a, b, c\n"));
     raise_free_line();
     assert_eq!(take_events(), 123);
     drop(second);
@@ -182,6 +184,15 @@ fn handlers_share_a_line_and_each_has_its_own_data() {
     let many = [(); 8].map(request);
     assert!(many.iter().all(Result::is_ok));
     assert_eq!(request(()).err(), Some(Errno::EBUSY), "eight share a line");
+}
+
+/// Whether a line of /proc/interrupts begins and ends so.
+fn proc_interrupts_shows(start: &str, end: &str) -> bool {
+    let mut bytes = [0; 1024];
+    let file = fs::open("/proc/interrupts", OpenFlags::READ).unwrap();
+    let len = file.read_bytes(&mut bytes).unwrap();
+    let mut lines = core::str::from_utf8(&bytes[..len]).unwrap().split_inclusive('\n');
+    lines.any(|line| line.starts_with(start) && line.ends_with(end))
 }
 
 /// Whether the first controller holds `line` back.

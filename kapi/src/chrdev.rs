@@ -2,11 +2,7 @@
 
 use crate::errno::Errno;
 use crate::file::{IoBuf, Whence, seek};
-use crate::open_device::OpenDevice;
-
-/// Which device of a driver: 0 for the first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Minor(pub u16);
+use crate::open_device::{Minor, OpenDevice};
 
 /// The file operations of a driver's devices.
 ///

@@ -1,8 +1,10 @@
 //! The interface between the kernel and its drivers: types and calls only.
 //!
 //! Drivers name this crate and no other. It re-exports the owning memory types of `mm`, adds what a character driver
-//! is ([`CharDriver`], [`Module`]), what a file's bytes pass through ([`IoBuf`]), and the kernel and its
-//! machine as traits ([`Kernel`], [`Hardware`]), so that a driver runs unchanged in the kernel and in host tests.
+//! is ([`CharDriver`], [`Module`]), its open files ([`OpenDevice`]) and what their bytes pass through ([`IoBuf`]), what
+//! it may have of the kernel ([`SleepLock`], [`SpinLock`], [`WaitQueue`], [`Timer`], [`Work`], [`Interrupt`]), and the
+//! kernel and its machine as traits ([`Kernel`], [`Hardware`]), so that a driver runs unchanged in the kernel and in
+//! host tests (`testing`, a feature). docs/first-driver.md shows one.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -27,7 +29,7 @@ pub mod timer;
 pub mod wait;
 pub mod work;
 
-pub use chrdev::{CharDriver, Minor};
+pub use chrdev::CharDriver;
 pub use context::{LockError, WrongContext};
 pub use errno::Errno;
 pub use file::{FileId, IoBuf, OpenFlags, Whence, seek};
@@ -38,7 +40,7 @@ pub use kernel::Kernel;
 pub use lock::{SleepLock, SpinLock};
 pub use mm;
 pub use module::Module;
-pub use open_device::OpenDevice;
+pub use open_device::{Minor, OpenDevice};
 pub use params::{Param, ParamError, ParamKind, ParamSpec, Preset, Values};
 pub use services;
 pub use timer::Timer;

@@ -12,6 +12,45 @@ use crate::params::{ParamSpec, Values};
 /// insmod makes the value, rmmod drops it: what it owns goes with it, whatever happens on the way. The kernel gives its
 /// devices and its file in /proc their names after `load`, takes the names away before the drop, and counts who uses
 /// the module meanwhile; it is dropped when nobody does. So a module needs no statics and no count of its own.
+///
+/// ```
+/// use core::time::Duration;
+/// use kapi::testing::{self, Host, insmod};
+/// use kapi::{CharDriver, Errno, Kernel, ParamKind, ParamSpec, Preset, Timer, Values};
+///
+/// /// Says so each time that so many seconds have passed.
+/// struct Nag<K: Kernel> {
+///     _timer: K::Timer,
+/// }
+///
+/// impl<K: Kernel> kapi::Module<K> for Nag<K> {
+///     const NAME: &'static str = "nag";
+///     const ABOUT: &'static str = "says what time it is";
+///     const PARAMS: &'static [ParamSpec] = &[ParamSpec {
+///         name: "seconds",
+///         kind: ParamKind::Number { least: 1, most: 3600, default: Preset::Number(60) },
+///         help: "seconds between two lines",
+///     }];
+///
+///     fn load(values: &Values<'_>) -> Result<Self, Errno> {
+///         let seconds = values.number("seconds").ok_or(Errno::EINVAL)?;
+///         let timer = K::Timer::new(move |_| K::log(format_args!("{seconds} s have passed")))?;
+///         timer.start_every(Duration::from_secs(seconds));
+///         Ok(Self { _timer: timer })
+///     }
+/// }
+///
+/// impl<K: Kernel> CharDriver for Nag<K> {}
+///
+/// let _machine = testing::machine();
+/// let nag: Nag<Host> = insmod(&["seconds=5"])?;
+/// testing::pass(Duration::from_secs(11));
+/// drop(nag);
+/// testing::pass(Duration::from_secs(11));
+/// assert_eq!(testing::take_log(), ["5 s have passed"; 2]);
+/// assert_eq!(insmod::<Nag<Host>>(&["seconds=0"]).err(), Some(Errno::EINVAL));
+/// # Ok::<(), Errno>(())
+/// ```
 pub trait Module<K: Kernel>: CharDriver + Sized + 'static {
     /// The module's and driver's name; its devices are `name0`, `name1`, ...
     const NAME: &'static str;

@@ -5,9 +5,12 @@ use core::any::Any;
 use mm::own::AnyBox;
 use mm::{AllocError, GfpFlags, Global};
 
-use crate::chrdev::Minor;
 use crate::errno::Errno;
 use crate::file::OpenFlags;
+
+/// Which device of a driver: 0 for the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Minor(pub u16);
 
 /// A device that somebody has opened, as its driver sees it. (Linux: `struct file`.)
 ///

@@ -219,6 +219,8 @@ impl Env for Process {
             "/dev/zero" => What::Zero,
             "/dev/null" => What::Null,
             "/dev/full" => What::Full,
+            "/dev/idle" if flags.contains(OpenFlags::NONBLOCK) => What::Idle,
+            "/dev/idle" => What::Null,
             "/" => return Err(Errno::EISDIR),
             _ => {
                 let mut files = lock(&self.world.files);

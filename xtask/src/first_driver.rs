@@ -50,11 +50,19 @@ impl Reader {
     /// Makes a new home, beside what is built.
     fn at_home() -> Result<Self> {
         let home = env::current_dir()?.join(cargo::target_dir()).join("followed/home");
-        if home.exists() {
-            fs::remove_dir_all(&home).with_context(|| format!("cannot remove {}", home.display()))?;
-        }
         fs::create_dir_all(&home)?;
-        symlink(env::current_dir()?, home.join(TREE))?;
+        let tree = home.join(TREE);
+        let _ = fs::remove_file(&tree);
+        symlink(env::current_dir()?, &tree).with_context(|| format!("cannot link {}", tree.display()))?;
+        // What cargo has built there stays, so that later runs build no more than has changed.
+        for part in ["Cargo.toml", "src", "tests"] {
+            let part = home.join(DRIVER).join(part);
+            let removed = if part.is_dir() { fs::remove_dir_all(&part) } else { fs::remove_file(&part) };
+            match removed {
+                Err(error) if part.exists() => return Err(error).context(part.display().to_string()),
+                _ => {}
+            }
+        }
         Ok(Self { home })
     }
 

@@ -3,10 +3,10 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::chrdev::{CharDriver, Minor};
+use crate::chrdev::CharDriver;
 use crate::errno::Errno;
 use crate::file::{IoBuf, OpenFlags};
-use crate::open_device::OpenDevice;
+use crate::open_device::{Minor, OpenDevice};
 use crate::params::Param;
 
 /// A device that is open; dropping it releases it. Positions are the caller's.

@@ -6,10 +6,10 @@
 //! and in its own `flush`, or when [`run_work`] is called. What runs in interrupt context is told so, so that calls
 //! that may sleep are refused there as in the kernel. [`spawn`] starts a thread of the same machine.
 //!
-//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]; [`File`], a device that is open. The files: `world.rs`
-//! what a machine is, `locks.rs` and `wait.rs` locks and waiting, `calls.rs` timers and work, `lines.rs` interrupts,
-//! `memory.rs` allocations that fail and what is in use, `files.rs` open devices,
-//! `devices.rs` what a test puts in beside memory.
+//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]; [`File`], a device that is open. The
+//! files: `world.rs` what a machine is, `locks.rs` and `wait.rs` locks and waiting, `calls.rs` timers and work,
+//! `lines.rs` interrupts, `memory.rs` allocations that fail and what is in use, `files.rs` open devices, `devices.rs`
+//! what a test puts in beside memory.
 
 mod calls;
 mod devices;

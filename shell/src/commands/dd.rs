@@ -34,14 +34,19 @@ struct Plan<'a> {
     skip: u64,
     seek: u64,
     keep: bool,
+    /// How input and output are opened, besides what they are for.
+    input_flags: OpenFlags,
+    output_flags: OpenFlags,
     report: Report,
 }
 
 impl<'a> Plan<'a> {
     fn parse<E: Env>(job: &Job<'a, E>) -> Result<Self, Failure<'a>> {
         let report = if job.env.is_terminal() { Report::Progress } else { Report::Summary };
-        let (input, output, count) = (None, None, None);
-        let mut plan = Self { input, output, block: 512, count, skip: 0, seek: 0, keep: false, report };
+        let (input, output, count, no_flags) = (None, None, None, OpenFlags::empty());
+        let (input_flags, output_flags) = (no_flags, no_flags);
+        let mut plan =
+            Self { input, output, block: 512, count, skip: 0, seek: 0, keep: false, input_flags, output_flags, report };
         for word in job.args.iter() {
             match word.split_once('=') {
                 Some(("if", path)) => plan.input = Some(path),
@@ -51,6 +56,8 @@ impl<'a> Plan<'a> {
                 Some(("skip", value)) => plan.skip = number(value)?,
                 Some(("seek", value)) => plan.seek = number(value)?,
                 Some(("conv", "notrunc")) => plan.keep = true,
+                Some(("iflag", "nonblock")) => plan.input_flags = OpenFlags::NONBLOCK,
+                Some(("oflag", "nonblock")) => plan.output_flags = OpenFlags::NONBLOCK,
                 Some(("status", "none")) => plan.report = Report::None,
                 Some(("status", "progress")) => plan.report = Report::Progress,
                 _ => return Err(Failure::Argument("unrecognized operand", word)),
@@ -80,11 +87,8 @@ impl<'a> Plan<'a> {
 
     /// How the output is opened: not write-only where what it holds must stay, since some devices are emptied by that.
     fn output_flags(&self) -> OpenFlags {
-        if self.keep || self.seek > 0 {
-            OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE
-        } else {
-            OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE
-        }
+        let flags = self.output_flags | OpenFlags::WRITE | OpenFlags::CREATE;
+        flags | if self.keep || self.seek > 0 { OpenFlags::READ } else { OpenFlags::TRUNCATE }
     }
 }
 
@@ -117,10 +121,14 @@ struct Copy<'j, 'a, E: Env> {
     shown: Duration,
 }
 
-/// `dd [if=FILE] [of=FILE] [bs=BYTES] [count=BLOCKS] [skip=BLOCKS] [seek=BLOCKS] [conv=notrunc] [status=none|progress]`
+/// `dd [if=FILE] [of=FILE] [bs=BYTES] [count=BLOCKS] [skip=BLOCKS] [seek=BLOCKS] [conv=notrunc]`
+/// `[iflag=nonblock] [oflag=nonblock] [status=none|progress]`
 pub fn dd<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let plan = Plan::parse(job)?;
-    let input = plan.input.map(|path| job.open(path)).transpose()?;
+    let input = plan
+        .input
+        .map(|path| job.env.open(path, plan.input_flags | OpenFlags::READ).map_err(|errno| Failure::Named(path, errno)))
+        .transpose()?;
     plan.refuse_same_file(job, input.as_ref().unwrap_or(job.input()))?;
     let output = plan
         .output
@@ -310,6 +318,16 @@ mod tests {
         world.interrupt();
         let ran = world.run("dd if=/dev/zero of=/dev/null bs=1k");
         assert_eq!((ran.err.as_str(), ran.status), ("0+0 records in\n0+0 records out\n0 bytes copied\n", 130));
+    }
+
+    #[test]
+    fn who_does_not_want_to_wait_says_so_when_the_files_are_opened() {
+        let world = World::new();
+        for line in ["dd if=/dev/idle iflag=nonblock", "echo a | dd of=/dev/idle oflag=nonblock"] {
+            let ran = world.run(&[line, "status=none"].join(" "));
+            assert_eq!((ran.err.as_str(), ran.status), ("dd: /dev/idle: Resource temporarily unavailable\n", 1));
+        }
+        assert_eq!(world.run("dd if=/dev/idle of=/f status=none").status, 0);
     }
 
     #[test]

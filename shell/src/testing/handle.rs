@@ -11,10 +11,15 @@ use crate::env::File;
 
 /// What an open file is.
 pub(super) enum What {
-    Regular { bytes: Bytes, append: bool },
+    Regular {
+        bytes: Bytes,
+        append: bool,
+    },
     Zero,
     Null,
     Full,
+    /// Would have to wait, for those who do not want to.
+    Idle,
     Reader(Arc<Pipe>),
     Writer(Arc<Pipe>),
 }
@@ -53,6 +58,7 @@ impl File for Handle {
                 self.world.bytes_read.fetch_add(len, Ordering::Relaxed);
                 Ok(len)
             }
+            What::Idle => Err(Errno::EAGAIN),
             What::Zero | What::Full => {
                 out.fill(0);
                 Ok(out.len())
@@ -79,6 +85,7 @@ impl File for Handle {
             }
             What::Zero | What::Null => Ok(bytes_in.len()),
             What::Full => Err(Errno::ENOSPC),
+            What::Idle => Err(Errno::EAGAIN),
             What::Writer(pipe) => pipe.write(bytes_in),
             What::Reader(_) => Err(Errno::EBADF),
         }
@@ -87,7 +94,7 @@ impl File for Handle {
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         let size = match &self.what {
             What::Regular { bytes, .. } => lock(bytes).len() as u64,
-            What::Zero | What::Null | What::Full => 0,
+            What::Zero | What::Null | What::Full | What::Idle => 0,
             What::Reader(_) | What::Writer(_) => return Err(Errno::ESPIPE),
         };
         let mut position = lock(&self.position);
