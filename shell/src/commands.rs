@@ -57,7 +57,7 @@ impl<E: Env> Table<E> {
         command("cp", "FROM TO | FILE... DIRECTORY", "copies a file, or files into a directory", cat::cp),
         command(
             "dd",
-            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [iflag=nonblock] [oflag=nonblock] [status=none|progress]",
+            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [iflag=|oflag=nonblock] [status=none|progress]",
             dd::ABOUT,
             dd::dd,
         ),
