@@ -1,4 +1,4 @@
-//! Code that came after the image: where it lies, and what its functions are called.
+//! Code that came after the image: where it lies, and its functions' names.
 //!
 //! Key types: [`Code`]. Whoever loads code adds it here before it runs, and takes it out when it runs no more. Reports
 //! look in from any context, so nothing waits: while the list is in use, addresses have no names.

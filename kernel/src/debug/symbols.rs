@@ -1,4 +1,4 @@
-//! From an address to a function's name, and from the hash of a name to an address.
+//! From an address to a function's name, from a name's hash to an address.
 //!
 //! The image builder writes the table of `loader::Ksyms` into the segment between `__symbols_start` and
 //! `__symbols_end` (kernel.ld). An image that was not post-processed has an empty one; every lookup then finds nothing.

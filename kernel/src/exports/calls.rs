@@ -1,4 +1,4 @@
-//! What the kernel offers to modules of the C ABI: the chapter's calls, by the chapter's names.
+//! The chapter's calls, by the chapter's names, for modules of the C ABI.
 //!
 //! Sizes are bytes, flags the bits of [`GfpFlags`], orders powers of two of pages. What a caller gets wrong is refused
 //! and reported, as everywhere: an allocation returns null, a free does nothing. May they sleep? As the calls of

@@ -1,4 +1,6 @@
-//! What the kernel offers to modules that are not of its own build: functions of the C ABI, by their names.
+//! What the kernel offers to modules that are not of its own build.
+//!
+//! They are functions of the C ABI, found by their names.
 //!
 //! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`] beside the
 //! function itself.

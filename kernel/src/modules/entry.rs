@@ -1,9 +1,11 @@
 //! What a module says of itself: its name, its parameters, how it is made.
+#![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
 
 use kapi::{Errno, Module, Param, ParamSpec, Values};
 
+use super::refused::Refused;
 use crate::chrdev::Driver;
 use crate::mm::Kernel;
 
@@ -28,6 +30,14 @@ impl Entry {
     /// The entry of the type `M`. `load` makes its value, by [`load::<M>`](load).
     pub const fn of<M: Module<Kernel>>(load: Load) -> Self {
         Self { name: M::NAME, about: M::ABOUT, params: M::PARAMS, proc_suffix: M::PROC_SUFFIX, load }
+    }
+
+    /// Whether it takes these parameters; `EINVAL`, with what it does take.
+    pub(super) fn check(&self, params: &[Param<'_>]) -> Result<(), Refused> {
+        match Values::read(self.params, params) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refused::said(Errno::EINVAL, format_args!("{error}"))),
+        }
     }
 }
 

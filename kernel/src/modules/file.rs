@@ -1,4 +1,4 @@
-//! Modules from files: from a name to the object, and from the object to the module.
+//! Modules from files: from a name to the object, and on to the module.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -7,8 +7,8 @@ use kapi::{Errno, OpenFlags, Param};
 use loader::{MAX_BYTES, Object};
 use mm::GfpFlags;
 
-use super::Info;
 use super::image::{Image, Start};
+use super::info::Info;
 use super::linker::Linker;
 use super::refused::Refused;
 use super::registry::{self, Newcomer};
@@ -42,18 +42,20 @@ pub(super) fn attach(path: &str, params: &[Param<'_>]) -> Result<(), Refused> {
     if registry::find(name).is_ok() {
         return Err(Refused::said(Errno::EEXIST, format_args!("attached already")));
     }
-    let (image, init, start) = Image::load(&object, name, Linker::of(&object)?)?;
+    let mut linker = Linker::of(&object)?;
+    let (image, init, start) = Image::load(&object, name, &mut |name| linker.resolve(name))?;
+    let lenders = linker.into_lenders()?;
+    let newcomer = |entry| Newcomer { name, entry, image: Some(image), lenders };
     let attached = match start {
         Start::Rust(entry) => {
-            super::check(entry, params)?;
-            let newcomer = Newcomer { name, entry: Some(entry), image: Some(image) };
-            registry::attach(newcomer, &mut || Ok((entry.load)(params)?))
+            entry.check(params)?;
+            registry::attach(newcomer(Some(entry)), &mut || Ok((entry.load)(params)?))
         }
         Start::Foreign(foreign) => {
             if let Some(param) = params.first() {
                 return Err(Refused::said(Errno::EINVAL, format_args!("no parameter \"{}\"; it has none", param.name)));
             }
-            registry::attach(Newcomer { name, entry: None, image: Some(image) }, &mut || foreign.begin())
+            registry::attach(newcomer(None), &mut || foreign.begin())
         }
     };
     drop(init);
@@ -66,10 +68,11 @@ pub(super) fn describe(path: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<()
     let object = parse(&bytes)?;
     let name = name_of(&object, path)?;
     // Its parameters are known once it is linked, which takes a kernel of its build.
-    let linked = Linker::of(&object).and_then(|linker| Image::load(&object, name, linker));
+    let mut linker = Linker::of(&object);
+    let linked = linker.as_mut().ok().map(|linker| Image::load(&object, name, &mut |name| linker.resolve(name)));
     let params = match &linked {
-        Ok((_, _, Start::Rust(entry))) => entry.params,
-        Ok((_, _, Start::Foreign(_))) | Err(_) => &[],
+        Some(Ok((_, _, Start::Rust(entry)))) => entry.params,
+        Some(Ok((_, _, Start::Foreign(_))) | Err(_)) | None => &[],
     };
     let about = object.modinfo("about").unwrap_or_default();
     show(&Info { name, about, params, state: registry::state_of(name) });

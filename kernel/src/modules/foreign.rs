@@ -1,4 +1,4 @@
-//! A module that is not written in this build's Rust: two functions of the C ABI.
+//! A module that is no Rust of this build: two functions of the C ABI.
 
 use alloc::sync::Arc;
 use core::fmt;

@@ -13,9 +13,7 @@ use mm::{Access, GfpFlags, VirtAddr};
 
 use super::entry::Entry;
 use super::foreign::Foreign;
-use super::linker::Linker;
 use super::refused::Refused;
-use super::registry::Pinned;
 use super::text::Text;
 use crate::driver_api::held;
 use crate::klog;
@@ -27,6 +25,9 @@ const ENTRY: &str = "MODULE";
 const INIT: &str = "init_module";
 const EXIT: &str = "cleanup_module";
 
+/// The address of what has a name.
+pub(super) type Resolve<'a> = &'a mut dyn FnMut(&str) -> Option<u64>;
+
 /// A module in memory.
 pub(super) struct Image {
     /// What of it others may link to: hashes of names, with addresses, by rising hash.
@@ -34,8 +35,6 @@ pub(super) struct Image {
     pub(super) text: Text,
     data: Option<SealedArea>,
     constants: Option<SealedArea>,
-    /// Whose code it calls: they stay as long as it does.
-    pub(super) lenders: KVec<Pinned>,
     bytes: usize,
 }
 
@@ -54,9 +53,9 @@ pub(super) enum Start {
 }
 
 impl Image {
-    /// Loads the object of the module `name`, whose names `linker` knows.
-    pub(super) fn load(object: &Object<'_>, name: &str, mut linker: Linker) -> Result<(Self, Init, Start), Refused> {
-        let areas = fill(object, &mut linker)?;
+    /// Loads the object of the module `name`; `resolve` knows what names stand for.
+    pub(super) fn load(object: &Object<'_>, name: &str, resolve: Resolve<'_>) -> Result<(Self, Init, Start), Refused> {
+        let areas = fill(object, resolve)?;
         let bases = areas.each_ref().map(base);
         let start = start(object, &bases)?;
         let exports = exports(object, &bases)?;
@@ -68,8 +67,7 @@ impl Image {
         let no_text = || Refused::said(Errno::ENOEXEC, format_args!("it has no code"));
         let text = Text::new(seal(text, Access::Execute)?.ok_or_else(no_text)?, name, object.ksyms())?;
         let init_text = seal(init_text, Access::Execute)?.map(|area| Text::new(area, name, &[])).transpose()?;
-        let lenders = linker.into_lenders();
-        let image = Self { exports, text, data, constants, lenders, bytes };
+        let image = Self { exports, text, data, constants, bytes };
         Ok((image, Init { _text: init_text, _data: init_data }, start))
     }
 
@@ -116,7 +114,7 @@ fn base(area: &Option<CodeArea>) -> u64 {
 }
 
 /// The parts of the object, written and relocated.
-fn fill(object: &Object<'_>, linker: &mut Linker) -> Result<[Option<CodeArea>; Part::COUNT], Refused> {
+fn fill(object: &Object<'_>, resolve: Resolve<'_>) -> Result<[Option<CodeArea>; Part::COUNT], Refused> {
     let mut areas = [const { None }; Part::COUNT];
     for part in Part::ALL {
         if object.bytes(part) > 0 {
@@ -129,9 +127,8 @@ fn fill(object: &Object<'_>, linker: &mut Linker) -> Result<[Option<CodeArea>; P
         let len = parts.next().map_or(0, |part| object.bytes(part));
         area.as_mut().and_then(|area| area.bytes_mut().get_mut(..len)).unwrap_or_default()
     });
-    let linked = object.link(&bases, memory, &mut |name| linker.resolve(name));
+    let linked = object.link(&bases, memory, resolve);
     linked.map_err(|refusal| Refused::said(Errno::ENOEXEC, format_args!("{refusal}")))?;
-    linker.check()?;
     Ok(areas)
 }
 

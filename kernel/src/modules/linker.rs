@@ -50,14 +50,9 @@ impl Linker {
         Some(address)
     }
 
-    /// Whether all went well besides what names there are.
-    pub(super) fn check(&self) -> Result<(), Refused> {
-        self.failed.map_or(Ok(()), |errno| Err(errno.into()))
-    }
-
     /// The modules that were found to have what this one needs.
-    pub(super) fn into_lenders(self) -> KVec<Pinned> {
-        self.lenders
+    pub(super) fn into_lenders(self) -> Result<KVec<Pinned>, Refused> {
+        self.failed.map_or(Ok(self.lenders), |errno| Err(errno.into()))
     }
 }
 

@@ -4,20 +4,17 @@
 use core::fmt::{self, Write};
 
 use super::image::Image;
-use super::registry::{self, Module};
+use super::registry;
 use crate::debug::symbols;
 use crate::exports;
 
-/// Writes /proc/modules, in the words of Linux since 2.6: name, bytes, users, the modules that need it, its state, where
-/// its code lies.
+/// Writes /proc/modules, in the words of Linux since 2.6: name, bytes, users, the modules that need it, its state,
+/// where its code lies.
 pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
     let modules = registry::all().map_err(|_| fmt::Error)?;
     for module in modules.iter() {
-        let needs = |other: &Module| {
-            other.image().is_some_and(|image| image.lenders.iter().any(|lender| lender.name() == module.name()))
-        };
         let needed_by = fmt::from_fn(|f| {
-            let mut others = modules.iter().filter(|other| needs(other)).peekable();
+            let mut others = modules.iter().filter(|other| other.needs(module.name())).peekable();
             if others.peek().is_none() {
                 return f.write_str("-");
             }
@@ -30,7 +27,7 @@ pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// Writes /proc/ksyms, as Linux 2.4 does: addresses of functions and their names, and behind those of a module its name.
+/// Writes /proc/ksyms, as Linux 2.4 does: addresses of functions and their names, behind those of a module its name.
 pub fn write_ksyms(out: &mut dyn Write) -> fmt::Result {
     let modules = registry::all().map_err(|_| fmt::Error)?;
     for module in modules.iter() {

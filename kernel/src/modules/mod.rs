@@ -1,13 +1,14 @@
 //! Modules: what insmod attaches, and rmmod detaches.
 //!
-//! Some are part of the kernel (`linked.rs`), others come from files (`file.rs`): an object is linked by what `linker.rs`
-//! knows into areas of its own (`image.rs`, `text.rs`) and begins by its entry (`entry.rs`) or as C does (`foreign.rs`).
-//! From there on all are alike (`registry.rs`).
+//! Some are part of the kernel (`linked.rs`), others come from files (`file.rs`): an object is linked, by what
+//! `linker.rs` knows, into areas of its own (`image.rs`, `text.rs`), and begins by its entry (`entry.rs`) or as C does
+//! (`foreign.rs`). From there on all are alike (`registry.rs`).
 
 mod entry;
 mod file;
 mod foreign;
 mod image;
+mod info;
 mod linked;
 mod linker;
 mod listing;
@@ -18,9 +19,10 @@ mod text;
 use core::fmt::{self, Write};
 
 use drivers::QUOTA;
-use kapi::{Errno, Param, ParamSpec, Values};
+use kapi::{Errno, Param};
 
 pub use entry::{Entry, Load, load};
+pub use info::Info;
 pub use linked::{FAMILY, all};
 pub use listing::{write_ksyms, write_modules};
 pub use refused::Refused;
@@ -29,8 +31,8 @@ pub use registry::{Pinned, State, pin, pin_as};
 use registry::Newcomer;
 
 use crate::klog;
-use crate::mm::bigphysarea;
 use crate::mm::bootmem::BootDriver;
+use crate::mm::{KVec, bigphysarea};
 use crate::startup;
 
 /// The drivers that take memory at boot: one is a line here.
@@ -59,26 +61,14 @@ pub fn attach(word: &str, params: &[Param<'_>]) -> Result<(), Refused> {
         return file::attach(word, params);
     }
     let Ok(entry) = find(word) else { return file::attach(&file::path_of(word)?, params) };
-    check(entry, params)?;
-    let newcomer = Newcomer { name: entry.name, entry: Some(entry), image: None };
+    entry.check(params)?;
+    let newcomer = Newcomer { name: entry.name, entry: Some(entry), image: None, lenders: KVec::new() };
     registry::attach(newcomer, &mut || Ok((entry.load)(params)?))
 }
 
 /// [`attach`], with the reason in the log.
 pub fn insmod(word: &str, params: &[Param<'_>]) -> Result<(), Errno> {
     Ok(attach(word, params).inspect_err(|why| klog!("insmod: {word}: {why}"))?)
-}
-
-/// What is known of a module.
-pub struct Info<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What it is, on one line.
-    pub about: &'a str,
-    /// The parameters that it knows.
-    pub params: &'static [ParamSpec],
-    /// Its state and how many use it, if it is there.
-    pub state: Option<(State, usize)>,
 }
 
 /// Calls `show` with what is known of the module that `word` stands for, as for [`attach`]. Process context.
@@ -120,14 +110,6 @@ pub fn detach(name: &str) -> Result<(), Refused> {
 /// [`detach`], for those who want the word alone.
 pub fn rmmod(name: &str) -> Result<(), Errno> {
     Ok(detach(name)?)
-}
-
-/// Whether the module takes these parameters.
-fn check(entry: &Entry, params: &[Param<'_>]) -> Result<(), Refused> {
-    match Values::read(entry.params, params) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Refused::said(Errno::EINVAL, format_args!("{error}"))),
-    }
 }
 
 /// Writes /proc/scull_limit: how many bytes all scull devices together hold and may hold.

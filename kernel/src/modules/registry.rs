@@ -30,8 +30,10 @@ pub(super) struct Module {
     users: Arc<Users>,
     /// Its value, between its load and its end.
     driver: SpinLock<Option<Arc<dyn Driver>>>,
-    /// Its code, if it came from a file. Last: all else may lead there.
+    /// Its code, if it came from a file. All of the above may lead there.
     image: Option<Image>,
+    /// Whose code it calls: they stay as long as it does.
+    lenders: KVec<Pinned>,
 }
 
 /// All of them, in the order in which they came.
@@ -78,16 +80,19 @@ pub(super) struct Newcomer<'a> {
     /// What it says of itself, if it is one in Rust.
     pub(super) entry: Option<&'static Entry>,
     pub(super) image: Option<Image>,
+    /// Whose code it calls: they stay as long as it does.
+    pub(super) lenders: KVec<Pinned>,
 }
 
 /// Attaches a module whose value `begin` makes. `EEXIST` when one of its name is there.
 pub(super) fn attach(newcomer: Newcomer<'_>, begin: Begin<'_>) -> Result<(), Refused> {
-    let Newcomer { name, entry, image } = newcomer;
+    let Newcomer { name, entry, image, lenders } = newcomer;
     let module = Module {
         name: KString::from_str(name, GfpFlags::KERNEL)?,
         users: Users::closed()?,
         driver: SpinLock::new(None),
         image,
+        lenders,
     };
     let module = Arc::try_new(module).map_err(|_| Errno::ENOMEM)?;
     add(&module)?;
@@ -225,6 +230,11 @@ impl Module {
     /// Its code, if it came from a file.
     pub(super) fn image(&self) -> Option<&Image> {
         self.image.as_ref()
+    }
+
+    /// Whether it calls what the module `name` has.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        self.lenders.iter().any(|lender| lender.name() == name)
     }
 
     /// Its state now.
