@@ -95,7 +95,9 @@ pub fn check(kernel: &Path) -> Result<()> {
 }
 
 fn build_all() -> Result<Vec<Built>> {
-    let (library, workshop) = (Library::build()?, workshop());
+    let workshop = workshop();
+    let _alone = workshop.lock()?;
+    let library = Library::build()?;
     let order = Order { library: &library, origin: Origin::Tree, exports: None, others: &[] };
     let mut modules = workshop.build(&directories_of_the_tree()?, order)?;
     let script = cargo::target_dir().join(FOR_MODULES);

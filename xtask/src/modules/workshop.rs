@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -67,6 +67,15 @@ impl Workshop {
     /// The one in this directory.
     pub const fn new(directory: PathBuf) -> Self {
         Self { directory }
+    }
+
+    /// Keeps other programs out of it until it is dropped; waits for them.
+    pub fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.directory)?;
+        let path = self.directory.join("lock");
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        file.lock()?;
+        Ok(file)
     }
 
     /// Builds the modules in these directories that have changed.
