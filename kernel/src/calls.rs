@@ -2,7 +2,8 @@
 //!
 //! Key types: [`Call`], [`CallList`]. The list knows each call from its owner's `add` to its `close`; so a call that is
 //! put off needs no memory, and what an owner forgot is found ([`CallList::of`]). A list has one runner at a time: a
-//! soft interrupt or a thread. It finds what is due by looking at all: drivers have few of them.
+//! soft interrupt or a thread. It finds what is due by looking at all: drivers have few of them. None of it is inlined:
+//! it is cold, and used in many places.
 //!
 //! Invariants, all under the list's lock:
 //! - (a) a call that is due is on the list, and is not closed.
@@ -95,6 +96,7 @@ impl CallList {
     }
 
     /// Puts `call` off until `due`, and by `period` each time that it was made; 0: once. Any context.
+    #[inline(never)]
     pub fn put_off(&self, call: &Call, due: u64, period: u64) {
         self.calls.with(|_| {
             if !call.closed.load(Relaxed) {
@@ -105,6 +107,7 @@ impl CallList {
     }
 
     /// Puts `call` behind all that were queued before; says false, and leaves it there, if it is queued. Any context.
+    #[inline(never)]
     pub fn queue(&self, call: &Call) -> bool {
         self.calls.with(|calls| {
             let free = !call.closed.load(Relaxed) && !call.is_pending();
@@ -141,6 +144,7 @@ impl CallList {
     }
 
     /// The next call that is due, which runs from here until [`end`](Self::end).
+    #[inline(never)]
     pub fn begin(&self, now: u64) -> Option<Arc<Call>> {
         self.calls.with(|calls| {
             let due = calls.known.iter().filter(|call| call.is_due(now));
@@ -164,6 +168,7 @@ impl CallList {
     }
 
     /// Takes `call` down and says whether it was put off. Any context.
+    #[inline(never)]
     pub fn take_down(&self, call: &Call) -> bool {
         let was_pending = self.calls.with(|_| call.due.swap(NEVER, Relaxed) != NEVER);
         self.ended.wake_all();
@@ -185,16 +190,19 @@ impl CallList {
     }
 
     /// Whether `call` runs at this moment. Any context.
+    #[inline(never)]
     pub fn is_running(&self, call: &Arc<Call>) -> bool {
         self.calls.with(|calls| calls.running.as_ref().is_some_and(|running| Arc::ptr_eq(running, call)))
     }
 
     /// From here on `call` is put off no more. Any context.
+    #[inline(never)]
     pub fn close(&self, call: &Call) {
         self.calls.with(|_| call.closed.store(true, Relaxed));
     }
 
     /// The list forgets `call`, which is closed and taken down. Any context.
+    #[inline(never)]
     pub fn forget(&self, call: &Arc<Call>) {
         let gone = self.calls.with(|calls| {
             let index = calls.known.iter().position(|known| Arc::ptr_eq(known, call))?;
@@ -204,6 +212,7 @@ impl CallList {
     }
 
     /// A call whose maker stands in `range`: one that its owner forgot, when that is gone. Any context.
+    #[inline(never)]
     pub fn of(&self, range: &Range<usize>) -> Option<(Arc<Call>, &'static Location<'static>)> {
         self.calls.with(|calls| {
             let is_there = |call: &&Arc<Call>| range.contains(&core::ptr::from_ref(call.caller).addr());

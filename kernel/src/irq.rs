@@ -156,11 +156,16 @@ pub fn is_served(irq: Irq) -> bool {
 /// The names under which `irq`'s handlers were requested, with commas between. Any context.
 pub fn names(irq: Irq) -> impl fmt::Display {
     fmt::from_fn(move |f| {
-        let name_of = |place: &Option<Arc<Action>>| place.as_ref().map(|action| action.name);
-        let [first, others @ ..] = ACTIONS.with(|actions| actions[irq.index()].each_ref().map(name_of));
-        f.write_str(first.unwrap_or("no handler"))?;
-        others.iter().flatten().try_for_each(|name| write!(f, ", {name}"))
+        let Some(first) = name(irq, 0) else { return f.write_str("no handler") };
+        f.write_str(first)?;
+        (1..MAX_SHARERS).map_while(|index| name(irq, index)).try_for_each(|name| write!(f, ", {name}"))
     })
+}
+
+/// The name of a line's handler, in the order in which they came.
+#[inline(never)]
+fn name(irq: Irq, index: usize) -> Option<&'static str> {
+    ACTIONS.with(|actions| actions[irq.index()][index].as_ref().map(|action| action.name))
 }
 
 /// Frees the line of a handler whose requester stands in `range`, if there is one; returns the line and the requester.
