@@ -89,7 +89,12 @@ pub fn describe(word: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<(), Refus
 /// context.
 pub fn each_known(visit: &mut dyn FnMut(&str)) {
     all().for_each(|entry| visit(entry.name));
-    file::each(visit);
+    file::each(&mut |name| {
+        // By its name alone it is the kernel's own that comes.
+        if find(name).is_err() {
+            visit(name);
+        }
+    });
 }
 
 /// Calls `visit` with the names of the modules that are there now. Process context.
