@@ -25,7 +25,8 @@ QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help run image module new-module test-module forget-module test test-host test-adoption soak miri mutants
-.PHONY: test-qemu chapter bench bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean setup kernel host-programs
+.PHONY: test-qemu chapter bench bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean
+.PHONY: setup kernel host-programs
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -34,7 +35,7 @@ help:
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
 	@echo '    MODULES=all       all modules go along; tree: those of the tree; none'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
-	@echo 'make module M=dir     build the module in dir, now and whenever the kernel has changed, for make run to take along'
+	@echo 'make module M=dir     build the module in dir, now and whenever the kernel changes; make run takes it along'
 	@echo '    new-module        begin one there             test-module   run its tests on the host'
 	@echo '    forget-module     build it no more'
 	@echo 'make test             every test, on the host and in QEMU'

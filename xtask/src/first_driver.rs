@@ -2,7 +2,7 @@
 //!
 //! The reader's home is a directory of the test's, in which the tree seems to lie. Files come out of the blocks after
 //! `<!-- followed: NAME -->`; what is typed on the host is, and its output is compared; what is typed at the prompt is
-//! typed at the kernel, with the module that `make module` has built. In the end the module is forgotten.
+//! typed at the kernel, with the module that `make module` has built. Modules go to a place of the test's.
 
 use std::env;
 use std::fs;
@@ -38,12 +38,12 @@ struct Reader {
 fn follow() -> Result<(Vec<TestResult>, String)> {
     let page = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
     let reader = Reader::at_home()?;
-    let outcome = reader.follow(&page);
-    // Nobody is to find the module in his own runs.
-    let forgotten = reader.types(&format!("make forget-module M=~/{DRIVER}"));
-    let (results, output) = outcome?;
-    forgotten?;
-    Ok((results, output))
+    reader.follow(&page)
+}
+
+/// Where the reader's modules are put: nobody is to find them in his own runs.
+fn modules() -> Result<PathBuf> {
+    Ok(env::current_dir()?.join(cargo::target_dir()).join("followed/modules"))
 }
 
 impl Reader {
@@ -73,7 +73,7 @@ impl Reader {
             if let Marker::Followed(file) = &block.marker {
                 self.write(file, &markdown::followed(page, file)?)?;
             } else if block.steps.iter().any(|step| step.prompt == Prompt::Guest) {
-                let machine = Machine::parse("MODULES=all")?;
+                let machine = Machine::parse(&format!("MODULES=all MODULES_DIR=\"{}\"", modules()?.display()))?;
                 let kernel = cargo::target_dir().join(KERNEL);
                 last = Some(session::types(NAME, &kernel, &machine, &text(page, &block))?);
             } else if let Some(difference) = self.try_host(&block)? {
@@ -113,7 +113,7 @@ impl Reader {
         for variable in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
             shell.env_remove(variable);
         }
-        let output = shell.env("HOME", &self.home).output().context("cannot run sh")?;
+        let output = shell.env("HOME", &self.home).env("MODULES_DIR", modules()?).output().context("cannot run sh")?;
         if !output.status.success() {
             bail!("$ {line}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
         }

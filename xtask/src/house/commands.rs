@@ -9,7 +9,7 @@ use super::finding::Finding;
 const TRANSCRIPTS: (&str, &str) = ("tests/transcripts/", ".txt");
 const KERNELS: (&str, &str) = ("tests/", ".rs");
 /// Tests in QEMU that are no files of their own.
-const OTHERS: [&str; 4] = ["docs::", "icount::", "followed::", "adoption::"];
+const OTHERS: [&str; 5] = ["docs::", "icount::", "followed::", "adoption::", "modules::"];
 
 /// What there is to name.
 pub struct Commands<'a> {
@@ -21,7 +21,8 @@ impl<'a> Commands<'a> {
     /// Those of a tree with this makefile.
     pub fn new(tree: &'a [String], makefile: &'a str) -> Self {
         let rules = makefile.lines().filter(|line| !line.starts_with(['\t', '#', '.', ' ']) && !line.contains(":="));
-        Self { tree, targets: rules.filter_map(|line| Some(line.split_once(':')?.0)).collect() }
+        let targets = rules.filter_map(|line| Some(line.split_once(':')?.0)).flat_map(str::split_whitespace);
+        Self { tree, targets: targets.collect() }
     }
 
     /// Commands in a document that name what is not there.
@@ -79,7 +80,8 @@ impl<'a> Commands<'a> {
         };
         let packages: Vec<&str> = after("-p").iter().map(|name| name.trim_start_matches("scullery-")).collect();
         let has = |path: String| self.tree.contains(&path);
-        if let Some(package) = packages.iter().find(|package| !has(format!("{package}/Cargo.toml"))) {
+        let is_here = |package: &&&str| ["", "modules/"].iter().any(|at| has(format!("{at}{package}/Cargo.toml")));
+        if let Some(package) = packages.iter().find(|package| !is_here(package)) {
             return Some(format!("`-p {package}`: no such package"));
         }
         let is_there = |test: &&str| {

@@ -1,4 +1,4 @@
-//! What of the kernel modules from elsewhere may need: all that `kapi` leads to.
+//! What modules from elsewhere may need of the kernel: all `kapi` leads to.
 //!
 //! Such a module is built after the kernel was linked. What it lacks of crates without variables it takes along; the
 //! kernel's own functions it cannot. `kapi` is all that its author can name, so the kernel keeps every function that
