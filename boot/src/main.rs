@@ -76,7 +76,7 @@ fn dispatch() -> Result<Verdict> {
 fn make_images(elf: &Path) -> Result<Verdict> {
     let settings = Settings::from_environment()?;
     let kernel = Kernel::read(elf, Make::Own)?;
-    let modules = modules::read(elf, settings.modules)?;
+    let modules = modules::read(elf, settings.modules_dir.as_deref(), settings.modules)?;
     let initial_files = ramdisk::archive(&settings.rootfs, modules, MOST_IN_AN_IMAGE)?;
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
@@ -89,7 +89,11 @@ fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
     let firmware = settings.firmware;
     let kernel = Kernel::read(elf, Make::Own)?;
     let room = settings.memory.room_for_files(firmware, kernel.memory()?);
-    let initial_files = ramdisk::archive(&settings.rootfs, modules::read(elf, settings.modules)?, room)?;
+    let initial_files = ramdisk::archive(
+        &settings.rootfs,
+        modules::read(elf, settings.modules_dir.as_deref(), settings.modules)?,
+        room,
+    )?;
     let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
     let loading = memory::loading_time(firmware, initial_files.len());
     if loading > NOTABLE {

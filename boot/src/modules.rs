@@ -1,7 +1,7 @@
 //! Modules among the initial files: `lib/modules/NAME.ko`.
 //!
-//! xtask leaves them in `modules` of cargo's target directory, beside that of the kernel's target; those that are no
-//! part of the tree in `modules/outside`. A kernel from elsewhere has none.
+//! xtask leaves them in `modules` of cargo's target directory, beside that of the kernel's target, or where `MODULES_DIR`
+//! says; those that are no part of the tree in `outside` there. A kernel from elsewhere has none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,9 @@ pub enum Modules {
     None,
 }
 
-/// The modules that were built with the kernel in `elf`.
-pub fn read(elf: &Path, which: Modules) -> Result<Vec<Initial>> {
-    let Some(shelf) = shelf(elf) else { return Ok(Vec::new()) };
+/// The modules in `given`, else those that were built with the kernel in `elf`.
+pub fn read(elf: &Path, given: Option<&Path>, which: Modules) -> Result<Vec<Initial>> {
+    let Some(shelf) = given.map(Path::to_owned).or_else(|| shelf(elf)) else { return Ok(Vec::new()) };
     let mut paths = Vec::new();
     if which != Modules::None {
         paths.extend(files(&shelf));
@@ -60,6 +60,8 @@ fn file(path: &Path) -> Result<Initial> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{Modules, read};
     use crate::rootfs::Initial;
     use crate::scratch::Scratch;
@@ -71,7 +73,7 @@ mod tests {
             scratch.file(name, "x");
         }
         let names = |elf: &str, which| {
-            let initial = read(&scratch.path().join(elf), which).expect("readable").into_iter();
+            let initial = read(&scratch.path().join(elf), None, which).expect("readable").into_iter();
             let names = initial.map(|it| match it {
                 Initial::File { name, .. } | Initial::EmptyDirectory { name } => name,
             });
@@ -83,5 +85,7 @@ mod tests {
             assert!(names(elf, Modules::None).is_empty());
         }
         assert!(names("elsewhere/kernel", Modules::All).is_empty());
+        let given = scratch.path().join("modules/outside");
+        assert_eq!(read(Path::new("kernel"), Some(&given), Modules::OfTheTree).expect("readable").len(), 1);
     }
 }

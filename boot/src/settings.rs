@@ -73,6 +73,8 @@ pub struct Settings {
     pub rootfs: PathBuf,
     /// `MODULES`: which modules are among the initial files: all, tree (what the tree has), or none.
     pub modules: Modules,
+    /// `MODULES_DIR`: where they are, if not where they are built.
+    pub modules_dir: Option<PathBuf>,
     /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
     pub floppy: Option<PathBuf>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
@@ -100,6 +102,7 @@ impl Settings {
                 "MODULES",
                 &[("all", Modules::All), ("tree", Modules::OfTheTree), ("none", Modules::None)],
             )?,
+            modules_dir: given("MODULES_DIR").map(PathBuf::from),
             floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,

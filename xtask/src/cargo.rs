@@ -34,6 +34,12 @@ pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).map_or_else(|| "target".into(), PathBuf::from)
 }
 
+/// Where modules are put, and the list of those from elsewhere: one for each tree, unless `MODULES_DIR` says otherwise.
+pub fn modules_dir() -> PathBuf {
+    let given = env::var_os("MODULES_DIR").filter(|dir| !dir.is_empty());
+    given.map_or_else(|| target_dir().join("modules"), PathBuf::from)
+}
+
 /// The options that build the kernel, from make.
 pub fn kernel_flags() -> Result<Vec<String>> {
     let flags = env::var("KERNEL_FLAGS").context("KERNEL_FLAGS is not set: start this program by make")?;

@@ -6,9 +6,22 @@ use anyhow::{Context, Result, bail};
 
 /// Every variable that describes a machine (boot/src/settings.rs): what a test does not name keeps its default,
 /// whatever the caller's environment holds.
-pub const VARIABLES: [&str; 14] = [
-    "MEM", "APPEND", "FIRMWARE", "CPU", "ACCEL", "SMP", "ICOUNT", "SCRIPT", "ROOTFS", "MODULES", "FLOPPY", "TIMEOUT",
-    "LIMIT", "GDB",
+pub const VARIABLES: [&str; 15] = [
+    "MEM",
+    "APPEND",
+    "FIRMWARE",
+    "CPU",
+    "ACCEL",
+    "SMP",
+    "ICOUNT",
+    "SCRIPT",
+    "ROOTFS",
+    "MODULES",
+    "MODULES_DIR",
+    "FLOPPY",
+    "TIMEOUT",
+    "LIMIT",
+    "GDB",
 ];
 
 /// Variables and their values, as written.

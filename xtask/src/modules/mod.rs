@@ -115,7 +115,7 @@ fn build_all() -> Result<Vec<Built>> {
 }
 
 fn workshop() -> Workshop {
-    Workshop::new(cargo::target_dir().join("modules"))
+    Workshop::new(cargo::modules_dir())
 }
 
 fn exports(kernel: &Path) -> Result<Exports> {
@@ -137,7 +137,7 @@ fn check_all(kernel: &Path, exports: &Exports, modules: &[Built]) -> Result<()> 
 }
 
 fn outside_list() -> List {
-    List::read(cargo::target_dir().join("modules/outside.txt"))
+    List::read(cargo::modules_dir().join("outside.txt"))
 }
 
 fn is_of_the_tree(directory: &Path) -> Result<bool> {
