@@ -31,10 +31,13 @@ struct List {
     queued: AtomicU64,
 }
 
+/// What a call does. It gets itself, to put itself off again.
+type Function = dyn Fn(&Arc<Call>) + Send + Sync;
+
 struct Call {
     due: Mutex<Due>,
     running: Running,
-    function: Box<dyn Fn(&Arc<Call>) + Send + Sync>,
+    function: Box<Function>,
 }
 
 /// When a call is due: at which tick, or behind how many others.
