@@ -30,7 +30,7 @@ fn missing_fw_cfg_file_is_not_found() -> Result<(), &'static str> {
 #[test_case]
 fn every_function_has_a_name() {
     let address = VirtAddr::from_ptr(symbols::lookup as *const ());
-    let place = symbols::lookup(address + 1).unwrap();
+    let place = symbols::lookup(address + 1).expect("its own name");
     assert_eq!((place.name(), place.offset, place.module()), ("kernel::debug::symbols::lookup", 1, None));
 }
 

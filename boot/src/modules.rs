@@ -1,7 +1,7 @@
 //! Modules among the initial files: `lib/modules/NAME.ko`.
 //!
-//! xtask leaves them in `modules` of cargo's target directory, beside that of the kernel's target, or where `MODULES_DIR`
-//! says; those that are no part of the tree in `outside` there. A kernel from elsewhere has none.
+//! xtask leaves them in `modules` of cargo's target directory, beside that of the kernel's target, or where
+//! `MODULES_DIR` says; those that are no part of the tree in `outside` there. A kernel from elsewhere has none.
 
 use std::fs;
 use std::path::{Path, PathBuf};

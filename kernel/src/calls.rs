@@ -74,6 +74,12 @@ impl Call {
     }
 }
 
+impl Default for CallList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl CallList {
     /// A list that knows no call.
     pub const fn new() -> Self {
