@@ -198,6 +198,37 @@ fn a_module_in_use_stays() {
 }
 
 #[test_case]
+fn a_module_stays_while_a_thread_sleeps_in_it() {
+    assert_eq!(mishap("sleep", "write"), Ok(()));
+    let sleeper = sched::spawn("sleeper", || {
+        let written = fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x");
+        assert_eq!(written, Err(Errno::EINTR));
+        0
+    });
+    let sleeper = sleeper.unwrap();
+    common::nap(50);
+    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
+    sleeper.interrupt();
+    assert_eq!(sleeper.join(), Ok(0));
+    assert_eq!(rmmod("mishap"), Ok(()));
+}
+
+#[test_case]
+fn a_timer_goes_with_its_module() {
+    conserves(|| {
+        let log = Log::from_here();
+        assert_eq!(mishap("tick", "load"), Ok(()));
+        common::nap(50);
+        assert!(log.count("mishap: tick") > 2);
+        assert_eq!(rmmod("mishap"), Ok(()));
+        assert!(!log.shows("left "), "it was dropped");
+        let log = Log::from_here();
+        common::nap(50);
+        assert!(!log.shows("mishap: tick"));
+    });
+}
+
+#[test_case]
 fn a_module_serves_another_and_stays_as_long() {
     conserves(|| {
         assert_eq!(insmod("borrower", &[]), Err(Errno::ENOEXEC), "what it needs is not there");

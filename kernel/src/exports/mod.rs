@@ -2,7 +2,7 @@
 //!
 //! They are functions of the C ABI, found by their names.
 //!
-//! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`] beside the
+//! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`](crate::export) beside the
 //! function itself.
 
 mod calls;
@@ -25,7 +25,7 @@ pub struct Export {
 unsafe impl Sync for Export {}
 
 impl Export {
-    /// The function at `function` under the name `name`; see [`export!`].
+    /// The function at `function` under the name `name`; see [`export!`](crate::export).
     pub const fn new(name: &'static str, function: *const ()) -> Self {
         Self { name, function }
     }

@@ -5,6 +5,7 @@
 //! takes the space, insmod relocates the code; "vmalloc and Friends".)
 
 use core::mem;
+use core::ops::Range;
 use kapi::Errno;
 
 use loader::{Binding, Object, Part};
@@ -81,15 +82,11 @@ impl Image {
     /// allocators is named; while something of that names a place in the module, its constants stay.
     pub(super) fn retire(self, name: &str) {
         let Self { text, data, constants, .. } = self;
-        let range = constants.as_ref().map_or(0..0, |area| {
-            let start = area.addr().as_usize();
-            start..start + area.len()
-        });
-        held::take_back(&range, &mut |what, place| {
+        let (places, values) = (range(&constants), range(&data));
+        held::take_back(&(places.start.as_usize()..places.end.as_usize()), &mut |what, place| {
             klog!("{name}: left {what} behind, made at {}:{}", place.file(), place.line());
         });
-        let ranges = [VirtAddr::new(range.start)..VirtAddr::new(range.end), text.range()];
-        let left = memory().disown(&ranges, &mut |left| klog!("{name}: left behind: {left}"));
+        let left = memory().disown(&[places, text.range(), values], &mut |left| klog!("{name}: left behind: {left}"));
         drop(data);
         match (left, constants) {
             (Ok(0), _) | (Ok(_), None) => {}
@@ -106,6 +103,11 @@ impl Image {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
+}
+
+/// The addresses of a part, if there is one.
+fn range(area: &Option<SealedArea>) -> Range<VirtAddr> {
+    area.as_ref().map_or(VirtAddr::new(0)..VirtAddr::new(0), |area| area.addr()..area.addr().add(area.len()))
 }
 
 /// The first address of a part that there is.

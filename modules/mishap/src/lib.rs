@@ -6,26 +6,27 @@
 #![no_std]
 
 use core::hint::black_box;
-use core::marker::PhantomData;
 use core::mem;
 use core::ptr;
 use core::time::Duration;
 
 use kapi::mm::own::{KBytes, KmemCache, PageBlock, VmArea};
 use kapi::mm::{CacheFlags, GfpFlags, Order};
-use kapi::{CharDriver, Errno, IoBuf, Kernel, OpenDevice, ParamKind, ParamSpec, Timer, Values};
+use kapi::{CharDriver, Errno, IoBuf, Kernel, OpenDevice, ParamKind, ParamSpec, Timer, Values, WaitQueue};
 
 /// What the kernel makes of this crate.
 pub type Module<K> = Mishap<K>;
 
 /// Every mistake, by the name that `what=` takes.
-const MISTAKES: [(&str, Mistake); 9] = [
+const MISTAKES: [(&str, Mistake); 11] = [
     ("double_free", Mistake::DoubleFree),
     ("leak_object", Mistake::LeakObject),
     ("leak_cache", Mistake::LeakCache),
     ("leak_area", Mistake::LeakArea),
     ("leak_pages", Mistake::LeakPages),
     ("leak_timer", Mistake::LeakTimer),
+    ("tick", Mistake::Tick),
+    ("sleep", Mistake::Sleep),
     ("null", Mistake::Null),
     ("write_code", Mistake::WriteCode),
     ("panic", Mistake::Panic),
@@ -56,6 +57,10 @@ enum Mistake {
     LeakPages,
     /// Forgets a timer that is pending.
     LeakTimer,
+    /// Goes while its timer is pending: that is none, since the timer is its own.
+    Tick,
+    /// Waits for what never comes, until ^C.
+    Sleep,
     /// Reads where the null pointer points.
     Null,
     /// Writes to its own code.
@@ -65,16 +70,20 @@ enum Mistake {
 }
 
 /// The module, and when it makes which mistake.
-#[derive(Debug)]
 pub struct Mishap<K: Kernel> {
     mistake: Mistake,
     moment: &'static str,
-    kernel: PhantomData<fn() -> K>,
+    never: K::WaitQueue,
+    _timer: Option<K::Timer>,
 }
 
 impl<K: Kernel> Mishap<K> {
     fn reach(&self, moment: &str) -> Result<(), Errno> {
-        if self.moment == moment { make::<K>(self.mistake) } else { Ok(()) }
+        match self.mistake {
+            _ if self.moment != moment => Ok(()),
+            Mistake::Sleep => Ok(self.never.wait_until(|| false)?),
+            mistake => make::<K>(mistake),
+        }
     }
 }
 
@@ -92,7 +101,8 @@ impl<K: Kernel> kapi::Module<K> for Mishap<K> {
             MISTAKES.iter().find(|(name, _)| what == Some(name)).map_or(Mistake::Null, |(_, mistake)| *mistake);
         let when = values.word("when");
         let moment = MOMENTS.into_iter().find(|name| when == Some(name)).unwrap_or("write");
-        let module = Self { mistake, moment, kernel: PhantomData };
+        let timer = if mistake == Mistake::Tick { Some(tick::<K>()?) } else { None };
+        let module = Self { mistake, moment, never: K::WaitQueue::new(), _timer: timer };
         module.reach("load")?;
         Ok(module)
     }
@@ -129,6 +139,7 @@ fn make<K: Kernel>(mistake: Mistake) -> Result<(), Errno> {
         Mistake::LeakCache => leak_cache::<K>()?,
         Mistake::LeakArea => mem::forget(VmArea::<K>::new(12_288)?),
         Mistake::LeakPages => mem::forget(PageBlock::<K>::new(Order::ZERO, gfp)?),
+        Mistake::Tick | Mistake::Sleep => {}
         Mistake::LeakTimer => leak_timer::<K>()?,
         Mistake::Null => read_null(),
         Mistake::WriteCode => write_code(),
@@ -153,6 +164,13 @@ fn leak_cache<K: Kernel>() -> Result<(), Errno> {
     mem::forget(cache.alloc(GfpFlags::KERNEL)?);
     mem::forget(cache);
     Ok(())
+}
+
+/// A timer that calls again and again.
+fn tick<K: Kernel>() -> Result<K::Timer, Errno> {
+    let timer = K::Timer::new(|_| K::log(format_args!("mishap: tick")))?;
+    timer.start_every(Duration::from_millis(10));
+    Ok(timer)
 }
 
 /// A timer that would call code which is gone.
