@@ -14,7 +14,7 @@ mod common;
 
 use core::fmt::Write;
 
-use common::{KERNEL, Log, conserves};
+use common::{Hoard, KERNEL, Log, conserves, merged};
 use kapi::{Errno, OpenFlags, Param};
 use kernel::arch::layout::{MODULES_END, MODULES_START};
 use kernel::debug::probe::probe_write;
@@ -24,7 +24,7 @@ use kernel::mm::{KString, KVVec};
 use kernel::modules::{attach, insmod, rmmod};
 use kernel::testing::{expect_oops, memory};
 use kernel::{options, sched};
-use mm::VirtAddr;
+use mm::{GfpFlags, VirtAddr};
 use services::options::Switch;
 use shell::text::Text;
 
@@ -154,6 +154,28 @@ fn bad_parameters_leave_nothing_behind() {
         assert_eq!(refused.errno, Errno::EINVAL);
         let why = KString::try_format(format_args!("{refused}")).unwrap();
         assert!(why.starts_with("no parameter \"nosuch\"; it has who"), "{why}");
+    });
+}
+
+#[test_case]
+fn out_of_memory_at_any_step_of_a_load_leaves_nothing_behind() {
+    let mut hoard = Hoard::new();
+    conserves(|| {
+        hoard.fill(KERNEL | GfpFlags::HIGHMEM);
+        let mut refused = 0;
+        loop {
+            let before = merged();
+            match insmod("hello", &[]) {
+                Ok(()) => break,
+                Err(why) => assert_eq!(why, Errno::ENOMEM, "after {refused} pages"),
+            }
+            assert_eq!(merged(), before, "after {refused} pages");
+            refused += 1;
+            hoard.release(1, |_| true);
+        }
+        assert!(refused > 5, "a load takes pages: {refused}");
+        assert_eq!(rmmod("hello"), Ok(()));
+        hoard.release(usize::MAX, |_| true);
     });
 }
 
