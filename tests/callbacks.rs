@@ -146,6 +146,10 @@ fn a_condition_that_would_sleep_is_refused() {
         .unwrap();
     assert!(log.shows("a condition that is waited for would sleep itself"));
     assert!(in_interrupt_refused());
+    // Reports name the driver's own place.
+    for call in ["Timer::new", "Work::new"] {
+        assert!(log.line_after(call).contains("tests/callbacks.rs"), "{call}");
+    }
 }
 
 fn in_interrupt_refused() -> bool {

@@ -51,16 +51,17 @@ pub(super) fn retire(call: &Arc<Call>) {
 
 impl Timer {
     /// The same code for all callbacks.
-    fn of(function: Box<Function>, caller: &'static Location<'static>) -> Result<Self, AllocError> {
+    #[track_caller]
+    fn of(function: Box<Function>) -> Result<Self, AllocError> {
         may_sleep("Timer::new").map_err(|_| AllocError)?;
-        Ok(Self { call: TIMERS.add(function, caller)?, holder: Holder::Owner })
+        Ok(Self { call: TIMERS.add(function, Location::caller())?, holder: Holder::Owner })
     }
 }
 
 impl kapi::Timer for Timer {
     fn new(callback: impl Fn(&Self) + Send + Sync + 'static) -> Result<Self, AllocError> {
         let function = move |call: &Arc<Call>| callback(&Self { call: call.clone(), holder: Holder::Callback });
-        Self::of(Box::try_new(function).map_err(|_| AllocError)?, Location::caller())
+        Self::of(Box::try_new(function).map_err(|_| AllocError)?)
     }
 
     fn start(&self, delay: Duration) {

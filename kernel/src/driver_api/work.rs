@@ -82,19 +82,20 @@ fn is_runner(queue: TaskQueue) -> bool {
 
 impl Work {
     /// The same code for all functions.
-    fn of(queue: TaskQueue, function: Box<Function>, caller: &'static Location<'static>) -> Result<Self, AllocError> {
+    #[track_caller]
+    fn of(queue: TaskQueue, function: Box<Function>) -> Result<Self, AllocError> {
         may_sleep("Work::new").map_err(|_| AllocError)?;
         if queue == TaskQueue::Scheduler {
             workqueue::ensure_started()?;
         }
-        Ok(Self { queue, call: list(queue).add(function, caller)?, holder: Holder::Owner })
+        Ok(Self { queue, call: list(queue).add(function, Location::caller())?, holder: Holder::Owner })
     }
 }
 
 impl kapi::Work for Work {
     fn new(queue: TaskQueue, function: impl Fn(&Self) + Send + Sync + 'static) -> Result<Self, AllocError> {
         let function = move |call: &Arc<Call>| function(&Self { queue, call: call.clone(), holder: Holder::Callback });
-        Self::of(queue, Box::try_new(function).map_err(|_| AllocError)?, Location::caller())
+        Self::of(queue, Box::try_new(function).map_err(|_| AllocError)?)
     }
 
     fn queue(&self) -> bool {
