@@ -169,6 +169,7 @@ ADOPTER_FLAGS := $(ADOPTER) --target-dir $(TARGET)/adopter --target x86_64-unkno
 check: host-programs
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt $(ADOPTER) --check
+	$(RUSTFMT) --check $(LOOSE)
 	$(XTASK) check-house
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
 	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
@@ -178,6 +179,10 @@ check: host-programs
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items $(KERNEL_FLAGS) --lib
 
+# Sources that are no part of a package here.
+LOOSE := modules/shim.rs tests/modules/everything/src/lib.rs
+RUSTFMT := rustfmt --edition 2024
+
 # What an editor asks for: all messages of the compiler as JSON, of the host crates and of the kernel.
 editor-check:
 	@$(CARGO) check --quiet --keep-going --all-targets --message-format=json; \
@@ -186,6 +191,7 @@ editor-check:
 fmt: setup
 	@$(CARGO) fmt --all
 	@$(CARGO) fmt $(ADOPTER)
+	@$(RUSTFMT) $(LOOSE)
 
 clean:
 	rm -rf $(TARGET)

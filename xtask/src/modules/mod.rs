@@ -108,8 +108,8 @@ fn build_all() -> Result<Vec<Built>> {
     let exports = exports(&kernel)?;
     check_all(&kernel, &exports, &modules)?;
     let order = Order { origin: Origin::Outside, exports: Some(&exports), others: &modules, ..order };
-    let outside = workshop.build(outside_list().existing()?, order)?;
-    modules.extend(outside);
+    let outside = workshop.build(outside_list().existing()?, order);
+    modules.extend(outside.context("a module from elsewhere (make forget-module M=dir leaves it out)")?);
     workshop.keep_only(&modules)?;
     Ok(modules)
 }

@@ -88,6 +88,11 @@ fn load_everything() -> Result<(Vec<TestResult>, String)> {
     let trial = Trial::new()?;
     let built = trial.build(env::current_dir()?.join(EVERYTHING))?;
     let module = built.first().context("it was not built")?;
+    let made = fs::metadata(&module.file)?.modified()?;
+    trial.build(env::current_dir()?.join(EVERYTHING))?;
+    if fs::metadata(&module.file)?.modified()? != made {
+        return Ok((vec![TestResult::failed(WORKS, "it was built again, though nothing had changed")], String::new()));
+    }
     let root = place().join("rootfs");
     fs::create_dir_all(&root)?;
     fs::copy(&module.file, root.join("everything.ko"))?;
