@@ -33,7 +33,7 @@ impl<E: Env> Table<E> {
         command("getzeroed", "[FLAGS]", "allocates a page of zeros", memory::run).explained(manual::GETZEROED),
         command("held", "[-f]", "lists what was handed out at the prompt and not freed; -f frees it", memory::held)
             .explained(manual::HELD),
-        command("insmod", "MODULE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
+        command("insmod", "MODULE|FILE [PARAMETER=VALUE...]", "attaches a module", module_commands::insmod),
         command("ioremap", "PHYSICAL SIZE", "maps device memory", memory::run).explained(manual::IOREMAP),
         command("iounmap", "ADDRESS", "undoes ioremap", memory::run).explained(manual::IOUNMAP),
         command(
@@ -54,7 +54,7 @@ impl<E: Env> Table<E> {
         ),
         command(
             "modinfo",
-            "MODULE...",
+            "MODULE|FILE...",
             "shows what a module is, and its parameters with what they may be",
             module_commands::modinfo,
         ),

@@ -2,8 +2,8 @@
 //!
 //! They are functions of the C ABI, found by their names.
 //!
-//! Names, parameters and results here are for good: what is offered stays. One is declared by [`export!`](crate::export) beside the
-//! function itself.
+//! Names, parameters and results here are for good: what is offered stays. One is declared by
+//! [`export!`](crate::export) beside the function itself.
 
 mod calls;
 
