@@ -253,8 +253,15 @@ fn a_timer_goes_with_its_module() {
 #[test_case]
 fn a_module_serves_another_and_stays_as_long() {
     conserves(|| {
-        assert_eq!(insmod("borrower", &[]), Err(Errno::ENOEXEC), "what it needs is not there");
+        let log = Log::from_here();
+        assert_eq!(insmod("borrower", &[]), Err(Errno::ENOEXEC));
+        assert!(log.shows("borrower: it needs the module lender, which is not attached"));
         assert_eq!(insmod("lender", &[]), Ok(()));
+        let mut other = content("/lib/modules/borrower.ko");
+        let at = other.windows(8).position(|window| window == b"\0crates=").unwrap() + 8;
+        other[at] = b'x';
+        let (errno, why) = refusal(&other);
+        assert!(errno == Errno::ENOEXEC && why.as_str().ends_with("another build of it"), "{}", why.as_str());
         assert_eq!(insmod("borrower", &[]), Ok(()));
         assert!(line_of("/proc/modules", "lender ").unwrap().contains(" 1 borrower, Live"));
         assert_eq!(rmmod("lender"), Err(Errno::EBUSY));

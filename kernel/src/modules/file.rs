@@ -44,8 +44,8 @@ pub(super) fn attach(path: &str, params: &[Param<'_>]) -> Result<(), Refused> {
     }
     let mut linker = Linker::of(&object)?;
     let (image, init, start) = Image::load(&object, name, &mut |name| linker.resolve(name))?;
-    let lenders = linker.into_lenders()?;
-    let newcomer = |entry| Newcomer { name, entry, image: Some(image), lenders };
+    let (lenders, build) = (linker.into_lenders()?, object.modinfo("crate").unwrap_or_default());
+    let newcomer = |entry| Newcomer { name, build, entry, image: Some(image), lenders };
     let attached = match start {
         Start::Rust(entry) => {
             entry.check(params)?;

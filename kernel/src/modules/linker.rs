@@ -14,6 +14,10 @@ use crate::mm::KVec;
 /// The key under which a Rust module says of which build of the kernel it is.
 const BUILD: &str = "kernel";
 
+/// The keys under which it names the modules that it was built with, and what each of them was built from.
+const LENDERS: &str = "depends";
+const BUILDS: &str = "crates";
+
 /// Finds what a module's undefined names stand for: in the kernel, if it is of the same build; among what the kernel
 /// offers to everybody; in modules that are attached.
 pub(super) struct Linker {
@@ -24,13 +28,14 @@ pub(super) struct Linker {
 }
 
 impl Linker {
-    /// The linker for this object. A module of another build of the kernel is refused.
+    /// The linker for this object. A module of another build of the kernel, or of a module that it needs, is refused, and
+    /// one without the modules that it needs.
     pub(super) fn of(object: &Object<'_>) -> Result<Self, Refused> {
         let kernel = match object.modinfo(BUILD) {
             None => None,
             Some(build) => Some(same_build(build)?),
         };
-        Ok(Self { kernel, lenders: KVec::new(), failed: None })
+        Ok(Self { kernel, lenders: lenders(object)?, failed: None })
     }
 
     /// The address of what is called `name`.
@@ -54,6 +59,21 @@ impl Linker {
     pub(super) fn into_lenders(self) -> Result<KVec<Pinned>, Refused> {
         self.failed.map_or(Ok(self.lenders), |errno| Err(errno.into()))
     }
+}
+
+/// The modules that the object was built with.
+fn lenders(object: &Object<'_>) -> Result<KVec<Pinned>, Refused> {
+    let listed = |key| object.modinfo(key).unwrap_or_default().split(',').filter(|word| !word.is_empty());
+    let mut lenders = KVec::new();
+    for (name, build) in listed(LENDERS).zip(listed(BUILDS)) {
+        let refused = |why| Refused::said(Errno::ENOEXEC, format_args!("it needs the module {name}, {why}"));
+        let lender = registry::pin(name).map_err(|_| refused("which is not attached"))?;
+        if lender.build() != build {
+            return Err(refused("and this is another build of it"));
+        }
+        lenders.push(lender, GfpFlags::KERNEL)?;
+    }
+    Ok(lenders)
 }
 
 /// The kernel's exports, if they are those of `build`.

@@ -62,7 +62,7 @@ pub fn attach(word: &str, params: &[Param<'_>]) -> Result<(), Refused> {
     }
     let Ok(entry) = find(word) else { return file::attach(&file::path_of(word)?, params) };
     entry.check(params)?;
-    let newcomer = Newcomer { name: entry.name, entry: Some(entry), image: None, lenders: KVec::new() };
+    let newcomer = Newcomer { name: entry.name, build: "", entry: Some(entry), image: None, lenders: KVec::new() };
     registry::attach(newcomer, &mut || Ok((entry.load)(params)?))
 }
 

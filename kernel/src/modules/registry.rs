@@ -27,6 +27,8 @@ use crate::time::TICK;
 /// A module.
 pub(super) struct Module {
     name: KString,
+    /// The compiler's hash of what it was built from; none for the kernel's own.
+    build: KString,
     users: Arc<Users>,
     /// Its value, between its load and its end.
     driver: SpinLock<Option<Arc<dyn Driver>>>,
@@ -77,6 +79,8 @@ pub(super) type Begin<'a> = &'a mut dyn FnMut() -> Result<Arc<dyn Driver>, Refus
 /// What a module is, before it begins.
 pub(super) struct Newcomer<'a> {
     pub(super) name: &'a str,
+    /// The compiler's hash of what it was built from, if it came from a file.
+    pub(super) build: &'a str,
     /// What it says of itself, if it is one in Rust.
     pub(super) entry: Option<&'static Entry>,
     pub(super) image: Option<Image>,
@@ -86,9 +90,10 @@ pub(super) struct Newcomer<'a> {
 
 /// Attaches a module whose value `begin` makes. `EEXIST` when one of its name is there.
 pub(super) fn attach(newcomer: Newcomer<'_>, begin: Begin<'_>) -> Result<(), Refused> {
-    let Newcomer { name, entry, image, lenders } = newcomer;
+    let Newcomer { name, build, entry, image, lenders } = newcomer;
     let module = Module {
         name: KString::from_str(name, GfpFlags::KERNEL)?,
+        build: KString::from_str(build, GfpFlags::KERNEL)?,
         users: Users::closed()?,
         driver: SpinLock::new(None),
         image,
@@ -287,6 +292,11 @@ impl<M: ?Sized> Pinned<M> {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.module.name
+    }
+
+    /// The compiler's hash of what it was built from.
+    pub(super) fn build(&self) -> &str {
+        &self.module.build
     }
 }
 

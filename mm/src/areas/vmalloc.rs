@@ -149,6 +149,7 @@ impl<P: Platform> AreaAllocator<P> {
     }
 
     /// Gives some pages of an area frames of their own. After a failure some have one.
+    #[inline(always)]
     pub(super) fn populate(
         &'static self,
         area: AreaRef,
