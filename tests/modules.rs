@@ -76,9 +76,13 @@ fn refusal(bytes: &[u8]) -> (Errno, Text<512>) {
     refused
 }
 
-/// hello.ko with `new` in place of its only `old`.
 fn hello_with(old: &[u8], new: &[u8]) -> KVVec<u8> {
-    let mut bytes = content("/lib/modules/hello.ko");
+    changed("hello", old, new)
+}
+
+/// A module's file with `new` in place of its only `old`.
+fn changed(name: &str, old: &[u8], new: &[u8]) -> KVVec<u8> {
+    let mut bytes = content(&KString::try_format(format_args!("/lib/modules/{name}.ko")).unwrap());
     let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old).map(|(at, _)| at);
     let at = places.next().unwrap();
     assert_eq!(places.next(), None, "once");
@@ -177,6 +181,38 @@ fn out_of_memory_at_any_step_of_a_load_leaves_nothing_behind() {
         assert_eq!(rmmod("hello"), Ok(()));
         hoard.release(usize::MAX, |_| true);
     });
+}
+
+#[test_case]
+fn a_module_of_the_c_abi_calls_what_is_offered_to_all() {
+    conserves(|| {
+        let log = Log::from_here();
+        let refused = attach("plain", &[Param { name: "size", value: "1" }]).err().unwrap();
+        let why = KString::try_format(format_args!("{refused}")).unwrap();
+        assert_eq!((refused.errno, &*why), (Errno::EINVAL, "no parameter \"size\"; it has none"));
+        assert_eq!(insmod("plain", &[]), Ok(()));
+        assert!(log.shows("plain: begun") && !log.shows("plain: ended"));
+        assert!(line_of("/proc/modules", "plain ").unwrap().contains(" 0 - Live 0xffffffffa"));
+        assert!(contains("/proc/ksyms", "init_module\t[plain]"));
+        assert_eq!(rmmod("plain"), Ok(()));
+        assert!(log.shows("plain: ended"));
+    });
+    for name in ["kmalloc", "kfree", "vmalloc", "vfree", "__get_free_pages", "free_pages", "log_line"] {
+        let line = KString::try_format(format_args!(" {name}\n")).unwrap();
+        assert!(contains("/proc/ksyms", &line), "{name}");
+    }
+}
+
+#[test_case]
+fn a_module_of_the_c_abi_that_cannot_begin_or_be_linked_is_undone() {
+    let log = Log::from_here();
+    let size = 4321_usize.to_le_bytes();
+    let (errno, why) = refusal(&changed("plain", &size, &(1_usize << 40).to_le_bytes()));
+    assert_eq!((errno, why.as_str()), (Errno::EIO, "init_module returned -12"));
+    assert!(!log.shows("plain: begun") && !log.shows("plain: ended"));
+    let (errno, why) = refusal(&changed("plain", b"\0kmalloc\0", b"\0kmallox\0"));
+    assert_eq!(errno, Errno::ENOEXEC);
+    assert!(why.as_str().contains("kmallox"), "{}", why.as_str());
 }
 
 /// Runs `call` in a thread of its own, which dies of it.

@@ -4,13 +4,13 @@
 //! outside of it can mean only the hash, and the symbol's offset from `__kernel_start`. The table lies behind that of
 //! [functions](crate::functions); the format is described where it is read: `loader::Exports`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use loader::hash;
 use object::elf::{FileHeader64, STB_GLOBAL, STV_DEFAULT};
 use object::read::elf::{ElfFile, ElfSymbol};
-use object::{LittleEndian, Object, ObjectSymbol, SymbolFlags, SymbolKind};
+use object::{LittleEndian, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolFlags, SymbolKind};
 
 use crate::names;
 
@@ -23,6 +23,10 @@ const VERSION_DIGITS: usize = 32;
 /// What compilers call without being told; the linker hides these, so no flag of theirs says that they are meant.
 const BUILT_IN: [&str; 6] = ["memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"];
 
+/// The section with what the kernel offers by plain names: of each the name's address, its length, and the function's
+/// address (kernel/src/exports/).
+const OFFERED: &str = ".exports";
+
 type Elf<'a> = ElfFile<'a, FileHeader64<LittleEndian>>;
 type Symbol<'a> = ElfSymbol<'a, 'a, FileHeader64<LittleEndian>>;
 
@@ -31,6 +35,7 @@ type Symbol<'a> = ElfSymbol<'a, 'a, FileHeader64<LittleEndian>>;
 pub struct Exports {
     version: String,
     entries: BTreeMap<u64, (String, u32)>,
+    offered: BTreeSet<String>,
 }
 
 impl Exports {
@@ -40,7 +45,7 @@ impl Exports {
         let file = Elf::parse(elf).context("not an ELF file")?;
         let Some(version) = version(&file) else { return Ok(None) };
         let base = address(&file, START).context("the kernel does not say where it starts")?;
-        let mut exports = Self { version, entries: BTreeMap::new() };
+        let mut exports = Self { version, entries: BTreeMap::new(), offered: offered(&file)? };
         for symbol in file.symbols().filter(is_for_modules) {
             let offset = symbol.address().checked_sub(base).context("a symbol lies below the kernel")?;
             exports.add(symbol.name()?, u32::try_from(offset)?)?;
@@ -61,6 +66,11 @@ impl Exports {
     /// Whether there is a symbol of this mangled name.
     pub fn has(&self, name: &str) -> bool {
         self.entries.contains_key(&hash(name.as_bytes()))
+    }
+
+    /// Whether a function of this name is offered to modules of the C ABI.
+    pub fn offers(&self, name: &str) -> bool {
+        self.offered.contains(name)
     }
 
     /// The mangled names, in no order that means anything, and always the same.
@@ -91,6 +101,19 @@ fn version(file: &Elf<'_>) -> Option<String> {
     Some(format!("{:016x}{:016x}", address(file, VERSION[0])?, address(file, VERSION[1])?))
 }
 
+/// The names of functions of the C ABI.
+fn offered(file: &Elf<'_>) -> Result<BTreeSet<String>> {
+    let Some(table) = file.section_by_name(OFFERED) else { return Ok(BTreeSet::new()) };
+    let name = |entry: &[[u8; 8]]| {
+        let [address, length, _] = entry else { return None };
+        let (address, length) = (u64::from_le_bytes(*address), u64::from_le_bytes(*length));
+        let name = file.segments().find_map(|segment| segment.data_range(address, length).ok().flatten())?;
+        String::from_utf8(name.to_vec()).ok()
+    };
+    let (words, _) = table.data()?.as_chunks();
+    words.chunks(3).map(|entry| name(entry).context("a function that is offered has no name")).collect()
+}
+
 fn address(file: &Elf<'_>, name: &str) -> Option<u64> {
     file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address())
 }
@@ -110,14 +133,15 @@ pub fn is_visible<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use loader::{Exports as Reader, hash};
 
     use super::{Exports, version_lines};
 
     fn exports(entries: &[(&str, u32)]) -> Exports {
-        let mut exports = Exports { version: "0123456789abcdef".repeat(2), entries: BTreeMap::new() };
+        let mut exports =
+            Exports { version: "0123456789abcdef".repeat(2), entries: BTreeMap::new(), offered: BTreeSet::new() };
         for (name, offset) in entries {
             exports.add(name, *offset).expect("no collision");
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::kernel_library::Library;
-use super::manifest::{Manifest, UnsafeCode};
+use super::manifest::{Abi, Manifest, UnsafeCode};
 
 const TARGET_FILE: &str = "x86_64-kernel.json";
 /// The flags of the profile `kernel` (Cargo.toml) that shape code. One unit of code: modules are small.
@@ -92,7 +92,8 @@ impl Compiler<'_> {
         for name in ["core", "compiler_builtins"] {
             give(&mut rustc, &format!("noprelude:{name}"), self.library.metadata(name)?);
         }
-        for name in ["kapi"].into_iter().chain(manifest.kernel_crates()) {
+        let interface = (manifest.abi == Abi::Rust).then_some("kapi");
+        for name in interface.into_iter().chain(manifest.kernel_crates()) {
             give(&mut rustc, name, self.library.metadata(name)?);
         }
         for name in manifest.modules() {

@@ -13,13 +13,22 @@ use super::object_file::{self, ENTRY, Summary};
 /// Which sections there are.
 pub const SCRIPT: &str = "modules/module.ld";
 
+/// What tells of a module, besides its author's crate.
+#[derive(Debug)]
+pub enum About {
+    /// The object of the crate around it, with its entry and `.modinfo`.
+    Shim(PathBuf),
+    /// The file that becomes `.modinfo`: it is of the C ABI, which names its entry.
+    Info(PathBuf),
+}
+
 /// A module that is to be linked.
 #[derive(Debug)]
 pub struct Linking<'a> {
     /// Its author's crate.
     pub archive: &'a Path,
-    /// The object of the crate around it.
-    pub shim: &'a Path,
+    /// What tells of it.
+    pub about: About,
     /// Where the object goes that keeps its debug information; the table of functions lies beside it.
     pub object: PathBuf,
 }
@@ -30,9 +39,13 @@ impl Linking<'_> {
     pub fn link(&self, more: &[&Path]) -> Result<Summary> {
         let own = object_file::archive_offers(&read(self.archive)?)?;
         let mut linker = Command::new(toolchain::linker()?);
-        linker.args(["-flavor", "gnu", "-r", "--gc-sections", "-T", SCRIPT, "-u", ENTRY]);
+        linker.args(["-flavor", "gnu", "-r", "--gc-sections", "-T", SCRIPT]);
         linker.args(own.iter().flat_map(|name| ["-u", name]));
-        linker.arg("-o").arg(&self.object).arg(self.shim).arg(self.archive);
+        linker.arg("-o").arg(&self.object);
+        if let About::Shim(shim) = &self.about {
+            linker.args(["-u", ENTRY]).arg(shim);
+        }
+        linker.arg(self.archive);
         linker.args(more);
         run(&mut linker)?;
         let mut summary = object_file::summary(&read(&self.object)?)?;
@@ -55,6 +68,9 @@ impl Linking<'_> {
         // What is told of a module is read in its file, and takes no memory.
         objcopy.args(["--strip-debug", "--strip-unneeded", "--set-section-flags", ".modinfo=readonly"]);
         objcopy.arg("--add-section").arg(format!(".ksyms={}", table.display()));
+        if let About::Info(info) = &self.about {
+            objcopy.arg("--add-section").arg(format!(".modinfo={}", info.display()));
+        }
         // A machine may be starting with the old one: the rename is atomic.
         let unfinished = self.object.with_extension("unfinished");
         run(objcopy.arg(&self.object).arg(&unfinished))?;

@@ -33,6 +33,15 @@ pub enum UnsafeCode {
     Allowed,
 }
 
+/// How a module and the kernel find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abi {
+    /// By the types of `kapi`: it is for one build of the kernel.
+    Rust,
+    /// By functions of the C ABI, for all of them: Cargo.toml says `[package.metadata.module]`, `abi = "c"`.
+    C,
+}
+
 /// A module as Cargo.toml describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -48,6 +57,8 @@ pub struct Manifest {
     pub crates: Vec<String>,
     /// Whether its author may write `unsafe`.
     pub unsafe_code: UnsafeCode,
+    /// How it and the kernel find each other.
+    pub abi: Abi,
 }
 
 impl Manifest {
@@ -82,6 +93,7 @@ impl Manifest {
             license: text("license"),
             crates: crates(package, origin)?,
             unsafe_code: unsafe_code(&package["metadata"]["module"])?,
+            abi: abi(&package["metadata"]["module"])?,
             name,
         })
     }
@@ -173,11 +185,20 @@ fn unsafe_code(metadata: &Value) -> Result<UnsafeCode> {
     }
 }
 
+fn abi(metadata: &Value) -> Result<Abi> {
+    match &metadata["abi"] {
+        Value::Null => Ok(Abi::Rust),
+        Value::String(word) if word == "rust" => Ok(Abi::Rust),
+        Value::String(word) if word == "c" => Ok(Abi::C),
+        other => bail!("[package.metadata.module] abi is \"rust\" or \"c\", not {other}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Manifest, Origin, UnsafeCode, check_name};
+    use super::{Abi, Manifest, Origin, UnsafeCode, check_name};
 
     fn package() -> Value {
         json!({
@@ -242,6 +263,14 @@ mod tests {
         let allowed = Manifest::of(&says("allowed"), Origin::Outside).expect("well formed");
         assert_eq!(allowed.unsafe_code, UnsafeCode::Allowed);
         assert!(refusal(&says("yes")).contains("not \"yes\""));
+    }
+
+    #[test]
+    fn the_abi_is_rusts_unless_a_word_says_otherwise() {
+        let abi = |word: &str| Manifest::of(&with("metadata", json!({"module": {"abi": word}})), Origin::Outside);
+        assert_eq!(Manifest::of(&package(), Origin::Outside).expect("well formed").abi, Abi::Rust);
+        assert_eq!(abi("c").expect("well formed").abi, Abi::C);
+        assert!(abi("pascal").expect_err("refused").to_string().contains("not \"pascal\""));
     }
 
     #[test]

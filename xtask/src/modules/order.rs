@@ -45,7 +45,7 @@ fn obstacle<'a>(modules: impl Iterator<Item = &'a Manifest>, all: &BTreeSet<Stri
 #[cfg(test)]
 mod tests {
     use super::sort;
-    use crate::modules::manifest::{Manifest, UnsafeCode};
+    use crate::modules::manifest::{Abi, Manifest, UnsafeCode};
 
     fn module(name: &str, uses: &[&str]) -> Manifest {
         Manifest {
@@ -55,6 +55,7 @@ mod tests {
             license: String::new(),
             crates: uses.iter().map(|&name| name.to_owned()).collect(),
             unsafe_code: UnsafeCode::Forbidden,
+            abi: Abi::Rust,
         }
     }
 

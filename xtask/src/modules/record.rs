@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::manifest::{Manifest, UnsafeCode};
+use super::manifest::{Abi, Manifest, UnsafeCode};
 
 /// A module as it was built last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,7 @@ impl Record {
                     true => UnsafeCode::Allowed,
                     false => UnsafeCode::Forbidden,
                 },
+                abi: if manifest["is_c"].as_bool()? { Abi::C } else { Abi::Rust },
             },
             sources: list(&value["sources"])?,
             contents: text(&value["contents"])?,
@@ -81,6 +82,7 @@ impl Record {
                 "license": self.manifest.license,
                 "crates": self.manifest.crates,
                 "unsafe": self.manifest.unsafe_code == UnsafeCode::Allowed,
+                "is_c": self.manifest.abi == Abi::C,
             },
             "sources": self.sources.iter().map(|path| path.to_str()).collect::<Vec<_>>(),
             "contents": self.contents,
@@ -108,7 +110,7 @@ pub fn contents(files: &[PathBuf]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manifest, Record, UnsafeCode};
+    use super::{Abi, Manifest, Record, UnsafeCode};
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
@@ -120,6 +122,7 @@ mod tests {
                 license: "MIT".into(),
                 crates: vec!["lender".into()],
                 unsafe_code: UnsafeCode::Allowed,
+                abi: Abi::C,
             },
             sources: vec!["/m/Cargo.toml".into()],
             contents: "1".into(),

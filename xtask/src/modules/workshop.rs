@@ -11,8 +11,8 @@ use hosttools::exports::Exports;
 
 use super::compile::{self, Compiler};
 use super::kernel_library::{self, Library};
-use super::link::{self, Linking};
-use super::manifest::{Manifest, Origin};
+use super::link::{self, About, Linking};
+use super::manifest::{Abi, Manifest, Origin};
 use super::object_file::Summary;
 use super::record::{self, Record};
 use super::{info, order};
@@ -154,7 +154,10 @@ impl Workshop {
         fs::write(&info, info::section(&manifest, &order.library.version, &crate_hash, &used))?;
         let linking = Linking {
             archive: &compiled.archive,
-            shim: &compiler.compile_shim(&manifest, &info)?,
+            about: match manifest.abi {
+                Abi::Rust => About::Shim(compiler.compile_shim(&manifest, &info)?),
+                Abi::C => About::Info(info),
+            },
             object: own.join(&manifest.name).with_extension("o"),
         };
         let summary = complete(&linking, &manifest, order)?;
@@ -198,13 +201,15 @@ impl Workshop {
 fn complete(linking: &Linking<'_>, manifest: &Manifest, order: Order<'_>) -> Result<Summary> {
     let summary = linking.link(&[])?;
     let Some(exports) = order.exports else { return Ok(summary) };
-    if missing(&summary.needs, manifest, exports, order.others).is_empty() {
+    let lacks = |summary: &Summary| missing(&summary.needs, manifest, exports, order.others);
+    if lacks(&summary).is_empty() {
         return Ok(summary);
     }
     let variables = linking.variables()?;
-    let summary =
-        linking.link(&TAKEN_ALONG.map(|name| order.library.archive(name)).into_iter().collect::<Result<Vec<_>>>()?)?;
-    let missing = missing(&summary.needs, manifest, exports, order.others);
+    let along: Vec<&str> = TAKEN_ALONG.into_iter().filter(|_| manifest.abi == Abi::Rust).collect();
+    let archives = along.into_iter().map(|name| order.library.archive(name)).collect::<Result<Vec<_>>>()?;
+    let summary = linking.link(&archives)?;
+    let missing = lacks(&summary);
     if !missing.is_empty() {
         bail!("the module {} needs what the kernel has not: {}", manifest.name, link::readable(&missing));
     }
@@ -217,15 +222,19 @@ fn complete(linking: &Linking<'_>, manifest: &Manifest, order: Order<'_>) -> Res
 /// Which of a module's needs neither the kernel nor the modules that it uses have.
 pub fn missing(needs: &BTreeSet<String>, manifest: &Manifest, exports: &Exports, others: &[Built]) -> BTreeSet<String> {
     let used: Vec<&Built> = others.iter().filter(|other| manifest.uses(&other.record.manifest.name)).collect();
-    let is_missing =
-        |name: &&String| !exports.has(name) && !used.iter().any(|other| other.record.offers.contains(*name));
+    let has = |name: &str| match manifest.abi {
+        Abi::Rust => exports.has(name),
+        Abi::C => exports.offers(name),
+    };
+    let is_missing = |name: &&String| !has(name) && !used.iter().any(|other| other.record.offers.contains(*name));
     needs.iter().filter(is_missing).cloned().collect()
 }
 
-/// What modules need of the kernel.
+/// What modules need of the kernel by mangled names.
 pub fn needs(modules: &[Built]) -> BTreeSet<String> {
     let offered: BTreeSet<&String> = modules.iter().flat_map(|built| &built.record.offers).collect();
-    let all = modules.iter().flat_map(|built| &built.record.needs);
+    let rust = modules.iter().filter(|built| built.record.manifest.abi == Abi::Rust);
+    let all = rust.flat_map(|built| &built.record.needs);
     all.filter(|name| !offered.contains(name)).cloned().collect()
 }
 
