@@ -31,7 +31,7 @@ pub(super) type Resolve<'a> = &'a mut dyn FnMut(&str) -> Option<u64>;
 
 /// A module in memory.
 pub(super) struct Image {
-    /// What of it others may link to: hashes of names, with addresses, by rising hash.
+    /// What of it others may link to: hashes of names, with addresses. They are few, and seldom looked for.
     exports: KVec<(u64, u64)>,
     pub(super) text: Text,
     data: Option<SealedArea>,
@@ -74,8 +74,7 @@ impl Image {
 
     /// The address of what the module calls by the name with this hash.
     pub(super) fn find(&self, hash: u64) -> Option<u64> {
-        let at = self.exports.binary_search_by_key(&hash, |&(hash, _)| hash).ok()?;
-        self.exports.get(at).map(|&(_, address)| address)
+        self.exports.iter().find(|&&(known, _)| known == hash).map(|&(_, address)| address)
     }
 
     /// Gives its memory back, once it has ended. What still calls into it is taken back first, what it left with the
@@ -163,6 +162,5 @@ fn exports(object: &Object<'_>, bases: &[u64; Part::COUNT]) -> Result<KVec<(u64,
             exports.push((loader::hash(symbol.name.as_bytes()), symbol.address), GfpFlags::KERNEL)?;
         }
     }
-    exports.sort_unstable_by_key(|&(hash, _)| hash);
     Ok(exports)
 }
