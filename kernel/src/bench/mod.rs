@@ -6,11 +6,12 @@
 //! instruction. The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
 //!
 //! [`probe`] has the loops that are timed, [`calls`] the calls in them, [`suites`] the list of rows, [`interrupt`] runs
-//! probes in interrupt context, [`report`] does the statistics.
+//! probes in interrupt context, [`modules`] those in modules, [`report`] does the statistics.
 #![deny(unsafe_code)]
 
 mod calls;
 mod interrupt;
+mod modules;
 mod probe;
 mod report;
 mod suites;

@@ -6,6 +6,7 @@ use super::calls::{
     CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, Neighbour, OwnCache, Pages, Vmalloc, ZeroedPage,
 };
 use super::interrupt::{Set, TimedCall};
+use super::modules;
 use super::probe::{Batch, FreeOrder};
 use super::report::{Effort, Reporter, Stopped};
 
@@ -23,6 +24,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "pages", run: pages_rows },
     Suite { name: "vmalloc", run: vmalloc_rows },
     Suite { name: "ioremap", run: ioremap_rows },
+    Suite { name: "modules", run: modules::rows },
 ];
 
 /// Runs `suites`.

@@ -23,7 +23,12 @@ impl<E: Env> Table<E> {
     const COMMANDS: &'static [Command<E>] = &[
         command("@irq", "COMMAND [OPERAND...]", "makes a call of the allocators from a timer", memory::at_irq)
             .explained(manual::AT_IRQ),
-        command("bench", "[pages|slab|kmalloc|vmalloc|ioremap|all]", "measures what allocations cost", bench::run),
+        command(
+            "bench",
+            "[pages|slab|kmalloc|vmalloc|ioremap|modules|all]",
+            "measures what allocations cost",
+            bench::run,
+        ),
         command("cache", "[create|alloc|free|shrink|destroy NAME ...]", "lookaside caches by hand", memory::run)
             .explained(manual::CACHE),
         command("crash", "[END]", "dies, in the way that is asked for; needs the kernel option crash=1", crash::run),

@@ -1,0 +1,71 @@
+//! What modules cost: the kernel called from one, and one loaded and taken out.
+
+use kapi::{Errno, OpenFlags};
+use mm::{AllocError, GfpFlags};
+
+use super::probe::Ticks;
+use super::report::{Effort, Reporter, Stopped};
+use crate::arch::cpu::cycles;
+use crate::fs;
+use crate::mm::KVec;
+use crate::modules::{insmod, pin, rmmod};
+
+/// The module that calls kmalloc and kfree as often as bytes are read of its device.
+const PAIRS: &str = "pairs";
+const DEVICE: &str = "/dev/pairs0";
+/// Pairs of a round.
+const READ: Effort = Effort { count: 10_000, rounds: 21 };
+/// The module that is loaded; the one that is linked in has its name.
+const SCULLP: &str = "scullp";
+const FILE: &str = "/lib/modules/scullp.ko";
+const LOADS: Effort = Effort { count: 1, rounds: 5 };
+
+/// The rows. Without the files of the modules there are none, and none of scullp while it is attached.
+pub fn rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+    pairs(reporter)?;
+    if fs::stat(FILE).is_err() || pin(SCULLP).is_ok() {
+        return Ok(());
+    }
+    row(reporter, "insmod_scullp", LOADS, &mut || load().map(|[load, _]| load))?;
+    row(reporter, "rmmod_scullp", LOADS, &mut || load().map(|[_, unload]| unload))
+}
+
+/// A row of what `probe` measures.
+fn row(
+    reporter: &mut Reporter<'_>,
+    name: &str,
+    effort: Effort,
+    probe: &mut dyn FnMut() -> Result<u64, AllocError>,
+) -> Result<(), Stopped> {
+    reporter.row(format_args!("{name}"), effort, |_| Ok([probe()?, 0]))
+}
+
+fn pairs(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+    match insmod(PAIRS, &[]) {
+        Ok(()) => {}
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(why) => return Err(why.into()),
+    }
+    let done = read_rows(reporter);
+    done.and(Ok(rmmod(PAIRS)?))
+}
+
+fn read_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+    let file = fs::open(DEVICE, OpenFlags::READ)?;
+    let mut bytes = KVec::new();
+    bytes.resize(READ.count as usize, 0, GfpFlags::KERNEL).map_err(Errno::from)?;
+    row(reporter, "kmalloc_module_64", READ, &mut || {
+        let start = cycles();
+        file.read_bytes(&mut bytes).map_err(|_| AllocError)?;
+        Ok(cycles() - start)
+    })
+}
+
+/// Loads scullp and takes it out, once.
+fn load() -> Result<Ticks, AllocError> {
+    let start = cycles();
+    insmod(FILE, &[]).map_err(|_| AllocError)?;
+    let middle = cycles();
+    rmmod(SCULLP).map_err(|_| AllocError)?;
+    Ok([middle - start, cycles() - middle])
+}
