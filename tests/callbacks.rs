@@ -4,13 +4,16 @@
 //! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
-#![feature(custom_test_frameworks)]
+#![feature(allocator_api, custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+extern crate alloc;
+
 mod common;
 
+use alloc::sync::Arc;
 use core::panic::Location;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
@@ -22,7 +25,7 @@ use kapi::{
     SpinLock, TaskQueue, Timer,
 };
 use kapi::{WaitQueue, Work, WrongContext};
-use kernel::chrdev::{self, Major, Nodes};
+use kernel::chrdev::{self, Major, Nodes, Users};
 use kernel::driver_api::held::{Held, take_back};
 use kernel::fs;
 use kernel::mm::{KVec, Kernel};
@@ -392,7 +395,8 @@ impl CharDriver for Slow {
 fn an_open_file_says_how_it_was_opened_and_keeps_what_its_driver_wants() {
     let (queue, released) = (arriving(), counter());
     let driver = Slow { queue: queue.clone(), released: released.clone() };
-    chrdev::register("slow", Major::Any, Nodes::Numbered(1), driver).unwrap();
+    let users = Users::new().unwrap();
+    chrdev::register_for(&users, "slow", Major::Any, Nodes::Numbered(1), Arc::try_new(driver).unwrap()).unwrap();
     let hasty = fs::open("/dev/slow0", OpenFlags::READ | OpenFlags::NONBLOCK).unwrap();
     let mut byte = [0];
     assert_eq!(hasty.read_bytes(&mut byte), Err(Errno::EAGAIN));
@@ -414,7 +418,7 @@ fn an_open_file_says_how_it_was_opened_and_keeps_what_its_driver_wants() {
     assert_eq!((hasty.read_bytes(&mut byte), hasty.read_bytes(&mut byte)), (Ok(1), Ok(1)));
     drop(hasty);
     assert_eq!(released.load(SeqCst), 3);
-    chrdev::unregister("slow").unwrap();
+    chrdev::unregister(&users).unwrap();
 }
 
 /// The last one, by its name: it does not return.

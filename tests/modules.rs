@@ -5,18 +5,22 @@
 //! Machine: MEM=24M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
-#![feature(custom_test_frameworks)]
+#![feature(allocator_api, custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+extern crate alloc;
+
 mod common;
 
+use alloc::sync::Arc;
 use core::fmt::Write;
 
 use common::{Hoard, KERNEL, Log, conserves, merged};
-use kapi::{Errno, OpenFlags, Param};
+use kapi::{CharDriver, Errno, OpenFlags, Param};
 use kernel::arch::layout::{MODULES_END, MODULES_START};
+use kernel::chrdev::{self, Major, Nodes, Users};
 use kernel::debug::probe::probe_write;
 use kernel::debug::symbols;
 use kernel::fs;
@@ -146,6 +150,8 @@ fn what_is_no_module_is_refused_in_a_line() {
     assert!(errno == Errno::ENOEXEC && why.as_str().contains("alloc_bootmem"), "{}", why.as_str());
     let (errno, why) = refusal(&hello_with(b"\0kernel=", b"\0kernel=no"));
     assert!(errno == Errno::ENOEXEC && why.as_str().starts_with("it is of build no"), "{}", why.as_str());
+    let (errno, why) = refusal(&hello_with(b"\0kernel=", b"\0kernex="));
+    assert_eq!((errno, why.as_str()), (Errno::ENOEXEC, "it does not say of which build of the kernel it is"));
     assert_eq!(insmod("/tmp/nosuch.ko", &[]), Err(Errno::ENOENT));
     assert_eq!(insmod("nosuch", &[]), Err(Errno::ENOENT));
     assert_eq!(insmod("/lib/modules", &[]), Err(Errno::EISDIR));
@@ -229,6 +235,17 @@ fn mishap(what: &'static str, when: &'static str) -> Result<(), Errno> {
     insmod("mishap", &[Param { name: "what", value: what }, Param { name: "when", value: when }])
 }
 
+/// Attaches mishap by another name, as long as its own: mishap may be broken.
+fn mishap_as(name: &[u8; 6], what: &'static str, when: &'static str) -> Result<(), Errno> {
+    let mut key = *b"name=mishap\0";
+    key[5..11].copy_from_slice(name);
+    write("/tmp/renamed.ko", &changed("mishap", b"name=mishap\0", &key));
+    let params = [Param { name: "what", value: what }, Param { name: "when", value: when }];
+    let attached = insmod("/tmp/renamed.ko", &params);
+    fs::unlink("/tmp/renamed.ko").unwrap();
+    attached
+}
+
 fn write_to_mishap() {
     fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x").unwrap();
 }
@@ -272,6 +289,40 @@ fn a_module_stays_while_a_thread_sleeps_in_it() {
 }
 
 #[test_case]
+fn a_module_that_is_long_in_going_says_so() {
+    assert_eq!(mishap_as(b"sleepy", "sleep", "unload"), Ok(()));
+    let remover = sched::spawn("remover", || i32::from(rmmod("sleepy").is_err())).unwrap();
+    common::nap(50);
+    assert!(line_of("/proc/modules", "sleepy ").unwrap().contains("Unloading"));
+    assert_eq!(rmmod("sleepy"), Err(Errno::EBUSY));
+    remover.interrupt();
+    assert_eq!(remover.join(), Ok(0));
+    assert!(line_of("/proc/modules", "sleepy ").is_none());
+}
+
+#[test_case]
+fn a_module_with_the_name_of_a_driver_leaves_that_alone() {
+    write("/tmp/mem.ko", &hello_with(b"\0name=hello\0", b"\0name=mem\0\0\0"));
+    assert_eq!((insmod("/tmp/mem.ko", &[]), rmmod("mem")), (Ok(()), Ok(())));
+    fs::unlink("/tmp/mem.ko").unwrap();
+    assert!(fs::open("/dev/null", READ).is_ok());
+}
+
+#[test_case]
+fn a_driver_that_lets_nobody_in_has_no_names() {
+    struct Quiet;
+    impl CharDriver for Quiet {}
+    let is_listed = || fs::readdir("/dev").unwrap().iter().any(|entry| entry.name.as_str() == "quiet0");
+    let users = Users::closed().unwrap();
+    chrdev::register_for(&users, "quiet", Major::Any, Nodes::Numbered(1), Arc::try_new(Quiet).unwrap()).unwrap();
+    assert!(!is_listed());
+    users.reopen();
+    assert!(is_listed());
+    chrdev::unregister(&users).unwrap();
+    assert!(!is_listed());
+}
+
+#[test_case]
 fn a_timer_goes_with_its_module() {
     conserves(|| {
         let log = Log::from_here();
@@ -298,6 +349,8 @@ fn a_module_serves_another_and_stays_as_long() {
         other[at] = b'x';
         let (errno, why) = refusal(&other);
         assert!(errno == Errno::ENOEXEC && why.as_str().ends_with("another build of it"), "{}", why.as_str());
+        let (_, why) = refusal(&changed("borrower", b"\0crates=", b"\0cratex="));
+        assert!(why.as_str().ends_with("another build of it"), "{}", why.as_str());
         assert_eq!(insmod("borrower", &[]), Ok(()));
         assert!(line_of("/proc/modules", "lender ").unwrap().contains(" 1 borrower, Live"));
         assert_eq!(rmmod("lender"), Err(Errno::EBUSY));
@@ -386,6 +439,14 @@ fn when_a_thread_dies_in_a_module_that_alone_is_broken() {
     assert!(line_of("/proc/modules", "mishap ").unwrap().contains("Broken"));
     assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
     assert_eq!(mishap("null", "write"), Err(Errno::EEXIST), "it stays as it is");
+    // One that dies where all are asked does not keep the others.
+    assert_eq!((mishap_as(b"unsize", "null", "footprint"), insmod("hello", &[])), (Ok(()), Ok(())));
+    dies("page fault", || assert!(contains("/proc/modules", "hello")));
+    assert!(line_of("/proc/modules", "unsize ").unwrap().contains("Broken"));
+    assert_eq!(rmmod("hello"), Ok(()));
+    assert_eq!(mishap_as(b"ending", "panic", "unload"), Ok(()));
+    dies("a mishap on purpose", || rmmod("ending").unwrap());
+    assert!(line_of("/proc/modules", "ending ").unwrap().contains("Broken"));
     // The others come and go as before.
     assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
     assert_eq!(memory().validate(), Ok(()));

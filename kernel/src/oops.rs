@@ -12,7 +12,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::arch::trap_frame::TrapFrame;
-use crate::debug::backtrace::Trace;
+use crate::debug::backtrace::{Site, Trace};
 use crate::debug::blame::blame;
 use crate::options::{self, OnOops};
 use crate::sched::{self, task};
@@ -39,10 +39,9 @@ pub(crate) fn end_thread(what: &dyn fmt::Display, registers: Option<&TrapFrame>,
         klog!("process context, thread {} ({}){}", task.id, task.name, task.work());
         if let Some(site) = blame(trace.clone().sites()) {
             klog!("to blame: {site}");
-            if let Some(place) = site.function() {
-                place.blame();
-            }
         }
+        // It comes back to none of those that it was in.
+        trace.clone().sites().filter_map(Site::function).for_each(|place| place.blame());
         if let Some(frame) = registers {
             klog!("{frame}");
         }

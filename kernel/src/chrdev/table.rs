@@ -87,9 +87,9 @@ pub fn register_for(
     Ok(major)
 }
 
-/// Takes the driver of this name out. Files that are open stay so.
-pub fn unregister(name: &str) -> Result<(), Errno> {
-    TABLE.lock_uninterruptible()?.retain(|registration| registration.name.as_str() != name);
+/// Takes the driver with these users out. Files that are open stay so.
+pub fn unregister(users: &Arc<Users>) -> Result<(), Errno> {
+    TABLE.lock_uninterruptible()?.retain(|registration| !Arc::ptr_eq(&registration.users, users));
     Ok(())
 }
 
@@ -115,8 +115,9 @@ impl Registration {
         Some(minor)
     }
 
-    /// Calls `visit` with each of the driver's names.
+    /// Calls `visit` with each of the driver's names; one that lets nobody in has none.
     fn visit(&self, visit: &mut dyn FnMut(&str, &Device) -> Result<(), Errno>) -> Result<(), Errno> {
+        let Ok(_user) = self.users.enter() else { return Ok(()) };
         match self.nodes {
             Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, &self.device(*minor)?)),
             Nodes::Numbered(count) => (0..count).try_for_each(|minor| {

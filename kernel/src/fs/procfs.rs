@@ -82,27 +82,35 @@ fn find(path: &str) -> Result<Found<()>, Errno> {
     names::find(path, FILES.lock()?.iter().map(|(name, _)| (name.as_str(), ())))
 }
 
-/// What is behind the file `path`; its module, if it is one's, stays as long as the second half lives.
-fn enter(path: &str) -> Result<(Source, Option<User>), Errno> {
+/// What is behind a file, and the user that keeps its module there, if it is one's.
+struct Entered {
+    source: Source,
+    // Last: the source may have the module's value.
+    _user: Option<User>,
+}
+
+/// What is behind the file `path`.
+fn enter(path: &str) -> Result<Entered, Errno> {
     let files = FILES.lock()?;
     let source = names::find(path, files.iter().map(|(name, source)| (name.as_str(), source)))?.file()?;
     let user = match source {
         Source::Module(_, users) => Some(users.enter()?),
         Source::Text(_) | Source::Control { .. } => None,
     };
-    Ok((source.clone(), user))
+    Ok(Entered { source: source.clone(), _user: user })
 }
 
 impl FileSystem for ProcFs {
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-        let (source, _user) = enter(path)?;
+        let entered = enter(path)?;
+        let source = &entered.source;
         if flags.contains(OpenFlags::WRITE) && !matches!(source, Source::Control { .. }) {
             return Err(Errno::EACCES);
         }
         let text =
-            if flags.contains(OpenFlags::READ) { written(&source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
+            if flags.contains(OpenFlags::READ) { written(source)? } else { Pages::new(GfpFlags::KERNEL, &TEXTS) };
         let store = match source {
-            Source::Control { store, .. } => Some(store),
+            Source::Control { store, .. } => Some(*store),
             Source::Text(_) | Source::Module(..) => None,
         };
         Ok(share(ProcFile { store, text })?)

@@ -9,6 +9,9 @@ use super::refused::Refused;
 use crate::chrdev::Driver;
 use crate::mm::Kernel;
 
+/// The static that describes a module written in Rust.
+pub(super) const ENTRY: &str = "MODULE";
+
 /// The type behind a module of the kernel's own, or in a file: a static in either.
 pub struct Entry {
     /// Its name.

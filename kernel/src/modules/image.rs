@@ -12,7 +12,7 @@ use loader::{Binding, Object, Part};
 use mm::own::Buffer;
 use mm::{Access, GfpFlags, VirtAddr};
 
-use super::entry::Entry;
+use super::entry::{ENTRY, Entry};
 use super::foreign::Foreign;
 use super::refused::Refused;
 use super::text::Text;
@@ -20,8 +20,6 @@ use crate::driver_api::held;
 use crate::klog;
 use crate::mm::{CodeArea, KVec, SealedArea, memory};
 
-/// The static that describes a module written in Rust.
-const ENTRY: &str = "MODULE";
 /// The functions by which a module of another kind begins and ends.
 const INIT: &str = "init_module";
 const EXIT: &str = "cleanup_module";
@@ -148,6 +146,9 @@ fn start(object: &Object<'_>, bases: &[u64; Part::COUNT]) -> Result<Start, Refus
     let function = |name| find(name).filter(|symbol| symbol.part.is_executable()).map(|symbol| symbol.address);
     let none = || Refused::said(Errno::ENOEXEC, format_args!("it has neither {ENTRY} nor {INIT}"));
     let init = function(INIT).ok_or_else(none)?;
+    if find(EXIT).is_some_and(|symbol| symbol.part.is_init()) {
+        return Err(Refused::said(Errno::ENOEXEC, format_args!("its {EXIT} is among what goes after {INIT}")));
+    }
     // SAFETY: both are functions of the linked module, of the kind that these names stand for by the convention that
     // modules follow; they stay in memory as long as the value does.
     Ok(Start::Foreign(unsafe { Foreign::new(init, function(EXIT)) }))

@@ -1,10 +1,13 @@
 //! What a module's names stand for.
 #![forbid(unsafe_code)]
 
+use core::iter;
+
 use kapi::Errno;
-use loader::{Exports, Object};
+use loader::{Exports, Object, Part};
 use mm::GfpFlags;
 
+use super::entry::ENTRY;
 use super::refused::Refused;
 use super::registry::{self, Pinned};
 use crate::debug::symbols;
@@ -32,6 +35,7 @@ impl Linker {
     /// whose modules are not there.
     pub(super) fn of(object: &Object<'_>) -> Result<Self, Refused> {
         let kernel = match object.modinfo(BUILD) {
+            None if is_rust(object) => return Err(no_build()),
             None => None,
             Some(build) => Some(same_build(build)?),
         };
@@ -65,7 +69,9 @@ impl Linker {
 fn lenders(object: &Object<'_>) -> Result<KVec<Pinned>, Refused> {
     let listed = |key| object.modinfo(key).unwrap_or_default().split(',').filter(|word| !word.is_empty());
     let mut lenders = KVec::new();
-    for (name, build) in listed(LENDERS).zip(listed(BUILDS)) {
+    // A build that is not said is none that there is.
+    let builds = listed(BUILDS).chain(iter::repeat(""));
+    for (name, build) in listed(LENDERS).zip(builds) {
         let refused = |why| Refused::said(Errno::ENOEXEC, format_args!("it needs the module {name}, {why}"));
         let lender = registry::pin(name).map_err(|_| refused("which is not attached"))?;
         if lender.build() != build {
@@ -74,6 +80,15 @@ fn lenders(object: &Object<'_>) -> Result<KVec<Pinned>, Refused> {
         lenders.push(lender, GfpFlags::KERNEL)?;
     }
     Ok(lenders)
+}
+
+/// Whether it begins as modules in Rust do.
+fn is_rust(object: &Object<'_>) -> bool {
+    object.symbols(&[0; Part::COUNT]).any(|symbol| symbol.name == ENTRY)
+}
+
+fn no_build() -> Refused {
+    Refused::said(Errno::ENOEXEC, format_args!("it does not say of which build of the kernel it is"))
 }
 
 /// The kernel's exports, if they are those of `build`.

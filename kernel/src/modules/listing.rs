@@ -11,8 +11,11 @@ use crate::exports;
 /// Writes /proc/modules, in the words of Linux since 2.6: name, bytes, users, the modules that need it, its state,
 /// where its code lies.
 pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
-    let modules = registry::all().map_err(|_| fmt::Error)?;
-    for module in modules.iter() {
+    let names = registry::names().map_err(|_| fmt::Error)?;
+    for module in names.iter().filter_map(|name| registry::find(name).ok()) {
+        // Its own code says it: should that die here, the others must not be held.
+        let bytes = module.footprint();
+        let modules = registry::all().map_err(|_| fmt::Error)?;
         let needed_by = fmt::from_fn(|f| {
             let mut others = modules.iter().filter(|other| other.needs(module.name())).peekable();
             if others.peek().is_none() {
@@ -21,7 +24,7 @@ pub fn write_modules(out: &mut dyn Write) -> fmt::Result {
             others.try_for_each(|other| write!(f, "{},", other.name()))
         });
         let start = module.image().map_or(0, |image| image.text.start().as_u64());
-        let (name, bytes, users, state) = (module.name(), module.footprint(), module.users(), module.state());
+        let (name, users, state) = (module.name(), module.users(), module.state());
         writeln!(out, "{name} {bytes} {users} {needed_by} {state} 0x{start:016x}")?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use core::any::Any;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use kapi::Errno;
 use mm::GfpFlags;
@@ -36,6 +37,8 @@ pub(super) struct Module {
     image: Option<Image>,
     /// Whose code it calls: they stay as long as it does.
     lenders: KVec<Pinned>,
+    /// It ends, or has ended.
+    is_going: AtomicBool,
 }
 
 /// All of them, in the order in which they came.
@@ -98,6 +101,7 @@ pub(super) fn attach(newcomer: Newcomer<'_>, begin: Begin<'_>) -> Result<(), Ref
         driver: SpinLock::new(None),
         image,
         lenders,
+        is_going: AtomicBool::new(false),
     };
     let module = Arc::try_new(module).map_err(|_| Errno::ENOMEM)?;
     add(&module)?;
@@ -161,6 +165,16 @@ pub(super) fn all() -> Result<KVec<Arc<Module>>, Errno> {
     Ok(all)
 }
 
+/// The names of all modules, as they are now.
+pub(super) fn names() -> Result<KVec<KString>, Errno> {
+    let modules = MODULES.lock()?;
+    let mut names = KVec::with_capacity(modules.len(), GfpFlags::KERNEL)?;
+    modules
+        .iter()
+        .try_for_each(|module| names.push(KString::from_str(&module.name, GfpFlags::KERNEL)?, GfpFlags::KERNEL))?;
+    Ok(names)
+}
+
 /// The address that a module has for the name with this hash, and the module.
 pub(super) fn lend(hash: u64) -> Option<(u64, Pinned)> {
     let modules = MODULES.lock_uninterruptible().ok()?;
@@ -181,7 +195,8 @@ impl Module {
 
     /// Ends it: its names go first, then its value, then its code. Nobody uses it, and nobody can begin to.
     fn end(self: Arc<Self>) -> Result<(), Errno> {
-        chrdev::unregister(&self.name)?;
+        self.is_going.store(true, Relaxed);
+        chrdev::unregister(&self.users)?;
         procfs::unregister_module(&self.users)?;
         let driver = self.driver.with(Option::take);
         drop(driver);
@@ -244,24 +259,22 @@ impl Module {
 
     /// Its state now.
     pub(super) fn state(&self) -> State {
-        let has_value = self.driver.with(|driver| driver.is_some());
         if self.image.as_ref().is_some_and(|image| image.text.is_broken()) {
             State::Broken
         } else if !self.users.is_closed() {
             State::Live
-        } else if has_value {
+        } else if self.is_going.load(Relaxed) {
             State::Going
         } else {
             State::Coming
         }
     }
 
-    /// Bytes of memory that it takes.
-    pub(super) fn footprint(&self) -> usize {
+    /// Bytes of memory that it takes. The module's own code runs, unless it is broken.
+    pub(super) fn footprint(self: &Arc<Self>) -> usize {
         let code = self.image.as_ref().map_or(0, Image::bytes);
-        // A broken module's own word is not asked for.
-        let driver = self.driver.with(|driver| driver.clone()).filter(|_| self.state() != State::Broken);
-        code + driver.map_or(0, |driver| driver.footprint())
+        let live = self.pin().ok().filter(|_| self.state() == State::Live);
+        code + live.map_or(0, |driver| driver.footprint())
     }
 }
 
@@ -283,9 +296,13 @@ pub fn pin(name: &str) -> Result<Pinned, Errno> {
 /// # Errors
 /// As there; `ENODEV` also when it is of another type.
 pub fn pin_as<M: Driver>(name: &str) -> Result<Pinned<M>, Errno> {
-    let Pinned { driver, _user, module, .. } = pin(name)?;
-    let known: &dyn Any = &*driver;
-    if known.is::<M>() { Ok(Pinned { driver, _user, module, kind: PhantomData }) } else { Err(Errno::ENODEV) }
+    let pinned = pin(name)?;
+    let known: &dyn Any = &*pinned.driver;
+    if !known.is::<M>() {
+        return Err(Errno::ENODEV);
+    }
+    let Pinned { driver, _user, module, .. } = pinned;
+    Ok(Pinned { driver, _user, module, kind: PhantomData })
 }
 
 impl<M: ?Sized> Pinned<M> {

@@ -1,8 +1,8 @@
 //! Mistakes that modules make, one at a time.
 //!
 //! They are there to see what the kernel says, and that it goes on. After `insmod mishap what=double_free` a write to
-//! /dev/mishap0 makes the mistake; `when=load` makes it at once, and `when=unload` at rmmod. What is leaked is leaked
-//! for good.
+//! /dev/mishap0 makes the mistake; `when=load` makes it at once, `when=footprint` when lsmod asks how large the module
+//! is, and `when=unload` at rmmod. What is leaked is leaked for good.
 #![no_std]
 
 use core::hint::black_box;
@@ -40,7 +40,7 @@ const NAMES: [&str; MISTAKES.len()] = {
     }
     names
 };
-const MOMENTS: [&str; 3] = ["load", "write", "unload"];
+const MOMENTS: [&str; 4] = ["load", "write", "footprint", "unload"];
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,12 @@ impl<K: Kernel> kapi::Module<K> for Mishap<K> {
 
     fn devices(&self) -> u16 {
         1
+    }
+
+    fn footprint(&self) -> usize {
+        // As in the drop.
+        let _ = self.reach("footprint");
+        0
     }
 }
 
