@@ -63,7 +63,7 @@ kernel: host-programs
 	@$(XTASK) modules >&2
 
 module new-module test-module forget-module: host-programs
-	@$(XTASK) $@ $(or $(M),$(error M=DIR says which directory the module is in))
+	@$(XTASK) $@ "$(or $(patsubst ~/%,$(HOME)/%,$(M)),$(error M=DIR says which directory the module is in))"
 
 host-programs: setup
 	@$(PATIENTLY) 'building the host programs: half a minute, or 3 with the bootloader if all is new' \
