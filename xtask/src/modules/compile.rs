@@ -74,7 +74,7 @@ impl Compiler<'_> {
         if let Some(messages) = run(rustc.arg(SHIM))? {
             bail!(
                 "no module can be made of {name}: it needs `pub type Module<K> = ...;`, a type that implements \
-                 `kapi::Module<K>` for every `K: kapi::Kernel`\n{messages}"
+                 `kapi::Module<K>` for every `K: kapi::Kernel`, with the NAME {name:?}\n{messages}"
             );
         }
         Ok(object)

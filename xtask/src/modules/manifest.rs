@@ -69,7 +69,7 @@ impl Manifest {
             bail!("{} is not a directory", directory.display());
         }
         if !path.is_file() {
-            bail!("{} has no Cargo.toml: a module is a crate; modules/hello is one to start from", directory.display());
+            bail!("{} has no Cargo.toml: a module is a crate; `make new-module M=dir` begins one", directory.display());
         }
         let package = package(&path)?;
         let mut manifest = Self::of(&package, origin).with_context(|| path.display().to_string())?;

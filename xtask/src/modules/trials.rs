@@ -32,7 +32,7 @@ const MISTAKES: [(&str, &str, &str, &[&str]); 7] = [
     ),
     ("no_type", "", "", &["no module can be made of no_type", "pub type Module<K>", "cannot find type `Module`"]),
     ("no_trait", "", "pub type Module<K> = Option<K>;", &["no module can be made of no_trait", "kapi::Module"]),
-    ("other_name", "", OTHER_NAME, &["no module can be made of other_name", "NAME is not what Cargo.toml calls"]),
+    ("other_name", "", OTHER_NAME, &["with the NAME \"other_name\"", "NAME is not what Cargo.toml calls"]),
     ("uses_log", "[dependencies]\nlog = \"0.4\"\n", "", &["uses_log/Cargo.toml", "depends on log"]),
     ("kernel", "", "", &["kernel is the name of a crate of the kernel"]),
 ];
