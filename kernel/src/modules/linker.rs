@@ -31,7 +31,7 @@ pub(super) struct Linker {
 }
 
 impl Linker {
-    /// The linker for this object. Refused: a module of another build of the kernel, or of a module that it needs, and one
+    /// The linker for this object. Refused: one of another build of the kernel or of a module that it needs, and one
     /// whose modules are not there.
     pub(super) fn of(object: &Object<'_>) -> Result<Self, Refused> {
         let kernel = match object.modinfo(BUILD) {
