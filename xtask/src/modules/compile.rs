@@ -17,6 +17,9 @@ const PROFILE: [&str; 4] = ["-Copt-level=3", "-Coverflow-checks=on", "-Cdebuginf
 
 /// The source of the crate around each module's.
 pub const SHIM: &str = "modules/shim.rs";
+/// What an author may do who needs unsafe code.
+const UNSAFE_HINT: &str =
+    "\na module that needs unsafe code says so in its Cargo.toml: [package.metadata.module] with unsafe = \"allowed\"";
 
 /// What the compiler left of an author's crate.
 #[derive(Debug)]
@@ -54,7 +57,8 @@ impl Compiler<'_> {
             rustc.arg("-Funsafe_code");
         }
         if let Some(messages) = run(rustc.arg(&manifest.source))? {
-            bail!("the module {name} does not compile\n{messages}");
+            let hint = if messages.contains("-F unsafe-code") { UNSAFE_HINT } else { "" };
+            bail!("the module {name} does not compile\n{messages}{hint}");
         }
         let dependencies = fs::read_to_string(output.join(format!("{name}.d")))?;
         let archive = output.join(format!("lib{name}.rlib"));

@@ -86,6 +86,7 @@ pub fn forget(directory: &str) -> Result<ExitCode> {
     if !outside_list().remove(&path)? {
         bail!("{} is not remembered as a module", path.display());
     }
+    println!("{} is built no more; what is in it stays", path.display());
     build()
 }
 

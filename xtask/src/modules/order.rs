@@ -14,7 +14,7 @@ pub fn sort<T>(mut modules: Vec<T>, known: &[&str], manifest: impl Fn(&T) -> &Ma
     for module in &modules {
         let name = &manifest(module).name;
         if !all.insert(name.clone()) {
-            bail!("two modules are called {name}: {}", manifest(module).source.display());
+            bail!("{} would be a second module called {name}", manifest(module).source.display());
         }
     }
     let mut sorted = Vec::new();
@@ -77,7 +77,7 @@ mod tests {
         let unknown = sorted(vec![module("a", &["log"])]).expect_err("no module");
         assert!(unknown.contains("a depends on log"), "{unknown}");
         let twice = sorted(vec![module("a", &[]), module("a", &[])]).expect_err("one name");
-        assert!(twice.contains("two modules are called a: /m/a/src/lib.rs"), "{twice}");
+        assert!(twice.contains("/m/a/src/lib.rs would be a second module called a"), "{twice}");
         assert!(sorted(vec![module("known", &[])]).is_err());
     }
 }

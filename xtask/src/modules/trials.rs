@@ -28,7 +28,7 @@ const MISTAKES: [(&str, &str, &str, &[&str]); 7] = [
         "unsafe_code",
         "",
         "pub fn f() { unsafe { core::hint::unreachable_unchecked() } }",
-        &["the module unsafe_code does not compile", "usage of an `unsafe` block"],
+        &["the module unsafe_code does not compile", "usage of an `unsafe` block", "unsafe = \"allowed\""],
     ),
     ("no_type", "", "", &["no module can be made of no_type", "pub type Module<K>", "cannot find type `Module`"]),
     ("no_trait", "", "pub type Module<K> = Option<K>;", &["no module can be made of no_trait", "kapi::Module"]),
