@@ -34,9 +34,7 @@ pub fn insmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 pub fn rmmod<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     each_word(job, |name| match modules::detach(name) {
         Ok(()) => Status::OK,
-        Err(why) if why.errno == Errno::ENOENT && modules::find(name).is_ok() => {
-            refuse(job, name, format_args!("not attached"))
-        }
+        Err(why) if why.errno == Errno::ENOENT && is_known(name) => refuse(job, name, format_args!("not attached")),
         Err(why) if why.errno == Errno::ENOENT => unknown(job, name),
         Err(why) => refuse(job, name, format_args!("{why}")),
     })
@@ -97,6 +95,13 @@ fn each_word<'a, E: Env>(job: &Job<'a, E>, mut each: impl FnMut(&'a str) -> Stat
         status = if done.is_ok() { status } else { done };
     }
     Ok(status)
+}
+
+/// Whether insmod knows the name.
+fn is_known(name: &str) -> bool {
+    let mut known = false;
+    modules::each_known(&mut |other| known |= other == name);
+    known
 }
 
 fn unknown<E: Env>(job: &Job<'_, E>, name: &str) -> Status {
