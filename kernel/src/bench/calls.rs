@@ -26,12 +26,12 @@ pub struct Pages {
 impl Call for Pages {
     type Held = Pfn;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<Pfn, AllocError> {
         memory().alloc_pages(self.gfp, self.order)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: Pfn) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().free_frames(held, self.order) };
@@ -69,12 +69,12 @@ pub struct FreePage;
 impl Call for FreePage {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().get_free_pages(GfpFlags::KERNEL, Order::ZERO)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().free_page(held) };
@@ -88,12 +88,12 @@ pub struct ZeroedPage;
 impl Call for ZeroedPage {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().get_zeroed_page(GfpFlags::KERNEL)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().free_page(held) };
@@ -116,12 +116,12 @@ pub struct Kmalloc {
 impl Call for Kmalloc {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kmalloc(self.size.hidden(), self.gfp).map(address)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
@@ -135,12 +135,12 @@ pub struct KmallocConst<const SIZE: usize>;
 impl<const SIZE: usize> Call for KmallocConst<SIZE> {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kmalloc(SIZE, GfpFlags::KERNEL).map(address)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
@@ -154,12 +154,12 @@ pub struct Kzalloc(pub usize);
 impl Call for Kzalloc {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().kzalloc(self.0.hidden(), GfpFlags::KERNEL).map(address)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().kfree(held.as_mut_ptr()) };
@@ -214,12 +214,12 @@ pub struct CacheCall {
 impl Call for CacheCall {
     type Held = NonNull<u8>;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<NonNull<u8>, AllocError> {
         memory().kmem_cache_alloc(self.cache, self.gfp)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: NonNull<u8>) {
         // SAFETY: it was allocated by `take`, and is used by nobody.
         let _ = unsafe { memory().kmem_cache_free(self.cache, held) };
@@ -233,12 +233,12 @@ pub struct CreateCache;
 impl Call for CreateCache {
     type Held = CacheRef<KernelPlatform>;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<Self::Held, AllocError> {
         create("bench-passing", 200)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: Self::Held) {
         let _ = memory().kmem_cache_destroy(held);
     }
@@ -254,12 +254,12 @@ pub struct Vmalloc {
 impl Call for Vmalloc {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().vmalloc(self.size.hidden())
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         let _ = memory().vfree(held);
     }
@@ -277,12 +277,12 @@ pub struct Ioremap {
 impl Call for Ioremap {
     type Held = VirtAddr;
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Result<VirtAddr, AllocError> {
         memory().ioremap(self.phys, self.size.hidden())
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&self, held: VirtAddr) {
         let _ = memory().iounmap(held);
     }
