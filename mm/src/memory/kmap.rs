@@ -15,6 +15,7 @@ impl<P: Platform> Memory<P> {
     /// # Errors
     /// What is refused is reported. Nothing was shown.
     #[track_caller]
+    #[inline(never)]
     pub fn kmap(&'static self, frame: Pfn) -> Result<VirtAddr, AllocError> {
         self.kmap.kmap(frame, Call::here(&"kmap"))
     }
