@@ -1,4 +1,4 @@
-//! What drivers are called by and wait for: queues, timers, work, shared lines.
+//! What drivers are called by and wait for: queues, timers, shared lines.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"
@@ -19,18 +19,18 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
-use common::{ATOMIC, KERNEL, Log, conserves, in_interrupt, nap};
+use common::{ATOMIC, KERNEL, Log, conserves, counter, in_interrupt, nap};
 use kapi::{
     CharDriver, Errno, Interrupt, IoBuf, IrqLine, IrqReturn, LockError, OpenDevice, OpenFlags, Sharing, SleepLock,
     SpinLock, TaskQueue, Timer,
 };
-use kapi::{WaitQueue, Work, WrongContext};
+use kapi::{WaitQueue, Work};
 use kernel::chrdev::{self, Major, Nodes, Users};
 use kernel::driver_api::held::{Held, take_back};
 use kernel::fs;
 use kernel::mm::{KVec, Kernel};
 use kernel::sched::{self, spawn};
-use kernel::testing::{expect_oops, expect_panic};
+use kernel::testing::expect_panic;
 use mm::Context;
 use mm::own::KArc;
 
@@ -50,11 +50,6 @@ fn raise_free_line() {
 
 fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
-}
-
-/// A counter that callbacks share with the test.
-fn counter() -> KArc<AtomicU32, Kernel> {
-    KArc::new(AtomicU32::new(0), KERNEL).unwrap()
 }
 
 /// Bytes that arrive in interrupts, and readers that wait for them.
@@ -214,77 +209,6 @@ fn a_timer_may_be_dropped_by_its_own_callback() {
         nap(60);
         assert_eq!((count.load(SeqCst), KArc::owners(&count)), (1, 1));
     });
-}
-
-#[test_case]
-fn work_runs_in_the_context_of_its_queue_and_is_flushed_when_it_goes() {
-    let queues = [
-        (TaskQueue::Scheduler, Context::Process),
-        (TaskQueue::Immediate, Context::Interrupt),
-        (TaskQueue::Timer, Context::Interrupt),
-    ];
-    // The thread stays.
-    drop(<Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |_| {}));
-    conserves(|| {
-        for (queue, context) in queues {
-            let count = counter();
-            let counted = count.clone();
-            let work = <Kernel as kapi::Kernel>::Work::new(queue, move |work| {
-                assert_eq!(sched::context(), context);
-                if context == Context::Process {
-                    sched::sleep(millis(10)).unwrap();
-                }
-                if counted.fetch_add(1, SeqCst) == 0 {
-                    assert!(work.queue() && !work.queue());
-                }
-            });
-            let work = work.unwrap();
-            assert!(work.queue());
-            work.flush().unwrap();
-            assert_eq!(count.load(SeqCst), 2, "{queue:?}");
-            // Queued in an interrupt, flushed by the drop.
-            in_interrupt_queues(&work);
-            drop(work);
-            assert_eq!((count.load(SeqCst), KArc::owners(&count)), (3, 1), "{queue:?}");
-        }
-    });
-}
-
-/// Queues work with a spinlock held, as a handler would.
-fn in_interrupt_queues(work: &impl Work) {
-    let lock: Lock<()> = SpinLock::new(());
-    lock.with(|()| assert!(work.queue() && !work.queue()));
-}
-
-#[test_case]
-fn work_does_not_wait_for_itself() {
-    static ANSWER: AtomicU32 = AtomicU32::new(0);
-    let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |work| {
-        ANSWER.store(if work.flush() == Err(WrongContext) { 1 } else { 2 }, SeqCst);
-    });
-    let work = work.unwrap();
-    work.queue();
-    work.flush().unwrap();
-    assert_eq!(ANSWER.load(SeqCst), 1);
-}
-
-#[test_case]
-fn the_thread_of_work_that_dies_has_a_successor() {
-    expect_oops("work that fails");
-    let fatal = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, |_| panic!("work that fails"));
-    let fatal = fatal.unwrap();
-    fatal.queue();
-    fatal.flush().unwrap();
-    drop(fatal);
-    let count = counter();
-    let counted = count.clone();
-    let work = <Kernel as kapi::Kernel>::Work::new(TaskQueue::Scheduler, move |_| {
-        counted.fetch_add(1, SeqCst);
-    });
-    let work = work.unwrap();
-    work.queue();
-    drop(work);
-    assert_eq!(count.load(SeqCst), 1);
 }
 
 #[test_case]

@@ -1,7 +1,6 @@
 //! Modules from files: how they come, what is refused, and how they go.
 //!
 //! Machine:
-//! Machine: APPEND="page_owner=1 slab_debug=U"
 //! Machine: MEM=24M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
@@ -17,6 +16,7 @@ mod common;
 use alloc::sync::Arc;
 use core::fmt::Write;
 
+use common::modules::{changed, contains, content, line_of, write};
 use common::{Hoard, KERNEL, Log, conserves, merged};
 use kapi::{CharDriver, Errno, OpenFlags, Param};
 use kernel::arch::layout::{MODULES_END, MODULES_START};
@@ -26,46 +26,13 @@ use kernel::debug::symbols;
 use kernel::fs;
 use kernel::mm::{KString, KVVec};
 use kernel::modules::{attach, insmod, rmmod};
-use kernel::testing::{expect_oops, memory};
-use kernel::{options, sched};
+use kernel::testing::memory;
 use mm::{GfpFlags, VirtAddr};
-use services::options::Switch;
 use shell::text::Text;
 
 kernel::test_kernel!(test_main);
 
 const READ: OpenFlags = OpenFlags::READ;
-
-/// All of a file.
-fn content(path: &str) -> KVVec<u8> {
-    let file = fs::open(path, READ).unwrap();
-    let mut all = KVVec::new();
-    loop {
-        let done = all.len();
-        all.resize(done + 4096, 0, KERNEL).unwrap();
-        let read = file.read_bytes(&mut all[done..]).unwrap();
-        all.truncate(done + read);
-        if read == 0 {
-            return all;
-        }
-    }
-}
-
-/// The line of a file that begins with `start`.
-fn line_of(path: &str, start: &str) -> Option<KString> {
-    let all = content(path);
-    let text = core::str::from_utf8(&all).unwrap();
-    text.lines().find(|line| line.starts_with(start)).map(|line| KString::from_str(line, KERNEL).unwrap())
-}
-
-fn contains(path: &str, wanted: &str) -> bool {
-    content(path).windows(wanted.len()).any(|window| window == wanted.as_bytes())
-}
-
-fn write(path: &str, bytes: &[u8]) {
-    let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
-    fs::open(path, flags).unwrap().write_all(bytes).unwrap();
-}
 
 /// What insmod says of a file with these bytes.
 fn refusal(bytes: &[u8]) -> (Errno, Text<512>) {
@@ -82,16 +49,6 @@ fn refusal(bytes: &[u8]) -> (Errno, Text<512>) {
 
 fn hello_with(old: &[u8], new: &[u8]) -> KVVec<u8> {
     changed("hello", old, new)
-}
-
-/// A module's file with `new` in place of its only `old`.
-fn changed(name: &str, old: &[u8], new: &[u8]) -> KVVec<u8> {
-    let mut bytes = content(&KString::try_format(format_args!("/lib/modules/{name}.ko")).unwrap());
-    let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old).map(|(at, _)| at);
-    let at = places.next().unwrap();
-    assert_eq!(places.next(), None, "once");
-    bytes[at..at + new.len()].copy_from_slice(new);
-    bytes
 }
 
 /// hello.ko that calls `name` where it would write to the log.
@@ -221,85 +178,6 @@ fn a_module_of_the_c_abi_that_cannot_begin_or_be_linked_is_undone() {
     assert!(why.as_str().contains("kmallox"), "{}", why.as_str());
 }
 
-/// Runs `call` in a thread of its own, which dies of it.
-fn dies(expected: &'static str, call: fn()) {
-    expect_oops(expected);
-    let thread = sched::spawn("victim", move || {
-        call();
-        0
-    });
-    assert_eq!(thread.unwrap().join(), Ok(sched::DIED));
-}
-
-fn mishap(what: &'static str, when: &'static str) -> Result<(), Errno> {
-    insmod("mishap", &[Param { name: "what", value: what }, Param { name: "when", value: when }])
-}
-
-/// Attaches mishap by another name, as long as its own: mishap may be broken.
-fn mishap_as(name: &[u8; 6], what: &'static str, when: &'static str) -> Result<(), Errno> {
-    let mut key = *b"name=mishap\0";
-    key[5..11].copy_from_slice(name);
-    write("/tmp/renamed.ko", &changed("mishap", b"name=mishap\0", &key));
-    let params = [Param { name: "what", value: what }, Param { name: "when", value: when }];
-    let attached = insmod("/tmp/renamed.ko", &params);
-    fs::unlink("/tmp/renamed.ko").unwrap();
-    attached
-}
-
-fn write_to_mishap() {
-    fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x").unwrap();
-}
-
-#[test_case]
-fn a_free_too_many_is_refused_and_the_module_named() {
-    conserves(|| {
-        let log = Log::from_here();
-        assert_eq!(mishap("double_free", "write"), Ok(()));
-        write_to_mishap();
-        assert!(log.shows("memory is free already"));
-        assert!(log.line_after("memory is free already").contains("modules/mishap/src/lib.rs"));
-        assert_eq!(rmmod("mishap"), Ok(()));
-    });
-}
-
-#[test_case]
-fn a_module_in_use_stays() {
-    assert_eq!(mishap("null", "write"), Ok(()));
-    let file = fs::open("/dev/mishap0", OpenFlags::READ).unwrap();
-    assert!(line_of("/proc/modules", "mishap ").unwrap().contains(" 1 - Live"));
-    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
-    drop(file);
-    assert_eq!(rmmod("mishap"), Ok(()));
-}
-
-#[test_case]
-fn a_module_stays_while_a_thread_sleeps_in_it() {
-    assert_eq!(mishap("sleep", "write"), Ok(()));
-    let sleeper = sched::spawn("sleeper", || {
-        let written = fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x");
-        assert_eq!(written, Err(Errno::EINTR));
-        0
-    });
-    let sleeper = sleeper.unwrap();
-    common::nap(50);
-    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
-    sleeper.interrupt();
-    assert_eq!(sleeper.join(), Ok(0));
-    assert_eq!(rmmod("mishap"), Ok(()));
-}
-
-#[test_case]
-fn a_module_that_is_long_in_going_says_so() {
-    assert_eq!(mishap_as(b"sleepy", "sleep", "unload"), Ok(()));
-    let remover = sched::spawn("remover", || i32::from(rmmod("sleepy").is_err())).unwrap();
-    common::nap(50);
-    assert!(line_of("/proc/modules", "sleepy ").unwrap().contains("Unloading"));
-    assert_eq!(rmmod("sleepy"), Err(Errno::EBUSY));
-    remover.interrupt();
-    assert_eq!(remover.join(), Ok(0));
-    assert!(line_of("/proc/modules", "sleepy ").is_none());
-}
-
 #[test_case]
 fn a_module_with_the_name_of_a_driver_leaves_that_alone() {
     write("/tmp/mem.ko", &hello_with(b"\0name=hello\0", b"\0name=mem\0\0\0"));
@@ -320,21 +198,6 @@ fn a_driver_that_lets_nobody_in_has_no_names() {
     assert!(is_listed());
     chrdev::unregister(&users).unwrap();
     assert!(!is_listed());
-}
-
-#[test_case]
-fn a_timer_goes_with_its_module() {
-    conserves(|| {
-        let log = Log::from_here();
-        assert_eq!(mishap("tick", "load"), Ok(()));
-        common::nap(50);
-        assert!(log.count("mishap: tick") > 2);
-        assert_eq!(rmmod("mishap"), Ok(()));
-        assert!(!log.shows("left "), "it was dropped");
-        let log = Log::from_here();
-        common::nap(50);
-        assert!(!log.shows("mishap: tick"));
-    });
 }
 
 #[test_case]
@@ -387,39 +250,6 @@ fn code_cannot_be_written_to_by_any_way() {
     rmmod("hello").unwrap();
 }
 
-/// What the log says is left behind by a module that makes this mistake and goes.
-fn left_behind(what: &'static str) -> KString {
-    let log = Log::from_here();
-    assert_eq!((mishap(what, "load"), rmmod("mishap")), (Ok(()), Ok(())));
-    log.line_after("mishap: left ")
-}
-
-#[test_case]
-fn leaks_are_named_with_the_place_that_took_them() {
-    let place = " at modules/mishap/src/lib.rs:";
-    for (what, named) in [
-        ("leak_cache", "behind: cache mishap, objects: 1, created"),
-        ("leak_area", "behind: area "),
-        ("leak_timer", "a timer behind, made"),
-    ] {
-        let said = left_behind(what);
-        assert!(said.starts_with(named) && said.contains(place), "{what}: {said}");
-    }
-    let remembers = options::get().memory.page_owner == Switch::On;
-    for (what, named) in [("leak_pages", "behind: pages "), ("leak_object", "behind: object ")] {
-        let said = left_behind(what);
-        assert_eq!(said.starts_with(named) && said.contains(place), remembers, "{what}: {said}");
-    }
-    // What names a place in it can still be read, and a timer that was forgotten calls nobody.
-    assert!(contains("/proc/vmallocinfo", "modules/mishap/src/lib.rs:"));
-    assert!(contains("/proc/slabinfo", "mishap"));
-    let log = Log::from_here();
-    common::nap(100);
-    assert!(!log.shows("mishap: a timer"));
-    assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
-    assert_eq!(memory().validate(), Ok(()));
-}
-
 #[test_case]
 fn a_text_of_proc_outlives_its_module() {
     insmod("lender", &[]).unwrap();
@@ -428,26 +258,4 @@ fn a_text_of_proc_outlives_its_module() {
     let mut text = [0; 16];
     assert!(file.read_bytes(&mut text).unwrap() > 0);
     assert_eq!(fs::open("/proc/lenderspoons", OpenFlags::READ).err(), Some(Errno::ENOENT));
-}
-
-#[test_case]
-fn when_a_thread_dies_in_a_module_that_alone_is_broken() {
-    assert_eq!(mishap("null", "write"), Ok(()));
-    let log = Log::from_here();
-    dies("page fault", write_to_mishap);
-    assert!(log.line_after("to blame: ").contains("[mishap]"), "{}", log.line_after("to blame: "));
-    assert!(line_of("/proc/modules", "mishap ").unwrap().contains("Broken"));
-    assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
-    assert_eq!(mishap("null", "write"), Err(Errno::EEXIST), "it stays as it is");
-    // One that dies where all are asked does not keep the others.
-    assert_eq!((mishap_as(b"unsize", "null", "footprint"), insmod("hello", &[])), (Ok(()), Ok(())));
-    dies("page fault", || assert!(contains("/proc/modules", "hello")));
-    assert!(line_of("/proc/modules", "unsize ").unwrap().contains("Broken"));
-    assert_eq!(rmmod("hello"), Ok(()));
-    assert_eq!(mishap_as(b"ending", "panic", "unload"), Ok(()));
-    dies("a mishap on purpose", || rmmod("ending").unwrap());
-    assert!(line_of("/proc/modules", "ending ").unwrap().contains("Broken"));
-    // The others come and go as before.
-    assert_eq!((insmod("hello", &[]), rmmod("hello")), (Ok(()), Ok(())));
-    assert_eq!(memory().validate(), Ok(()));
 }

@@ -3,15 +3,18 @@
 //! Conservation of pages, the kernel log, hoards of pages, calls in interrupt context.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+pub mod modules;
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
 use kernel::debug::probe::probe_read;
-use kernel::mm::{KString, KVec};
+use kernel::mm::{KString, KVec, Kernel};
 use kernel::sync::SpinLock;
 use kernel::testing::memory;
 use kernel::timer::Timer;
 use kernel::{log, sched};
+use mm::own::KArc;
 use mm::{CacheFlags, CacheSpec, GfpFlags, Order, Pfn, VirtAddr, ZoneKind};
 
 pub const KERNEL: GfpFlags = GfpFlags::KERNEL;
@@ -214,4 +217,9 @@ pub unsafe fn is_stamped(at: VirtAddr, bytes: usize, seed: usize) -> bool {
 
 fn mark(offset: usize, seed: usize) -> u8 {
     (offset ^ (offset >> 8) ^ seed.wrapping_mul(101)) as u8
+}
+
+/// A counter that callbacks share with the test.
+pub fn counter() -> KArc<AtomicU32, Kernel> {
+    KArc::new(AtomicU32::new(0), KERNEL).unwrap()
 }

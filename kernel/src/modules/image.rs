@@ -6,8 +6,8 @@
 
 use core::mem;
 use core::ops::Range;
-use kapi::Errno;
 
+use kapi::Errno;
 use loader::{Binding, Object, Part};
 use mm::own::Buffer;
 use mm::{Access, GfpFlags, VirtAddr};
