@@ -28,16 +28,22 @@ errnos! {
     EPERM = 1, "Operation not permitted";
     /// No such file or directory.
     ENOENT = 2, "No such file or directory";
+    /// No such process.
+    ESRCH = 3, "No such process";
     /// Interrupted (by ^C).
     EINTR = 4, "Interrupted system call";
     /// Input/output error.
     EIO = 5, "Input/output error";
     /// No such device or address.
     ENXIO = 6, "No such device or address";
+    /// Arguments and environment are too long.
+    E2BIG = 7, "Argument list too long";
     /// Not something that can be loaded.
     ENOEXEC = 8, "Exec format error";
     /// Bad file descriptor: not open for this.
     EBADF = 9, "Bad file descriptor";
+    /// No child processes.
+    ECHILD = 10, "No child processes";
     /// Try again: the call would have to wait.
     EAGAIN = 11, "Resource temporarily unavailable";
     /// Out of memory.

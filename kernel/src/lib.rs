@@ -34,6 +34,7 @@ pub mod options;
 pub mod output;
 pub mod panic;
 pub mod proc;
+pub mod process;
 pub mod resource;
 pub mod sched;
 pub mod softirq;

@@ -1,0 +1,26 @@
+//! Processes: programs in ring 3, each a kernel thread with its own address space.
+//!
+//! Key types: [`Process`], [`Pid`], [`Exit`], [`ChildEvent`], [`Limits`]. A process's number is that of its thread. The
+//! table has it from before its thread first runs until its parent has waited for it. Files, each naming those before
+//! it only:
+//!
+//! - [`pid`], [`exit_status`], [`limits`]: words that all of them use
+//! - [`record`]: what the kernel knows of a process
+//! - [`table`]: all of them, by number
+//! - [`wait`]: a parent learns what became of its children
+//!
+//! Everything here runs in process context and may sleep, unless it says otherwise.
+#![forbid(unsafe_code)]
+
+pub mod exit_status;
+pub mod limits;
+pub mod pid;
+pub mod record;
+pub mod table;
+pub mod wait;
+
+pub use exit_status::{ChildEvent, Exit};
+pub use limits::{Limit, Limits, Resource};
+pub use pid::Pid;
+pub use record::Process;
+pub use table::{current, each, find};
