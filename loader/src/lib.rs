@@ -1,8 +1,10 @@
-//! Loads relocatable ELF objects for x86-64 into memory that the caller gives.
+//! Loads ELF objects for x86-64 into memory that the caller gives; reads programs.
 //!
 //! [`Object::parse`] checks a file, [`Object::bytes`] says how much memory each [`Part`] of it wants,
 //! [`Object::link`] fills that memory and relocates it, [`Object::symbols`] says what then lies where. Whatever is not
 //! supported or not right is refused by name: a [`Refusal`] prints as one line.
+//!
+//! [`program`] reads executables instead, for a kernel that maps them.
 //!
 //! Every number of a file is an allegation. Nothing here panics, allocates, or writes outside of the memory given, and
 //! the time taken grows as the file's length does: the number of sections, and the length of a name, have limits.
@@ -25,6 +27,7 @@ mod modinfo;
 mod names;
 mod object;
 mod part;
+pub mod program;
 mod refusal;
 mod relocation_kind;
 mod relocations;

@@ -5,6 +5,7 @@
 //! has to be consistent: each symbol within its part, the memory around the parts as it was.
 
 mod damager;
+mod random;
 mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,8 @@ use std::path::Path;
 
 use loader::{Ksyms, Object, Part};
 
-use damager::{Damager, Random};
+use damager::Damager;
+use random::Random;
 use writer::memory::{BASES, Memory};
 use writer::{
     ABSOLUTE, ALLOC, EXEC, FILE, FUNC, LOCAL, OBJECT, R_32S, R_64, R_PC32, R_PLT32, SECTION, WRITE, Writer, section,

@@ -1,31 +1,6 @@
 //! Damages objects: bits, fields of the tables, lengths, pieces of others.
 
-/// Marsaglia's xorshift64*.
-pub struct Random {
-    state: u64,
-}
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self { state: seed | 1 }
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.state ^= self.state >> 12;
-        self.state ^= self.state << 25;
-        self.state ^= self.state >> 27;
-        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// A number below `limit`, which is not 0.
-    pub fn below(&mut self, limit: usize) -> usize {
-        ((self.next() >> 33) as usize) % limit
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
+use crate::random::Random;
 
 /// Offsets and widths of the fields of a section's header, of a symbol, of a relocation, of the file's header.
 const SECTION_FIELDS: &[(usize, usize)] =
