@@ -1,4 +1,4 @@
-//! Loads ELF objects for x86-64 into memory that the caller gives; reads programs.
+//! Loads ELF objects for x86-64 into memory that it is given; reads programs.
 //!
 //! [`Object::parse`] checks a file, [`Object::bytes`] says how much memory each [`Part`] of it wants,
 //! [`Object::link`] fills that memory and relocates it, [`Object::symbols`] says what then lies where. Whatever is not
@@ -37,7 +37,7 @@ mod symbols;
 pub use exports::Exports;
 pub use hash::hash;
 pub use ksyms::Ksyms;
-pub use limits::{MAX_ALIGNMENT, MAX_BYTES, MAX_GLOBALS, MAX_NAME, MAX_SECTIONS};
+pub use limits::{MAX_ALIGNMENT, MAX_BYTES, MAX_GLOBALS, MAX_NAME, MAX_SECTIONS, MAX_SEGMENTS};
 pub use object::Object;
 pub use part::Part;
 pub use refusal::{

@@ -2,6 +2,8 @@
 
 /// How many sections an object may have, with the first, which is none.
 pub const MAX_SECTIONS: usize = 256;
+/// How many segments a program may have: their table fits into a page.
+pub const MAX_SEGMENTS: u16 = 73;
 /// The largest alignment of a section, in bytes: a page, since a part begins with one.
 pub const MAX_ALIGNMENT: u64 = 4096;
 /// The largest size of all parts together, in bytes.

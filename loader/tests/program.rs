@@ -1,4 +1,4 @@
-//! Programs: what of them lies where, what is refused, damaged ones, and the stack that they start with.
+//! Programs: what lies where, what is refused, and the stack that they find.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

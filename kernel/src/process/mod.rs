@@ -1,4 +1,4 @@
-//! Processes: programs in ring 3, each a thread with an address space of its own.
+//! Processes: programs in ring 3, each a thread with its own address space.
 //!
 //! Key types: [`Process`], [`Pid`], [`Exit`], [`ChildEvent`], [`Limits`]. A process's number is that of its thread. The
 //! table has it from before its thread first runs until its parent has waited for it. Files, each naming those before

@@ -1,4 +1,4 @@
-//! The first bytes of a program: what it is for, and where its table of segments lies.
+//! The first bytes of a program: what it is for, where its segments are listed.
 
 use core::ops::Range;
 
@@ -7,11 +7,10 @@ use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader, parse_ident};
 
 use super::refusal::ProgramRefusal;
+use crate::limits::MAX_SEGMENTS;
 
 /// Bytes that [`Header::parse`] wants of a file, if it has so many.
 pub const HEADER_BYTES: usize = 64;
-/// Most segments that a program may have: their table fits into a page.
-pub const MAX_SEGMENTS: u16 = 73;
 /// Bytes of a segment's header.
 pub const SEGMENT_HEADER_BYTES: u16 = 56;
 

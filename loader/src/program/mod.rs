@@ -11,7 +11,7 @@ mod segment;
 mod stack;
 mod table;
 
-pub use header::{HEADER_BYTES, Header, MAX_SEGMENTS, TableRange};
+pub use header::{HEADER_BYTES, Header, TableRange};
 pub use refusal::ProgramRefusal;
 pub use script::{SCRIPT_BYTES, Script};
 pub use segment::{Rights, Segment};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::header::MAX_SEGMENTS;
+use crate::limits::MAX_SEGMENTS;
 
 /// Why a file is not run. It prints as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

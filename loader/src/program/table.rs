@@ -90,8 +90,8 @@ impl<'a> Program<'a> {
         self.table.iter().filter(loaded).filter_map(move |header| Segment::read(&header, 0, limit, file_bytes).ok())
     }
 
-    /// Where it goes: a program that can lie anywhere begins at the first address from `wanted` on that is aligned as it
-    /// wants. `None` when it would end beyond the addresses that programs may have.
+    /// Where it goes: a program that can lie anywhere begins at the first address from `wanted` on that is aligned as
+    /// it wants. `None` when it would end beyond the addresses that programs may have.
     pub fn placement(&self, wanted: u64) -> Option<Placement> {
         if !self.header.may_move {
             return Some(Placement(0));
