@@ -36,5 +36,5 @@ pub(crate) use run_queue::tick;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 pub use start::{init, set_boot_stack, start_threads};
 pub use task::{FramesGone, Heir};
-pub use thread::{Thread, ThreadInfo, owner_of_stack, spawn, threads};
+pub use thread::{NewThread, Thread, ThreadInfo, owner_of_stack, prepare, spawn, threads};
 pub use wait::WaitQueue;

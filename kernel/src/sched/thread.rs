@@ -1,4 +1,4 @@
-//! Handles to threads: spawn, join, interrupt, list.
+//! Handles to threads: prepare, spawn, join, interrupt, list.
 //!
 //! A [`Thread`] is a counted reference. The count of a thread that lives includes one reference of the list of all
 //! threads; the reaper gives that one back.
@@ -52,6 +52,21 @@ pub(super) static EXITED: WaitQueue = WaitQueue::new();
 /// When memory is short, or where the caller may not sleep: then nothing has changed.
 #[track_caller]
 pub fn spawn(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result<Thread, AllocError> {
+    prepare(name, entry).map(NewThread::start)
+}
+
+/// A thread that does not run yet; the scheduler does not know of it. Dropping it gives back what it has.
+#[must_use = "the thread does not run until it is started"]
+pub struct NewThread {
+    task: Box<Task>,
+}
+
+/// As [`spawn`], without letting the thread run: for a caller that has to know its number first.
+///
+/// # Errors
+/// As [`spawn`].
+#[track_caller]
+pub fn prepare(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result<NewThread, AllocError> {
     may_sleep("spawn").map_err(|_| AllocError)?;
     let stack = KernelStack::allocate()?;
     let entry = Box::try_new(entry).map_err(|_| AllocError)?;
@@ -61,11 +76,23 @@ pub fn spawn(name: &str, entry: impl FnOnce() -> i32 + Send + 'static) -> Result
     task.stack_pointer.store(switch::prepare(stack.top(), thread_main).as_usize(), Ordering::Relaxed);
     task.stack.with(|slot| *slot = Some(stack));
     task.entry.with(|slot| *slot = Some(entry));
-    let task: &'static Task = Box::leak(task);
-    // The first reference is the list's.
-    let handle = Thread::from_task(task);
-    SCHEDULER.with(|scheduler| scheduler.admit(task));
-    Ok(handle)
+    Ok(NewThread { task })
+}
+
+impl NewThread {
+    /// The number that it will have.
+    pub fn id(&self) -> u32 {
+        self.task.id
+    }
+
+    /// Lets it run. Cannot fail.
+    pub fn start(self) -> Thread {
+        let task: &'static Task = Box::leak(self.task);
+        // The first reference is the list's.
+        let handle = Thread::from_task(task);
+        SCHEDULER.with(|scheduler| scheduler.admit(task));
+        handle
+    }
 }
 
 impl Thread {
