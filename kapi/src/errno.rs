@@ -20,6 +20,12 @@ macro_rules! errnos {
                 }
             }
         }
+
+        #[cfg(test)]
+        #[test]
+        fn numbers_are_those_of_linux() {
+            $(assert_eq!(Ok(linux_raw_sys::errno::$name), Errno::$name.number().try_into());)*
+        }
     };
 }
 
@@ -56,6 +62,8 @@ errnos! {
     EBUSY = 16, "Device or resource busy";
     /// File exists.
     EEXIST = 17, "File exists";
+    /// The two names are not on one file system.
+    EXDEV = 18, "Invalid cross-device link";
     /// No such device.
     ENODEV = 19, "No such device";
     /// Not a directory.
@@ -70,6 +78,8 @@ errnos! {
     EMFILE = 24, "Too many open files";
     /// Not a device that knows this ioctl.
     ENOTTY = 25, "Inappropriate ioctl for device";
+    /// A program that runs would be written.
+    ETXTBSY = 26, "Text file busy";
     /// File too large.
     EFBIG = 27, "File too large";
     /// No space left on device.
@@ -78,12 +88,36 @@ errnos! {
     ESPIPE = 29, "Illegal seek";
     /// Read-only file system.
     EROFS = 30, "Read-only file system";
+    /// The file has as many names as it may.
+    EMLINK = 31, "Too many links";
     /// The pipe has no reader any more.
     EPIPE = 32, "Broken pipe";
+    /// A number that a function is not defined for.
+    EDOM = 33, "Numerical argument out of domain";
     /// Result too large.
     ERANGE = 34, "Numerical result out of range";
+    /// The wait would never end.
+    EDEADLK = 35, "Resource deadlock avoided";
     /// File name too long.
     ENAMETOOLONG = 36, "File name too long";
+    /// No such system call.
+    ENOSYS = 38, "Function not implemented";
+    /// A directory that has names in it.
+    ENOTEMPTY = 39, "Directory not empty";
+    /// Symbolic links lead in a circle, or through too many others.
+    ELOOP = 40, "Too many levels of symbolic links";
+    /// There is no such attribute.
+    ENODATA = 61, "No data available";
+    /// A number that does not fit where it should go.
+    EOVERFLOW = 75, "Value too large for defined data type";
+    /// Not a socket.
+    ENOTSOCK = 88, "Socket operation on non-socket";
+    /// The file cannot do this.
+    EOPNOTSUPP = 95, "Operation not supported";
+    /// No such kind of network.
+    EAFNOSUPPORT = 97, "Address family not supported by protocol";
+    /// The time that was given has passed.
+    ETIMEDOUT = 110, "Connection timed out";
 }
 
 impl Errno {

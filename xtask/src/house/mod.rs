@@ -28,7 +28,7 @@ pub use sources::files;
 
 /// The crates whose arrows are checked.
 const CRATES: [&str; 10] =
-    ["mm", "pagetable", "services", "kapi", "drivers", "shell", "loader", "kernel", "boot", "xtask"];
+    ["mm", "pagetable", "services", "kapi", "abi", "drivers", "shell", "loader", "kernel", "boot", "xtask"];
 /// The crate whose types stay behind walls.
 const WALLED: &str = "mm";
 /// What lies at the top and is not the tree's.
