@@ -1,6 +1,7 @@
 //! Scullery's kernel as a library, for the image and each bootable test.
 #![no_std]
 #![feature(allocator_api)]
+#![feature(macro_metavar_expr_concat)]
 
 extern crate alloc;
 
@@ -40,6 +41,7 @@ pub mod sched;
 pub mod softirq;
 pub mod startup;
 pub mod sync;
+pub mod syscall;
 pub mod taskqueue;
 pub mod testing;
 pub mod tick;
@@ -107,6 +109,7 @@ fn start_services() {
     startup::check(format_args!("the initial files"), fs::tarfs::init(mm::ramdisk()));
     startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
     proc::init();
+    startup::check(format_args!("/proc/syscalls"), syscall::init());
     startup::check(format_args!("bigphysarea"), mm::bigphysarea::init());
     startup::check(format_args!("PCI"), resource::pci::init());
     resource::init();

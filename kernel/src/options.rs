@@ -24,6 +24,8 @@ pub struct Options {
     pub crash: Switch,
     /// `oops=end|panic`: what follows when a thread dies.
     pub on_oops: OnOops,
+    /// `strace=0|1`: the log has a line for each system call.
+    pub strace: Switch,
 }
 
 /// What follows when a thread dies.
@@ -36,12 +38,14 @@ pub enum OnOops {
 }
 
 impl Options {
-    const DEFAULT: Self = Self { memory: MemoryOptions::DEFAULT, crash: Switch::Off, on_oops: OnOops::EndThread };
+    const DEFAULT: Self =
+        Self { memory: MemoryOptions::DEFAULT, crash: Switch::Off, on_oops: OnOops::EndThread, strace: Switch::Off };
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match name {
             "crash" => self.crash = switch(value)?,
             "oops" => self.on_oops = on_oops(value)?,
+            "strace" => self.strace = switch(value)?,
             // `printk.time=0|1`: the log's to keep, since it may not ask here.
             "printk.time" => log::stamp_console(switch(value)?),
             _ => self.memory.set(name, value)?,

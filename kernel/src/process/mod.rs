@@ -5,6 +5,7 @@
 //! it only:
 //!
 //! - [`pid`], [`exit_status`], [`limits`]: words that all of them use
+//! - [`descriptors`]: what a process has open
 //! - [`record`]: what the kernel knows of a process
 //! - [`table`]: all of them, by number
 //! - [`wait`]: a parent learns what became of its children
@@ -12,6 +13,7 @@
 //! Everything here runs in process context and may sleep, unless it says otherwise.
 #![forbid(unsafe_code)]
 
+pub mod descriptors;
 pub mod exit_status;
 pub mod limits;
 pub mod pid;
@@ -19,6 +21,7 @@ pub mod record;
 pub mod table;
 pub mod wait;
 
+pub use descriptors::{Descriptors, OnExec};
 pub use exit_status::{ChildEvent, Exit};
 pub use limits::{Limit, Limits, Resource};
 pub use pid::Pid;
