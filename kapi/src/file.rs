@@ -64,38 +64,88 @@ pub fn seek(size: u64, position: u64, offset: i64, whence: Whence) -> Result<u64
     }
 }
 
+/// Memory of a user process, as a transfer sees it: any page of it may be missing.
+///
+/// A copy ends at the first byte that is not at hand, and says how many went through. It waits for nothing, so it may
+/// be made under any lock.
+pub trait UserMemory {
+    /// Bytes of it.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies `bytes` to byte `offset` and returns how many went through.
+    fn write(&self, offset: usize, bytes: &[u8]) -> usize;
+
+    /// Fills `count` bytes from byte `offset` on with zeros and returns how many were.
+    fn clear(&self, offset: usize, count: usize) -> usize;
+
+    /// Copies to `bytes` from byte `offset` on and returns how many went through.
+    fn read(&self, offset: usize, bytes: &mut [u8]) -> usize;
+}
+
 /// The caller's end of a read or write: the bytes to fill, or the bytes to take, and how far that has come.
 ///
-/// Kernel memory today. Memory of a user process, whose pages may be missing, fits behind the same calls: both copies
-/// may stop early and say how far they came, or fail with `EFAULT` when not a byte went through.
+/// They are the kernel's or a user process's. Of a process's, pages may be missing: then a copy comes less far than it
+/// should ([`has_faulted`](Self::has_faulted)), and nothing [remains](Self::remaining) for the file to do. Whoever made
+/// the buffer brings the page, with no lock held, and calls the file again for the rest.
 pub struct IoBuf<'a> {
     memory: Memory<'a>,
     done: usize,
+    /// What `done` was when the file's call began.
+    begun_at: usize,
+    faulted: bool,
 }
 
 enum Memory<'a> {
     Fill(&'a mut [u8]),
     Take(&'a [u8]),
+    FillUser(&'a dyn UserMemory),
+    TakeUser(&'a dyn UserMemory),
 }
 
 impl<'a> IoBuf<'a> {
     /// A buffer that a read fills.
     pub fn fill(memory: &'a mut [u8]) -> Self {
-        Self { memory: Memory::Fill(memory), done: 0 }
+        Self::new(Memory::Fill(memory))
     }
 
     /// A buffer that a write takes its bytes from.
     pub fn take(memory: &'a [u8]) -> Self {
-        Self { memory: Memory::Take(memory), done: 0 }
+        Self::new(Memory::Take(memory))
     }
 
-    /// Bytes that are still to be filled or taken.
+    /// A process's buffer that a read fills.
+    pub fn fill_user(memory: &'a dyn UserMemory) -> Self {
+        Self::new(Memory::FillUser(memory))
+    }
+
+    /// A process's buffer that a write takes its bytes from.
+    pub fn take_user(memory: &'a dyn UserMemory) -> Self {
+        Self::new(Memory::TakeUser(memory))
+    }
+
+    const fn new(memory: Memory<'a>) -> Self {
+        Self { memory, done: 0, begun_at: 0, faulted: false }
+    }
+
+    /// A call of a file begins: what the one before met is forgotten.
+    pub const fn begin(&mut self) {
+        self.begun_at = self.done;
+        self.faulted = false;
+    }
+
+    /// Whether a page of the caller's was missing in this call of a file: what remained was left undone.
+    pub const fn has_faulted(&self) -> bool {
+        self.faulted
+    }
+
+    /// Bytes that are still to be filled or taken by this call of a file: none once it has met a missing page.
     pub fn remaining(&self) -> usize {
-        let len = match &self.memory {
-            Memory::Fill(memory) => memory.len(),
-            Memory::Take(memory) => memory.len(),
-        };
-        len - self.done
+        if self.faulted { 0 } else { self.len() - self.done }
     }
 
     /// Bytes that have been filled or taken.
@@ -103,56 +153,85 @@ impl<'a> IoBuf<'a> {
         self.done
     }
 
-    /// Copies as much of `bytes` as fits to the caller and returns how much that was. `EFAULT` on a write's buffer.
+    /// Copies as much of `bytes` as fits to the caller and returns how much that was. `EFAULT` on a write's buffer, and
+    /// where the caller's first page is missing.
     pub fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let Memory::Fill(memory) = &mut self.memory else {
-            return Err(Errno::EFAULT);
+        let wanted = self.remaining().min(bytes.len());
+        let (bytes, at) = (&bytes[..wanted], self.done);
+        let copied = match &mut self.memory {
+            Memory::Fill(memory) => {
+                memory[at..at + wanted].copy_from_slice(bytes);
+                wanted
+            }
+            Memory::FillUser(memory) => memory.write(at, bytes),
+            Memory::Take(_) | Memory::TakeUser(_) => return Err(Errno::EFAULT),
         };
-        let room = &mut memory[self.done..];
-        let n = room.len().min(bytes.len());
-        room[..n].copy_from_slice(&bytes[..n]);
-        self.done += n;
-        Ok(n)
+        self.advance(copied, wanted)
     }
 
-    /// Copies as many of the caller's bytes as `bytes` holds and returns how many. `EFAULT` on a read's buffer.
+    /// Copies as many of the caller's bytes as `bytes` holds and returns how many. `EFAULT` on a read's buffer, and
+    /// where the caller's first page is missing.
     pub fn get(&mut self, bytes: &mut [u8]) -> Result<usize, Errno> {
-        let Memory::Take(memory) = &self.memory else {
-            return Err(Errno::EFAULT);
+        let wanted = self.remaining().min(bytes.len());
+        let (bytes, at) = (&mut bytes[..wanted], self.done);
+        let copied = match &self.memory {
+            Memory::Take(memory) => {
+                bytes.copy_from_slice(&memory[at..at + wanted]);
+                wanted
+            }
+            Memory::TakeUser(memory) => memory.read(at, bytes),
+            Memory::Fill(_) | Memory::FillUser(_) => return Err(Errno::EFAULT),
         };
-        let rest = &memory[self.done..];
-        let n = rest.len().min(bytes.len());
-        bytes[..n].copy_from_slice(&rest[..n]);
-        self.done += n;
-        Ok(n)
+        self.advance(copied, wanted)
     }
 
-    /// Leaves out up to `count` of the caller's bytes and returns how many. `EFAULT` on a read's buffer.
+    /// Leaves out up to `count` of the caller's bytes, without a look at them, and returns how many. `EFAULT` on a
+    /// read's buffer.
     pub fn skip(&mut self, count: usize) -> Result<usize, Errno> {
-        let Memory::Take(memory) = &self.memory else {
-            return Err(Errno::EFAULT);
-        };
-        let n = (memory.len() - self.done).min(count);
-        self.done += n;
-        Ok(n)
+        let wanted = self.remaining().min(count);
+        match &self.memory {
+            Memory::Take(_) | Memory::TakeUser(_) => self.advance(wanted, wanted),
+            Memory::Fill(_) | Memory::FillUser(_) => Err(Errno::EFAULT),
+        }
     }
 
-    /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer.
+    /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer, and where
+    /// the caller's first page is missing.
     pub fn put_zeros(&mut self, count: usize) -> Result<usize, Errno> {
-        let Memory::Fill(memory) = &mut self.memory else {
-            return Err(Errno::EFAULT);
+        let (wanted, at) = (self.remaining().min(count), self.done);
+        let copied = match &mut self.memory {
+            Memory::Fill(memory) => {
+                memory[at..at + wanted].fill(0);
+                wanted
+            }
+            Memory::FillUser(memory) => memory.clear(at, wanted),
+            Memory::Take(_) | Memory::TakeUser(_) => return Err(Errno::EFAULT),
         };
-        let room = &mut memory[self.done..];
-        let n = room.len().min(count);
-        room[..n].fill(0);
-        self.done += n;
-        Ok(n)
+        self.advance(copied, wanted)
+    }
+
+    fn len(&self) -> usize {
+        match &self.memory {
+            Memory::Fill(memory) => memory.len(),
+            Memory::Take(memory) => memory.len(),
+            Memory::FillUser(memory) | Memory::TakeUser(memory) => memory.len(),
+        }
+    }
+
+    /// Takes note that of `wanted` bytes `copied` went through. An error only if none has in this call of a file: what
+    /// did go through must not be lost.
+    const fn advance(&mut self, copied: usize, wanted: usize) -> Result<usize, Errno> {
+        self.done += copied;
+        self.faulted |= copied < wanted;
+        if self.faulted && self.done == self.begun_at { Err(Errno::EFAULT) } else { Ok(copied) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IoBuf, Whence, seek};
+    use core::cell::RefCell;
+
+    use super::{IoBuf, UserMemory, Whence, seek};
     use crate::errno::Errno;
 
     #[test]
@@ -172,5 +251,74 @@ mod tests {
         assert_eq!(buf.remaining(), 0);
         assert_eq!(buf.get(&mut [0]), Err(Errno::EFAULT));
         assert_eq!(&bytes, b"abcd");
+    }
+    /// Eight bytes, of which the first `there` are at hand.
+    struct Holey {
+        bytes: RefCell<[u8; 8]>,
+        there: usize,
+    }
+
+    impl Holey {
+        fn there(&self, offset: usize, count: usize) -> usize {
+            self.there.saturating_sub(offset).min(count)
+        }
+    }
+
+    impl UserMemory for Holey {
+        fn len(&self) -> usize {
+            8
+        }
+
+        fn write(&self, offset: usize, bytes: &[u8]) -> usize {
+            let n = self.there(offset, bytes.len());
+            self.bytes.borrow_mut()[offset..offset + n].copy_from_slice(&bytes[..n]);
+            n
+        }
+
+        fn clear(&self, offset: usize, count: usize) -> usize {
+            let n = self.there(offset, count);
+            self.bytes.borrow_mut()[offset..offset + n].fill(0);
+            n
+        }
+
+        fn read(&self, offset: usize, bytes: &mut [u8]) -> usize {
+            let n = self.there(offset, bytes.len());
+            bytes[..n].copy_from_slice(&self.bytes.borrow()[offset..offset + n]);
+            n
+        }
+    }
+
+    #[test]
+    fn a_missing_page_ends_the_call_and_loses_nothing() {
+        let memory = Holey { bytes: RefCell::new(*b"........"), there: 5 };
+        let mut buf = IoBuf::fill_user(&memory);
+        assert_eq!(buf.put(b"abcd"), Ok(4));
+        assert_eq!(buf.put(b"efgh"), Ok(1));
+        assert!(buf.has_faulted());
+        assert_eq!((buf.remaining(), buf.done()), (0, 5));
+        // No error after bytes that went through, and no more bytes.
+        assert_eq!(buf.put(b"x"), Ok(0));
+        assert_eq!(&*memory.bytes.borrow(), b"abcde...");
+        // The next call of a file meets it at once.
+        buf.begin();
+        assert_eq!((buf.remaining(), buf.has_faulted()), (3, false));
+        assert_eq!(buf.put_zeros(3), Err(Errno::EFAULT));
+        assert!(buf.has_faulted());
+    }
+
+    #[test]
+    fn what_was_missing_comes_with_the_next_call() {
+        let mut memory = Holey { bytes: RefCell::new(*b"abcdefgh"), there: 2 };
+        let mut bytes = [0; 8];
+        let mut buf = IoBuf::take_user(&memory);
+        assert_eq!(buf.get(&mut bytes), Ok(2));
+        assert_eq!(buf.put(b"x"), Err(Errno::EFAULT));
+        let done = buf.done();
+        memory.there = 8;
+        let mut buf = IoBuf::take_user(&memory);
+        assert_eq!(buf.skip(done), Ok(2));
+        assert_eq!(buf.get(&mut bytes[done..]), Ok(6));
+        assert_eq!(&bytes, b"abcdefgh");
+        assert_eq!(buf.remaining(), 0);
     }
 }

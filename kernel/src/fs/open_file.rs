@@ -39,6 +39,7 @@ impl OpenFile {
     /// Reads from the current position on. `EBADF` when it is not open for reading, `EINTR` after ^C.
     pub fn read(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::READ)?;
+        buf.begin();
         if self.0.file.is_stream() {
             return self.0.file.read(0, buf);
         }
@@ -52,6 +53,7 @@ impl OpenFile {
     /// writing, `EINTR` after ^C.
     pub fn write(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::WRITE)?;
+        buf.begin();
         if self.0.file.is_stream() {
             return self.0.file.write(0, buf);
         }
