@@ -42,20 +42,26 @@ impl fmt::Display for Described {
     }
 }
 
-/// Handles an exception; see [`crate::arch::upcalls`].
-// SAFETY: no other symbol has this name.
-#[unsafe(no_mangle)]
-extern "C" fn kernel_exception(frame: &mut TrapFrame) {
+/// Handles an exception that no page of ring 3 mends, with interrupts off. What it changes in `frame` is what the CPU
+/// goes on with; returns only if the interrupted code may go on.
+pub(crate) fn handle(frame: &mut TrapFrame) {
     let may_be_fixed = matches!(frame.vector, trap::PAGE_FAULT | trap::GENERAL_PROTECTION | trap::STACK_SEGMENT);
     if may_be_fixed && probe::fixup(frame) {
         return;
     }
-    if frame.vector == trap::BREAKPOINT {
-        return klog!("breakpoint at {:016x}", frame.rip);
+    match frame.vector {
+        trap::BREAKPOINT => return klog!("breakpoint at {:016x}", frame.rip),
+        // The kernel sets no breakpoints and traces no steps: a program had it come late, on the first instruction after
+        // its SYSCALL.
+        trap::DEBUG if !frame.is_user() => {
+            frame.rflags &= !trap::TRAP_FLAG;
+            return;
+        }
+        _ => {}
     }
     let what = What::of(frame);
     let trace = Trace::of_exception(frame, current_stack());
-    if what.is_of_a_thread() && frame.rflags & INTERRUPT_FLAG != 0 && oops::is_survivable() {
+    if what.is_of_a_thread() && frame.rflags & trap::INTERRUPT_FLAG != 0 && oops::is_survivable() {
         oops::end_thread(&what, Some(frame), trace);
     }
     // It may have come anywhere, a lock's section included.
@@ -67,9 +73,6 @@ extern "C" fn kernel_exception(frame: &mut TrapFrame) {
     }
     panic!("{what}")
 }
-
-/// The bit of RFLAGS that says that interrupts are on.
-const INTERRUPT_FLAG: u64 = 1 << 9;
 
 /// What an exception means.
 enum What {

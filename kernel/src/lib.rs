@@ -47,6 +47,7 @@ pub mod testing;
 pub mod tick;
 pub mod time;
 pub mod timer;
+pub mod user;
 pub mod version;
 pub mod work;
 pub mod workqueue;

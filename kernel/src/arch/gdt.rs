@@ -2,6 +2,8 @@
 //!
 //! The order of the descriptors is the one that SYSCALL and SYSRET expect: kernel code and data, user data and code.
 
+use core::cell::UnsafeCell;
+
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -17,8 +19,16 @@ pub const DOUBLE_FAULT_IST: u16 = 0;
 pub const NMI_IST: u16 = 1;
 /// Index of the machine check's stack in the TSS.
 pub const MACHINE_CHECK_IST: u16 = 2;
+/// Index of the debug exception's stack in the TSS.
+pub const DEBUG_IST: u16 = 3;
 
-static TSS: Once<TaskStateSegment> = Once::new();
+/// The task state segment, which the CPU reads when it changes stacks.
+struct Tss(UnsafeCell<TaskStateSegment>);
+
+// SAFETY: this CPU alone writes it, in `init` and in `set_kernel_stack`, with interrupts off.
+unsafe impl Sync for Tss {}
+
+static TSS: Tss = Tss(UnsafeCell::new(TaskStateSegment::new()));
 static GDT: Once<(GlobalDescriptorTable, Selectors)> = Once::new();
 
 struct Selectors {
@@ -29,8 +39,9 @@ struct Selectors {
 
 /// Loads the segments and the TSS.
 pub fn init() {
-    let tss = TSS.call_once(new_tss);
-    let (gdt, selectors) = GDT.call_once(|| new_gdt(tss));
+    // SAFETY: nothing reads or writes it before it is loaded below.
+    unsafe { *TSS.0.get() = new_tss() };
+    let (gdt, selectors) = GDT.call_once(new_gdt);
     gdt.load();
     // SAFETY: the selector names the 64-bit ring 0 code segment of the table just loaded.
     unsafe { CS::set_reg(selectors.code) };
@@ -44,6 +55,15 @@ pub fn init() {
     unsafe { load_tss(selectors.tss) };
 }
 
+/// Makes `top` the stack on which the kernel goes on after an interrupt or exception in ring 3. Interrupts are off.
+#[inline]
+pub(super) fn set_kernel_stack(top: mm::VirtAddr) {
+    let tss = TSS.0.get();
+    // SAFETY: the segment is this CPU's, and with interrupts off nothing else writes it; the CPU reads it when it enters
+    // the kernel from ring 3.
+    unsafe { (*tss).privilege_stack_table[0] = VirtAddr::new_truncate(top.as_usize() as u64) };
+}
+
 fn new_tss() -> TaskStateSegment {
     let mut tss = TaskStateSegment::new();
     let mut set = |index: u16, (_, top): (mm::VirtAddr, mm::VirtAddr)| {
@@ -52,15 +72,17 @@ fn new_tss() -> TaskStateSegment {
     set(DOUBLE_FAULT_IST, stacks::DOUBLE_FAULT.range());
     set(NMI_IST, stacks::NMI.range());
     set(MACHINE_CHECK_IST, stacks::MACHINE_CHECK.range());
+    set(DEBUG_IST, stacks::DEBUG.range());
     tss
 }
 
-fn new_gdt(tss: &'static TaskStateSegment) -> (GlobalDescriptorTable, Selectors) {
+fn new_gdt() -> (GlobalDescriptorTable, Selectors) {
     let mut gdt = GlobalDescriptorTable::new();
     let code = gdt.append(Descriptor::kernel_code_segment());
     let data = gdt.append(Descriptor::kernel_data_segment());
     gdt.append(Descriptor::user_data_segment());
     gdt.append(Descriptor::user_code_segment());
-    let tss = gdt.append(Descriptor::tss_segment(tss));
+    // SAFETY: it is a static, and what changes in it later is not part of the descriptor.
+    let tss = gdt.append(unsafe { Descriptor::tss_segment_unchecked(TSS.0.get()) });
     (gdt, Selectors { code, data, tss })
 }

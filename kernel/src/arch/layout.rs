@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 0000000000000000 .. 0000000000000fff   the null page: never mapped
-//! 0000000000001000 .. 00007fffffffffff   users (empty for now)
+//! 0000000000001000 .. 00007fffffffefff   users, each process its own
+//! 00007ffffffff000 .. 00007fffffffffff   never mapped: SYSCALL at its end would return to a non-canonical address
 //! 0000800000000000 .. ffff7fffffffffff   non-canonical: no such addresses
 //! ffff888000000000 .. ffff987fffffffff   direct map of lowmem: large pages, NX, global
 //! ffffc90000000000 .. ffffe8ffffffffff   vmalloc, ioremap, thread stacks: 4 KiB pages, NX, a guard page each
@@ -14,14 +15,17 @@
 //! ```
 //!
 //! Each level-4 slot (512 GiB) of a mapped area has its level-3 table from boot on and never loses it: another address
-//! space will share the kernel's half by copying 256 entries, once.
+//! space shares the kernel's half by copying 256 entries, once.
 
 use mm::{PhysAddr, VirtAddr};
 
 /// First address of the user half that may ever be mapped.
 pub const USER_START: VirtAddr = VirtAddr::new(0x1000);
-/// End of the user half.
-pub const USER_END: VirtAddr = VirtAddr::new(0x0000_8000_0000_0000);
+/// End of the user half. The last page before the non-canonical addresses is not users': the return address of SYSCALL
+/// as the last instruction there would be non-canonical, and returning to it a fault in the kernel.
+pub const USER_END: VirtAddr = VirtAddr::new(0x0000_7fff_ffff_f000);
+/// First address that is not canonical.
+const CANONICAL_END: VirtAddr = VirtAddr::new(0x0000_8000_0000_0000);
 /// First address of the kernel's half.
 pub const KERNEL_HALF: VirtAddr = VirtAddr::new(0xffff_8000_0000_0000);
 
@@ -61,6 +65,8 @@ pub enum Area {
     NullPage,
     /// Addresses of user processes.
     User,
+    /// The page before the non-canonical addresses.
+    LastUserPage,
     /// Not an address at all.
     NonCanonical,
     /// The direct map.
@@ -89,6 +95,8 @@ impl Area {
             Self::NullPage
         } else if addr.as_usize() < USER_END.as_usize() {
             Self::User
+        } else if addr.as_usize() < CANONICAL_END.as_usize() {
+            Self::LastUserPage
         } else if addr.as_usize() < KERNEL_HALF.as_usize() {
             Self::NonCanonical
         } else if within(addr, DIRECT_MAP, DIRECT_MAP.as_usize() + DIRECT_MAP_BYTES) {
@@ -113,6 +121,7 @@ impl Area {
         match self {
             Self::NullPage => "null page",
             Self::User => "user half",
+            Self::LastUserPage => "last page of the lower half",
             Self::NonCanonical => "non-canonical address",
             Self::DirectMap => "direct map",
             Self::Vmalloc => "vmalloc area",

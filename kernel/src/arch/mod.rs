@@ -1,18 +1,23 @@
-//! The CPU: its tables, its traps, its page tables, the switch between stacks.
+//! The CPU: its tables, the ways into and out of the kernel, page tables, the switch between stacks.
 
 pub mod clear;
 pub mod cpu;
+mod entry;
+pub mod fpu;
 pub mod gdt;
 pub mod hide;
 pub mod layout;
 pub mod paging;
 pub mod percpu;
 pub mod preempt;
+pub mod ring3;
 pub mod stacks;
 pub mod switch;
 pub mod trap;
 pub mod trap_frame;
 pub mod upcalls;
+pub mod user_copy;
+pub mod user_registers;
 
 /// Brings up the CPU, its segments and its exceptions: the kernel's first call. Interrupts stay off.
 pub fn init() {
@@ -20,4 +25,5 @@ pub fn init() {
     gdt::init();
     trap::init();
     cpu::init();
+    ring3::init();
 }

@@ -6,6 +6,8 @@
 //!
 //! Invariants:
 //! - (a) gs points to this CPU's block from the first line of the kernel's entry on: [`init`] comes before all else.
+//!   While ring 3 runs it is the program's; the first instructions of every way into the kernel (`entry.rs`) put it
+//!   back.
 //! - (b) only the CPU itself writes its block.
 
 use core::arch::asm;
@@ -25,6 +27,8 @@ pub struct PerCpu {
     cache_index: usize,
     current: usize,
     idle: usize,
+    kernel_stack: usize,
+    user_stack: usize,
 }
 
 /// The block of one CPU, in memory that its owner changes by gs-relative instructions.
@@ -42,6 +46,8 @@ static BOOT_CPU: PerCpuCell = PerCpuCell(UnsafeCell::new(PerCpu {
     cache_index: 0,
     current: 0,
     idle: 0,
+    kernel_stack: 0,
+    user_stack: 0,
 }));
 
 /// Points gs to the block of the CPU that boots. The very first call of the kernel.
@@ -51,6 +57,13 @@ pub fn init() {
 
 /// A 32-bit word at `OFFSET` in this CPU's block.
 pub struct Word<const OFFSET: usize>;
+
+/// Offset of the top of the running thread's stack, for the ways into the kernel from ring 3.
+pub(super) const KERNEL_STACK_OFFSET: usize = offset_of!(PerCpu, kernel_stack);
+/// Offset of a place for the stack pointer of ring 3, while SYSCALL has not saved it elsewhere.
+pub(super) const USER_STACK_OFFSET: usize = offset_of!(PerCpu, user_stack);
+/// The top of the running thread's stack, if it is one that goes to ring 3.
+pub(super) static KERNEL_STACK: Pointer<KERNEL_STACK_OFFSET> = Pointer;
 
 /// Offset of the preempt count in the block, for instructions of more than one step.
 pub(super) const PREEMPT_COUNT_OFFSET: usize = offset_of!(PerCpu, preempt_count);

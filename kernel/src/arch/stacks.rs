@@ -27,6 +27,8 @@ pub static DOUBLE_FAULT: GuardedStack<{ 16 << 10 }> = GuardedStack::new();
 pub static NMI: GuardedStack<{ 8 << 10 }> = GuardedStack::new();
 /// Machine checks, which may come then too.
 pub static MACHINE_CHECK: GuardedStack<{ 8 << 10 }> = GuardedStack::new();
+/// Debug exceptions: a program can have one come at the first instruction of the kernel, on its own stack.
+pub static DEBUG: GuardedStack<{ 8 << 10 }> = GuardedStack::new();
 
 impl<const BYTES: usize> GuardedStack<BYTES> {
     const fn new() -> Self {
@@ -45,12 +47,19 @@ impl<const BYTES: usize> GuardedStack<BYTES> {
 }
 
 /// The pages below these stacks, which stay unmapped.
-pub fn guard_pages() -> [VirtAddr; 5] {
-    [BOOT.guard_page(), IDLE.guard_page(), DOUBLE_FAULT.guard_page(), NMI.guard_page(), MACHINE_CHECK.guard_page()]
+pub fn guard_pages() -> [VirtAddr; 6] {
+    [
+        BOOT.guard_page(),
+        IDLE.guard_page(),
+        DOUBLE_FAULT.guard_page(),
+        NMI.guard_page(),
+        MACHINE_CHECK.guard_page(),
+        DEBUG.guard_page(),
+    ]
 }
 
 /// The stack of these that holds `address`: its lowest address, and the one after its highest.
 pub fn range_of(address: VirtAddr) -> Option<(VirtAddr, VirtAddr)> {
-    let ranges = [BOOT.range(), IDLE.range(), DOUBLE_FAULT.range(), NMI.range(), MACHINE_CHECK.range()];
+    let ranges = [BOOT.range(), IDLE.range(), DOUBLE_FAULT.range(), NMI.range(), MACHINE_CHECK.range(), DEBUG.range()];
     ranges.into_iter().find(|&(bottom, top)| bottom <= address && address < top)
 }

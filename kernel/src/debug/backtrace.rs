@@ -161,6 +161,10 @@ impl Trace {
     /// The way to what the exception of `frame` interrupted, on `stack`.
     pub fn of_exception(frame: &TrapFrame, stack: StackRange) -> Self {
         let rip = VirtAddr::new_truncate(frame.rip);
+        if frame.is_user() {
+            // Its frames are none of the kernel's, and its registers may lead anywhere.
+            return Self { fault: Some(rip), unframed: None, frames: Frames::from_frame(VirtAddr::zero(), stack) };
+        }
         // A function begins with `push rbp; mov rbp, rsp`; until both are done its caller is known by the stack alone.
         // So is who jumped to where no function is.
         let return_at = match symbols::lookup(rip).map(|place| place.offset) {

@@ -1,4 +1,4 @@
-//! Where a thread begins and ends.
+//! Where a thread begins and ends, or goes to ring 3.
 //!
 //! A thread that dies in the middle of its work ([`abandon`]) begins anew on its own, empty stack, and winds up what it
 //! leaves behind: it gets off wait queues, its mutexes are broken, its heir closes its files. Nothing unwinds: what its
@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use x86_64::instructions::interrupts;
 
 use super::task::{self, FramesGone, ThreadState};
-use super::{mutex, run_queue, wait};
-use crate::arch::switch;
+use super::{mutex, run_queue, user, wait};
+use crate::arch::{ring3, switch};
 use crate::klog;
 
 /// Exit code of a thread that died: what a shell shows for SIGSEGV.
@@ -21,8 +21,17 @@ const MANY_DEATHS: u32 = 20;
 /// Where a new thread starts.
 pub(super) extern "C" fn thread_main() -> ! {
     run_queue::finish_first_switch();
-    let entry = task::current().entry.with(Option::take);
-    exit(entry.map_or(0, |entry| entry()))
+    let me = task::current();
+    let entry = me.entry.with(Option::take);
+    let code = entry.map_or(0, |entry| entry());
+    // SAFETY: the slot is the running thread's.
+    if let Some(frame) = unsafe { me.user.start() } {
+        let (_, top) = me.stack_range();
+        // SAFETY: the thread is attached, so its registers are loaded; the frame lies with them, not on the stack, and
+        // the closure and all that it had is gone.
+        unsafe { ring3::enter(frame, top) };
+    }
+    exit(code)
 }
 
 /// Ends the running thread where it stands. The caller is in no section, whatever stack it runs on, and has reported
@@ -44,6 +53,10 @@ extern "C" fn wind_up() -> ! {
     mutex::break_held(|at| klog!("oops: the lock taken at {}:{} is broken: EIO for all", at.file(), at.line()));
     // Closing may have to wait, and a ^C was for what died.
     me.set_interrupted(false);
+    me.user.work.store(false, Ordering::Relaxed);
+    me.user.faults_off.store(0, Ordering::Relaxed);
+    // Before its space goes.
+    user::detach();
     if let Some(heir) = me.heir.with(|heir| *heir) {
         if me.deaths() < MANY_DEATHS {
             heir.close(&FramesGone(()));
@@ -53,9 +66,10 @@ extern "C" fn wind_up() -> ! {
     exit(DIED)
 }
 
-/// Ends the current thread.
-fn exit(code: i32) -> ! {
+/// Ends the running thread. What the frames of its stack have is not dropped. Process context.
+pub fn exit(code: i32) -> ! {
     let me = task::current();
+    user::detach();
     me.exit_code.store(code, Ordering::Relaxed);
     me.set_state(ThreadState::Dead);
     run_queue::schedule();

@@ -3,10 +3,11 @@
 //! Key types: [`Thread`], [`ThreadInfo`], [`Mutex`], [`WaitQueue`]. A thread runs a closure on a stack of its own, with
 //! an unmapped page below it, and ends when the closure returns. Files, each naming those before it only:
 //!
-//! - [`stack`], [`task`]: a thread's memory, and a thread as the scheduler sees it
+//! - [`stack`], `user_slot`, [`task`]: a thread's memory, its part in processes, and a thread as the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
 //! - [`mod@may_sleep`], [`wait`], [`mutex`]: what threads sleep on
 //! - [`owned`]: what a thread has, found after its death
+//! - [`user`]: threads that go to ring 3
 //! - `exit`, [`thread`], `reaper`, `idle`, [`mod@current`]: a thread's life, and handles to it
 //! - `start`: the first threads
 
@@ -22,12 +23,15 @@ pub mod stack;
 mod start;
 pub mod task;
 pub mod thread;
+pub mod user;
+mod user_slot;
 pub mod wait;
 
 pub use crate::sync::preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
 pub use current::{clear_interrupt, current, interrupted, set_essential, set_heir, sleep, yield_now};
 pub use exit::DIED;
 pub(crate) use exit::abandon;
+pub use exit::exit;
 pub use idle::{IdleWork, set_idle_work};
 pub use may_sleep::may_sleep;
 pub use mutex::{Mutex, MutexGuard};

@@ -30,6 +30,8 @@ fn reap_for_ever() -> i32 {
         }
         while let Some(task) = SCHEDULER.with(Scheduler::take_dead) {
             drop(task.stack.with(Option::take));
+            // SAFETY: the thread is dead, and this is the reaper.
+            drop(unsafe { task.user.take_owner() });
             task.finished.store(true, Ordering::Release);
             EXITED.wake_all();
             drop(Thread::adopt(task));

@@ -168,6 +168,8 @@ fn leave(how: Leave) {
     previous.on_cpu.store(false, Ordering::Relaxed);
     next.on_cpu.store(true, Ordering::Relaxed);
     CURRENT.set(core::ptr::from_ref(next) as usize);
+    previous.user.save();
+    next.user.load();
     let next_stack = next.stack_pointer.load(Ordering::Relaxed);
     // SAFETY: `next` was prepared or switched from before, and by (c) all of its registers are on its stack; the lock
     // is held, so interrupts are off.

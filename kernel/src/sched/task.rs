@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, 
 use mm::VirtAddr;
 
 use super::stack::KernelStack;
+use super::user_slot::UserSlot;
 use crate::arch::percpu::CURRENT;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
@@ -155,6 +156,7 @@ pub struct Task {
     alarm: Timer,
     pub(super) exit_code: AtomicI32,
     pub(super) finished: AtomicBool,
+    pub(super) user: UserSlot,
 }
 
 impl Task {
@@ -183,6 +185,7 @@ impl Task {
             alarm: Timer::new(wake),
             exit_code: AtomicI32::new(0),
             finished: AtomicBool::new(false),
+            user: UserSlot::new(),
         }
     }
 
@@ -206,6 +209,11 @@ impl Task {
     /// Sets the state, visible to others before anything that the caller reads after it.
     pub fn set_state(&self, state: ThreadState) {
         self.state.swap(state as u8, Ordering::SeqCst);
+    }
+
+    /// Whether its interruptible sleeps end: ^C has come, or it is wanted before it is in ring 3 again.
+    pub fn is_called(&self) -> bool {
+        self.is_interrupted() || self.user.work.load(Ordering::SeqCst)
     }
 
     /// Whether ^C has come for this thread.

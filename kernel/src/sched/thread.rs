@@ -148,6 +148,15 @@ impl Thread {
     }
 }
 
+impl Thread {
+    /// Wants the thread before it is in ring 3 again: its interruptible sleeps end, and on its way there it is told
+    /// (`user::Ring3::before_return`). Any context.
+    pub fn notify_user(&self) {
+        self.get().user.work.store(true, Ordering::SeqCst);
+        run_queue::wake_interruptible(self.0);
+    }
+}
+
 impl Clone for Thread {
     fn clone(&self) -> Self {
         Self::from_task(self.get())

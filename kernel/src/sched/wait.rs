@@ -178,7 +178,7 @@ impl Default for WaitQueue {
 impl Patience {
     /// Why `me` should wait no longer, if so.
     fn exhausted(self, me: &Task) -> Option<Outcome> {
-        if self.sleep == ThreadState::Interruptible && me.is_interrupted() {
+        if self.sleep == ThreadState::Interruptible && me.is_called() {
             Some(Outcome::Interrupted)
         } else if self.deadline.is_some_and(|deadline| time::ticks() >= deadline) {
             Some(Outcome::TimedOut)

@@ -10,6 +10,7 @@ use pagetable::X86_64;
 use pagetable::x86_64::Flags;
 use x86_64::registers::control::Cr3;
 
+use super::root;
 use super::space::Space;
 use crate::arch::layout::{DIRECT_MAP, KMAP_START, PAGE_ARRAY, VMALLOC_END, VMALLOC_START, direct};
 use crate::arch::{cpu, stacks, switch};
@@ -204,6 +205,7 @@ pub unsafe fn enter(root: Pfn, main: extern "C" fn() -> !) -> ! {
 
 /// First act on the new tables.
 extern "C" fn arrive() -> ! {
+    root::set_kernel_root(root::loaded_root());
     cpu::reset_global_pages();
     let Some(main) = MAIN.get() else { panic!("nowhere to go on after the change of page tables") };
     main()

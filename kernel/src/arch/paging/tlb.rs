@@ -23,7 +23,7 @@ pub fn flush(must_flush: MustFlush) {
     let (start, end) = (must_flush.start().as_usize(), must_flush.end().as_usize());
     if end - start >= FLUSH_ALL_FROM * PAGE_SIZE {
         match Area::of(must_flush.start()) {
-            Area::Vmalloc | Area::Kmap | Area::Modules => tlb::flush_all(),
+            Area::User | Area::Vmalloc | Area::Kmap | Area::Modules => tlb::flush_all(),
             _ => cpu::reset_global_pages(),
         }
         return must_flush.flushed();
