@@ -8,7 +8,12 @@ use crate::addr::{PAGE_SIZE, VirtAddr};
 pub enum AddressSpace {
     /// The kernel's addresses, which are part of every address space.
     Kernel,
+    /// The users' addresses of one set of tables: whoever flushes knows which.
+    User,
 }
+
+/// The lowest bit of a page's address, which is otherwise 0: set for users.
+const USER: usize = 1;
 
 /// Pages whose mappings are gone or have other rights, but may live on in TLBs. Their frames and addresses must have no
 /// new owner before [`KernelTables::flush`](crate::KernelTables::flush), or for a window of one CPU
@@ -20,25 +25,28 @@ pub enum AddressSpace {
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "TLBs may still show the old frames until this is flushed"]
 pub struct MustFlush {
-    space: AddressSpace,
-    start: VirtAddr,
+    /// The first page, and [`USER`]: so the token is two words, and travels in registers.
+    start: usize,
     pages: usize,
 }
 
 impl MustFlush {
-    /// The `pages` pages from `start` on must be flushed.
+    /// The `pages` pages from `start` on, which is page-aligned, must be flushed.
     #[inline]
     pub const fn new(space: AddressSpace, start: VirtAddr, pages: usize) -> Self {
-        Self { space, start, pages }
+        match space {
+            AddressSpace::Kernel => Self { start: start.as_usize(), pages },
+            AddressSpace::User => Self { start: start.as_usize() | USER, pages },
+        }
     }
 
     /// One for both, of one address space, and all between them: so a single flush serves many areas.
     pub fn merge(self, other: Self) -> Self {
-        debug_assert!(self.space == other.space);
-        let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
+        debug_assert!(self.space() == other.space());
+        let (start, end) = (self.start().min(other.start()), self.end().max(other.end()));
         // A run that wraps around has its end before its start.
         let pages = end.as_usize().wrapping_sub(start.as_usize()) / PAGE_SIZE;
-        let merged = Self { space: self.space, start, pages };
+        let merged = Self::new(self.space(), start, pages);
         self.flushed();
         other.flushed();
         merged
@@ -47,19 +55,19 @@ impl MustFlush {
     /// The owner of the translations.
     #[inline]
     pub const fn space(&self) -> AddressSpace {
-        self.space
+        if self.start & USER == 0 { AddressSpace::Kernel } else { AddressSpace::User }
     }
 
     /// The first address concerned.
     #[inline]
     pub const fn start(&self) -> VirtAddr {
-        self.start
+        VirtAddr::new(self.start & !USER)
     }
 
     /// The end of the addresses concerned.
     #[inline]
     pub const fn end(&self) -> VirtAddr {
-        self.start.add(self.pages.wrapping_mul(PAGE_SIZE))
+        self.start().add(self.pages.wrapping_mul(PAGE_SIZE))
     }
 
     /// Pages from the start to the end.

@@ -101,6 +101,7 @@ pub mod proc;
 mod reclaim;
 pub mod region;
 pub mod report;
+pub mod space;
 pub mod tables;
 mod tag;
 #[cfg(feature = "testing")]

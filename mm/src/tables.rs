@@ -7,7 +7,6 @@ use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, MapError};
 use crate::flush::MustFlush;
-use crate::gfp::GfpFlags;
 use crate::mapper::{Access, Frames, Level, Mapping, Spares};
 use crate::order::Order;
 use crate::page::BlockChain;
@@ -153,17 +152,24 @@ impl<P: Platform> PageTables<P> {
         }
     }
 
-    fn new_table(&self, call: Call) -> Result<Pfn, AllocError> {
-        let table = self.pages.alloc_block(GfpFlags::KERNEL, Order::ZERO, Tag::PageTable, call)?;
-        self.pages.platform().clear_page(self.pages.direct().virt(table));
+    /// A new table, empty. Process context.
+    pub(crate) fn new_table(&self, call: Call) -> Result<Pfn, AllocError> {
+        let table = self.pages.alloc_table(call)?;
         self.count.fetch_add(1, Relaxed);
         Ok(table)
     }
 
-    fn drop_table(&self, table: Pfn) {
+    /// Frees a table that no TLB leads through any more.
+    pub(crate) fn drop_table(&self, table: Pfn) {
         self.count.fetch_sub(1, Relaxed);
         let freed = self.pages.free_block(table, Order::ZERO, Tag::PageTable);
         debug_assert!(freed.is_ok());
+    }
+
+    /// Frees tables that no TLB leads through any more.
+    pub(crate) fn drop_tables(&self, tables: BlockChain) {
+        self.count.fetch_sub(tables.len() as usize, Relaxed);
+        self.pages.free_chain(tables);
     }
 
     /// Frees the page tables that map part of `from..end` and are empty; returns how many. Process context.
@@ -182,9 +188,7 @@ impl<P: Platform> PageTables<P> {
             self.pages.platform().tables().flush(must_flush);
         }
         let count = tables.len() as usize;
-        while let Some(table) = tables.pop(self.pages.map()) {
-            self.drop_table(table);
-        }
+        self.drop_tables(tables);
         count
     }
 

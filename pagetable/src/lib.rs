@@ -23,5 +23,5 @@
 pub mod riscv64;
 pub mod x86_64;
 
-pub use riscv64::{Sv39, Sv48};
-pub use x86_64::X86_64;
+pub use riscv64::{Sv39, Sv48, SvUser};
+pub use x86_64::{X86_64, X86_64User};

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 
 use bitflags::bitflags;
 use mm::Pfn;
-use mm::mapper::{Access, Entry, Format, Level, Mapping};
+use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, UserFormat};
 
 #[cfg(target_arch = "riscv64")]
 pub use hart::{OneHartTlb, root};
@@ -35,6 +35,9 @@ bitflags! {
         const ACCESSED = 1 << 6;
         /// D: something was written there.
         const DIRTY = 1 << 7;
+        /// Of an entry that is not used: it keeps its page for a process that may not reach it now. (RSW, bits that
+        /// processors leave to the kernel.)
+        const KEPT = 1 << 8;
         /// PBMT = NC: memory, not cached. Reserved without Svpbmt.
         const NO_CACHE = 1 << 61;
         /// PBMT = IO: device registers, not cached, strongly ordered. Reserved without Svpbmt.
@@ -138,5 +141,79 @@ unsafe impl<const LEVELS: usize, D: Devices> Format for Sv<LEVELS, D> {
             Access::ReadWrite => rights.difference(Flags::EXECUTE).union(Flags::WRITE),
             Access::Execute => rights.difference(Flags::WRITE).union(Flags::EXECUTE),
         }
+    }
+}
+
+/// The tables of a process, as [`Sv`]: pages of 4 KiB that user code reaches.
+///
+/// The kernel's half of such a root leads to the kernel's own tables, whose leaves have no `USER`. The kernel reaches a
+/// process's pages as `sstatus.SUM` says, and never runs what is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SvUser<const LEVELS: usize>;
+
+impl<const LEVELS: usize> SvUser<LEVELS> {
+    const PAGES: Sv<LEVELS, ByAddress> = Sv::NEW;
+}
+
+// SAFETY: the bits are those of the manual, which the tests have by hand.
+unsafe impl<const LEVELS: usize> Format for SvUser<LEVELS> {
+    const TOP: Level = <Sv<LEVELS, ByAddress> as Format>::TOP;
+
+    type Rights = Flags;
+
+    fn largest(&self) -> Level {
+        Level::One
+    }
+
+    #[inline]
+    fn leaf(&self, frame: Pfn, level: Level, rights: Flags) -> u64 {
+        Self::PAGES.leaf(frame, level, rights)
+    }
+
+    #[inline]
+    fn table(&self, frame: Pfn) -> u64 {
+        Self::PAGES.table(frame)
+    }
+
+    #[inline]
+    fn read(&self, bits: u64, level: Level) -> Entry<Flags> {
+        if bits & (Flags::VALID | Flags::KEPT).bits() == Flags::KEPT.bits() {
+            let frame = Pfn::new(((bits & PPN) >> PPN_SHIFT) as u32);
+            return Entry::Leaf(frame, Flags::from_bits_retain(bits & !PPN));
+        }
+        Self::PAGES.read(bits, level)
+    }
+
+    fn rights(mapping: Mapping) -> Flags {
+        Sv::<LEVELS, ByAddress>::rights(mapping)
+    }
+
+    fn with_access(rights: Flags, access: Access) -> Flags {
+        Sv::<LEVELS, ByAddress>::with_access(rights, access)
+    }
+}
+
+// SAFETY: as above. Without `VALID` the processor reads nothing else of an entry.
+unsafe impl<const LEVELS: usize> UserFormat for SvUser<LEVELS> {
+    /// W without R is reserved; so what may be written to or executed may be read.
+    #[inline]
+    fn user(protection: Protection) -> Flags {
+        if protection.is_empty() {
+            return Flags::KEPT;
+        }
+        let mut flags = Flags::VALID | Flags::USER | Flags::READ | Flags::ACCESSED;
+        flags.set(Flags::WRITE | Flags::DIRTY, protection.contains(Protection::WRITE));
+        flags.set(Flags::EXECUTE, protection.contains(Protection::EXEC));
+        flags
+    }
+
+    #[inline]
+    fn protection(rights: Flags) -> Protection {
+        let reached = rights.contains(Flags::VALID | Flags::USER);
+        let mut protection = Protection::empty();
+        protection.set(Protection::READ, reached && rights.contains(Flags::READ));
+        protection.set(Protection::WRITE, reached && rights.contains(Flags::WRITE));
+        protection.set(Protection::EXEC, reached && rights.contains(Flags::EXECUTE));
+        protection
     }
 }

@@ -7,7 +7,7 @@
 mod cpu;
 
 use bitflags::bitflags;
-use mm::mapper::{Access, Entry, Format, Level, Mapping};
+use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, UserFormat};
 use mm::{PAGE_SHIFT, Pfn};
 
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +36,9 @@ bitflags! {
         const PAT = 1 << 7;
         /// G: stays in the TLB when the address space changes.
         const GLOBAL = 1 << 8;
+        /// Of an entry that is not used: it keeps its page for a process that may not reach it now. One of the bits
+        /// that processors leave to the kernel.
+        const KEPT = 1 << 9;
         /// NX: no code runs there. Known where `EFER.NXE` is set.
         const NO_EXECUTE = 1 << 63;
 
@@ -124,5 +127,76 @@ unsafe impl Format for X86_64 {
             Access::ReadWrite => rights.union(Flags::WRITABLE | Flags::NO_EXECUTE),
             Access::Execute => rights.difference(Flags::WRITABLE | Flags::NO_EXECUTE),
         }
+    }
+}
+
+/// The tables of a process: pages of 4 KiB that user code reaches, and tables that lead it there.
+///
+/// The kernel's half of such a root leads to the kernel's own tables, whose entries have no `USER`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86_64User;
+
+/// Whatever its size, the kernel's format; here leaves are of level one.
+const PAGES: X86_64 = X86_64::new(Level::One);
+
+// SAFETY: the bits are those of the manuals, which the tests have by hand.
+unsafe impl Format for X86_64User {
+    const TOP: Level = Level::Four;
+
+    type Rights = Flags;
+
+    fn largest(&self) -> Level {
+        Level::One
+    }
+
+    #[inline]
+    fn leaf(&self, frame: Pfn, level: Level, rights: Flags) -> u64 {
+        PAGES.leaf(frame, level, rights)
+    }
+
+    #[inline]
+    fn table(&self, frame: Pfn) -> u64 {
+        PAGES.table(frame) | Flags::USER.bits()
+    }
+
+    #[inline]
+    fn read(&self, bits: u64, level: Level) -> Entry<Flags> {
+        if bits & (Flags::PRESENT | Flags::KEPT).bits() == Flags::KEPT.bits() {
+            let frame = Pfn::new(((bits & ADDRESS) >> PAGE_SHIFT) as u32);
+            return Entry::Leaf(frame, Flags::from_bits_retain(bits & !ADDRESS));
+        }
+        PAGES.read(bits, level)
+    }
+
+    fn rights(mapping: Mapping) -> Flags {
+        X86_64::rights(mapping)
+    }
+
+    fn with_access(rights: Flags, access: Access) -> Flags {
+        X86_64::with_access(rights, access)
+    }
+}
+
+// SAFETY: as above. Without `PRESENT` the processor reads nothing else of an entry.
+unsafe impl UserFormat for X86_64User {
+    #[inline]
+    fn user(protection: Protection) -> Flags {
+        if protection.is_empty() {
+            return Flags::KEPT;
+        }
+        let mut flags = Flags::PRESENT | Flags::USER | Flags::ACCESSED;
+        flags.set(Flags::WRITABLE | Flags::DIRTY, protection.contains(Protection::WRITE));
+        flags.set(Flags::NO_EXECUTE, !protection.contains(Protection::EXEC));
+        flags
+    }
+
+    #[inline]
+    fn protection(rights: Flags) -> Protection {
+        let mut protection = Protection::empty();
+        protection.set(Protection::READ, rights.contains(Flags::PRESENT | Flags::USER));
+        protection.set(Protection::WRITE, rights.contains(Flags::PRESENT | Flags::USER | Flags::WRITABLE));
+        let may_run = rights.contains(Flags::PRESENT | Flags::USER) && !rights.contains(Flags::NO_EXECUTE);
+        protection.set(Protection::EXEC, may_run);
+        protection
     }
 }

@@ -18,6 +18,7 @@ mod own;
 mod platform;
 mod report;
 mod reserve;
+pub mod space;
 pub mod tables;
 mod threads;
 mod unused_options;

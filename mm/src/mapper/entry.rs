@@ -107,8 +107,9 @@ pub enum Access {
 ///
 /// # Safety
 /// The processor understands an entry as this says: (a) a [`leaf`](Self::leaf) maps the memory that was named and
-/// nothing else, and user code cannot reach it; (b) a [`table`](Self::table) leads to that table; (c)
-/// [`read`](Self::read) says of both what they are, and that 0 is empty.
+/// nothing else, and user code cannot reach it, but as [`UserFormat`](super::UserFormat) says; (b) a
+/// [`table`](Self::table) leads to that table; (c) [`read`](Self::read) says of both what they are, and that 0 is
+/// empty.
 pub unsafe trait Format {
     /// The level of the root table.
     const TOP: Level;

@@ -17,6 +17,7 @@ mod entry;
 mod split;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
@@ -26,6 +27,7 @@ use crate::flush::{AddressSpace, MustFlush};
 
 pub use entry::{Access, ENTRIES, Entry, Format, Frames, LeafRun, Level, Mapping, Unlinked};
 pub use split::Spares;
+pub use user::{Gap, Protection, Slots, UserFormat};
 
 /// A page table. Its place is a page frame of its own.
 pub type Table = [AtomicU64; ENTRIES];
@@ -47,6 +49,11 @@ impl<F: Format> PageMapper<F> {
     /// lives, and no other code writes to them. A frame that is offered for a table is zeroed and shows there too.
     pub const unsafe fn new(space: AddressSpace, root: Pfn, window: VirtAddr, format: F) -> Self {
         Self { space, root, window, format }
+    }
+
+    /// The root table.
+    pub fn root_table(&self) -> &Table {
+        self.table(self.root)
     }
 
     /// The frame of the root table.

@@ -39,7 +39,7 @@ impl<P: Platform> PageAllocator<P> {
     pub(crate) fn get_zeroed_page(&'static self, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
         self.check_addressable(gfp, call)?;
         self.check_context(gfp, call)?;
-        if let Some(frame) = self.take_prezeroed(gfp) {
+        if let Some(frame) = self.take_prezeroed(gfp, Tag::None) {
             return Ok(self.direct.virt(frame));
         }
         let page = self.direct.virt(self.alloc_block(gfp, Order::ZERO, Tag::None, call)?);
@@ -56,11 +56,22 @@ impl<P: Platform> PageAllocator<P> {
     pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
         let call = Call::here(&"alloc_zeroed_page");
         self.check_context(gfp, call)?;
-        if let Some(frame) = self.take_prezeroed(gfp) {
+        if let Some(frame) = self.take_prezeroed(gfp, Tag::None) {
             return Ok(frame);
         }
         let frame = self.alloc_block(gfp, Order::ZERO, Tag::None, call)?;
         self.cleared(frame, Order::ZERO, Tag::None).ok_or(AllocError)
+    }
+
+    /// Allocates a page of zeros for a page table.
+    pub(crate) fn alloc_table(&'static self, call: Call) -> Result<Pfn, AllocError> {
+        let gfp = GfpFlags::KERNEL;
+        if let Some(frame) = self.take_prezeroed(gfp, Tag::PageTable) {
+            return Ok(frame);
+        }
+        let frame = self.alloc_block(gfp, Order::ZERO, Tag::PageTable, call)?;
+        self.platform.clear_page(self.direct.virt(frame));
+        Ok(frame)
     }
 
     /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.

@@ -47,8 +47,8 @@ impl<P: Platform> PageAllocator<P> {
         true
     }
 
-    /// A cleared page from the pool, if it has one and the request tries its zone first.
-    pub(super) fn take_prezeroed(&self, gfp: GfpFlags) -> Option<Pfn> {
+    /// A cleared page from the pool, with this tag, if it has one and the request tries its zone first.
+    pub(super) fn take_prezeroed(&self, gfp: GfpFlags, tag: Tag) -> Option<Pfn> {
         if self.first_zone(gfp) != Prezeroed::<P>::ZONE {
             return None;
         }
@@ -57,7 +57,7 @@ impl<P: Platform> PageAllocator<P> {
             return None;
         }
         let frame = self.prezeroed.take(self.map())?;
-        self.map().at(frame).set_word(Word::allocated(Prezeroed::<P>::KEY, Tag::None));
+        self.map().at(frame).set_word(Word::allocated(Prezeroed::<P>::KEY, tag));
         self.platform.on_alloc(frame, Order::ZERO, Prezeroed::<P>::ZONE);
         Some(frame)
     }

@@ -33,6 +33,7 @@ mod show;
 mod shrinkers;
 mod slow;
 mod stats;
+mod user;
 mod waiters;
 mod window;
 mod zeroing;
@@ -66,6 +67,7 @@ use events::Events;
 use owner_table::OwnerTable;
 use pageset::PageSets;
 use prezeroed::Prezeroed;
+use user::UserPages;
 use waiters::Waiters;
 use window::Windows;
 use zeroing::Zeroing;
@@ -94,6 +96,7 @@ pub struct PageAllocator<P: Platform> {
     managed: AtomicUsize,
     waiters: Waiters,
     events: Events<P>,
+    user: UserPages,
 }
 
 impl<P: Platform> PageAllocator<P> {
@@ -126,6 +129,7 @@ impl<P: Platform> PageAllocator<P> {
                 managed: value(AtomicUsize::new(0)),
                 waiters: |place: Place<_>| place.make(Waiters::new),
                 events: |place: Place<_>| place.make(Events::new),
+                user: value(UserPages::new()),
             }
         )
     }

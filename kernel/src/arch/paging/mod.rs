@@ -1,8 +1,8 @@
 //! Page tables of this CPU: their entries, how boot builds them, the TLB.
 //!
 //! The walker is `mm`'s ([`PageMapper`](::mm::mapper::PageMapper)), the entries are `pagetable`'s; `builder.rs` makes
-//! the tables at boot, `root.rs` knows which are loaded, `tlb.rs` flushes. The tables in use are a value of type [`Space`], which the kernel's memory
-//! side keeps under its lock.
+//! the tables at boot, `root.rs` knows which are loaded, `tlb.rs` flushes. The kernel's tables are a value of type
+//! [`Space`], which its memory side keeps under its lock.
 
 pub mod builder;
 mod root;

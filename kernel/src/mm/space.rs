@@ -1,0 +1,177 @@
+//! Address spaces of this kernel's processes: [`mm::space`](::mm::space) on this machine.
+//!
+//! Key types: [`UserSpace`]; [`PageSource`], what files and devices are to be mapped; [`Mapped`], such a thing in a
+//! request; [`SharedMemory`], memory that processes share. The lock order, outermost first: a space's lock, which is a
+//! sleeping one (of two spaces, the parent's first), what a page source locks, the allocators'. A page source never
+//! calls a space, and touches no memory of processes.
+
+use core::fmt;
+use core::ops::Range;
+use core::sync::atomic::Ordering::Relaxed;
+
+use ::mm::mapper::Table;
+use ::mm::space::{Object, Space, UserMachine};
+use ::mm::{AllocError, GfpFlags, MustFlush, PAGE_SIZE, Pfn, VirtAddr};
+use alloc::sync::Arc;
+use pagetable::X86_64User;
+use services::radix::RadixTree;
+
+use super::global::{Kernel, UserPage, memory};
+use crate::arch::layout::{DIRECT_MAP, KERNEL_HALF, USER_END, USER_START};
+use crate::arch::paging;
+use crate::sched::Mutex;
+
+pub use ::mm::space::{
+    AreaInfo, Content, FaultAccess, FaultError, Growth, Limits, MapRequest, ObjectError, Place, Protection, Resolved,
+    Role, Sharing, SpaceError, Usage,
+};
+
+/// The address space of a process.
+pub type UserSpace = Space<Kernel, ThisCpu, Mapped>;
+
+/// Entries of a table, and the first of the kernel's half of a root.
+const ENTRIES: usize = ::mm::mapper::ENTRIES;
+const KERNEL_ENTRIES: Range<usize> = ::mm::mapper::Level::Four.index(KERNEL_HALF)..ENTRIES;
+
+/// This machine's one CPU, as it reads the tables of processes.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisCpu;
+
+// SAFETY: the format is the processor's; users have the lower half, of which the kernel maps nothing; the upper half is
+// the kernel's own, whose level-3 tables stay for ever. One CPU runs: what is not loaded it does not know, since a load
+// of CR3 drops all that was not global.
+unsafe impl UserMachine for ThisCpu {
+    type Format = X86_64User;
+
+    fn format(&self) -> X86_64User {
+        X86_64User
+    }
+
+    fn range(&self) -> Range<VirtAddr> {
+        USER_START..USER_END
+    }
+
+    fn share_kernel(&self, root: &Table) {
+        let Some(kernel) = paging::kernel_root() else { return };
+        let kernel = DIRECT_MAP.add(kernel.phys().as_u64() as usize).as_mut_ptr::<Table>();
+        // SAFETY: the kernel's tables show in the direct map, for ever, and their entries are atomics.
+        let kernel = unsafe { &*kernel };
+        for slot in KERNEL_ENTRIES {
+            root[slot].store(kernel[slot].load(Relaxed), Relaxed);
+        }
+    }
+
+    fn flush(&self, root: Pfn, must_flush: MustFlush) {
+        if paging::loaded_root() == root { paging::flush(must_flush) } else { must_flush.flushed() }
+    }
+
+    fn retire(&self, root: Pfn) {
+        if let Some(kernel) = paging::kernel_root()
+            && paging::loaded_root() == root
+        {
+            // SAFETY: these are the kernel's own tables.
+            unsafe { paging::load_root(kernel) };
+        }
+    }
+}
+
+/// A file, a device or memory whose pages processes can map. All calls come in process context with the lock of one or
+/// two spaces held; they may sleep.
+pub trait PageSource: Send + Sync {
+    /// The frame of page `index`, counted from the start, with a reference for the caller. It is asked once more, for
+    /// [`FaultAccess::Write`], before a shared page is first written to.
+    ///
+    /// # Errors
+    /// There is no such page, no memory, or it cannot be read.
+    fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError>;
+
+    /// One more area shows a part of it: so after mmap, fork, and where an area is cut in two.
+    fn mapped(&self) {}
+
+    /// One area less shows a part of it. Its pages are not mapped there any more, and no TLB knows them.
+    fn unmapped(&self) {}
+
+    /// Its name for /proc/PID/maps.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Device and inode, for /proc/PID/maps.
+    fn id(&self) -> (u64, u64) {
+        (0, 0)
+    }
+}
+
+/// What an area shows that is not memory of the process's own.
+#[derive(Clone)]
+pub struct Mapped(pub Arc<dyn PageSource>);
+
+impl Object for Mapped {
+    fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
+        self.0.page(index, access)
+    }
+
+    fn mapped(&self) {
+        self.0.mapped();
+    }
+
+    fn unmapped(&self) {
+        self.0.unmapped();
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.0.write_name(out)
+    }
+
+    fn id(&self) -> (u64, u64) {
+        self.0.id()
+    }
+}
+
+impl fmt::Debug for Mapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_name(f)
+    }
+}
+
+/// Memory that processes share: what MAP_SHARED of MAP_ANONYMOUS maps. Zeros at first; it goes with its last area.
+pub struct SharedMemory {
+    pages: u64,
+    present: Mutex<RadixTree<UserPage, Kernel>>,
+}
+
+impl SharedMemory {
+    /// Memory of `bytes`, to be mapped.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn create(bytes: usize) -> Result<Mapped, AllocError> {
+        let pages = bytes.div_ceil(PAGE_SIZE) as u64;
+        let shared = Arc::try_new(Self { pages, present: Mutex::new(RadixTree::new()) }).map_err(|_| AllocError)?;
+        Ok(Mapped(shared))
+    }
+}
+
+impl PageSource for SharedMemory {
+    fn page(&self, index: u64, _: FaultAccess) -> Result<Pfn, ObjectError> {
+        if index >= self.pages {
+            return Err(ObjectError::Beyond);
+        }
+        let mut present = self.present.lock_uninterruptible().map_err(|_| ObjectError::Io)?;
+        if present.get(index).is_none() {
+            let page = UserPage::zeroed(GfpFlags::HIGHUSER).map_err(|_| ObjectError::NoMemory)?;
+            present.insert(index, page, GfpFlags::KERNEL).map_err(|_| ObjectError::NoMemory)?;
+        }
+        let frame = present.get(index).map(UserPage::frame).ok_or(ObjectError::NoMemory)?;
+        if memory().get_page(frame) { Ok(frame) } else { Err(ObjectError::NoMemory) }
+    }
+
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str("/dev/zero (deleted)")
+    }
+}

@@ -1,0 +1,126 @@
+//! Pages and tables given back: a run at a time, after its flush.
+
+use super::area::Area;
+use super::object::Object;
+use super::{Space, UserMachine};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::flush::{AddressSpace, MustFlush};
+use crate::mapper::Gap;
+use crate::own::Global;
+use crate::page::BlockChain;
+
+/// Pages that one flush serves.
+const BATCH: usize = 128;
+
+/// Frames of pages whose references go back together.
+struct Batch {
+    frames: [Pfn; BATCH],
+    len: usize,
+}
+
+impl Batch {
+    const EMPTY: Self = Self { frames: [Pfn::new(0); BATCH], len: 0 };
+
+    fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    fn push(&mut self, frame: Pfn) {
+        self.frames[self.len] = frame;
+        self.len += 1;
+    }
+
+    fn take(&mut self) -> &[Pfn] {
+        &self.frames[..core::mem::take(&mut self.len)]
+    }
+}
+
+/// Whether a CPU may know what goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Some may.
+    Perhaps,
+    /// The root was retired, or never used.
+    No,
+}
+
+impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
+    /// Flushes what was changed of these pages.
+    pub(super) fn flush(&self, at: VirtAddr, pages: usize) {
+        self.machine.flush(self.root(), MustFlush::new(AddressSpace::User, at, pages));
+    }
+
+    /// Takes the pages of `from..end` out of the tables and gives their references back.
+    pub(super) fn release_pages(&mut self, from: VirtAddr, end: VirtAddr, known: Known) {
+        let pages = K::memory().pages();
+        let (mut at, mut begun, mut batch) = (from, from, Batch::EMPTY);
+        while let Some(mut slots) = self.mapper.slots(at, end) {
+            at = slots.end();
+            for place in 0..slots.len() {
+                let Some((frame, _)) = slots.leaf(place) else { continue };
+                slots.clear(place);
+                self.usage.resident -= 1;
+                self.usage.anonymous -= usize::from(pages.is_anonymous(frame));
+                pages.note_unmapped(frame);
+                batch.push(frame);
+                if batch.is_full() {
+                    at = slots.start().add((place + 1) * PAGE_SIZE);
+                    break;
+                }
+            }
+            if batch.is_full() {
+                self.put(&mut batch, begun, at, known);
+                begun = at;
+            }
+        }
+        self.put(&mut batch, begun, end, known);
+    }
+
+    /// Gives a batch back that showed at `from..end`.
+    fn put(&self, batch: &mut Batch, from: VirtAddr, end: VirtAddr, known: Known) {
+        if batch.len == 0 {
+            return;
+        }
+        if known == Known::Perhaps {
+            self.flush(from, (end.as_usize() - from.as_usize()) / PAGE_SIZE);
+        }
+        K::memory().pages().put_pages(batch.take());
+    }
+
+    /// Gives the tables back that map a part of `from..end`, where no area is any more, and of no area.
+    pub(super) fn release_tables(&mut self, from: VirtAddr, end: VirtAddr, known: Known) {
+        let gap = Gap {
+            floor: self.areas.before(from).map_or(VirtAddr::new(0), |area| area.end),
+            ceiling: self.areas.next(end).map(|area| area.start),
+        };
+        self.release_tables_in(from, end, gap, known);
+    }
+
+    fn release_tables_in(&mut self, from: VirtAddr, end: VirtAddr, gap: Gap, known: Known) {
+        let (memory, mut tables) = (K::memory(), BlockChain::EMPTY);
+        self.mapper.unlink_tables(from, end, gap, &mut |table| tables.push(memory.pages().map(), table));
+        if tables.len() > 0 {
+            self.usage.tables -= tables.len() as usize;
+            if known == Known::Perhaps {
+                self.flush(from, (end.as_usize() - from.as_usize()) / PAGE_SIZE);
+            }
+            memory.tables().drop_tables(tables);
+        }
+    }
+
+    /// Gives everything back.
+    pub(super) fn tear_down(&mut self) {
+        self.machine.retire(self.root());
+        let mut floor = VirtAddr::new(0);
+        while let Some(&Area { start, end, .. }) = self.areas.next(floor) {
+            self.release_pages(start, end, Known::No);
+            let ceiling = self.areas.next(end).map(|area| area.start);
+            self.release_tables_in(start, end, Gap { floor: VirtAddr::new(0), ceiling }, Known::No);
+            floor = end;
+        }
+        while let Some(area) = self.areas.pop() {
+            area.tell(O::unmapped);
+        }
+        K::memory().tables().drop_table(self.root());
+    }
+}
