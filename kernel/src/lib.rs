@@ -5,9 +5,12 @@
 
 extern crate alloc;
 
+use core::time::Duration;
+
 use ::mm::VirtAddr;
 use bootloader_api::BootInfo;
 use bootloader_api::config::{BootloaderConfig, Mapping};
+use services::date::Date;
 use spin::Once;
 use x86_64::instructions::interrupts;
 
@@ -36,6 +39,7 @@ pub mod output;
 pub mod panic;
 pub mod proc;
 pub mod process;
+pub mod random;
 pub mod resource;
 pub mod sched;
 pub mod softirq;
@@ -96,12 +100,22 @@ extern "C" fn on_own_tables() -> ! {
     irq::init();
     startup::check(format_args!("the timer interrupt"), tick::start());
     interrupts::enable();
+    set_clock();
+    random::init();
     startup::check(format_args!("the first threads"), mm::start_threads());
     start_services();
     mm::check_options();
     match MAIN.get() {
         Some(main) => main(),
         None => panic!("nothing to run"),
+    }
+}
+
+/// Sets the time to that of the machine's clock.
+fn set_clock() {
+    match board::rtc::read().and_then(Date::since_1970) {
+        Some(seconds) => time::set_realtime(Duration::from_secs(seconds)),
+        None => klog!("the machine's clock makes no sense: it is taken to be the start of 1970"),
     }
 }
 

@@ -27,6 +27,9 @@ static ENTRY: Once<u64> = Once::new();
 /// The counter's average cycles of a tick in the first second, or in as much of it as has passed; 0 before two ticks.
 static CYCLES_PER_TICK: AtomicU64 = AtomicU64::new(0);
 
+/// What the clock of the day was when interrupts were switched on, in nanoseconds since the start of 1970.
+static START: AtomicU64 = AtomicU64::new(0);
+
 struct Clock {
     ticks: u64,
     cycles_at_first: u64,
@@ -70,6 +73,17 @@ pub fn uptime() -> Duration {
         let whole = TICK.saturating_mul(u32::try_from(clock.ticks).unwrap_or(u32::MAX));
         whole + clock.since_last_tick()
     })
+}
+
+/// The time of day, since the start of 1970, in UTC. Jumps when somebody sets it. Any context.
+pub fn realtime() -> Duration {
+    Duration::from_nanos(START.load(Relaxed)).saturating_add(uptime())
+}
+
+/// Sets the time of day: it is `now`, since the start of 1970. Any context.
+pub fn set_realtime(now: Duration) {
+    let start = now.saturating_sub(uptime()).as_nanos();
+    START.store(u64::try_from(start).unwrap_or(u64::MAX), Relaxed);
 }
 
 impl Clock {

@@ -1,5 +1,6 @@
 //! The CPU itself: its features, its protection bits, its counter.
 
+use core::arch::asm;
 use core::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,6 +60,17 @@ fn extended_features() -> CpuidResult {
 pub fn has_gigabyte_pages() -> bool {
     const LEAF: u32 = 0x8000_0001;
     __cpuid(0x8000_0000).eax >= LEAF && __cpuid(LEAF).edx & (1 << 26) != 0
+}
+
+/// A random number of the CPU's own; `None` where it has none to give.
+pub fn random() -> Option<u64> {
+    if __cpuid(1).ecx & (1 << 30) == 0 {
+        return None;
+    }
+    let (number, valid): (u64, u8);
+    // SAFETY: the CPU knows the instruction, which only writes registers.
+    unsafe { asm!("rdrand {}", "setc {}", out(reg) number, out(reg_byte) valid, options(nomem, nostack)) };
+    (valid != 0).then_some(number)
 }
 
 /// The time-stamp counter. Under icount it advances by one an instruction.

@@ -9,4 +9,5 @@ pub mod pci;
 pub mod pic;
 pub mod pit;
 pub mod qemu;
+pub mod rtc;
 pub mod serial;
