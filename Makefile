@@ -1,7 +1,7 @@
 # Scullery's commands; each installs what it lacks first (tools/setup.sh). `make` lists them.
 
 # The machine: `make run MEM=64M FIRMWARE=uefi`; boot/src/settings.rs says what each variable means.
-export MEM APPEND FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES FLOPPY TIMEOUT LIMIT GDB
+export MEM APPEND INIT FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES PROGRAMS FILES FLOPPY TIMEOUT LIMIT GDB
 
 # The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there.
 export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
@@ -26,18 +26,24 @@ QUIET := $(if $(wildcard $(BOOT)),--quiet)
 .DEFAULT_GOAL := help
 .PHONY: help run image module new-module test-module forget-module test test-host test-adoption soak miri mutants
 .PHONY: test-qemu chapter bench bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean
-.PHONY: setup kernel host-programs
+.PHONY: setup kernel host-programs programs program forget-program busybox
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
 	@echo '    MEM=128M FIRMWARE=bios|uefi APPEND="..." CPU= ACCEL=auto|kvm|tcg SMP=1'
 	@echo '    ICOUNT=1          the same from run to run    SCRIPT=file  run its lines, then power off'
+	@echo '    INIT=/bin/sh      this program instead of the built-in console'
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
 	@echo '    MODULES=all       all modules go along; tree: those of the tree; none'
+	@echo '    PROGRAMS=all      all programs go along; busybox: it and those of the tree; tree; none'
+	@echo '    FILES=fw_cfg      how the initial files travel; ramdisk: by the bootloader, as on real hardware'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
 	@echo 'make module M=dir     build the module in dir, now and whenever the kernel changes; make run takes it along'
 	@echo '    new-module        begin one there             test-module   run its tests on the host'
 	@echo '    forget-module     build it no more'
+	@echo 'make program P=path   build the static program there (C, Cargo, Makefile), or take it, for the guest'"'"'s /bin'
+	@echo '    forget-program    take it along no more'
+	@echo 'make busybox          fetch busybox, for INIT=/bin/sh and the tests in user space'
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make test-adoption    mm for other processors, its package, and the example kernel'
@@ -65,17 +71,27 @@ kernel: host-programs
 module new-module test-module forget-module: host-programs
 	@$(XTASK) $@ "$(or $(patsubst ~/%,$(HOME)/%,$(M)),$(error M=DIR says which directory the module is in))"
 
+# What runs in the guest: userland/, and a person's own.
+programs: host-programs
+	@$(XTASK) programs >&2
+
+program forget-program: host-programs
+	@$(XTASK) $@ "$(or $(patsubst ~/%,$(HOME)/%,$(P)),$(error P=PATH says where the program is))"
+
+busybox:
+	@tools/busybox.sh
+
 host-programs: setup
 	@$(PATIENTLY) 'building the host programs: half a minute, or 3 with the bootloader if all is new' \
 	    $(CARGO) build $(QUIET) -p boot -p xtask >&2
 
-run: kernel host-programs
+run: kernel programs
 	@$(BOOT) run $(KERNEL)
 
-image: kernel host-programs
+image: kernel programs
 	@$(BOOT) image $(KERNEL)
 
-test: kernel host-programs
+test: kernel programs
 	@$(XTASK) test
 
 test-host: host-programs
@@ -129,16 +145,16 @@ mutants: host-programs $(MUTANTS)
 test-adoption: host-programs
 	@$(XTASK) test-adoption
 
-test-qemu: kernel host-programs
+test-qemu: kernel programs
 	@$(XTASK) test-qemu $(T)
 
 chapter: host-programs
 	@$(XTASK) chapter
 
-docs: kernel host-programs
+docs: kernel programs
 	@$(XTASK) docs
 
-accept-icount: kernel host-programs
+accept-icount: kernel programs
 	@$(XTASK) accept-icount
 
 # Many Intel processors run a jump slowly that crosses a 32-byte boundary (erratum SKX102): up to a third, by the luck
@@ -150,13 +166,13 @@ bench: setup
 	    CFLAGS=-DNDEBUG CXXFLAGS=-DNDEBUG \
 	    $(CARGO) run $(QUIET) --release -p bench
 
-bench-guest: kernel host-programs
+bench-guest: kernel programs
 	@SCRIPT=tests/scripts/bench ICOUNT=$(or $(ICOUNT),1) $(BOOT) run $(KERNEL)
 
-bench-boot: kernel host-programs
+bench-boot: kernel programs
 	@MEM=$(or $(MEM),1G) $(XTASK) bench-boot
 
-bench-linux: kernel host-programs
+bench-linux: kernel programs
 	@$(XTASK) bench-linux
 
 # Readers of this documentation see private items too, so links to them are fine.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # setup.sh [GOAL...]: installs what these goals of make need and this machine lacks: QEMU, UEFI firmware, a C compiler
-# (Debian packages), and the components of the pinned Rust toolchain (by rustup, else from Debian's packages).
+# (Debian packages), and the components of the pinned Rust toolchain (by rustup, else from Debian's packages). Fetches
+# busybox, without which all but tests in user space goes on.
 #
 # What is there and serves is taken. No package is removed or downgraded (tools/apt.sh). Says what it installs and why;
 # where it may not, says what to type. Quick when nothing is missing.
@@ -59,6 +60,13 @@ have_qemu() {
 have_uefi() {
     for image in ovmf/OVMF.fd edk2/ovmf/OVMF.fd edk2-ovmf/x64/OVMF.fd; do
         [ ! -e "$root/usr/share/$image" ] || return 0
+    done
+    return 1
+}
+
+have_static_libc() {
+    for library in lib/x86_64-linux-gnu x86_64-linux-gnu/lib lib64 lib; do
+        [ ! -e "$root/usr/$library/libc.a" ] || return 0
     done
     return 1
 }
@@ -130,7 +138,11 @@ if wanted setup test test-qemu || [ "${FIRMWARE-}" = uefi ]; then
     have_uefi || need ovmf "the firmware that UEFI boots start from"
 fi
 command -v cc >/dev/null || need gcc "host programs are linked with it"
-[ -e "$root/usr/include/stdio.h" ] || need libc6-dev "host programs are linked with it"
+if ! [ -e "$root/usr/include/stdio.h" ]; then
+    need libc6-dev "host programs are linked with it"
+elif wanted setup run image test test-qemu program programs && ! have_static_libc; then
+    need libc6-dev "programs for the guest are linked with its static library"
+fi
 if wanted setup bench; then
     command -v c++ >/dev/null || need g++ "make bench compares with allocators in C++"
 fi
@@ -141,6 +153,17 @@ if completed_by_rustup; then
     rm -rf "$overlay"
 elif ! complete "$overlay" && ! completed_by_others; then
     install_toolchain
+fi
+
+# --- busybox: a part of what runs in user space needs it, and nothing else ----------------------------------
+
+# Where it could not be had once, only who asks for it waits for another try.
+if wanted setup test test-qemu || [ -n "${INIT-}" ] || { wanted run && [ ! -e "$top/build/no-busybox" ]; }; then
+    if "$top/tools/busybox.sh"; then
+        rm -f "$top/build/no-busybox"
+    else
+        mkdir -p "$top/build" && : >"$top/build/no-busybox"
+    fi
 fi
 
 if [ -n "$commands" ]; then

@@ -48,8 +48,8 @@ pub struct Kernel<'a> {
 pub struct Recipe<'a> {
     /// The kernel in it.
     pub kernel: &'a Kernel<'a>,
-    /// The archive of the initial files; empty for none.
-    pub initial_files: &'a [u8],
+    /// What the bootloader loads besides: the archive of the initial files; empty for none.
+    pub ramdisk: &'a [u8],
     /// What it boots from.
     pub firmware: Firmware,
 }
@@ -77,20 +77,20 @@ impl Recipe<'_> {
     fn cached(&self) -> Result<PathBuf> {
         let maker = fs::metadata(env::current_exe()?)?;
         let mut hasher = DefaultHasher::new();
-        (&self.kernel.content, self.kernel.make, self.initial_files, maker.len(), maker.modified()?).hash(&mut hasher);
+        (&self.kernel.content, self.kernel.make, self.ramdisk, maker.len(), maker.modified()?).hash(&mut hasher);
         Ok(beside(self.kernel.elf, &format!("{}.{:016x}.img", self.firmware, hasher.finish())))
     }
 
     fn make(&self, image: &Path) -> Result<File> {
         // Another run may be making the same image: each has files of its own, and the rename is atomic.
         let own = Unfinished::new(self.kernel.elf, self.firmware);
-        fs::write(&own.initial_files, self.initial_files)?;
+        fs::write(&own.ramdisk, self.ramdisk)?;
         self.kernel.strip(&own.kernel)?;
         let mut builder = DiskImageBuilder::new(own.kernel.clone());
         builder.set_boot_config(&quiet());
         // The BIOS stages never end loading a file of no bytes.
-        if !self.initial_files.is_empty() {
-            builder.set_ramdisk(own.initial_files.clone());
+        if !self.ramdisk.is_empty() {
+            builder.set_ramdisk(own.ramdisk.clone());
         }
         match self.firmware {
             Firmware::Bios => builder.create_bios_image(&own.image)?,
@@ -105,20 +105,20 @@ impl Recipe<'_> {
 /// Files that are there while an image is made, and gone afterwards.
 struct Unfinished {
     kernel: PathBuf,
-    initial_files: PathBuf,
+    ramdisk: PathBuf,
     image: PathBuf,
 }
 
 impl Unfinished {
     fn new(elf: &Path, firmware: Firmware) -> Self {
         let own = |suffix: &str| beside(elf, &format!("{firmware}.{}.{suffix}", process::id()));
-        Self { kernel: own("unfinished-kernel"), initial_files: own("unfinished-tar"), image: own("unfinished-img") }
+        Self { kernel: own("unfinished-kernel"), ramdisk: own("unfinished-tar"), image: own("unfinished-img") }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        for path in [&self.kernel, &self.initial_files, &self.image] {
+        for path in [&self.kernel, &self.ramdisk, &self.image] {
             // The image is not there any more when all went well.
             let _ = fs::remove_file(path);
         }
@@ -244,8 +244,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::{Kernel, Make, Recipe};
+    use crate::archive::archive;
     use crate::firmware::Firmware;
-    use crate::ramdisk;
     use crate::scratch::Scratch;
 
     #[test]
@@ -260,9 +260,8 @@ mod tests {
             }
             let elf = scratch.path().join("kernel");
             let kernel = Kernel::read(&elf, Make::Own).expect("readable");
-            let initial_files =
-                &ramdisk::archive(&scratch.path().join("files"), Vec::new(), u64::MAX).expect("it packs");
-            Recipe { kernel: &kernel, initial_files, firmware: Firmware::Bios }.cached().expect("a name")
+            let ramdisk = &archive(&scratch.path().join("files"), Vec::new(), u64::MAX).expect("it packs");
+            Recipe { kernel: &kernel, ramdisk, firmware: Firmware::Bios }.cached().expect("a name")
         };
         let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH);
         let first = image("kernel", "new", now);

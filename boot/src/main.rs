@@ -5,21 +5,24 @@
 //! (settings.rs), which make passes on. Exit status: 0 the guest said success, 1 it said failure, 2 anything
 //! else, named on standard error.
 
+mod archive;
 mod console;
 mod firmware;
+mod handed;
 mod host;
 mod image;
 mod input;
 mod memory;
 mod modules;
+mod programs;
 mod prune;
 mod qemu;
-mod ramdisk;
 mod rootfs;
 mod runner;
 #[cfg(test)]
 mod scratch;
 mod settings;
+mod shelf;
 mod terminal;
 mod verdict;
 
@@ -31,10 +34,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use firmware::Firmware;
+use handed::Handed;
 use image::{Kernel, Make, Recipe};
 use input::Source;
 use runner::Session;
-use settings::Settings;
+use settings::{Carrier, Settings};
 use verdict::Verdict;
 
 /// Bytes of initial files in an image for a machine that is not known: its file system has no larger files.
@@ -74,12 +78,11 @@ fn dispatch() -> Result<Verdict> {
 }
 
 fn make_images(elf: &Path) -> Result<Verdict> {
-    let settings = Settings::from_environment()?;
+    let settings = Settings::from_environment()?.for_images();
     let kernel = Kernel::read(elf, Make::Own)?;
-    let modules = modules::read(elf, settings.modules_dir.as_deref(), settings.modules)?;
-    let initial_files = ramdisk::archive(&settings.rootfs, modules, MOST_IN_AN_IMAGE)?;
+    let initial_files = handed::initial_files(elf, &settings, MOST_IN_AN_IMAGE)?;
     for firmware in [Firmware::Bios, Firmware::Uefi] {
-        let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
+        let recipe = Recipe { kernel: &kernel, ramdisk: &initial_files, firmware };
         println!("{}", recipe.to_keep().context("cannot make the disk image")?.display());
     }
     Ok(Verdict::Success)
@@ -88,14 +91,17 @@ fn make_images(elf: &Path) -> Result<Verdict> {
 fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
     let firmware = settings.firmware;
     let kernel = Kernel::read(elf, Make::Own)?;
-    let room = settings.memory.room_for_files(firmware, kernel.memory()?);
-    let initial_files = ramdisk::archive(
-        &settings.rootfs,
-        modules::read(elf, settings.modules_dir.as_deref(), settings.modules)?,
-        room,
-    )?;
-    let recipe = Recipe { kernel: &kernel, initial_files: &initial_files, firmware };
-    let loading = memory::loading_time(firmware, initial_files.len());
+    let room = match settings.carrier {
+        Carrier::FwCfg => handed::LONGEST_FILE,
+        Carrier::Ramdisk => settings.memory.room_for_files(firmware, kernel.memory()?),
+    };
+    let initial_files = handed::initial_files(elf, settings, room)?;
+    let (ramdisk, handed) = match settings.carrier {
+        Carrier::FwCfg => ([].as_slice(), Handed::files(&initial_files, settings)),
+        Carrier::Ramdisk => (initial_files.as_slice(), Handed::none(settings)),
+    };
+    let recipe = Recipe { kernel: &kernel, ramdisk, firmware };
+    let loading = memory::loading_time(firmware, ramdisk.len());
     if loading > NOTABLE {
         eprintln!(
             "boot: the initial files take the BIOS about {} s to load; FIRMWARE=uefi is quicker",
@@ -104,7 +110,7 @@ fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
     }
     loop {
         let image = recipe.for_run().context("cannot make the disk image")?;
-        let session = Session::start(image, loading, settings)?;
+        let session = Session::start(image, &handed, loading, settings)?;
         let is_watched = session.source() == Source::Terminal;
         match session.run()? {
             // For a person the machine comes up again.
@@ -116,7 +122,7 @@ fn run(elf: &Path, settings: &Settings) -> Result<Verdict> {
 
 fn run_other(elf: &Path, settings: &Settings) -> Result<Verdict> {
     let kernel = Kernel::read(elf, Make::Other)?;
-    let recipe = Recipe { kernel: &kernel, initial_files: &[], firmware: settings.firmware };
+    let recipe = Recipe { kernel: &kernel, ramdisk: &[], firmware: settings.firmware };
     let image = recipe.for_run().context("cannot make the disk image")?;
-    Session::start(image, Duration::ZERO, settings)?.run()
+    Session::start(image, &Handed::none(settings), Duration::ZERO, settings)?.run()
 }

@@ -3,17 +3,17 @@
 //! xtask leaves them in `modules` of cargo's target directory, beside that of the kernel's target, or where
 //! `MODULES_DIR` says; those that are no part of the tree in `outside` there. A kernel from elsewhere has none.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::rootfs::Initial;
+use crate::rootfs::{Initial, Mode};
+use crate::shelf;
 
 /// Where they are in the guest.
 const PLACE: &str = "lib/modules";
-/// The directory of what is built for the kernel's target.
-const KERNEL_TARGET: &str = "x86_64-kernel";
+/// How their files end.
+const EXTENSION: &str = "ko";
 
 /// Which modules go along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Modules {
 
 /// The modules in `given`, else those that were built with the kernel in `elf`.
 pub fn read(elf: &Path, given: Option<&Path>, which: Modules) -> Result<Vec<Initial>> {
-    let Some(shelf) = given.map(Path::to_owned).or_else(|| shelf(elf)) else { return Ok(Vec::new()) };
+    let Some(shelf) = given.map(Path::to_owned).or_else(|| shelf::of(elf, "modules")) else { return Ok(Vec::new()) };
     let mut paths = Vec::new();
     if which != Modules::None {
         paths.extend(files(&shelf));
@@ -36,26 +36,14 @@ pub fn read(elf: &Path, given: Option<&Path>, which: Modules) -> Result<Vec<Init
     if which == Modules::All {
         paths.extend(files(&shelf.join("outside")));
     }
-    paths.iter().map(|path| file(path)).collect()
-}
-
-fn shelf(elf: &Path) -> Option<PathBuf> {
-    let target = elf.ancestors().find(|path| path.file_name().is_some_and(|name| name == KERNEL_TARGET))?;
-    Some(target.parent()?.join("modules"))
+    paths.iter().map(|path| shelf::file(path, PLACE, Mode::Plain)).collect()
 }
 
 /// The modules of a directory, sorted; none if it is not there.
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|it| it == "ko")).collect();
-    files.sort();
+    let mut files = shelf::files(directory);
+    files.retain(|path| path.extension().is_some_and(|it| it == EXTENSION));
     files
-}
-
-fn file(path: &Path) -> Result<Initial> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Initial::File { name: format!("{PLACE}/{name}"), data })
 }
 
 #[cfg(test)]
@@ -63,7 +51,6 @@ mod tests {
     use std::path::Path;
 
     use super::{Modules, read};
-    use crate::rootfs::Initial;
     use crate::scratch::Scratch;
 
     #[test]
@@ -73,11 +60,8 @@ mod tests {
             scratch.file(name, "x");
         }
         let names = |elf: &str, which| {
-            let initial = read(&scratch.path().join(elf), None, which).expect("readable").into_iter();
-            let names = initial.map(|it| match it {
-                Initial::File { name, .. } | Initial::EmptyDirectory { name } => name,
-            });
-            names.collect::<Vec<_>>()
+            let initial = read(&scratch.path().join(elf), None, which).expect("readable");
+            initial.iter().map(|it| it.name().to_owned()).collect::<Vec<_>>()
         };
         for elf in ["x86_64-kernel/kernel/kernel", "x86_64-kernel/kernel/deps/boot-12"] {
             assert_eq!(names(elf, Modules::OfTheTree), ["lib/modules/a.ko", "lib/modules/b.ko"]);

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use crate::firmware::Firmware;
+use crate::handed::Handed;
 use crate::host;
 use crate::input::Source;
 use crate::settings::{Accel, Clock, Debugger, Settings};
@@ -33,7 +33,7 @@ pub struct Machine {
 
 impl Machine {
     /// The machine that the settings describe, booting `image`, its serial port on QEMU's standard streams.
-    pub fn new(image: File, settings: &Settings, source: Source) -> Result<Self> {
+    pub fn new(image: File, handed: &Handed<'_>, settings: &Settings, source: Source) -> Result<Self> {
         let mut machine = Self { command: Command::new(host::qemu()?), files: Vec::new() };
         machine.hardware(settings)?;
         // The guest's writes to its disks are forgotten, and several runs may share one image.
@@ -43,7 +43,7 @@ impl Machine {
         }
         machine.clock(settings)?;
         machine.console(source);
-        machine.configuration(settings, source)?;
+        machine.configuration(handed, settings, source)?;
         if settings.debugger == Debugger::Awaited {
             machine.command.args(["-gdb", "tcp:127.0.0.1:1234", "-S"]);
             eprintln!("waiting for gdb: target remote localhost:1234");
@@ -102,11 +102,14 @@ impl Machine {
     }
 
     /// What the kernel reads from the configuration device.
-    fn configuration(&mut self, settings: &Settings, source: Source) -> Result<()> {
+    fn configuration(&mut self, handed: &Handed<'_>, settings: &Settings, source: Source) -> Result<()> {
         let console = if source == Source::Terminal { "tty" } else { "pipe" };
         self.file_in_memory("console", console.as_bytes())?;
-        if !settings.append.is_empty() {
-            self.file_in_memory("cmdline", settings.append.as_bytes())?;
+        if let Some(archive) = handed.initial_files {
+            self.file_in_memory("rootfs", archive)?;
+        }
+        if !handed.command_line.is_empty() {
+            self.file_in_memory("cmdline", &handed.command_line)?;
         }
         if let Some(script) = &settings.script {
             self.file_in_memory("script", &lines_of(script)?)?;

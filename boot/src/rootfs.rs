@@ -1,8 +1,8 @@
 //! The directory of the initial files: what of it the kernel can have.
 //!
-//! Files and directories travel, whatever their modes and however their names begin; a symbolic link travels as what
-//! it leads to. All that cannot travel is refused at once, each by its name, before a machine starts: the kernel has
-//! names in UTF-8 of at most [`LONGEST_PATH`] bytes, no sockets, and three directories of its own.
+//! Files and directories travel, however their names begin, and of their modes whether they may be run; a symbolic link
+//! travels as what it leads to. All that cannot travel is refused at once, each by its name, before a machine starts:
+//! the kernel has names in UTF-8 of at most [`LONGEST_PATH`] bytes, no sockets, and three directories of its own.
 
 use std::fmt::{self, Display};
 use std::fs::{self, FileType};
@@ -18,10 +18,21 @@ const LONGEST_PATH: usize = 255;
 const MOUNTS: [&str; 3] = ["dev", "proc", "tmp"];
 /// Entries of the largest directory that the kernel lists.
 const MOST_ENTRIES: usize = 3000;
+/// Bits of a file's mode that let somebody run it.
+const ANYBODY_RUNS: u32 = 0o111;
 /// How many refusals are shown.
 const SHOWN: usize = 10;
 /// Bytes that an archive takes for a file, besides its content.
 const OVERHEAD: u64 = 512;
+
+/// Whether a file is a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is read.
+    Plain,
+    /// It is run.
+    Program,
+}
 
 /// Something that travels; the name is a path from the root, without a slash at either end.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +43,15 @@ pub enum Initial {
         name: String,
         /// Its content.
         data: Vec<u8>,
+        /// Whether anybody may run it.
+        mode: Mode,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its path.
+        name: String,
+        /// Where it leads.
+        target: String,
     },
     /// A directory in which nothing travels.
     EmptyDirectory {
@@ -44,7 +64,7 @@ impl Initial {
     /// Its path.
     pub fn name(&self) -> &str {
         match self {
-            Self::File { name, .. } | Self::EmptyDirectory { name } => name,
+            Self::File { name, .. } | Self::Link { name, .. } | Self::EmptyDirectory { name } => name,
         }
     }
 }
@@ -53,7 +73,7 @@ impl Initial {
 pub fn bytes(all: &[Initial]) -> u64 {
     let content = |initial: &Initial| match initial {
         Initial::File { data, .. } => data.len() as u64,
-        Initial::EmptyDirectory { .. } => 0,
+        Initial::Link { .. } | Initial::EmptyDirectory { .. } => 0,
     };
     all.iter().map(|initial| content(initial) + OVERHEAD).sum()
 }
@@ -159,13 +179,14 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, name: String) {
-        let size = fs::metadata(path).map_or(0, |found| found.len());
+        let (size, bits) = fs::metadata(path).map_or((0, 0), |found| (found.len(), found.mode()));
+        let mode = if bits & ANYBODY_RUNS == 0 { Mode::Plain } else { Mode::Program };
         self.bytes = self.bytes.saturating_add(size).saturating_add(OVERHEAD);
         if self.bytes > self.room {
             return;
         }
         match fs::read(path) {
-            Ok(data) => self.found.push(Initial::File { name, data }),
+            Ok(data) => self.found.push(Initial::File { name, data, mode }),
             Err(error) => self.refuse(path, Refusal::Unreadable(error)),
         }
     }
@@ -216,22 +237,17 @@ fn special(kind: FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
-    use std::fs;
+    use std::fs::{self, Permissions};
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
-    use super::{Initial, read};
+    use super::{Initial, Mode, read};
     use crate::scratch::Scratch;
 
     fn names(scratch: &Scratch) -> Vec<String> {
         let found = read(scratch.path(), u64::MAX).expect("all of it travels");
-        found
-            .into_iter()
-            .map(|initial| match initial {
-                Initial::File { name, .. } | Initial::EmptyDirectory { name } => name,
-            })
-            .collect()
+        found.iter().map(|initial| initial.name().to_owned()).collect()
     }
 
     fn refusal(scratch: &Scratch) -> String {
@@ -255,6 +271,21 @@ mod tests {
         symlink("real", scratch.path().join("directory")).expect("linked");
         symlink("real/file", scratch.path().join("file")).expect("linked");
         assert_eq!(names(&scratch), ["directory/file", "file", "real/file"]);
+    }
+
+    #[test]
+    fn a_file_that_may_be_run_may_be_run_there() {
+        let scratch = Scratch::new();
+        for (name, bits) in [("a", 0o644), ("b", 0o700), ("c", 0o001)] {
+            scratch.file(name, "");
+            fs::set_permissions(scratch.path().join(name), Permissions::from_mode(bits)).expect("changed");
+        }
+        let modes =
+            read(scratch.path(), u64::MAX).expect("all of it travels").into_iter().map(|initial| match initial {
+                Initial::File { mode, .. } => mode,
+                other => panic!("{other:?}"),
+            });
+        assert_eq!(modes.collect::<Vec<_>>(), [Mode::Plain, Mode::Program, Mode::Program]);
     }
 
     #[test]

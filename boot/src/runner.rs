@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::console::{Console, Stage};
+use crate::handed::Handed;
 use crate::input::{Input, Source};
 use crate::qemu::Machine;
 use crate::settings::{Debugger, Settings};
@@ -65,11 +66,11 @@ struct Ready {
 }
 
 impl Session {
-    /// Starts QEMU on an image that takes so long to load.
-    pub fn start(image: File, loading: Duration, settings: &Settings) -> Result<Self> {
+    /// Starts QEMU on an image that takes so long to load, and hands it the rest.
+    pub fn start(image: File, handed: &Handed<'_>, loading: Duration, settings: &Settings) -> Result<Self> {
         let input = Input::new(settings);
         let signals = termination_signals()?;
-        let mut machine = Machine::new(image, settings, input.source())?;
+        let mut machine = Machine::new(image, handed, settings, input.source())?;
         let mut child = machine.command.spawn().context("cannot start QEMU")?;
         let to_guest = child.stdin.take().context("QEMU has no standard input")?;
         let from_guest = child.stdout.take().context("QEMU has no standard output")?;

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use crate::firmware::Firmware;
 use crate::memory::Memory;
 use crate::modules::Modules;
+use crate::programs::Programs;
 
 /// The usual initial files' directory, from the top of the tree.
 const ROOTFS: &str = "rootfs";
@@ -39,6 +40,15 @@ pub enum Clock {
     Instructions,
 }
 
+/// How the initial files get to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// By QEMU's configuration device: the kernel reads of them what it needs, when it needs it.
+    FwCfg,
+    /// By the bootloader, which loads all of them: the only way on a machine that is not QEMU's.
+    Ramdisk,
+}
+
 /// Whether the machine starts at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Debugger {
@@ -48,6 +58,10 @@ pub enum Debugger {
     Awaited,
 }
 
+/// Values of `PROGRAMS`.
+const PROGRAMS: [(&str, Programs); 4] =
+    [("none", Programs::None), ("all", Programs::All), ("busybox", Programs::Busybox), ("tree", Programs::OfTheTree)];
+
 /// Everything that can be chosen about a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -55,6 +69,8 @@ pub struct Settings {
     pub memory: Memory,
     /// `APPEND`: the kernel's command line, whatever its bytes: what is wrong with it the kernel says itself.
     pub append: OsString,
+    /// `INIT`: the program that runs instead of the built-in console, a path in the guest.
+    pub init: Option<String>,
     /// `FIRMWARE`: bios or uefi.
     pub firmware: Firmware,
     /// `CPU`: QEMU's CPU model; `None` is QEMU's default.
@@ -75,6 +91,10 @@ pub struct Settings {
     pub modules: Modules,
     /// `MODULES_DIR`: where they are, if not where they are built.
     pub modules_dir: Option<PathBuf>,
+    /// `PROGRAMS`: which programs are among the initial files: all, busybox (and those of the tree), tree, or none.
+    pub programs: Programs,
+    /// `FILES`: fw_cfg or ramdisk.
+    pub carrier: Carrier,
     /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
     pub floppy: Option<PathBuf>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
@@ -90,6 +110,7 @@ impl Settings {
         Ok(Self {
             memory: Memory::new(&variable("MEM")?.unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
             append: given("APPEND").unwrap_or_default(),
+            init: init()?,
             firmware,
             cpu: variable("CPU")?,
             accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,
@@ -103,10 +124,21 @@ impl Settings {
                 &[("all", Modules::All), ("tree", Modules::OfTheTree), ("none", Modules::None)],
             )?,
             modules_dir: given("MODULES_DIR").map(PathBuf::from),
+            programs: choice("PROGRAMS", &PROGRAMS)?,
+            carrier: choice("FILES", &[("ramdisk", Carrier::Ramdisk), ("fw_cfg", Carrier::FwCfg)])?,
             floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
         })
+    }
+
+    /// The same for disk images that are kept: they have programs only if `PROGRAMS` asks for them. Whoever passes an
+    /// image on passes the programs on, too.
+    pub fn for_images(mut self) -> Self {
+        if given("PROGRAMS").is_none() {
+            self.programs = Programs::None;
+        }
+        self
     }
 
     /// The same machine for a test kernel: deterministic unless `ICOUNT=0` asks otherwise. Not by default on
@@ -142,6 +174,16 @@ fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T> {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
             bail!("{name}={given} is not one of {}", words.join(", "))
         }
+    }
+}
+
+/// A word of the command line has no blanks.
+fn init() -> Result<Option<String>> {
+    match variable("INIT")? {
+        Some(path) if !path.starts_with('/') || path.contains(char::is_whitespace) => {
+            bail!("INIT={path} is not the whole path of a program in the guest, such as /bin/sh")
+        }
+        init => Ok(init),
     }
 }
 

@@ -40,6 +40,11 @@ pub fn modules_dir() -> PathBuf {
     given.map_or_else(|| target_dir().join("modules"), PathBuf::from)
 }
 
+/// Where programs for the guest are put.
+pub fn programs_dir() -> PathBuf {
+    target_dir().join("programs")
+}
+
 /// The options that build the kernel, from make.
 pub fn kernel_flags() -> Result<Vec<String>> {
     let flags = env::var("KERNEL_FLAGS").context("KERNEL_FLAGS is not set: start this program by make")?;
@@ -79,6 +84,12 @@ pub fn build_program(what: &str, name: &str, options: &[String]) -> Result<PathB
     let messages = build(what, &["build", "--bin", name], options)?;
     let mut executables = messages.iter().filter_map(|message| message["executable"].as_str());
     executables.next_back().map(PathBuf::from).with_context(|| format!("{CARGO} built no program {name}"))
+}
+
+/// Builds the programs that `options` choose and returns where they are.
+pub fn build_programs(what: &str, options: &[String]) -> Result<Vec<PathBuf>> {
+    let messages = build(what, &["build"], options)?;
+    Ok(messages.iter().filter_map(|message| message["executable"].as_str()).map(PathBuf::from).collect())
 }
 
 /// Runs cargo and returns what it says of each thing that it built.

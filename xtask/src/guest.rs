@@ -61,15 +61,15 @@ fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
     for variable in VARIABLES {
         command.env_remove(variable);
     }
-    // What a tree shows does not depend on modules from elsewhere.
-    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree");
+    // What a tree shows does not depend on modules and programs from elsewhere.
+    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree").env("PROGRAMS", "none");
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
     if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
         command.env("FLOPPY", floppy::counting()?);
     }
     for (_, value) in machine.variables.iter().filter(|(name, _)| name == "ROOTFS") {
         if let Some(directory) = initial_files::directory(value)? {
-            command.env("ROOTFS", directory).env("MODULES", "none");
+            command.env("ROOTFS", directory).env("MODULES", "none").env("PROGRAMS", "none");
         }
     }
     command.arg(match mode {

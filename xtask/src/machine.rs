@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 
 /// Every variable that describes a machine (boot/src/settings.rs): what a test does not name keeps its default,
 /// whatever the caller's environment holds.
-pub const VARIABLES: [&str; 15] = [
+pub const VARIABLES: [&str; 18] = [
     "MEM",
     "APPEND",
+    "INIT",
     "FIRMWARE",
     "CPU",
     "ACCEL",
@@ -18,6 +19,8 @@ pub const VARIABLES: [&str; 15] = [
     "ROOTFS",
     "MODULES",
     "MODULES_DIR",
+    "PROGRAMS",
+    "FILES",
     "FLOPPY",
     "TIMEOUT",
     "LIMIT",

@@ -26,7 +26,9 @@ mod mutants;
 mod parallel;
 mod pattern;
 mod pins;
+mod programs;
 mod progress;
+mod remembered;
 mod results;
 mod session;
 mod tags;
@@ -43,7 +45,8 @@ use results::Results;
 
 /// What it can be told to do.
 const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | \
-                        new-module DIR | test-module DIR | forget-module DIR | mutants [FILE...] | chapter | docs | \
+                        new-module DIR | test-module DIR | forget-module DIR | programs | program PATH | \
+                        forget-program PATH | mutants [FILE...] | chapter | docs | \
                         accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
 fn main() -> ExitCode {
@@ -70,6 +73,9 @@ fn dispatch() -> Result<ExitCode> {
         ["new-module", directory] => modules::begin(directory),
         ["test-module", directory] => modules::test(directory),
         ["forget-module", directory] => modules::forget(directory),
+        ["programs"] => programs::build(),
+        ["program", path] => programs::add(path),
+        ["forget-program", path] => programs::forget(path),
         ["mutants", files @ ..] => mutants::report(files),
         ["chapter"] => chapter::report(),
         ["check-house"] => house::report(),

@@ -7,7 +7,8 @@ use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Commands of this machine that the scripts use for what they are.
-const REAL: [&str; 9] = ["sh", "sed", "grep", "tr", "env", "dirname", "rm", "cat", "head"];
+const REAL: [&str; 14] =
+    ["sh", "sed", "grep", "tr", "env", "dirname", "rm", "cat", "head", "mkdir", "mktemp", "mv", "cp", "chmod"];
 
 /// The pinned version, as rust-toolchain.toml of the machine's tree has it.
 const VERSION: &str = "1.2.3";
@@ -44,7 +45,10 @@ impl Machine {
             fs::copy(Path::new("../tools").join(name), machine.root.join("tree/tools").join(name)).expect("copied");
         }
         machine.file("tree/rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{VERSION}\"\n"));
+        machine.file("tree/tools/busybox.sh", "#!/bin/sh\n");
+        machine.executable("tree/tools/busybox.sh");
         machine.file("files/usr/include/stdio.h", "");
+        machine.file("files/usr/lib/x86_64-linux-gnu/libc.a", "");
         machine.file("files/usr/share/ovmf/OVMF.fd", "");
         let toolchain = format!("home/.rustup/toolchains/{VERSION}-host/lib/rustlib");
         machine.file(&format!("{toolchain}/src/rust/library/core/src/lib.rs"), "");
@@ -96,9 +100,14 @@ impl Machine {
 
     /// Runs setup for some goals of make.
     fn setup(&self, goals: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        self.run("setup.sh", goals, variables)
+    }
+
+    /// Runs one of the tree's scripts.
+    fn run(&self, script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let output = Command::new(self.root.join("bin/sh"))
-            .arg(self.root.join("tree/tools/setup.sh"))
-            .args(goals)
+            .arg(self.root.join("tree/tools").join(script))
+            .args(arguments)
             .env_clear()
             .env("PATH", self.root.join("bin"))
             .env("HOME", self.root.join("home"))
@@ -239,4 +248,58 @@ fn without_package_sources_the_toolchain_is_not_put_together_from_elsewhere() {
     assert_eq!(outcome.status, Some(1));
     assert!(outcome.said.contains("apt has no package sources on this machine"), "{}", outcome.said);
     assert!(outcome.asked.ends_with("apt-get indextargets\n"), "{}", outcome.asked);
+}
+
+#[test]
+fn without_busybox_all_else_is_set_up_and_a_plain_run_does_not_wait_for_it_again() {
+    let machine = Machine::complete();
+    machine.file("tree/tools/busybox.sh", "#!/bin/sh\necho fetching >&2\nexit 1\n");
+    let tries = |goal: &str, variables: &[(&str, &str)]| {
+        let outcome = machine.setup(&[goal], variables);
+        assert_eq!(outcome.status, Some(0), "{}", outcome.said);
+        outcome.said.matches("fetching").count()
+    };
+    assert_eq!(["run", "run", "check", "setup", "test"].map(|goal| tries(goal, &[])), [1, 0, 0, 1, 1]);
+    assert_eq!(tries("run", &[("INIT", "/bin/sh")]), 1);
+    machine.file("tree/tools/busybox.sh", "#!/bin/sh\n");
+    assert_eq!(tries("setup", &[]), 0);
+    assert!(!machine.root.join("tree/build/no-busybox").exists());
+}
+
+#[test]
+fn busybox_is_unpacked_with_its_applets_and_fetched_once() {
+    let machine = Machine::complete();
+    fs::copy("../tools/busybox.sh", machine.root.join("tree/tools/busybox.sh")).expect("copied");
+    machine.command("apt-get", &format!("echo apt-get \"$@\" >>{}; : >busybox-static_1_amd64.deb", machine.log()));
+    let program = "printf '#!/bin/sh\\necho sh; echo ls\\n'";
+    machine.command(
+        "dpkg-deb",
+        &format!(
+            "case $1 in -f) echo 'Version: 1' ;; -x) mkdir -p $3/bin $3/usr/share/doc/busybox-static; {program} \
+             >$3/bin/busybox; chmod 755 $3/bin/busybox; echo free >$3/usr/share/doc/busybox-static/copyright ;; esac"
+        ),
+    );
+    for _ in 0..2 {
+        let outcome = machine.run("busybox.sh", &[], &[]);
+        assert_eq!((outcome.status, &*outcome.asked), (Some(0), "apt-get -qq download busybox-static\n"));
+    }
+    let place = machine.root.join("tree/build/busybox");
+    let read = |name: &str| fs::read_to_string(place.join(name)).expect("there");
+    assert_eq!((&*read("applets"), &*read("version"), &*read("copyright")), ("sh\nls\n", "Version: 1\n", "free\n"));
+    let left = fs::read_dir(&place).expect("there").count() + fs::read_dir(place.join("..")).expect("there").count();
+    assert_eq!(left, 4 + 1, "nothing else is left");
+}
+
+#[test]
+fn busybox_that_cannot_be_fetched_is_a_failure_with_its_reason() {
+    let machine = Machine::complete();
+    fs::copy("../tools/busybox.sh", machine.root.join("tree/tools/busybox.sh")).expect("copied");
+    machine.command("dpkg-deb", "");
+    machine.command("apt-get", "case $1 in update) ;; *) echo 'E: no such host' >&2; exit 100 ;; esac");
+    let outcome = machine.run("busybox.sh", &[], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.said.contains("E: no such host"), "{}", outcome.said);
+    let outcome = machine.without("bin/apt-get").run("busybox.sh", &[], &[]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.said.contains("a static busybox for x86_64 from elsewhere serves"), "{}", outcome.said);
 }

@@ -7,7 +7,7 @@
 //! 2. the modules of the tree, `modules/*`; what they need of the library goes into a linker script (`needed`), and
 //!    what others may need (`facade`)
 //! 3. the kernel, linked by that script, and its list of symbols: whatever a module lacks there is an error
-//! 4. modules from elsewhere (`outside`), which make do with what the kernel has, and bring along what it lacks
+//! 4. modules from elsewhere (`remembered.rs`), which make do with what the kernel has, and bring along what it lacks
 //!
 //! A module is its author's crate and one around it that names the kernel, `modules/shim.rs`. Both are compiled by
 //! rustc (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left
@@ -23,7 +23,6 @@ mod manifest;
 mod needed;
 mod object_file;
 mod order;
-mod outside;
 mod record;
 mod trials;
 mod workshop;
@@ -36,9 +35,9 @@ use anyhow::{Context, Result, bail};
 use hosttools::exports::Exports;
 
 use crate::cargo;
+use crate::remembered::List;
 use kernel_library::Library;
 use manifest::Origin;
-use outside::List;
 use record::Record;
 use workshop::{Built, Order, Workshop};
 
@@ -138,7 +137,7 @@ fn check_all(kernel: &Path, exports: &Exports, modules: &[Built]) -> Result<()> 
 }
 
 fn outside_list() -> List {
-    List::read(cargo::modules_dir().join("outside.txt"))
+    List::read("module", cargo::modules_dir().join("outside.txt"))
 }
 
 fn is_of_the_tree(directory: &Path) -> Result<bool> {

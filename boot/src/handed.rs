@@ -1,0 +1,69 @@
+//! What a machine is handed besides its disk: initial files and a command line.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::rootfs::Initial;
+use crate::settings::Settings;
+use crate::{archive, modules, programs};
+
+/// Bytes of the longest file of the configuration device.
+pub const LONGEST_FILE: u64 = u32::MAX as u64;
+
+/// The initial file that has the command line where `APPEND` gives none.
+const COMMAND_LINE_FILE: &str = "cmdline";
+
+/// What the configuration device has for the kernel.
+#[derive(Debug)]
+pub struct Handed<'a> {
+    /// The archive of the initial files, unless they come another way.
+    pub initial_files: Option<&'a [u8]>,
+    /// The command line; an empty one is not handed over.
+    pub command_line: Vec<u8>,
+}
+
+impl<'a> Handed<'a> {
+    /// The initial files, and the command line that the settings or else these files say.
+    pub fn files(archive: &'a [u8], settings: &Settings) -> Self {
+        let given = settings.append.as_bytes();
+        let own = if given.is_empty() { fs::read(settings.rootfs.join(COMMAND_LINE_FILE)).ok() } else { None };
+        let line = own.as_deref().unwrap_or(given);
+        Self { initial_files: Some(archive), command_line: with_init(line, settings.init.as_deref()) }
+    }
+
+    /// No files, and what the settings say.
+    pub fn none(settings: &Settings) -> Self {
+        Self { initial_files: None, command_line: with_init(settings.append.as_bytes(), settings.init.as_deref()) }
+    }
+}
+
+/// The archive of what lies under rootfs, of programs and modules; refuses more than `room` bytes.
+pub fn initial_files(elf: &Path, settings: &Settings, room: u64) -> Result<Vec<u8>> {
+    let mut more: Vec<Initial> = programs::read(elf, settings.programs)?;
+    more.extend(modules::read(elf, settings.modules_dir.as_deref(), settings.modules)?);
+    archive::archive(&settings.rootfs, more, room)
+}
+
+/// A command line with the program to start at its end.
+fn with_init(line: &[u8], init: Option<&str>) -> Vec<u8> {
+    let line = line.trim_ascii_end();
+    let Some(path) = init else { return line.to_vec() };
+    let blank: &[u8] = if line.is_empty() { b"" } else { b" " };
+    [line, blank, b"init=", path.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_init;
+
+    #[test]
+    fn the_program_to_start_is_the_last_word_of_the_command_line() {
+        assert_eq!(with_init(b"", None), b"");
+        assert_eq!(with_init(b"mem=64M\n", None), b"mem=64M");
+        assert_eq!(with_init(b"", Some("/bin/sh")), b"init=/bin/sh");
+        assert_eq!(with_init(b"mem=64M \n", Some("/bin/sh")), b"mem=64M init=/bin/sh");
+    }
+}
