@@ -11,6 +11,8 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(dirname "$(readlink -f "$0")")
+# What runs on both kernels, unchanged.
+programs=$here/../../userland
 work=${1:?usage: run.sh WORKDIR}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
@@ -73,6 +75,7 @@ build() {
 	make -s -C "/lib/modules/$kernel/build" M="$work/modules" modules >"$work/build.log" 2>&1 ||
 		{ cat "$work/build.log" >&2; give_up "the modules do not build"; }
 	gcc -O2 -static -Wall -o "$work/modules/ucopy" "$work/modules/ucopy.c" || give_up "ucopy does not build"
+	gcc -O2 -static -Wall -o "$work/modules/procbench" "$programs/procbench.c" || give_up "procbench does not build"
 	"$here/mkinitrd.sh" "$work/modules" "$work/initrd.cpio"
 }
 
@@ -89,7 +92,7 @@ boot() {
 }
 
 # What the log depends on.
-inputs=$(cat "$here"/* | cksum)$kernel$args
+inputs=$(cat "$here"/* "$programs/procbench.c" | cksum)$kernel$args
 if [ -z "${TICKS-}" ] && [ "$(cat "$work/$log.inputs" 2>/dev/null)" = "$inputs" ] && grep -q ALL-DONE "$work/$log" 2>/dev/null; then
 	exit 0
 fi
