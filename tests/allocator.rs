@@ -205,7 +205,9 @@ fn it_is_no_memory_for_isa_dma() {
 fn the_console_allocates_and_frees_too() {
     // Shows: D11
     attached(|| {
-        let write = |line: &[u8]| fs::open("/dev/allocator0", OpenFlags::WRITE).unwrap().write_all(line);
+        let write = |line: &[u8]| {
+            fs::open(&fs::Place::root(), "/dev/allocator0", OpenFlags::WRITE, 0o666).unwrap().write_all(line)
+        };
         assert_eq!(write(b"allocate 5000\n"), Ok(()));
         for line in
             [&b"free 0\n"[..], b"allocate\n", b"allocate 0\n", b"allocate -1", b"free xyz\n", b"\n", &[b'a'; 80]]

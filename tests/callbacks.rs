@@ -321,11 +321,11 @@ fn an_open_file_says_how_it_was_opened_and_keeps_what_its_driver_wants() {
     let driver = Slow { queue: queue.clone(), released: released.clone() };
     let users = Users::new().unwrap();
     chrdev::register_for(&users, "slow", Major::Any, Nodes::Numbered(1), Arc::try_new(driver).unwrap()).unwrap();
-    let hasty = fs::open("/dev/slow0", OpenFlags::READ | OpenFlags::NONBLOCK).unwrap();
+    let hasty = fs::open(&fs::Place::root(), "/dev/slow0", OpenFlags::READ | OpenFlags::NONBLOCK, 0o666).unwrap();
     let mut byte = [0];
     assert_eq!(hasty.read_bytes(&mut byte), Err(Errno::EAGAIN));
     let reader = spawn("reader", || {
-        let patient = fs::open("/dev/slow0", OpenFlags::READ).unwrap();
+        let patient = fs::open(&fs::Place::root(), "/dev/slow0", OpenFlags::READ, 0o666).unwrap();
         let mut byte = [0];
         patient.read_bytes(&mut byte).map_or(-1, |read| (read as i32) << 8 | i32::from(byte[0]))
     });

@@ -30,7 +30,7 @@ const CHUNK: usize = 64 << 10;
 
 fn open(name: &str, minor: usize, flags: OpenFlags) -> OpenFile {
     let path = KString::try_format(format_args!("/dev/{name}{minor}")).unwrap();
-    fs::open(&path, flags).unwrap()
+    fs::open(&fs::Place::root(), &path, flags, 0o666).unwrap()
 }
 
 /// Frames in use when nothing is cached.

@@ -27,7 +27,7 @@ const NAMES: [&str; 4] = ["scull", "scullc", "scullp", "scullv"];
 /// What /proc/scull_limit says: bytes in use, and how many may be, 0 for no limit.
 fn scull_limit() -> (u64, u64) {
     let mut bytes = [0; 128];
-    let file = fs::open("/proc/scull_limit", OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), "/proc/scull_limit", OpenFlags::READ, 0o666).unwrap();
     let len = read_full(&file, &mut bytes);
     let text = core::str::from_utf8(&bytes[..len]).unwrap();
     let mut numbers = text.lines().map(|line| line.split_whitespace().nth(1).and_then(|word| word.parse().ok()));
@@ -38,7 +38,7 @@ fn scull_limit() -> (u64, u64) {
 /// Opens device `minor` of a driver.
 fn open(name: &str, minor: u16, flags: OpenFlags) -> Result<OpenFile, Errno> {
     let path = kernel::mm::KString::try_format(format_args!("/dev/{name}{minor}"))?;
-    fs::open(&path, flags)
+    fs::open(&fs::Place::root(), &path, flags, 0o666)
 }
 
 /// `cat from > to`.
@@ -88,13 +88,13 @@ fn pages_in_use() -> usize {
 }
 
 fn bigfile() -> OpenFile {
-    fs::open("/tmp/bigfile", OpenFlags::READ).unwrap()
+    fs::open(&fs::Place::root(), "/tmp/bigfile", OpenFlags::READ, 0o666).unwrap()
 }
 
 /// The text of a driver's /proc file, up to 64 KiB.
 fn with_proc_text<R>(name: &str, f: impl FnOnce(&str) -> R) -> R {
     let path = kernel::mm::KString::try_format(format_args!("/proc/{name}mem")).unwrap();
-    let file = fs::open(&path, OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), &path, OpenFlags::READ, 0o666).unwrap();
     let mut bytes = kernel::mm::KVec::new();
     bytes.resize(1 << 16, 0, mm::GfpFlags::KERNEL).unwrap();
     let n = read_full(&file, &mut bytes);
@@ -243,7 +243,7 @@ fn a_busy_module_stays() {
     assert_eq!(modules::rmmod("scullp"), Ok(()));
     assert_eq!(modules::rmmod("scullp"), Err(Errno::ENOENT));
     assert_eq!(open("scullp", 0, OpenFlags::READ).err(), Some(Errno::ENOENT));
-    assert_eq!(fs::stat("/proc/scullpmem").err(), Some(Errno::ENOENT));
+    assert_eq!(fs::stat(&fs::Place::root(), "/proc/scullpmem").err(), Some(Errno::ENOENT));
     let bad = Param { name: "scullp_order", value: "10" };
     assert_eq!(modules::insmod("scullp", &[bad]), Err(Errno::EINVAL));
     let good = [Param { name: "scullp_order", value: "1" }, Param { name: "scullp_nr_devs", value: "2" }];

@@ -31,7 +31,7 @@ const TRACK: u64 = 18 * 512;
 const DISK: u64 = 160 * TRACK;
 
 fn open() -> OpenFile {
-    fs::open("/dev/fd0", OpenFlags::READ).unwrap()
+    fs::open(&fs::Place::root(), "/dev/fd0", OpenFlags::READ, 0o666).unwrap()
 }
 
 /// The number whose line begins at `position`, or behind the line that covers it, and where that line begins.

@@ -39,7 +39,7 @@ fn grabs(bytes: usize, seed: u64) {
     let screen = IoMem::map(Kernel::frame_buffer().unwrap().0, bytes).unwrap();
     let pixel = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
     (0..bytes).step_by(8).for_each(|at| screen.writeq(at, pixel(at)).unwrap());
-    let file = fs::open("/dev/grabber0", OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), "/dev/grabber0", OpenFlags::READ, 0o666).unwrap();
     screen.writeq(0, 0).unwrap();
     let mut buf = [0; 2048];
     let mut at = 0;
@@ -109,10 +109,10 @@ fn impossible_frames_are_refused() {
 #[test_case]
 fn the_device_is_for_reading_and_keeps_the_driver() {
     assert_eq!(insmod("grabber", &[]), Ok(()));
-    assert_eq!(fs::open("/dev/grabber0", OpenFlags::WRITE).err(), Some(Errno::EACCES));
-    let file = fs::open("/dev/grabber0", OpenFlags::READ).unwrap();
+    assert_eq!(fs::open(&fs::Place::root(), "/dev/grabber0", OpenFlags::WRITE, 0o666).err(), Some(Errno::EACCES));
+    let file = fs::open(&fs::Place::root(), "/dev/grabber0", OpenFlags::READ, 0o666).unwrap();
     assert_eq!(rmmod("grabber"), Err(Errno::EBUSY));
     drop(file);
     assert_eq!(rmmod("grabber"), Ok(()));
-    assert_eq!(fs::open("/dev/grabber0", OpenFlags::READ).err(), Some(Errno::ENOENT));
+    assert_eq!(fs::open(&fs::Place::root(), "/dev/grabber0", OpenFlags::READ, 0o666).err(), Some(Errno::ENOENT));
 }

@@ -98,15 +98,17 @@ fn vmalloc_takes_high_memory_first() {
 #[test_case]
 fn files_lie_in_high_memory() {
     // The directory keeps the room that its first name takes.
-    drop(fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::CREATE).unwrap());
-    fs::unlink("/tmp/high").unwrap();
+    drop(fs::open(&fs::Place::root(), "/tmp/high", OpenFlags::WRITE | OpenFlags::CREATE, 0o666).unwrap());
+    fs::unlink(&fs::Place::root(), "/tmp/high").unwrap();
     conserves(|| {
         let free = |zone| {
             memory().pages().zone_stats(zone).blocks.iter().enumerate().map(|(log2, n)| n << log2).sum::<usize>()
         };
         merged();
         let before = (free(ZoneKind::HighMem), free(ZoneKind::Normal));
-        let file = fs::open("/tmp/high", OpenFlags::WRITE | OpenFlags::READ | OpenFlags::CREATE).unwrap();
+        let file =
+            fs::open(&fs::Place::root(), "/tmp/high", OpenFlags::WRITE | OpenFlags::READ | OpenFlags::CREATE, 0o666)
+                .unwrap();
         let bytes = [0x5a; PAGE_SIZE];
         for _ in 0..100 {
             file.write_all(&bytes).unwrap();
@@ -118,7 +120,7 @@ fn files_lie_in_high_memory() {
         let mut two = [0; 2];
         assert_eq!((file.read_bytes(&mut two), two), (Ok(2), [0x5a; 2]));
         drop(file);
-        fs::unlink("/tmp/high").unwrap();
+        fs::unlink(&fs::Place::root(), "/tmp/high").unwrap();
     });
 }
 

@@ -47,12 +47,12 @@ fn mishap_as(name: &[u8; 6], what: &'static str, when: &'static str) -> Result<(
     write("/tmp/renamed.ko", &changed("mishap", b"name=mishap\0", &key));
     let params = [Param { name: "what", value: what }, Param { name: "when", value: when }];
     let attached = insmod("/tmp/renamed.ko", &params);
-    fs::unlink("/tmp/renamed.ko").unwrap();
+    fs::unlink(&fs::Place::root(), "/tmp/renamed.ko").unwrap();
     attached
 }
 
 fn write_to_mishap() {
-    fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x").unwrap();
+    fs::open(&fs::Place::root(), "/dev/mishap0", OpenFlags::WRITE, 0o666).unwrap().write_all(b"x").unwrap();
 }
 
 #[test_case]
@@ -70,7 +70,7 @@ fn a_free_too_many_is_refused_and_the_module_named() {
 #[test_case]
 fn a_module_in_use_stays() {
     assert_eq!(mishap("null", "write"), Ok(()));
-    let file = fs::open("/dev/mishap0", OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), "/dev/mishap0", OpenFlags::READ, 0o666).unwrap();
     assert!(line_of("/proc/modules", "mishap ").unwrap().contains(" 1 - Live"));
     assert_eq!(rmmod("mishap"), Err(Errno::EBUSY));
     drop(file);
@@ -81,7 +81,7 @@ fn a_module_in_use_stays() {
 fn a_module_stays_while_a_thread_sleeps_in_it() {
     assert_eq!(mishap("sleep", "write"), Ok(()));
     let sleeper = sched::spawn("sleeper", || {
-        let written = fs::open("/dev/mishap0", OpenFlags::WRITE).unwrap().write_all(b"x");
+        let written = fs::open(&fs::Place::root(), "/dev/mishap0", OpenFlags::WRITE, 0o666).unwrap().write_all(b"x");
         assert_eq!(written, Err(Errno::EINTR));
         0
     });

@@ -43,7 +43,7 @@ fn refusal(bytes: &[u8]) -> (Errno, Text<512>) {
         write!(why, "{refused}").unwrap();
         (refused.errno, why)
     });
-    fs::unlink("/tmp/broken.ko").unwrap();
+    fs::unlink(&fs::Place::root(), "/tmp/broken.ko").unwrap();
     refused
 }
 
@@ -182,15 +182,16 @@ fn a_module_of_the_c_abi_that_cannot_begin_or_be_linked_is_undone() {
 fn a_module_with_the_name_of_a_driver_leaves_that_alone() {
     write("/tmp/mem.ko", &hello_with(b"\0name=hello\0", b"\0name=mem\0\0\0"));
     assert_eq!((insmod("/tmp/mem.ko", &[]), rmmod("mem")), (Ok(()), Ok(())));
-    fs::unlink("/tmp/mem.ko").unwrap();
-    assert!(fs::open("/dev/null", READ).is_ok());
+    fs::unlink(&fs::Place::root(), "/tmp/mem.ko").unwrap();
+    assert!(fs::open(&fs::Place::root(), "/dev/null", READ, 0o666).is_ok());
 }
 
 #[test_case]
 fn a_driver_that_lets_nobody_in_has_no_names() {
     struct Quiet;
     impl CharDriver for Quiet {}
-    let is_listed = || fs::readdir("/dev").unwrap().iter().any(|entry| entry.name.as_str() == "quiet0");
+    let is_listed =
+        || fs::readdir(&fs::Place::root(), "/dev").unwrap().iter().any(|entry| entry.name.as_str() == "quiet0");
     let users = Users::closed().unwrap();
     chrdev::register_for(&users, "quiet", Major::Any, Nodes::Numbered(1), Arc::try_new(Quiet).unwrap()).unwrap();
     assert!(!is_listed());
@@ -253,9 +254,9 @@ fn code_cannot_be_written_to_by_any_way() {
 #[test_case]
 fn a_text_of_proc_outlives_its_module() {
     insmod("lender", &[]).unwrap();
-    let file = fs::open("/proc/lenderspoons", OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), "/proc/lenderspoons", OpenFlags::READ, 0o666).unwrap();
     assert_eq!(rmmod("lender"), Ok(()));
     let mut text = [0; 16];
     assert!(file.read_bytes(&mut text).unwrap() > 0);
-    assert_eq!(fs::open("/proc/lenderspoons", OpenFlags::READ).err(), Some(Errno::ENOENT));
+    assert_eq!(fs::open(&fs::Place::root(), "/proc/lenderspoons", OpenFlags::READ, 0o666).err(), Some(Errno::ENOENT));
 }

@@ -84,7 +84,7 @@ fn asks_for_a_file_with_a_bad_name() -> i32 {
     // SAFETY: none.
     let path = unsafe { core::slice::from_raw_parts(black_box(ptr::without_provenance::<u8>(0x2000)), 64) };
     // SAFETY: none.
-    i32::from(fs::stat(unsafe { core::str::from_utf8_unchecked(path) }).is_ok())
+    i32::from(fs::stat(&fs::Place::root(), unsafe { core::str::from_utf8_unchecked(path) }).is_ok())
 }
 
 /// What faults, and the name that is to be blamed for it.
@@ -278,7 +278,7 @@ fn files_are_closed_from_the_table_even_in_the_middle_of_a_read() {
     static HEIR: Clumsy = Clumsy::new(1);
     static PIPE: SpinLock<Option<OpenFile>> = SpinLock::new(None);
     expect_oops("page fault: ");
-    let (reader, writer) = fs::pipe().unwrap();
+    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
     PIPE.with(|pipe| *pipe = Some(writer));
     dies(|| {
         sched::set_heir(&HEIR);
@@ -312,7 +312,7 @@ fn an_heir_that_dies_for_ever_is_given_up() {
 #[test_case]
 fn a_table_of_files_has_an_end() {
     static TABLE: FileTable = FileTable::empty();
-    let open = || fs::open("/dev/null", OpenFlags::READ).unwrap();
+    let open = || fs::open(&fs::Place::root(), "/dev/null", OpenFlags::READ, 0o666).unwrap();
     let mut descriptors = [const { None }; 64];
     let mut count = 0;
     for place in &mut descriptors {

@@ -20,6 +20,31 @@ bitflags! {
         const APPEND = 1 << 4;
         /// Calls that would wait return EAGAIN.
         const NONBLOCK = 1 << 5;
+        /// With `CREATE`: a name that is there, even a link that leads nowhere, is EEXIST.
+        const EXCLUSIVE = 1 << 6;
+        /// What is no directory is ENOTDIR.
+        const DIRECTORY = 1 << 7;
+        /// A link at the end of the path is ELOOP.
+        const NOFOLLOW = 1 << 8;
+        /// The file stands for its name alone: it is neither read nor written, and no driver hears of it.
+        const PATH = 1 << 9;
+    }
+}
+
+bitflags! {
+    /// What can be done with an open file at once, or has happened to it. The bits are those of Linux's poll.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Events: u16 {
+        /// A read would not wait: there are bytes, or there will be none.
+        const READABLE = 1 << 0;
+        /// Something urgent can be read.
+        const URGENT = 1 << 1;
+        /// A write would not wait.
+        const WRITABLE = 1 << 2;
+        /// A write would fail: nobody reads any more.
+        const ERROR = 1 << 3;
+        /// The other end is gone.
+        const HANG_UP = 1 << 4;
     }
 }
 

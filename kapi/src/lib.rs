@@ -32,7 +32,7 @@ pub mod work;
 pub use chrdev::CharDriver;
 pub use context::{LockError, WrongContext};
 pub use errno::Errno;
-pub use file::{FileId, IoBuf, OpenFlags, UserMemory, Whence, seek};
+pub use file::{Events, FileId, IoBuf, OpenFlags, UserMemory, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use interrupt::{Interrupt, IrqLine, IrqReturn, Sharing};

@@ -1,6 +1,7 @@
 //! A device that is open: which one, how, and what its driver keeps with it.
 
 use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use mm::own::AnyBox;
 use mm::{AllocError, GfpFlags, Global};
@@ -46,14 +47,14 @@ pub struct Minor(pub u16);
 #[derive(Debug)]
 pub struct OpenDevice {
     minor: Minor,
-    flags: OpenFlags,
+    flags: AtomicU32,
     private: Option<AnyBox>,
 }
 
 impl OpenDevice {
     /// A device that is about to be opened: for whoever calls drivers.
     pub const fn new(minor: Minor, flags: OpenFlags) -> Self {
-        Self { minor, flags, private: None }
+        Self { minor, flags: AtomicU32::new(flags.bits()), private: None }
     }
 
     /// Which device of the driver.
@@ -61,14 +62,19 @@ impl OpenDevice {
         self.minor
     }
 
-    /// How it was opened.
-    pub const fn flags(&self) -> OpenFlags {
-        self.flags
+    /// How it is open: as it was opened, but for `NONBLOCK` and `APPEND`, which may change meanwhile.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Relaxed))
+    }
+
+    /// It is open in another way now: for whoever calls drivers.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        self.flags.store(flags.bits(), Relaxed);
     }
 
     /// Whether calls that would wait return `EAGAIN` (O_NONBLOCK).
-    pub const fn is_nonblocking(&self) -> bool {
-        self.flags.contains(OpenFlags::NONBLOCK)
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags().contains(OpenFlags::NONBLOCK)
     }
 
     /// Keeps `data` with the open file: it is dropped behind `release`. What was kept before is dropped now. Process

@@ -121,6 +121,7 @@ fn set_clock() {
 
 /// Files, /proc, what the machine has, and the drivers with their default parameters. None of them stops the others.
 fn start_services() {
+    startup::check(format_args!("the root of all files"), fs::rootfs::init());
     startup::check(format_args!("the initial files"), fs::tarfs::init(mm::ramdisk()));
     startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
     proc::init();

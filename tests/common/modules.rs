@@ -8,7 +8,7 @@ use super::KERNEL;
 
 /// All of a file.
 pub fn content(path: &str) -> KVVec<u8> {
-    let file = fs::open(path, OpenFlags::READ).unwrap();
+    let file = fs::open(&fs::Place::root(), path, OpenFlags::READ, 0o666).unwrap();
     let mut all = KVVec::new();
     loop {
         let done = all.len();
@@ -34,7 +34,7 @@ pub fn contains(path: &str, wanted: &str) -> bool {
 
 pub fn write(path: &str, bytes: &[u8]) {
     let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
-    fs::open(path, flags).unwrap().write_all(bytes).unwrap();
+    fs::open(&fs::Place::root(), path, flags, 0o666).unwrap().write_all(bytes).unwrap();
 }
 
 /// A module's file with `new` in place of its only `old`.

@@ -23,7 +23,7 @@ const LOADS: Effort = Effort { count: 1, rounds: 5 };
 /// The rows. Without the files of the modules there are none, and none of scullp while it is attached.
 pub fn rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     pairs(reporter)?;
-    if fs::stat(FILE).is_err() || pin(SCULLP).is_ok() {
+    if fs::stat(&fs::Place::root(), FILE).is_err() || pin(SCULLP).is_ok() {
         return Ok(());
     }
     row(reporter, "insmod_scullp", LOADS, &mut || load().map(|[load, _]| load))?;
@@ -51,7 +51,7 @@ fn pairs(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
 }
 
 fn read_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
-    let file = fs::open(DEVICE, OpenFlags::READ)?;
+    let file = fs::open(&fs::Place::root(), DEVICE, OpenFlags::READ, 0)?;
     let mut bytes = KVec::new();
     bytes.resize(READ.count as usize, 0, GfpFlags::KERNEL).map_err(Errno::from)?;
     row(reporter, "kmalloc_module_64", READ, &mut || {

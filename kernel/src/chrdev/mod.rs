@@ -6,4 +6,4 @@ pub mod memdev;
 mod table;
 
 pub use driver::{Driver, User, Users};
-pub use table::{Device, Major, Nodes, find, register, register_for, unregister, visit, write_devices};
+pub use table::{Device, Major, Nodes, find, find_number, next, register, register_for, unregister, write_devices};

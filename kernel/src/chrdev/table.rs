@@ -115,18 +115,27 @@ impl Registration {
         Some(minor)
     }
 
-    /// Calls `visit` with each of the driver's names; one that lets nobody in has none.
-    fn visit(&self, visit: &mut dyn FnMut(&str, &Device) -> Result<(), Errno>) -> Result<(), Errno> {
-        let Ok(_user) = self.users.enter() else { return Ok(()) };
+    /// Calls `show` with the driver's first name from the `index`-th on, and the index behind it. One that lets nobody in
+    /// has none.
+    fn next<R>(&self, index: u16, show: Show<'_, R>) -> Result<Option<R>, Errno> {
+        let Ok(_user) = self.users.enter() else { return Ok(None) };
+        let place = |index: u16| u64::from(self.major) << 16 | u64::from(index + 1);
         match self.nodes {
-            Nodes::Named(names) => names.iter().try_for_each(|(name, minor)| visit(name, &self.device(*minor)?)),
-            Nodes::Numbered(count) => (0..count).try_for_each(|minor| {
-                let name = KString::try_format(format_args!("{}{minor}", self.name))?;
-                visit(&name, &self.device(Minor(minor))?)
-            }),
+            Nodes::Named(names) => {
+                let Some((name, minor)) = names.get(usize::from(index)) else { return Ok(None) };
+                show(name, &self.device(*minor)?, place(index)).map(Some)
+            }
+            Nodes::Numbered(count) if index < count => {
+                let name = KString::try_format(format_args!("{}{index}", self.name))?;
+                show(&name, &self.device(Minor(index))?, place(index)).map(Some)
+            }
+            Nodes::Numbered(_) => Ok(None),
         }
     }
 }
+
+/// What is done with a name, its device and the place behind it.
+type Show<'a, R> = &'a mut dyn FnMut(&str, &Device, u64) -> Result<R, Errno>;
 
 impl Device {
     /// Its driver.
@@ -145,9 +154,32 @@ pub fn find(node: &str) -> Result<Option<Device>, Errno> {
     found.map(|(registration, minor)| registration.device(minor)).transpose()
 }
 
-/// Calls `visit` with the name of each device, under the table's lock, and stops at its first error.
-pub fn visit(visit: &mut dyn FnMut(&str, &Device) -> Result<(), Errno>) -> Result<(), Errno> {
-    TABLE.lock()?.iter().try_for_each(|registration| registration.visit(visit))
+/// The device with these numbers, if there is such a driver. It counts as a user of its driver, which knows whether it has
+/// such a device.
+///
+/// # Errors
+/// `ENODEV` when the driver is about to go.
+pub fn find_number(major: u16, minor: u16) -> Result<Option<Device>, Errno> {
+    let table = TABLE.lock_uninterruptible()?;
+    let found = table.iter().find(|registration| registration.major == major);
+    found.map(|registration| registration.device(Minor(minor))).transpose()
+}
+
+/// Calls `show` with the first name of a device from `place` on, the device, and the place behind it; under the table's
+/// lock. The first place is 0, and a name keeps its place as long as it is there.
+///
+/// # Errors
+/// Those of `show`, `ENOMEM`.
+pub fn next<R>(place: u64, show: Show<'_, R>) -> Result<Option<R>, Errno> {
+    let (major, index) = ((place >> 16) as u16, place as u16);
+    let table = TABLE.lock_uninterruptible()?;
+    for registration in table.iter().filter(|registration| registration.major >= major) {
+        let from = if registration.major == major { index } else { 0 };
+        if let Some(shown) = registration.next(from, show)? {
+            return Ok(Some(shown));
+        }
+    }
+    Ok(None)
 }
 
 /// Writes /proc/devices.

@@ -70,7 +70,7 @@ pub fn run() -> ! {
 
 /// Shows a person what the file of greetings says.
 fn greet() {
-    if tty::is_terminal() && fs::stat(GREETING).is_ok() {
+    if tty::is_terminal() && fs::stat(&fs::Place::root(), GREETING).is_ok() {
         let _: Status = run_line(&mut ForegroundShell, SHOW_GREETING, Status::OK);
     }
 }

@@ -24,10 +24,10 @@ impl Names for KernelNames {
     }
 
     fn entries(&self, path: &str, visit: &mut dyn FnMut(&str)) {
-        let Ok(entries) = fs::readdir(path) else { return };
+        let Ok(entries) = fs::readdir(&fs::Place::root(), path) else { return };
         for entry in entries.iter() {
             let mut shown = Text::<256>::new();
-            let slash: &[u8] = if entry.stat.kind == fs::Kind::Directory { b"/" } else { b"" };
+            let slash: &[u8] = if entry.kind == fs::Kind::Directory { b"/" } else { b"" };
             // No path is longer.
             if shown.push(entry.name.as_bytes()).and_then(|()| shown.push(slash)).is_ok() {
                 visit(shown.as_str());

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use kapi::Errno;
+use kapi::{Errno, OpenFlags};
 use shell::{Env, Machine, Status, parser};
 
 use super::job_commands::IN_SHELL;
@@ -151,7 +151,7 @@ fn no_thread(errno: Errno) -> Status {
 
 /// The two ends of a new pipe.
 fn pipe() -> Result<(OpenFile, OpenFile), Status> {
-    reserve::spent_if_needed(fs::pipe).map_err(|errno| {
+    reserve::spent_if_needed(|| fs::pipe(OpenFlags::empty())).map_err(|errno| {
         ForegroundShell.complain(format_args!("sh: cannot make a pipe: {errno}"));
         Status::CANNOT_RUN
     })

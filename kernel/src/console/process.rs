@@ -8,7 +8,7 @@ use shell::{Env, Kind, Stat, Stream};
 use super::buffer::CommandBuffer;
 use super::streams::{Handle, Streams};
 use super::{reserve, tty};
-use crate::fs::{self, FileTable};
+use crate::fs::{self, FileTable, Place};
 use crate::{sched, time};
 
 /// The environment of one command.
@@ -49,26 +49,26 @@ impl Env for Process {
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Handle, Errno> {
-        let file = reserve::spent_if_needed(|| fs::open(path, flags))?;
+        let file = reserve::spent_if_needed(|| fs::open(&Place::root(), path, flags, 0o666))?;
         self.files.add(file).map(Handle::File)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        let stat = fs::stat(path)?;
-        let kind = match stat.kind {
+        let stat = fs::stat(&Place::root(), path)?;
+        let kind = match stat.kind() {
             fs::Kind::Directory => Kind::Directory,
-            fs::Kind::File | fs::Kind::Pipe => Kind::Regular,
+            fs::Kind::File | fs::Kind::Pipe | fs::Kind::Link => Kind::Regular,
             fs::Kind::Device { major, minor } => Kind::Device { major, minor },
         };
-        Ok(Stat { kind, size: stat.size, id: stat.id })
+        Ok(Stat { kind, size: stat.size, id: stat.is_stored().then_some(stat.id) })
     }
 
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
-        fs::readdir(path)?.iter().try_for_each(|entry| visit(&entry.name))
+        fs::readdir(&Place::root(), path)?.iter().try_for_each(|entry| visit(&entry.name))
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {
-        fs::unlink(path)
+        fs::unlink(&Place::root(), path)
     }
 
     fn block(&self, bytes: usize) -> Result<CommandBuffer, Errno> {

@@ -4,7 +4,7 @@ use kapi::{Errno, FileId, IoBuf, Whence};
 use shell::File;
 
 use super::tty;
-use crate::fs::{Descriptor, FileTable, OpenFile};
+use crate::fs::{Descriptor, FileTable, OpenFile, Stat};
 
 /// An open file, as a command has it.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ impl File for Handle {
     fn id(&self) -> Option<FileId> {
         match self {
             Self::Console | Self::Empty => None,
-            Self::File(file) => file.with(OpenFile::stat).ok()?.id,
+            Self::File(file) => file.with(OpenFile::stat).ok().filter(Stat::is_stored).map(|stat| stat.id),
         }
     }
 }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::Errno;
 use services::budget::{Budget, Charge};
+use vfs::Costs;
 
 /// A file system's account.
 pub(super) struct Account {
@@ -29,6 +30,16 @@ impl Account {
     /// A charge of no bytes.
     pub(super) const fn nothing(&self) -> Charge<'_> {
         self.budget.nothing()
+    }
+
+    /// What trees of names cost goes here too.
+    pub(super) const fn costs(&'static self) -> Costs {
+        Costs { budget: &self.budget, limit: self.limit }
+    }
+
+    /// Bytes that are held, and may be held.
+    pub(super) fn usage(&self) -> (u64, u64) {
+        (self.budget.used(), (self.limit)())
     }
 
     /// Pages of content.

@@ -2,7 +2,8 @@
 
 use kapi::{Errno, OpenFlags};
 
-use super::mount::{open, unlink};
+use super::calls::{open, unlink};
+use super::place::Place;
 
 /// Its size, in bytes.
 pub const SIZE: usize = 1 << 20;
@@ -18,13 +19,13 @@ pub fn create_bigfile() -> Result<(), Errno> {
     let made = write_bigfile();
     if made.is_err() {
         // It may not even have been there.
-        let _: Result<(), _> = unlink(PATH);
+        let _: Result<(), _> = unlink(&Place::root(), PATH);
     }
     made
 }
 
 fn write_bigfile() -> Result<(), Errno> {
-    let file = open(PATH, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE)?;
+    let file = open(&Place::root(), PATH, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE, 0o666)?;
     let mut state = 0x5343_554c_4c45_5259;
     let mut chunk = [0; CHUNK];
     for _ in 0..SIZE / CHUNK {

@@ -1,110 +1,129 @@
-//! /dev: the character devices that are registered now.
+//! /dev: the character devices that are registered now, by their drivers' names for them.
 
 use alloc::sync::Arc;
 
-use kapi::{Errno, FileId, IoBuf, OpenDevice, OpenFlags, Whence};
-use mm::{GfpFlags, Pfn};
+use kapi::{Errno, FileId, OpenFlags};
 
-use super::filesystem::{File, FileSystem, share};
-use super::node::{Entries, Entry, Kind, Stat};
+use super::device;
+use super::file::{File, share};
+use super::node::{Attributes, Kind, Listed, Make, Name, Node, Remove, Stat, now};
+use super::tree::next_device;
 use crate::chrdev::{self, Device};
 
-/// The file system at /dev.
-pub struct DevFs;
+/// The number of its root; those of devices are larger.
+const ROOT: u64 = 1;
 
-impl FileSystem for DevFs {
-    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-        if path.is_empty() {
-            return Err(Errno::EISDIR);
-        }
-        // Devices come with their drivers: what is not there is not made.
-        let device = find(path)?;
-        let mut file = OpenDevice::new(device.minor, flags);
-        device.driver().open(&mut file)?;
-        Ok(share(DeviceFile { file, device })?)
-    }
+/// Numbers of devices start here: major and minor follow.
+const DEVICES: u64 = 1 << 32;
 
-    fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        if path.is_empty() {
-            return Ok(Stat::DIRECTORY);
-        }
-        find(path).map(|device| stat_of(&device))
-    }
+/// The root of a file system of the devices.
+pub(super) fn new_root() -> Result<Arc<dyn Node>, Errno> {
+    Ok(share(DevRoot { device: next_device() })?)
+}
 
-    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
-        if !path.is_empty() {
-            return self.stat(path).and(Err(Errno::ENOTDIR));
-        }
-        let mut entries = Entries::new();
-        chrdev::visit(&mut |name, device| Ok(entries.push(Entry::new(name, stat_of(device))?, GfpFlags::KERNEL)?))?;
-        Ok(entries)
-    }
+/// The directory.
+struct DevRoot {
+    device: u32,
+}
 
-    fn unlink(&self, path: &str) -> Result<(), Errno> {
-        self.stat(path).and(Err(Errno::EACCES))
+impl DevRoot {
+    fn node(&self, device: &Device) -> Result<Arc<dyn Node>, Errno> {
+        let (major, minor) = (device.major, device.minor.0);
+        Ok(share(DevNode { filesystem: self.device, major, minor })?)
     }
 }
 
-/// The device at `path`. `ENOTDIR` when it goes through a device, `ENOENT`.
-fn find(path: &str) -> Result<Device, Errno> {
-    match path.split_once('/') {
-        None => chrdev::find(path)?.ok_or(Errno::ENOENT),
-        Some((first, _)) => Err(chrdev::find(first)?.map_or(Errno::ENOENT, |_| Errno::ENOTDIR)),
-    }
+fn inode(major: u16, minor: u16) -> u64 {
+    DEVICES | u64::from(major) << 16 | u64::from(minor)
 }
 
-/// What is known of a device. The size is left out: asking some devices for it waits for their users.
-fn stat_of(device: &Device) -> Stat {
-    let (major, minor) = (device.major, device.minor.0);
-    let number = u32::from(major) << 16 | u32::from(minor);
-    let id = device.driver().is_storage().then_some(FileId { device: number, inode: 0 });
-    Stat { kind: Kind::Device { major, minor }, size: 0, id }
+fn attributes(kind: Kind, mode: u16, links: u32) -> Attributes {
+    Attributes { links, ..Attributes::new(kind, mode, now()) }
 }
 
-/// An open device.
-struct DeviceFile {
-    // First: what it has of the driver's goes before the driver may.
-    file: OpenDevice,
-    device: Device,
-}
-
-impl File for DeviceFile {
+impl Node for DevRoot {
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(stat_of(&self.device))
+        Ok(Stat::new(self.id(), attributes(Kind::Directory, 0o755, 2)))
     }
 
-    fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver().read(&self.file, position, buf)
+    fn id(&self) -> FileId {
+        FileId { device: self.device, inode: ROOT }
     }
 
-    fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.device.driver().write(&self.file, position, buf)
+    fn kind(&self) -> Kind {
+        Kind::Directory
     }
 
-    fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
-        let end = self.device.driver().size(&self.file)?;
-        Ok(end + self.write(end, buf)? as u64)
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        Err(Errno::EISDIR)
     }
 
-    fn llseek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        self.device.driver().llseek(&self.file, position, offset, whence)
+    /// Its own: whoever has mounted it knows more.
+    fn parent(&self) -> Result<Arc<dyn Node>, Errno> {
+        Ok(share(Self { device: self.device })?)
     }
 
-    fn is_stream(&self) -> bool {
-        self.device.driver().is_stream()
+    fn child(&self, name: &str) -> Result<Arc<dyn Node>, Errno> {
+        self.node(&chrdev::find(name)?.ok_or(Errno::ENOENT)?)
     }
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
-        self.device.driver().ioctl(&self.file, command, argument)
+    fn next_name(&self, place: u64) -> Result<Option<Listed>, Errno> {
+        chrdev::next(place, &mut |name, device, next| {
+            let (major, minor) = (device.major, device.minor.0);
+            let kind = Kind::Device { major, minor };
+            Ok(Listed { name: Name::new(name)?, inode: inode(major, minor), kind, next })
+        })
     }
 
-    fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
-        self.device.driver().mmap_page(&self.file, offset)
+    /// Devices come with their drivers: what is not there is not made.
+    fn make(&self, _name: &str, _mode: u16, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
+        Err(if matches!(what, Make::File) { Errno::ENOENT } else { Errno::EPERM })
+    }
+
+    fn remove(&self, name: &str, what: Remove) -> Result<(), Errno> {
+        self.child(name)?;
+        Err(if what == Remove::Directory { Errno::ENOTDIR } else { Errno::EPERM })
     }
 }
 
-impl Drop for DeviceFile {
-    fn drop(&mut self) {
-        self.device.driver().release(&self.file);
+/// A device in it, whether its driver is still there or not.
+struct DevNode {
+    filesystem: u32,
+    major: u16,
+    minor: u16,
+}
+
+impl DevNode {
+    /// The device; `ENOENT` when its driver has gone.
+    fn device(&self) -> Result<Device, Errno> {
+        chrdev::find_number(self.major, self.minor)?.ok_or(Errno::ENOENT)
+    }
+}
+
+impl Node for DevNode {
+    fn stat(&self) -> Result<Stat, Errno> {
+        let stat = Stat::new(self.id(), attributes(self.kind(), 0o666, 1));
+        Ok(device::fill(&self.device()?, stat))
+    }
+
+    fn id(&self) -> FileId {
+        FileId { device: self.filesystem, inode: inode(self.major, self.minor) }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Device { major: self.major, minor: self.minor }
+    }
+
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        device::open(self.device()?, self, flags)
+    }
+
+    fn parent(&self) -> Result<Arc<dyn Node>, Errno> {
+        Ok(share(DevRoot { device: self.filesystem })?)
+    }
+
+    /// A new file's content goes away here as elsewhere: a driver is told by the open.
+    fn truncate(&self, _size: u64) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
     }
 }

@@ -1,36 +1,49 @@
-//! Files: one tree of names over four small file systems, and open files.
+//! Files: one tree of names over several file systems, and open files.
 //!
 //! | directory | file system | content |
 //! |---|---|---|
-//! | `/` | [`tarfs`] | the initial files, read-only |
+//! | `/` | [`rootfs`] | the initial files, from [`tarfs`], and what is made there |
 //! | `/tmp` | [`tmpfs`] | files in pages of the page allocator |
 //! | `/dev` | [`devfs`] | registered character devices |
 //! | `/proc` | [`procfs`] | texts written when they are opened |
 //!
-//! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`FileSystem`]; [`Kind`], [`Stat`]
-//! and [`Entry`], what is known of a name. Each file system names these and no other file system; [`mount`] names all
-//! of them. Errors are the usual numbers. Everything here runs in process context and may sleep.
+//! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`Node`], what a name leads to;
+//! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the path
+//! ([`mount`] knows the way between file systems) and ask the nodes at its end. The policy of names is that of the
+//! crate `vfs`. Errors are the usual numbers. Everything here runs in process context and may sleep.
 #![forbid(unsafe_code)]
 
 mod account;
 pub mod bigfile;
-pub mod devfs;
-pub mod filesystem;
+mod calls;
+pub mod content;
+mod devfs;
+mod device;
+mod directory;
+pub mod file;
+mod listing;
 pub mod mount;
-mod names;
 pub mod node;
 pub mod open_file;
 mod pages;
-mod path;
 pub mod pipe;
+mod place;
 pub mod procfs;
+pub mod rootfs;
 pub mod table;
 pub mod tarfs;
 pub mod tmpfs;
+mod tree;
 
-pub use filesystem::{File, FileSystem};
-pub use mount::{open, readdir, stat, unlink};
-pub use node::{Entries, Entry, Kind, Stat};
+pub use calls::{
+    change, link, link_node, lstat, mkdir, mknod, open, read_link, rename, rmdir, stat, symlink, truncate, unlink,
+};
+pub use file::File;
+pub use listing::{Entries, Entry, readdir};
+pub use mount::path_of;
+pub use node::{Change, Follow, Kind, Listed, Make, Node, Replace, Stat, Timestamp};
 pub use open_file::OpenFile;
-pub use pipe::pipe;
+pub use pipe::{PIPE_BUF, pipe};
+pub use place::Place;
+pub use rootfs::{mount, unmount};
 pub use table::{Descriptor, FileTable};

@@ -1,76 +1,188 @@
-//! The tree of names: where each file system is, and the calls by path.
+//! The tree of names: which file system is where, and the way along a path through all of them.
+//!
+//! A directory on which a file system is mounted is known by its number; the way goes on in the other's root, and `..`
+//! there leads out again. Key types: [`Files`], the tree as `vfs` walks it.
 
-use kapi::{Errno, OpenFlags};
+use alloc::sync::Arc;
+use core::fmt::{self, Write};
+
+use kapi::{Errno, FileId};
 use mm::GfpFlags;
+use vfs::{Found, Link, Names};
 
-use super::filesystem::FileSystem;
-use super::node::{Entries, Entry, Kind, Stat};
-use super::open_file::OpenFile;
-use super::path::Path;
-use super::{devfs, procfs, tarfs, tmpfs};
+use super::file::share;
+use super::node::{Follow, Kind, Node};
+use crate::mm::{KString, KVec, Kernel};
+use crate::sched::Mutex;
 
-/// The file systems beneath the root, by directory.
-static MOUNTS: [(&str, &dyn FileSystem); 3] =
-    [("tmp", &tmpfs::TMPFS), ("dev", &devfs::DevFs), ("proc", &procfs::ProcFs)];
-
-/// The file system that `path` lies in, and the path there.
-fn resolve(path: &str) -> (&'static dyn FileSystem, &str) {
-    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-    match MOUNTS.iter().find(|(directory, _)| *directory == first) {
-        Some((_, filesystem)) => (*filesystem, rest),
-        None => (&tarfs::TarFs, path),
-    }
+/// A file system in the tree.
+struct Mount {
+    /// The directory that it hides; `None` for the root.
+    covers: Option<Arc<dyn Node>>,
+    root: Arc<dyn Node>,
+    /// What was mounted, as /proc/mounts shows it.
+    source: KString,
+    /// The file system's name.
+    kind: &'static str,
 }
 
-/// Opens the file at `path`. Relative paths start at the root.
-pub fn open(path: &str, flags: OpenFlags) -> Result<OpenFile, Errno> {
-    let path = Path::new(path)?;
-    if path.must_be_directory() {
-        return match stat_of(&path) {
-            Err(Errno::ENOENT) if flags.contains(OpenFlags::CREATE) => Err(Errno::EISDIR),
-            Err(error) => Err(error),
-            Ok(_) => Err(Errno::EISDIR),
-        };
-    }
-    let (filesystem, rest) = resolve(path.as_str());
-    OpenFile::new(filesystem.open(rest, flags)?, flags)
-}
+/// All file systems in the tree, in the order in which they came.
+static MOUNTS: Mutex<KVec<Arc<Mount>>> = Mutex::new(KVec::new());
 
-fn stat_of(path: &Path) -> Result<Stat, Errno> {
-    let (filesystem, rest) = resolve(path.as_str());
-    let stat = filesystem.stat(rest)?;
-    if path.must_be_directory() && stat.kind != Kind::Directory {
+/// Puts a file system, whose root is `root`, in the place of the directory `covers`; as the root of all where there is
+/// none. `EBUSY` when one is there already, `ENOTDIR`, `ENOMEM`.
+pub fn attach(
+    covers: Option<Arc<dyn Node>>,
+    root: Arc<dyn Node>,
+    source: &str,
+    kind: &'static str,
+) -> Result<(), Errno> {
+    if covers.as_ref().is_some_and(|covers| covers.kind() != Kind::Directory) {
         return Err(Errno::ENOTDIR);
     }
-    Ok(stat)
+    let source = KString::from_str(source, GfpFlags::KERNEL)?;
+    let mount = share(Mount { covers, root, source, kind })?;
+    let mut mounts = MOUNTS.lock_uninterruptible()?;
+    if mounts.iter().any(|other| other.covered() == mount.covered()) {
+        return Err(Errno::EBUSY);
+    }
+    Ok(mounts.push(mount, GfpFlags::KERNEL)?)
 }
 
-/// What `path` is.
-pub fn stat(path: &str) -> Result<Stat, Errno> {
-    stat_of(&Path::new(path)?)
+/// Takes the file system away whose root is `root`. `EINVAL` when that is no mounted one's root, `EBUSY` for the root of
+/// all and where another is mounted in it.
+pub fn detach(root: &dyn Node) -> Result<(), Errno> {
+    let mut mounts = MOUNTS.lock_uninterruptible()?;
+    let at = mounts.iter().position(|mount| mount.root.id() == root.id()).ok_or(Errno::EINVAL)?;
+    let device = root.id().device;
+    let holds_another = mounts.iter().any(|mount| mount.covered().is_some_and(|id| id.device == device));
+    if mounts[at].covers.is_none() || holds_another {
+        return Err(Errno::EBUSY);
+    }
+    let gone = mounts.remove(at);
+    drop(mounts);
+    drop(gone);
+    Ok(())
 }
 
-/// What the directory at `path` holds, sorted by name.
-pub fn readdir(path: &str) -> Result<Entries, Errno> {
-    let path = Path::new(path)?;
-    let (filesystem, rest) = resolve(path.as_str());
-    let mut entries = filesystem.readdir(rest)?;
-    if path.as_str().is_empty() {
-        for (directory, _) in &MOUNTS {
-            entries.retain(|entry| entry.name.as_str() != *directory);
-            entries.push(Entry::new(directory, Stat::DIRECTORY)?, GfpFlags::KERNEL)?;
+/// Writes /proc/mounts: source, directory, type and options of each file system.
+pub fn write_mounts(out: &mut dyn Write) -> fmt::Result {
+    let mut index = 0;
+    while let Some(mount) = nth(index).map_err(|_| fmt::Error)? {
+        let path = path_of(&mount.root).map_err(|_| fmt::Error)?;
+        writeln!(out, "{} {} {} rw,noatime 0 0", mount.source.as_str(), path.as_str(), mount.kind)?;
+        index += 1;
+    }
+    Ok(())
+}
+
+fn nth(index: usize) -> Result<Option<Arc<Mount>>, Errno> {
+    Ok(MOUNTS.lock_uninterruptible()?.get(index).cloned())
+}
+
+impl Mount {
+    fn covered(&self) -> Option<FileId> {
+        self.covers.as_ref().map(|covers| covers.id())
+    }
+}
+
+fn find(is_it: impl Fn(&Mount) -> bool) -> Result<Option<Arc<Mount>>, Errno> {
+    Ok(MOUNTS.lock_uninterruptible()?.iter().find(|mount| is_it(mount)).cloned())
+}
+
+/// The root of all.
+pub fn root() -> Result<Arc<dyn Node>, Errno> {
+    let mount = find(|mount| mount.covers.is_none())?;
+    mount.map(|mount| mount.root.clone()).ok_or(Errno::ENOENT)
+}
+
+/// Whether a file system is mounted on `node`, or it is the root of one.
+pub(super) fn is_in_use(node: &dyn Node) -> Result<bool, Errno> {
+    let id = node.id();
+    Ok(find(|mount| mount.root.id() == id || mount.covered() == Some(id))?.is_some())
+}
+
+/// The files of this kernel.
+pub(super) struct Files;
+
+impl Names for Files {
+    type Node = Arc<dyn Node>;
+    type Kernel = Kernel;
+
+    fn root(&self) -> Result<Arc<dyn Node>, Errno> {
+        root()
+    }
+
+    fn child(&self, directory: &Arc<dyn Node>, name: &str) -> Result<Arc<dyn Node>, Errno> {
+        let child = directory.child(name)?;
+        if child.kind() != Kind::Directory {
+            return Ok(child);
+        }
+        let id = child.id();
+        let mount = find(|mount| mount.covered() == Some(id))?;
+        Ok(mount.map_or(child, |mount| mount.root.clone()))
+    }
+
+    fn parent(&self, directory: &Arc<dyn Node>) -> Result<Arc<dyn Node>, Errno> {
+        let id = directory.id();
+        match find(|mount| mount.root.id() == id)? {
+            None => directory.parent(),
+            Some(mount) => mount.covers.as_ref().map_or_else(|| Ok(directory.clone()), |covers| covers.parent()),
         }
     }
-    entries.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
-    Ok(entries)
+
+    fn is_directory(&self, node: &Arc<dyn Node>) -> bool {
+        node.kind() == Kind::Directory
+    }
+
+    fn link(&self, node: &Arc<dyn Node>) -> Result<Option<Link<Arc<dyn Node>, Kernel>>, Errno> {
+        if node.kind() != Kind::Link {
+            return Ok(None);
+        }
+        Ok(Some(match node.target()? {
+            Some(target) => Link::Node(target),
+            None => Link::Text(node.read_link()?),
+        }))
+    }
 }
 
-/// Removes the file at `path`.
-pub fn unlink(path: &str) -> Result<(), Errno> {
-    let path = Path::new(path)?;
-    if stat_of(&path)?.kind == Kind::Directory {
-        return Err(Errno::EISDIR);
+/// Goes along `path`, from `start` on where it is relative.
+pub(super) fn walk(start: &Arc<dyn Node>, path: &str, follow: Follow) -> Result<Found<Arc<dyn Node>>, Errno> {
+    vfs::walk(&Files, start, path, follow)
+}
+
+/// Where `node` is: a path from the root. `ENOENT` when no name leads there any more.
+pub fn path_of(node: &Arc<dyn Node>) -> Result<KString, Errno> {
+    let mut path = KString::new();
+    let mut at = node.clone();
+    loop {
+        let id = at.id();
+        let seen = match find(|mount| mount.root.id() == id)? {
+            None => at,
+            Some(mount) => match &mount.covers {
+                Some(covers) => covers.clone(),
+                None => break,
+            },
+        };
+        at = seen.parent()?;
+        let name = name_in(&at, seen.id().inode)?;
+        path.insert_str(0, &name, GfpFlags::KERNEL)?;
+        path.insert_str(0, "/", GfpFlags::KERNEL)?;
     }
-    let (filesystem, rest) = resolve(path.as_str());
-    filesystem.unlink(rest)
+    if path.is_empty() {
+        path.push('/', GfpFlags::KERNEL)?;
+    }
+    Ok(path)
+}
+
+/// The name of the file with the number `inode` in `directory`.
+fn name_in(directory: &Arc<dyn Node>, inode: u64) -> Result<vfs::Name, Errno> {
+    let mut place = 0;
+    while let Some(listed) = directory.next_name(place)? {
+        if listed.inode == inode {
+            return Ok(listed.name);
+        }
+        place = listed.next;
+    }
+    Err(Errno::ENOENT)
 }

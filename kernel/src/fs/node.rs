@@ -1,18 +1,102 @@
-//! What a name in the tree of files stands for, in words of all file systems.
+//! What a name in the tree of files leads to: a file, a directory, a link, a device.
+//!
+//! Each file system has its own kind of [`Node`]. A node stays good as long as somebody has it, whatever becomes of its
+//! names. Key types: [`Node`], [`Listed`], [`Make`].
 
-use kapi::{Errno, FileId};
-use mm::GfpFlags;
+use alloc::sync::Arc;
 
-use crate::mm::{KBox, KString, KVec};
+use kapi::{Errno, FileId, OpenFlags};
+pub use vfs::{Attributes, Change, Follow, Kind, Name, Replace, Stat, Stored, Timestamp};
 
-/// What a name stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A file.
+use super::file::File;
+use crate::mm::KString;
+use crate::time;
+
+/// A file, directory, link or device of a file system. All calls may sleep.
+///
+/// What a node leaves out it refuses: `ENOTDIR` what only a directory can, `EPERM` what nobody may change.
+pub trait Node: Send + Sync {
+    /// What is known of it.
+    fn stat(&self) -> Result<Stat, Errno>;
+
+    /// Which file it is: what `stat` says, without a look at anything that changes.
+    fn id(&self) -> FileId;
+
+    /// What it is; that never changes.
+    fn kind(&self) -> Kind;
+
+    /// Opens what is no directory and no link. `flags` are for the file's driver; names are made before.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno>;
+
+    /// The directory that it is in; the root's is the root. `ENOENT` where that is gone.
+    fn parent(&self) -> Result<Arc<dyn Node>, Errno>;
+
+    /// What is called `name` in this directory; `ENOENT`.
+    fn child(&self, _name: &str) -> Result<Arc<dyn Node>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// The first name in this directory from `place` on; 0 is the first place. A name keeps its place.
+    fn next_name(&self, _place: u64) -> Result<Option<Listed>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// What this link says; `EINVAL` where it is none.
+    fn read_link(&self) -> Result<KString, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// What this link leads to whatever it says, if it does so.
+    fn target(&self) -> Result<Option<Arc<dyn Node>>, Errno> {
+        Ok(None)
+    }
+
+    /// Makes something with the name `name` in this directory. `EEXIST`, `ENOENT`, `ENOSPC`, `ENOMEM`.
+    fn make(&self, _name: &str, _mode: u16, _what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
+        Err(self.refuse_change())
+    }
+
+    /// Gives `node`, which is of the same file system, the name `name` in this directory.
+    fn link(&self, _name: &str, _node: &dyn Node) -> Result<(), Errno> {
+        Err(self.refuse_change())
+    }
+
+    /// Removes a name from this directory: one of a directory, or another.
+    fn remove(&self, _name: &str, _what: Remove) -> Result<(), Errno> {
+        Err(self.refuse_change())
+    }
+
+    /// Gives what is called `name` in this directory the name `to` in `directory`, which is of the same file system.
+    fn rename(&self, _name: &str, _directory: &dyn Node, _to: &str, _replace: Replace) -> Result<(), Errno> {
+        Err(self.refuse_change())
+    }
+
+    /// Changes what is known of it.
+    fn change(&self, _change: Change) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Makes its content so many bytes long: cuts it, or adds a hole. `EINVAL` where it has none.
+    fn truncate(&self, _size: u64) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Why its names cannot be changed.
+    fn refuse_change(&self) -> Errno {
+        if self.kind() == Kind::Directory { Errno::EPERM } else { Errno::ENOTDIR }
+    }
+}
+
+/// What is made with a name.
+#[derive(Clone, Copy)]
+pub enum Make<'a> {
+    /// An empty file.
     File,
-    /// A directory.
+    /// An empty directory.
     Directory,
-    /// A character device.
+    /// A link that says this.
+    Link(&'a str),
+    /// A device.
     Device {
         /// The driver's number.
         major: u16,
@@ -23,42 +107,29 @@ pub enum Kind {
     Pipe,
 }
 
-/// What is known about a file without opening it.
+/// What a removal is meant for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stat {
+pub enum Remove {
+    /// An empty directory: else `ENOTDIR`, `ENOTEMPTY`.
+    Directory,
+    /// Anything but a directory: else `EISDIR`.
+    Other,
+}
+
+/// A name in a directory.
+#[derive(Clone, Copy)]
+pub struct Listed {
+    /// The name.
+    pub name: Name,
+    /// The number of the file in its file system; of a directory on which another is mounted, that of the directory.
+    pub inode: u64,
     /// What it is.
     pub kind: Kind,
-    /// Bytes in it; 0 for a directory, and where that is known only once it is open.
-    pub size: u64,
-    /// Which file it is; `None` where nothing that is written can be read back.
-    pub id: Option<FileId>,
+    /// The place behind it.
+    pub next: u64,
 }
 
-impl Stat {
-    /// A directory.
-    pub const DIRECTORY: Self = Self { kind: Kind::Directory, size: 0, id: None };
-
-    /// A file of `size` bytes.
-    pub const fn file(size: u64) -> Self {
-        Self { kind: Kind::File, size, id: None }
-    }
-}
-
-/// What a directory holds: as many names as /tmp may have fit into one piece of kmalloc'ed memory.
-pub type Entries = KVec<KBox<Entry>>;
-
-/// One name in a directory.
-pub struct Entry {
-    /// Its name, without the directory's.
-    pub name: KString,
-    /// What it is.
-    pub stat: Stat,
-}
-
-impl Entry {
-    /// An entry; `ENOMEM`.
-    pub fn new(name: &str, stat: Stat) -> Result<KBox<Self>, Errno> {
-        let name = KString::from_str(name, GfpFlags::KERNEL)?;
-        Ok(KBox::new(Self { name, stat }, GfpFlags::KERNEL)?)
-    }
+/// The moment at which something changes.
+pub(super) fn now() -> Timestamp {
+    time::realtime().into()
 }

@@ -1,34 +1,71 @@
-//! Open files: a file, how it was opened, and its position.
+//! Open files: a file, how it is open, its position, and the name's node that led to it.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use kapi::{Errno, Events, IoBuf, OpenFlags, Whence};
 use mm::Pfn;
 
-use super::filesystem::{File, share};
-use super::node::{Kind, Stat};
-use crate::sched::{self, Mutex};
+use super::file::{File, share};
+use super::node::{Kind, Listed, Node, Stat};
+use crate::sched::{self, Mutex, PollTable};
+
+/// What can be changed while a file is open.
+const CHANGEABLE: OpenFlags = OpenFlags::NONBLOCK.union(OpenFlags::APPEND);
 
 /// A file that a program has open. Clones share the position; the last one to go releases the file.
 #[derive(Clone)]
 pub struct OpenFile(Arc<Open>);
 
 struct Open {
+    // First: what it has of a driver's goes before the node.
     file: Arc<dyn File>,
-    flags: OpenFlags,
+    node: Option<Arc<dyn Node>>,
+    flags: AtomicU32,
     /// Held during a read or write, so that transfers of threads that share the file do not mix. Not for streams.
     position: Mutex<u64>,
 }
 
 impl OpenFile {
-    /// Opens `file` at its start.
+    /// Opens `file`, which has no name, at its start.
     pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Result<Self, Errno> {
-        Ok(Self(share(Open { file, flags, position: Mutex::new(0) })?))
+        Self::open(file, None, flags)
     }
 
-    /// How it was opened.
+    /// Opens `file`, to which a name's `node` has led, at its start.
+    pub fn named(file: Arc<dyn File>, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Self, Errno> {
+        Self::open(file, Some(node), flags)
+    }
+
+    fn open(file: Arc<dyn File>, node: Option<Arc<dyn Node>>, flags: OpenFlags) -> Result<Self, Errno> {
+        Ok(Self(share(Open { file, node, flags: AtomicU32::new(flags.bits()), position: Mutex::new(0) })?))
+    }
+
+    /// How it is open.
     pub fn flags(&self) -> OpenFlags {
-        self.0.flags
+        OpenFlags::from_bits_retain(self.0.flags.load(Relaxed))
+    }
+
+    /// Sets `NONBLOCK` and `APPEND` as `flags` has them.
+    pub fn set_status(&self, flags: OpenFlags) {
+        let flags = self.flags().difference(CHANGEABLE).union(flags.intersection(CHANGEABLE));
+        self.0.flags.store(flags.bits(), Relaxed);
+        self.0.file.set_flags(flags);
+    }
+
+    /// What the name led to by which it was opened; a pipe has none.
+    pub fn node(&self) -> Option<&Arc<dyn Node>> {
+        self.0.node.as_ref()
+    }
+
+    /// What it does, without its position.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.0.file
+    }
+
+    /// Whether it is the same open file: one position.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// What it is, and its size now.
@@ -49,6 +86,13 @@ impl OpenFile {
         Ok(n)
     }
 
+    /// Reads at `position`, and leaves the current one as it is. `ESPIPE` for a stream.
+    pub fn read_at(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.check(OpenFlags::READ)?;
+        self.check_positions()?;
+        self.0.file.read(position, buf)
+    }
+
     /// Writes at the current position, or at the end if the file was opened so. `EBADF` when it is not open for
     /// writing, `EINTR` after ^C.
     pub fn write(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
@@ -58,7 +102,7 @@ impl OpenFile {
             return self.0.file.write(0, buf);
         }
         let mut position = self.0.position.lock()?;
-        if self.0.flags.contains(OpenFlags::APPEND) {
+        if self.flags().contains(OpenFlags::APPEND) {
             let before = buf.done();
             *position = self.0.file.append(buf)?;
             return Ok(buf.done() - before);
@@ -66,6 +110,13 @@ impl OpenFile {
         let n = self.0.file.write(*position, buf)?;
         *position += n as u64;
         Ok(n)
+    }
+
+    /// Writes at `position`, and leaves the current one as it is. `ESPIPE` for a stream.
+    pub fn write_at(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.check(OpenFlags::WRITE)?;
+        self.check_positions()?;
+        self.0.file.write(position, buf)
     }
 
     /// Reads into `bytes`; see [`read`](Self::read).
@@ -86,14 +137,36 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Calls `take` with the names of this directory from the current position on, which goes behind each that it
+    /// takes, until it refuses one. `ENOTDIR`.
+    pub fn read_dir(&self, take: &mut dyn FnMut(&Listed) -> Result<(), Errno>) -> Result<(), Errno> {
+        let mut position = self.0.position.lock()?;
+        while let Some(listed) = self.0.file.next_name(*position)? {
+            take(&listed)?;
+            *position = listed.next;
+        }
+        Ok(())
+    }
+
     /// Moves the position and returns it; `ESPIPE` for a stream.
     pub fn llseek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        if self.0.file.is_stream() {
-            return Err(Errno::ESPIPE);
-        }
+        self.check_positions()?;
         let mut position = self.0.position.lock()?;
         *position = self.0.file.llseek(*position, offset, whence)?;
         Ok(*position)
+    }
+
+    /// Makes the file so many bytes long. `EINVAL` when it is not open for writing, or has no size.
+    pub fn truncate(&self, size: u64) -> Result<(), Errno> {
+        if !self.flags().contains(OpenFlags::WRITE) {
+            return Err(Errno::EINVAL);
+        }
+        self.node().ok_or(Errno::EINVAL)?.truncate(size)
+    }
+
+    /// What can be done with it at once; see [`File::poll`].
+    pub fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> Events {
+        self.0.file.poll(table)
     }
 
     /// A device-specific command.
@@ -108,12 +181,16 @@ impl OpenFile {
 
     /// Whether it is the console or another device.
     pub fn is_device(&self) -> bool {
-        matches!(self.stat(), Ok(Stat { kind: Kind::Device { .. }, .. }))
+        self.stat().is_ok_and(|stat| matches!(stat.kind(), Kind::Device { .. }))
+    }
+
+    fn check_positions(&self) -> Result<(), Errno> {
+        if self.0.file.is_stream() { Err(Errno::ESPIPE) } else { Ok(()) }
     }
 
     /// Every read and write looks for ^C here, so that a command that never sleeps can be stopped too.
     fn check(&self, needed: OpenFlags) -> Result<(), Errno> {
-        if !self.0.flags.contains(needed) {
+        if !self.flags().contains(needed) {
             return Err(Errno::EBADF);
         }
         if sched::interrupted() { Err(Errno::EINTR) } else { Ok(()) }

@@ -34,6 +34,30 @@ impl Pages {
         self.size
     }
 
+    /// Pages that there are.
+    pub(super) const fn count(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Makes it `size` bytes long: what lies behind goes, and what is new reads as zeros. `EFBIG`, `ENOMEM`.
+    pub(super) fn truncate(&mut self, size: u64) -> Result<(), Errno> {
+        if size > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        let (index, offset) = split(size);
+        if let Some(page) = self.pages.get_mut(index).filter(|_| offset > 0) {
+            page.show_mut(|bytes| bytes[offset..].fill(0))?;
+        }
+        let before = self.pages.len();
+        self.pages.remove_from(index + u64::from(offset > 0));
+        self.account.remove_pages(before - self.pages.len());
+        self.size = size;
+        if self.pages.is_empty() {
+            self.charge = self.account.nothing();
+        }
+        Ok(())
+    }
+
     /// Reads at `position`; 0 at the end.
     pub(super) fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut at = position;

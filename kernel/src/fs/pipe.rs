@@ -1,18 +1,24 @@
-//! Pipes: what one thread writes another reads, through one page.
+//! Pipes: what one thread writes another reads, through one page. (Linux 2.4: fs/pipe.c, fs/fifo.c.)
 //!
-//! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock.
+//! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock. A
+//! write of up to [`PIPE_BUF`] bytes arrives in one piece. The page comes with the first open end and goes with the
+//! last. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe with one.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
-use kapi::{Errno, IoBuf, OpenFlags, Whence};
+use kapi::{Errno, Events, FileId, IoBuf, OpenFlags, Whence};
 use mm::{Buffer, GfpFlags, Order, PAGE_SIZE};
 
-use super::filesystem::{File, share};
-use super::node::{Kind, Stat};
+use super::file::{File, share};
+use super::node::{Attributes, Kind, Node, Stat, now};
 use super::open_file::OpenFile;
+use super::tree::{Leaf, next_device};
 use crate::mm::PageBlock;
-use crate::sched::{Mutex, WaitQueue};
+use crate::sched::{Mutex, PollTable, WaitQueue};
+
+/// The most bytes that are surely written in one piece.
+pub const PIPE_BUF: usize = PAGE_SIZE;
 
 /// The bytes on their way.
 struct Ring {
@@ -21,36 +27,62 @@ struct Ring {
     start: usize,
 }
 
+/// A pipe, whoever has its ends.
 struct Pipe {
-    ring: Mutex<Ring>,
+    /// There while an end is open.
+    ring: Mutex<Option<Ring>>,
     /// Bytes in the ring; changes only under its lock.
     len: AtomicUsize,
     readers: AtomicUsize,
     writers: AtomicUsize,
+    /// How often an end was opened so far: who waits for the other one sees that it came, even if it has gone.
+    reader_opens: AtomicU64,
+    writer_opens: AtomicU64,
     not_empty: WaitQueue,
     not_full: WaitQueue,
 }
 
-/// A new pipe: the end to read from and the end to write to. `ENOMEM`.
-pub fn pipe() -> Result<(OpenFile, OpenFile), Errno> {
-    let page = PageBlock::new(Order::ZERO, GfpFlags::KERNEL)?;
-    let pipe = share(Pipe {
-        ring: Mutex::new(Ring { page, start: 0 }),
-        len: AtomicUsize::new(0),
-        readers: AtomicUsize::new(1),
-        writers: AtomicUsize::new(1),
-        not_empty: WaitQueue::new(),
-        not_full: WaitQueue::new(),
-    })?;
-    let (reader, writer) = (ReadEnd(pipe.clone()), WriteEnd(pipe));
-    let reader = OpenFile::new(share(reader)?, OpenFlags::READ)?;
-    let writer = OpenFile::new(share(writer)?, OpenFlags::WRITE)?;
-    Ok((reader, writer))
+/// A new pipe: the end to read from and the end to write to. `flags` may have `NONBLOCK`. `ENOMEM`.
+pub fn pipe(flags: OpenFlags) -> Result<(OpenFile, OpenFile), Errno> {
+    let pipe = share(Pipe::new())?;
+    let flags = flags & OpenFlags::NONBLOCK;
+    let stat = nameless();
+    let end = |flags| OpenFile::new(share(End::open(pipe.clone(), Known::Stat(stat), flags)?)?, flags);
+    Ok((end(flags | OpenFlags::READ)?, end(flags | OpenFlags::WRITE)?))
+}
+
+/// What is known of a pipe without a name: all are on a device of their own.
+fn nameless() -> Stat {
+    static DEVICE: AtomicU32 = AtomicU32::new(0);
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    if DEVICE.load(Relaxed) == 0 {
+        // Two threads may do so at once: then a number is left out.
+        let _ = DEVICE.compare_exchange(0, next_device(), Relaxed, Relaxed);
+    }
+    let id = FileId { device: DEVICE.load(Relaxed), inode: NEXT.fetch_add(1, Relaxed) };
+    Stat::new(id, Attributes { links: 1, ..Attributes::new(Kind::Pipe, 0o600, now()) })
 }
 
 impl Pipe {
+    const fn new() -> Self {
+        Self {
+            ring: Mutex::new(None),
+            len: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
+            writers: AtomicUsize::new(0),
+            reader_opens: AtomicU64::new(0),
+            writer_opens: AtomicU64::new(0),
+            not_empty: WaitQueue::new(),
+            not_full: WaitQueue::new(),
+        }
+    }
+
     fn len(&self) -> usize {
         self.len.load(SeqCst)
+    }
+
+    fn room(&self) -> usize {
+        PAGE_SIZE - self.len()
     }
 
     fn has_readers(&self) -> bool {
@@ -61,13 +93,54 @@ impl Pipe {
         self.writers.load(SeqCst) > 0
     }
 
-    /// Moves what is there, as far as the reader wants it.
+    fn wake_all(&self) {
+        self.not_empty.wake_all();
+        self.not_full.wake_all();
+    }
+
+    /// Counts an end that is opened as `flags` say, and sees to it that there is a page.
+    fn enter(&self, flags: OpenFlags) -> Result<(), Errno> {
+        let mut ring = self.ring.lock_uninterruptible()?;
+        if ring.is_none() {
+            *ring = Some(Ring { page: PageBlock::new(Order::ZERO, GfpFlags::KERNEL)?, start: 0 });
+        }
+        if flags.contains(OpenFlags::READ) {
+            self.readers.fetch_add(1, SeqCst);
+            self.reader_opens.fetch_add(1, SeqCst);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            self.writers.fetch_add(1, SeqCst);
+            self.writer_opens.fetch_add(1, SeqCst);
+        }
+        drop(ring);
+        self.wake_all();
+        Ok(())
+    }
+
+    /// An end is closed. With the last of them the page goes, and what nobody has read.
+    fn leave(&self, flags: OpenFlags) {
+        if let Ok(mut ring) = self.ring.lock_uninterruptible() {
+            self.readers.fetch_sub(usize::from(flags.contains(OpenFlags::READ)), SeqCst);
+            self.writers.fetch_sub(usize::from(flags.contains(OpenFlags::WRITE)), SeqCst);
+            if !self.has_readers() && !self.has_writers() {
+                self.len.store(0, SeqCst);
+                *ring = None;
+            }
+        }
+        self.wake_all();
+    }
+
+    /// Moves what is there, as far as the reader wants it and can take it.
     fn take(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut ring = self.ring.lock()?;
+        let ring = ring.as_mut().ok_or(Errno::EIO)?;
         let mut taken = 0;
         while self.len() > 0 && buf.remaining() > 0 {
             let chunk = self.len().min(PAGE_SIZE - ring.start);
             let n = buf.put(&ring.page.bytes()[ring.start..ring.start + chunk])?;
+            if n == 0 {
+                break;
+            }
             ring.start = (ring.start + n) % PAGE_SIZE;
             self.len.fetch_sub(n, SeqCst);
             taken += n;
@@ -75,14 +148,21 @@ impl Pipe {
         Ok(taken)
     }
 
-    /// Moves as much from the writer as there is room for.
-    fn fill(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+    /// Moves as much from the writer as there is room for, if that is `least` bytes.
+    fn fill(&self, buf: &mut IoBuf<'_>, least: usize) -> Result<usize, Errno> {
         let mut ring = self.ring.lock()?;
+        let ring = ring.as_mut().ok_or(Errno::EIO)?;
         let mut filled = 0;
-        while self.len() < PAGE_SIZE && buf.remaining() > 0 {
+        if self.room() < least {
+            return Ok(0);
+        }
+        while self.room() > 0 && buf.remaining() > 0 {
             let at = (ring.start + self.len()) % PAGE_SIZE;
-            let room = (PAGE_SIZE - self.len()).min(PAGE_SIZE - at);
+            let room = self.room().min(PAGE_SIZE - at);
             let n = buf.get(&mut ring.page.bytes_mut()[at..at + room])?;
+            if n == 0 {
+                break;
+            }
             self.len.fetch_add(n, SeqCst);
             filled += n;
         }
@@ -90,21 +170,74 @@ impl Pipe {
     }
 }
 
-const STAT: Stat = Stat { kind: Kind::Pipe, size: 0, id: None };
+/// What is known of an end.
+enum Known {
+    Stat(Stat),
+    Node(Arc<dyn Node>),
+}
 
-/// The end that reads.
-struct ReadEnd(Arc<Pipe>);
+/// An open end, or both.
+struct End {
+    pipe: Arc<Pipe>,
+    known: Known,
+    flags: AtomicU32,
+}
 
-impl File for ReadEnd {
+impl End {
+    fn open(pipe: Arc<Pipe>, known: Known, flags: OpenFlags) -> Result<Self, Errno> {
+        pipe.enter(flags)?;
+        Ok(Self { pipe, known, flags: AtomicU32::new(flags.bits()) })
+    }
+
+    fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Relaxed))
+    }
+
+    fn may_wait(&self) -> bool {
+        !self.flags().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// Waits until `ready`, or says `EAGAIN` where it must not wait.
+    fn wait(&self, queue: &WaitQueue, ready: impl Fn() -> bool) -> Result<(), Errno> {
+        if ready() {
+            Ok(())
+        } else if self.may_wait() {
+            Ok(queue.wait_until_interruptible(ready)?)
+        } else {
+            Err(Errno::EAGAIN)
+        }
+    }
+
+    /// Waits for room and fills it. A small write waits until all of it fits. `EPIPE` once no reader is left. Returns
+    /// the bytes written: 0 when another writer was faster.
+    fn write_some(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        let pipe = &*self.pipe;
+        let least = if buf.remaining() <= PIPE_BUF { buf.remaining() } else { 1 };
+        self.wait(&pipe.not_full, || pipe.room() >= least || !pipe.has_readers())?;
+        if !pipe.has_readers() {
+            return Err(Errno::EPIPE);
+        }
+        let filled = pipe.fill(buf, least)?;
+        if filled > 0 {
+            pipe.not_empty.wake_all();
+        }
+        Ok(filled)
+    }
+}
+
+impl File for End {
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(STAT)
+        match &self.known {
+            Known::Stat(stat) => Ok(*stat),
+            Known::Node(node) => node.stat(),
+        }
     }
 
     /// Waits for bytes; 0 once no writer is left.
     fn read(&self, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        let pipe = &*self.0;
+        let pipe = &*self.pipe;
         while buf.remaining() > 0 {
-            pipe.not_empty.wait_until_interruptible(|| pipe.len() > 0 || !pipe.has_writers())?;
+            self.wait(&pipe.not_empty, || pipe.len() > 0 || !pipe.has_writers())?;
             let no_more = !pipe.has_writers();
             let n = pipe.take(buf)?;
             if n > 0 {
@@ -118,59 +251,12 @@ impl File for ReadEnd {
         Ok(0)
     }
 
-    fn write(&self, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        Err(Errno::EBADF)
-    }
-
-    fn llseek(&self, _position: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
-        Err(Errno::ESPIPE)
-    }
-
-    fn is_stream(&self) -> bool {
-        true
-    }
-}
-
-impl Drop for ReadEnd {
-    fn drop(&mut self) {
-        self.0.readers.fetch_sub(1, SeqCst);
-        self.0.not_full.wake_all();
-    }
-}
-
-/// The end that writes.
-struct WriteEnd(Arc<Pipe>);
-
-impl WriteEnd {
-    /// Waits for room and fills it. `EPIPE` once no reader is left.
-    fn write_some(&self, buf: &mut IoBuf<'_>) -> Result<(), Errno> {
-        let pipe = &*self.0;
-        pipe.not_full.wait_until_interruptible(|| pipe.len() < PAGE_SIZE || !pipe.has_readers())?;
-        if !pipe.has_readers() {
-            return Err(Errno::EPIPE);
-        }
-        if pipe.fill(buf)? > 0 {
-            pipe.not_empty.wake_all();
-        }
-        Ok(())
-    }
-}
-
-impl File for WriteEnd {
-    fn stat(&self) -> Result<Stat, Errno> {
-        Ok(STAT)
-    }
-
-    fn read(&self, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        Err(Errno::EBADF)
-    }
-
     /// Writes everything, waiting for room; an error counts only if nothing was written before it.
     fn write(&self, _position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let start = buf.done();
         while buf.remaining() > 0 {
             match self.write_some(buf) {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if buf.done() == start => return Err(error),
                 Err(_) => break,
             }
@@ -182,14 +268,66 @@ impl File for WriteEnd {
         Err(Errno::ESPIPE)
     }
 
+    fn set_flags(&self, flags: OpenFlags) {
+        self.flags.store(flags.bits(), Relaxed);
+    }
+
     fn is_stream(&self) -> bool {
         true
     }
+
+    fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> Events {
+        let (pipe, flags) = (&*self.pipe, self.flags());
+        let mut events = Events::empty();
+        if flags.contains(OpenFlags::READ) {
+            table.watch(&pipe.not_empty);
+            events.set(Events::READABLE, pipe.len() > 0);
+            events.set(Events::HANG_UP, !pipe.has_writers() && pipe.writer_opens.load(SeqCst) > 0);
+        }
+        if flags.contains(OpenFlags::WRITE) {
+            table.watch(&pipe.not_full);
+            // So much that no small write would wait.
+            events.set(Events::WRITABLE, pipe.room() >= PIPE_BUF);
+            events.set(Events::ERROR, !pipe.has_readers());
+        }
+        events
+    }
 }
 
-impl Drop for WriteEnd {
+impl Drop for End {
     fn drop(&mut self) {
-        self.0.writers.fetch_sub(1, SeqCst);
-        self.0.not_empty.wake_all();
+        self.pipe.leave(self.flags());
+    }
+}
+
+/// A pipe with a name. (Linux: FIFO.)
+pub(super) struct Fifo(Arc<Pipe>);
+
+impl Fifo {
+    /// A pipe that nobody has opened yet. `ENOMEM`.
+    pub(super) fn new() -> Result<Self, Errno> {
+        Ok(Self(share(Pipe::new())?))
+    }
+}
+
+impl Leaf for Fifo {
+    /// An end waits for the other one, unless it must not wait: then a reader goes on, and a writer is refused (`ENXIO`).
+    fn open(self: Arc<Self>, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        let pipe = &*self.0;
+        let (reads, writes) = (flags.contains(OpenFlags::READ), flags.contains(OpenFlags::WRITE));
+        let must_not_wait = flags.contains(OpenFlags::NONBLOCK);
+        if writes && !reads && must_not_wait && !pipe.has_readers() {
+            return Err(Errno::ENXIO);
+        }
+        let seen = (pipe.reader_opens.load(SeqCst), pipe.writer_opens.load(SeqCst));
+        let end = share(End::open(self.0.clone(), Known::Node(node), flags)?)?;
+        if reads && !writes && !must_not_wait {
+            let came = || pipe.has_writers() || pipe.writer_opens.load(SeqCst) != seen.1;
+            pipe.not_empty.wait_until_interruptible(came)?;
+        } else if writes && !reads && !must_not_wait {
+            let came = || pipe.has_readers() || pipe.reader_opens.load(SeqCst) != seen.0;
+            pipe.not_full.wait_until_interruptible(came)?;
+        }
+        Ok(end)
     }
 }

@@ -1,70 +1,65 @@
-//! The initial files: a tar archive that travels with the kernel. Read-only.
+//! The initial files: a tar archive that travels with the kernel. Its names go into the root.
 //!
-//! A name that is longer than a header's field stands in a pax record ahead of its file. A directory is a member of its
-//! own only if no file's name goes through it; its name then ends in a slash.
+//! A name that is longer than a header's field stands in a pax record ahead of its file.
 
-use alloc::sync::Arc;
-
-use kapi::{Errno, IoBuf, OpenFlags};
-use mm::GfpFlags;
+use kapi::{Errno, IoBuf};
 use services::pax;
-use spin::Once;
 use tar_no_std::{PosixHeader, TarArchiveRef, TypeFlag};
+use vfs::Timestamp;
 
-use super::filesystem::{File, FileSystem, share};
-use super::names::{self, Found};
-use super::node::{Entries, Stat};
-use crate::mm::{KString, KVec};
+use super::content::Content;
+use super::file::share;
+use super::rootfs::{self, Member, What};
 use crate::startup;
 
 /// Bytes of a header, and what contents are padded to.
 const BLOCK: usize = 512;
 
-/// The file system at the root.
-pub struct TarFs;
-
-/// An initial file, or a directory that holds none.
-struct Member {
-    name: KString,
-    data: &'static [u8],
+/// What a member is.
+#[derive(Clone, Copy)]
+enum Is<'a> {
+    File(&'static [u8]),
+    Directory,
+    Link(&'a str),
+    OtherName(&'a str),
 }
 
-/// Members in a run of them: a run is one piece of memory.
-const RUN: usize = 1024;
-
-/// All members, in runs.
-static MEMBERS: Once<KVec<KVec<Member>>> = Once::new();
-
-/// Reads the names in `archive`; `EINVAL` when it is no tar archive. An empty one has no files. A member that there is
-/// no name or no memory for is left out.
+/// Enters the files of `archive` into the root; `EINVAL` when it is no tar archive. An empty one has no files. A member
+/// that there is no name or no memory for is left out.
 pub fn init(archive: &'static [u8]) -> Result<(), Errno> {
-    let mut members = KVec::new();
-    for_each(archive, &mut |name, data| {
-        let entered = enter(&mut members, name, data);
+    for_each(archive, &mut |name, header, is| {
+        let entered = enter(name, header, is);
         startup::check(format_args!("the initial file {}", name.unwrap_or("whose name is not UTF-8")), entered);
-    })?;
-    MEMBERS.call_once(|| members);
-    Ok(())
+    })
 }
 
-fn enter(runs: &mut KVec<KVec<Member>>, name: Option<&str>, data: &'static [u8]) -> Result<(), Errno> {
-    let name = KString::from_str(name.ok_or(Errno::EINVAL)?, GfpFlags::KERNEL)?;
-    if runs.last().is_none_or(|run| run.len() == RUN) {
-        runs.push(KVec::new(), GfpFlags::KERNEL)?;
-    }
-    let run = runs.last_mut().ok_or(Errno::ENOMEM)?;
-    Ok(run.push(Member { name, data }, GfpFlags::KERNEL)?)
+fn enter(name: Option<&str>, header: &PosixHeader, is: Is<'_>) -> Result<(), Errno> {
+    let what = match is {
+        Is::File(data) => What::File(share(InArchive(data))?),
+        Is::Directory => What::Directory,
+        Is::Link(text) => What::Link(text),
+        Is::OtherName(of) => What::OtherName(of),
+    };
+    let mode = header.mode.to_flags().map_or(0o644, |flags| flags.bits() as u16);
+    let seconds = header.mtime.as_number::<i64>().unwrap_or(0);
+    rootfs::enter(name.ok_or(Errno::EINVAL)?, Member { mode, modified: Timestamp { seconds, nanos: 0 }, what })
 }
 
 /// A file of `archive`, by its name; for callers that need one before there is memory for a list.
 pub fn member(archive: &'static [u8], name: &str) -> Option<&'static [u8]> {
     let mut found = None;
-    let look = &mut |other: Option<&str>, data| found = found.or((other == Some(name)).then_some(data));
+    let look = &mut |other: Option<&str>, _: &PosixHeader, is: Is<'_>| {
+        if let Is::File(data) = is {
+            found = found.or((other == Some(name)).then_some(data));
+        }
+    };
     for_each(archive, look).ok().and(found)
 }
 
-/// Calls `visit` with the name and the content of each member; without a name where it is not UTF-8.
-fn for_each(archive: &'static [u8], visit: &mut dyn FnMut(Option<&str>, &'static [u8])) -> Result<(), Errno> {
+/// What is done with a member: its name, unless it is not UTF-8, its header, and what it is.
+type Visit<'a> = &'a mut dyn FnMut(Option<&str>, &PosixHeader, Is<'_>);
+
+fn for_each(archive: &'static [u8], visit: Visit<'_>) -> Result<(), Errno> {
     if archive.iter().all(|&byte| byte == 0) {
         return Ok(());
     }
@@ -73,19 +68,23 @@ fn for_each(archive: &'static [u8], visit: &mut dyn FnMut(Option<&str>, &'static
     let mut files = reader.entries();
     let mut long_name = None;
     for (block, header) in reader.headers() {
+        let (name, link) = (&header.name, header.linkname.as_str().unwrap_or_default());
+        let mut visit = |is| visit(long_name.or(name.as_str().ok()).map(plain), header, is);
         match header.typeflag.try_to_type_flag() {
-            Ok(TypeFlag::XHDTYPE) => long_name = pax::path(content(archive, block, header)),
+            Ok(TypeFlag::XHDTYPE) => {
+                long_name = pax::path(content(archive, block, header));
+                continue;
+            }
             Ok(TypeFlag::REGTYPE | TypeFlag::AREGTYPE) => {
                 let Some(file) = files.next() else { break };
-                let name = file.filename();
-                visit(long_name.take().or(name.as_str().ok()).map(plain), file.data());
+                visit(Is::File(file.data()));
             }
-            Ok(TypeFlag::DIRTYPE) => {
-                let name = header.name;
-                visit(long_name.take().or(name.as_str().ok()).map(plain), &[]);
-            }
-            _ => long_name = None,
+            Ok(TypeFlag::DIRTYPE) => visit(Is::Directory),
+            Ok(TypeFlag::SYMTYPE) => visit(Is::Link(link)),
+            Ok(TypeFlag::LINK) => visit(Is::OtherName(link)),
+            _ => {}
         }
+        long_name = None;
     }
     Ok(())
 }
@@ -101,53 +100,16 @@ fn content(archive: &'static [u8], block: usize, header: &PosixHeader) -> &'stat
     archive.get((block + 1) * BLOCK..).and_then(|rest| rest.get(..size)).unwrap_or(&[])
 }
 
-fn files() -> impl Iterator<Item = (&'static str, &'static [u8])> + Clone {
-    let members = MEMBERS.get().into_iter().flat_map(|runs| runs.iter()).flat_map(|run| run.iter());
-    members.map(|member| (member.name.as_str(), member.data))
-}
+/// Bytes in the archive.
+struct InArchive(&'static [u8]);
 
-impl FileSystem for TarFs {
-    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-        match names::find(path, files()) {
-            Ok(found) => {
-                let data = found.file()?;
-                if flags.contains(OpenFlags::WRITE) { Err(Errno::EROFS) } else { Ok(share(TarFile(data))?) }
-            }
-            Err(Errno::ENOENT) if flags.contains(OpenFlags::CREATE) => Err(Errno::EROFS),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        Ok(match names::find(path, files())? {
-            Found::File(data) => Stat::file(data.len() as u64),
-            Found::Directory => Stat::DIRECTORY,
-        })
-    }
-
-    fn readdir(&self, path: &str) -> Result<Entries, Errno> {
-        names::list(path, files().map(|(name, data)| (name, Stat::file(data.len() as u64))))
-    }
-
-    fn unlink(&self, _path: &str) -> Result<(), Errno> {
-        Err(Errno::EROFS)
-    }
-}
-
-/// An open initial file.
-struct TarFile(&'static [u8]);
-
-impl File for TarFile {
-    fn stat(&self) -> Result<Stat, Errno> {
-        Ok(Stat::file(self.0.len() as u64))
+impl Content for InArchive {
+    fn size(&self) -> Result<u64, Errno> {
+        Ok(self.0.len() as u64)
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let start = usize::try_from(position).unwrap_or(usize::MAX).min(self.0.len());
         buf.put(&self.0[start..])
-    }
-
-    fn write(&self, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        Err(Errno::EROFS)
     }
 }

@@ -12,7 +12,7 @@ use super::info::Info;
 use super::linker::Linker;
 use super::refused::Refused;
 use super::registry::{self, Newcomer};
-use crate::fs;
+use crate::fs::{self, Place};
 use crate::mm::{KString, KVVec};
 
 /// Where modules lie that are asked for by their names.
@@ -81,14 +81,14 @@ pub(super) fn describe(path: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<()
 
 /// Calls `visit` with the names of the modules that lie where they are looked for.
 pub(super) fn each(visit: &mut dyn FnMut(&str)) {
-    if let Ok(entries) = fs::readdir(DIRECTORY) {
+    if let Ok(entries) = fs::readdir(&Place::root(), DIRECTORY) {
         entries.iter().filter_map(|entry| entry.name.strip_suffix(SUFFIX)).for_each(visit);
     }
 }
 
 /// The file's content.
 fn read(path: &str) -> Result<KVVec<u8>, Refused> {
-    let file = fs::open(path, OpenFlags::READ)?;
+    let file = fs::open(&Place::root(), path, OpenFlags::READ, 0)?;
     let size = usize::try_from(file.stat()?.size).unwrap_or(usize::MAX);
     if size > MAX_BYTES {
         return Err(too_long());

@@ -5,7 +5,7 @@
 //!
 //! - [`stack`], `user_slot`, [`task`]: a thread's memory, its part in processes, and a thread as the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
-//! - [`mod@may_sleep`], [`wait`], [`mutex`]: what threads sleep on
+//! - [`mod@may_sleep`], [`wait`] with `poll`, [`mutex`]: what threads sleep on
 //! - [`owned`]: what a thread has, found after its death
 //! - [`user`]: threads that go to ring 3
 //! - `exit`, [`thread`], `reaper`, `idle`, [`mod@current`]: a thread's life, and handles to it
@@ -17,6 +17,7 @@ mod idle;
 pub mod may_sleep;
 pub mod mutex;
 pub mod owned;
+mod poll;
 mod reaper;
 pub mod run_queue;
 pub mod stack;
@@ -36,6 +37,7 @@ pub use idle::{IdleWork, set_idle_work};
 pub use may_sleep::may_sleep;
 pub use mutex::{Mutex, MutexGuard};
 pub use owned::Owned;
+pub use poll::PollTable;
 pub(crate) use run_queue::tick;
 pub use stack::{KernelStack, STACK_BYTES, StackSource};
 pub use start::{init, set_boot_stack, start_threads};

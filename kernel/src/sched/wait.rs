@@ -3,6 +3,9 @@
 //! The sleeper puts itself on the queue first and looks at the condition after; the waker makes the condition true
 //! first and looks at the queue after. So one of the two sees the other, and no wake-up is lost.
 //!
+//! Who waits for several queues at once watches each of them ([`PollTable`](super::PollTable)): all who do so are told
+//! whenever the queue is woken.
+//!
 //! A condition that would sleep itself is refused: its thread is on a queue already.
 //!
 //! Lock order: a queue's lock, then the run queue's.
@@ -14,6 +17,7 @@ use core::time::Duration;
 use kapi::{LockError, WrongContext};
 
 use super::may_sleep::may_sleep;
+use super::poll::Watch;
 use super::run_queue;
 use super::task::{self, Task, ThreadState, WAIT};
 use crate::klog;
@@ -23,7 +27,21 @@ use crate::time::{self, Ticks};
 
 /// Threads that wait for one kind of event.
 pub struct WaitQueue {
-    waiters: SpinLock<List<Task, WAIT>>,
+    waiters: SpinLock<Waiters>,
+}
+
+/// Who wants to know of a queue's wake-ups and does not sleep on it.
+pub(super) type Watches = List<Watch>;
+
+struct Waiters {
+    threads: List<Task, WAIT>,
+    watches: Watches,
+}
+
+impl Waiters {
+    fn tell_watches(&self) {
+        self.watches.iter().for_each(Watch::tell);
+    }
 }
 
 /// How long a sleeper is willing to wait.
@@ -46,7 +64,7 @@ enum Outcome {
 impl WaitQueue {
     /// A queue without waiters.
     pub const fn new() -> Self {
-        Self { waiters: SpinLock::new(List::new()) }
+        Self { waiters: SpinLock::new(Waiters { threads: List::new(), watches: List::new() }) }
     }
 
     /// Sleeps until `ready` holds. `ready` runs with the thread half asleep: it must not sleep itself.
@@ -98,22 +116,29 @@ impl WaitQueue {
         }
     }
 
-    /// Wakes the thread that has waited longest; it looks at its condition again. Any context.
+    /// Wakes the thread that has waited longest; it looks at its condition again. All watches are told. Any context.
     pub fn wake_one(&self) {
         self.waiters.with(|waiters| {
-            if let Some(task) = waiters.pop() {
+            if let Some(task) = waiters.threads.pop() {
                 run_queue::wake(task);
             }
+            waiters.tell_watches();
         });
     }
 
     /// Wakes all threads that wait. Any context.
     pub fn wake_all(&self) {
         self.waiters.with(|waiters| {
-            while let Some(task) = waiters.pop() {
+            while let Some(task) = waiters.threads.pop() {
                 run_queue::wake(task);
             }
+            waiters.tell_watches();
         });
+    }
+
+    /// Runs `f` with the watches, under the queue's lock.
+    pub(super) fn watches<R>(&self, f: impl FnOnce(&mut Watches) -> R) -> R {
+        self.waiters.with(|waiters| f(&mut waiters.watches))
     }
 
     /// The same code for all conditions.
@@ -131,7 +156,7 @@ impl WaitQueue {
             me.wake_at(deadline);
         }
         let outcome = loop {
-            self.waiters.with(|waiters| waiters.push(me));
+            self.waiters.with(|waiters| waiters.threads.push(me));
             me.set_state(patience.sleep);
             let give_up = patience.exhausted(me);
             // A condition may take what it finds, so a yes is never asked for twice.
@@ -140,7 +165,7 @@ impl WaitQueue {
                 run_queue::schedule();
             }
             me.set_state(ThreadState::Runnable);
-            self.waiters.with(|waiters| waiters.remove(me));
+            self.waiters.with(|waiters| waiters.threads.remove(me));
             // Off the queue before the last look: a wake-up that came to us now shows in the condition.
             if yes || ready() {
                 break Outcome::Ready;
@@ -163,7 +188,7 @@ pub(super) fn give_up() {
     let queue = ptr::with_exposed_provenance::<WaitQueue>(me.waits_on.swap(0, Ordering::Relaxed));
     // SAFETY: null, or set by `wait` from a reference that lives until `wait` returns, which it never does.
     if let Some(queue) = unsafe { queue.as_ref() } {
-        queue.waiters.with(|waiters| waiters.remove(me));
+        queue.waiters.with(|waiters| waiters.threads.remove(me));
     }
     me.cancel_alarm();
     me.set_state(ThreadState::Runnable);

@@ -28,7 +28,18 @@ pub use sources::files;
 
 /// The crates whose arrows are checked.
 const CRATES: [&str; 13] = [
-    "mm", "pagetable", "services", "kapi", "abi", "drivers", "shell", "loader", "signals", "terminal", "kernel", "boot",
+    "mm",
+    "pagetable",
+    "services",
+    "kapi",
+    "abi",
+    "drivers",
+    "shell",
+    "loader",
+    "signals",
+    "terminal",
+    "kernel",
+    "boot",
     "xtask",
 ];
 /// The crate whose types stay behind walls.

@@ -1,26 +1,12 @@
-//! What a file system does and what an open file does: traits of all of them.
+//! What an open file does.
 
 use alloc::sync::Arc;
 
-use kapi::{Errno, IoBuf, OpenFlags, Whence, seek};
+use kapi::{Errno, Events, IoBuf, OpenFlags, Whence, seek};
 use mm::Pfn;
 
-use super::node::{Entries, Stat};
-
-/// A tree of files. Paths are relative to its root, without leading, doubled or trailing slashes; "" is the root.
-pub trait FileSystem: Sync {
-    /// Opens a file, which `flags` may make or empty. Directories are `EISDIR`.
-    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<dyn File>, Errno>;
-
-    /// What `path` is.
-    fn stat(&self, path: &str) -> Result<Stat, Errno>;
-
-    /// What the directory `path` holds, in no particular order.
-    fn readdir(&self, path: &str) -> Result<Entries, Errno>;
-
-    /// Removes the name `path`. The file itself goes when it is not open any more.
-    fn unlink(&self, path: &str) -> Result<(), Errno>;
-}
+use super::node::{Listed, Stat};
+use crate::sched::PollTable;
 
 /// What an open file does. Dropping it releases it.
 ///
@@ -46,9 +32,23 @@ pub trait File: Send + Sync {
         seek(self.stat()?.size, position, offset, whence)
     }
 
+    /// It is open in another way now: for files that would wait (`NONBLOCK`).
+    fn set_flags(&self, _flags: OpenFlags) {}
+
     /// Whether it has no positions: a pipe, the console.
     fn is_stream(&self) -> bool {
         false
+    }
+
+    /// The first name from the position on, if it is a directory; `ENOTDIR`. Positions are what [`Listed::next`] says.
+    fn next_name(&self, _position: u64) -> Result<Option<Listed>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// What can be done with it at once. Each queue whose wake-up may change the answer is entered into `table` before
+    /// the look. A file that never makes anybody wait can be read and written.
+    fn poll<'a>(&'a self, _table: &mut PollTable<'a>) -> Events {
+        Events::READABLE | Events::WRITABLE
     }
 
     /// A device-specific command; `ENOTTY` when the file does not know it.

@@ -1,0 +1,100 @@
+//! Character devices as files, whatever directory their name is in.
+
+use alloc::sync::Arc;
+
+use kapi::{Errno, Events, IoBuf, OpenDevice, OpenFlags, Whence};
+use mm::Pfn;
+
+use super::file::{File, share};
+use super::node::{Node, Stat, Stored};
+use super::tree::Leaf;
+use crate::chrdev::{self, Device};
+use crate::sched::PollTable;
+
+/// A device that somebody has made a name for.
+pub(super) struct DeviceLeaf {
+    pub(super) major: u16,
+    pub(super) minor: u16,
+}
+
+impl Leaf for DeviceLeaf {
+    /// `ENXIO` when there is no such driver.
+    fn open(self: Arc<Self>, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+        let device = chrdev::find_number(self.major, self.minor)?.ok_or(Errno::ENXIO)?;
+        open(device, node, flags)
+    }
+
+    fn fill(&self, stat: Stat) -> Result<Stat, Errno> {
+        let device = chrdev::find_number(self.major, self.minor);
+        Ok(device.ok().flatten().map_or(stat, |device| fill(&device, stat)))
+    }
+}
+
+/// `stat` with what is known of the device. The size is left out: asking some devices for it waits for their users.
+pub(super) fn fill(device: &Device, stat: Stat) -> Stat {
+    Stat { stored: if device.driver().is_storage() { Stored::Yes } else { Stored::No }, ..stat }
+}
+
+/// Opens a device by the name that `node` stands for.
+pub(super) fn open(device: Device, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+    let mut file = OpenDevice::new(device.minor, flags);
+    device.driver().open(&mut file)?;
+    Ok(share(DeviceFile { file, device, node })?)
+}
+
+/// An open device.
+struct DeviceFile {
+    // First: what it has of the driver's goes before the driver may.
+    file: OpenDevice,
+    device: Device,
+    node: Arc<dyn Node>,
+}
+
+impl File for DeviceFile {
+    fn stat(&self) -> Result<Stat, Errno> {
+        self.node.stat()
+    }
+
+    fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.device.driver().read(&self.file, position, buf)
+    }
+
+    fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        self.device.driver().write(&self.file, position, buf)
+    }
+
+    fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
+        let end = self.device.driver().size(&self.file)?;
+        Ok(end + self.write(end, buf)? as u64)
+    }
+
+    fn llseek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.device.driver().llseek(&self.file, position, offset, whence)
+    }
+
+    fn set_flags(&self, flags: OpenFlags) {
+        self.file.set_flags(flags);
+    }
+
+    fn is_stream(&self) -> bool {
+        self.device.driver().is_stream()
+    }
+
+    fn poll<'a>(&'a self, _table: &mut PollTable<'a>) -> Events {
+        Events::READABLE | Events::WRITABLE
+    }
+
+    fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
+        self.device.driver().ioctl(&self.file, command, argument)
+    }
+
+    fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
+        self.device.driver().mmap_page(&self.file, offset)
+    }
+}
+
+impl Drop for DeviceFile {
+    fn drop(&mut self) {
+        self.device.driver().release(&self.file);
+    }
+}

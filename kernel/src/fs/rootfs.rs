@@ -1,0 +1,131 @@
+//! The root: the initial files, and what is made beside them.
+//!
+//! Their names and attributes are in memory like those of `/tmp`, so directories can be made and files removed; their
+//! bytes stay where they are until somebody writes to them. Also here: which file systems there are, and the usual
+//! ones in their places.
+
+use alloc::sync::Arc;
+use core::fmt::{self, Write};
+
+use kapi::Errno;
+use spin::Once;
+use vfs::{Change, Number, Timestamp};
+
+use super::content::{Content, Regular};
+use super::file::share;
+use super::mount::{attach, detach, write_mounts};
+use super::node::{Follow, Kind, Node, now};
+use super::place::Place;
+use super::tree::{New, TreeFs, split};
+use super::{devfs, procfs, tmpfs};
+
+static ROOT: Once<Arc<TreeFs>> = Once::new();
+
+/// Something to be entered into the root.
+pub struct Member<'a> {
+    /// Who may do what with it.
+    pub mode: u16,
+    /// When it was changed.
+    pub modified: Timestamp,
+    /// What it is.
+    pub what: What<'a>,
+}
+
+/// What a member is.
+pub enum What<'a> {
+    /// A file with this content.
+    File(Arc<dyn Content>),
+    /// A directory.
+    Directory,
+    /// A symbolic link that says this.
+    Link(&'a str),
+    /// Another name of the file with this path.
+    OtherName(&'a str),
+}
+
+/// What can be mounted: a name, and what makes a root of that kind.
+type Type = (&'static str, fn() -> Result<Arc<dyn Node>, Errno>);
+
+const TYPES: [Type; 3] =
+    [("tmpfs", || tmpfs::new_root(0o1777)), ("devtmpfs", devfs::new_root), ("proc", || procfs::init()?.root())];
+
+/// The file systems that are there from the start: what they are called, where, and their type.
+const MOUNTS: [(&str, &str, &str); 3] =
+    [("tmpfs", "/tmp", "tmpfs"), ("devtmpfs", "/dev", "devtmpfs"), ("proc", "/proc", "proc")];
+
+/// Makes the root and the file systems in it. `ENOMEM`, `ENOSPC`.
+pub fn init() -> Result<(), Errno> {
+    let root = tmpfs::new(0o755)?;
+    attach(None, root.root()?, "rootfs", "rootfs")?;
+    let root = ROOT.call_once(|| root);
+    for (source, path, kind) in MOUNTS {
+        root.make_directories(path, 0o755)?;
+        mount(&Place::root(), source, path, kind)?;
+    }
+    procfs::register("mounts", procfs::Source::Text(write_mounts))?;
+    procfs::register("filesystems", procfs::Source::Text(write_types))
+}
+
+/// Mounts a file system of the type `kind` at the directory `path`; `source` is what /proc/mounts says of it. `ENODEV`
+/// for a type that there is not, `ENOTDIR`, `EBUSY`.
+pub fn mount(place: &Place, source: &str, path: &str, kind: &str) -> Result<(), Errno> {
+    let (kind, make) = TYPES.iter().find(|(name, _)| *name == kind).ok_or(Errno::ENODEV)?;
+    let covers = place.node(path, Follow::Yes)?;
+    attach(Some(covers), make()?, source, kind)
+}
+
+/// Takes the file system away that is mounted at `path`. Files of it that are open stay so. `EINVAL`, `EBUSY`.
+pub fn unmount(place: &Place, path: &str) -> Result<(), Errno> {
+    detach(&*place.node(path, Follow::Yes)?)
+}
+
+/// Writes /proc/filesystems. None of them needs a block device.
+fn write_types(out: &mut dyn Write) -> fmt::Result {
+    TYPES.iter().try_for_each(|(name, _)| writeln!(out, "nodev\t{name}"))
+}
+
+/// Enters an initial file at `path`, below the root. What has the name already goes, but for a directory's names.
+/// `EINVAL` for a path with `..`, `ENOENT` where another name's file is missing, `ENOMEM`, `ENOSPC`.
+pub fn enter(path: &str, member: Member<'_>) -> Result<(), Errno> {
+    let root = ROOT.get().ok_or(Errno::ENODEV)?;
+    let path = path.trim_matches('/');
+    let (directory, name) = split(path);
+    if let What::Directory = member.what {
+        let number = root.make_directories(path, 0o755)?;
+        return settle(root, number, &member);
+    }
+    let directory = root.make_directories(directory, 0o755)?;
+    let gone = match root.with(|tree| tree.unlink(directory, name, now())) {
+        Err(Errno::ENOENT) => None,
+        found => found?,
+    };
+    drop(gone);
+    let new = match &member.what {
+        What::File(content) => {
+            let regular = share(Regular::of(content.clone(), tmpfs::empty))?;
+            New::other(Kind::File, member.mode, regular)
+        }
+        What::Link(text) => New::link(text)?,
+        What::Directory => return Err(Errno::EISDIR),
+        What::OtherName(of) => return link(root, directory, name, of),
+    };
+    let number = root.with(|tree| tree.create(directory, name, new, now()))?;
+    settle(root, number, &member)
+}
+
+fn link(root: &TreeFs, directory: Number, name: &str, of: &str) -> Result<(), Errno> {
+    root.with(|tree| {
+        let parts = of.split('/').filter(|part| !matches!(*part, "" | "."));
+        let file = parts.clone().try_fold(tree.root(), |at, part| tree.child(at, part))?;
+        tree.link(directory, name, file, now())
+    })
+}
+
+/// Gives a member its mode and time.
+fn settle(root: &TreeFs, number: Number, member: &Member<'_>) -> Result<(), Errno> {
+    let times = Change::Times { accessed: Some(member.modified), modified: Some(member.modified) };
+    root.with(|tree| {
+        tree.change(number, Change::Mode(member.mode), now())?;
+        tree.change(number, times, now())
+    })
+}
