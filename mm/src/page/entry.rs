@@ -306,6 +306,13 @@ impl Page {
         self.word.fetch_and(!(TAG_MAX << TAG_SHIFT), Relaxed);
     }
 
+    /// Has an allocated block have so many references.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_count(&self, count: u32) {
+        let rest = self.word.load(Relaxed) & u64::from(u32::MAX);
+        self.word.store(rest | u64::from(count) << COUNT_SHIFT, Relaxed);
+    }
+
     #[inline]
     pub(crate) fn word(&self) -> Word {
         Word(self.word.load(Relaxed))

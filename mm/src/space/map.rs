@@ -37,7 +37,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let end = start.add(bytes);
         self.check_limits(pages, self.pages_in(start, end))?;
         self.check_promise(pages, &request)?;
-        self.areas.reserve(2)?;
+        self.areas.reserve(self.cuts(start, end) + 1)?;
         if matches!(request.at, Place::Fixed(_)) {
             self.cut_out(start, end);
         }
@@ -59,10 +59,10 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// context; may sleep.
     ///
     /// # Errors
-    /// What is wrong with the range; no memory for an area more, where it lies within one. Nothing was changed.
+    /// What is wrong with the range; no memory for the areas that cutting makes. Nothing was changed.
     pub fn unmap(&mut self, at: VirtAddr, bytes: usize) -> Result<(), SpaceError> {
         let end = self.check_range(at, bytes)?;
-        self.areas.reserve(1)?;
+        self.areas.reserve(self.cuts(at, end))?;
         self.cut_out(at, end);
         Ok(())
     }
@@ -71,7 +71,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     ///
     /// # Errors
     /// What is wrong with the range; a part of it has no area, or one that may not have this protection; no memory for
-    /// two areas more. Nothing was changed.
+    /// the areas that cutting makes. Nothing was changed.
     pub fn protect(&mut self, at: VirtAddr, bytes: usize, protection: Protection) -> Result<(), SpaceError> {
         if bytes == 0 && at.page_offset() == 0 {
             return Ok(());
@@ -85,7 +85,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
             }
             covered = area.end;
         }
-        self.areas.reserve(2)?;
+        self.areas.reserve(self.cuts(at, end))?;
         self.cut(at);
         self.cut(end);
         self.change_rights(at, end, protection);
@@ -194,7 +194,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         if is_own && pages > K::memory().pages().managed_pages() { Err(SpaceError::NoMemory) } else { Ok(()) }
     }
 
-    /// Takes away all that is in a range, and cuts areas that reach into it: one more may be there afterwards.
+    /// Takes away all that is in a range, and cuts areas that reach into it: for [these](Self::cuts) there must be room.
     pub(super) fn cut_out(&mut self, from: VirtAddr, end: VirtAddr) {
         if self.is_empty(from, end) {
             return;
@@ -209,6 +209,12 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
                 area.tell(O::unmapped);
             }
         }
+    }
+
+    /// How many areas more there are when the areas of a range are cut at its ends.
+    fn cuts(&self, from: VirtAddr, end: VirtAddr) -> usize {
+        let cut = |at: VirtAddr| usize::from(self.areas.next(at).is_some_and(|area| area.start < at));
+        cut(from) + cut(end)
     }
 
     /// Cuts the area that goes on across `at` in two there.

@@ -151,7 +151,7 @@ pub enum FaultAccess {
 
 impl FaultAccess {
     /// Whether memory with this protection may be used so. What may be written to or executed may be read.
-    pub(super) const fn is_allowed(self, protection: Protection) -> bool {
+    pub const fn is_allowed(self, protection: Protection) -> bool {
         match self {
             Self::Read => !protection.is_empty(),
             Self::Write => protection.contains(Protection::WRITE),

@@ -11,6 +11,7 @@ mod platform;
 mod rng;
 mod tables;
 mod tlb;
+mod user;
 
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -34,6 +35,7 @@ pub use platform::{Event, HostPlatform};
 
 use platform::CODE_PAGES;
 pub use rng::Rng;
+pub use user::{HostUser, HostUserFormat};
 
 /// The memory of a test machine.
 #[derive(Clone)]

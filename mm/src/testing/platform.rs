@@ -15,6 +15,7 @@ use super::cpu::{HostCpus, HostPin, is_pinned};
 use super::lock::{HostLock, hold, is_locked};
 use super::tables::HostFormat;
 use super::tlb::Tlb;
+use super::user::UserTlb;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::context::Context;
 use crate::flush::{AddressSpace, MustFlush};
@@ -61,6 +62,9 @@ pub struct HostPlatform {
     tlb: Mutex<Tlb>,
     /// How many stale translations there are, readable without the lock.
     stale: AtomicUsize,
+    user_tlb: Mutex<UserTlb>,
+    /// How many frames it leads to, readable without the lock.
+    user_frames: AtomicUsize,
     reports: Mutex<Vec<String>>,
     naps: Condvar,
     /// Longest nap; held while a thread goes to sleep, so that no wake-up is lost.
@@ -118,6 +122,8 @@ impl HostPlatform {
             tables: Mutex::new(tables),
             tlb: Mutex::default(),
             stale: AtomicUsize::new(0),
+            user_tlb: Mutex::default(),
+            user_frames: AtomicUsize::new(0),
             reports: Mutex::default(),
             naps: Condvar::new(),
             napping: Mutex::new(NAP),
@@ -219,7 +225,7 @@ impl HostPlatform {
     }
 
     /// Writes a violation of the platform's rules to the log.
-    fn complain(&self, what: &str) {
+    pub(super) fn complain(&self, what: &str) {
         hold(&self.reports).push(what.to_string());
     }
 
@@ -236,6 +242,14 @@ impl HostPlatform {
         tlb.flush(&must_flush).into_iter().for_each(|page| self.areas.clear(page));
         self.stale.store(tlb.len(), Relaxed);
         must_flush.flushed();
+    }
+
+    /// Runs `f` with what the processor keeps of tables of processes.
+    pub(super) fn with_user_tlb<R>(&self, f: impl FnOnce(&mut UserTlb) -> R) -> R {
+        let mut tlb = hold(&self.user_tlb);
+        let result = f(&mut tlb);
+        self.user_frames.store(tlb.len(), Relaxed);
+        result
     }
 
     /// How often translations were flushed.
@@ -339,6 +353,9 @@ unsafe impl Platform for HostPlatform {
         self.note(Event::Freed(frame));
         if self.stale.load(Relaxed) > 0 && hold(&self.tlb).leads_to(frame, order.pages()) {
             self.complain("freed a page that a TLB still shows");
+        }
+        if self.user_frames.load(Relaxed) > 0 && hold(&self.user_tlb).leads_to(frame, order.pages()) {
+            self.complain("freed a page that a TLB of a process still leads to");
         }
     }
 
