@@ -17,7 +17,7 @@ use core::time::Duration;
 use common::Log;
 use kapi::{Errno, IrqReturn, LockError, OpenFlags, Sharing};
 use kernel::fs;
-use kernel::input::{self, Listener, Received};
+use kernel::input::{self, Backlog, Listener, Received};
 use kernel::irq::{self, Irq};
 use kernel::klog;
 use kernel::log::{self, Message, Stamp};
@@ -274,7 +274,7 @@ struct Ear {
 static EAR: Ear = Ear { waits: AtomicBool::new(false), heard: AtomicU32::new(0), lost: AtomicU32::new(0) };
 
 impl Listener for Ear {
-    fn on_byte(&self, byte: u8) -> Received {
+    fn on_byte(&self, byte: u8, _backlog: Backlog) -> Received {
         if byte == 3 {
             self.heard.fetch_add(1, SeqCst);
             return Received::Consumed;

@@ -22,17 +22,28 @@ pub const RING_LEN: usize = 16 << 10;
 /// What a [`Listener`] did with a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Received {
-    /// It is ordinary input, for the next reader.
+    /// It waits for a reader.
     Queue,
-    /// It was a command to the kernel, and is done with.
+    /// The listener has it.
+    Taken,
+    /// The listener has it, and what waits was typed in vain.
     Consumed,
+}
+
+/// Whether bytes that came before wait for a reader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backlog {
+    /// None do.
+    None,
+    /// Some do.
+    Some,
 }
 
 /// Looks at each byte as it arrives: where ^C takes effect. Interrupt context, with the input locked: it may wake and
 /// interrupt threads and write, but not read.
 pub trait Listener: Sync {
-    /// What becomes of a byte.
-    fn on_byte(&self, byte: u8) -> Received;
+    /// What becomes of a byte, which may come behind others.
+    fn on_byte(&self, byte: u8, backlog: Backlog) -> Received;
 
     /// Whether it must see each byte as it comes, at the price of those for which there is no room.
     fn is_waiting(&self) -> bool;
@@ -76,14 +87,23 @@ pub fn read_byte(interrupted: impl FnOnce() -> bool) -> Option<u8> {
         if input.received == input.read || interrupted() {
             return None;
         }
-        let was_full = input.is_full();
-        let byte = input.bytes[input.read % RING_LEN];
-        input.read += 1;
-        if was_full {
-            serial::set_interrupt(ReceiveInterrupt::On);
-        }
-        Some(byte)
+        Some(input.take())
     })
+}
+
+/// Gives `take` the bytes that wait, the oldest first, until it refuses one: that one and those behind it stay. `take`
+/// runs with the input locked, as a [`Listener`] does. Any context.
+pub fn hand_over(mut take: impl FnMut(u8) -> bool) {
+    INPUT.with(|input| {
+        while input.received != input.read && take(input.bytes[input.read % RING_LEN]) {
+            input.take();
+        }
+    });
+}
+
+/// Whether bytes wait. Any context.
+pub fn has_bytes() -> bool {
+    INPUT.with(|input| input.backlog() == Backlog::Some)
 }
 
 /// Looks again at what the port holds back: from here on the listener waits for it. Any context.
@@ -112,14 +132,15 @@ fn receive(_irq: Irq) -> IrqReturn {
                 break;
             }
             let Some(byte) = input.next_from_port() else { break };
-            if listener.is_some_and(|listener| listener.on_byte(byte) == Received::Consumed) {
+            match listener.map_or(Received::Queue, |listener| listener.on_byte(byte, input.backlog())) {
+                Received::Queue if input.is_full() => lost = true,
+                Received::Queue => {
+                    input.bytes[input.received % RING_LEN] = byte;
+                    input.received += 1;
+                }
+                Received::Taken => {}
                 // As on every Unix terminal, ^C takes along what was typed before it and nobody has read.
-                input.read = input.received;
-            } else if input.is_full() {
-                lost = true;
-            } else {
-                input.bytes[input.received % RING_LEN] = byte;
-                input.received += 1;
+                Received::Consumed => input.read = input.received,
             }
         }
         if let Some(listener) = listener.filter(|_| lost) {
@@ -136,6 +157,21 @@ fn receive(_irq: Irq) -> IrqReturn {
 impl Input {
     const fn is_full(&self) -> bool {
         self.received - self.read == RING_LEN
+    }
+
+    const fn backlog(&self) -> Backlog {
+        if self.received == self.read { Backlog::None } else { Backlog::Some }
+    }
+
+    /// The oldest byte, of those that there are.
+    fn take(&mut self) -> u8 {
+        let was_full = self.is_full();
+        let byte = self.bytes[self.read % RING_LEN];
+        self.read += 1;
+        if was_full {
+            serial::set_interrupt(ReceiveInterrupt::On);
+        }
+        byte
     }
 
     fn next_from_port(&mut self) -> Option<u8> {

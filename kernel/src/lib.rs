@@ -51,6 +51,7 @@ pub mod testing;
 pub mod tick;
 pub mod time;
 pub mod timer;
+pub mod tty;
 pub mod user;
 pub mod version;
 pub mod work;

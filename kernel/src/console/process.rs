@@ -6,10 +6,10 @@ use kapi::{Errno, OpenFlags};
 use shell::{Env, Kind, Stat, Stream};
 
 use super::buffer::CommandBuffer;
+use super::reserve;
 use super::streams::{Handle, Streams};
-use super::{reserve, tty};
 use crate::fs::{self, FileTable, Place};
-use crate::{sched, time};
+use crate::{sched, time, tty};
 
 /// The environment of one command.
 pub struct Process {

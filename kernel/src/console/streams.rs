@@ -3,8 +3,8 @@
 use kapi::{Errno, FileId, IoBuf, Whence};
 use shell::File;
 
-use super::tty;
 use crate::fs::{Descriptor, FileTable, OpenFile, Stat};
+use crate::tty::{self, Waiting};
 
 /// An open file, as a command has it.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Streams {
 impl File for Handle {
     fn read(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
         match self {
-            Self::Console => tty::read(bytes),
+            Self::Console => tty::read(&mut IoBuf::fill(bytes), Waiting::Allowed),
             Self::Empty => Ok(0),
             Self::File(file) => file.with(|file| file.read(&mut IoBuf::fill(bytes))),
         }
@@ -71,10 +71,7 @@ impl File for Handle {
 
     fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
-            Self::Console => {
-                tty::write(bytes);
-                Ok(bytes.len())
-            }
+            Self::Console => tty::write(&mut IoBuf::take(bytes), Waiting::Allowed),
             Self::Empty => Err(Errno::EBADF),
             Self::File(file) => file.with(|file| file.write(&mut IoBuf::take(bytes))),
         }
