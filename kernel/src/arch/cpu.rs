@@ -56,6 +56,11 @@ fn extended_features() -> CpuidResult {
     if __cpuid(0).eax < LEAF { NONE } else { __cpuid(LEAF) }
 }
 
+/// What the CPU says that it can do: EDX of CPUID leaf 1, for programs.
+pub fn capabilities() -> u32 {
+    __cpuid(1).edx
+}
+
 /// Whether the CPU can map 1 GiB by one entry.
 pub fn has_gigabyte_pages() -> bool {
     const LEAF: u32 = 0x8000_0001;

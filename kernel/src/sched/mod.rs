@@ -43,4 +43,5 @@ pub use stack::{KernelStack, STACK_BYTES, StackSource};
 pub use start::{init, set_boot_stack, start_threads};
 pub use task::{FramesGone, Heir};
 pub use thread::{NewThread, Thread, ThreadInfo, owner_of_stack, prepare, spawn, threads};
+pub use user_slot::{Owner, UserStart};
 pub use wait::WaitQueue;

@@ -16,8 +16,10 @@ use super::may_sleep::may_sleep;
 use super::run_queue::{self, SCHEDULER};
 use super::stack::KernelStack;
 use super::task::{Name, Task, ThreadState};
+use super::user_slot::{UserStart, UserState};
 use super::wait::WaitQueue;
 use crate::arch::switch;
+use crate::arch::user_registers::UserRegisters;
 
 /// A handle to a thread, which may have ended.
 pub struct Thread(NonNull<Task>);
@@ -85,6 +87,28 @@ impl NewThread {
         self.task.id
     }
 
+    /// Makes it a thread that goes to ring 3 when its closure has returned, as [`start`](UserStart) says. May sleep.
+    ///
+    /// # Safety
+    /// As for [`attach`](super::user::attach), for as long as the thread is not dropped.
+    ///
+    /// # Errors
+    /// When memory is short: nothing has changed.
+    pub unsafe fn go_to_ring3(&mut self, start: UserStart<'_>) -> Result<(), AllocError> {
+        let (_, top) = self.task.stack_range();
+        let mut registers = UserRegisters::new(start.root, top);
+        // They were a program's: none is refused.
+        let _ = registers.set_fs_base(start.fs_base);
+        let _ = registers.set_gs_base(start.gs_base);
+        registers.set_fpu(start.fpu);
+        let state = Box::try_new(UserState { registers, start: Some(start.frame) }).map_err(|_| AllocError)?;
+        // SAFETY: the thread does not run yet: its slot is nobody's but ours, and nothing is interrupted.
+        drop(unsafe { self.task.user.replace(Some(state)) });
+        // SAFETY: as above.
+        drop(unsafe { self.task.user.set_owner(start.owner) });
+        Ok(())
+    }
+
     /// Lets it run. Cannot fail.
     pub fn start(self) -> Thread {
         let task: &'static Task = Box::leak(self.task);
@@ -126,6 +150,11 @@ impl Thread {
     /// Its name.
     pub fn name(&self) -> Name {
         self.get().name
+    }
+
+    /// Timer ticks that found it running. Any context.
+    pub fn ticks(&self) -> u64 {
+        self.get().ticks.load(Ordering::Relaxed)
     }
 
     /// Whether the thread has ended and its stack is freed. Any context.

@@ -17,6 +17,9 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+use mm::{Pfn, VirtAddr};
+
+use crate::arch::fpu::FpuImage;
 use crate::arch::trap_frame::TrapFrame;
 use crate::arch::user_registers::UserRegisters;
 
@@ -28,6 +31,22 @@ pub(super) struct UserState {
     pub(super) registers: UserRegisters,
     /// The frame with which it goes to ring 3 when its closure has returned.
     pub(super) start: Option<TrapFrame>,
+}
+
+/// How a thread begins that goes to ring 3: what a program starts with, or a child has of its parent.
+pub struct UserStart<'a> {
+    /// The level-4 table of its space.
+    pub root: Pfn,
+    /// Base of fs.
+    pub fs_base: VirtAddr,
+    /// The base that gs has in ring 3.
+    pub gs_base: VirtAddr,
+    /// The floating-point registers.
+    pub fpu: &'a FpuImage,
+    /// The other registers.
+    pub frame: TrapFrame,
+    /// Whose thread it is.
+    pub owner: Owner,
 }
 
 /// A task's part in processes.

@@ -6,6 +6,7 @@
 //! - [`ring3`]: what the layer above is asked
 //! - [`copy`], [`memory`]: the only ways to touch memory of ring 3
 //! - `entry`: the calls that `arch` makes
+//! - [`space`]: the address space that a thread goes by
 //!
 //! Invariants:
 //! - (a) no page is brought while a driver's or a file's lock is held: the copies of a [`UserBytes`] take what is there,
@@ -17,9 +18,11 @@ pub mod copy;
 mod entry;
 pub mod memory;
 pub mod ring3;
+pub mod space;
 
 pub use copy::{
     Value, clear, clear_some, copy_from, copy_from_some, copy_to, copy_to_some, read_string, read_value, write_value,
 };
 pub use memory::UserBytes;
 pub use ring3::{FaultAccess, FaultFrom, PageFault, Ring3, fault_in, serve};
+pub use space::ThreadSpace;

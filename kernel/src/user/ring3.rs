@@ -7,16 +7,7 @@ use spin::Once;
 use crate::arch::layout::USER_END;
 use crate::arch::trap_frame::TrapFrame;
 
-/// What an access to memory wants.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultAccess {
-    /// To read.
-    Read,
-    /// To write.
-    Write,
-    /// To execute.
-    Execute,
-}
+pub use crate::mm::space::FaultAccess;
 
 /// Who met a missing page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
