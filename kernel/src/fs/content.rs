@@ -12,6 +12,7 @@ use super::file::{File, share};
 use super::node::{Change, Node, Stat, Stored};
 use super::tree::Leaf;
 use crate::mm::PageBlock;
+use crate::mm::space::PageSource;
 use crate::sched::Mutex;
 
 /// Bytes of a file. All may sleep.
@@ -26,6 +27,11 @@ pub trait Content: Send + Sync {
 
     /// Reads at `position`; returns the bytes read, 0 at the end.
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+
+    /// Its pages, to be mapped; `ENODEV` when they cannot be.
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        Err(Errno::ENODEV)
+    }
 
     /// Whether it can be written.
     fn is_writable(&self) -> bool {
@@ -128,6 +134,10 @@ struct RegularFile {
 }
 
 impl File for RegularFile {
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        self.regular.content()?.page_source()
+    }
+
     fn stat(&self) -> Result<Stat, Errno> {
         self.node.stat()
     }

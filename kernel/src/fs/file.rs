@@ -6,6 +6,7 @@ use kapi::{Errno, Events, IoBuf, OpenFlags, Whence, seek};
 use mm::Pfn;
 
 use super::node::{Listed, Stat};
+use crate::mm::space::PageSource;
 use crate::sched::PollTable;
 
 /// What an open file does. Dropping it releases it.
@@ -54,6 +55,11 @@ pub trait File: Send + Sync {
     /// A device-specific command; `ENOTTY` when the file does not know it.
     fn ioctl(&self, _command: u32, _argument: usize) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
+    }
+
+    /// Its pages, to be mapped; `ENODEV` when they cannot be.
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        Err(Errno::ENODEV)
     }
 
     /// The page frame to map at byte `offset`; `ENODEV` when it cannot be mapped.

@@ -8,6 +8,7 @@ use mm::Pfn;
 
 use super::file::{File, share};
 use super::node::{Kind, Listed, Node, Stat};
+use crate::mm::space::PageSource;
 use crate::sched::{self, Mutex, PollTable};
 
 /// What can be changed while a file is open.
@@ -172,6 +173,11 @@ impl OpenFile {
     /// A device-specific command.
     pub fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
         self.0.file.ioctl(command, argument)
+    }
+
+    /// Its pages, to be mapped; `ENODEV` when they cannot be.
+    pub fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        self.0.file.page_source()
     }
 
     /// The page frame to map at byte `offset`.

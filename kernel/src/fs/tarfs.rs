@@ -2,7 +2,11 @@
 //!
 //! A name that is longer than a header's field stands in a pax record ahead of its file.
 
+use alloc::sync::Arc;
+use core::fmt;
+
 use kapi::{Errno, IoBuf};
+use mm::{GfpFlags, PAGE_SIZE, Pfn};
 use services::pax;
 use tar_no_std::{PosixHeader, TarArchiveRef, TypeFlag};
 use vfs::Timestamp;
@@ -10,6 +14,8 @@ use vfs::Timestamp;
 use super::content::Content;
 use super::file::share;
 use super::rootfs::{self, Member, What};
+use crate::mm::space::{FaultAccess, ObjectError, PageSource};
+use crate::mm::{UserPage, memory};
 use crate::startup;
 
 /// Bytes of a header, and what contents are padded to.
@@ -100,10 +106,33 @@ fn content(archive: &'static [u8], block: usize, header: &PosixHeader) -> &'stat
     archive.get((block + 1) * BLOCK..).and_then(|rest| rest.get(..size)).unwrap_or(&[])
 }
 
+/// Pages into which bytes of the archive are copied.
+struct Copied(&'static [u8]);
+
+impl PageSource for Copied {
+    fn page(&self, index: u64, _: FaultAccess) -> Result<Pfn, ObjectError> {
+        let rest = usize::try_from(index).ok().and_then(|index| self.0.get(index.checked_mul(PAGE_SIZE)?..));
+        let bytes = rest.filter(|rest| !rest.is_empty()).ok_or(ObjectError::Beyond)?;
+        let bytes = &bytes[..bytes.len().min(PAGE_SIZE)];
+        let mut page = UserPage::zeroed(GfpFlags::HIGHUSER).map_err(|_| ObjectError::NoMemory)?;
+        page.show_mut(|page| page[..bytes.len()].copy_from_slice(bytes)).map_err(|_| ObjectError::NoMemory)?;
+        let frame = page.frame();
+        if memory().get_page(frame) { Ok(frame) } else { Err(ObjectError::NoMemory) }
+    }
+
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str("(an initial file)")
+    }
+}
+
 /// Bytes in the archive.
 struct InArchive(&'static [u8]);
 
 impl Content for InArchive {
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        Ok(share(Copied(self.0))?)
+    }
+
     fn size(&self) -> Result<u64, Errno> {
         Ok(self.0.len() as u64)
     }
