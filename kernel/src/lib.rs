@@ -126,6 +126,8 @@ fn start_services() {
     startup::check(format_args!("the initial files"), fs::tarfs::init(mm::ramdisk()));
     startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
     proc::init();
+    startup::check(format_args!("/proc of processes"), process::procfs::init());
+    syscall::serve();
     startup::check(format_args!("/proc/syscalls"), syscall::init());
     startup::check(format_args!("bigphysarea"), mm::bigphysarea::init());
     startup::check(format_args!("PCI"), resource::pci::init());

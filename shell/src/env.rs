@@ -123,6 +123,10 @@ pub trait Env: Sized + 'static {
     /// Calls `visit` with each name in the directory `path`, in any order, and stops at its first error.
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno>;
 
+    /// Runs the program at `path`, called as that with `args` and with the command's standard streams, and waits until
+    /// it has ended; its status. Errors are those of starting it.
+    fn program(&self, path: &str, args: &mut dyn Iterator<Item = &str>) -> Result<Status, Errno>;
+
     /// Removes a file.
     fn unlink(&self, path: &str) -> Result<(), Errno>;
 

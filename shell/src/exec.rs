@@ -170,6 +170,17 @@ mod tests {
     }
 
     #[test]
+    fn a_path_runs_a_program() {
+        let world = World::new();
+        world.put("/bin/show", "");
+        let ran = world.run("/bin/show one 'two  three' | cat > /f; /bin/show; echo $?");
+        assert_eq!((ran.out.as_str(), ran.status), ("/bin/show\n7\n", 0));
+        assert_eq!(world.get("/f"), "/bin/show one two  three\n");
+        let gone = world.run("/bin/nosuch");
+        assert_eq!((gone.err.as_str(), gone.status), ("sh: /bin/nosuch: No such file or directory\n", 127));
+    }
+
+    #[test]
     fn a_line_with_a_syntax_error_runs_nothing() {
         let world = World::new();
         let bad = world.run("echo a; echo b |");

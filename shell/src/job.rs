@@ -124,11 +124,22 @@ impl<'a, E: Env> Job<'a, E> {
 
     /// Calls the command that the job names and turns its outcome into a status.
     pub fn run(&self) -> Status {
+        if self.name.contains('/') {
+            return self.run_program();
+        }
         let Some(command) = self.commands.find(self.name) else {
             self.say(format_args!("sh: {}: command not found\n", self.name));
             return Status::NOT_FOUND;
         };
         (command.run)(self).unwrap_or_else(|failure| self.complain(&failure, command.trouble))
+    }
+
+    /// Runs a program, whose path is the name.
+    fn run_program(&self) -> Status {
+        self.env.program(self.name, &mut self.args.iter()).unwrap_or_else(|error| {
+            let status = if error == Errno::ENOENT { Status::NOT_FOUND } else { Status::CANNOT_RUN };
+            io::complain(self.env, "sh", &Failure::Named(self.name, error), status)
+        })
     }
 
     /// Runs the command that `words` name, as a part of this one; its status.

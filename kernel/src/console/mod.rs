@@ -20,6 +20,7 @@ pub mod names;
 mod pipeline;
 mod places;
 pub mod process;
+mod programs;
 mod reserve;
 mod streams;
 mod uname;

@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use kapi::{Errno, OpenFlags};
-use shell::{Env, Kind, Stat, Stream};
+use shell::{Env, Kind, Stat, Status, Stream};
 
 use super::buffer::CommandBuffer;
+use super::programs;
 use super::reserve;
 use super::streams::{Handle, Streams};
 use crate::fs::{self, FileTable, Place};
@@ -65,6 +66,10 @@ impl Env for Process {
 
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
         fs::readdir(&Place::root(), path)?.iter().try_for_each(|entry| visit(&entry.name))
+    }
+
+    fn program(&self, path: &str, args: &mut dyn Iterator<Item = &str>) -> Result<Status, Errno> {
+        programs::run(&self.streams, path, args)
     }
 
     fn unlink(&self, path: &str) -> Result<(), Errno> {

@@ -9,21 +9,35 @@
 //! - [`record`]: what the kernel knows of a process
 //! - [`table`]: all of them, by number
 //! - [`wait`]: a parent learns what became of its children
+//! - [`arguments`], [`executable`], [`image`]: what a program is called with, its file, its memory
+//! - [`exec`], [`death`], [`birth`]: the life of a process
+//! - [`fault`]: what an exception means to a process
+//! - [`procfs`]: what /proc shows
 //!
 //! Everything here runs in process context and may sleep, unless it says otherwise.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
+pub mod birth;
+pub mod death;
 pub mod descriptors;
+pub mod exec;
+pub mod executable;
 pub mod exit_status;
+pub mod fault;
+pub mod image;
 pub mod limits;
 pub mod pid;
+pub mod procfs;
 pub mod record;
 pub mod table;
 pub mod wait;
 
+pub use birth::{Fork, Start, fork, start};
+pub use death::exit;
 pub use descriptors::{Descriptors, OnExec};
 pub use exit_status::{ChildEvent, Exit};
 pub use limits::{Limit, Limits, Resource};
 pub use pid::Pid;
 pub use record::Process;
-pub use table::{current, each, find};
+pub use table::{current, each, find, with_current};

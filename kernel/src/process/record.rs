@@ -3,14 +3,24 @@
 //! Key types: [`Process`]. Its number never changes. Its group and session change only under the table's lock
 //! ([`table`](super::table)), and so does its parent; anybody may read them.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::time::Duration;
 
+use core::ops::Range;
+
+use kapi::Errno;
+use mm::VirtAddr;
+
+use super::descriptors::Descriptors;
 use super::exit_status::{ChildEvent, Exit};
-use super::limits::Limits;
+use super::limits::{Limits, Resource};
 use super::pid::Pid;
-use crate::sched::WaitQueue;
+use crate::fs::{OpenFile, Place};
+use crate::mm::space::UserSpace;
 use crate::sched::task::Name;
+use crate::sched::{Mutex, Thread, WaitQueue};
 use crate::sync::SpinLock;
+use crate::user::ThreadSpace;
 
 /// A process, from before it first runs until its parent has waited for it.
 pub struct Process {
@@ -22,7 +32,38 @@ pub struct Process {
     life: SpinLock<Life>,
     /// Woken when something became of a child.
     pub(super) children_changed: WaitQueue,
+    /// Woken when it has a program of its own, and when it has ended.
+    changed: WaitQueue,
     limits: SpinLock<Limits>,
+    thread: SpinLock<Option<Thread>>,
+    space: ThreadSpace,
+    files: Descriptors,
+    place: Mutex<Place>,
+    program: Mutex<Option<Program>>,
+    times: SpinLock<Times>,
+    doom: AtomicU8,
+    interrupted_sleep: SpinLock<Option<InterruptedSleep>>,
+}
+
+/// A sleep that a signal has interrupted: when it was to end, in time since boot, and where the rest of it is written.
+pub type InterruptedSleep = (Duration, Option<VirtAddr>);
+
+/// What a process runs.
+#[derive(Clone)]
+pub struct Program {
+    /// Its file.
+    pub file: OpenFile,
+    /// Where the arguments lie that it was called with, as text.
+    pub arguments: Range<VirtAddr>,
+}
+
+/// CPU time, in ticks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Times {
+    /// Of the process, once it has ended.
+    pub own: u64,
+    /// Of children that it has waited for, and of theirs.
+    pub children: u64,
 }
 
 /// How far a process has come.
@@ -31,6 +72,39 @@ struct Life {
     ended: Option<Exit>,
     /// What its parent has not asked for yet: that it was stopped, or goes on.
     news: Option<ChildEvent>,
+    /// Whether it runs what its parent ran when it was made.
+    is_copy: bool,
+}
+
+/// All that a process begins with.
+pub struct Parts {
+    /// Its number.
+    pub pid: Pid,
+    /// Who it belongs to.
+    pub kin: Kin,
+    /// Its name.
+    pub name: Name,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its memory.
+    pub space: UserSpace,
+    /// What it has open.
+    pub files: Descriptors,
+    /// Where it is in the tree of files.
+    pub place: Place,
+    /// What it runs.
+    pub program: Program,
+    /// How it came by its program.
+    pub origin: Origin,
+}
+
+/// How a process came by its program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The kernel started it.
+    Started,
+    /// It is a copy of its parent.
+    Forked,
 }
 
 /// Who a new process belongs to.
@@ -46,16 +120,26 @@ pub struct Kin {
 
 impl Process {
     /// A process that does not run yet and that no table has.
-    pub fn new(pid: Pid, kin: Kin, name: Name, limits: Limits) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { pid, kin, name, limits, space, files, place, program, origin } = parts;
         Self {
             pid,
             parent: AtomicU32::new(kin.parent.as_u32()),
             group: AtomicU32::new(kin.group.as_u32()),
             session: AtomicU32::new(kin.session.as_u32()),
             name: SpinLock::new(name),
-            life: SpinLock::new(Life { ended: None, news: None }),
+            life: SpinLock::new(Life { ended: None, news: None, is_copy: origin == Origin::Forked }),
             children_changed: WaitQueue::new(),
+            changed: WaitQueue::new(),
             limits: SpinLock::new(limits),
+            thread: SpinLock::new(None),
+            space: ThreadSpace::new(space),
+            files,
+            place: Mutex::new(place),
+            program: Mutex::new(Some(program)),
+            times: SpinLock::new(Times::default()),
+            doom: AtomicU8::new(0),
+            interrupted_sleep: SpinLock::new(None),
         }
     }
 
@@ -114,6 +198,105 @@ impl Process {
         self.limits.with(change)
     }
 
+    /// What is obeyed of a limit. Any context.
+    pub fn limit(&self, resource: Resource) -> u64 {
+        self.limits.with(|limits| limits.soft(resource))
+    }
+
+    /// Its memory.
+    pub const fn space(&self) -> &ThreadSpace {
+        &self.space
+    }
+
+    /// What it has open.
+    pub const fn files(&self) -> &Descriptors {
+        &self.files
+    }
+
+    /// Runs `f` with where it is in the tree of files; `EIO` when a thread died over that.
+    pub fn with_place<R>(&self, f: impl FnOnce(&mut Place) -> R) -> Result<R, Errno> {
+        Ok(f(&mut *self.place.lock_uninterruptible()?))
+    }
+
+    /// What it runs; `ESRCH` once it has ended.
+    pub fn program(&self) -> Result<Program, Errno> {
+        self.program.lock_uninterruptible()?.clone().ok_or(Errno::ESRCH)
+    }
+
+    /// Says what it runs from now on, or that it runs nothing any more; returns what it ran.
+    pub(super) fn set_program(&self, program: Option<Program>) -> Result<Option<Program>, Errno> {
+        let mut place = self.program.lock_uninterruptible()?;
+        Ok(core::mem::replace(&mut *place, program))
+    }
+
+    /// Its thread, from before it first runs until it has ended. Any context.
+    pub fn thread(&self) -> Option<Thread> {
+        self.thread.with(|thread| thread.clone())
+    }
+
+    pub(super) fn set_thread(&self, thread: Option<Thread>) {
+        let old = self.thread.with(|place| core::mem::replace(place, thread));
+        drop(old);
+    }
+
+    /// Ends the process by this signal, as soon as it is on its way to ring 3. Any context.
+    pub fn kill(&self, signal: u8) {
+        self.doom.store(signal, Relaxed);
+        if let Some(thread) = self.thread() {
+            thread.notify_user();
+        }
+    }
+
+    /// The signal that is to end it, if one is.
+    pub fn doom(&self) -> Option<Exit> {
+        Some(self.doom.load(Relaxed)).filter(|signal| *signal != 0).map(Exit::Signal)
+    }
+
+    /// The sleep that goes on when the call is restarted.
+    pub fn interrupted_sleep(&self) -> Option<InterruptedSleep> {
+        self.interrupted_sleep.with(|sleep| *sleep)
+    }
+
+    /// Notes that a sleep was interrupted.
+    pub fn set_interrupted_sleep(&self, end: Duration, rest: Option<VirtAddr>) {
+        self.interrupted_sleep.with(|sleep| *sleep = Some((end, rest)));
+    }
+
+    /// CPU time. Any context.
+    pub fn times(&self) -> Times {
+        self.times.with(|times| *times)
+    }
+
+    /// Notes more CPU time.
+    pub(super) fn add_times(&self, more: Times) {
+        self.times.with(|times| {
+            times.own += more.own;
+            times.children += more.children;
+        });
+    }
+
+    /// It has a program of its own now.
+    pub(super) fn settle(&self) {
+        self.life.with(|life| life.is_copy = false);
+        self.changed.wake_all();
+    }
+
+    /// Sleeps until the process runs another program than its parent did, or has ended; `EINTR` for a signal.
+    pub fn wait_settled(&self) -> Result<(), Errno> {
+        Ok(self.changed.wait_until_interruptible(|| self.life.with(|life| !life.is_copy || life.ended.is_some()))?)
+    }
+
+    /// Sleeps until the process has ended; how. `EINTR` for a signal, or ^C.
+    pub fn wait_ended(&self) -> Result<Exit, Errno> {
+        self.changed.wait_until_interruptible(|| self.ended().is_some())?;
+        self.ended().ok_or(Errno::EINTR)
+    }
+
+    /// It has ended: wakes those who wait for that and have no table's word.
+    pub(super) fn wake_ended(&self) {
+        self.changed.wake_all();
+    }
+
     /// How it ended, if it has. Any context.
     pub fn ended(&self) -> Option<Exit> {
         self.life.with(|life| life.ended)
@@ -123,7 +306,7 @@ impl Process {
     /// tells the parent. Any context.
     pub fn set_news(&self, news: ChildEvent) {
         self.life.with(|life| match news {
-            ChildEvent::Ended(exit) => life.ended = Some(exit),
+            ChildEvent::Ended(exit) => life.ended = life.ended.or(Some(exit)),
             other => life.news = Some(other),
         });
     }

@@ -21,9 +21,10 @@ pub struct Table {
     /// The first `count` are taken.
     places: [Option<Arc<Process>>; MAX_PROCESSES],
     count: usize,
+    init: Option<Pid>,
 }
 
-static TABLE: SpinLock<Table> = SpinLock::new(Table { places: [const { None }; MAX_PROCESSES], count: 0 });
+static TABLE: SpinLock<Table> = SpinLock::new(Table { places: [const { None }; MAX_PROCESSES], count: 0, init: None });
 
 /// Runs `f` under the table's lock: nothing in it may sleep, allocate or let go of the last reference to a process.
 pub fn with<R>(f: impl FnOnce(&mut Table) -> R) -> R {
@@ -35,9 +36,15 @@ pub fn find(pid: Pid) -> Option<Arc<Process>> {
     with(|table| table.get(pid).cloned())
 }
 
-/// The process of the running thread; `None` for a kernel thread.
+/// The process of the running thread; `None` for a kernel thread. [`with_current`] is cheaper.
 pub fn current() -> Option<Arc<Process>> {
     find(Pid::of_thread(sched::current().id()))
+}
+
+/// Runs `f` with the process of the running thread; `None` for a kernel thread.
+#[inline]
+pub fn with_current<R>(f: impl FnOnce(&Process) -> R) -> Option<R> {
+    sched::user::with_owner(f)
 }
 
 /// Calls `visit` for each process, by rising number, without the table's lock. Processes that come or go meanwhile may
@@ -61,6 +68,21 @@ impl Table {
         self.places[self.search(pid).ok()?].as_ref()
     }
 
+    /// The process that gets the children of those that end.
+    pub const fn init(&self) -> Option<Pid> {
+        self.init
+    }
+
+    /// Makes `pid` the process that gets the children of those that end.
+    pub const fn set_init(&mut self, pid: Pid) {
+        self.init = Some(pid);
+    }
+
+    /// The process `pid` ends: if it was init, there is none any more.
+    pub(super) fn forget_init(&mut self, pid: Pid) {
+        self.init = self.init.filter(|init| *init != pid);
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.count
@@ -72,7 +94,7 @@ impl Table {
     }
 
     /// Takes in `process`; `EAGAIN` when the table is full.
-    pub fn admit(&mut self, process: &Arc<Process>) -> Result<(), Errno> {
+    pub(super) fn admit(&mut self, process: &Arc<Process>) -> Result<(), Errno> {
         if self.count == MAX_PROCESSES {
             return Err(Errno::EAGAIN);
         }

@@ -7,7 +7,7 @@ use kapi::Errno;
 
 use super::exit_status::ChildEvent;
 use super::pid::Pid;
-use super::record::Process;
+use super::record::{Process, Times};
 use super::table::{self, Table};
 
 /// Which children a parent asks for.
@@ -41,6 +41,8 @@ pub struct Found {
     pub pid: Pid,
     /// What became of it.
     pub event: ChildEvent,
+    /// CPU time of it and of the children that it waited for, in ticks; 0 while it lives.
+    pub ticks: u64,
 }
 
 /// The next child of `parent` that something became of; one that has ended is gone after this. Sleeps until there is
@@ -50,12 +52,20 @@ pub fn wait(parent: &Process, which: Children, options: WaitOptions) -> Result<O
     let mut found = look(parent.pid(), which, options);
     if matches!(found, Ok(None)) && !options.contains(WaitOptions::NO_HANG) {
         parent.children_changed.wait_until_interruptible(|| {
-            found = look(parent.pid(), which, options);
+            // Asked again after a yes, it must not take another child.
+            if matches!(found, Ok(None)) {
+                found = look(parent.pid(), which, options);
+            }
             !matches!(found, Ok(None))
         })?;
     }
     let Some((child, event)) = found? else { return Ok(None) };
-    Ok(Some(Found { pid: child.pid(), event }))
+    let Times { own, children } = child.times();
+    let ticks = own + children;
+    if let ChildEvent::Ended(_) = event {
+        parent.add_times(Times { own: 0, children: ticks });
+    }
+    Ok(Some(Found { pid: child.pid(), event, ticks }))
 }
 
 /// A child that fits, and what became of it: taken, so that it is told once. Under no lock that may be held where the

@@ -18,10 +18,14 @@ pub mod call;
 pub mod dispatch;
 pub mod entry;
 mod identity;
+mod memory;
+mod process;
+mod ring3;
 pub mod table;
 mod trace;
 
 pub use call::Call;
 pub use dispatch::dispatch;
 pub use entry::{Entry, Kind};
+pub use ring3::serve;
 pub use table::init;

@@ -7,11 +7,11 @@ use kapi::Errno;
 
 use super::call::{Call, Outcome};
 use super::entry::Entry;
-use super::identity;
+use super::{identity, memory, process};
 use crate::fs::procfs::{self, Source};
 
 /// The rows of all families.
-const FAMILIES: &[&[Entry]] = &[identity::CALLS];
+const FAMILIES: &[&[Entry]] = &[identity::CALLS, memory::CALLS, process::CALLS];
 
 /// Numbers that the table has room for.
 const NUMBERS: usize = 512;

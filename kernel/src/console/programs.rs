@@ -1,0 +1,54 @@
+//! Programs that a line names by their paths, as processes.
+
+use kapi::{Errno, OpenFlags};
+use mm::GfpFlags;
+use shell::Status;
+
+use super::streams::{Handle, Streams};
+use crate::fs::{self, OpenFile, Place};
+use crate::mm::KVec;
+use crate::process::{self, Exit, Process, Start};
+use crate::sched;
+
+/// What programs find in their environment.
+const ENVIRONMENT: &[&[u8]] = &[b"HOME=/", b"PATH=/bin", b"TERM=linux"];
+/// The signal that ^C stands for: SIGINT.
+const INTERRUPT: u8 = 2;
+
+/// Runs the program at `path` with these streams, and waits until it has ended. ^C ends it.
+pub fn run(streams: &Streams, path: &str, args: &mut dyn Iterator<Item = &str>) -> Result<Status, Errno> {
+    let mut arguments = KVec::new();
+    arguments.push(path.as_bytes(), GfpFlags::KERNEL)?;
+    for arg in args {
+        arguments.push(arg.as_bytes(), GfpFlags::KERNEL)?;
+    }
+    let streams = [
+        open(&streams.input, OpenFlags::READ)?,
+        open(&streams.output, OpenFlags::WRITE)?,
+        open(&streams.error, OpenFlags::WRITE)?,
+    ];
+    let start = Start { path, arguments: &arguments, environment: ENVIRONMENT, streams, place: Place::root() };
+    Ok(Status::new(wait(&*process::start(start)?).shell_status()))
+}
+
+/// Waits until the program has ended; ^C kills it.
+fn wait(program: &Process) -> Exit {
+    loop {
+        match program.wait_ended() {
+            Ok(exit) => return exit,
+            Err(_) => {
+                sched::clear_interrupt();
+                program.kill(INTERRUPT);
+            }
+        }
+    }
+}
+
+/// A command's stream, as a program has it.
+fn open(stream: &Handle, flags: OpenFlags) -> Result<OpenFile, Errno> {
+    match stream {
+        Handle::Console => fs::open(&Place::root(), "/dev/console", OpenFlags::READ | OpenFlags::WRITE, 0),
+        Handle::Empty => fs::open(&Place::root(), "/dev/null", flags, 0),
+        Handle::File(file) => file.with(|file| Ok(file.clone())),
+    }
+}
