@@ -21,6 +21,9 @@ pub struct OverLimit;
 /// charge.raise_to(90)?;
 /// held.absorb(charge);
 /// assert_eq!(BUDGET.used(), 90);
+/// held.lower_to(50);
+/// held.lower_to(60);
+/// assert_eq!(BUDGET.used(), 50);
 /// drop(held);
 /// assert_eq!(BUDGET.used(), 0);
 /// # Ok::<(), OverLimit>(())
@@ -77,6 +80,13 @@ impl Charge<'_> {
         self.budget.take(more, self.limit)?;
         self.bytes += more;
         Ok(())
+    }
+
+    /// Gives back all but `bytes` of it; the charge stays as it was where it has no more.
+    pub fn lower_to(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.budget.0.fetch_sub(less, Relaxed);
+        self.bytes -= less;
     }
 
     /// Holds the bytes of another charge of this budget as well.

@@ -67,6 +67,14 @@ impl<T, K: Global> RadixTree<T, K> {
     /// Bytes of a node, each of which comes from kmalloc.
     pub const NODE_BYTES: usize = size_of::<Node<T, K>>();
 
+    /// How many nodes there are. Looks at each of them.
+    pub fn nodes(&self) -> usize {
+        match &self.root {
+            Some(Entry::Node(node)) => node.nodes(),
+            Some(Entry::Value(..)) | None => 0,
+        }
+    }
+
     /// How many nodes [`insert`](Self::insert) at `index` would make.
     pub fn missing_nodes(&self, index: u64) -> usize {
         let wanted = Height::of(index);

@@ -166,6 +166,7 @@ fn emptied_index_by_index_it_holds_no_memory() {
         let index = indices.swap_remove(rng.below(indices.len()));
         assert_eq!(tree.remove(index), Some(index));
         assert_eq!((tree.remove(index), tree.validate()), (None, Ok(())), "{index}");
+        assert_eq!(tree.nodes(), objects(&machine) - start);
     }
     assert_eq!(objects(&machine), start);
 }

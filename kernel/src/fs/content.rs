@@ -4,15 +4,17 @@
 //! in an archive, which nobody can change: the first open for writing copies them into pages.
 
 use alloc::sync::Arc;
+use core::fmt::{self, Write};
 
 use kapi::{Errno, IoBuf, OpenFlags};
-use mm::{Buffer, GfpFlags, Order};
+use mm::{Buffer, GfpFlags, Order, Pfn};
 
 use super::file::{File, share};
+use super::mount::path_of;
 use super::node::{Change, Node, Stat, Stored};
 use super::tree::Leaf;
 use crate::mm::PageBlock;
-use crate::mm::space::PageSource;
+use crate::mm::space::{FaultAccess, ObjectError, PageSource};
 use crate::sched::Mutex;
 
 /// Bytes of a file. All may sleep.
@@ -127,6 +129,38 @@ impl Leaf for Regular {
     }
 }
 
+/// Pages of a file that has a name, or had one.
+struct NamedSource {
+    source: Arc<dyn PageSource>,
+    node: Arc<dyn Node>,
+}
+
+impl PageSource for NamedSource {
+    fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
+        self.source.page(index, access)
+    }
+
+    fn mapped(&self) {
+        self.source.mapped();
+    }
+
+    fn unmapped(&self) {
+        self.source.unmapped();
+    }
+
+    fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
+        match path_of(&self.node) {
+            Ok(path) => out.write_str(&path),
+            Err(_) => out.write_str("(deleted)"),
+        }
+    }
+
+    fn id(&self) -> (u64, u64) {
+        let id = self.node.id();
+        (id.device.into(), id.inode)
+    }
+}
+
 /// A file that is open.
 struct RegularFile {
     regular: Arc<Regular>,
@@ -135,7 +169,8 @@ struct RegularFile {
 
 impl File for RegularFile {
     fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
-        self.regular.content()?.page_source()
+        let source = self.regular.content()?.page_source()?;
+        Ok(share(NamedSource { source, node: self.node.clone() })?)
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

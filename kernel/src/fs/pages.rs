@@ -4,11 +4,12 @@
 //! may be of high memory: each is shown for the moment of a copy. Pages and the tree's nodes go to an account.
 
 use kapi::{Errno, IoBuf};
-use mm::{GfpFlags, PAGE_SIZE};
+use mm::{GfpFlags, PAGE_SIZE, Pfn};
 use services::budget::Charge;
 use services::radix::RadixTree;
 
 use super::account::Account;
+use crate::mm::space::ObjectError;
 use crate::mm::{Kernel, UserPage, memory};
 
 /// Bytes of the largest file.
@@ -52,9 +53,7 @@ impl Pages {
         self.pages.remove_from(index + u64::from(offset > 0));
         self.account.remove_pages(before - self.pages.len());
         self.size = size;
-        if self.pages.is_empty() {
-            self.charge = self.account.nothing();
-        }
+        self.charge.lower_to((self.pages.len() * PAGE_SIZE + self.pages.nodes() * node_bytes()) as u64);
         Ok(())
     }
 
@@ -92,10 +91,25 @@ impl Pages {
         Ok(n)
     }
 
+    /// The frame of the page at `index`, which is made if it is missing, with a reference for the caller: for a mapping.
+    pub(super) fn frame(&mut self, index: u64) -> Result<Pfn, ObjectError> {
+        if index >= self.size.div_ceil(PAGE_SIZE as u64) {
+            return Err(ObjectError::Beyond);
+        }
+        if self.pages.get(index).is_none() {
+            self.add_page(index).map_err(|error| match error {
+                // As if there were no such page: nobody can wait for room.
+                Errno::ENOSPC => ObjectError::Beyond,
+                _ => ObjectError::NoMemory,
+            })?;
+        }
+        let frame = self.pages.get(index).map(UserPage::frame).ok_or(ObjectError::NoMemory)?;
+        if memory().get_page(frame) { Ok(frame) } else { Err(ObjectError::NoMemory) }
+    }
+
     /// Makes the page at `index`, which is missing.
     fn add_page(&mut self, index: u64) -> Result<(), Errno> {
-        let node = memory().objects().kmalloc_footprint(RadixTree::<UserPage, Kernel>::NODE_BYTES);
-        let charge = self.account.charge(PAGE_SIZE + self.pages.missing_nodes(index) * node)?;
+        let charge = self.account.charge(PAGE_SIZE + self.pages.missing_nodes(index) * node_bytes())?;
         self.pages.insert(index, UserPage::zeroed(self.gfp)?, GfpFlags::KERNEL)?;
         self.charge.absorb(charge);
         self.account.add_page();
@@ -116,6 +130,11 @@ impl Drop for Pages {
     fn drop(&mut self) {
         self.account.remove_pages(self.pages.len());
     }
+}
+
+/// What a node of the tree costs.
+fn node_bytes() -> usize {
+    memory().objects().kmalloc_footprint(RadixTree::<UserPage, Kernel>::NODE_BYTES)
 }
 
 /// The index of the page that holds the byte at `position`, and its offset there.

@@ -4,9 +4,10 @@
 //! kept for them: beyond that `ENOSPC`. The scull devices may have half, so with both full a sixth is left.
 
 use alloc::sync::Arc;
+use core::fmt::{self, Write};
 
 use kapi::{Errno, IoBuf};
-use mm::{GfpFlags, PAGE_SIZE};
+use mm::{GfpFlags, PAGE_SIZE, Pfn};
 
 use super::account::Account;
 use super::content::{Content, Regular};
@@ -17,6 +18,7 @@ use super::pages::Pages;
 use super::pipe::Fifo;
 use super::tree::{Leaf, Policy, TreeFs};
 use crate::mm::memory;
+use crate::mm::space::{FaultAccess, ObjectError, PageSource};
 use crate::sched::Mutex;
 
 static ACCOUNT: Account = Account::new(|| (memory().pages().managed_pages() / 3 * PAGE_SIZE) as u64);
@@ -52,11 +54,25 @@ fn leaf(what: Make<'_>) -> Result<(Kind, Arc<dyn Leaf>), Errno> {
 
 /// Content without bytes.
 pub(super) fn empty() -> Result<Arc<dyn Content>, Errno> {
-    Ok(share(InPages(Mutex::new(Pages::new(GfpFlags::HIGHUSER, &ACCOUNT))))?)
+    Ok(share(InPages(share(Mutex::new(Pages::new(GfpFlags::HIGHUSER, &ACCOUNT)))?))?)
 }
 
 /// Bytes in pages.
-struct InPages(Mutex<Pages>);
+struct InPages(Arc<Mutex<Pages>>);
+
+/// The same to be mapped: programs see and change the file's own pages. Those that are cut off while they are mapped
+/// stay with who has touched them; others meet the end (`SIGBUS`).
+struct MappedPages(Arc<Mutex<Pages>>);
+
+impl PageSource for MappedPages {
+    fn page(&self, index: u64, _access: FaultAccess) -> Result<Pfn, ObjectError> {
+        self.0.lock_uninterruptible().map_err(|_| ObjectError::Io)?.frame(index)
+    }
+
+    fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str("(a file in memory)")
+    }
+}
 
 /// Writes all that fits; an error counts only if nothing was written before it.
 fn write_pages(content: &mut Pages, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
@@ -83,6 +99,10 @@ impl Content for InPages {
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.0.lock_uninterruptible()?.read(position, buf)
+    }
+
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        Ok(share(MappedPages(self.0.clone()))?)
     }
 
     fn is_writable(&self) -> bool {

@@ -140,6 +140,14 @@ impl<T, K: Global> Node<T, K> {
         }
     }
 
+    /// How many nodes there are from here on downwards.
+    pub(super) fn nodes(&self) -> usize {
+        match &self.slots {
+            Slots::Values(_) => 1,
+            Slots::Nodes(nodes) => 1 + nodes.iter().flatten().map(|node| node.nodes()).sum::<usize>(),
+        }
+    }
+
     pub(super) fn get_mut(&mut self, index: u64, height: Height) -> Option<&mut T> {
         let slot = height.slot(index);
         match &mut self.slots {
