@@ -33,7 +33,7 @@ fn picture(program: &mut Program) -> String {
 /// Runs `call` on a program with ever more allocations granted until it succeeds; each failure leaves the program as it
 /// was, but for what `may_stay` says.
 fn fails_cleanly(what: &str, call: impl Fn(&mut Program) -> Result<(), ()>, may_stay: impl Fn(&mut Program)) {
-    for start in [|| boot(24), || boot_high(24, 12)] {
+    for start in [|| boot(24), || boot_high(24, 18)] {
         let machine = start();
         machine.drop_caches();
         let start = blocks(*machine);

@@ -20,7 +20,7 @@ use program::Program;
 
 /// Runs `test` on machines with and without high memory; all is back afterwards.
 fn on_each_machine(test: impl Fn(Kernel)) {
-    for start in [|| boot(24), || boot_high(24, 12)] {
+    for start in [|| boot(24), || boot_high(24, 18)] {
         let machine = start();
         machine.drop_caches();
         let before = blocks(*machine);
