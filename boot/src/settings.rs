@@ -125,7 +125,7 @@ impl Settings {
             )?,
             modules_dir: given("MODULES_DIR").map(PathBuf::from),
             programs: choice("PROGRAMS", &PROGRAMS)?,
-            carrier: choice("FILES", &[("ramdisk", Carrier::Ramdisk), ("fw_cfg", Carrier::FwCfg)])?,
+            carrier: choice("FILES", &[("fw_cfg", Carrier::FwCfg), ("ramdisk", Carrier::Ramdisk)])?,
             floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,

@@ -57,7 +57,7 @@ pub mod version;
 pub mod work;
 pub mod workqueue;
 
-use board::fw_cfg::FwCfg;
+use board::fw_cfg;
 
 /// What the kernel asks of the bootloader: all physical memory mapped somewhere, and a roomy boot stack.
 pub const BOOTLOADER_CONFIG: BootloaderConfig = {
@@ -79,7 +79,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
     sched::set_boot_stack(bottom, bottom.add(boot_info.kernel_stack_len as usize));
     klog!("{} {}", version::NAME, version::RELEASE);
     let mut buffer = [0; options::MAX_LINE + 1];
-    match FwCfg::probe().and_then(|mut fw| fw.command_line(&mut buffer)) {
+    match fw_cfg::command_line(&mut buffer) {
         Some((read, all)) => options::init(&buffer[..read], all - read),
         None => options::init(command_line_file(boot_info), 0),
     }
@@ -90,7 +90,7 @@ pub fn start(boot_info: &'static mut BootInfo, main: extern "C" fn() -> !) -> ! 
 
 /// The command line on a machine that hands none in: what the initial file `cmdline` says.
 fn command_line_file(boot_info: &BootInfo) -> &'static [u8] {
-    fs::tarfs::member(mm::loaded_ramdisk(boot_info), "cmdline").unwrap_or_default()
+    fs::archive::find(mm::loaded_ramdisk(boot_info), "cmdline").unwrap_or_default()
 }
 
 /// Where boot goes on when everything is up.
@@ -123,7 +123,8 @@ fn set_clock() {
 /// Files, /proc, what the machine has, and the drivers with their default parameters. None of them stops the others.
 fn start_services() {
     startup::check(format_args!("the root of all files"), fs::rootfs::init());
-    startup::check(format_args!("the initial files"), fs::tarfs::init(mm::ramdisk()));
+    startup::check(format_args!("the page cache"), fs::page_cache::init());
+    startup::check(format_args!("the initial files"), fs::initial_files::init());
     startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
     proc::init();
     startup::check(format_args!("/proc of processes"), process::procfs::init());

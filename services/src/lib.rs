@@ -3,8 +3,9 @@
 //! [`pool`] hands out frames that the zones do not know, [`radix`] finds a file's pages by their index, [`resource`]
 //! says who has which addresses, [`isa`] what the 8237 reaches, [`command_line`] and [`number`] how the command line is
 //! read, [`options`] what it asks of memory, [`message_ring`] how the log is kept, [`ratelimit`] how often a report may
-//! repeat, [`budget`] how much many may hold together, [`pax`] what a tar archive says of a file with a
-//! long name, [`date`] how the machine's clock becomes seconds.
+//! repeat, [`budget`] how much many may hold together, [`tar`] what an archive of files has, and [`pax`] what it says
+//! of a file with a long name, [`file_pages`] which pages of a file are in memory, [`date`] how the machine's clock
+//! becomes seconds.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ mod bigphysarea;
 pub mod budget;
 pub mod command_line;
 pub mod date;
+pub mod file_pages;
 pub mod isa;
 pub mod message_ring;
 pub mod number;
@@ -21,5 +23,6 @@ pub mod pool;
 pub mod radix;
 pub mod ratelimit;
 pub mod resource;
+pub mod tar;
 
 pub use bigphysarea::bigphysarea;

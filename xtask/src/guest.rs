@@ -62,7 +62,7 @@ fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
         command.env_remove(variable);
     }
     // What a tree shows does not depend on modules and programs from elsewhere.
-    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree").env("PROGRAMS", "none");
+    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree").env("PROGRAMS", "tree");
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
     if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
         command.env("FLOPPY", floppy::counting()?);

@@ -31,7 +31,7 @@ pub trait Content: Send + Sync {
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
 
     /// Its pages, to be mapped; `ENODEV` when they cannot be.
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+    fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)
     }
 

@@ -2,10 +2,12 @@
 //!
 //! | directory | file system | content |
 //! |---|---|---|
-//! | `/` | [`rootfs`] | the initial files, from [`tarfs`], and what is made there |
+//! | `/` | [`rootfs`] | the initial files ([`initial_files`]), and what is made there |
 //! | `/tmp` | [`tmpfs`] | files in pages of the page allocator |
 //! | `/dev` | [`devfs`] | registered character devices |
 //! | `/proc` | [`procfs`] | texts written when they are opened |
+//!
+//! The initial files are read on demand, from a [`source`], into the [`page_cache`].
 //!
 //! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`Node`], what a name leads to;
 //! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the path
@@ -14,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+pub mod archive;
 pub mod bigfile;
 mod calls;
 pub mod content;
@@ -21,17 +24,19 @@ mod devfs;
 mod device;
 mod directory;
 pub mod file;
+pub mod initial_files;
 mod listing;
 pub mod mount;
 pub mod node;
 pub mod open_file;
+pub mod page_cache;
 mod pages;
 pub mod pipe;
 mod place;
 pub mod procfs;
 pub mod rootfs;
+pub mod source;
 pub mod table;
-pub mod tarfs;
 pub mod tmpfs;
 mod tree;
 

@@ -49,6 +49,8 @@ pub type KString = ::mm::own::KString<Kernel>;
 pub type PageBlock = ::mm::own::PageBlock<Kernel>;
 /// A page that may be of high memory.
 pub type UserPage = ::mm::own::UserPage<Kernel>;
+/// A page of a file, which mappings share.
+pub type CachedPage = ::mm::own::CachedPage<Kernel>;
 /// An area from vmalloc.
 pub type VmArea = ::mm::own::VmArea<Kernel>;
 /// An area of a module that is being filled.

@@ -13,6 +13,7 @@ mod global;
 pub mod handouts;
 mod handover;
 pub mod heap;
+pub mod host_files;
 mod kswapd;
 mod own;
 mod platform;
@@ -25,7 +26,8 @@ mod unused_options;
 
 pub use boot::{leave_bootloader, take_over};
 pub use global::{
-    CodeArea, IoMem, KBox, KString, KVVec, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage, VmArea, memory,
+    CachedPage, CodeArea, IoMem, KBox, KString, KVVec, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage,
+    VmArea, memory,
 };
 pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;

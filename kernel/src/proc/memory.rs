@@ -8,7 +8,7 @@ use mm::pages::ZoneStats;
 use mm::proc::{self, FileCache, Statistics};
 use services::options::Switch;
 
-use crate::fs::tmpfs;
+use crate::fs::{page_cache, tmpfs};
 use crate::mm::{bigphysarea, memory};
 use crate::options;
 use crate::{klog, resource};
@@ -26,7 +26,7 @@ pub(super) fn zoneinfo(out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn meminfo(out: &mut dyn Write) -> fmt::Result {
-    proc::meminfo(memory(), FileCache { cached: tmpfs::pages() }, out)
+    proc::meminfo(memory(), FileCache { cached: tmpfs::pages() + page_cache::pages() }, out)
 }
 
 pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kapi::Errno;
 use shell::plain::LineEnds;
 
-use crate::board::fw_cfg::{CONSOLE, FileRef, FwCfg, SCRIPT};
+use crate::board::fw_cfg::{self, CONSOLE, FileRef, SCRIPT};
 use crate::input;
 use crate::sched;
 use crate::sync::SpinLock;
@@ -24,7 +24,6 @@ static SCRIPT_FILE: SpinLock<Option<Script>> = SpinLock::new(None);
 
 /// A script, and how far it was read.
 struct Script {
-    device: FwCfg,
     file: FileRef,
     position: u32,
 }
@@ -34,14 +33,12 @@ pub(super) fn find() -> bool {
     if FOUND.swap(true, Relaxed) {
         return false;
     }
-    if let Some(mut device) = FwCfg::probe() {
-        let mut kind = [0; TERMINAL_KIND.len()];
-        let found = device.file(CONSOLE).map(|file| device.read_at(file, 0, &mut kind));
-        let script = device.file(SCRIPT).map(|file| Script { device, file, position: 0 });
-        let is_terminal = found == Some(kind.len()) && &kind == TERMINAL_KIND && script.is_none();
-        TERMINAL.store(is_terminal, Relaxed);
-        SCRIPT_FILE.with(|place| *place = script);
-    }
+    let mut kind = [0; TERMINAL_KIND.len()];
+    let found = fw_cfg::file(CONSOLE).map(|file| fw_cfg::read_at(file, 0, &mut kind));
+    let script = fw_cfg::file(SCRIPT).map(|file| Script { file, position: 0 });
+    let is_terminal = found == Some(kind.len()) && &kind == TERMINAL_KIND && script.is_none();
+    TERMINAL.store(is_terminal, Relaxed);
+    SCRIPT_FILE.with(|place| *place = script);
     true
 }
 
@@ -93,7 +90,7 @@ fn next_raw_byte() -> Result<Option<u8>, Errno> {
 impl Script {
     fn next_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
-        let read = self.device.read_at(self.file, self.position, &mut byte);
+        let read = fw_cfg::read_at(self.file, self.position, &mut byte);
         self.position += read as u32;
         (read == 1).then_some(byte[0])
     }

@@ -55,7 +55,7 @@ impl<K: Global> UserPage<K> {
     pub fn show<R>(&self, f: impl FnOnce(&[u8]) -> R) -> Result<R, AllocError> {
         let window = Window::<K>::open(self.frame())?;
         // SAFETY: the handle owns the page, which shows there until the window is closed.
-        Ok(f(unsafe { core::slice::from_raw_parts(window.addr.as_mut_ptr(), PAGE_SIZE) }))
+        Ok(f(unsafe { core::slice::from_raw_parts(window.address().as_mut_ptr(), PAGE_SIZE) }))
     }
 
     /// Shows the page to `f`, to be written. As [`show`](Self::show).
@@ -66,7 +66,7 @@ impl<K: Global> UserPage<K> {
     pub fn show_mut<R>(&mut self, f: impl FnOnce(&mut [u8]) -> R) -> Result<R, AllocError> {
         let window = Window::<K>::open(self.frame())?;
         // SAFETY: as in `show`, and the handle is borrowed exclusively.
-        Ok(f(unsafe { core::slice::from_raw_parts_mut(window.addr.as_mut_ptr(), PAGE_SIZE) }))
+        Ok(f(unsafe { core::slice::from_raw_parts_mut(window.address().as_mut_ptr(), PAGE_SIZE) }))
     }
 }
 
@@ -79,7 +79,7 @@ impl<K: Global> Drop for UserPage<K> {
 }
 
 /// A page while it is shown.
-struct Window<K: Global> {
+pub(super) struct Window<K: Global> {
     frame: Pfn,
     addr: VirtAddr,
     kernel: PhantomData<K>,
@@ -87,8 +87,13 @@ struct Window<K: Global> {
 
 impl<K: Global> Window<K> {
     #[track_caller]
-    fn open(frame: Pfn) -> Result<Self, AllocError> {
+    pub(super) fn open(frame: Pfn) -> Result<Self, AllocError> {
         K::memory().kmap(frame).map(|addr| Self { frame, addr, kernel: PhantomData })
+    }
+
+    /// Where it shows.
+    pub(super) const fn address(&self) -> VirtAddr {
+        self.addr
     }
 }
 

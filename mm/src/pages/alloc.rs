@@ -74,6 +74,14 @@ impl<P: Platform> PageAllocator<P> {
         Ok(frame)
     }
 
+    /// Allocates one page, content undefined, that only who gives this tag frees.
+    #[track_caller]
+    pub(crate) fn alloc_tagged_page(&'static self, gfp: GfpFlags, tag: Tag) -> Result<Pfn, AllocError> {
+        let call = Call::here(&"alloc_pages");
+        self.check_context(gfp, call)?;
+        self.alloc_block(gfp, Order::ZERO, tag, call)
+    }
+
     /// Allocates single pages until `pages` is full and returns how many that were: fewer only when memory ran out.
     /// Context as [`alloc_pages`](crate::Memory::alloc_pages).
     #[track_caller]

@@ -19,6 +19,13 @@ impl<P: Platform> PageAllocator<P> {
         self.free_block(frame, order, Tag::None).map_err(|error| self.bad_frame(call, frame, error))
     }
 
+    /// Gives the owner's reference to a tagged page back. Never sleeps; any context. A wrong free is reported.
+    #[track_caller]
+    pub(crate) fn free_tagged_page(&self, frame: Pfn, tag: Tag) -> Result<(), FreeError> {
+        let call = Call::here(&"__free_pages");
+        self.free_block(frame, Order::ZERO, tag).map_err(|error| self.bad_frame(call, frame, error))
+    }
+
     /// Frees a block by its address, unless that is 0. Never sleeps; any context. A wrong free is reported.
     #[inline]
     pub(crate) fn free_pages(&self, addr: VirtAddr, order: Order, call: Call) -> Result<(), FreeError> {
