@@ -119,6 +119,11 @@ impl SignalState {
         self.stack = AlternateStack::NONE;
     }
 
+    /// The process is the first one from here on.
+    pub const fn protect(&mut self) {
+        self.protection = Protection::Init;
+    }
+
     /// What is done about `signal`.
     pub const fn action(&self, signal: Signal) -> Action {
         self.actions[signal.index()]

@@ -56,7 +56,8 @@ pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result
     })
 }
 
-fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
+/// The runner, about to boot `kernel` on `machine`, its standard streams pipes.
+pub fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> {
     let mut command = Command::new(cargo::target_dir().join("debug/boot"));
     for variable in VARIABLES {
         command.env_remove(variable);

@@ -9,6 +9,7 @@ mod bench_rows;
 mod breakpoints;
 mod cargo;
 mod chapter;
+mod dialogues;
 mod docs;
 mod fingerprint;
 mod first_driver;
@@ -123,6 +124,7 @@ fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
     // What takes longest comes first.
     let mut jobs = icount::jobs()?;
     jobs.extend(kernel_tests::jobs()?);
+    jobs.extend(dialogues::jobs()?);
     jobs.extend(transcripts::jobs()?);
     jobs.extend(docs::jobs()?);
     jobs.extend(followed::jobs()?);

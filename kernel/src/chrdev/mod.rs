@@ -6,4 +6,7 @@ pub mod memdev;
 mod table;
 
 pub use driver::{Driver, User, Users};
-pub use table::{Device, Major, Nodes, find, find_number, next, register, register_for, unregister, write_devices};
+pub use table::{
+    Device, Major, Nodes, Polled, find, find_number, next, register, register_for, set_polled, unregister,
+    write_devices,
+};

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
 
-use kapi::{CharDriver, Errno, Minor};
+use kapi::{CharDriver, Errno, Events, Minor, OpenDevice};
 use mm::GfpFlags;
 
 use super::driver::{User, Users};
 use crate::mm::{KString, KVec};
-use crate::sched::Mutex;
+use crate::sched::{Mutex, PollTable};
 
 /// The first number that is given to a driver that asks for any; the next ones go down from here.
 const LAST_MAJOR: u16 = 254;
@@ -38,11 +38,20 @@ struct Registration {
     nodes: Nodes,
     driver: Arc<dyn CharDriver>,
     users: Arc<Users>,
+    polled: Option<&'static dyn Polled>,
+}
+
+/// Devices that make readers or writers wait, and say when they would not.
+pub trait Polled: Sync {
+    /// What can be done with the open device at once; queues are entered in `table` before the look, as by
+    /// [`File::poll`](crate::fs::File::poll).
+    fn poll(&'static self, file: &OpenDevice, table: &mut PollTable<'_>) -> Events;
 }
 
 /// A device that a name stands for, and its driver, which stays meanwhile.
 pub struct Device {
     driver: Arc<dyn CharDriver>,
+    polled: Option<&'static dyn Polled>,
     /// The driver's number.
     pub major: u16,
     /// The device's number.
@@ -83,8 +92,21 @@ pub fn register_for(
     };
     let major = major.ok_or(Errno::EBUSY)?;
     let index = table.partition_point(|other| other.major < major);
-    table.insert(index, Registration { name, major, nodes, driver, users: users.clone() }, GfpFlags::KERNEL)?;
+    table.insert(
+        index,
+        Registration { name, major, nodes, driver, users: users.clone(), polled: None },
+        GfpFlags::KERNEL,
+    )?;
     Ok(major)
+}
+
+/// Has `polled` say what can be done at once with the devices of the driver with this number.
+pub fn set_polled(major: u16, polled: &'static dyn Polled) -> Result<(), Errno> {
+    let mut table = TABLE.lock_uninterruptible()?;
+    for registration in table.iter_mut().filter(|registration| registration.major == major) {
+        registration.polled = Some(polled);
+    }
+    Ok(())
 }
 
 /// Takes the driver with these users out. Files that are open stay so.
@@ -95,7 +117,8 @@ pub fn unregister(users: &Arc<Users>) -> Result<(), Errno> {
 
 impl Registration {
     fn device(&self, minor: Minor) -> Result<Device, Errno> {
-        Ok(Device { driver: self.driver.clone(), major: self.major, minor, _user: self.users.enter()? })
+        let (driver, polled) = (self.driver.clone(), self.polled);
+        Ok(Device { driver, polled, major: self.major, minor, _user: self.users.enter()? })
     }
 
     /// The number of the device that is called `node`.
@@ -141,6 +164,11 @@ impl Device {
     /// Its driver.
     pub fn driver(&self) -> &dyn CharDriver {
         &*self.driver
+    }
+
+    /// What can be done with the open device at once. One that says nothing makes nobody wait.
+    pub fn poll(&self, file: &OpenDevice, table: &mut PollTable<'_>) -> Events {
+        self.polled.map_or(Events::READABLE | Events::WRITABLE, |polled| polled.poll(file, table))
     }
 }
 

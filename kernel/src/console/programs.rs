@@ -3,17 +3,17 @@
 use kapi::{Errno, OpenFlags};
 use mm::GfpFlags;
 use shell::Status;
+use signals::{Info, Signal};
 
 use super::streams::{Handle, Streams};
 use crate::fs::{self, OpenFile, Place};
 use crate::mm::KVec;
-use crate::process::{self, Exit, Process, Start};
-use crate::sched;
+use crate::process::birth::Terminal;
+use crate::process::{self, Exit, Process, Start, deliver};
+use crate::{sched, tty};
 
 /// What programs find in their environment.
 const ENVIRONMENT: &[&[u8]] = &[b"HOME=/", b"PATH=/bin", b"TERM=linux"];
-/// The signal that ^C stands for: SIGINT.
-const INTERRUPT: u8 = 2;
 
 /// Runs the program at `path` with these streams, and waits until it has ended. ^C ends it.
 pub fn run(streams: &Streams, path: &str, args: &mut dyn Iterator<Item = &str>) -> Result<Status, Errno> {
@@ -22,23 +22,29 @@ pub fn run(streams: &Streams, path: &str, args: &mut dyn Iterator<Item = &str>) 
     for arg in args {
         arguments.push(arg.as_bytes(), GfpFlags::KERNEL)?;
     }
+    let streams_input = &streams.input;
     let streams = [
-        open(&streams.input, OpenFlags::READ)?,
+        open(streams_input, OpenFlags::READ)?,
         open(&streams.output, OpenFlags::WRITE)?,
         open(&streams.error, OpenFlags::WRITE)?,
     ];
-    let start = Start { path, arguments: &arguments, environment: ENVIRONMENT, streams, place: Place::root() };
+    let terminal = if matches!(streams_input, Handle::Console) { Terminal::Taken } else { Terminal::Left };
+    let place = Place::root();
+    let start = Start { path, arguments: &arguments, environment: ENVIRONMENT, streams, place, terminal };
     Ok(Status::new(wait(&*process::start(start)?).shell_status()))
 }
 
-/// Waits until the program has ended; ^C kills it.
+/// Waits until the program has ended. ^C is for it, even if the terminal is not.
 fn wait(program: &Process) -> Exit {
     loop {
         match program.wait_ended() {
             Ok(exit) => return exit,
             Err(_) => {
                 sched::clear_interrupt();
-                program.kill(INTERRUPT);
+                if tty::job_control::session() != Some(tty::Session(program.pid().as_u32())) {
+                    // A standard signal always has a place.
+                    let _: Result<(), _> = deliver::send(program, Info::kernel(Signal::INT));
+                }
             }
         }
     }

@@ -80,8 +80,8 @@ impl File for DeviceFile {
         self.device.driver().is_stream()
     }
 
-    fn poll<'a>(&'a self, _table: &mut PollTable<'a>) -> Events {
-        Events::READABLE | Events::WRITABLE
+    fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> Events {
+        self.device.poll(&self.file, table)
     }
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {

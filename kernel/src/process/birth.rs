@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use kapi::Errno;
 use mm::VirtAddr;
+use signals::Protection;
 
 use super::arguments::{Room, StringList};
 use super::death;
@@ -14,12 +15,14 @@ use super::image::Image;
 use super::limits::{Limits, Resource};
 use super::pid::Pid;
 use super::record::{Kin, Origin, Parts, Process};
+use super::signal::Signals;
 use super::table::{self, MAX_PROCESSES};
 use crate::arch::fpu::FpuImage;
 use crate::arch::trap_frame::TrapFrame;
 use crate::fs::{OpenFile, Place};
 use crate::mm::memory;
 use crate::sched::{self, NewThread, Owner, user};
+use crate::tty;
 use crate::user::space::Registers;
 use crate::user::write_value;
 
@@ -35,6 +38,17 @@ pub struct Start<'a> {
     pub streams: [OpenFile; 3],
     /// Where it is in the tree of files.
     pub place: Place,
+    /// Whether the terminal is its session's.
+    pub terminal: Terminal,
+}
+
+/// Whether a program that the kernel starts has the terminal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Terminal {
+    /// It is its session's, if it is nobody's.
+    Taken,
+    /// It stays whose it is.
+    Left,
 }
 
 /// Starts a program as a process without parent, in a session of its own. It is in no table any more when it has ended:
@@ -43,7 +57,7 @@ pub struct Start<'a> {
 /// # Errors
 /// Those of exec, `EAGAIN` when there are too many processes.
 pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
-    let Start { path, arguments, environment, streams, place } = start;
+    let Start { path, arguments, environment, streams, place, terminal } = start;
     let limits = Limits::new(most_processes() as u64);
     let mut room = Room::for_stack(limits.soft(Resource::Stack));
     let mut arguments = list(arguments, &mut room)?;
@@ -58,9 +72,17 @@ pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
     let thread = sched::prepare(name.as_str(), || begin(None))?;
     let pid = Pid::of_thread(thread.id());
     let kin = Kin { parent: Pid::NONE, group: pid, session: pid };
-    let parts = Parts { pid, kin, name, limits, space, files, place, program, origin: Origin::Started };
+    let signals = Signals::new(Protection::Ordinary);
+    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin: Origin::Started };
     let (none, fpu) = (VirtAddr::new(0), FpuImage::new());
-    launch(thread, parts, Registers { fs_base: none, gs_base: none, fpu: &fpu, frame })
+    let session = tty::Session(pid.as_u32());
+    if terminal == Terminal::Taken {
+        // It may be another's: then this one goes without.
+        let _: Result<(), _> = tty::acquire(session, tty::Group(pid.as_u32()));
+    }
+    launch(thread, parts, Registers { fs_base: none, gs_base: none, fpu: &fpu, frame }).inspect_err(|_| {
+        tty::release(session);
+    })
 }
 
 fn list(strings: &[&[u8]], room: &mut Room) -> Result<StringList, Errno> {
@@ -93,9 +115,9 @@ pub fn fork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Arc<Proces
     let kin = Kin { parent: parent.pid(), group: parent.group(), session: parent.session() };
     let files = parent.files().try_clone()?;
     let place = parent.with_place(|place| place.clone())?;
-    let (limits, program) = (parent.limits(), parent.program()?);
+    let (limits, program, signals) = (parent.limits(), parent.program()?, parent.signals().fork());
     let space = parent.space().with(|space| space.fork())??;
-    let parts = Parts { pid, kin, name, limits, space, files, place, program, origin: Origin::Forked };
+    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin: Origin::Forked };
     let mut frame = TrapFrame { rax: 0, ..*frame };
     if let Some(stack) = how.stack {
         frame.rsp = stack.as_usize() as u64;

@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::deliver;
 use super::exit_status::{ChildEvent, Exit};
 use super::pid::Pid;
 use super::record::{Process, Times};
@@ -46,31 +47,21 @@ fn finish(process: &Process, exit: Exit) {
     let thread = sched::current();
     process.add_times(Times { own: thread.ticks(), children: 0 });
     process.set_thread(None);
-    let gone = settle(process, exit);
+    deliver::leave(process);
+    drop(settle(process, exit));
     process.wake_ended();
-    if let Some(parent) = gone.parent {
-        parent.children_changed.wake_all();
-    }
-}
-
-/// Who has to do with the end of a process.
-struct Kept {
-    /// Whoever is told.
-    parent: Option<Arc<Process>>,
-    /// Keeps it until the table's lock is given back.
-    _process: Option<Arc<Process>>,
+    deliver::tell_parent(process, ChildEvent::Ended(exit));
 }
 
 /// Makes the process one that has ended: its children get another parent, and it is gone from the table if nobody will
-/// ask for it.
-fn settle(process: &Process, exit: Exit) -> Kept {
+/// ask for it; the caller lets go of it then.
+fn settle(process: &Process, exit: Exit) -> Option<Arc<Process>> {
+    let wants_zombie = table::find(process.parent()).is_some_and(|parent| deliver::wants_zombie(&parent));
     let kept = table::with(|table| {
         process.set_news(ChildEvent::Ended(exit));
         give_away_children(table, process.pid());
         table.forget_init(process.pid());
-        let parent = table.get(process.parent()).cloned();
-        let _process = if parent.is_none() { table.remove(process.pid()) } else { None };
-        Kept { parent, _process }
+        if wants_zombie { None } else { table.remove(process.pid()) }
     });
     while let Some(orphan) = table::with(remove_one_orphan) {
         drop(orphan);

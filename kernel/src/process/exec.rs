@@ -37,6 +37,7 @@ pub fn exec(process: &Process, frame: &mut TrapFrame, calling: Calling<'_>) -> R
     // From here on nothing fails that matters.
     let old = process.space().replace(space)?;
     process.settle();
+    process.signals().exec();
     drop(old);
     *frame = new_frame;
     process.set_name(name);

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
 use mm::VirtAddr;
+use signals::{Code, Info, Signal};
 
 use super::record::Process;
 use crate::arch::trap_frame::{self as trap, TrapFrame};
@@ -26,24 +26,13 @@ enum Cause {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// The signal.
-    pub signal: u8,
-    /// Its reason: the `si_code`.
-    pub code: i32,
+    pub signal: Signal,
+    /// Its reason.
+    pub code: Code,
     /// The address that it is about: of the memory, or of the instruction.
     pub address: VirtAddr,
     cause: Cause,
 }
-
-/// `si_code` of what the kernel found out, without an address.
-const SI_KERNEL: i32 = 0x80;
-const SEGV_MAPERR: i32 = 1;
-const SEGV_ACCERR: i32 = 2;
-const BUS_ADRALN: i32 = 1;
-const BUS_ADRERR: i32 = 2;
-const FPE_INTDIV: i32 = 1;
-const FPE_FLTINV: i32 = 7;
-const ILL_ILLOPN: i32 = 2;
-const TRAP_TRACE: i32 = 2;
 
 /// Brings the page, if it can be.
 #[inline]
@@ -55,36 +44,36 @@ pub fn bring(process: &Process, fault: &PageFault) -> Result<Resolved, FaultErro
 /// What an exception in ring 3 means; `None` if there is nothing to it any more.
 pub fn of_exception(process: &Process, frame: &TrapFrame, at: Option<VirtAddr>) -> Option<Fault> {
     let rip = VirtAddr::new(frame.rip as usize);
-    let fault = |signal: u32, code, cause| Fault { signal: signal as u8, code, address: rip, cause };
+    let fault = |signal, code, cause| Fault { signal, code, address: rip, cause };
     let exception = |signal, code, name| Some(fault(signal, code, Cause::Exception(name)));
     match (frame.vector, at) {
         (trap::PAGE_FAULT, Some(at)) => of_page(process, frame, at),
-        (0, _) => exception(SIGFPE, FPE_INTDIV, "division by zero, or its result is too large"),
-        (trap::DEBUG, _) => exception(SIGTRAP, TRAP_TRACE, "single step"),
-        (trap::BREAKPOINT, _) => exception(SIGTRAP, SI_KERNEL, "breakpoint"),
-        (6, _) => exception(SIGILL, ILL_ILLOPN, "no such instruction"),
-        (16, _) => exception(SIGFPE, FPE_FLTINV, "x87 floating-point error"),
-        (17, _) => exception(SIGBUS, BUS_ADRALN, "alignment check"),
-        (19, _) => exception(SIGFPE, FPE_FLTINV, "SIMD floating-point error"),
-        (trap::STACK_SEGMENT, _) => exception(SIGBUS, SI_KERNEL, "stack-segment fault"),
-        _ => exception(SIGSEGV, SI_KERNEL, "general protection: privileged, or no canonical address"),
+        (0, _) => exception(Signal::FPE, Code::DIVIDED, "division by zero, or its result is too large"),
+        (trap::DEBUG, _) => exception(Signal::TRAP, Code::STEP, "single step"),
+        (trap::BREAKPOINT, _) => exception(Signal::TRAP, Code::KERNEL, "breakpoint"),
+        (6, _) => exception(Signal::ILL, Code::NO_SUCH_OPCODE, "no such instruction"),
+        (16, _) => exception(Signal::FPE, Code::FLOATING_POINT, "x87 floating-point error"),
+        (17, _) => exception(Signal::BUS, Code::NOT_ALIGNED, "alignment check"),
+        (19, _) => exception(Signal::FPE, Code::FLOATING_POINT, "SIMD floating-point error"),
+        (trap::STACK_SEGMENT, _) => exception(Signal::BUS, Code::KERNEL, "stack-segment fault"),
+        _ => exception(Signal::SEGV, Code::KERNEL, "general protection: privileged, or no canonical address"),
     }
 }
 
 fn of_page(process: &Process, frame: &TrapFrame, at: VirtAddr) -> Option<Fault> {
-    let signalled = |signal: u32, code, cause| Some(Fault { signal: signal as u8, code, address: at, cause });
+    let signalled = |signal, code, cause| Some(Fault { signal, code, address: at, cause });
     let access = access(frame.error);
     let is_user = at.as_usize() < crate::arch::layout::USER_END.as_usize();
     if !is_user {
-        return signalled(SIGSEGV, SEGV_MAPERR, Cause::NoUserAddress(at));
+        return signalled(Signal::SEGV, Code::NOT_MAPPED, Cause::NoUserAddress(at));
     }
     let error = bring(process, &PageFault { at, access, from: crate::user::FaultFrom::UserCode }).err()?;
     let cause = Cause::Page(at, access, error);
     match error {
-        FaultError::NoArea => signalled(SIGSEGV, SEGV_MAPERR, cause),
-        FaultError::NotAllowed => signalled(SIGSEGV, SEGV_ACCERR, cause),
-        FaultError::Beyond | FaultError::Io => signalled(SIGBUS, BUS_ADRERR, cause),
-        FaultError::NoMemory => signalled(SIGKILL, SI_KERNEL, cause),
+        FaultError::NoArea => signalled(Signal::SEGV, Code::NOT_MAPPED, cause),
+        FaultError::NotAllowed => signalled(Signal::SEGV, Code::NOT_ALLOWED, cause),
+        FaultError::Beyond | FaultError::Io => signalled(Signal::BUS, Code::BEYOND, cause),
+        FaultError::NoMemory => signalled(Signal::KILL, Code::KERNEL, cause),
     }
 }
 
@@ -103,23 +92,14 @@ const fn access(error: u64) -> FaultAccess {
 pub fn report(process: &Process, frame: &TrapFrame, fault: &Fault) {
     let _together = sched::preempt_disable();
     let (name, pid) = (process.name(), process.pid());
-    klog!("{name}[{pid}] is killed by {} at rip {:016x}: {}", Signal(fault.signal), frame.rip, fault.cause);
+    klog!("{name}[{pid}] is killed by {} at rip {:016x}: {}", fault.signal, frame.rip, fault.cause);
     klog!("{frame}");
 }
 
-struct Signal(u8);
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match u32::from(self.0) {
-            SIGBUS => "SIGBUS",
-            SIGFPE => "SIGFPE",
-            SIGILL => "SIGILL",
-            SIGKILL => "SIGKILL",
-            SIGSEGV => "SIGSEGV",
-            SIGTRAP => "SIGTRAP",
-            _ => return write!(f, "signal {}", self.0),
-        })
+impl Fault {
+    /// The signal as it is sent.
+    pub const fn info(&self) -> Info {
+        Info::fault(self.signal, self.code, self.address.as_usize() as u64)
     }
 }
 

@@ -6,8 +6,10 @@
 //!
 //! - [`pid`], [`exit_status`], [`limits`]: words that all of them use
 //! - [`descriptors`]: what a process has open
+//! - [`signal`]: its signals, and what they are to it
 //! - [`record`]: what the kernel knows of a process
 //! - [`table`]: all of them, by number
+//! - [`deliver`]: signals between processes; sessions and groups
 //! - [`wait`]: a parent learns what became of its children
 //! - [`arguments`], [`executable`], [`image`]: what a program is called with, its file, its memory
 //! - [`exec`], [`death`], [`birth`]: the life of a process
@@ -20,6 +22,7 @@
 pub mod arguments;
 pub mod birth;
 pub mod death;
+pub mod deliver;
 pub mod descriptors;
 pub mod exec;
 pub mod executable;
@@ -30,6 +33,7 @@ pub mod limits;
 pub mod pid;
 pub mod procfs;
 pub mod record;
+pub mod signal;
 pub mod table;
 pub mod wait;
 

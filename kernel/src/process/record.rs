@@ -3,7 +3,7 @@
 //! Key types: [`Process`]. Its number never changes. Its group and session change only under the table's lock
 //! ([`table`](super::table)), and so does its parent; anybody may read them.
 
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use core::time::Duration;
 
 use core::ops::Range;
@@ -15,6 +15,7 @@ use super::descriptors::Descriptors;
 use super::exit_status::{ChildEvent, Exit};
 use super::limits::{Limits, Resource};
 use super::pid::Pid;
+use super::signal::Signals;
 use crate::fs::{OpenFile, Place};
 use crate::mm::space::UserSpace;
 use crate::sched::task::Name;
@@ -41,7 +42,7 @@ pub struct Process {
     place: Mutex<Place>,
     program: Mutex<Option<Program>>,
     times: SpinLock<Times>,
-    doom: AtomicU8,
+    signals: Signals,
     interrupted_sleep: SpinLock<Option<InterruptedSleep>>,
 }
 
@@ -94,6 +95,8 @@ pub struct Parts {
     pub place: Place,
     /// What it runs.
     pub program: Program,
+    /// Its signals.
+    pub signals: Signals,
     /// How it came by its program.
     pub origin: Origin,
 }
@@ -121,7 +124,7 @@ pub struct Kin {
 impl Process {
     /// A process that does not run yet and that no table has.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { pid, kin, name, limits, space, files, place, program, origin } = parts;
+        let Parts { pid, kin, name, limits, space, files, place, program, signals, origin } = parts;
         Self {
             pid,
             parent: AtomicU32::new(kin.parent.as_u32()),
@@ -138,7 +141,7 @@ impl Process {
             place: Mutex::new(place),
             program: Mutex::new(Some(program)),
             times: SpinLock::new(Times::default()),
-            doom: AtomicU8::new(0),
+            signals,
             interrupted_sleep: SpinLock::new(None),
         }
     }
@@ -239,27 +242,24 @@ impl Process {
         drop(old);
     }
 
-    /// Ends the process by this signal, as soon as it is on its way to ring 3. Any context.
-    pub fn kill(&self, signal: u8) {
-        self.doom.store(signal, Relaxed);
-        if let Some(thread) = self.thread() {
-            thread.notify_user();
-        }
+    /// Its signals. Any context.
+    pub const fn signals(&self) -> &Signals {
+        &self.signals
     }
 
-    /// The signal that is to end it, if one is.
-    pub fn doom(&self) -> Option<Exit> {
-        Some(self.doom.load(Relaxed)).filter(|signal| *signal != 0).map(Exit::Signal)
+    /// Has it look at its signals before it is in ring 3 again; what it sleeps for by a signal's leave ends. Any
+    /// context.
+    pub fn notify(&self) {
+        self.thread.with(|thread| {
+            if let Some(thread) = thread {
+                thread.notify_user();
+            }
+        });
     }
 
-    /// The sleep that goes on when the call is restarted.
-    pub fn interrupted_sleep(&self) -> Option<InterruptedSleep> {
-        self.interrupted_sleep.with(|sleep| *sleep)
-    }
-
-    /// Notes that a sleep was interrupted.
-    pub fn set_interrupted_sleep(&self, end: Duration, rest: Option<VirtAddr>) {
-        self.interrupted_sleep.with(|sleep| *sleep = Some((end, rest)));
+    /// Whether it runs what its parent ran when it was made. Any context.
+    pub fn is_copy(&self) -> bool {
+        self.life.with(|life| life.is_copy)
     }
 
     /// CPU time. Any context.

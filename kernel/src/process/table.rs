@@ -7,6 +7,7 @@
 use alloc::sync::Arc;
 
 use kapi::Errno;
+use signals::SignalState;
 
 use super::pid::Pid;
 use super::record::Process;
@@ -74,8 +75,11 @@ impl Table {
     }
 
     /// Makes `pid` the process that gets the children of those that end.
-    pub const fn set_init(&mut self, pid: Pid) {
+    pub fn set_init(&mut self, pid: Pid) {
         self.init = Some(pid);
+        if let Some(init) = self.get(pid) {
+            init.signals().with(SignalState::protect);
+        }
     }
 
     /// The process `pid` ends: if it was init, there is none any more.

@@ -19,8 +19,11 @@ pub mod dispatch;
 pub mod entry;
 mod identity;
 mod memory;
+mod poll;
 mod process;
 mod ring3;
+mod session;
+mod signal;
 pub mod table;
 mod trace;
 

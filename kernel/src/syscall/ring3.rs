@@ -4,7 +4,8 @@ use mm::VirtAddr;
 
 use super::dispatch::dispatch;
 use crate::arch::trap_frame::TrapFrame;
-use crate::process::{self, Exit, fault, with_current};
+use crate::process::deliver::{self, Forced};
+use crate::process::{self, fault, with_current};
 use crate::user::{self, PageFault, Ring3};
 
 struct Processes;
@@ -12,6 +13,7 @@ struct Processes;
 /// Has processes served. Once, at boot.
 pub fn serve() {
     user::serve(&Processes);
+    deliver::init();
 }
 
 impl Ring3 for Processes {
@@ -26,15 +28,16 @@ impl Ring3 for Processes {
     fn exception(&self, frame: &mut TrapFrame, at: Option<VirtAddr>) {
         with_current(|process| {
             if let Some(fault) = fault::of_exception(process, frame, at) {
-                fault::report(process, frame, &fault);
-                process::exit(process, Exit::Signal(fault.signal));
+                if deliver::force(process, fault.info()) == Forced::Fatal {
+                    fault::report(process, frame, &fault);
+                }
             }
         });
     }
 
-    fn before_return(&self, _frame: &mut TrapFrame) {
+    fn before_return(&self, frame: &mut TrapFrame) {
         with_current(|process| {
-            if let Some(exit) = process.doom() {
+            if let Some(exit) = deliver::before_return(process, frame) {
                 process::exit(process, exit);
             }
         });

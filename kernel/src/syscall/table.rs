@@ -7,11 +7,12 @@ use kapi::Errno;
 
 use super::call::{Call, Outcome};
 use super::entry::Entry;
-use super::{identity, memory, process};
+use super::{identity, memory, poll, process, session, signal};
 use crate::fs::procfs::{self, Source};
 
 /// The rows of all families.
-const FAMILIES: &[&[Entry]] = &[identity::CALLS, memory::CALLS, process::CALLS];
+const FAMILIES: &[&[Entry]] =
+    &[identity::CALLS, memory::CALLS, poll::CALLS, process::CALLS, session::CALLS, signal::CALLS];
 
 /// Numbers that the table has room for.
 const NUMBERS: usize = 512;

@@ -1,11 +1,12 @@
 //! /dev/console and /dev/ttyS0, which are the terminal, and /dev/tty, which is it for those whose terminal it is.
 
-use kapi::{CharDriver, Errno, IoBuf, Minor, OpenDevice};
+use kapi::{CharDriver, Errno, Events, IoBuf, Minor, OpenDevice};
 
 use super::control;
 use super::job_control;
 use super::transfer::{self, Waiting};
-use crate::chrdev::{self, Major, Nodes};
+use crate::chrdev::{self, Major, Nodes, Polled};
+use crate::sched::PollTable;
 
 /// The usual numbers.
 const MAJOR: u16 = 5;
@@ -19,8 +20,20 @@ struct Terminal;
 
 /// Registers the devices.
 pub fn register() -> Result<(), Errno> {
-    chrdev::register("console", Major::Fixed(MAJOR), Nodes::Named(&[("console", CONSOLE), ("tty", TTY)]), Terminal)?;
-    chrdev::register("ttyS", Major::Fixed(SERIAL_MAJOR), Nodes::Named(&[("ttyS0", SERIAL)]), Terminal).map(|_| ())
+    register_one("console", MAJOR, &[("console", CONSOLE), ("tty", TTY)])?;
+    register_one("ttyS", SERIAL_MAJOR, &[("ttyS0", SERIAL)])
+}
+
+fn register_one(name: &str, major: u16, nodes: &'static [(&'static str, Minor)]) -> Result<(), Errno> {
+    chrdev::register(name, Major::Fixed(major), Nodes::Named(nodes), Terminal)?;
+    chrdev::set_polled(major, &Terminal)
+}
+
+impl Polled for Terminal {
+    fn poll(&'static self, _file: &OpenDevice, table: &mut PollTable<'_>) -> Events {
+        transfer::watch(table);
+        transfer::events()
+    }
 }
 
 impl CharDriver for Terminal {

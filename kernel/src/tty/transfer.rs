@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use kapi::{Errno, IoBuf};
+use kapi::{Errno, Events, IoBuf};
 use signals::Signal;
 use terminal::{LocalModes, Patience};
 
@@ -10,7 +10,9 @@ use super::far_end;
 use super::job_control::{self, Role};
 use super::line::{self, READABLE, WRITABLE};
 use super::plain::{self, Echo};
+use crate::input::INPUT_ARRIVED;
 use crate::output;
+use crate::sched::PollTable;
 
 /// Bytes that go through at a time.
 const CHUNK: usize = 256;
@@ -139,4 +141,22 @@ fn is_readable() -> bool {
 /// Bytes that a read is sure to find.
 pub(super) fn waiting() -> usize {
     if far_end::is_terminal() { line::waiting() } else { plain::waiting() }
+}
+
+/// Enters the queues whose wake-up may change what [`events`] says.
+pub(super) fn watch(table: &mut PollTable<'_>) {
+    if far_end::is_terminal() {
+        table.watch(&READABLE);
+        table.watch(&WRITABLE);
+    } else {
+        table.watch(&INPUT_ARRIVED);
+    }
+}
+
+/// What can be done at once.
+pub(super) fn events() -> Events {
+    let mut events = Events::empty();
+    events.set(Events::READABLE, is_readable());
+    events.set(Events::WRITABLE, !line::is_stopped());
+    events
 }
