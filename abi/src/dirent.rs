@@ -1,4 +1,4 @@
-//! Entries of directories, as `getdents64` hands them out: one after the other, each with its own length.
+//! Entries of directories, as `getdents64` hands them out, one behind the other.
 
 use core::mem::offset_of;
 

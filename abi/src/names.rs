@@ -1,4 +1,4 @@
-//! The names of all system calls of Linux on x86-64, those that nobody answers too.
+//! The names of all system calls of Linux on x86-64, answered here or not.
 
 /// A row of numbers and names: `names![__NR_read, __NR_write]`.
 macro_rules! names {

@@ -53,6 +53,11 @@ pub fn get<S, T: Load>(from: &[u8], offset: usize, _of: fn(&S) -> T) -> T {
     T::load(&from[offset..offset + size_of::<T>()])
 }
 
+/// Two numbers of 64 bits, which many structures are: a time, a buffer, a limit.
+pub fn pair(bytes: &[u8; 16]) -> (u64, u64) {
+    (u64::load(&bytes[..8]), u64::load(&bytes[8..]))
+}
+
 /// A structure's bytes: `record!(timespec { tv_sec: 1, tv_nsec: 0 })`. What is not named is zero.
 #[macro_export]
 macro_rules! record {

@@ -1,4 +1,4 @@
-//! How a system call ends that a signal interrupts, until it is known what the signal does.
+//! How a call ends that a signal interrupts, until the signal's end is known.
 //!
 //! The result is one of three codes that no program ever sees. The delivery of signals, on the way out, replaces it:
 //! by `EINTR` when a handler runs that did not ask for a restart, by the call's number with the program counter at the

@@ -1,15 +1,11 @@
 //! What is known of a file, as `stat`, `statx` and `statfs` tell it.
 
-use core::time::Duration;
-
 use linux_raw_sys::general::{
     STATX_ATIME, STATX_BASIC_STATS, STATX_BTIME, STATX_CTIME, STATX_MTIME, stat, statfs, statx, statx_timestamp,
 };
 
 use crate::{device, record};
 
-/// Bytes of a block that `st_blocks` counts.
-const BLOCK: u64 = 512;
 /// Bytes that are read or written at a time for good speed.
 const PREFERRED: u32 = 4096;
 
@@ -20,7 +16,10 @@ pub type Statx = [u8; size_of::<statx>()];
 /// A `statfs` in memory.
 pub type Statfs = [u8; size_of::<statfs>()];
 
-/// What is known of a file. Owner and group are always root.
+/// Seconds since 1970, and nanoseconds of the next one.
+pub type Time = (i64, u32);
+
+/// What is known of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Attributes {
     /// Which file system it is on.
@@ -31,18 +30,22 @@ pub struct Attributes {
     pub links: u32,
     /// Its kind and its rights.
     pub mode: u32,
+    /// Its owner.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
     /// Which device it is; zeros for what is none.
     pub rdev: (u32, u32),
     /// Bytes in it.
     pub size: u64,
-    /// Bytes that it takes.
-    pub bytes: u64,
-    /// When it was last read, since 1970.
-    pub accessed: Duration,
+    /// Blocks of 512 bytes that it takes.
+    pub blocks: u64,
+    /// When it was last read.
+    pub accessed: Time,
     /// When it was last written.
-    pub modified: Duration,
+    pub modified: Time,
     /// When anything of it last changed.
-    pub changed: Duration,
+    pub changed: Time,
 }
 
 impl Attributes {
@@ -53,16 +56,18 @@ impl Attributes {
             st_ino: self.inode,
             st_nlink: self.links.into(),
             st_mode: self.mode,
+            st_uid: self.user,
+            st_gid: self.group,
             st_rdev: device::encode(self.rdev.0, self.rdev.1),
             st_size: self.size as i64,
             st_blksize: PREFERRED.into(),
-            st_blocks: self.bytes.div_ceil(BLOCK) as i64,
-            st_atime: self.accessed.as_secs(),
-            st_atime_nsec: self.accessed.subsec_nanos().into(),
-            st_mtime: self.modified.as_secs(),
-            st_mtime_nsec: self.modified.subsec_nanos().into(),
-            st_ctime: self.changed.as_secs(),
-            st_ctime_nsec: self.changed.subsec_nanos().into(),
+            st_blocks: self.blocks as i64,
+            st_atime: self.accessed.0 as u64,
+            st_atime_nsec: self.accessed.1.into(),
+            st_mtime: self.modified.0 as u64,
+            st_mtime_nsec: self.modified.1.into(),
+            st_ctime: self.changed.0 as u64,
+            st_ctime_nsec: self.changed.1.into(),
         })
     }
 
@@ -73,9 +78,11 @@ impl Attributes {
             stx_blksize: PREFERRED,
             stx_nlink: self.links,
             stx_mode: self.mode as u16,
+            stx_uid: self.user,
+            stx_gid: self.group,
             stx_ino: self.inode,
             stx_size: self.size,
-            stx_blocks: self.bytes.div_ceil(BLOCK),
+            stx_blocks: self.blocks,
             stx_rdev_major: self.rdev.0,
             stx_rdev_minor: self.rdev.1,
             stx_dev_major: self.device.0,
@@ -87,7 +94,7 @@ impl Attributes {
             (core::mem::offset_of!(statx, stx_ctime), self.changed),
         ];
         for (offset, time) in times {
-            let time = record!(statx_timestamp { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos() });
+            let time = record!(statx_timestamp { tv_sec: time.0, tv_nsec: time.1 });
             bytes[offset..offset + time.len()].copy_from_slice(&time);
         }
         bytes
@@ -134,7 +141,7 @@ impl Room {
 mod tests {
     use linux_raw_sys::general::{stat, statfs, statx};
 
-    use super::{Attributes, Duration, Room};
+    use super::{Attributes, Room};
     use crate::field;
 
     #[test]
@@ -144,12 +151,14 @@ mod tests {
             inode: 77,
             links: 2,
             mode: 0o20_666,
+            user: 1,
+            group: 2,
             rdev: (4, 64),
             size: 1000,
-            bytes: 4096,
-            accessed: Duration::new(1, 2),
-            modified: Duration::new(3, 4),
-            changed: Duration::new(5, 6),
+            blocks: 8,
+            accessed: (1, 2),
+            modified: (3, 4),
+            changed: (5, 6),
         };
         let (old, new) = (file.stat(), file.statx());
         assert_eq!((old.len(), new.len()), (144, 256));

@@ -110,6 +110,8 @@ errnos! {
     ENODATA = 61, "No data available";
     /// A number that does not fit where it should go.
     EOVERFLOW = 75, "Value too large for defined data type";
+    /// A name that is not in UTF-8.
+    EILSEQ = 84, "Invalid or incomplete multibyte or wide character";
     /// Not a socket.
     ENOTSOCK = 88, "Socket operation on non-socket";
     /// The file cannot do this.

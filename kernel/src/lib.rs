@@ -28,6 +28,7 @@ pub mod driver_api;
 pub mod exports;
 pub mod fault;
 pub mod fs;
+pub mod hostname;
 pub mod input;
 pub mod irq;
 pub mod log;

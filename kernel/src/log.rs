@@ -20,7 +20,7 @@ use crate::sync::SpinLock;
 use crate::{output, time};
 
 /// Bytes that the log keeps.
-const CAPACITY: usize = 64 << 10;
+pub const CAPACITY: usize = 64 << 10;
 /// Bytes of the longest stamp.
 const MAX_STAMP: usize = 32;
 

@@ -1,4 +1,6 @@
-//! The real-time clock, which goes on while the machine is off: read once, at boot.
+//! The real-time clock, which goes on while the machine is off.
+//!
+//! It is read once, at boot.
 
 use services::date::Date;
 use x86_64::instructions::port::Port;

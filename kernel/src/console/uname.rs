@@ -1,16 +1,10 @@
 //! `uname`: what system this is.
 
-use shell::io::Lines;
 use shell::options::Options;
-use shell::text::Text;
-use shell::{Env, Failure, Job, Outcome, Status};
+use shell::{Env, Job, Outcome, Status};
 
-use crate::version;
+use crate::{hostname, version};
 
-/// Where the machine's name is, on a line.
-const HOSTNAME: &str = "/etc/hostname";
-/// What is shown where it is not.
-const NAMELESS: &str = "(none)";
 /// The options, in the order in which their texts are shown.
 const ORDER: &str = "snrvm";
 
@@ -27,10 +21,7 @@ pub fn uname<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     if !wanted.contains(&true) {
         wanted[0] = true;
     }
-    let mut node = Text::<64>::new();
-    if wanted[1] {
-        read_hostname(job, &mut node)?;
-    }
+    let node = hostname::get();
     let texts = [version::NAME, node.as_str(), version::RELEASE, version::KIND, version::MACHINE];
     let (mut out, mut separator) = (job.out(), "");
     for (text, _) in texts.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
@@ -40,17 +31,4 @@ pub fn uname<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     out.put(b"\n")?;
     out.finish()?;
     Ok(Status::OK)
-}
-
-/// The first line of the file, as far as it fits and is text.
-fn read_hostname<'a, E: Env>(job: &Job<'a, E>, name: &mut Text<64>) -> Result<(), Failure<'a>> {
-    if let Ok(file) = job.open(HOSTNAME) {
-        let mut lines = Lines::<E>::new(&file);
-        let line = lines.next(job.env).map_err(|errno| Failure::Named(HOSTNAME, errno))?;
-        name.set(line.unwrap_or_default().trim_ascii());
-    }
-    if name.as_str().is_empty() || name.as_str().contains(char::is_control) {
-        name.set(NAMELESS.as_bytes());
-    }
-    Ok(())
 }

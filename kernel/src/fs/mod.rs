@@ -45,7 +45,7 @@ pub use calls::{
 };
 pub use file::File;
 pub use listing::{Entries, Entry, readdir};
-pub use mount::path_of;
+pub use mount::{kind_of, path_of};
 pub use node::{Change, Follow, Kind, Listed, Make, Node, Replace, Stat, Timestamp};
 pub use open_file::OpenFile;
 pub use pipe::{PIPE_BUF, pipe};

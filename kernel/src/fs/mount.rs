@@ -65,6 +65,11 @@ pub fn detach(root: &dyn Node) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Of what type the file system is that has the file `id`; "none" where it is not in the tree.
+pub fn kind_of(id: FileId) -> Result<&'static str, Errno> {
+    Ok(find(|mount| mount.root.id().device == id.device)?.map_or("none", |mount| mount.kind))
+}
+
 /// Writes /proc/mounts: source, directory, type and options of each file system.
 pub fn write_mounts(out: &mut dyn Write) -> fmt::Result {
     let mut index = 0;

@@ -36,8 +36,12 @@ pub(super) fn path_of(name: &str) -> Result<KString, Errno> {
 
 /// Attaches the module in the file at `path`.
 pub(super) fn attach(path: &str, params: &[Param<'_>]) -> Result<(), Refused> {
-    let bytes = read(path)?;
-    let object = parse(&bytes)?;
+    attach_object(&read(path)?, path, params)
+}
+
+/// Attaches the module whose object `bytes` are. If it does not name itself, it is called as the file at `path`.
+pub(super) fn attach_object(bytes: &[u8], path: &str, params: &[Param<'_>]) -> Result<(), Refused> {
+    let object = parse(bytes)?;
     let name = name_of(&object, path)?;
     if registry::find(name).is_ok() {
         return Err(Refused::said(Errno::EEXIST, format_args!("attached already")));

@@ -25,6 +25,7 @@ pub use entry::{Entry, Load, load};
 pub use info::Info;
 pub use linked::{FAMILY, all};
 pub use listing::{write_ksyms, write_modules};
+pub use loader::MAX_BYTES;
 pub use refused::Refused;
 pub use registry::{Pinned, State, pin, pin_as};
 
@@ -69,6 +70,12 @@ pub fn attach(word: &str, params: &[Param<'_>]) -> Result<(), Refused> {
 /// [`attach`], with the reason in the log.
 pub fn insmod(word: &str, params: &[Param<'_>]) -> Result<(), Errno> {
     Ok(attach(word, params).inspect_err(|why| klog!("insmod: {word}: {why}"))?)
+}
+
+/// Attaches the module whose object `bytes` are, which names itself; with the reason in the log if that fails. Errors as
+/// [`attach`].
+pub fn init_module(bytes: &[u8], params: &[Param<'_>]) -> Result<(), Errno> {
+    Ok(file::attach_object(bytes, "", params).inspect_err(|why| klog!("init_module: {why}"))?)
 }
 
 /// Calls `show` with what is known of the module that `word` stands for, as for [`attach`]. Process context.

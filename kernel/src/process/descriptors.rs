@@ -56,6 +56,12 @@ impl Descriptors {
         Ok(number)
     }
 
+    /// Whether a number less than `limit` is free.
+    pub fn has_room(&self, limit: usize) -> Result<bool, Errno> {
+        let slots = self.lock()?;
+        Ok(slots.len() < limit || slots.iter().take(limit).any(Option::is_none))
+    }
+
     /// Opens `file` under `number`, which is less than `limit`, and hands back what was open there. `EBADF` beyond the
     /// limit, `ENOMEM`.
     pub fn put(&self, file: OpenFile, number: i32, limit: usize, on_exec: OnExec) -> Result<Option<OpenFile>, Errno> {

@@ -1,5 +1,6 @@
 //! What a program asks: the number and the arguments in its registers.
 
+use abi::restart::Restart;
 use kapi::Errno;
 use mm::VirtAddr;
 
@@ -15,6 +16,8 @@ pub struct Call<'a> {
     pub frame: &'a mut TrapFrame,
     /// Who asks.
     pub process: &'a Process,
+    /// What becomes of it if a signal interrupts it.
+    pub(super) restart: Restart,
 }
 
 impl Call<'_> {

@@ -1,10 +1,9 @@
 //! From the registers to the function, and back.
 
-use abi::restart;
+use abi::restart::{self, Restart};
 use kapi::Errno;
 
 use super::call::{Call, Outcome};
-use super::entry::Entry;
 use super::table;
 use super::trace::Trace;
 use crate::arch::trap_frame::TrapFrame;
@@ -19,24 +18,21 @@ pub fn dispatch(frame: &mut TrapFrame, process: &Process) {
     frame.error = frame.rax;
     table::count(number);
     let entry = table::entry(number);
-    let mut call = Call { frame, process };
+    let mut call = Call { frame, process, restart: entry.map_or(Restart::IfAsked, |entry| entry.restart) };
     let trace = Trace::begin(number, &call);
     let outcome = entry.map_or(table::unknown as fn(&mut Call<'_>) -> Outcome, |entry| entry.function)(&mut call);
     if let Some(trace) = trace {
         trace.end(&call, entry, outcome);
     }
-    frame.rax = match outcome {
+    call.frame.rax = match outcome {
         Ok(value) => value as u64,
         Err(error) => {
             table::count_error(number);
-            failed(entry, error)
+            failed(call.restart, error)
         }
     };
 }
 
-fn failed(entry: Option<&Entry>, error: Errno) -> u64 {
-    match (entry, error) {
-        (Some(entry), Errno::EINTR) => entry.restart.code(),
-        _ => restart::error(error),
-    }
+fn failed(restart: Restart, error: Errno) -> u64 {
+    if error == Errno::EINTR { restart.code() } else { restart::error(error) }
 }

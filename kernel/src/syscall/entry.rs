@@ -1,4 +1,4 @@
-//! What is known of a call: its number, its arguments, and the function that answers.
+//! What is known of a call: number, arguments, and the function that answers.
 
 use abi::restart::Restart;
 
@@ -42,8 +42,8 @@ impl Entry {
     }
 }
 
-/// A family's row: `calls![read(Fd, Address, Count), pause() IfUnhandled]`. The function has the call's name; behind the
-/// arguments stands, where it is not `IfAsked`, which handlers let an interrupted call begin again.
+/// A family's row: `calls![read(Fd, Address, Count), pause() IfUnhandled]`. The function has the call's name; behind
+/// the arguments stands, where it is not `IfAsked`, which handlers let an interrupted call begin again.
 macro_rules! calls {
     ($($name:ident($($kind:ident),*) $($restart:ident)?),* $(,)?) => {
         &[$({

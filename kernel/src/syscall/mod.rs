@@ -1,4 +1,4 @@
-//! System calls: what programs in ring 3 ask of the kernel, numbered as on Linux.
+//! System calls: what programs in ring 3 ask, numbered as on Linux.
 //!
 //! Each family of calls is a file with one short function a call over the kernel's own services, and a row
 //! ([`calls!`](entry::calls)) that names them; [`table`] has all rows. Key types: [`Call`], what a program asks;
@@ -14,17 +14,32 @@
 //! and layouts are those of `linux-raw-sys`, by way of the crate `abi`.
 #![forbid(unsafe_code)]
 
+mod attributes;
+mod buffers;
 pub mod call;
+mod copying;
+mod descriptors;
 pub mod dispatch;
 pub mod entry;
+mod files;
 mod identity;
+mod io;
+mod kernel_log;
 mod memory;
+mod modules;
+mod mounts;
+mod names;
+mod path;
 mod poll;
 mod process;
+mod refused;
 mod ring3;
 mod session;
 mod signal;
+mod system;
 pub mod table;
+mod thread;
+mod time;
 mod trace;
 
 pub use call::Call;

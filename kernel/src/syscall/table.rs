@@ -7,12 +7,34 @@ use kapi::Errno;
 
 use super::call::{Call, Outcome};
 use super::entry::Entry;
-use super::{identity, memory, poll, process, session, signal};
+use super::{
+    attributes, copying, descriptors, files, identity, io, kernel_log, memory, modules, mounts, names, poll, process,
+    refused, session, signal, system, thread, time,
+};
 use crate::fs::procfs::{self, Source};
 
 /// The rows of all families.
-const FAMILIES: &[&[Entry]] =
-    &[identity::CALLS, memory::CALLS, poll::CALLS, process::CALLS, session::CALLS, signal::CALLS];
+const FAMILIES: &[&[Entry]] = &[
+    attributes::CALLS,
+    copying::CALLS,
+    descriptors::CALLS,
+    files::CALLS,
+    identity::CALLS,
+    io::CALLS,
+    kernel_log::CALLS,
+    memory::CALLS,
+    modules::CALLS,
+    mounts::CALLS,
+    names::CALLS,
+    poll::CALLS,
+    process::CALLS,
+    refused::CALLS,
+    session::CALLS,
+    signal::CALLS,
+    system::CALLS,
+    thread::CALLS,
+    time::CALLS,
+];
 
 /// Numbers that the table has room for.
 const NUMBERS: usize = 512;
