@@ -1,4 +1,4 @@
-//! Entries of directories, as `getdents64` hands them out, one behind the other.
+//! Entries of directories, as `getdents64` hands them out, end to end.
 
 use core::mem::offset_of;
 

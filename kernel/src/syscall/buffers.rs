@@ -65,8 +65,8 @@ impl Row {
         Ok(row)
     }
 
-    /// Calls `step` for the parts of `count` bytes from `offset` on: a buffer, the offset in it, how much of `count` came
-    /// before, and how much lies there. Ends where `step` does less than that; says how much was done.
+    /// Calls `step` for the parts of `count` bytes from `offset` on: a buffer, the offset in it, how much of `count`
+    /// came before, and how much lies there. Ends where `step` does less than that; says how much was done.
     fn each(
         &self,
         offset: usize,

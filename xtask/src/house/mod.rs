@@ -3,6 +3,7 @@
 //! Each rule is a file here. What must stay outside of a rule has a line in `xtask/house-exceptions.txt`.
 
 mod arrows;
+mod calls;
 mod commands;
 mod contexts;
 mod finding;
@@ -93,6 +94,10 @@ fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>>
     }
     for path in tree.iter().filter(|path| measured::applies(path)) {
         found.extend(measured::check(path, &read(path)?));
+    }
+    let page = read(calls::PAGE)?;
+    for path in tree.iter().filter(|path| calls::applies(path)) {
+        found.extend(calls::check(path, &read(path)?, &page));
     }
     found.extend(paths::check_decisions(&read(paths::DECISIONS)?, &tree));
     Ok(found)
