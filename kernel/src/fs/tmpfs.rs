@@ -101,7 +101,7 @@ impl Content for InPages {
         self.0.lock_uninterruptible()?.read(position, buf)
     }
 
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+    fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
         Ok(share(MappedPages(self.0.clone()))?)
     }
 

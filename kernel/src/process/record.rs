@@ -151,6 +151,16 @@ impl Process {
         self.pid
     }
 
+    /// The sleep that a signal interrupted last: when it would have ended, and where to tell what was left.
+    pub fn interrupted_sleep(&self) -> Option<InterruptedSleep> {
+        self.interrupted_sleep.with(|sleep| *sleep)
+    }
+
+    /// Notes that a signal interrupted a sleep.
+    pub fn set_interrupted_sleep(&self, end: Duration, rest: Option<VirtAddr>) {
+        self.interrupted_sleep.with(|sleep| *sleep = Some((end, rest)));
+    }
+
     /// Its parent, or [`Pid::NONE`].
     pub fn parent(&self) -> Pid {
         Pid::of_thread(self.parent.load(Relaxed))
