@@ -12,7 +12,6 @@
 use kapi::{Errno, IoBuf, OpenFlags, Whence};
 use kernel::fs::{self, Kind, OpenFile, Place, bigfile};
 use kernel::mm::KString;
-use kernel::sched::spawn;
 use kernel::testing::memory;
 
 kernel::test_kernel!(test_main);
@@ -284,66 +283,4 @@ fn proc_files_are_texts_of_one_moment() {
     let control = open("/proc/sys/vm/drop_caches", OpenFlags::WRITE);
     assert_eq!(control.write_all(b"3\n"), Ok(()));
     assert_eq!(control.write_all(b"many\n"), Err(Errno::EINVAL));
-}
-
-#[test_case]
-fn pipes_carry_bytes_between_threads() {
-    const LEN: usize = 50_000;
-    let free = free_pages();
-    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
-    let thread = spawn("writer", move || {
-        let mut chunk = [0; 777];
-        let mut sent = 0;
-        while sent < LEN {
-            let n = chunk.len().min(LEN - sent);
-            for (at, place) in chunk[..n].iter_mut().enumerate() {
-                *place = byte(sent + at);
-            }
-            if writer.write_all(&chunk[..n]).is_err() {
-                return 1;
-            }
-            sent += n;
-        }
-        0
-    })
-    .unwrap();
-    let mut bytes = [0; 1000];
-    let mut at = 0;
-    loop {
-        let n = reader.read_bytes(&mut bytes).unwrap();
-        if n == 0 {
-            break;
-        }
-        assert!(bytes[..n].iter().enumerate().all(|(offset, &found)| found == byte(at + offset)));
-        at += n;
-    }
-    assert_eq!((at, thread.join()), (LEN, Ok(0)));
-    assert_eq!(reader.llseek(0, Whence::Start), Err(Errno::ESPIPE));
-    drop((reader, thread));
-    // The thread's stack goes when the reaper has run.
-    kernel::sched::sleep(core::time::Duration::from_millis(50)).unwrap();
-    assert_eq!(free_pages(), free);
-}
-
-#[test_case]
-fn a_pipe_without_readers_is_broken() {
-    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
-    let thread = spawn("writer", move || match writer.write_all(&[0; 100_000]) {
-        Err(Errno::EPIPE) => 0,
-        _ => 1,
-    })
-    .unwrap();
-    assert_eq!(reader.read_bytes(&mut [0; 10]), Ok(10));
-    drop(reader);
-    assert_eq!(thread.join(), Ok(0));
-}
-
-#[test_case]
-fn a_thread_that_waits_for_a_pipe_can_be_stopped() {
-    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
-    let thread = spawn("reader", move || i32::from(reader.read_bytes(&mut [0; 10]) != Err(Errno::EINTR))).unwrap();
-    kernel::sched::sleep(core::time::Duration::from_millis(20)).unwrap();
-    thread.interrupt();
-    assert_eq!(thread.join(), Ok(0));
-    drop(writer);
 }
