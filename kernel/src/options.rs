@@ -26,6 +26,36 @@ pub struct Options {
     pub on_oops: OnOops,
     /// `strace=0|1`: the log has a line for each system call.
     pub strace: Switch,
+    /// `init=PATH`: the program that runs instead of the built-in console.
+    pub init: Option<InitPath>,
+}
+
+/// The path of a program, kept inline.
+#[derive(Clone, Copy, Debug)]
+pub struct InitPath {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl InitPath {
+    /// Bytes of the longest one.
+    const MAX: usize = 128;
+
+    fn new(path: &str) -> Result<Self, OptionError> {
+        let mut bytes = [0; Self::MAX];
+        match bytes.get_mut(..path.len()) {
+            None => return Err(OptionError::TooLarge),
+            Some([]) => return Err(OptionError::Empty),
+            Some(place) => place.copy_from_slice(path.as_bytes()),
+        }
+        if path.starts_with('/') { Ok(Self { bytes, len: path.len() }) } else { Err(OptionError::BadValue) }
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        // `new` had it as text.
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
 }
 
 /// What follows when a thread dies.
@@ -38,12 +68,18 @@ pub enum OnOops {
 }
 
 impl Options {
-    const DEFAULT: Self =
-        Self { memory: MemoryOptions::DEFAULT, crash: Switch::Off, on_oops: OnOops::EndThread, strace: Switch::Off };
+    const DEFAULT: Self = Self {
+        memory: MemoryOptions::DEFAULT,
+        crash: Switch::Off,
+        on_oops: OnOops::EndThread,
+        strace: Switch::Off,
+        init: None,
+    };
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match name {
             "crash" => self.crash = switch(value)?,
+            "init" => self.init = Some(InitPath::new(value)?),
             "oops" => self.on_oops = on_oops(value)?,
             "strace" => self.strace = switch(value)?,
             // `printk.time=0|1`: the log's to keep, since it may not ask here.

@@ -28,8 +28,9 @@ pub mod workers;
 
 use shell::{Status, run_line};
 
-use crate::klog;
+use crate::board::qemu::{self, ExitCode};
 use crate::{fs, startup, time, tty};
+use crate::{klog, options, println};
 use line_reader::{Line, LineReader};
 use names::KernelNames;
 use pipeline::ForegroundShell;
@@ -48,6 +49,9 @@ pub fn run() -> ! {
     let mut reader = LineReader::without_history();
     let mut status = Status::OK;
     klog!("boot: {} cycles from entry to prompt", time::cycles_since_entry());
+    if let Some(path) = &options::get().init {
+        run_init(path.as_str());
+    }
     greet();
     loop {
         refill();
@@ -63,6 +67,26 @@ pub fn run() -> ! {
             Line::End => commands::power_off(),
         };
     }
+}
+
+/// Runs the program that the kernel option `init=` names. Comes back to a person at a terminal; otherwise the machine
+/// ends with the program, and as it did.
+fn run_init(path: &str) {
+    match programs::run_init(path) {
+        Ok(exit) => {
+            klog!("init: {path} has ended with status {}", exit.shell_status());
+            if !tty::is_terminal() {
+                commands::power_off_after(exit.shell_status());
+            }
+        }
+        Err(error) => {
+            klog!("init: {path}: {error}");
+            if !tty::is_terminal() {
+                qemu::exit(ExitCode::Failure);
+            }
+        }
+    }
+    println!("This is the built-in console.");
 }
 
 /// Shows a person what the file of greetings says.

@@ -8,8 +8,7 @@ use signals::{Info, Signal};
 use super::streams::{Handle, Streams};
 use crate::fs::{self, OpenFile, Place};
 use crate::mm::KVec;
-use crate::process::birth::Terminal;
-use crate::process::{self, Exit, Process, Start, deliver};
+use crate::process::{self, Exit, Process, Role, Start, Terminal, deliver};
 use crate::{sched, tty};
 
 /// What programs find in their environment.
@@ -30,8 +29,30 @@ pub fn run(streams: &Streams, path: &str, args: &mut dyn Iterator<Item = &str>) 
     ];
     let terminal = if matches!(streams_input, Handle::Console) { Terminal::Taken } else { Terminal::Left };
     let place = Place::root();
-    let start = Start { path, arguments: &arguments, environment: ENVIRONMENT, streams, place, terminal };
+    let role = Role::Ordinary;
+    let start = Start { path, arguments: &arguments, environment: ENVIRONMENT, streams, place, terminal, role };
     Ok(Status::new(wait(&*process::start(start)?).shell_status()))
+}
+
+/// Runs the program at `path` in the place of the built-in console, and waits until it has ended. ^C is the terminal's
+/// matter.
+pub fn run_init(path: &str) -> Result<Exit, Errno> {
+    let console = || open(&Handle::Console, OpenFlags::READ | OpenFlags::WRITE);
+    let init = process::start(Start {
+        path,
+        arguments: &[path.as_bytes()],
+        environment: ENVIRONMENT,
+        streams: [console()?, console()?, console()?],
+        place: Place::root(),
+        terminal: Terminal::Taken,
+        role: Role::Init,
+    })?;
+    loop {
+        if let Ok(exit) = init.wait_ended() {
+            return Ok(exit);
+        }
+        sched::clear_interrupt();
+    }
 }
 
 /// Waits until the program has ended. ^C is for it, even if the terminal is not.

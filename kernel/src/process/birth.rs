@@ -40,6 +40,17 @@ pub struct Start<'a> {
     pub place: Place,
     /// Whether the terminal is its session's.
     pub terminal: Terminal,
+    /// What it is to the others.
+    pub role: Role,
+}
+
+/// What a program that the kernel starts is to the other processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// One of them.
+    Ordinary,
+    /// Init: it gets the children of those that end, and no signal ends it that it does not expect.
+    Init,
 }
 
 /// Whether a program that the kernel starts has the terminal.
@@ -57,7 +68,7 @@ pub enum Terminal {
 /// # Errors
 /// Those of exec, `EAGAIN` when there are too many processes.
 pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
-    let Start { path, arguments, environment, streams, place, terminal } = start;
+    let Start { path, arguments, environment, streams, place, terminal, role } = start;
     let limits = Limits::new(most_processes() as u64);
     let mut room = Room::for_stack(limits.soft(Resource::Stack));
     let mut arguments = list(arguments, &mut room)?;
@@ -72,7 +83,10 @@ pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
     let thread = sched::prepare(name.as_str(), || begin(None))?;
     let pid = Pid::of_thread(thread.id());
     let kin = Kin { parent: Pid::NONE, group: pid, session: pid };
-    let signals = Signals::new(Protection::Ordinary);
+    let signals = Signals::new(match role {
+        Role::Ordinary => Protection::Ordinary,
+        Role::Init => Protection::Init,
+    });
     let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin: Origin::Started };
     let (none, fpu) = (VirtAddr::new(0), FpuImage::new());
     let session = tty::Session(pid.as_u32());
@@ -80,8 +94,12 @@ pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
         // It may be another's: then this one goes without.
         let _: Result<(), _> = tty::acquire(session, tty::Group(pid.as_u32()));
     }
+    if role == Role::Init {
+        table::with(|table| table.set_init(pid));
+    }
     launch(thread, parts, Registers { fs_base: none, gs_base: none, fpu: &fpu, frame }).inspect_err(|_| {
         tty::release(session);
+        table::with(|table| table.forget_init(pid));
     })
 }
 

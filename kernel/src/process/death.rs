@@ -66,6 +66,10 @@ fn settle(process: &Process, exit: Exit) -> Option<Arc<Process>> {
     while let Some(orphan) = table::with(remove_one_orphan) {
         drop(orphan);
     }
+    if let Some(init) = table::with(|table| table.init()).and_then(table::find) {
+        // It may have got some that have ended.
+        init.children_changed.wake_all();
+    }
     kept
 }
 
