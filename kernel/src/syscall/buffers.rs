@@ -157,6 +157,7 @@ fn transfer(
     mut call: impl FnMut(&mut IoBuf<'_>) -> Outcome,
 ) -> Outcome {
     loop {
+        buf.begin();
         let outcome = call(&mut buf);
         if !buf.has_faulted() || !bring(memory, buf.done(), access) {
             return match outcome {
