@@ -2,11 +2,13 @@
 
 use kapi::{Errno, OpenFlags, Whence};
 use linux_raw_sys::general::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use signals::{Info, Signal};
 
 use super::buffers::{Located, Row, buffer, fill, take};
 use super::call::{Call, Outcome, result};
 use super::entry::{Entry, calls};
 use crate::fs::OpenFile;
+use crate::process::deliver;
 
 pub(super) const CALLS: &[Entry] = calls![
     read(Fd, Address, Count),
@@ -111,6 +113,11 @@ impl Call<'_> {
 
     /// Whoever writes to a pipe that nobody reads is told so by a signal as well.
     pub(super) fn broken_pipe(&self, outcome: Outcome) -> Outcome {
+        if outcome == Err(Errno::EPIPE) {
+            let told = Info::sent_by(Signal::PIPE, self.process.pid().as_u32());
+            // A standard signal always has a place.
+            let _: Result<(), _> = deliver::send(self.process, told);
+        }
         outcome
     }
 }
