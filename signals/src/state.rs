@@ -80,6 +80,8 @@ pub struct SignalState {
     blocked: SignalSet,
     /// The mask that `sigsuspend` and its like have replaced, until a handler or the call's end brings it back.
     replaced: Option<SignalSet>,
+    /// What a call waits for: none of it is ignored, and all of it ends the wait, blocked or not.
+    awaited: SignalSet,
     actions: [Action; Signal::COUNT],
     /// What the program itself did goes through to it, whatever it has blocked or its protection says.
     forced: SignalSet,
@@ -95,6 +97,7 @@ impl SignalState {
             pending: Pending::new(),
             blocked: SignalSet::EMPTY,
             replaced: None,
+            awaited: SignalSet::EMPTY,
             actions: [Action::DEFAULT; Signal::COUNT],
             forced: SignalSet::EMPTY,
             protection,
@@ -107,7 +110,8 @@ impl SignalState {
         let (pending, forced) = (Pending::new(), SignalSet::EMPTY);
         // The child of a call that replaced the mask would never give it back.
         let blocked = self.replaced.unwrap_or(self.blocked);
-        Self { pending, forced, blocked, replaced: None, protection: Protection::Ordinary, ..*self }
+        let (replaced, awaited) = (None, SignalSet::EMPTY);
+        Self { pending, forced, blocked, replaced, awaited, protection: Protection::Ordinary, ..*self }
     }
 
     /// The process runs another program: handlers are gone with the old one, what is ignored stays so.
@@ -176,14 +180,19 @@ impl SignalState {
         self.pending.set()
     }
 
-    /// Whether one waits that is not blocked.
+    /// Whether one waits that is not blocked, or that is awaited.
     pub fn is_due(&self) -> bool {
-        !self.pending.set().without(self.blocked).is_empty()
+        !self.pending.set().without(self.blocked.without(self.awaited)).is_empty()
     }
 
     /// Whether the process is to end: it has SIGKILL.
     pub const fn is_killed(&self) -> bool {
         self.pending.set().contains(Signal::KILL)
+    }
+
+    /// A call waits for these signals, or for none any more.
+    pub const fn await_signals(&mut self, signals: SignalSet) {
+        self.awaited = signals.without(SignalSet::UNSTOPPABLE);
     }
 
     /// Takes the first signal of `wanted` that waits, for `sigtimedwait`.
@@ -204,11 +213,12 @@ impl SignalState {
         }
         let is_blocked = self.blocked.contains(signal);
         // What is blocked may be wanted by the time it is not.
-        if !is_blocked && self.would_ignore(signal) {
+        let is_awaited = self.awaited.contains(signal);
+        if !is_blocked && !is_awaited && self.would_ignore(signal) {
             return Ok(Sent::Ignored);
         }
         self.pending.add(info)?;
-        Ok(if is_blocked { Sent::Waits } else { Sent::Due })
+        Ok(if is_blocked && !is_awaited { Sent::Waits } else { Sent::Due })
     }
 
     /// Sends a signal for what the program just did: it cannot be put off. Where the program blocks or ignores it, it

@@ -155,8 +155,7 @@ fn wait_for(process: &Process, wanted: SignalSet, limit: Option<Duration>) -> Re
     if limit == Some(Duration::ZERO) {
         return Err(Errno::EAGAIN);
     }
-    // What is wanted is mostly blocked: for the wait it is not, so that it ends the sleep.
-    process.signals().with(|state| state.replace_mask(state.blocked().without(wanted)));
+    process.signals().with(|state| state.await_signals(wanted));
     let queue = WaitQueue::new();
     let is_due = || process.signals().with(|state| state.is_due());
     let slept = match limit {
@@ -164,7 +163,7 @@ fn wait_for(process: &Process, wanted: SignalSet, limit: Option<Duration>) -> Re
         None => queue.wait_until_interruptible(is_due),
     };
     let taken = process.signals().with(|state| {
-        state.give_mask_back();
+        state.await_signals(SignalSet::EMPTY);
         state.take(wanted)
     });
     match (taken, slept) {
@@ -247,8 +246,9 @@ const fn check_thread(process: i32, thread: i32) -> Result<(), Errno> {
 fn alarm(call: &mut Call<'_>) -> Outcome {
     let rest = Duration::from_secs(call.word(0).into());
     let old = alarm::set(call.process, alarm::Times { rest, interval: Duration::ZERO });
-    // Whole seconds, and not 0 while there is an alarm.
-    Ok(usize::max(old.rest.as_millis().div_ceil(1000) as usize, usize::from(!old.rest.is_zero())))
+    // To the nearest second, and not 0 while there is an alarm.
+    let seconds = (old.rest + Duration::from_millis(500)).as_secs() as usize;
+    Ok(seconds.max(usize::from(!old.rest.is_zero())))
 }
 
 /// Only the timer of real time is there: `EINVAL`.

@@ -168,6 +168,22 @@ fn a_child_has_the_actions_and_no_signals_a_new_program_neither() {
 }
 
 #[test]
+fn what_a_call_waits_for_is_neither_ignored_nor_held_back() {
+    let mut state = ordinary();
+    let wanted = SignalSet::of(&[Signal::CHLD]);
+    state.change_mask(MaskChange::Block, wanted);
+    state.await_signals(wanted);
+    assert_eq!(state.send(Info::kernel(Signal::CHLD)), Ok(Sent::Due));
+    assert!(state.is_due());
+    assert_eq!(state.take(wanted), Some(Info::kernel(Signal::CHLD)));
+    state.change_mask(MaskChange::Unblock, wanted);
+    assert_eq!(state.send(Info::kernel(Signal::CHLD)), Ok(Sent::Due));
+    assert_eq!(state.take(wanted), Some(Info::kernel(Signal::CHLD)));
+    state.await_signals(SignalSet::EMPTY);
+    assert_eq!(state.send(Info::kernel(Signal::CHLD)), Ok(Sent::Ignored));
+}
+
+#[test]
 fn ignoring_drops_what_waits() {
     let mut state = ordinary();
     state.change_mask(MaskChange::Block, SignalSet::of(&[Signal::INT]));
