@@ -36,18 +36,22 @@ impl Console {
         self.stage
     }
 
-    /// Takes bytes from the guest; returns those to show.
-    pub fn filter(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// Takes bytes from the guest, up to the mark by which it takes input; returns those to show, and those behind the
+    /// mark.
+    pub fn filter<'a>(&mut self, bytes: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
         let mut shown = Vec::with_capacity(bytes.len());
-        for &byte in bytes {
+        for (place, &byte) in bytes.iter().enumerate() {
             match (self.stage, byte) {
                 (Stage::Firmware, START_MARK) => self.stage = Stage::Booting,
                 (Stage::Firmware, _) => {}
-                (Stage::Booting, XON) => self.stage = Stage::Ready,
+                (Stage::Booting, XON) => {
+                    self.stage = Stage::Ready;
+                    return (shown, &bytes[place + 1..]);
+                }
                 (Stage::Booting | Stage::Ready, _) => shown.push(byte),
             }
         }
-        shown
+        (shown, &[])
     }
 }
 
@@ -55,20 +59,34 @@ impl Console {
 mod tests {
     use super::{Console, Stage};
 
+    fn filtered(console: &mut Console, bytes: &[u8]) -> Vec<u8> {
+        let (mut shown, rest) = console.filter(bytes);
+        if !rest.is_empty() {
+            shown.extend(filtered(console, rest));
+        }
+        shown
+    }
+
     #[test]
     fn firmware_text_and_marks_are_dropped() {
         let mut console = Console::new();
-        assert_eq!(console.filter(b"SeaBIOS \x11 \x1b[2J"), b"");
-        assert_eq!(console.filter(b"boot\x02Scull"), b"Scull");
+        assert_eq!(filtered(&mut console, b"SeaBIOS \x11 \x1b[2J"), b"");
+        assert_eq!(filtered(&mut console, b"boot\x02Scull"), b"Scull");
         assert_eq!(console.stage(), Stage::Booting);
-        assert_eq!(console.filter(b"ery\n\x11# "), b"ery\n# ");
+        assert_eq!(filtered(&mut console, b"ery\n\x11# "), b"ery\n# ");
         assert_eq!(console.stage(), Stage::Ready);
+    }
+
+    #[test]
+    fn what_comes_behind_the_mark_is_apart() {
+        let mut console = Console::new();
+        assert_eq!(console.filter(b"\x02log\n\x11# "), (b"log\n".to_vec(), b"# ".as_slice()));
     }
 
     #[test]
     fn later_control_bytes_are_the_users() {
         let mut console = Console::new();
-        console.filter(b"\x02\x11");
-        assert_eq!(console.filter(b"\x02\x11"), b"\x02\x11");
+        filtered(&mut console, b"\x02\x11");
+        assert_eq!(filtered(&mut console, b"\x02\x11"), b"\x02\x11");
     }
 }

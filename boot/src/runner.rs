@@ -39,6 +39,8 @@ pub struct Session {
     signals: UnixStream,
     console: Console,
     input: Input,
+    /// A person's terminal, while the session runs.
+    raw: Option<RawTerminal>,
     clocks: Clocks,
     /// What was asked for, for the message of a run that did not begin.
     cpu: Option<String>,
@@ -77,7 +79,8 @@ impl Session {
         fcntl(&to_guest, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let clocks = Clocks::new(settings, loading, input.source());
         let cpu = settings.cpu.clone();
-        Ok(Self { child, to_guest, from_guest, signals, console: Console::new(), input, clocks, cpu, told: false })
+        let (console, raw) = (Console::new(), None);
+        Ok(Self { child, to_guest, from_guest, signals, console, input, raw, clocks, cpu, told: false })
     }
 
     /// Where the session's lines come from.
@@ -87,10 +90,9 @@ impl Session {
 
     /// Carries bytes both ways until the guest ends or a clock runs out.
     pub fn run(mut self) -> Result<Verdict> {
-        let _raw = match self.input.source() {
-            Source::Terminal => Some(RawTerminal::enter()?),
-            Source::Pipe | Source::Script => None,
-        };
+        if self.input.source() == Source::Terminal {
+            self.raw = Some(RawTerminal::enter()?);
+        }
         loop {
             if let Some(verdict) = self.step()? {
                 return Ok(verdict);
@@ -149,9 +151,15 @@ impl Session {
     fn show_output(&mut self) -> Result<usize> {
         let mut chunk = [0; CHUNK];
         let count = self.from_guest.read(&mut chunk).context("cannot read QEMU's output")?;
-        let shown = self.console.filter(&chunk[..count]);
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&shown).and_then(|()| stdout.flush()).context("cannot write the console's text")?;
+        let stage = self.console.stage();
+        let (shown, rest) = self.console.filter(&chunk[..count]);
+        show(&shown)?;
+        if let Some(raw) =
+            self.raw.as_ref().filter(|_| stage < self.console.stage() && self.console.stage() == Stage::Ready)
+        {
+            raw.show_as_sent()?;
+        }
+        show(&self.console.filter(rest).0)?;
         self.clocks.moved = Instant::now();
         Ok(count)
     }
@@ -209,6 +217,11 @@ impl Session {
             Stage::Ready => "the guest to end",
         }
     }
+}
+
+fn show(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the console's text")
 }
 
 impl Drop for Session {

@@ -14,7 +14,8 @@ pub struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Switches standard input's terminal to raw mode. Output still turns LF into CR LF: the kernel sends LF.
+    /// Switches standard input's terminal to raw mode. Output still turns LF into CR LF: while it boots, the kernel sends
+    /// LF.
     pub fn enter() -> Result<Self> {
         let before = termios::tcgetattr(io::stdin()).context("cannot read the terminal's mode")?;
         let mut raw = before.clone();
@@ -22,6 +23,13 @@ impl RawTerminal {
         raw.output_flags |= OutputFlags::OPOST | OutputFlags::ONLCR;
         termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &raw).context("cannot set the terminal's mode")?;
         Ok(Self { before })
+    }
+
+    /// Shows all as it comes: from where it takes input on, the guest sends what a terminal wants.
+    pub fn show_as_sent(&self) -> Result<()> {
+        let mut raw = self.before.clone();
+        termios::cfmakeraw(&mut raw);
+        termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &raw).context("cannot set the terminal's mode")
     }
 }
 

@@ -16,9 +16,19 @@ const BURST_LEN: usize = 16;
 
 struct Output {
     at_line_start: bool,
+    line_ends: LineEnds,
 }
 
-static OUTPUT: SpinLock<Output> = SpinLock::new(Output { at_line_start: true });
+/// What ends a line at the other end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LineEnds {
+    /// LF, as a pipe wants it.
+    Newline,
+    /// CR LF, as a terminal does.
+    ReturnNewline,
+}
+
+static OUTPUT: SpinLock<Output> = SpinLock::new(Output { at_line_start: true, line_ends: LineEnds::Newline });
 
 /// Sets the port up and sends the start mark. Without a port, output goes nowhere.
 pub fn init() {
@@ -32,7 +42,19 @@ pub fn send_mark(mark: u8) {
     OUTPUT.with(|_| serial::send(mark));
 }
 
-/// Writes bytes to the console as they are. Others' output may come in between, so that interrupts are not off for
+/// Says what ends a line from here on. Any context.
+pub fn set_line_ends(line_ends: LineEnds) {
+    with_output(|output| output.line_ends = line_ends);
+}
+
+/// Sends bytes as they are, a terminal's line ends and escape sequences among them. Any context.
+pub fn send(bytes: &[u8]) {
+    for burst in bytes.chunks(BURST_LEN) {
+        with_output(|output| output.send(burst));
+    }
+}
+
+/// Writes text to the console. Others' output may come in between, so that interrupts are not off for
 /// long. Any context.
 pub fn write(bytes: &[u8]) {
     for burst in bytes.chunks(BURST_LEN) {
@@ -58,12 +80,21 @@ fn with_output(f: impl FnOnce(&mut Output)) {
     } else if let Some(mut output) = OUTPUT.try_lock() {
         f(&mut output);
     } else {
-        f(&mut Output { at_line_start: false });
+        f(&mut Output { at_line_start: false, line_ends: LineEnds::Newline });
     }
 }
 
 impl Output {
     fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' && self.line_ends == LineEnds::ReturnNewline {
+                serial::send(b'\r');
+            }
+            self.send(&[byte]);
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             serial::send(byte);
             self.at_line_start = byte == b'\n';

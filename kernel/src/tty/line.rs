@@ -30,7 +30,7 @@ struct Port;
 
 impl Wire for Port {
     fn send(&mut self, bytes: &[u8]) {
-        output::write(bytes);
+        output::send(bytes);
     }
 }
 

@@ -37,11 +37,15 @@ pub use transfer::{Waiting, read, show, write};
 
 use crate::input;
 use crate::klog;
+use crate::output::{self, LineEnds};
 
 /// Finds out what is at the other end, and tells it that input is read from here on. Does nothing the second time.
 pub fn start() {
     if !far_end::find() {
         return;
+    }
+    if is_terminal() {
+        output::set_line_ends(LineEnds::ReturnNewline);
     }
     input::set_listener(&line::Keys);
     if input::ready_for_input().is_err() {
