@@ -32,6 +32,8 @@ pub enum Role {
     Leader,
     /// One of the others.
     Member,
+    /// One whose session's leader has ended: it has no terminal any more.
+    LeftBehind,
 }
 
 /// What becomes of a signal that is sent to the caller's group because it is in the background.
@@ -171,9 +173,15 @@ pub(super) fn has_foreground() -> bool {
 
 /// Holds up a process that is not in the foreground: its group is sent `signal`, and the call ends with `EINTR`. What
 /// the kernel's own threads do is always in the foreground. `EIO` where the signal would stop nobody, for a read; where
-/// nobody is stopped anything else is let through.
+/// nobody is stopped anything else is let through. `EIO` also for a process whose session has lost its leader.
 pub(super) fn wait_for_foreground(signal: Signal) -> Result<(), Errno> {
-    let (Some(processes), Ok(caller)) = (PROCESSES.get(), owning_caller()) else { return Ok(()) };
+    let (Some(processes), Some(caller)) = (PROCESSES.get(), caller()) else { return Ok(()) };
+    if caller.role == Role::LeftBehind {
+        return Err(Errno::EIO);
+    }
+    if session() != Some(caller.session) {
+        return Ok(());
+    }
     if foreground().is_none_or(|group| group == caller.group) {
         return Ok(());
     }

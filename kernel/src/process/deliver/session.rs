@@ -1,5 +1,7 @@
 //! Sessions and groups: how they begin, who may change them, and what becomes of them when a process ends.
 
+use alloc::sync::Arc;
+
 use kapi::Errno;
 use signals::{Handler, Signal};
 
@@ -114,7 +116,12 @@ impl tty::Processes for Terminal {
     fn caller(&self) -> Option<Caller> {
         table::with_current(|process| {
             let (group, session) = (process.group(), process.session());
-            let role = if session == process.pid() { Role::Leader } else { Role::Member };
+            let leads = |leader: &Arc<Process>| leader.session() == session && leader.ended().is_none();
+            let role = match session {
+                own if own == process.pid() => Role::Leader,
+                _ if table::with(|table| table.get(session).is_some_and(leads)) => Role::Member,
+                _ => Role::LeftBehind,
+            };
             Caller { group: Group(group.as_u32()), session: Session(session.as_u32()), role }
         })
     }
