@@ -208,10 +208,10 @@ fn a_poll_waits_for_several_pipes_and_misses_none() {
     assert_eq!(thread.join(), Ok(ROUNDS as i32));
     let readers = pipes.each_ref().map(|(reader, _)| reader.clone());
     assert_eq!(ready(&readers, Some(Duration::from_millis(20))), Ok(None), "nothing comes");
-    let [(_, first), ..] = pipes;
+    let [(_, first), others @ ..] = pipes;
     drop(first);
     assert_eq!(ready(&readers, None), Ok(Some(0)), "the other end has gone");
-    drop((readers, thread));
+    drop((readers, others, thread));
     sleep(50);
     assert_eq!(free_pages(), free);
 }

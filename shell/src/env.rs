@@ -63,6 +63,10 @@ pub enum Kind {
     Directory,
     /// A regular file.
     Regular,
+    /// A symbolic link.
+    Link,
+    /// A pipe with a name.
+    Pipe,
     /// A character device.
     Device {
         /// The driver's number.
@@ -117,8 +121,14 @@ pub trait Env: Sized + 'static {
     /// Opens a file by its path. May sleep.
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Self::File, Errno>;
 
-    /// What `path` is.
+    /// What `path` is; a link at its end is followed.
     fn stat(&self, path: &str) -> Result<Stat, Errno>;
+
+    /// What `path` is; a link at its end is not followed.
+    fn lstat(&self, path: &str) -> Result<Stat, Errno>;
+
+    /// Calls `visit` with what the link at `path` says; `EINVAL` when it is none.
+    fn read_link(&self, path: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Errno>;
 
     /// Calls `visit` with each name in the directory `path`, in any order, and stops at its first error.
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno>;

@@ -12,7 +12,7 @@ use std::{format, thread, vec};
 use kapi::{Errno, OpenFlags};
 
 use crate::commands;
-use crate::env::{Env, Kind, Stat, Status, Stream};
+use crate::env::{Env, File as _, Kind, Stat, Status, Stream};
 use crate::exec::{Machine, run_command, run_line, run_list};
 use crate::io;
 use crate::job::CommandSet;
@@ -40,6 +40,8 @@ pub struct Ran {
 #[derive(Clone, Default)]
 pub struct World {
     files: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    /// What links say.
+    links: Arc<Mutex<BTreeMap<String, String>>>,
     /// Bytes of memory that may still be asked for, plus one; 0 for no limit.
     memory: Arc<AtomicUsize>,
     interrupted: Arc<AtomicBool>,
@@ -69,6 +71,10 @@ impl World {
 
     pub fn put_bytes(&self, path: &str, bytes: &[u8]) {
         lock(&self.files).insert(path.to_string(), Arc::new(Mutex::new(bytes.to_vec())));
+    }
+
+    pub fn link(&self, path: &str, text: &str) {
+        lock(&self.links).insert(path.to_string(), text.to_string());
     }
 
     pub fn get_bytes(&self, path: &str) -> Vec<u8> {
@@ -242,6 +248,8 @@ impl Env for Process {
             "/" => Ok(Stat { kind: Kind::Directory, size: 0, id: None }),
             "/dev/null" => Ok(Stat { kind: Kind::Device { major: 1, minor: 3 }, size: 0, id: None }),
             _ => {
+                let target = lock(&self.world.links).get(path).cloned();
+                let path = target.as_deref().unwrap_or(path);
                 let bytes = lock(&self.world.files).get(path).ok_or(Errno::ENOENT)?.clone();
                 let size = lock(&bytes).len() as u64;
                 Ok(Stat { kind: Kind::Regular, size, id: Some(id_of(&bytes)) })
@@ -249,12 +257,27 @@ impl Env for Process {
         }
     }
 
+    fn lstat(&self, path: &str) -> Result<Stat, Errno> {
+        let link = lock(&self.world.links).get(path).cloned();
+        match link {
+            Some(text) => Ok(Stat { kind: Kind::Link, size: text.len() as u64, id: None }),
+            None => self.stat(path),
+        }
+    }
+
+    fn read_link(&self, path: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Errno> {
+        let text = lock(&self.world.links).get(path).cloned().ok_or(Errno::EINVAL)?;
+        visit(&text);
+        Ok(())
+    }
+
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
         if path != "/" {
             return Err(Errno::ENOTDIR);
         }
         // In reverse, so that a listing has something to sort.
-        let names: Vec<String> = lock(&self.world.files).keys().rev().cloned().collect();
+        let links = lock(&self.world.links).keys().cloned().collect::<Vec<_>>();
+        let names: Vec<String> = lock(&self.world.files).keys().rev().cloned().chain(links).collect();
         names.iter().try_for_each(|path| visit(&path[1..]))
     }
 

@@ -51,17 +51,24 @@ impl Env for Process {
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Handle, Errno> {
         let file = reserve::spent_if_needed(|| fs::open(&Place::root(), path, flags, 0o666))?;
+        if file.node().is_some_and(|node| node.kind() == fs::Kind::Directory) {
+            // No command here reads one as a file.
+            return Err(Errno::EISDIR);
+        }
         self.files.add(file).map(Handle::File)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        let stat = fs::stat(&Place::root(), path)?;
-        let kind = match stat.kind() {
-            fs::Kind::Directory => Kind::Directory,
-            fs::Kind::File | fs::Kind::Pipe | fs::Kind::Link => Kind::Regular,
-            fs::Kind::Device { major, minor } => Kind::Device { major, minor },
-        };
-        Ok(Stat { kind, size: stat.size, id: stat.is_stored().then_some(stat.id) })
+        Ok(shown(&fs::stat(&Place::root(), path)?))
+    }
+
+    fn lstat(&self, path: &str) -> Result<Stat, Errno> {
+        Ok(shown(&fs::lstat(&Place::root(), path)?))
+    }
+
+    fn read_link(&self, path: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Errno> {
+        visit(&fs::read_link(&Place::root(), path)?);
+        Ok(())
     }
 
     fn read_dir(&self, path: &str, visit: &mut dyn FnMut(&str) -> Result<(), Errno>) -> Result<(), Errno> {
@@ -95,4 +102,16 @@ impl Env for Process {
     fn is_terminal(&self) -> bool {
         tty::is_terminal()
     }
+}
+
+/// What the shell shows of a file.
+fn shown(stat: &fs::Stat) -> Stat {
+    let kind = match stat.kind() {
+        fs::Kind::Directory => Kind::Directory,
+        fs::Kind::File => Kind::Regular,
+        fs::Kind::Link => Kind::Link,
+        fs::Kind::Pipe => Kind::Pipe,
+        fs::Kind::Device { major, minor } => Kind::Device { major, minor },
+    };
+    Stat { kind, size: stat.size, id: stat.is_stored().then_some(stat.id) }
 }

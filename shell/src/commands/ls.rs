@@ -19,7 +19,7 @@ enum Form {
     Long,
 }
 
-/// `ls [-l] [PATH...]`: one name a line, sorted. The long form shows sizes, and the numbers of devices.
+/// `ls [-l] [PATH...]`: one name a line, sorted. The long form shows sizes, the numbers of devices, and what links say.
 pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let mut options = Options::new(job.args, "l1");
     let mut form = Form::Names;
@@ -44,10 +44,15 @@ pub fn ls<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 
 /// Lists one operand: a directory's entries, or the file itself.
 fn path_operand<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form, among: bool) -> Result<(), Failure<'a>> {
-    let stat = job.env.stat(path).map_err(|errno| Failure::Named(path, errno))?;
+    // The long form is about the link.
+    let found = match form {
+        Form::Names => job.env.stat(path).or_else(|_| job.env.lstat(path)),
+        Form::Long => job.env.lstat(path),
+    };
+    let stat = found.map_err(|errno| Failure::Named(path, errno))?;
     if stat.kind != Kind::Directory {
         let mut out = job.out();
-        line(&mut out, path, stat, form)?;
+        line(job, &mut out, Listed { name: path, path, stat }, form)?;
         return out.finish();
     }
     if among {
@@ -64,27 +69,55 @@ fn directory<'a, E: Env>(job: &Job<'a, E>, path: &'a str, form: Form) -> Result<
     let names = Names::<E>::read(job, path).map_err(named)?;
     let mut out = job.out();
     for name in names.iter() {
-        let stat = match form {
-            Form::Names => Stat { kind: Kind::Regular, size: 0, id: None },
-            Form::Long => match join(path, name).and_then(|path| job.env.stat(path.as_str())) {
+        let whole = join(path, name);
+        let stat = match (form, &whole) {
+            (Form::Names, _) => Stat { kind: Kind::Regular, size: 0, id: None },
+            (Form::Long, Err(errno)) => return Err(named(*errno)),
+            (Form::Long, Ok(path)) => match job.env.lstat(path.as_str()) {
                 Err(Errno::ENOENT) => continue, // removed since the directory was read
                 found => found.map_err(named)?,
             },
         };
-        line(&mut out, name, stat, form)?;
+        let path = whole.as_ref().map_or(name, |path| path.as_str());
+        line(job, &mut out, Listed { name, path, stat }, form)?;
     }
     out.finish()
 }
 
-fn line<E: Env>(out: &mut Out<'_, E>, name: &str, stat: Stat, form: Form) -> Result<(), Failure<'static>> {
-    if form == Form::Long {
-        match stat.kind {
-            Kind::Directory => write!(out, "d {:>10} ", stat.size)?,
-            Kind::Regular => write!(out, "- {:>10} ", stat.size)?,
-            Kind::Device { major, minor } => write!(out, "c {major:>5},{minor:>4} ")?,
-        }
+/// What a line tells of.
+struct Listed<'n> {
+    /// As it is shown.
+    name: &'n str,
+    /// Where it is.
+    path: &'n str,
+    stat: Stat,
+}
+
+fn line<E: Env>(
+    job: &Job<'_, E>,
+    out: &mut Out<'_, E>,
+    listed: Listed<'_>,
+    form: Form,
+) -> Result<(), Failure<'static>> {
+    let Listed { name, path, stat } = listed;
+    if form == Form::Names {
+        return writeln!(out, "{}", Shown(name));
     }
-    writeln!(out, "{}", Shown(name))
+    match stat.kind {
+        Kind::Directory => write!(out, "d {:>10} ", stat.size)?,
+        Kind::Regular => write!(out, "- {:>10} ", stat.size)?,
+        Kind::Link => write!(out, "l {:>10} ", stat.size)?,
+        Kind::Pipe => write!(out, "p {:>10} ", stat.size)?,
+        Kind::Device { major, minor } => write!(out, "c {major:>5},{minor:>4} ")?,
+    }
+    write!(out, "{}", Shown(name))?;
+    let mut shown = Ok(());
+    if stat.kind == Kind::Link {
+        // What cannot be read any more is not shown.
+        let _ = job.env.read_link(path, &mut |text| shown = write!(out, " -> {}", Shown(text)));
+    }
+    shown?;
+    writeln!(out)
 }
 
 /// A name as it is shown: with a question mark for each character that would control the terminal.
@@ -168,6 +201,21 @@ mod tests {
         let ran = world.run("ls /nosuch /a");
         assert_eq!((ran.out.as_str(), ran.status), ("/a\n", 1));
         assert_eq!(ran.err, "ls: /nosuch: No such file or directory\n");
+    }
+
+    #[test]
+    fn links_say_where_they_lead() {
+        let world = World::new();
+        world.put("/a", "xyz");
+        world.link("/to_a", "/a");
+        world.link("/to_none", "nothing\x1b");
+        assert_eq!(world.run("ls").out, "a\nto_a\nto_none\n");
+        assert_eq!(
+            world.run("ls -l").out,
+            "-          3 a\nl          2 to_a -> /a\nl          8 to_none -> nothing?\n"
+        );
+        assert_eq!(world.run("ls -l /to_a").out, "l          2 /to_a -> /a\n");
+        assert_eq!(world.run("ls /to_a /to_none").out, "/to_a\n/to_none\n");
     }
 
     #[test]
