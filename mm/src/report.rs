@@ -129,6 +129,17 @@ pub enum Incident<'a> {
         /// From the first wrong byte to the last one.
         span: usize,
     },
+    /// A page of a process has more mappings than references: two think it theirs, or one has given it back too early.
+    TwoOwners {
+        /// The page.
+        frame: Pfn,
+        /// Addresses at which it shows.
+        mappings: u64,
+        /// References to it.
+        references: u32,
+        /// Who allocated it last, if that is remembered.
+        allocated: Option<&'static Location<'static>>,
+    },
     /// A stray write has damaged descriptors of slabs: the slabs are retired, objects and all.
     Retired {
         /// The cache.
@@ -195,6 +206,11 @@ impl fmt::Display for Report<'_> {
                 write!(f, "page poison: pfn {:#x} written after free: byte {at}:", frame.as_u32())?;
                 dump.bytes.iter().take(dump.len).try_for_each(|byte| write!(f, " {byte:02x}"))?;
                 write!(f, " (bytes {at} to {})", at + span as isize - 1)
+            }
+            Incident::TwoOwners { frame, mappings, references, allocated } => {
+                write!(f, "page poison: pfn {:#x} has two owners: ", frame.as_u32())?;
+                write!(f, "mappings: {mappings}, references: {references}")?;
+                allocated.map_or(Ok(()), |user| write!(f, "; allocated at {}:{}", user.file(), user.line()))
             }
             Incident::Retired { cache, addr, slabs, pages } => {
                 write!(f, "slab {cache}: descriptor {:016x} is damaged: ", addr.as_usize())?;

@@ -216,4 +216,14 @@ unsafe impl<const LEVELS: usize> UserFormat for SvUser<LEVELS> {
         protection.set(Protection::EXEC, reached && rights.contains(Flags::EXECUTE));
         protection
     }
+
+    #[inline]
+    fn without_write(rights: Flags) -> Flags {
+        rights.difference(Flags::WRITE)
+    }
+
+    #[inline]
+    fn with_protection(rights: Flags, protection: Protection) -> Flags {
+        Self::user(protection) | rights & (Flags::ACCESSED | Flags::DIRTY)
+    }
 }

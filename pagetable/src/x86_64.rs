@@ -199,4 +199,14 @@ unsafe impl UserFormat for X86_64User {
         protection.set(Protection::EXEC, may_run);
         protection
     }
+
+    #[inline]
+    fn without_write(rights: Flags) -> Flags {
+        rights.difference(Flags::WRITABLE)
+    }
+
+    #[inline]
+    fn with_protection(rights: Flags, protection: Protection) -> Flags {
+        Self::user(protection) | rights & (Flags::ACCESSED | Flags::DIRTY)
+    }
 }

@@ -17,7 +17,7 @@ enum Method {
     Bytes,
     /// `rep stosq`.
     Words,
-    /// Eight stores at a time.
+    /// Stores, so many at a time that the loop itself costs little.
     Stores,
 }
 
@@ -42,8 +42,8 @@ pub fn page(at: VirtAddr) {
 }
 
 fn by_stores(at: VirtAddr) {
-    // SAFETY: the caller owns the page; eight words of 64 are the page's 4096 bytes.
-    let page = unsafe { &mut *at.as_mut_ptr::<[[u64; 8]; PAGE_SIZE / 64]>() };
+    // SAFETY: the caller owns the page; these words are its 4096 bytes.
+    let page = unsafe { &mut *at.as_mut_ptr::<[[u64; 64]; PAGE_SIZE / 512]>() };
     for line in page {
         // Volatile, or the compiler makes a call of memset of it.
         for word in line {

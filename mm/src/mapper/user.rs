@@ -40,6 +40,12 @@ pub unsafe trait UserFormat: Format {
 
     /// What user code may do, and what it may do beside that: reading is part of the others.
     fn protection(rights: Self::Rights) -> Protection;
+
+    /// The same rights but that to write. What the processor has noted of the page's use stays.
+    fn without_write(rights: Self::Rights) -> Self::Rights;
+
+    /// The rights of a page that user code may use so from now on. What the processor has noted stays.
+    fn with_protection(rights: Self::Rights, protection: Protection) -> Self::Rights;
 }
 
 /// The entries of level one that lie side by side in one table, empty ones among them.
@@ -78,31 +84,61 @@ impl<F: Format> Slots<'_, F> {
     #[inline]
     pub fn leaves(&self) -> impl Iterator<Item = (usize, Pfn, F::Rights)> {
         self.slots.iter().enumerate().filter_map(|(place, slot)| {
-            match self.format.read(slot.load(Relaxed), Level::One) {
-                Entry::Leaf(frame, rights) => Some((place, frame, rights)),
-                Entry::Empty | Entry::Table(_) => None,
-            }
+            let (frame, rights) = self.decode(slot.load(Relaxed))?;
+            Some((place, frame, rights))
         })
     }
 
-    /// The leaf at a place below [`len`](Self::len).
+    /// A leaf; empty entries, of which there are many, are told first.
     #[inline]
-    pub fn leaf(&self, place: usize) -> Option<(Pfn, F::Rights)> {
-        match self.format.read(self.slots[place].load(Relaxed), Level::One) {
+    fn decode(&self, bits: u64) -> Option<(Pfn, F::Rights)> {
+        if bits == 0 {
+            return None;
+        }
+        match self.format.read(bits, Level::One) {
             Entry::Leaf(frame, rights) => Some((frame, rights)),
             Entry::Empty | Entry::Table(_) => None,
         }
     }
 
+    /// Writes the leaves among these to the same places of `other`, which has as many, with the rights that `change`
+    /// says, and has them have these rights too. Ends where `change` fails.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    #[inline(always)]
+    pub fn share<E>(
+        &self,
+        other: &Self,
+        mut change: impl FnMut(Pfn, F::Rights) -> Result<F::Rights, E>,
+    ) -> Result<(), E> {
+        for (own, new) in self.slots.iter().zip(other.slots) {
+            let bits = own.load(Relaxed);
+            let Some((frame, rights)) = self.decode(bits) else { continue };
+            let shared = self.format.leaf(frame, Level::One, change(frame, rights)?);
+            if shared != bits {
+                own.store(shared, Release);
+            }
+            new.store(shared, Release);
+        }
+        Ok(())
+    }
+
+    /// The leaf at a place below [`len`](Self::len).
+    #[inline]
+    pub fn leaf(&self, place: usize) -> Option<(Pfn, F::Rights)> {
+        self.decode(self.slots[place].load(Relaxed))
+    }
+
     /// Writes a leaf, whatever stood there: TLBs may go on showing that.
     #[inline]
-    pub fn set(&mut self, place: usize, frame: Pfn, rights: F::Rights) {
+    pub fn set(&self, place: usize, frame: Pfn, rights: F::Rights) {
         self.slots[place].store(self.format.leaf(frame, Level::One, rights), Release);
     }
 
     /// Empties a place; TLBs may go on showing what stood there.
     #[inline]
-    pub fn clear(&mut self, place: usize) {
+    pub fn clear(&self, place: usize) {
         self.slots[place].store(0, Release);
     }
 }
@@ -118,9 +154,9 @@ pub struct Gap {
 
 impl<F: Format> PageMapper<F> {
     /// The first table of level one that maps addresses from `from` on, with its entries up to `end`. `None` if there
-    /// is none. The caller writes by it to what is his.
+    /// is none. Whoever writes by it has the mapper to himself.
     #[inline]
-    pub fn slots(&mut self, from: VirtAddr, end: VirtAddr) -> Option<Slots<'_, F>> {
+    pub fn slots(&self, from: VirtAddr, end: VirtAddr) -> Option<Slots<'_, F>> {
         let mut at = from;
         while at < end {
             let (table, level) = self.lowest(at);
@@ -135,12 +171,12 @@ impl<F: Format> PageMapper<F> {
     }
 
     /// The entry of level one of the page at `at` alone, with its table, which is made of `spare` if it is missing; as
-    /// [`prepare`](Self::prepare) of that table.
+    /// [`prepare`](Self::prepare) of that table. Whoever calls this has the mapper to himself.
     ///
     /// # Errors
     /// `TableMissing`: a table is missing, and `spare` is used up. `AlreadyMapped`: by a large page.
     #[inline]
-    pub fn slot(&mut self, at: VirtAddr, spare: &mut Option<Pfn>) -> Result<Slots<'_, F>, MapError> {
+    pub fn slot(&self, at: VirtAddr, spare: &mut Option<Pfn>) -> Result<Slots<'_, F>, MapError> {
         let table = self.make_table(at, Level::One, spare)?;
         let first = Level::One.index(at);
         Ok(Slots { start: at, slots: &table[first..=first], format: &self.format })

@@ -3,7 +3,8 @@
 //! Who may write an entry (each word is a relaxed atomic, so that a reader elsewhere never sees half of one):
 //! - `Inner`, `Free`: the lock of the page's zone.
 //! - `Allocated`, `Slab`: the owner of the block; the change to or from `Free` happens under the zone's lock. What
-//!   others may change meanwhile, the count of references, changes under the zone's lock too.
+//!   others may change meanwhile, the count of references, changes by atomic read-modify-write, by whoever has one of
+//!   them: so it needs no lock, and the block is freed by the one who finds that his is the only one.
 //! - `Cached`: the CPU whose magazine the block is in; the zone's lock while it is in the depot; that of the pool of
 //!   cleared pages while it is there; the caller that frees it while it is hidden to be cleared.
 //! - `link` of a free page: the zone's lock; of an allocated page: its owner; of a slab's page: constant until it goes.
@@ -19,7 +20,7 @@
 //! change by atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an
 //! untagged block with one reference, so tags and flags cost it nothing: a block that has any takes the slow way.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use crate::gfp::ZoneKind;
 use crate::order::Order;
@@ -51,6 +52,15 @@ pub enum PageState {
     Slab,
     /// A page of a slab that was damaged: nobody gets it again.
     Retired,
+}
+
+/// Whose reference it is that is given back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Whose {
+    /// The owner's, whose tag goes with it.
+    Owners,
+    /// One beside it.
+    Another,
 }
 
 /// Who frees the objects of a slab.
@@ -133,8 +143,8 @@ const TAG_SHIFT: u32 = 10;
 const TAG_MAX: u64 = 0x3f;
 const COUNT_SHIFT: u32 = 32;
 const ZONE_MASK: u64 = 0x3 << ZONE_SHIFT;
-/// References that one page can count.
-const COUNT_MAX: u64 = u32::MAX as u64;
+/// References that a page counts: so many that as many CPUs as there may be can each add one at once, and none is lost.
+const COUNT_MAX: u64 = u32::MAX as u64 - 4096;
 
 impl Word {
     /// The word of a page that starts no block.
@@ -275,8 +285,9 @@ impl Page {
         self.word().count()
     }
 
-    /// Takes one more reference to an allocated block; the block is freed when all are given back.
-    /// Returns whether that was possible: not for a page that is not the first of an allocated block.
+    /// Takes one more reference to an allocated block, for a caller that has one, or under the zone's lock; the block is
+    /// freed when all are given back. Returns whether that was possible: not for a page that is not the first of an
+    /// allocated block, nor when it has as many as can be counted.
     #[inline]
     pub(crate) fn get(&self) -> bool {
         let word = self.word();
@@ -287,23 +298,38 @@ impl Page {
         }
     }
 
-    /// Whether there are several references. Under the zone's lock.
+    /// Gives one of several references back, the owner's with his tag; says no, and changes nothing, if there is but
+    /// one: then the block is the caller's alone.
     #[inline]
-    pub(crate) fn is_shared(&self) -> bool {
-        self.count() > 1
+    pub(crate) fn put_shared(&self, whose: Whose) -> bool {
+        let tag = match whose {
+            Whose::Owners => TAG_MAX << TAG_SHIFT,
+            Whose::Another => 0,
+        };
+        let less = |word| (Word(word).count() > 1).then(|| (word - (1 << COUNT_SHIFT)) & !tag);
+        self.word.fetch_update(Release, Acquire, less).is_ok()
     }
 
-    /// Gives back one of [several](Self::is_shared) references. Under the zone's lock.
+    /// Whether the block is a single page of this tag with one reference.
     #[inline]
-    pub(crate) fn put_shared(&self) {
-        debug_assert!(self.is_shared());
-        self.word.fetch_sub(1 << COUNT_SHIFT, Relaxed);
+    pub(crate) fn is_sole(&self, tag: Tag) -> bool {
+        self.word.load(Acquire) & !ZONE_MASK == Word::allocated(BlockKey::new(ZoneKind::Dma, Order::ZERO), tag).0
     }
 
-    /// Takes the owner's tag from an allocated block. Under the zone's lock.
+    /// Whether it is an allocated block of this tag.
     #[inline]
-    pub(crate) fn clear_tag(&self) {
-        self.word.fetch_and(!(TAG_MAX << TAG_SHIFT), Relaxed);
+    pub(crate) fn has_tag(&self, tag: Tag) -> bool {
+        self.word.load(Relaxed) & (TAG_MAX << TAG_SHIFT | KIND_MASK) == (tag as u64) << TAG_SHIFT | KIND_ALLOCATED
+    }
+
+    /// One mapping more of a page whose owner counts them in its link; returns how many there were.
+    pub(crate) fn add_mapping(&self) -> u64 {
+        self.link.fetch_add(1, Relaxed)
+    }
+
+    /// One mapping less; returns how many there were.
+    pub(crate) fn remove_mapping(&self) -> u64 {
+        self.link.fetch_sub(1, Relaxed)
     }
 
     /// Has an allocated block have so many references.

@@ -19,7 +19,7 @@ pub use entry::{Page, PageState};
 pub use map::{PageMap, SECTION_FRAMES, mark_present};
 
 pub(crate) use chain::{BlockChain, ChainCell, NIL};
-pub(crate) use entry::{BlockKey, SlabUser, Word};
+pub(crate) use entry::{BlockKey, SlabUser, Whose, Word};
 
 #[cfg(test)]
 pub(crate) mod tests;

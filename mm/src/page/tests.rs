@@ -4,7 +4,9 @@ use core::ptr::NonNull;
 use std::vec;
 use std::vec::Vec;
 
-use super::{BlockChain, BlockKey, DirectMap, Page, PageMap, PageState, SECTION_FRAMES, SlabUser, Word, mark_present};
+use super::{
+    BlockChain, BlockKey, DirectMap, Page, PageMap, PageState, SECTION_FRAMES, SlabUser, Whose, Word, mark_present,
+};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::FreeError;
 use crate::gfp::{DMA_END, ZoneKind};
@@ -93,13 +95,32 @@ fn references_are_counted_and_tags_go() {
     assert!(!page.get(), "it is no block");
     let key = BlockKey::new(ZoneKind::Normal, Order::MAX);
     page.set_word(Word::allocated(key, Tag::Driver));
-    assert!(page.get() && page.is_shared() && page.count() == 2);
-    page.put_shared();
-    assert!(!page.is_shared() && page.tag() == Tag::Driver);
-    page.clear_tag();
+    assert!(page.get() && page.get() && page.count() == 3);
+    assert!(page.put_shared(Whose::Another) && page.tag() == Tag::Driver);
+    assert!(page.put_shared(Whose::Owners) && page.word() == Word::allocated(key, Tag::None));
+    assert!(!page.put_shared(Whose::Owners) && page.count() == 1, "the last one");
     assert!(page.word() == Word::allocated(key, Tag::None) && page.state() == PageState::Allocated(Order::MAX));
     page.set_word(Word::from_bits(Word::allocated(key, Tag::None).bits() | 0xffff_ffff << 32));
     assert!(!page.get() && page.count() == u32::MAX, "the count is at its end");
+}
+
+#[test]
+fn a_page_of_its_own_is_told_by_tag_and_count() {
+    let page = Page::new();
+    for kind in [ZoneKind::Dma, ZoneKind::HighMem] {
+        page.set_word(Word::allocated(BlockKey::new(kind, Order::ZERO), Tag::Anonymous));
+        assert!(page.is_sole(Tag::Anonymous) && !page.is_sole(Tag::None) && page.has_tag(Tag::Anonymous));
+        assert!(page.get() && !page.is_sole(Tag::Anonymous) && page.has_tag(Tag::Anonymous));
+    }
+    for word in [
+        Word::allocated(BlockKey::new(ZoneKind::Normal, Order::MAX), Tag::None),
+        Word::cached(BlockKey::new(ZoneKind::Normal, Order::ZERO)),
+        Word::slab(5, SlabUser::Anyone),
+        Word::INNER,
+    ] {
+        page.set_word(word);
+        assert!(!page.is_sole(Tag::None) && !page.has_tag(Tag::Anonymous));
+    }
 }
 
 #[test]

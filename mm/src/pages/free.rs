@@ -7,7 +7,7 @@ use super::zone::Zone;
 use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::{AllocError, FreeError};
 use crate::order::Order;
-use crate::page::{BlockChain, BlockKey, Page, PageState, Word};
+use crate::page::{BlockChain, BlockKey, Page, PageState, Whose, Word};
 use crate::platform::{Lock, Platform};
 use crate::report::Call;
 use crate::tag::Tag;
@@ -172,12 +172,7 @@ impl<P: Platform> PageAllocator<P> {
                 return Err(self.map().explain(frame));
             }
             let is_owner = tag == page.tag();
-            if page.is_shared() {
-                // The tag only while there are more: then no look without the lock takes the block for a plain one.
-                if is_owner {
-                    page.clear_tag();
-                }
-                page.put_shared();
+            if page.put_shared(if is_owner { Whose::Owners } else { Whose::Another }) {
                 return Ok(false);
             }
             if !is_owner {

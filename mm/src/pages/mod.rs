@@ -57,10 +57,12 @@ pub use inspect::FrameInfo;
 pub use owners::LeftBlock;
 pub use pageset::CpuZoneCounts;
 pub use stats::ZoneStats;
+pub use user::UserCounts;
 pub use window::KmapAtomic;
 pub use zeroing::ZeroPages;
 pub use zone::{AtomicFloor, Watermarks, Zone, ZoneCounters};
 
+pub(crate) use user::PageKind;
 pub(crate) use window::WINDOW_PAGES;
 
 use events::Events;

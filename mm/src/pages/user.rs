@@ -1,43 +1,77 @@
 //! Pages of processes: what many mappings share, and who gets the last one.
 //!
 //! Key types: [`UserPages`], how many there are. Each mapping of a page holds a reference of its own; all are equal, so
-//! the tag of a page of a process stays until the last one is given back, whoever that is. References are taken and
-//! given back for many pages at once: the zone's lock is taken once for a run of them.
+//! the tag of a page of a process stays until the last one is given back, whoever that is. Taking a reference and giving
+//! one of several back needs no lock.
+//!
+//! While pages are poisoned (`page_poison=1`), a page of a process counts its mappings in its link, of which it must
+//! never have more than references: so a frame that two think theirs is found when the second one maps it, and one that
+//! is given back too early before it is free.
+
+use core::sync::atomic::AtomicU64;
 
 use super::PageAllocator;
+use super::zeroing::ZeroPages;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::page::{BlockChain, Page, PageState};
-use crate::platform::{Lock, Platform};
-use crate::report::Call;
+use crate::page::{BlockChain, Page, Whose};
+use crate::platform::Platform;
+use crate::report::{Call, Incident};
 use crate::tag::Tag;
 
-/// How many pages processes have of their own.
-pub(super) struct UserPages(AtomicUsize);
+/// What processes have, and what they did.
+pub(super) struct UserPages {
+    /// Pages of their own.
+    anonymous: AtomicUsize,
+    faults: AtomicU64,
+    copies: AtomicU64,
+}
 
 impl UserPages {
     /// None.
     pub(super) const fn new() -> Self {
-        Self(AtomicUsize::new(0))
+        Self { anonymous: AtomicUsize::new(0), faults: AtomicU64::new(0), copies: AtomicU64::new(0) }
     }
+}
+
+/// Whose page a process maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PageKind {
+    /// Memory of processes.
+    Anonymous,
+    /// An object's.
+    Other,
+}
+
+/// A snapshot of what processes did since boot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct UserCounts {
+    /// Faults of theirs that were resolved.
+    pub faults: u64,
+    /// Of these, by a copy of a page.
+    pub copies: u64,
 }
 
 impl<P: Platform> PageAllocator<P> {
     /// Allocates a page of a process. Content: zeros.
+    #[inline]
     pub(crate) fn alloc_user_zeroed(&'static self, call: Call) -> Result<Pfn, AllocError> {
         let gfp = GfpFlags::HIGHUSER;
         self.check_context(gfp, call)?;
-        let frame = match self.take_prezeroed(gfp, Tag::Anonymous) {
-            Some(frame) => frame,
-            None => {
-                let frame = self.alloc_block(gfp, Order::ZERO, Tag::Anonymous, call)?;
-                self.cleared(frame, Order::ZERO, Tag::Anonymous).ok_or(AllocError)?
-            }
-        };
-        self.user.0.fetch_add(1, Relaxed);
+        if let Some(frame) = self.take_prezeroed(gfp, Tag::Anonymous) {
+            self.begin_user(frame);
+            return Ok(frame);
+        }
+        let frame = self.alloc_block(gfp, Order::ZERO, Tag::Anonymous, call)?;
+        match self.direct.page_address(frame) {
+            Some(page) => self.platform.clear_page(page),
+            None => _ = self.cleared(frame, Order::ZERO, Tag::Anonymous).ok_or(AllocError)?,
+        }
+        self.begin_user(frame);
         Ok(frame)
     }
 
@@ -51,13 +85,34 @@ impl<P: Platform> PageAllocator<P> {
             debug_assert!(freed.is_ok());
             return Err(AllocError);
         }
-        self.user.0.fetch_add(1, Relaxed);
+        self.user.copies.fetch_add(1, Relaxed);
+        self.begin_user(frame);
         Ok(frame)
+    }
+
+    /// Counts a new page of a process.
+    #[inline]
+    fn begin_user(&self, frame: Pfn) {
+        self.user.anonymous.fetch_add(1, Relaxed);
+        if self.are_mappings_counted() {
+            self.map().at(frame).set_link(0);
+        }
     }
 
     /// Pages that processes have of their own: each counts once, whoever shares it.
     pub fn anonymous_pages(&self) -> usize {
-        self.user.0.load(Relaxed)
+        self.user.anonymous.load(Relaxed)
+    }
+
+    /// Counts a fault that was resolved.
+    #[inline]
+    pub(crate) fn count_fault(&self) {
+        self.user.faults.fetch_add(1, Relaxed);
+    }
+
+    /// What processes did since boot.
+    pub fn user_counts(&self) -> UserCounts {
+        UserCounts { faults: self.user.faults.load(Relaxed), copies: self.user.copies.load(Relaxed) }
     }
 
     /// Copies the page in `from`, which nobody writes to meanwhile, to the one in `to`, which only the caller uses.
@@ -76,103 +131,141 @@ impl<P: Platform> PageAllocator<P> {
         self.show(frame, f)
     }
 
-    /// Whether the page in `frame` is one of processes.
+    /// Whether there is such a frame, so that it may be mapped: from then on it is named to the calls below.
+    #[inline]
+    pub(crate) fn is_memory(&self, frame: Pfn) -> bool {
+        self.map().get(frame).is_some()
+    }
+
+    /// Whether the page in a mapped frame is one of processes.
     #[inline]
     pub(crate) fn is_anonymous(&self, frame: Pfn) -> bool {
-        self.map().get(frame).is_some_and(|page| page.tag() == Tag::Anonymous)
+        self.map().at(frame).has_tag(Tag::Anonymous)
     }
 
-    /// Whether the page in `frame` is one of processes and has this one owner, who asks. Only by a reference of its own
-    /// does anyone take a further one.
+    /// Whether the page in a mapped frame is one of processes and has this one owner, who asks. Only by a reference of
+    /// its own does anyone take a further one.
     #[inline]
     pub(crate) fn is_sole_anonymous(&self, frame: Pfn) -> bool {
-        self.map().get(frame).is_some_and(|page| page.tag() == Tag::Anonymous && page.count() == 1)
+        self.map().at(frame).is_sole(Tag::Anonymous)
     }
 
-    /// A page of a process shows at one address more.
-    #[inline]
-    pub(crate) fn note_mapped(&self, _frame: Pfn) {}
-
-    /// A page of a process shows at one address less.
-    #[inline]
-    pub(crate) fn note_unmapped(&self, _frame: Pfn) {}
-
-    /// Takes one more reference to each of these blocks, by their first frames.
+    /// Takes one more reference to the page in a mapped frame, for one more mapping.
     ///
     /// # Errors
-    /// One of them has as many as can be counted, or is no block. Then no reference was taken.
-    pub(crate) fn get_pages(&self, frames: &[Pfn]) -> Result<(), AllocError> {
-        let mut taken = 0;
-        while let Some(&first) = frames.get(taken) {
-            let kind = self.direct.zone_of(first);
-            let run = frames[taken..].iter().take_while(|&&frame| self.direct.zone_of(frame) == kind);
-            let got = self
-                .zone(kind)
-                .with(|_| run.take_while(|&&frame| self.map().get(frame).is_some_and(Page::get)).count());
-            if got == 0 {
-                self.put_pages(&frames[..taken]);
-                return Err(AllocError);
-            }
-            taken += got;
+    /// It has as many as can be counted.
+    #[inline]
+    pub(crate) fn share_page(&self, frame: Pfn) -> Result<PageKind, AllocError> {
+        let page = self.map().at(frame);
+        if !page.get() {
+            return Err(AllocError);
         }
-        Ok(())
+        self.note_mapped(frame);
+        Ok(if page.has_tag(Tag::Anonymous) { PageKind::Anonymous } else { PageKind::Other })
     }
 
-    /// Gives one reference to each of these blocks back; the last one frees a page of a process, or one that its owner
-    /// has left. No TLB shows them for the caller any more. Never sleeps; any context.
-    pub(crate) fn put_pages(&self, frames: &[Pfn]) {
+    /// Gives a reference to the page in a frame back that was mapped, and that no TLB shows for the caller any more. If
+    /// it is the last one of a page that can go, that is added to `chain`, which the caller has freed. Any context.
+    #[inline]
+    pub(crate) fn put_page(&self, frame: Pfn, chain: &mut BlockChain) {
+        let page = self.map().at(frame);
+        if self.are_mappings_counted() && self.keep_mapped(frame, page) {
+            return;
+        }
+        if page.is_sole(Tag::Anonymous) {
+            self.user.anonymous.fetch_sub(1, Relaxed);
+            chain.push(self.map(), frame);
+        } else if !page.put_shared(Whose::Another) {
+            self.put_last(frame, page);
+        }
+    }
+
+    /// [`put_page`](Self::put_page) of one page.
+    pub(crate) fn put_one(&self, frame: Pfn) {
         let mut chain = BlockChain::EMPTY;
-        let mut anonymous = 0;
-        let mut rest = frames;
-        while let Some((&frame, after)) = rest.split_first() {
-            let Some(page) = self.map().get(frame) else {
-                rest = after;
-                continue;
-            };
-            if page.word().owned_key(Order::ZERO).is_some() && matches!(page.tag(), Tag::Anonymous | Tag::None) {
-                anonymous += usize::from(page.tag() == Tag::Anonymous);
-                chain.push(self.map(), frame);
-                rest = after;
-                continue;
-            }
-            match self.put_shared(rest) {
-                0 => {
-                    anonymous += usize::from(self.put_last(frame, page));
-                    rest = after;
-                }
-                put => rest = &rest[put..],
-            }
-        }
-        self.user.0.fetch_sub(anonymous, Relaxed);
-        if chain.len() > 0 {
-            self.free_chain(chain);
-        }
+        self.put_page(frame, &mut chain);
+        self.free_chain(chain);
     }
 
-    /// Gives one reference to each of these blocks back, up to the first that has no others or lies in another zone;
-    /// returns how many.
-    fn put_shared(&self, frames: &[Pfn]) -> usize {
-        let Some(&first) = frames.first() else { return 0 };
-        let kind = self.direct.zone_of(first);
-        let put = |&&frame: &&Pfn| {
-            let shared = |page: &&Page| matches!(page.state(), PageState::Allocated(_)) && page.is_shared();
-            let page = self.map().get(frame).filter(shared).filter(|_| self.direct.zone_of(frame) == kind);
-            page.inspect(|page| page.put_shared()).is_some()
-        };
-        self.zone(kind).with(|_| frames.iter().take_while(put).count())
-    }
-
-    /// Gives the last reference to a block back; says whether that was one of processes.
+    /// Gives the last reference to a page or block back that is no page of a process: its owner has left it.
     #[cold]
-    fn put_last(&self, frame: Pfn, page: &Page) -> bool {
-        let tag = page.tag();
-        let order = self.block_order(frame).unwrap_or(Order::ZERO);
-        let freed = match tag {
-            Tag::Anonymous | Tag::None => self.free_block(frame, order, tag),
+    #[inline(never)]
+    fn put_last(&self, frame: Pfn, page: &Page) {
+        let freed = match page.tag() {
+            Tag::None => self.free_block(frame, self.block_order(frame).unwrap_or(Order::ZERO), Tag::None),
             // Its owner has given up a reference that was not his.
             owner => Err(FreeError::Owned(owner)),
         };
-        let put = freed.map_err(|error| self.bad_frame(Call::here(&"put_page"), frame, error));
-        tag == Tag::Anonymous && put.is_ok()
+        // What was wrong is in the log.
+        let _ = freed.map_err(|error| self.bad_frame(Call::here(&"put_page"), frame, error));
     }
+
+    /// Whether pages of processes count their mappings.
+    #[inline]
+    fn are_mappings_counted(&self) -> bool {
+        self.zeroing.is_wanted_at(ZeroPages::POISON)
+    }
+
+    /// A page shows at one address more.
+    #[inline]
+    pub(crate) fn note_mapped(&self, frame: Pfn) {
+        if self.are_mappings_counted() {
+            self.count_mapping(frame, Change::More);
+        }
+    }
+
+    /// A page shows at one address less.
+    #[inline]
+    pub(crate) fn note_unmapped(&self, frame: Pfn) {
+        if self.are_mappings_counted() {
+            self.count_mapping(frame, Change::Less);
+        }
+    }
+
+    /// Counts a mapping of a page of a process; reports one too many, or too few.
+    #[cold]
+    #[inline(never)]
+    fn count_mapping(&self, frame: Pfn, change: Change) {
+        let page = self.map().at(frame);
+        if !page.has_tag(Tag::Anonymous) {
+            return;
+        }
+        let (mappings, is_wrong) = match change {
+            Change::More => {
+                let mappings = page.add_mapping() + 1;
+                (mappings, mappings > page.count().into())
+            }
+            Change::Less => {
+                let before = page.remove_mapping();
+                (before.wrapping_sub(1), before == 0)
+            }
+        };
+        if is_wrong {
+            self.report_mappings(frame, page, mappings);
+        }
+    }
+
+    /// Whether a page has a mapping for each of its references, so that none can be given back: that is reported.
+    #[cold]
+    #[inline(never)]
+    fn keep_mapped(&self, frame: Pfn, page: &Page) -> bool {
+        let is_wrong = page.has_tag(Tag::Anonymous) && page.link() >= page.count().into();
+        if is_wrong {
+            self.report_mappings(frame, page, page.link());
+        }
+        is_wrong
+    }
+
+    fn report_mappings(&self, frame: Pfn, page: &Page, mappings: u64) {
+        let allocated = self.last_owner(frame);
+        let incident = Incident::TwoOwners { frame, mappings, references: page.count(), allocated };
+        self.report(Call::here(&"page_poison"), incident);
+    }
+}
+
+/// One mapping more, or less.
+#[derive(Clone, Copy)]
+enum Change {
+    More,
+    Less,
 }

@@ -44,6 +44,7 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
         ("LowFree:", kib(free - high.free)),
         ("SwapTotal:", 0),
         ("SwapFree:", 0),
+        ("AnonPages:", kib(memory.pages().anonymous_pages())),
         ("Slab:", kib(slab)),
         ("PageTables:", kib(memory.tables().count())),
         ("VmallocTotal:", memory.areas().total_bytes() / 1024),

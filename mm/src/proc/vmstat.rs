@@ -13,6 +13,9 @@ pub fn vmstat<P: Platform>(memory: &'static Memory<P>, out: &mut dyn fmt::Write)
     let events = memory.pages().events();
     let lines = [
         ("nr_free_pages", memory.pages().free_pages_total() as u64),
+        ("nr_anon_pages", memory.pages().anonymous_pages() as u64),
+        ("pgfault", memory.pages().user_counts().faults),
+        ("pgcopy", memory.pages().user_counts().copies),
         ("pgalloc_direct", events.direct),
         ("pgalloc_reserve", events.reserve),
         ("pgalloc_fail", events.failures),

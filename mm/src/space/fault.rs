@@ -6,7 +6,8 @@ use super::words::{FaultAccess, FaultError, Growth, Resolved, Sharing};
 use super::{Space, UserMachine, call};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{AllocError, MapError};
-use crate::mapper::{Protection, UserFormat};
+use crate::flush::{AddressSpace, MustFlush};
+use crate::mapper::{Format, PageMapper, Protection, Slots, UserFormat};
 use crate::own::Global;
 
 impl From<AllocError> for FaultError {
@@ -15,18 +16,11 @@ impl From<AllocError> for FaultError {
     }
 }
 
-/// The page that an area has for an address, and what the program may do with it at once.
+/// The page that an area has for an address, with a reference for the mapping, and what the program may do with it.
 struct Page {
     frame: Pfn,
     protection: Protection,
     resolved: Resolved,
-}
-
-/// What of an area a fault has to know. (The area itself stays in its tree, which is borrowed no longer.)
-struct Facts<O> {
-    protection: Protection,
-    sharing: Sharing,
-    object: Option<(O, u64)>,
 }
 
 impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
@@ -36,45 +30,49 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// The program has no such address, may not use it so, or there is nothing behind it. Nothing was changed.
     pub fn fault(&mut self, at: VirtAddr, access: FaultAccess) -> Result<Resolved, FaultError> {
         let at = at.page_down();
-        let facts = self.facts(at, access)?;
-        let (mut spare, mut slots) = (None, None);
-        while slots.is_none() {
-            match self.mapper.slot(at, &mut spare) {
-                Ok(found) => slots = Some(found.leaf(0)),
-                Err(MapError::TableMissing) => {
-                    spare = Some(K::memory().tables().new_table(call())?);
-                    self.usage.tables += 1;
-                }
-                Err(_) => return Err(FaultError::NoArea),
+        let area = match self.areas.find(at) {
+            Some(area) => area,
+            None => {
+                self.grow_to(at)?;
+                self.areas.find(at).ok_or(FaultError::NoArea)?
             }
-        }
-        match slots.flatten() {
-            None => self.bring(at, access, &facts),
-            Some((frame, rights)) if !access.is_allowed(M::Format::protection(rights)) => {
-                self.replace(at, frame, access, &facts)
-            }
-            Some(_) => {
-                // Another CPU, or a TLB that knew better before.
-                self.flush(at, 1);
-                Ok(Resolved::Already)
-            }
-        }
-    }
-
-    /// What the area of `at` says, if it may be used so. A growing area may begin there now.
-    fn facts(&mut self, at: VirtAddr, access: FaultAccess) -> Result<Facts<O>, FaultError> {
-        if self.areas.find(at).is_none() {
-            self.grow_to(at)?;
-        }
-        let area = self.areas.find(at).ok_or(FaultError::NoArea)?;
+        };
         if !access.is_allowed(area.protection) {
             return Err(FaultError::NotAllowed);
         }
-        let object = area.object_at(at).map(|(object, page)| (object.clone(), page));
-        Ok(Facts { protection: area.protection, sharing: area.sharing, object })
+        let slot = slot::<K, _>(&self.mapper, &mut self.usage.tables, at)?;
+        let root = self.mapper.root();
+        match slot.leaf(0) {
+            None => {
+                let page = bring::<K, O>(area, at, access)?;
+                slot.set(0, page.frame, M::Format::user(page.protection));
+                self.usage.resident += 1;
+                self.usage.anonymous += page.is_own();
+                self.machine.after_map(root, at, 1);
+                Ok(page.noted::<K>())
+            }
+            Some((_, rights)) if access.is_allowed(M::Format::protection(rights)) => {
+                // Another CPU was here before, or the TLB has an entry from before.
+                self.machine.flush(root, MustFlush::new(AddressSpace::User, at, 1));
+                Ok(Resolved::Already)
+            }
+            Some((old, _)) => {
+                let page = replace::<K, O>(area, at, access, old)?;
+                slot.set(0, page.frame, M::Format::user(page.protection));
+                self.machine.flush(root, MustFlush::new(AddressSpace::User, at, 1));
+                if page.resolved == Resolved::Reused {
+                    K::memory().pages().count_fault();
+                    return Ok(Resolved::Reused);
+                }
+                self.usage.anonymous += page.is_own();
+                self.usage.anonymous -= usize::from(give_back::<K>(old));
+                Ok(page.noted::<K>())
+            }
+        }
     }
 
     /// Has the next area, if it grows, begin at `at`.
+    #[cold]
     fn grow_to(&mut self, at: VirtAddr) -> Result<(), FaultError> {
         let area = self.areas.next(at).filter(|area| area.growth == Growth::Down).ok_or(FaultError::NoArea)?;
         let &Area { start, end, .. } = area;
@@ -89,86 +87,102 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         self.usage.total += more;
         Ok(())
     }
+}
 
-    /// Shows a page where none was.
-    fn bring(&mut self, at: VirtAddr, access: FaultAccess, facts: &Facts<O>) -> Result<Resolved, FaultError> {
+impl Page {
+    /// 1 if the page is memory of the process's own, and new.
+    fn is_own(&self) -> usize {
+        usize::from(self.resolved != Resolved::Object)
+    }
+
+    /// Counts the fault and the mapping.
+    fn noted<K: Global>(&self) -> Resolved {
         let pages = K::memory().pages();
-        let page = match &facts.object {
-            None => {
-                let frame = pages.alloc_user_zeroed(call())?;
-                Page { frame, protection: facts.protection, resolved: Resolved::Zeroed }
-            }
-            Some((object, index)) => self.page_of(object, *index, access, facts)?,
-        };
-        self.usage.resident += 1;
-        self.show(at, &page);
-        self.machine.after_map(self.root(), at, 1);
-        Ok(page.resolved)
+        pages.count_fault();
+        pages.note_mapped(self.frame);
+        self.resolved
     }
+}
 
-    /// The page of an object for a program that uses it so: the object's own, or, for a write that others shall not
-    /// see, a copy.
-    fn page_of(&self, object: &O, index: u64, access: FaultAccess, facts: &Facts<O>) -> Result<Page, FaultError> {
-        let (pages, protection) = (K::memory().pages(), facts.protection);
-        let read_only = protection.difference(Protection::WRITE);
-        match (facts.sharing, access) {
-            (Sharing::Shared, FaultAccess::Write) => {
-                Ok(Page { frame: object.page(index, access)?, protection, resolved: Resolved::Object })
+/// The entry of the page at `at`, in a table that may be new.
+#[inline]
+fn slot<'a, K: Global, F: Format>(
+    mapper: &'a PageMapper<F>,
+    tables: &mut usize,
+    at: VirtAddr,
+) -> Result<Slots<'a, F>, FaultError> {
+    let mut spare = None;
+    loop {
+        match mapper.slot(at, &mut spare) {
+            Ok(slot) => return Ok(slot),
+            Err(MapError::TableMissing) => {
+                spare = Some(K::memory().tables().new_table(call())?);
+                *tables += 1;
             }
-            (Sharing::Private, FaultAccess::Write) => {
-                let original = object.page(index, FaultAccess::Read)?;
-                let copied = pages.alloc_user_copy(original, call());
-                pages.put_pages(&[original]);
-                Ok(Page { frame: copied?, protection, resolved: Resolved::Copied })
-            }
-            _ => {
-                let frame = object.page(index, access)?;
-                Ok(Page { frame, protection: read_only, resolved: Resolved::Object })
-            }
+            Err(_) => return Err(FaultError::NoArea),
         }
     }
+}
 
-    /// Lets a program write to a page that is shown to it, in `old`, without that right.
-    fn replace(
-        &mut self,
-        at: VirtAddr,
-        old: Pfn,
-        access: FaultAccess,
-        facts: &Facts<O>,
-    ) -> Result<Resolved, FaultError> {
-        let (pages, protection) = (K::memory().pages(), facts.protection);
-        let page = match (&facts.object, facts.sharing) {
-            (Some((object, index)), Sharing::Shared) => self.page_of(object, *index, access, facts)?,
-            _ if pages.is_sole_anonymous(old) => Page { frame: old, protection, resolved: Resolved::Reused },
-            _ => Page { frame: pages.alloc_user_copy(old, call())?, protection, resolved: Resolved::Copied },
-        };
-        if page.resolved == Resolved::Reused {
-            self.write(at, &page);
-            self.flush(at, 1);
-            return Ok(page.resolved);
+/// The page for an address that has none.
+#[inline]
+fn bring<K: Global, O: Object>(area: &Area<O>, at: VirtAddr, access: FaultAccess) -> Result<Page, FaultError> {
+    match area.object_at(at) {
+        None => {
+            let frame = K::memory().pages().alloc_user_zeroed(call())?;
+            Ok(Page { frame, protection: area.protection, resolved: Resolved::Zeroed })
         }
-        pages.note_unmapped(old);
-        self.usage.anonymous -= usize::from(pages.is_anonymous(old));
-        self.show(at, &page);
-        self.flush(at, 1);
-        pages.put_pages(&[old]);
-        Ok(page.resolved)
+        Some((object, index)) => page_of::<K, O>(area, object, index, access),
     }
+}
 
-    /// Writes the entry of a page that was not shown there, and counts it.
-    fn show(&mut self, at: VirtAddr, page: &Page) {
-        let pages = K::memory().pages();
-        self.usage.anonymous += usize::from(pages.is_anonymous(page.frame));
-        pages.note_mapped(page.frame);
-        self.write(at, page);
+/// The page of an object for a program that uses it so: the object's own, or, for a write that others shall not see, a
+/// copy.
+fn page_of<K: Global, O: Object>(
+    area: &Area<O>,
+    object: &O,
+    index: u64,
+    access: FaultAccess,
+) -> Result<Page, FaultError> {
+    let pages = K::memory().pages();
+    let (asked, protection) = match (area.sharing, access) {
+        (Sharing::Private, FaultAccess::Write) => (FaultAccess::Read, area.protection),
+        (Sharing::Shared, FaultAccess::Write) => (access, area.protection),
+        _ => (access, area.protection.difference(Protection::WRITE)),
+    };
+    // A frame outside of memory counts no references.
+    let frame = object.page(index, asked).map_err(FaultError::from)?;
+    if !pages.is_memory(frame) {
+        return Err(FaultError::Io);
     }
+    if asked == access {
+        return Ok(Page { frame, protection, resolved: Resolved::Object });
+    }
+    let copied = pages.alloc_user_copy(frame, call());
+    pages.put_one(frame);
+    Ok(Page { frame: copied?, protection, resolved: Resolved::Copied })
+}
 
-    /// Writes an entry whose table is there.
-    fn write(&mut self, at: VirtAddr, page: &Page) {
-        let written = self.mapper.slot(at, &mut None);
-        debug_assert!(written.is_ok());
-        if let Ok(mut slot) = written {
-            slot.set(0, page.frame, M::Format::user(page.protection));
-        }
+/// The page for a program that writes where the one in `old` is shown to it without that right.
+fn replace<K: Global, O: Object>(
+    area: &Area<O>,
+    at: VirtAddr,
+    access: FaultAccess,
+    old: Pfn,
+) -> Result<Page, FaultError> {
+    let (pages, protection) = (K::memory().pages(), area.protection);
+    match area.object_at(at).filter(|_| area.sharing == Sharing::Shared) {
+        Some((object, index)) => page_of::<K, O>(area, object, index, access),
+        None if pages.is_sole_anonymous(old) => Ok(Page { frame: old, protection, resolved: Resolved::Reused }),
+        None => Ok(Page { frame: pages.alloc_user_copy(old, call())?, protection, resolved: Resolved::Copied }),
     }
+}
+
+/// Gives back a page that was mapped; says whether it was memory of processes.
+fn give_back<K: Global>(frame: Pfn) -> bool {
+    let pages = K::memory().pages();
+    let was_own = pages.is_anonymous(frame);
+    pages.note_unmapped(frame);
+    pages.put_one(frame);
+    was_own
 }

@@ -6,13 +6,11 @@ use super::area::Area;
 use super::object::Object;
 use super::words::Sharing;
 use super::{Space, UserMachine, call};
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::error::{AllocError, MapError};
-use crate::mapper::{Protection, Slots, UserFormat};
+use crate::mapper::{Slots, UserFormat};
 use crate::own::Global;
-
-/// Pages whose references are taken together.
-const BATCH: usize = 64;
+use crate::pages::PageKind;
 
 impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// A space with the same areas, content, heap and limits, in which what one writes the other does not see, but for
@@ -51,25 +49,11 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         sharing: Sharing,
     ) -> Result<(), AllocError> {
         let mut at = from;
-        while let Some(mut slots) = self.mapper.slots(at, end) {
-            let (start, next) = (slots.start(), slots.end());
-            at = next;
-            let mut place = 0;
-            while place < slots.len() {
-                let mut frames = [Pfn::new(0); BATCH];
-                let (mut count, first) = (0, place);
-                while place < slots.len() && count < BATCH {
-                    if let Some((frame, _)) = slots.leaf(place) {
-                        frames[count] = frame;
-                        count += 1;
-                    }
-                    place += 1;
-                }
-                if count > 0 {
-                    child.make_table(start.add(first * PAGE_SIZE))?;
-                    K::memory().pages().get_pages(&frames[..count])?;
-                    child.take_pages(&mut slots, first..place, sharing);
-                }
+        while let Some(slots) = self.mapper.slots(at, end) {
+            at = slots.end();
+            if slots.leaves().next().is_some() {
+                child.make_table(slots.start())?;
+                child.take_pages(&slots, sharing)?;
             }
         }
         Ok(())
@@ -90,23 +74,18 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         }
     }
 
-    /// Shows the pages of these entries of the parent's here too, whose references were taken.
-    fn take_pages(&mut self, parents: &mut Slots<'_, M::Format>, places: core::ops::Range<usize>, sharing: Sharing) {
+    /// Shows the pages of these entries of the parent's here too.
+    fn take_pages(&mut self, parents: &Slots<'_, M::Format>, sharing: Sharing) -> Result<(), AllocError> {
         let pages = K::memory().pages();
-        let from = parents.start().add(places.start * PAGE_SIZE);
-        let Some(mut own) = self.mapper.slots(from, from.add(places.len() * PAGE_SIZE)) else { return };
-        for place in places.clone() {
-            let Some((frame, rights)) = parents.leaf(place) else { continue };
-            let mut shared = rights;
-            let protection = M::Format::protection(rights);
-            if sharing == Sharing::Private && protection.contains(Protection::WRITE) {
-                shared = M::Format::user(protection.difference(Protection::WRITE));
-                parents.set(place, frame, shared);
-            }
-            own.set(place - places.start, frame, shared);
-            pages.note_mapped(frame);
-            self.usage.resident += 1;
-            self.usage.anonymous += usize::from(pages.is_anonymous(frame));
-        }
+        let Some(own) = self.mapper.slots(parents.start(), parents.end()) else { return Ok(()) };
+        let (mut resident, mut anonymous) = (0, 0);
+        let shared = parents.share(&own, |frame, rights| {
+            anonymous += usize::from(pages.share_page(frame)? == PageKind::Anonymous);
+            resident += 1;
+            Ok(if sharing == Sharing::Private { M::Format::without_write(rights) } else { rights })
+        });
+        self.usage.resident += resident;
+        self.usage.anonymous += anonymous;
+        shared
     }
 }

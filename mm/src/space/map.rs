@@ -103,12 +103,11 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// be one that others have too, which is the fault's to know.
     fn change_rights(&mut self, from: VirtAddr, end: VirtAddr, protection: Protection) {
         let (mut at, mut changed) = (from, false);
-        while let Some(mut slots) = self.mapper.slots(at, end) {
+        while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            for place in 0..slots.len() {
-                let Some((frame, before)) = slots.leaf(place) else { continue };
+            for (place, frame, before) in slots.leaves() {
                 let kept = M::Format::protection(before) & Protection::WRITE;
-                let rights = M::Format::user(protection & (kept | !Protection::WRITE));
+                let rights = M::Format::with_protection(before, protection & (kept | !Protection::WRITE));
                 if rights != before {
                     slots.set(place, frame, rights);
                     changed = true;
@@ -202,7 +201,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         self.cut(from);
         self.cut(end);
         while let Some(&Area { start, end, .. }) = self.areas.next(from).filter(|area| area.start < end) {
-            self.release_pages(start, end, Known::Perhaps);
+            self.release_pages(start, end);
             if let Some(area) = self.areas.remove(start) {
                 self.usage.total -= area.pages();
                 self.release_tables(start, end, Known::Perhaps);

@@ -51,13 +51,12 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     }
 
     /// Takes the pages of `from..end` out of the tables and gives their references back.
-    pub(super) fn release_pages(&mut self, from: VirtAddr, end: VirtAddr, known: Known) {
+    pub(super) fn release_pages(&mut self, from: VirtAddr, end: VirtAddr) {
         let pages = K::memory().pages();
         let (mut at, mut begun, mut batch) = (from, from, Batch::EMPTY);
-        while let Some(mut slots) = self.mapper.slots(at, end) {
+        while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            for place in 0..slots.len() {
-                let Some((frame, _)) = slots.leaf(place) else { continue };
+            for (place, frame, _) in slots.leaves() {
                 slots.clear(place);
                 self.usage.resident -= 1;
                 self.usage.anonymous -= usize::from(pages.is_anonymous(frame));
@@ -69,22 +68,35 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
                 }
             }
             if batch.is_full() {
-                self.put(&mut batch, begun, at, known);
+                self.put(&mut batch, begun, at);
                 begun = at;
             }
         }
-        self.put(&mut batch, begun, end, known);
+        self.put(&mut batch, begun, end);
     }
 
     /// Gives a batch back that showed at `from..end`.
-    fn put(&self, batch: &mut Batch, from: VirtAddr, end: VirtAddr, known: Known) {
+    fn put(&self, batch: &mut Batch, from: VirtAddr, end: VirtAddr) {
         if batch.len == 0 {
             return;
         }
-        if known == Known::Perhaps {
-            self.flush(from, (end.as_usize() - from.as_usize()) / PAGE_SIZE);
+        self.flush(from, (end.as_usize() - from.as_usize()) / PAGE_SIZE);
+        let (pages, mut chain) = (K::memory().pages(), BlockChain::EMPTY);
+        batch.take().iter().for_each(|&frame| pages.put_page(frame, &mut chain));
+        pages.free_chain(chain);
+    }
+
+    /// Gives the references to the pages of `from..end` back, whose tables no CPU knows and that go after this.
+    fn drop_pages(&mut self, from: VirtAddr, end: VirtAddr) {
+        let (pages, mut chain, mut at) = (K::memory().pages(), BlockChain::EMPTY, from);
+        while let Some(slots) = self.mapper.slots(at, end) {
+            at = slots.end();
+            for (_, frame, _) in slots.leaves() {
+                pages.note_unmapped(frame);
+                pages.put_page(frame, &mut chain);
+            }
         }
-        K::memory().pages().put_pages(batch.take());
+        pages.free_chain(chain);
     }
 
     /// Gives the tables back that map a part of `from..end`, where no area is any more, and of no area.
@@ -113,7 +125,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         self.machine.retire(self.root());
         let mut floor = VirtAddr::new(0);
         while let Some(&Area { start, end, .. }) = self.areas.next(floor) {
-            self.release_pages(start, end, Known::No);
+            self.drop_pages(start, end);
             let ceiling = self.areas.next(end).map(|area| area.start);
             self.release_tables_in(start, end, Gap { floor: VirtAddr::new(0), ceiling }, Known::No);
             floor = end;

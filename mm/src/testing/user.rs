@@ -76,6 +76,14 @@ unsafe impl UserFormat for HostUserFormat {
     fn protection(rights: Protection) -> Protection {
         rights
     }
+
+    fn without_write(rights: Protection) -> Protection {
+        rights.difference(Protection::WRITE)
+    }
+
+    fn with_protection(_: Protection, protection: Protection) -> Protection {
+        Self::user(protection)
+    }
 }
 
 /// What the processor keeps of tables of processes, each of which runs on a CPU of its own.

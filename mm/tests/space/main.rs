@@ -12,6 +12,7 @@ mod failures;
 mod heap_and_stack;
 mod objects;
 mod outside;
+mod poison;
 
 use common::{Kernel, at_rest, blocks, boot, boot_high, state};
 use mm::Order;
