@@ -4,18 +4,24 @@
 //! Machine: CPU=max APPEND="highmem=64M"
 #![no_std]
 #![no_main]
-#![feature(custom_test_frameworks)]
+#![feature(allocator_api, custom_test_frameworks)]
 #![test_runner(kernel::testing::test_runner)]
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+extern crate alloc;
+
 mod common;
 
+use alloc::sync::Arc;
+
 use common::nap;
-use kapi::{Errno, OpenFlags};
-use kernel::fs::{self, OpenFile, Place};
+use kapi::{Errno, IoBuf, OpenFlags};
+use kernel::fs::{self, File, OpenFile, Place, Stat};
+use kernel::mm::{KVVec, UserPage};
 use kernel::process::{self, Exit, Role, Start, Terminal, table};
-use kernel::testing::memory;
+use kernel::testing::{expect_oops, memory};
+use mm::GfpFlags;
 
 kernel::test_kernel!(test_main);
 
@@ -25,13 +31,18 @@ fn null() -> OpenFile {
 
 /// How the program ends that is called with these words, the first of which is its path.
 fn run(words: &[&str]) -> Result<Exit, Errno> {
+    run_into(words, null())
+}
+
+/// As [`run`], with `output` as the program's standard output.
+fn run_into(words: &[&str], output: OpenFile) -> Result<Exit, Errno> {
     let mut arguments = [b"".as_slice(); 4];
     words.iter().zip(&mut arguments).for_each(|(word, argument)| *argument = word.as_bytes());
     let start = Start {
         path: words[0],
         arguments: &arguments[..words.len()],
         environment: &[],
-        streams: [null(), null(), null()],
+        streams: [null(), output, null()],
         place: Place::root(),
         terminal: Terminal::Left,
         role: Role::Ordinary,
@@ -39,27 +50,42 @@ fn run(words: &[&str]) -> Result<Exit, Errno> {
     process::start(start)?.wait_ended()
 }
 
-/// Pages that are free once all caches are empty and all dead threads are gone.
+/// Pages that are free once all caches are empty.
 fn free_pages() -> usize {
-    memory().drop_caches();
+    while memory().drop_caches() > 0 {}
     memory().pages().free_pages_total()
+}
+
+/// Pages that are free once no more come back: dead threads and what the log keeps are on their way for a while.
+fn free_at_rest() -> usize {
+    let mut most = 0;
+    for _ in 0..5 {
+        nap(20);
+        most = free_pages().max(most);
+    }
+    most
+}
+
+/// That no process is left, and as many pages are free as `before`.
+fn check_all_is_back(before: usize) {
+    let is_back = || free_pages() >= before && table::with(|table| table.is_empty());
+    if !(0..100).any(|_| {
+        is_back() || {
+            nap(10);
+            false
+        }
+    }) {
+        panic!("{} of {before} pages are free, {} processes left", free_pages(), table::with(|table| table.len()));
+    }
 }
 
 /// Has `what` happen `times` times in one program: afterwards all is as it was.
 fn leaves_nothing(what: &str, times: &str) {
     // Once before: what comes for good comes with the first.
     assert_eq!(run(&["/bin/spawn", what, "3"]), Ok(Exit::Code(0)));
-    nap(10);
-    let before = free_pages();
+    let before = free_at_rest();
     assert_eq!(run(&["/bin/spawn", what, times]), Ok(Exit::Code(0)));
-    // The last threads are still on their way.
-    for _ in 0..100 {
-        if free_pages() >= before && table::with(|table| table.is_empty()) {
-            break;
-        }
-        nap(10);
-    }
-    assert_eq!((free_pages(), table::with(|table| table.len())), (before, 0), "after {times} of {what}");
+    check_all_is_back(before);
 }
 
 #[test_case]
@@ -74,6 +100,66 @@ fn what_cannot_run_is_refused_by_name() {
     assert_eq!(run(&["/etc"]), Err(Errno::EACCES));
     assert_eq!(run(&["/etc/motd"]), Err(Errno::EACCES));
     assert_eq!(run(&["/bin/hello/x"]), Err(Errno::ENOTDIR));
+}
+
+/// A file over which the kernel stumbles.
+struct Trap;
+
+impl File for Trap {
+    fn stat(&self) -> Result<Stat, Errno> {
+        null().stat()
+    }
+
+    fn read(&self, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        Ok(0)
+    }
+
+    fn write(&self, _position: u64, _buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        panic!("stumbled over a program's bytes")
+    }
+}
+
+#[test_case]
+fn an_oops_in_a_call_ends_that_process_alone() {
+    let trap = || OpenFile::new(Arc::try_new(Trap).unwrap(), OpenFlags::WRITE).unwrap();
+    expect_oops("stumbled over a program's bytes");
+    assert_eq!(run_into(&["/bin/hello"], trap()), Ok(Exit::Signal(11)));
+    let before = free_at_rest();
+    expect_oops("stumbled over a program's bytes");
+    assert_eq!(run_into(&["/bin/hello"], trap()), Ok(Exit::Signal(11)));
+    // Its memory and its files are back; the frames of the thread that died had nothing that takes a page.
+    check_all_is_back(before);
+    assert_eq!(run(&["/bin/hello"]), Ok(Exit::Code(0)));
+}
+
+#[test_case]
+fn a_fork_bomb_ends_at_the_limit() {
+    assert_eq!(run(&["/bin/forkbomb", "300"]), Ok(Exit::Code(0)));
+    let before = free_at_rest();
+    assert_eq!(run(&["/bin/forkbomb", "10000"]), Ok(Exit::Code(0)));
+    check_all_is_back(before);
+}
+
+#[test_case]
+fn starting_fails_without_a_trace_when_memory_is_short() {
+    assert_eq!(run(&["/bin/spawn", "exec", "1"]), Ok(Exit::Code(0)));
+    let before = free_at_rest();
+    let mut held = KVVec::with_capacity(40_000, GfpFlags::KERNEL).unwrap();
+    let (mut failed, mut succeeded) = (0, 0);
+    for left in (0..400).step_by(7) {
+        while let Ok(page) = UserPage::zeroed(GfpFlags::HIGHUSER) {
+            held.push(page, GfpFlags::KERNEL).unwrap();
+        }
+        held.truncate(held.len() - left);
+        match run(&["/bin/spawn", "exec", "1"]) {
+            Ok(Exit::Code(0)) => succeeded += 1,
+            Ok(_) | Err(Errno::ENOMEM | Errno::EAGAIN) => failed += 1,
+            other => panic!("with {left} pages: {other:?}"),
+        }
+    }
+    drop(held);
+    assert!(failed > 10 && succeeded > 0, "{failed} failed, {succeeded} succeeded");
+    check_all_is_back(before);
 }
 
 #[test_case]

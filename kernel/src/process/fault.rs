@@ -3,11 +3,15 @@
 use core::fmt;
 
 use mm::VirtAddr;
+use services::ratelimit::{Admission, RateLimit};
 use signals::{Code, Info, Signal};
 
 use super::record::Process;
 use crate::arch::trap_frame::{self as trap, TrapFrame};
 use crate::mm::space::{FaultError, Resolved};
+use crate::sync::SpinLock;
+use crate::time::{self, HZ, Ticks};
+use crate::timer::Timer;
 use crate::user::{FaultAccess, PageFault};
 use crate::{klog, sched};
 
@@ -88,8 +92,27 @@ const fn access(error: u64) -> FaultAccess {
     }
 }
 
-/// Tells of a program that a fault ends, in one block: who, what, where, the registers.
+/// Programs that are told of in each [`INTERVAL`].
+const BURST: u32 = 10;
+/// Ticks.
+const INTERVAL: u64 = HZ as u64;
+
+static REPORTS: SpinLock<RateLimit> = SpinLock::new(RateLimit::new(BURST, INTERVAL));
+/// Tells how many programs were not told of, when their interval is over.
+static TELLER: Timer = Timer::new(|_| {
+    let missed = REPORTS.with(RateLimit::take_missed);
+    if missed > 0 {
+        klog!("{missed} more programs were killed by faults");
+    }
+});
+
+/// Tells of a program that a fault ends, in one block: who, what, where, the registers. Only so many in a second.
 pub fn report(process: &Process, frame: &TrapFrame, fault: &Fault) {
+    match REPORTS.with(|limit| limit.admit(time::ticks().0)) {
+        Admission::Print => {}
+        Admission::First(end) => return TELLER.add_at(Ticks(end), 0),
+        Admission::Leave => return,
+    }
     let _together = sched::preempt_disable();
     let (name, pid) = (process.name(), process.pid());
     klog!("{name}[{pid}] is killed by {} at rip {:016x}: {}", fault.signal, frame.rip, fault.cause);
