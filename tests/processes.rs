@@ -1,6 +1,5 @@
 //! Processes: programs that run, end, are killed, and leave nothing behind.
 //!
-//! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"
 #![no_std]
 #![no_main]

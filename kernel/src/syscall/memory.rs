@@ -135,7 +135,11 @@ fn madvise(call: &mut Call<'_>) -> Outcome {
         return Err(Errno::EINVAL);
     }
     match call.word(2) {
-        MADV_DONTNEED => Err(Errno::EINVAL),
+        _ if call.arg(1) == 0 => Ok(0),
+        MADV_DONTNEED => {
+            let (at, bytes) = (call.address(0), call.arg(1));
+            in_space(call.process, |space| space.discard(at, bytes))
+        }
         MADV_NORMAL..=MADV_WILLNEED | 8..=MADV_DONTFORK | 11..=19 => Ok(0),
         _ => Err(Errno::EINVAL),
     }

@@ -67,6 +67,17 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         Ok(())
     }
 
+    /// Lets go of the pages of a range: where it is used again they come anew, as zeros or from the object. Pages
+    /// without an area are no error. (MADV_DONTNEED) Process context.
+    ///
+    /// # Errors
+    /// What is wrong with the range. Nothing was changed.
+    pub fn discard(&mut self, at: VirtAddr, bytes: usize) -> Result<(), SpaceError> {
+        let end = self.check_range(at, bytes)?;
+        self.release_pages(at, end);
+        Ok(())
+    }
+
     /// Sets what the program may do in a range that areas cover. Process context; may sleep.
     ///
     /// # Errors

@@ -28,6 +28,27 @@ fn memory_is_zeros_and_comes_when_it_is_used() {
 }
 
 #[test]
+fn what_was_let_go_of_comes_anew() {
+    on_each_machine(|memory| {
+        let (mut program, object) = (Program::new(), TestObject::new(2));
+        program.map(AT, 4, RW);
+        program.map_object(AT + 4 * 4096, (&object, 0), 2, (RW, Sharing::Private));
+        object.write(4096, 9);
+        (0..6).for_each(|page| program.write(AT + page * 4096, 7).expect("memory"));
+        let mut child = program.fork();
+        assert_eq!(program.space.discard(VirtAddr::new(AT + 4096), 5 * 4096), Ok(()));
+        assert_eq!(program.space.usage().resident, 1);
+        assert_eq!((program.read(AT), program.read(AT + 4096), program.read(AT + 5 * 4096)), (Ok(7), Ok(0), Ok(9)));
+        assert_eq!((child.read(AT + 4096), child.read(AT + 5 * 4096)), (Ok(7), Ok(7)));
+        assert_eq!(program.space.discard(VirtAddr::new(AT + 1), 4096), Err(SpaceError::Misaligned));
+        assert_eq!(program.space.discard(VirtAddr::new(AT + 64 * 4096), 4096), Ok(()));
+        [&mut program, &mut child].into_iter().for_each(check);
+        drop((program, child));
+        assert_eq!(memory.pages().anonymous_pages(), 0);
+    });
+}
+
+#[test]
 fn an_address_without_an_area_or_right_is_refused() {
     on_each_machine(|_| {
         let mut program = Program::new();
