@@ -115,7 +115,15 @@ fn file_systems_are_mounted_and_taken_away() {
     assert_eq!(fs::mount(&ROOT, "none", "/tmp/bigfile", "tmpfs"), Err(Errno::ENOTDIR));
     assert_eq!((fs::unmount(&ROOT, "/tmp"), fs::unmount(&ROOT, "/")), (Err(Errno::EBUSY), Err(Errno::EBUSY)));
     assert_eq!(fs::unmount(&ROOT, "/tmp/m/sub"), Err(Errno::EINVAL));
+    for used in ["/tmp/m/sub", "/tmp/m"] {
+        place.chdir(used).unwrap();
+        assert_eq!(fs::unmount(&ROOT, "/tmp/m"), Err(Errno::EBUSY), "{used} is somebody's place");
+    }
     place.chdir("/").unwrap();
+    put("/tmp/m/f", "");
+    let open = fs::open(&ROOT, "/tmp/m/f", READ, 0).unwrap();
+    assert_eq!(fs::unmount(&ROOT, "/tmp/m"), Err(Errno::EBUSY));
+    drop(open);
     fs::unmount(&ROOT, "/tmp/m").unwrap();
     assert!(exists("/tmp/m/hidden"));
     clear("/tmp/m");

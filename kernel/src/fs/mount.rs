@@ -49,14 +49,16 @@ pub fn attach(
     Ok(mounts.push(mount, GfpFlags::KERNEL)?)
 }
 
-/// Takes the file system away whose root is `root`. `EINVAL` when that is no mounted one's root, `EBUSY` for the root of
-/// all and where another is mounted in it.
-pub fn detach(root: &dyn Node) -> Result<(), Errno> {
+/// Takes the file system away whose root is `root`, which nobody has beside the caller. `EINVAL` when that is no mounted
+/// one's root, `EBUSY` for the root of all, where another is mounted in it, and while files of it are in use.
+pub fn detach(root: Arc<dyn Node>) -> Result<(), Errno> {
     let mut mounts = MOUNTS.lock_uninterruptible()?;
     let at = mounts.iter().position(|mount| mount.root.id() == root.id()).ok_or(Errno::EINVAL)?;
     let device = root.id().device;
     let holds_another = mounts.iter().any(|mount| mount.covered().is_some_and(|id| id.device == device));
-    if mounts[at].covers.is_none() || holds_another {
+    // One is the mount's own, the other the caller's.
+    let is_used = Arc::strong_count(&root) > 2 || root.is_shared();
+    if mounts[at].covers.is_none() || holds_another || is_used {
         return Err(Errno::EBUSY);
     }
     let gone = mounts.remove(at);

@@ -81,6 +81,11 @@ pub trait Node: Send + Sync {
         Err(Errno::EINVAL)
     }
 
+    /// Whether somebody else has a file, directory or link of its file system, as far as that counts.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Why its names cannot be changed.
     fn refuse_change(&self) -> Errno {
         if self.kind() == Kind::Directory { Errno::EPERM } else { Errno::ENOTDIR }

@@ -74,9 +74,9 @@ pub fn mount(place: &Place, source: &str, path: &str, kind: &str) -> Result<(), 
     attach(Some(covers), make()?, source, kind)
 }
 
-/// Takes the file system away that is mounted at `path`. Files of it that are open stay so. `EINVAL`, `EBUSY`.
+/// Takes the file system away that is mounted at `path`. `EINVAL` when none is, `EBUSY` while it is in use.
 pub fn unmount(place: &Place, path: &str) -> Result<(), Errno> {
-    detach(&*place.node(path, Follow::Yes)?)
+    detach(place.node(path, Follow::Yes)?)
 }
 
 /// Writes /proc/filesystems. None of them needs a block device.

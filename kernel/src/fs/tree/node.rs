@@ -184,6 +184,11 @@ impl Node for TreeNode {
         }
     }
 
+    fn is_shared(&self) -> bool {
+        // The kernel's own names are there for good.
+        matches!(self.fs.policy, Policy::Open { .. }) && Arc::strong_count(&self.fs) > 1
+    }
+
     fn truncate(&self, size: u64) -> Result<(), Errno> {
         self.leaf()?.ok_or(Errno::EINVAL)?.truncate(size)?;
         self.change(Change::Content)
