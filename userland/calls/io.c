@@ -8,6 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -247,6 +248,20 @@ CHECK(io_through_a_pipe_ends_with_its_other_end)
     EXPECT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     EXPECT_ERROR(write(ends[1], "abc", 3), EPIPE);
     EXPECT_ERROR(pipe((int *)nowhere), EFAULT);
+}
+
+CHECK(io_into_a_pipe_that_nobody_reads_kills)
+{
+    int ends[2], status;
+    pid_t child;
+
+    EXPECT(pipe(ends) == 0 && close(ends[0]) == 0);
+    child = fork();
+    if (child == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        EXPECT(write(ends[1], "abc", 3) == 3);
+    }
+    EXPECT(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
 }
 
 CHECK(io_that_would_wait_is_refused_if_told_so)
