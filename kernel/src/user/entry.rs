@@ -41,7 +41,10 @@ fn is_brought_for_copy(frame: &TrapFrame) -> bool {
 extern "C" fn kernel_user_exception(frame: &mut TrapFrame) {
     let at = (frame.vector == PAGE_FAULT).then(faulting_address);
     interrupts::enable();
-    if at.is_some_and(|at| bring(frame, at, FaultFrom::UserCode)) {
+    // Without the bit the CPU itself met the page, with the kernel's rights, in the middle of an instruction of ring 3: no
+    // page that a program may have mends that.
+    let is_programs = frame.error & USER != 0;
+    if at.is_some_and(|at| is_programs && bring(frame, at, FaultFrom::UserCode)) {
         return;
     }
     match ring3::server() {
@@ -49,6 +52,9 @@ extern "C" fn kernel_user_exception(frame: &mut TrapFrame) {
         None => fault::handle(frame),
     }
 }
+
+/// In a page fault's error code: the access had the rights of ring 3.
+const USER: u64 = 1 << 2;
 
 fn faulting_address() -> VirtAddr {
     VirtAddr::new(Cr2::read_raw() as usize)
