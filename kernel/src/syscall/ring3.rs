@@ -10,9 +10,11 @@ use crate::user::{self, PageFault, Ring3};
 
 struct Processes;
 
+static PROCESSES: &dyn Ring3 = &Processes;
+
 /// Has processes served. Once, at boot.
 pub fn serve() {
-    user::serve(&Processes);
+    user::serve(&PROCESSES);
     deliver::init();
 }
 

@@ -1,8 +1,10 @@
 //! What the layer above is asked about threads in ring 3.
 
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
 use kapi::Errno;
 use mm::{PAGE_SIZE, VirtAddr};
-use spin::Once;
 
 use crate::arch::layout::USER_END;
 use crate::arch::trap_frame::TrapFrame;
@@ -49,17 +51,20 @@ pub trait Ring3: Sync {
     fn before_return(&self, frame: &mut TrapFrame);
 }
 
-static SERVER: Once<&'static dyn Ring3> = Once::new();
+/// Null, or from a reference for good.
+static SERVER: AtomicPtr<&'static dyn Ring3> = AtomicPtr::new(ptr::null_mut());
 
-/// Says who serves ring 3, before the first thread goes there. Later calls change nothing.
-pub fn serve(server: &'static dyn Ring3) {
-    SERVER.call_once(|| server);
+/// Says who serves ring 3, before the first thread goes there. A later call has its own way: a test can take the place of
+/// the kernel's own processes.
+pub fn serve(server: &'static &'static dyn Ring3) {
+    SERVER.store(ptr::from_ref(server).cast_mut(), Ordering::Release);
 }
 
 /// Who serves ring 3.
 #[inline]
 pub(super) fn server() -> Option<&'static dyn Ring3> {
-    SERVER.get().copied()
+    // SAFETY: null, or set by `serve` from a reference for good, and never written to.
+    unsafe { SERVER.load(Ordering::Acquire).as_ref() }.copied()
 }
 
 /// Brings the pages of `bytes` from `at` on for `access`, ahead of a copy that may not wait for them. They may be gone
