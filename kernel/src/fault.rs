@@ -129,7 +129,7 @@ impl fmt::Display for What {
                     Some(task) => {
                         let (bottom, top) = task.stack_range();
                         let bytes = top.as_usize() - bottom.as_usize();
-                        write!(f, ": thread {} ({}) has {bytes} bytes of stack", task.id, task.name)
+                        write!(f, ": thread {} ({}) has {bytes} bytes of stack", task.id, task.name())
                     }
                     None => Ok(()),
                 }

@@ -36,7 +36,7 @@ pub(crate) fn end_thread(what: &dyn fmt::Display, registers: Option<&TrapFrame>,
         // Whatever goes wrong in here is no thread's matter.
         let _section = sched::preempt_disable();
         klog!("oops {number}: {what}");
-        klog!("process context, thread {} ({}){}", task.id, task.name, task.work());
+        klog!("process context, thread {} ({}){}", task.id, task.name(), task.work());
         if let Some(site) = blame(trace.clone().sites()) {
             klog!("to blame: {site}");
         }
@@ -46,7 +46,7 @@ pub(crate) fn end_thread(what: &dyn fmt::Display, registers: Option<&TrapFrame>,
             klog!("{frame}");
         }
         log::write_trace(trace);
-        klog!("oops {number}: thread {} ({}) ends with status {}", task.id, task.name, sched::DIED);
+        klog!("oops {number}: thread {} ({}) ends with status {}", task.id, task.name(), sched::DIED);
         testing::oopsed(what);
     }
     sched::abandon()

@@ -62,7 +62,7 @@ impl fmt::Display for CurrentContext {
             None => {}
         }
         match task::try_current() {
-            Some(task) => write!(f, ", thread {} ({})", task.id, task.name),
+            Some(task) => write!(f, ", thread {} ({})", task.id, task.name()),
             None => write!(f, ", before the first thread"),
         }
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use kapi::{LockError, WrongContext};
 
 use super::may_sleep::may_sleep;
+use super::name::Name;
 use super::run_queue;
 use super::task::{self, Heir};
 use super::thread::Thread;
@@ -27,6 +28,11 @@ pub fn interrupted() -> bool {
 /// Forgets a ^C that came for the current thread: for a shell, which survives it.
 pub fn clear_interrupt() {
     task::current().set_interrupted(false);
+}
+
+/// Gives the current thread another name, cut to 15 bytes: that of the program that it runs.
+pub fn set_name(name: &str) {
+    task::current().name.set(Name::new(name));
 }
 
 /// Says that the kernel cannot go on without the current thread: its death is a panic.

@@ -3,7 +3,8 @@
 //! Key types: [`Thread`], [`ThreadInfo`], [`Mutex`], [`WaitQueue`]. A thread runs a closure on a stack of its own, with
 //! an unmapped page below it, and ends when the closure returns. Files, each naming those before it only:
 //!
-//! - [`stack`], `user_slot`, [`task`]: a thread's memory, its part in processes, and a thread as the scheduler sees it
+//! - [`name`], [`stack`], `user_slot`, [`task`]: a thread's name, its memory, its part in processes, and a thread as the
+//!   scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
 //! - [`mod@may_sleep`], [`wait`] with `poll`, [`mutex`]: what threads sleep on
 //! - [`owned`]: what a thread has, found after its death
@@ -16,6 +17,7 @@ mod exit;
 mod idle;
 pub mod may_sleep;
 pub mod mutex;
+pub mod name;
 pub mod owned;
 mod poll;
 mod reaper;
@@ -29,13 +31,14 @@ mod user_slot;
 pub mod wait;
 
 pub use crate::sync::preempt::{PreemptGuard, context, in_interrupt, preempt_disable};
-pub use current::{clear_interrupt, current, interrupted, set_essential, set_heir, sleep, yield_now};
+pub use current::{clear_interrupt, current, interrupted, set_essential, set_heir, set_name, sleep, yield_now};
 pub use exit::DIED;
 pub(crate) use exit::abandon;
 pub use exit::exit;
 pub use idle::{IdleWork, set_idle_work};
 pub use may_sleep::may_sleep;
 pub use mutex::{Mutex, MutexGuard};
+pub use name::Name;
 pub use owned::Owned;
 pub use poll::PollTable;
 pub(crate) use run_queue::tick;

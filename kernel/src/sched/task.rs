@@ -1,6 +1,6 @@
 //! One kernel thread, as the scheduler sees it.
 //!
-//! Key types: [`Task`], [`ThreadState`], [`Name`], [`Heir`]. A task is on up to three lists at once: the run queue, a
+//! Key types: [`Task`], [`ThreadState`], [`Heir`]. A task is on up to three lists at once: the run queue, a
 //! wait queue, and the list of all threads, which keeps it alive until the reaper has seen to it. So code that finds a
 //! task on a list, or running, may hold it as `&'static Task` while it stays there.
 
@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, 
 
 use mm::VirtAddr;
 
+use super::name::NameCell;
 use super::stack::KernelStack;
 use super::user_slot::UserSlot;
 use crate::arch::percpu::CURRENT;
@@ -17,6 +18,8 @@ use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
 use crate::time::Ticks;
 use crate::timer::Timer;
+
+pub use super::name::Name;
 
 /// Number of a task's link for the run queue and the list of the dead.
 pub const RUN: usize = 0;
@@ -59,51 +62,6 @@ impl ThreadState {
     }
 }
 
-/// A thread's name: up to 15 bytes, kept inline.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Name {
-    bytes: [u8; Self::MAX],
-    len: u8,
-}
-
-impl Name {
-    /// Bytes of the longest name; longer ones are cut.
-    pub const MAX: usize = 15;
-
-    /// The name `text`, cut to what fits.
-    pub const fn new(text: &str) -> Self {
-        let mut len = if text.len() < Self::MAX { text.len() } else { Self::MAX };
-        while !text.is_char_boundary(len) {
-            len -= 1;
-        }
-        let mut bytes = [0; Self::MAX];
-        let mut i = 0;
-        while i < len {
-            bytes[i] = text.as_bytes()[i];
-            i += 1;
-        }
-        Self { bytes, len: len as u8 }
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        // `new` cuts between characters, so this never falls back.
-        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
 /// What a thread runs: its return value is the thread's exit code.
 pub type Entry = Box<dyn FnOnce() -> i32 + Send>;
 
@@ -128,8 +86,7 @@ pub struct FramesGone(pub(super) ());
 pub struct Task {
     /// Number of the thread: 0 is the idle thread, 1 the one that booted.
     pub id: u32,
-    /// Its name.
-    pub name: Name,
+    pub(super) name: NameCell,
     links: [Link<Task>; 3],
     state: AtomicU8,
     /// Whether a CPU runs it; changes under the run queue's lock.
@@ -165,7 +122,7 @@ impl Task {
     pub const fn new(id: u32, name: Name, wake: fn(usize)) -> Self {
         Self {
             id,
-            name,
+            name: NameCell::new(name),
             links: [const { Link::new() }; 3],
             state: AtomicU8::new(ThreadState::Runnable as u8),
             on_cpu: AtomicBool::new(false),
@@ -187,6 +144,11 @@ impl Task {
             finished: AtomicBool::new(false),
             user: UserSlot::new(),
         }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Name {
+        self.name.get()
     }
 
     /// Says where the task's stack lies.

@@ -149,7 +149,7 @@ impl Thread {
 
     /// Its name.
     pub fn name(&self) -> Name {
-        self.get().name
+        self.get().name()
     }
 
     /// Timer ticks that found it running. Any context.
@@ -224,7 +224,7 @@ pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
 pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
     let scheduler = SCHEDULER.try_lock()?;
     let owner = scheduler.all.iter().find(|task| task.stack_range().0 == bottom)?;
-    Some((owner.id, owner.name))
+    Some((owner.id, owner.name()))
 }
 
 /// The thread with the lowest number that is `from` or more.
@@ -234,7 +234,7 @@ fn first_from(from: u32) -> Option<ThreadInfo> {
         let (bottom, top) = task.stack_range();
         Some(ThreadInfo {
             id: task.id,
-            name: task.name,
+            name: task.name(),
             state: task.state(),
             ticks: task.ticks.load(Ordering::Relaxed),
             stack_bytes: top.as_usize() - bottom.as_usize(),
