@@ -1,7 +1,6 @@
 //! Ring 3: programs that behave, and programs that try all that they should not.
 //!
 //! Machine:
-//! Machine: CPU=max
 //! Machine: CPU=max APPEND="highmem=64M"
 #![no_std]
 #![no_main]
@@ -16,18 +15,43 @@ mod common;
 #[path = "common/ring3.rs"]
 mod ring3;
 
-use core::sync::atomic::Ordering::SeqCst;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use common::nap;
 use kernel::arch::layout::{DIRECT_MAP, KERNEL_IMAGE, USER_END};
+use kernel::arch::paging;
 use kernel::arch::trap_frame::TrapFrame;
-use kernel::sched;
+use kernel::sched::{self, FramesGone, Heir};
 use kernel::testing::expect_oops;
 use mm::PAGE_SIZE;
-use ring3::{CODE, DATA, DEMAND, End, LAST_PAGE, Program, Rights, STACK, program, run, word, write};
+use ring3::{CODE, DATA, End, LAST_PAGE, Program, STACK, run};
 
 kernel::test_kernel!(test_main);
 
+/// A program: its name, and its lines.
+macro_rules! program {
+    ($name:ident: $($line:literal),* $(,)?) => {
+        core::arch::global_asm!(
+            ".pushsection .rodata.programs, \"a\"",
+            concat!(stringify!($name), "_start:"),
+            $($line,)*
+            concat!(stringify!($name), "_end:"),
+            ".popsection",
+        );
+        fn $name() -> &'static [u8] {
+            unsafe extern "C" {
+                #[link_name = concat!(stringify!($name), "_start")]
+                static START: u8;
+                #[link_name = concat!(stringify!($name), "_end")]
+                static END: u8;
+            }
+            let (start, end) = (&raw const START, &raw const END);
+            // SAFETY: the two are the ends of what stands between the labels above.
+            unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
+        }
+    };
+}
 program!(exits: "mov edi, 42", "xor eax, eax", "syscall");
 
 #[test_case]
@@ -82,8 +106,8 @@ program!(pushes_to_kernel: "mov rsp, 0xffffffff80001000", "push rax");
 program!(reads_null: "xor eax, eax", "mov al, [rax]");
 program!(reads_beyond: "mov rax, 0x00007ffffffff000", "mov rax, [rax]");
 program!(writes_to_text: "lea rax, [rip]", "mov [rax], eax");
-program!(runs_its_stack: "sub rsp, 16", "jmp rsp");
-program!(runs_its_data: "mov eax, 0x500000", "jmp rax");
+program!(runs_its_stack: "push rax", "push rax", "jmp rsp");
+program!(runs_its_data: "mov eax, 0x500000", "mov [rax], eax", "jmp rax");
 
 #[test_case]
 fn pages_are_guarded() {
@@ -278,8 +302,7 @@ program!(calls_at_the_end: "mov eax, 1", "mov rcx, 0x00007fffffffeffe", "jmp rcx
 #[test_case]
 fn a_call_in_the_last_instruction_comes_back_to_where_nothing_is() {
     let program = Program::new(calls_at_the_end());
-    let page = program.space.map(LAST_PAGE, Rights::Code);
-    write(page.add(PAGE_SIZE - 2), &[0x0f, 0x05]);
+    program.map_code(LAST_PAGE, PAGE_SIZE - 2, &[0x0f, 0x05]);
     program.run().assert_page_fault(USER_END.as_usize(), 4 | 16);
     assert_eq!(program.calls.load(SeqCst), 1);
 }
@@ -306,9 +329,9 @@ fn a_frame_with_anything_in_it_gives_no_privilege() {
     }
 }
 
-// 20,000 calls with AC, DF and NT set, while ticks come.
+// 10,000 calls with AC, DF and NT set, while ticks come.
 program!(flags:
-    "mov ebx, 20000", "2:", "pushfq", "or dword ptr [rsp], 0x44400", "popfq", "mov eax, 1", "syscall", "dec ebx",
+    "mov ebx, 10000", "2:", "pushfq", "or dword ptr [rsp], 0x44400", "popfq", "mov eax, 1", "syscall", "dec ebx",
     "jnz 2b", "pushfq", "pop rdi", "and edi, 0x44400", "cld", "xor eax, eax", "syscall",
 );
 
@@ -317,7 +340,7 @@ fn flags_of_the_program_do_not_reach_the_kernel() {
     let program = Program::new(flags());
     let end = program.run();
     assert!(matches!(end, End::Exit(0x44400)), "{end:x?}");
-    assert_eq!(program.calls.load(SeqCst), 20_000);
+    assert_eq!(program.calls.load(SeqCst), 10_000);
 }
 
 program!(bad_pointers:
@@ -331,7 +354,7 @@ program!(bad_pointers:
     "mov eax, 3", "mov edi, 0x400000", "mov esi, 64", "syscall", "cmp rax, -14", "sete cl", "add bh, cl",
     "mov eax, 2", "xor edi, edi", "mov esi, 64", "syscall", "cmp rax, -14", "sete cl", "add bl, cl",
     "mov eax, 2", "mov rdi, -16", "mov esi, 64", "syscall", "cmp rax, -14", "sete cl", "add bl, cl",
-    "mov eax, 2", "mov edi, 0x500ff0", "mov esi, 64", "syscall", "cmp rax, -14", "sete cl", "add bl, cl",
+    "mov eax, 2", "mov edi, 0x501ff0", "mov esi, 64", "syscall", "cmp rax, -14", "sete cl", "add bl, cl",
     "movzx edi, bx", "xor eax, eax", "syscall",
 );
 
@@ -343,18 +366,33 @@ fn bad_pointers_are_refused() {
 
 // The kernel copies to a page that is not there yet, then reads it; the program finds zeros in what it touches first.
 program!(demands:
-    "mov eax, 3", "mov edi, 0x700ff0", "mov esi, 16", "syscall", "cmp rax, 16", "jne 9f",
-    "mov eax, 2", "mov edi, 0x700000", "mov esi, 4096", "syscall", "cmp rax, 4096", "jne 9f",
-    "mov rdi, [0x700008]", "xor eax, eax", "syscall", "9:", "ud2",
+    "mov eax, 3",
+    "mov edi, 0x500ff0",
+    "mov esi, 32",
+    "syscall",
+    "cmp rax, 32",
+    "jne 9f",
+    "mov eax, 2",
+    "mov edi, 0x500000",
+    "mov esi, 4096",
+    "syscall",
+    "cmp rax, 4096",
+    "jne 9f",
+    "mov rdi, [0x500008]",
+    "xor eax, eax",
+    "syscall",
+    "9:",
+    "ud2",
 );
-program!(demands_itself: "mov rdi, [0x700008]", "xor eax, eax", "syscall");
+program!(demands_itself: "mov rdi, [0x500008]", "xor eax, eax", "syscall");
 
 #[test_case]
 fn pages_are_brought_for_programs_and_for_copies() {
-    assert_eq!(DEMAND.as_usize(), 0x70_0000);
-    for code in [demands(), demands_itself()] {
-        let end = run(code);
+    for (code, faults) in [(demands(), 2), (demands_itself(), 1)] {
+        let program = Program::new(code);
+        let end = program.run();
         assert!(matches!(end, End::Exit(0)), "{end:x?}");
+        assert_eq!(program.faults.load(SeqCst), faults);
     }
 }
 
@@ -372,7 +410,7 @@ fn a_thread_that_is_wanted_comes_by() {
             nap(20);
             assert_eq!(program.wanted.load(SeqCst), round);
         }
-        assert_eq!(word(program.data, 0), answer);
+        assert_eq!(program.word(DATA), answer);
         program.doomed.store(true, SeqCst);
         thread.notify_user();
         assert_eq!(thread.join(), Ok(0));
@@ -382,41 +420,146 @@ fn a_thread_that_is_wanted_comes_by() {
 
 program!(oopses: "mov eax, 5", "syscall");
 
+/// Settles what a thread leaves behind whose call died.
+struct Survivor;
+
+static CLOSED_IN: AtomicU32 = AtomicU32::new(0);
+
+impl Heir for Survivor {
+    fn write_work(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a program of a test")
+    }
+
+    fn close(&self, _: &FramesGone) {
+        CLOSED_IN.store(paging::loaded_root().as_u32(), SeqCst);
+    }
+
+    fn settle(&self, _: i32) {}
+}
+
 #[test_case]
 fn an_oops_in_a_call_ends_the_thread_and_shows_the_kernel_alone() {
     expect_oops("page fault: ");
     let log = common::Log::from_here();
     let program = Program::new(oopses());
-    assert_eq!(program.start().join(), Ok(sched::DIED));
+    assert_eq!(program.start_for(&Survivor).join(), Ok(sched::DIED));
+    assert!(log.shows("(program): a program of a test"));
     assert!(log.shows("(program) ends with status 139"));
     assert!(log.line_after("to blame: ").contains("ring3::dies+"));
     // The trace ends at the way in.
     assert!(log.shows("syscall_entry+"));
     assert!(!log.shows("0000000000400007"));
+    // Its heir may free the space.
+    assert_eq!(CLOSED_IN.load(SeqCst), paging::kernel_root().unwrap().as_u32());
     // The next one is well.
     assert!(matches!(run(exits()), End::Exit(42)));
 }
 
-// Each keeps a pattern in its registers, and looks at it again and again while others run.
+// Keeps a pattern in registers of SSE and x87, and looks at them again and again while others run; ends with the number
+// of changes that it saw. It lets others run r12 times, and makes the call in r13 each time.
 program!(patterns:
-    "movq xmm0, rdi", "pshufd xmm0, xmm0, 0x44", "movdqa xmm7, xmm0", "movdqa xmm15, xmm0", "push rdi", "fild qword ptr [rsp]",
-    "mov [0x500010], rdi",
-    "xor ebx, ebx", "mov ecx, 3000000",
-    "2:", "movq rax, xmm7", "cmp rax, rdi", "jne 3f", "movq rax, xmm15", "cmp rax, rdi", "je 4f",
-    "3:", "inc ebx", "movdqa xmm7, xmm0", "movq xmm7, rdi", "movq xmm15, rdi", "4:", "dec ecx", "jnz 2b",
-    "fistp qword ptr [rsp]", "pop rax", "cmp rax, rdi", "setne al", "movzx eax, al", "add ebx, eax",
-    "mov edi, ebx", "xor eax, eax", "syscall",
+    "movq xmm7, rdi",
+    "movdqa xmm15, xmm7",
+    "push rdi",
+    "fild qword ptr [rsp]",
+    "xor ebx, ebx",
+    "1:",
+    "mov ecx, 10000",
+    "2:",
+    "movq rax, xmm7",
+    "cmp rax, rdi",
+    "jne 3f",
+    "movq rax, xmm15",
+    "cmp rax, rdi",
+    "je 4f",
+    "3:",
+    "inc ebx",
+    "movq xmm7, rdi",
+    "movdqa xmm15, xmm7",
+    "4:",
+    "dec ecx",
+    "jnz 2b",
+    "mov rax, r13",
+    "syscall",
+    "dec r12d",
+    "jnz 1b",
+    "fistp qword ptr [rsp]",
+    "pop rax",
+    "cmp rax, rdi",
+    "setne al",
+    "movzx eax, al",
+    "add ebx, eax",
+    "mov edi, ebx",
+    "xor eax, eax",
+    "syscall",
 );
+
+/// Runs three programs with patterns of their own at a time, each with so many rounds that end in this call; returns the
+/// changes of their registers that they saw.
+fn changes_seen(rounds: u64, call: u64) -> [u64; 3] {
+    let programs = [0x1111_1111u64, 0x2222_2222, 0x3333_3333].map(|pattern| {
+        let program = Program::new(patterns());
+        let frame = TrapFrame { rdi: pattern, r12: rounds, r13: call, ..TrapFrame::user(CODE, STACK) };
+        (program.start_with(frame), program)
+    });
+    programs.map(|(thread, program)| {
+        thread.join().unwrap();
+        match program.end() {
+            End::Exit(changes) => changes,
+            end => panic!("{end:x?}"),
+        }
+    })
+}
 
 #[test_case]
 fn floating_point_registers_are_each_programs_own() {
-    let programs = [0x1111_1111u64, 0x2222_2222, 0x3333_3333].map(|pattern| {
-        let program = Program::new(patterns());
+    // By their own will, and by the tick: a slice is ten million instructions.
+    assert_eq!(changes_seen(60, ring3::YIELD), [0; 3]);
+    assert_eq!(changes_seen(130, ring3::COUNT), [0; 3]);
+}
+
+#[test_case]
+fn a_floating_point_register_that_changed_would_be_seen() {
+    // After each round but the last xmm7 and xmm15 are found to be changed, and x87's in the end.
+    assert_eq!(changes_seen(5, ring3::CLOBBER), [5; 3]);
+}
+
+// The base of fs, which the kernel sets alone: what is there is read through it, by each program from its own page.
+program!(reads_by_fs:
+    "mov [0x500010], rdi",
+    "mov rbx, rdi",
+    "mov eax, 8",
+    "mov edi, 0x500000",
+    "syscall",
+    "test rax, rax",
+    "jnz 9f",
+    "mov r12d, 50",
+    "2:",
+    "mov eax, 6",
+    "syscall",
+    "cmp rbx, fs:[0x10]",
+    "jne 9f",
+    "dec r12d",
+    "jnz 2b",
+    "mov eax, 8",
+    "mov rdi, 0xffffffff80000000",
+    "syscall",
+    "mov rdi, rax",
+    "xor eax, eax",
+    "syscall",
+    "9:",
+    "ud2",
+);
+
+#[test_case]
+fn the_base_of_fs_is_each_programs_own() {
+    let programs = [1, 2].map(|pattern| {
+        let program = Program::new(reads_by_fs());
         (program.start_with(TrapFrame { rdi: pattern, ..TrapFrame::user(CODE, STACK) }), program)
     });
     for (thread, program) in programs {
         thread.join().unwrap();
-        let end = program.end();
-        assert!(matches!(end, End::Exit(0)), "changes of registers that were seen: {end:?}");
+        let refused = -1i64 as u64;
+        assert!(matches!(program.end(), End::Exit(answer) if answer == refused), "{:x?}", program.end());
     }
 }

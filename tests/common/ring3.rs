@@ -1,32 +1,29 @@
 //! Programs in ring 3, for tests of the kernel's edge.
 //!
-//! A program is a few instructions of assembly, position-independent, at [`CODE`]; behind it are a page of data and a
-//! page of stack, both zeros. The layer above that these tests are knows the calls below, and nothing of processes.
+//! A program is a few instructions of assembly, position-independent, at [`CODE`]; it has data at [`DATA`] and a stack
+//! below [`STACK`], zeros that come when they are touched. The layer above that these tests are knows the calls below,
+//! and no more of processes than that each has a space.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use kernel::arch::layout::{DIRECT_MAP, USER_END};
-use kernel::arch::paging::kernel_root;
+use kernel::arch::fpu::FpuImage;
+use kernel::arch::layout::USER_END;
 use kernel::arch::trap_frame::TrapFrame;
-use kernel::mm::KVec;
-use kernel::sched::{self, Thread};
+use kernel::mm::space::{MapRequest, Place, Protection, ThisCpu, UserSpace};
+use kernel::sched::{self, Mutex, Thread};
 use kernel::sync::SpinLock;
-use kernel::testing::memory;
-use kernel::user::{self, FaultAccess, FaultFrom, PageFault, Ring3};
-use mm::mapper::Level;
-use mm::{GfpFlags, PAGE_SIZE, Pfn, VirtAddr};
+use kernel::user::{self, PageFault, Ring3};
+use mm::{PAGE_SIZE, VirtAddr};
 
 /// Where a program begins; its page can be read and executed.
 pub const CODE: VirtAddr = VirtAddr::new(0x40_0000);
-/// Its page of data.
+/// Its data: two pages, and nothing behind them.
 pub const DATA: VirtAddr = VirtAddr::new(0x50_0000);
-/// The end of its page of stack.
+/// The end of its stack.
 pub const STACK: VirtAddr = VirtAddr::new(0x60_1000);
-/// Zeros come here when they are touched.
-pub const DEMAND: VirtAddr = VirtAddr::new(0x70_0000);
-/// The last page of the user half, which can be executed.
+/// The last page of the user half.
 pub const LAST_PAGE: VirtAddr = VirtAddr::new(USER_END.as_usize() - PAGE_SIZE);
 
 /// Ends with the status in rdi.
@@ -41,33 +38,14 @@ pub const COPY_TO: u64 = 3;
 pub const PAUSE: u64 = 4;
 /// Faults in the kernel.
 pub const OOPS: u64 = 5;
+/// Lets others run.
+pub const YIELD: u64 = 6;
+/// Puts other values into the floating-point registers.
+pub const CLOBBER: u64 = 7;
+/// Asks for the base of fs in rdi: 0, or -EPERM.
+pub const SET_FS: u64 = 8;
 /// The return value of any other.
 pub const NO_CALL: u64 = -38i64 as u64;
-
-/// A program: its name, and its lines.
-macro_rules! program {
-    ($name:ident: $($line:literal),* $(,)?) => {
-        core::arch::global_asm!(
-            ".pushsection .rodata.programs, \"a\"",
-            concat!(stringify!($name), "_start:"),
-            $($line,)*
-            concat!(stringify!($name), "_end:"),
-            ".popsection",
-        );
-        fn $name() -> &'static [u8] {
-            unsafe extern "C" {
-                #[link_name = concat!(stringify!($name), "_start")]
-                static START: u8;
-                #[link_name = concat!(stringify!($name), "_end")]
-                static END: u8;
-            }
-            let (start, end) = (&raw const START, &raw const END);
-            // SAFETY: the two are the ends of what stands between the labels above.
-            unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
-        }
-    };
-}
-pub(crate) use program;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug)]
@@ -101,114 +79,58 @@ impl End {
     }
 }
 
-/// Page tables of a program, made by hand.
-pub struct Space {
-    root: VirtAddr,
-    pages: SpinLock<KVec<VirtAddr>>,
-}
-
-const PRESENT: u64 = 1;
-const WRITABLE: u64 = 1 << 1;
-const USER: u64 = 1 << 2;
-const NO_EXECUTE: u64 = 1 << 63;
-
-/// What a page of a program may be used for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Rights {
-    Data,
-    Code,
-}
-
-impl Space {
-    fn new() -> Self {
-        let root = memory().get_zeroed_page(GfpFlags::KERNEL).unwrap();
-        let kernel = DIRECT_MAP.add(kernel_root().unwrap().phys().as_u64() as usize);
-        for slot in 256..512 {
-            // SAFETY: both are tables; the kernel's upper half stays as it is.
-            unsafe { entry(root, slot).write(entry(kernel, slot).read()) };
-        }
-        Self { root, pages: SpinLock::new(KVec::new()) }
-    }
-
-    fn root(&self) -> Pfn {
-        memory().frame_of(self.root).unwrap()
-    }
-
-    /// Maps a page of zeros at `at`, and returns where the kernel sees it.
-    pub fn map(&self, at: VirtAddr, rights: Rights) -> VirtAddr {
-        let mut table = self.root;
-        for level in [Level::Four, Level::Three, Level::Two] {
-            let entry = entry(table, level.index(at));
-            // SAFETY: an entry of a table of this space.
-            if unsafe { entry.read() } == 0 {
-                let below = self.page();
-                // SAFETY: as above.
-                unsafe { entry.write(phys(below) | PRESENT | WRITABLE | USER) };
-            }
-            // SAFETY: as above.
-            table = DIRECT_MAP.add((unsafe { entry.read() } & 0x000f_ffff_ffff_f000) as usize);
-        }
-        let page = self.page();
-        let rights = if rights == Rights::Code { 0 } else { WRITABLE | NO_EXECUTE };
-        // SAFETY: an entry of a table of this space.
-        unsafe { entry(table, Level::One.index(at)).write(phys(page) | PRESENT | USER | rights) };
-        page
-    }
-
-    fn page(&self) -> VirtAddr {
-        let page = memory().get_zeroed_page(GfpFlags::KERNEL).unwrap();
-        let mut room = KVec::with_capacity(1, GfpFlags::KERNEL).unwrap();
-        core::mem::swap(&mut room, &mut *self.pages.lock());
-        room.push(page, GfpFlags::KERNEL).unwrap();
-        *self.pages.lock() = room;
-        page
-    }
-}
-
-impl Drop for Space {
-    fn drop(&mut self) {
-        self.pages.with(|pages| pages.iter().for_each(|&page| memory().free_page(page).unwrap()));
-        memory().free_page(self.root).unwrap();
-    }
-}
-
-fn entry(table: VirtAddr, index: usize) -> *mut u64 {
-    table.add(index * 8).as_mut_ptr()
-}
-
-fn phys(page: VirtAddr) -> u64 {
-    memory().frame_of(page).unwrap().phys().as_u64()
-}
-
 /// A program that runs, or ran.
 pub struct Program {
-    pub space: Space,
-    pub data: VirtAddr,
+    space: Mutex<UserSpace>,
     end: SpinLock<Option<End>>,
     /// Calls of [`COUNT`].
     pub calls: AtomicU64,
+    /// Pages that were brought.
+    pub faults: AtomicU64,
     /// Times that it was wanted on its way to ring 3.
     pub wanted: AtomicU64,
     /// Whether it ends when it is wanted.
     pub doomed: AtomicBool,
 }
 
+const READ_WRITE: Protection = Protection::READ.union(Protection::WRITE);
+
 impl Program {
     /// A program of these instructions.
     pub fn new(code: &[u8]) -> Arc<Self> {
-        let space = Space::new();
-        write(space.map(CODE, Rights::Code), code);
-        let data = space.map(DATA, Rights::Data);
-        space.map(VirtAddr::new(STACK.as_usize() - PAGE_SIZE), Rights::Data);
         let program = Self {
-            space,
-            data,
+            space: Mutex::new(UserSpace::new(ThisCpu).unwrap()),
             end: SpinLock::new(None),
             calls: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
         };
+        program.map_code(CODE, 0, code);
+        program.map(DATA, 2 * PAGE_SIZE, READ_WRITE);
+        program.map(VirtAddr::new(STACK.as_usize() - PAGE_SIZE), PAGE_SIZE, READ_WRITE);
         Arc::try_new(program).ok().unwrap()
+    }
+
+    /// Maps zeros at `at`.
+    pub fn map(&self, at: VirtAddr, bytes: usize, protection: Protection) {
+        let request = MapRequest { at: Place::FixedNoReplace(at), protection, ..MapRequest::anonymous(bytes) };
+        assert_eq!(self.space.lock().unwrap().map(request), Ok(at));
+    }
+
+    /// Maps a page that has `code` at `offset`, to be read and executed.
+    pub fn map_code(&self, at: VirtAddr, offset: usize, code: &[u8]) {
+        self.map(at, PAGE_SIZE, READ_WRITE);
+        let mut space = self.space.lock().unwrap();
+        space.copy_in(at.add(offset), code).unwrap();
+        space.protect(at, PAGE_SIZE, Protection::READ.union(Protection::EXEC)).unwrap();
+    }
+
+    /// The word at `at`.
+    pub fn word(&self, at: VirtAddr) -> u64 {
+        let mut bytes = [0; 8];
+        self.space.lock().unwrap().copy_out(at, &mut bytes).unwrap();
+        u64::from_le_bytes(bytes)
     }
 
     /// Starts it.
@@ -218,14 +140,35 @@ impl Program {
 
     /// Starts it with these registers.
     pub fn start_with(self: &Arc<Self>, frame: TrapFrame) -> Thread {
-        user::serve(&Server);
-        let program = self.clone();
-        let thread = sched::spawn("program", move || {
-            // SAFETY: the space stays as long as the thread's owner, who outlives its time in ring 3.
-            unsafe { sched::user::attach(program.space.root()) }.unwrap();
-            assert!(sched::user::set_owner(program).is_ok());
+        self.spawn(move || {
             sched::user::enter_after(&frame).unwrap();
             0
+        })
+    }
+
+    /// Starts it, with an heir for its thread.
+    pub fn start_for(self: &Arc<Self>, heir: &'static dyn sched::Heir) -> Thread {
+        self.spawn(move || {
+            sched::set_heir(heir);
+            sched::user::enter_after(&TrapFrame::user(CODE, STACK)).unwrap();
+            0
+        })
+    }
+
+    /// Runs `work`, code of the kernel, in a thread that has the program's space, to its end.
+    pub fn visit(self: &Arc<Self>, work: impl FnOnce() -> i32 + Send + 'static) -> i32 {
+        self.spawn(work).join().unwrap()
+    }
+
+    fn spawn(self: &Arc<Self>, work: impl FnOnce() -> i32 + Send + 'static) -> Thread {
+        user::serve(&SERVER);
+        let program = self.clone();
+        let thread = sched::spawn("program", move || {
+            let root = program.space.lock().unwrap().root();
+            // SAFETY: the space stays as long as the thread's owner, who outlives its time in ring 3.
+            unsafe { sched::user::attach(root) }.unwrap();
+            assert!(sched::user::set_owner(program).is_ok());
+            work()
         });
         thread.unwrap()
     }
@@ -252,21 +195,10 @@ pub fn run(code: &[u8]) -> End {
     Program::new(code).run()
 }
 
-/// Writes `bytes` to the page at `page`.
-pub fn write(page: VirtAddr, bytes: &[u8]) {
-    assert!(bytes.len() <= PAGE_SIZE);
-    // SAFETY: the page is the caller's.
-    unsafe { page.as_mut_ptr::<u8>().copy_from(bytes.as_ptr(), bytes.len()) };
-}
-
-/// The word at `offset` of the page at `page`.
-pub fn word(page: VirtAddr, offset: usize) -> u64 {
-    // SAFETY: the page is the caller's.
-    unsafe { page.add(offset).as_mut_ptr::<u64>().read_volatile() }
-}
-
 /// The layer above.
 struct Server;
+
+static SERVER: &dyn Ring3 = &Server;
 
 fn current<R>(f: impl FnOnce(&Program) -> R) -> R {
     sched::user::with_owner(f).unwrap()
@@ -290,18 +222,24 @@ impl Ring3 for Server {
                 u64::from(queue.wait_until_interruptible(|| false).is_err())
             }
             OOPS => dies(),
+            YIELD => u64::from(sched::yield_now().is_err()),
+            CLOBBER => {
+                sched::user::set_fpu(&FpuImage::new());
+                0
+            }
+            SET_FS => answer(sched::user::set_fs_base(at), 0),
             _ => NO_CALL,
         };
     }
 
     fn page_fault(&self, fault: &PageFault) -> bool {
-        let is_wanted = fault.at.page_down() == DEMAND && fault.access != FaultAccess::Execute;
-        if is_wanted {
-            assert!(fault.from == FaultFrom::UserCode || fault.from == FaultFrom::Copy);
-            sched::yield_now().unwrap();
-            current(|program| program.space.map(DEMAND, Rights::Data));
-        }
-        is_wanted
+        // It may sleep.
+        sched::yield_now().unwrap();
+        current(|program| {
+            let brought = program.space.lock().is_ok_and(|mut space| space.fault(fault.at, fault.access).is_ok());
+            program.faults.fetch_add(u64::from(brought), SeqCst);
+            brought
+        })
     }
 
     fn exception(&self, frame: &mut TrapFrame, at: Option<VirtAddr>) {
