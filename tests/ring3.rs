@@ -1,4 +1,4 @@
-//! Ring 3: programs that behave, and programs that try all that they should not.
+//! Ring 3: programs that behave, and programs that try what they should not.
 //!
 //! Machine:
 //! Machine: CPU=max APPEND="highmem=64M"
@@ -253,7 +253,8 @@ program!(late_step:
     "mov r12d, 1000", "2:", "mov eax, 1", "mov ecx, 0x1b", "pushfq", "or dword ptr [rsp], 0x100", "popfq",
     "mov ss, cx", "syscall", "ud2",
 );
-program!(late_step_at_int3: "mov ecx, 0x1b", "pushfq", "or dword ptr [rsp], 0x100", "popfq", "mov ss, cx", "int3", "ud2");
+program!(late_step_at_int3:
+    "mov ecx, 0x1b", "pushfq", "or dword ptr [rsp], 0x100", "popfq", "mov ss, cx", "int3", "ud2");
 
 #[test_case]
 fn a_late_step_does_not_harm_the_kernel() {
@@ -494,8 +495,8 @@ program!(patterns:
     "syscall",
 );
 
-/// Runs three programs with patterns of their own at a time, each with so many rounds that end in this call; returns the
-/// changes of their registers that they saw.
+/// Runs three programs with patterns of their own at a time, each with so many rounds that end in this call; returns
+/// the changes of their registers that they saw.
 fn changes_seen(rounds: u64, call: u64) -> [u64; 3] {
     let programs = [0x1111_1111u64, 0x2222_2222, 0x3333_3333].map(|pattern| {
         let program = Program::new(patterns());

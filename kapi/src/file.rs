@@ -220,8 +220,8 @@ impl<'a> IoBuf<'a> {
         }
     }
 
-    /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer, and where
-    /// the caller's first page is missing.
+    /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer, and
+    /// where the caller's first page is missing.
     pub fn put_zeros(&mut self, count: usize) -> Result<usize, Errno> {
         let (wanted, at) = (self.remaining().min(count), self.done);
         let copied = match &mut self.memory {

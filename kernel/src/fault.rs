@@ -51,8 +51,8 @@ pub(crate) fn handle(frame: &mut TrapFrame) {
     }
     match frame.vector {
         trap::BREAKPOINT => return klog!("breakpoint at {:016x}", frame.rip),
-        // The kernel sets no breakpoints and traces no steps: a program had it come late, on the first instruction after
-        // its SYSCALL.
+        // The kernel sets no breakpoints and traces no steps: a program had it come late, on the first instruction
+        // after its SYSCALL.
         trap::DEBUG if !frame.is_user() => {
             frame.rflags &= !trap::TRAP_FLAG;
             return;

@@ -15,11 +15,11 @@
 //!
 //! Invariants:
 //! - (a) gs is the kernel's while code of the kernel runs, but for the first instructions of an entry from ring 3 and
-//!   the last of the way back. What can come between these has a stack of its own and looks which one gs is, by the sign
-//!   of its base: [`paranoid_entry`](self) changes it if need be, and changes it back.
+//!   the last of the way back. What can come between these has a stack of its own and looks which one gs is, by the
+//!   sign of its base: [`paranoid_entry`](self) changes it if need be, and changes it back.
 //! - (b) a frame of ring 3 is the topmost thing on its thread's stack, so a thread has one at most.
-//! - (c) AC is clear in the kernel, or SMAP would be off: interrupts and exceptions leave it as it was in ring 3, so the
-//!   entries clear it where there is SMAP. (SYSCALL clears what the FMASK register says.)
+//! - (c) AC is clear in the kernel, or SMAP would be off: interrupts and exceptions leave it as it was in ring 3, so
+//!   the entries clear it where there is SMAP. (SYSCALL clears what the FMASK register says.)
 
 use core::arch::global_asm;
 use core::mem::offset_of;

@@ -59,8 +59,8 @@ pub fn init() {
 #[inline]
 pub(super) fn set_kernel_stack(top: mm::VirtAddr) {
     let tss = TSS.0.get();
-    // SAFETY: the segment is this CPU's, and with interrupts off nothing else writes it; the CPU reads it when it enters
-    // the kernel from ring 3.
+    // SAFETY: the segment is this CPU's, and with interrupts off nothing else writes it; the CPU reads it when it
+    // enters the kernel from ring 3.
     unsafe { (*tss).privilege_stack_table[0] = VirtAddr::new_truncate(top.as_usize() as u64) };
 }
 

@@ -1,4 +1,4 @@
-//! The CPU: its tables, the ways into and out of the kernel, page tables, the switch between stacks.
+//! The CPU: its tables, the ways in and out, page tables, stacks.
 
 pub mod clear;
 pub mod cpu;

@@ -1,4 +1,4 @@
-//! Ring 3: how it comes into the kernel by SYSCALL, and how a thread gets there first.
+//! Ring 3: what lets it make system calls, and how a thread gets there first.
 
 use core::arch::naked_asm;
 
@@ -41,8 +41,8 @@ pub(super) fn init() {
 /// is made one that ring 3 may have.
 ///
 /// # Safety
-/// The running thread's user registers are loaded, and its stack ends at `top`; `frame` does not lie on it; nothing that
-/// lies on it is needed any more.
+/// The running thread's user registers are loaded, and its stack ends at `top`; `frame` does not lie on it; nothing
+/// that lies on it is needed any more.
 pub unsafe fn enter(frame: *const TrapFrame, top: VirtAddr) -> ! {
     // SAFETY: the caller's promise.
     unsafe { start(frame, top.as_usize() - size_of::<TrapFrame>()) }

@@ -116,8 +116,8 @@ impl TrapFrame {
         self.vector == SYSCALL
     }
 
-    /// Makes the frame one that ring 3 may go on with, whatever was written to it: the return by `iretq` cannot fault in
-    /// the kernel, and gives no privilege. A `rip` that is no user address becomes the end of the user half, where
+    /// Makes the frame one that ring 3 may go on with, whatever was written to it: the return by `iretq` cannot fault
+    /// in the kernel, and gives no privilege. A `rip` that is no user address becomes the end of the user half, where
     /// nothing is ever mapped.
     #[inline]
     pub const fn make_user(&mut self) {

@@ -6,7 +6,7 @@
 //!
 //! | symbol | defined in | called |
 //! |---|---|---|
-//! | `kernel_exception` | `user/entry.rs` | by the ways in, for exceptions in the kernel, and those on stacks of their own |
+//! | `kernel_exception` | `user/entry.rs` | for exceptions in the kernel, and for 2, 8 and 18 anywhere |
 //! | `kernel_user_exception` | `user/entry.rs` | for exceptions in ring 3 |
 //! | `kernel_syscall` | `user/entry.rs` | for system calls |
 //! | `kernel_return` | `user/entry.rs` | before the way back to ring 3 |
@@ -21,16 +21,16 @@ unsafe extern "C" {
     /// if the interrupted code may go on.
     pub safe fn kernel_exception(frame: &mut TrapFrame);
 
-    /// Handles an exception in ring 3, with interrupts off, on the stack of the thread. May sleep; returns if the thread
-    /// goes on in ring 3, with what is in `frame` then.
+    /// Handles an exception in ring 3, with interrupts off, on the stack of the thread. May sleep; returns if the
+    /// thread goes on in ring 3, with what is in `frame` then.
     pub safe fn kernel_user_exception(frame: &mut TrapFrame);
 
     /// Handles a system call, with interrupts on, on the stack of the thread. May sleep; what it changes in `frame` is
     /// what the program goes on with.
     pub safe fn kernel_syscall(frame: &mut TrapFrame);
 
-    /// Sees to what the thread has to do before it goes back to ring 3. May sleep; returns with interrupts off, and with
-    /// a frame that [`make_user`](TrapFrame::make_user) made fit.
+    /// Sees to what the thread has to do before it goes back to ring 3. May sleep; returns with interrupts off, and
+    /// with a frame that [`make_user`](TrapFrame::make_user) made fit.
     pub safe fn kernel_return(frame: &mut TrapFrame);
 
     /// Handles the interrupt `vector`, with interrupts off, on the stack of what was interrupted. Returns with

@@ -1,8 +1,8 @@
-//! The instructions that touch memory of ring 3: the only ones of the kernel that may.
+//! The instructions of the kernel that touch memory of ring 3. No others may.
 //!
 //! They may fault. Where the page can be brought, the exception handler has it brought and they go on; where not, it
-//! sends them on by the table `.extable` and they say how much is left undone ([`is_copy`] tells these instructions from
-//! all others). With SMAP they are let through by `stac` and `clac`.
+//! sends them on by the table `.extable` and they say how much is left undone ([`is_copy`] tells these instructions
+//! from all others). With SMAP they are let through by `stac` and `clac`.
 //!
 //! Whole words go first. A fault among them goes on byte by byte, so that every byte up to the missing page is copied.
 

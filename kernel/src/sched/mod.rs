@@ -3,8 +3,8 @@
 //! Key types: [`Thread`], [`ThreadInfo`], [`Mutex`], [`WaitQueue`]. A thread runs a closure on a stack of its own, with
 //! an unmapped page below it, and ends when the closure returns. Files, each naming those before it only:
 //!
-//! - [`name`], [`stack`], `user_slot`, [`task`]: a thread's name, its memory, its part in processes, and a thread as the
-//!   scheduler sees it
+//! - [`name`], [`stack`], `user_slot`, [`task`]: a thread's name, its memory, its part in processes, and a thread as
+//!   the scheduler sees it
 //! - [`run_queue`]: who runs next; the switch
 //! - [`mod@may_sleep`], [`wait`] with `poll`, [`mutex`]: what threads sleep on
 //! - [`owned`]: what a thread has, found after its death

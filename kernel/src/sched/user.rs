@@ -1,4 +1,4 @@
-//! Threads that go to ring 3: their registers, whose they are, what is asked of them.
+//! Threads that go to ring 3: registers, owners, what is asked of them.
 //!
 //! A thread becomes one by [`attach`], in its own closure, and says by [`enter_after`] where it begins in ring 3: it
 //! goes there when the closure has returned, and comes back for system calls, exceptions and interrupts alone.

@@ -94,7 +94,7 @@ impl UserSlot {
     pub(super) fn load(&self) {
         // SAFETY: null, or by (a) and (b) this CPU's to read now.
         if let Some(state) = unsafe { self.state.load(Ordering::Relaxed).as_ref() } {
-            // SAFETY: who attached the thread to a space has promised to keep its tables; the stack is the thread's own.
+            // SAFETY: who attached the thread to a space promised to keep its tables; the stack is the thread's own.
             unsafe { state.registers.load() };
         }
     }

@@ -41,8 +41,8 @@ fn is_brought_for_copy(frame: &TrapFrame) -> bool {
 extern "C" fn kernel_user_exception(frame: &mut TrapFrame) {
     let at = (frame.vector == PAGE_FAULT).then(faulting_address);
     interrupts::enable();
-    // Without the bit the CPU itself met the page, with the kernel's rights, in the middle of an instruction of ring 3: no
-    // page that a program may have mends that.
+    // Without the bit the CPU itself met the page, with the kernel's rights, in the middle of an instruction of ring 3:
+    // no page that a program may have mends that.
     let is_programs = frame.error & USER != 0;
     if at.is_some_and(|at| is_programs && bring(frame, at, FaultFrom::UserCode)) {
         return;

@@ -9,8 +9,8 @@
 //! - [`space`]: the address space that a thread goes by
 //!
 //! Invariants:
-//! - (a) no page is brought while a driver's or a file's lock is held: the copies of a [`UserBytes`] take what is there,
-//!   and whoever made it brings the rest afterwards ([`fault_in`]).
+//! - (a) no page is brought while a driver's or a file's lock is held: the copies of a [`UserBytes`] take what is
+//!   there, and whoever made it brings the rest afterwards ([`fault_in`]).
 //! - (b) a page of ring 3 is brought for ring 3 itself and for the instructions of `arch::user_copy`, never for a stray
 //!   pointer of the kernel's: that stays an oops.
 

@@ -54,8 +54,8 @@ pub trait Ring3: Sync {
 /// Null, or from a reference for good.
 static SERVER: AtomicPtr<&'static dyn Ring3> = AtomicPtr::new(ptr::null_mut());
 
-/// Says who serves ring 3, before the first thread goes there. A later call has its own way: a test can take the place of
-/// the kernel's own processes.
+/// Says who serves ring 3, before the first thread goes there. A later call has its own way: a test can take the place
+/// of the kernel's own processes.
 pub fn serve(server: &'static &'static dyn Ring3) {
     SERVER.store(ptr::from_ref(server).cast_mut(), Ordering::Release);
 }
