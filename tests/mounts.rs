@@ -1,4 +1,6 @@
-//! File systems beside one another: mounts, device nodes, the tree of /proc, pages to be mapped.
+//! File systems beside one another: mounts, devices, the tree of /proc.
+//!
+//! And pages of files, to be mapped.
 //!
 //! Machine:
 //! Machine: APPEND="highmem=64M"

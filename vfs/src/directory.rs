@@ -20,6 +20,9 @@ pub struct Entry<T, K: Global> {
     pub value: T,
 }
 
+/// What comes next in a listing, if something does, and the place behind it.
+pub type Next<'a, T, K> = Option<(&'a Entry<T, K>, u64)>;
+
 /// A place in the row.
 struct Seat<T, K: Global> {
     place: u64,
@@ -124,7 +127,7 @@ impl<T, K: Global> Directory<T, K> {
     }
 
     /// The first entry whose place is not before `place`, and the place behind it.
-    pub fn next(&self, place: u64) -> Option<(&Entry<T, K>, u64)> {
+    pub fn next(&self, place: u64) -> Next<'_, T, K> {
         let start = self.row.partition_point(|seat| seat.place < place);
         self.row[start..].iter().find_map(|seat| Some((seat.entry.as_ref()?, seat.place + 1)))
     }

@@ -1,4 +1,4 @@
-//! A tree of names in memory, and the files, directories and links that they lead to.
+//! A tree of names in memory, and what they lead to.
 //!
 //! A file is known by its number, which is never given again. It goes when no name leads to it and nobody holds it; so
 //! an open file outlives its names. What goes is handed to the caller, who drops it without the tree's lock.
@@ -23,7 +23,7 @@ use services::budget::{Budget, Charge};
 use services::radix::RadixTree;
 
 use crate::attributes::{Attributes, Change, Kind, LINK_MAX, Stat, Timestamp};
-use crate::directory::{Directory, Entry};
+use crate::directory::{Directory, Next};
 use crate::name::check;
 
 pub use node::{Body, Gone, Named, New, Node};
@@ -126,12 +126,12 @@ impl<C, K: Global> Tree<C, K> {
     }
 
     /// The first name from `place` on, and the place behind it; the first place is 0.
-    pub fn next_name(&self, directory: Number, place: u64) -> Result<Option<(&Entry<Named, K>, u64)>, Errno> {
+    pub fn next_name(&self, directory: Number, place: u64) -> Result<Next<'_, Named, K>, Errno> {
         Ok(self.directory(directory)?.next(place))
     }
 
-    /// Makes a file with the name `name`. `EEXIST`, `ENOSPC`, `ENOMEM`; `EMLINK` where a directory has as many others in
-    /// it as it may; `ENOENT` in a removed directory.
+    /// Makes a file with the name `name`. `EEXIST`, `ENOSPC`, `ENOMEM`; `EMLINK` where a directory has as many others
+    /// in it as it may; `ENOENT` in a removed directory.
     pub fn create(&mut self, directory: Number, name: &str, new: New<C, K>, now: Timestamp) -> Result<Number, Errno> {
         let name = self.prepare(directory, name)?;
         let is_directory = new.kind == Kind::Directory;

@@ -40,8 +40,11 @@ pub trait Names {
     fn is_directory(&self, node: &Self::Node) -> bool;
 
     /// What it leads to, if it is a link.
-    fn link(&self, node: &Self::Node) -> Result<Option<Link<Self::Node, Self::Kernel>>, Errno>;
+    fn link(&self, node: &Self::Node) -> Result<LinkOf<Self>, Errno>;
 }
+
+/// What a link among these files leads to; `None` for what is no link.
+pub type LinkOf<F> = Option<Link<<F as Names>::Node, <F as Names>::Kernel>>;
 
 /// Whether a link at the end of a path is followed. Before the end all are, and before a slash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +57,7 @@ pub enum Follow {
 
 /// The last part of a path.
 #[derive(Clone, Copy)]
+#[expect(clippy::large_enum_variant, reason = "it is on the stack for the moment of a call, and needs no memory")]
 pub enum Last {
     /// A name.
     Name(Name),

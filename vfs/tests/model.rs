@@ -1,4 +1,4 @@
-//! Trees against a naive model: random names made, linked, renamed and removed, with memory and without.
+//! Trees against a naive model, with memory and without.
 
 mod common;
 

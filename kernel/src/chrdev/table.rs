@@ -138,8 +138,8 @@ impl Registration {
         Some(minor)
     }
 
-    /// Calls `show` with the driver's first name from the `index`-th on, and the index behind it. One that lets nobody in
-    /// has none.
+    /// Calls `show` with the driver's first name from the `index`-th on, and the place behind it. One that lets nobody
+    /// in has none.
     fn next<R>(&self, index: u16, show: Show<'_, R>) -> Result<Option<R>, Errno> {
         let Ok(_user) = self.users.enter() else { return Ok(None) };
         let place = |index: u16| u64::from(self.major) << 16 | u64::from(index + 1);
@@ -182,8 +182,8 @@ pub fn find(node: &str) -> Result<Option<Device>, Errno> {
     found.map(|(registration, minor)| registration.device(minor)).transpose()
 }
 
-/// The device with these numbers, if there is such a driver. It counts as a user of its driver, which knows whether it has
-/// such a device.
+/// The device with these numbers, if there is such a driver. It counts as a user of its driver, which knows whether it
+/// has such a device.
 ///
 /// # Errors
 /// `ENODEV` when the driver is about to go.

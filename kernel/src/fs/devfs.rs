@@ -1,4 +1,6 @@
-//! /dev: the character devices that are registered now, by their drivers' names for them.
+//! /dev: the character devices that are registered now.
+//!
+//! They go by their drivers' names for them.
 
 use alloc::sync::Arc;
 

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 
 use kapi::{Errno, Events, IoBuf, OpenFlags, Whence, seek};
 use mm::Pfn;
+use vfs::Stat;
 
-use super::node::{Listed, Stat};
+use super::listed::Listed;
 use crate::mm::space::PageSource;
 use crate::sched::PollTable;
 

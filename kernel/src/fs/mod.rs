@@ -10,8 +10,8 @@
 //! The initial files are read on demand, from a [`source`], into the [`page_cache`].
 //!
 //! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`Node`], what a name leads to;
-//! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the path
-//! ([`mount`] knows the way between file systems) and ask the nodes at its end. The policy of names is that of the
+//! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the
+//! path ([`mount`] knows the way between file systems) and ask the nodes at its end. The policy of names is that of the
 //! crate `vfs`. Errors are the usual numbers. Everything here runs in process context and may sleep.
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ mod device;
 mod directory;
 pub mod file;
 pub mod initial_files;
+mod listed;
 mod listing;
 pub mod mount;
 pub mod node;

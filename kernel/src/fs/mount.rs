@@ -1,4 +1,4 @@
-//! The tree of names: which file system is where, and the way along a path through all of them.
+//! Which file system is where, and the way along a path through all of them.
 //!
 //! A directory on which a file system is mounted is known by its number; the way goes on in the other's root, and `..`
 //! there leads out again. Key types: [`Files`], the tree as `vfs` walks it.
@@ -49,8 +49,8 @@ pub fn attach(
     Ok(mounts.push(mount, GfpFlags::KERNEL)?)
 }
 
-/// Takes the file system away whose root is `root`, which nobody has beside the caller. `EINVAL` when that is no mounted
-/// one's root, `EBUSY` for the root of all, where another is mounted in it, and while files of it are in use.
+/// Takes the file system away whose root is `root`, which nobody has beside the caller. `EINVAL` when that is no
+/// mounted one's root, `EBUSY` for the root of all, where another is mounted in it, and while files of it are in use.
 pub fn detach(root: Arc<dyn Node>) -> Result<(), Errno> {
     let mut mounts = MOUNTS.lock_uninterruptible()?;
     let at = mounts.iter().position(|mount| mount.root.id() == root.id()).ok_or(Errno::EINVAL)?;

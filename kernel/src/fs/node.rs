@@ -1,4 +1,4 @@
-//! What a name in the tree of files leads to: a file, a directory, a link, a device.
+//! What a name leads to: a file, a directory, a link, a device.
 //!
 //! Each file system has its own kind of [`Node`]. A node stays good as long as somebody has it, whatever becomes of its
 //! names. Key types: [`Node`], [`Listed`], [`Make`].
@@ -9,6 +9,7 @@ use kapi::{Errno, FileId, OpenFlags};
 pub use vfs::{Attributes, Change, Follow, Kind, Name, Replace, Stat, Stored, Timestamp};
 
 use super::file::File;
+pub use super::listed::Listed;
 use crate::mm::KString;
 use crate::time;
 
@@ -119,19 +120,6 @@ pub enum Remove {
     Directory,
     /// Anything but a directory: else `EISDIR`.
     Other,
-}
-
-/// A name in a directory.
-#[derive(Clone, Copy)]
-pub struct Listed {
-    /// The name.
-    pub name: Name,
-    /// The number of the file in its file system; of a directory on which another is mounted, that of the directory.
-    pub inode: u64,
-    /// What it is.
-    pub kind: Kind,
-    /// The place behind it.
-    pub next: u64,
 }
 
 /// The moment at which something changes.

@@ -1,4 +1,4 @@
-//! Open files: a file, how it is open, its position, and the name's node that led to it.
+//! Open files: a file, how it is open, its position, the node of its name.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};

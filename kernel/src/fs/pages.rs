@@ -91,7 +91,7 @@ impl Pages {
         Ok(n)
     }
 
-    /// The frame of the page at `index`, which is made if it is missing, with a reference for the caller: for a mapping.
+    /// The frame of the page at `index`, which is made if it is missing, with a reference for the caller who maps it.
     pub(super) fn frame(&mut self, index: u64) -> Result<Pfn, ObjectError> {
         if index >= self.size.div_ceil(PAGE_SIZE as u64) {
             return Err(ObjectError::Beyond);

@@ -1,4 +1,6 @@
-//! Pipes: what one thread writes another reads, through one page. (Linux 2.4: fs/pipe.c, fs/fifo.c.)
+//! Pipes: what one thread writes another reads, through one page.
+//!
+//! (Linux 2.4: fs/pipe.c, fs/fifo.c.)
 //!
 //! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock. A
 //! write of up to [`PIPE_BUF`] bytes arrives in one piece. The page comes with the first open end and goes with the
@@ -311,7 +313,7 @@ impl Fifo {
 }
 
 impl Leaf for Fifo {
-    /// An end waits for the other one, unless it must not wait: then a reader goes on, and a writer is refused (`ENXIO`).
+    /// An end waits for the other one. Where it must not, a reader goes on and a writer is refused (`ENXIO`).
     fn open(self: Arc<Self>, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
         let pipe = &*self.0;
         let (reads, writes) = (flags.contains(OpenFlags::READ), flags.contains(OpenFlags::WRITE));

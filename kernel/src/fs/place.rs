@@ -1,4 +1,6 @@
-//! Where a program stands in the tree of files: its current directory, and the rights that it does not give away.
+//! Where a program stands in the tree of files.
+//!
+//! That is its current directory, and the rights that it does not give away.
 
 use alloc::sync::Arc;
 

@@ -16,7 +16,7 @@ use super::file::share;
 use super::mount::{attach, detach, write_mounts};
 use super::node::{Follow, Kind, Node, now};
 use super::place::Place;
-use super::tree::{New, TreeFs, split};
+use super::tree::{New, TreeFs, root, split};
 use super::{devfs, procfs, tmpfs};
 
 static ROOT: Once<Arc<TreeFs>> = Once::new();
@@ -47,7 +47,7 @@ pub enum What<'a> {
 type Type = (&'static str, fn() -> Result<Arc<dyn Node>, Errno>);
 
 const TYPES: [Type; 3] =
-    [("tmpfs", || tmpfs::new_root(0o1777)), ("devtmpfs", devfs::new_root), ("proc", || procfs::init()?.root())];
+    [("tmpfs", || tmpfs::new_root(0o1777)), ("devtmpfs", devfs::new_root), ("proc", || root(&procfs::init()?))];
 
 /// The file systems that are there from the start: what they are called, where, and their type.
 const MOUNTS: [(&str, &str, &str); 3] =
@@ -55,9 +55,9 @@ const MOUNTS: [(&str, &str, &str); 3] =
 
 /// Makes the root and the file systems in it. `ENOMEM`, `ENOSPC`.
 pub fn init() -> Result<(), Errno> {
-    let root = tmpfs::new(0o755)?;
-    attach(None, root.root()?, "rootfs", "rootfs")?;
-    let root = ROOT.call_once(|| root);
+    let made = tmpfs::new(0o755)?;
+    attach(None, root(&made)?, "rootfs", "rootfs")?;
+    let root = ROOT.call_once(|| made);
     for (source, path, kind) in MOUNTS {
         root.make_directories(path, 0o755)?;
         mount(&Place::root(), source, path, kind)?;

@@ -1,5 +1,6 @@
-//! Files in memory, in pages of the page allocator, of high memory first: `/tmp`, and what is made in `/`.
+//! Files in memory: `/tmp`, and what is made in `/`.
 //!
+//! They are in pages of the page allocator, of high memory first.
 //! All file systems of this kind together may cost a third of the RAM, with pages, names, links, and all else that is
 //! kept for them: beyond that `ENOSPC`. The scull devices may have half, so with both full a sixth is left.
 
@@ -16,7 +17,7 @@ use super::file::share;
 use super::node::{Kind, Make, Node};
 use super::pages::Pages;
 use super::pipe::Fifo;
-use super::tree::{Leaf, Policy, TreeFs};
+use super::tree::{Leaf, Policy, TreeFs, root};
 use crate::mm::memory;
 use crate::mm::space::{FaultAccess, ObjectError, PageSource};
 use crate::sched::Mutex;
@@ -40,7 +41,7 @@ pub(super) fn new(mode: u16) -> Result<Arc<TreeFs>, Errno> {
 
 /// The root of an empty file system.
 pub(super) fn new_root(mode: u16) -> Result<Arc<dyn Node>, Errno> {
-    new(mode)?.root()
+    root(&new(mode)?)
 }
 
 fn leaf(what: Make<'_>) -> Result<(Kind, Arc<dyn Leaf>), Errno> {

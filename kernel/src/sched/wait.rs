@@ -10,19 +10,19 @@
 //!
 //! Lock order: a queue's lock, then the run queue's.
 
+use alloc::sync::Arc;
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use kapi::{LockError, WrongContext};
 
 use super::may_sleep::may_sleep;
-use super::poll::Watch;
 use super::run_queue;
 use super::task::{self, Task, ThreadState, WAIT};
 use crate::klog;
 use crate::sync::SpinLock;
-use crate::sync::list::List;
+use crate::sync::list::{Link, Linked, List};
 use crate::time::{self, Ticks};
 
 /// Threads that wait for one kind of event.
@@ -40,7 +40,56 @@ struct Waiters {
 
 impl Waiters {
     fn tell_watches(&self) {
-        self.watches.iter().for_each(Watch::tell);
+        self.watches.iter().for_each(|watch| watch.signal.tell());
+    }
+}
+
+/// A poller's place on a queue that it does not sleep on.
+pub(super) struct Watch {
+    signal: Arc<Signal>,
+    link: Link<Self>,
+}
+
+impl Watch {
+    /// A watch that is on no queue; whose wake-ups go to `signal`.
+    pub(super) const fn new(signal: Arc<Signal>) -> Self {
+        Self { signal, link: Link::new() }
+    }
+}
+
+impl Linked<0> for Watch {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+}
+
+/// What wakes a poller, and remembers it until then.
+pub(super) struct Signal {
+    told: AtomicBool,
+    /// Nobody watches this one.
+    sleeper: WaitQueue,
+}
+
+impl Signal {
+    /// Nothing has happened yet.
+    pub(super) const fn new() -> Self {
+        Self { told: AtomicBool::new(false), sleeper: WaitQueue::new() }
+    }
+
+    /// Something that is watched was woken. Any context.
+    fn tell(&self) {
+        self.told.store(true, Ordering::SeqCst);
+        self.sleeper.wake_all();
+    }
+
+    /// Sleeps until it is told, or has been since the last wait; `limit` at most. Says whether it was. ^C ends it.
+    #[track_caller]
+    pub(super) fn wait(&self, limit: Option<Duration>) -> Result<bool, LockError> {
+        let told = || self.told.swap(false, Ordering::SeqCst);
+        match limit {
+            Some(limit) => self.sleeper.wait_timeout_interruptible(told, limit),
+            None => self.sleeper.wait_until_interruptible(told).map(|()| true),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! /proc: texts about the kernel, some files that are written to change it, and what others compute.
+//! /proc: texts about the kernel, files that change it, what others compute.
 //!
 //! Fixed names are in a tree: [`register`]. Directories whose names come and go, as those of processes, are computed
 //! when they are looked at: [`add_root`] puts what a [`Directory`] holds beside the fixed names of the root.
@@ -13,7 +13,6 @@ use kapi::{Errno, OpenFlags};
 use mm::GfpFlags;
 use spin::Once;
 
-use super::account::Account;
 use super::file::{File, share};
 use super::node::{Kind, Listed, Node};
 use super::tree::{Leaf, More, New, Policy, TreeFs, split};
@@ -22,11 +21,8 @@ use crate::mm::{KString, KVec};
 use crate::sched::Mutex;
 
 pub use computed::{Child, Directory, Entry, LinkTo};
-use text::ModuleText;
+use text::{ACCOUNT, ModuleText};
 pub use text::{Source, Text};
-
-/// Names, and the texts of open files, are as long and as many as there is memory for them.
-static ACCOUNT: Account = Account::new(|| u64::MAX);
 
 /// The file system.
 static PROC: Once<Arc<TreeFs>> = Once::new();

@@ -9,14 +9,17 @@ use core::fmt;
 use kapi::{Errno, IoBuf, OpenFlags};
 use mm::GfpFlags;
 
+use super::super::account::Account;
 use super::super::file::{File, share};
 use super::super::node::{Node, Stat};
 use super::super::pages::Pages;
 use super::super::tree::Leaf;
-use super::ACCOUNT;
 use crate::chrdev::{Driver, Users};
 use crate::mm::KString;
 use crate::sched::Mutex;
+
+/// Names, and the texts of open files, are as long and as many as there is memory for them.
+pub(super) static ACCOUNT: Account = Account::new(|| u64::MAX);
 
 /// Bytes of the longest command.
 const MAX_COMMAND: usize = 256;

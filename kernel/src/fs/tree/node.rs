@@ -8,7 +8,8 @@ use vfs::{At, Body, Gone, Number, Tree};
 
 use super::super::file::{File, share};
 use super::super::node::{Change, Kind, Listed, Make, Name, Node, Remove, Replace, Stat, now};
-use super::{Leaf, New, Policy, TreeFs};
+use super::filesystem::{New, Policy, TreeFs};
+use super::leaf::Leaf;
 use crate::mm::{KString, Kernel};
 use crate::sched::MutexGuard;
 
@@ -24,30 +25,35 @@ const MORE: u64 = 1 << 60;
 
 type Guard<'a> = MutexGuard<'a, Tree<Arc<dyn Leaf>, Kernel>>;
 
-impl TreeFs {
-    /// Holds what has this number, and gives the tree back.
-    pub(super) fn hold(self: &Arc<Self>, mut tree: Guard<'_>, number: Number) -> Result<Arc<dyn Node>, Errno> {
-        let kind = tree.stat(number)?.kind();
-        tree.hold(number)?;
-        // From here on its end releases it: with the tree's lock, which is not held then.
-        let held = TreeNode { fs: self.clone(), number, kind };
-        drop(tree);
-        Ok(share(held)?)
-    }
+/// The root of the file system.
+pub(in crate::fs) fn root(fs: &Arc<TreeFs>) -> Result<Arc<dyn Node>, Errno> {
+    let tree = fs.tree.lock_uninterruptible()?;
+    let root = tree.root();
+    hold(fs, tree, root)
+}
 
+/// Holds what has this number, and gives the tree back.
+fn hold(fs: &Arc<TreeFs>, mut tree: Guard<'_>, number: Number) -> Result<Arc<dyn Node>, Errno> {
+    let kind = tree.stat(number)?.kind();
+    tree.hold(number)?;
+    // From here on its end releases it: with the tree's lock, which is not held then.
+    let held = TreeNode { fs: fs.clone(), number, kind };
+    drop(tree);
+    Ok(share(held)?)
+}
+
+impl TreeNode {
     /// Changes the names, if that is allowed, and drops what is gone without the lock.
     fn change_names(
         &self,
         f: impl FnOnce(&mut Tree<Arc<dyn Leaf>, Kernel>) -> Result<Gone<Arc<dyn Leaf>, Kernel>, Errno>,
     ) -> Result<(), Errno> {
-        match self.policy {
-            Policy::Open { .. } => self.with(f).map(drop),
+        match self.fs.policy {
+            Policy::Open { .. } => self.fs.with(f).map(drop),
             Policy::Fixed(_) => Err(Errno::EPERM),
         }
     }
-}
 
-impl TreeNode {
     fn leaf(&self) -> Result<Option<Arc<dyn Leaf>>, Errno> {
         self.fs.with(|tree| match tree.body(self.number)? {
             Body::Other(leaf) => Ok(Some(leaf.clone())),
@@ -66,7 +72,8 @@ impl TreeNode {
         }
     }
 
-    fn new(&self, mode: u16, what: Make<'_>) -> Result<New, Errno> {
+    /// What can be entered into the tree for `what`.
+    fn prepare(&self, mode: u16, what: Make<'_>) -> Result<New, Errno> {
         match (self.fs.policy, what) {
             (Policy::Fixed(_), Make::File) => Err(Errno::ENOENT),
             (Policy::Fixed(_), _) => Err(Errno::EPERM),
@@ -111,7 +118,7 @@ impl Node for TreeNode {
     fn parent(&self) -> Result<Arc<dyn Node>, Errno> {
         let tree = self.fs.tree.lock_uninterruptible()?;
         let parent = tree.parent(self.number)?;
-        self.fs.hold(tree, parent)
+        hold(&self.fs, tree, parent)
     }
 
     fn child(&self, name: &str) -> Result<Arc<dyn Node>, Errno> {
@@ -119,9 +126,9 @@ impl Node for TreeNode {
         match (tree.child(self.number, name), self.fs.policy) {
             (Err(Errno::ENOENT), Policy::Fixed(more)) if self.number == tree.root() => {
                 drop(tree);
-                more.child(&self.fs.root()?, name)
+                more.child(&root(&self.fs)?, name)
             }
-            (child, _) => self.fs.hold(tree, child?),
+            (child, _) => hold(&self.fs, tree, child?),
         }
     }
 
@@ -151,19 +158,19 @@ impl Node for TreeNode {
     }
 
     fn make(&self, name: &str, mode: u16, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
-        let new = self.new(mode, what)?;
+        let new = self.prepare(mode, what)?;
         let mut tree = self.fs.tree.lock_uninterruptible()?;
         let made = tree.create(self.number, name, new, now())?;
-        self.fs.hold(tree, made)
+        hold(&self.fs, tree, made)
     }
 
     fn link(&self, name: &str, node: &dyn Node) -> Result<(), Errno> {
         let file = self.number_of(node)?;
-        self.fs.change_names(|tree| tree.link(self.number, name, file, now()).map(|()| None))
+        self.change_names(|tree| tree.link(self.number, name, file, now()).map(|()| None))
     }
 
     fn remove(&self, name: &str, what: Remove) -> Result<(), Errno> {
-        self.fs.change_names(|tree| match what {
+        self.change_names(|tree| match what {
             Remove::Directory => tree.remove_directory(self.number, name, now()),
             Remove::Other => tree.unlink(self.number, name, now()),
         })
@@ -172,7 +179,7 @@ impl Node for TreeNode {
     fn rename(&self, name: &str, directory: &dyn Node, to: &str, replace: Replace) -> Result<(), Errno> {
         let to = At { directory: self.number_of(directory)?, name: to };
         let from = At { directory: self.number, name };
-        self.fs.change_names(|tree| tree.rename(from, to, replace, now()))
+        self.change_names(|tree| tree.rename(from, to, replace, now()))
     }
 
     fn change(&self, change: Change) -> Result<(), Errno> {
