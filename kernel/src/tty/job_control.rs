@@ -161,6 +161,11 @@ pub(super) fn send_to_foreground(signal: Signal) {
     }
 }
 
+/// Whether whoever leads the session is in the foreground, or there is no session.
+pub(super) fn is_leader_in_foreground() -> bool {
+    OWNER.with(|owner| owner.session.map(|session| session.0) == owner.foreground.map(|group| group.0))
+}
+
 /// ^C for the kernel's commands; says whether there were any. Interrupt context.
 pub(super) fn interrupt_commands() -> bool {
     COMMANDS.get().is_some_and(|commands| commands.interrupt())

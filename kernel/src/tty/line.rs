@@ -47,7 +47,8 @@ impl Listener for Keys {
         match change.signal {
             Some(signal) => {
                 let commands_end = signal == Signal::INT && job_control::interrupt_commands();
-                if commands_end {
+                // Whoever has a shell of its own sees to where it goes on.
+                if commands_end && job_control::is_leader_in_foreground() {
                     output::write(b"\n");
                 }
                 job_control::send_to_foreground(signal);
