@@ -18,6 +18,7 @@ use crate::handed::Handed;
 use crate::host;
 use crate::input::Source;
 use crate::settings::{Accel, Clock, Debugger, Settings};
+use crate::terminal;
 
 /// Bytes of a disk that the kernel's floppy driver reads.
 const FLOPPY_BYTES: u64 = 1440 << 10;
@@ -103,7 +104,11 @@ impl Machine {
 
     /// What the kernel reads from the configuration device.
     fn configuration(&mut self, handed: &Handed<'_>, settings: &Settings, source: Source) -> Result<()> {
-        let console = if source == Source::Terminal { "tty" } else { "pipe" };
+        let console = match (source, terminal::size()) {
+            (Source::Terminal, Some((rows, columns))) => format!("tty {rows} {columns}"),
+            (Source::Terminal, None) => "tty".to_owned(),
+            (Source::Pipe | Source::Script, _) => "pipe".to_owned(),
+        };
         self.file_in_memory("console", console.as_bytes())?;
         if let Some(archive) = handed.initial_files {
             self.file_in_memory("rootfs", archive)?;

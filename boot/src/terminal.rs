@@ -3,9 +3,28 @@
 //! ^C included.
 
 use std::io;
+use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
+use nix::ioctl_read_bad;
+use nix::libc::TIOCGWINSZ;
+use nix::pty::Winsize;
 use nix::sys::termios::{self, OutputFlags, SetArg, Termios};
+
+ioctl_read_bad!(
+    /// Asks the kernel how large a terminal is.
+    window_size,
+    TIOCGWINSZ,
+    Winsize
+);
+
+/// Rows and columns of standard input's terminal, if it has any.
+pub fn size() -> Option<(u16, u16)> {
+    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the call writes one such structure.
+    unsafe { window_size(io::stdin().as_raw_fd(), &mut size) }.ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
 
 /// Raw mode for as long as this lives.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! QEMU's configuration device: files handed in from the host.
 //!
 //! The kernel reads its command line (`opt/scullery/cmdline`), a script (`opt/scullery/script`), what the console is
-//! connected to (`opt/scullery/console`: `tty` or `pipe`) and the initial files (`opt/scullery/rootfs`).
+//! connected to (`opt/scullery/console`: `tty 24 80` or `pipe`) and the initial files (`opt/scullery/rootfs`).
 //!
 //! There are two ways to read. By ports, a byte an access, from the first moment on and into any memory. And by DMA,
 //! once somebody has given a [`Descriptor`] for it ([`enable_dma`]): a request costs two port accesses, however long it
@@ -45,7 +45,7 @@ const ENTRY_LEN: usize = 8 + NAME_LEN;
 pub const COMMAND_LINE: &str = "opt/scullery/cmdline";
 /// Name of the file that holds the script to run instead of reading the console.
 pub const SCRIPT: &str = "opt/scullery/script";
-/// Name of the file that says what the console is connected to: `tty` or `pipe`.
+/// Name of the file that says what the console is connected to: `tty`, with rows and columns, or `pipe`.
 pub const CONSOLE: &str = "opt/scullery/console";
 /// Name of the file that is the archive of the initial files.
 pub const ROOTFS: &str = "opt/scullery/rootfs";

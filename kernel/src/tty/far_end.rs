@@ -5,14 +5,17 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use kapi::Errno;
 use shell::plain::LineEnds;
+use terminal::Window;
 
 use crate::board::fw_cfg::{self, CONSOLE, FileRef, SCRIPT};
 use crate::input;
 use crate::sched;
 use crate::sync::SpinLock;
 
-/// What the device says of a terminal.
-const TERMINAL_KIND: &[u8; 3] = b"tty";
+/// What the device says of a terminal: this, and mostly its rows and columns.
+const TERMINAL_KIND: &str = "tty";
+/// Bytes of all that it may say.
+const LONGEST_KIND: usize = 16;
 
 static FOUND: AtomicBool = AtomicBool::new(false);
 static TERMINAL: AtomicBool = AtomicBool::new(false);
@@ -28,18 +31,19 @@ struct Script {
     position: u32,
 }
 
-/// Finds it out; false the second time.
-pub(super) fn find() -> bool {
+/// Finds it out, and how large a terminal is; `None` the second time.
+pub(super) fn find() -> Option<Window> {
     if FOUND.swap(true, Relaxed) {
-        return false;
+        return None;
     }
-    let mut kind = [0; TERMINAL_KIND.len()];
-    let found = fw_cfg::file(CONSOLE).map(|file| fw_cfg::read_at(file, 0, &mut kind));
+    let mut kind = [0; LONGEST_KIND];
+    let len = fw_cfg::file(CONSOLE).map_or(0, |file| fw_cfg::read_at(file, 0, &mut kind));
+    let mut words = core::str::from_utf8(&kind[..len]).unwrap_or_default().split(' ');
     let script = fw_cfg::file(SCRIPT).map(|file| Script { file, position: 0 });
-    let is_terminal = found == Some(kind.len()) && &kind == TERMINAL_KIND && script.is_none();
-    TERMINAL.store(is_terminal, Relaxed);
+    TERMINAL.store(words.next() == Some(TERMINAL_KIND) && script.is_none(), Relaxed);
     SCRIPT_FILE.with(|place| *place = script);
-    true
+    let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    Some(Window { rows: number(), columns: number(), width: 0, height: 0 })
 }
 
 /// Whether a person sits at the other end. Any context.

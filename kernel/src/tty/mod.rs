@@ -41,9 +41,8 @@ use crate::output::{self, LineEnds};
 
 /// Finds out what is at the other end, and tells it that input is read from here on. Does nothing the second time.
 pub fn start() {
-    if !far_end::find() {
-        return;
-    }
+    let Some(window) = far_end::find() else { return };
+    line::set_window(window);
     if is_terminal() {
         output::set_line_ends(LineEnds::ReturnNewline);
     }
