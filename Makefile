@@ -107,7 +107,7 @@ soak: export TEST_SECONDS := 3600
 soak: export ASAN_OPTIONS := detect_leaks=0
 soak: setup
 	@echo 'running 10^8 operations, loading 10^6 objects: several minutes' >&2
-	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects --test space_model -- --nocapture
 	@SOAK=10 $(CARGO) test $(QUIET) -p loader --test damage -- --nocapture
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \

@@ -1,5 +1,5 @@
 //! The allocator stack of a kernel.
-//! It has bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap.
+//! It has bootmem, zoned buddy pages, slab caches, kmalloc, vmalloc and ioremap, and address spaces of processes.
 //!
 //! # In another kernel
 //!

@@ -6,7 +6,8 @@
 //! instruction. The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
 //!
 //! [`probe`] has the loops that are timed, [`calls`] the calls in them, [`suites`] the list of rows, [`interrupt`] runs
-//! probes in interrupt context, [`modules`] those in modules, [`report`] does the statistics.
+//! probes in interrupt context, [`modules`] those in modules, [`space`] times address spaces, [`report`] does the
+//! statistics.
 #![deny(unsafe_code)]
 
 mod calls;
@@ -14,6 +15,7 @@ mod interrupt;
 mod modules;
 mod probe;
 mod report;
+mod space;
 mod suites;
 
 use core::fmt;

@@ -9,6 +9,7 @@ use super::interrupt::{Set, TimedCall};
 use super::modules;
 use super::probe::{Batch, FreeOrder};
 use super::report::{Effort, Reporter, Stopped};
+use super::space;
 
 /// A group of rows.
 pub struct Suite {
@@ -25,6 +26,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "vmalloc", run: vmalloc_rows },
     Suite { name: "ioremap", run: ioremap_rows },
     Suite { name: "modules", run: modules::rows },
+    Suite { name: "space", run: space::rows },
 ];
 
 /// Runs `suites`.

@@ -285,8 +285,8 @@ impl Page {
         self.word().count()
     }
 
-    /// Takes one more reference to an allocated block, for a caller that has one, or under the zone's lock; the block is
-    /// freed when all are given back. Returns whether that was possible: not for a page that is not the first of an
+    /// Takes one more reference to an allocated block, for a caller that has one, or under the zone's lock; the block
+    /// is freed when all are given back. Returns whether that was possible: not for a page that is not the first of an
     /// allocated block, nor when it has as many as can be counted.
     #[inline]
     pub(crate) fn get(&self) -> bool {

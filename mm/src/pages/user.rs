@@ -1,19 +1,18 @@
 //! Pages of processes: what many mappings share, and who gets the last one.
 //!
-//! Key types: [`UserPages`], how many there are. Each mapping of a page holds a reference of its own; all are equal, so
-//! the tag of a page of a process stays until the last one is given back, whoever that is. Taking a reference and giving
-//! one of several back needs no lock.
+//! Key types: [`PageKind`]. Each mapping of a page holds a reference of its own; all are equal, so
+//! the tag of a page of a process stays until the last one is given back, whoever that is. Taking a reference, and
+//! giving one of several back, needs no lock.
 //!
 //! While pages are poisoned (`page_poison=1`), a page of a process counts its mappings in its link, of which it must
 //! never have more than references: so a frame that two think theirs is found when the second one maps it, and one that
 //! is given back too early before it is free.
 
-use core::sync::atomic::AtomicU64;
-
 use super::PageAllocator;
+use super::user_counts::UserCounts;
 use super::zeroing::ZeroPages;
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use crate::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
@@ -22,21 +21,6 @@ use crate::platform::Platform;
 use crate::report::{Call, Incident};
 use crate::tag::Tag;
 
-/// What processes have, and what they did.
-pub(super) struct UserPages {
-    /// Pages of their own.
-    anonymous: AtomicUsize,
-    faults: AtomicU64,
-    copies: AtomicU64,
-}
-
-impl UserPages {
-    /// None.
-    pub(super) const fn new() -> Self {
-        Self { anonymous: AtomicUsize::new(0), faults: AtomicU64::new(0), copies: AtomicU64::new(0) }
-    }
-}
-
 /// Whose page a process maps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PageKind {
@@ -44,16 +28,6 @@ pub(crate) enum PageKind {
     Anonymous,
     /// An object's.
     Other,
-}
-
-/// A snapshot of what processes did since boot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct UserCounts {
-    /// Faults of theirs that were resolved.
-    pub faults: u64,
-    /// Of these, by a copy of a page.
-    pub copies: u64,
 }
 
 impl<P: Platform> PageAllocator<P> {
@@ -112,7 +86,7 @@ impl<P: Platform> PageAllocator<P> {
 
     /// What processes did since boot.
     pub fn user_counts(&self) -> UserCounts {
-        UserCounts { faults: self.user.faults.load(Relaxed), copies: self.user.copies.load(Relaxed) }
+        self.user.counts()
     }
 
     /// Copies the page in `from`, which nobody writes to meanwhile, to the one in `to`, which only the caller uses.

@@ -1,4 +1,5 @@
-//! The memory of a space from outside: for one that does not run yet, such as the stack of a new program.
+//! The memory of a space from outside, while it does not run.
+//! So the stack of a new program is written.
 
 use super::object::Object;
 use super::words::{FaultAccess, FaultError};

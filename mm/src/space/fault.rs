@@ -1,7 +1,7 @@
-//! What happens when a program uses an address whose page is not there, or not like that.
+//! Faults: the page that a program uses is not there, or not like that.
 
 use super::area::{Area, GUARD};
-use super::object::Object;
+use super::object::{Object, ObjectError};
 use super::words::{FaultAccess, FaultError, Growth, Resolved, Sharing};
 use super::{Space, UserMachine, call};
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
@@ -13,6 +13,16 @@ use crate::own::Global;
 impl From<AllocError> for FaultError {
     fn from(AllocError: AllocError) -> Self {
         Self::NoMemory
+    }
+}
+
+impl From<ObjectError> for FaultError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Beyond => Self::Beyond,
+            ObjectError::NoMemory => Self::NoMemory,
+            ObjectError::Io => Self::Io,
+        }
     }
 }
 

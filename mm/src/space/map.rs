@@ -204,7 +204,8 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         if is_own && pages > K::memory().pages().managed_pages() { Err(SpaceError::NoMemory) } else { Ok(()) }
     }
 
-    /// Takes away all that is in a range, and cuts areas that reach into it: for [these](Self::cuts) there must be room.
+    /// Takes away all that is in a range, and cuts areas that reach into it, for which there must be room
+    /// ([`cuts`](Self::cuts)).
     pub(super) fn cut_out(&mut self, from: VirtAddr, end: VirtAddr) {
         if self.is_empty(from, end) {
             return;

@@ -1,10 +1,11 @@
-//! Address spaces of processes: which addresses a program has, and what shows there.
+//! Address spaces of processes.
+//! Which addresses a program has, and what shows there.
 //!
 //! [`Space`] is one of them: areas, page tables, limits. A page comes when a program first uses it, and a fault is a
 //! function: [`Space::fault`] makes of an address and an access an outcome. [`Object`] is what a space knows of files
 //! and devices, [`UserMachine`] of the processor. The files, bottom up: `words.rs`, `object.rs`, `machine.rs`;
-//! `area.rs`, `tree.rs` (areas in order), `release.rs` (pages and tables given back), `map.rs` (areas come, go and
-//! change), `heap.rs` (brk), `fault.rs`, `fork.rs`, `access.rs` (memory of a space that does not run), `validate.rs`.
+//! `area.rs`, `tree.rs` (areas in order), `heap.rs`; `release.rs` (pages and tables given back), `map.rs` (areas come,
+//! go and change), `brk.rs`, `fault.rs`, `fork.rs`, `access.rs` (memory of a space that does not run), `validate.rs`.
 //!
 //! Invariants:
 //! (a) Areas do not overlap, and lie in the machine's range.
@@ -20,6 +21,7 @@
 
 mod access;
 mod area;
+mod brk;
 mod fault;
 mod fork;
 mod heap;
@@ -113,11 +115,5 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// The area that has `at`.
     pub fn area_at(&mut self, at: VirtAddr) -> Option<AreaInfo<'_, O>> {
         self.areas.find(at).map(AreaInfo::of)
-    }
-}
-
-impl<K: Global, M: UserMachine, O: Object> Drop for Space<K, M, O> {
-    fn drop(&mut self) {
-        self.tear_down();
     }
 }

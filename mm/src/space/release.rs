@@ -119,9 +119,10 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
             memory.tables().drop_tables(tables);
         }
     }
+}
 
-    /// Gives everything back.
-    pub(super) fn tear_down(&mut self) {
+impl<K: Global, M: UserMachine, O: Object> Drop for Space<K, M, O> {
+    fn drop(&mut self) {
         self.machine.retire(self.root());
         let mut floor = VirtAddr::new(0);
         while let Some(&Area { start, end, .. }) = self.areas.next(floor) {

@@ -1,4 +1,5 @@
-//! The areas of a space, in order: which one has an address, and where there is room.
+//! The areas of a space in order.
+//! Which one has an address, and where there is room.
 //!
 //! An AA tree as that of vm areas (`areas/tree.rs`, whose invariants it has), whose nodes lie side by side in one
 //! vector and know each other by their numbers: so a space is copied by one allocation, room for the nodes of a change

@@ -3,8 +3,6 @@
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::mapper::Protection;
 
-use super::object::ObjectError;
-
 /// Where an area is to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
@@ -188,16 +186,6 @@ pub enum FaultError {
     NoMemory,
     /// The object could not be read. (SIGBUS)
     Io,
-}
-
-impl From<ObjectError> for FaultError {
-    fn from(error: ObjectError) -> Self {
-        match error {
-            ObjectError::Beyond => Self::Beyond,
-            ObjectError::NoMemory => Self::NoMemory,
-            ObjectError::Io => Self::Io,
-        }
-    }
 }
 
 /// Why a space stays as it is.

@@ -1,4 +1,5 @@
-//! The test machine as programs use it: tables of processes, and the TLB that keeps what they said.
+//! The test machine as programs use it.
+//! It has tables of processes, and a TLB that keeps what they said.
 //!
 //! Key types: [`HostUser`], the machine of a [`Space`](crate::space::Space); [`UserTlb`], behind it. A translation and
 //! the way to it live on until they are flushed, whatever the tables say by then: so tests see a space that flushes too
@@ -180,6 +181,9 @@ impl HostUser {
     }
 
     /// Has an allocated page have so many references.
+    ///
+    /// # Panics
+    /// It is not allocated.
     pub fn set_references(self, frame: Pfn, count: u32) {
         let page = TestKernel::memory().pages().map().get(frame).filter(|page| page.count() > 0);
         page.expect("an allocated page").set_count(count);

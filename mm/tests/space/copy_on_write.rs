@@ -1,4 +1,5 @@
-//! Fork: what one writes the other does not see, and the last owner writes without a copy.
+//! Fork: what one writes the other does not see.
+//! The last owner writes without a copy.
 
 use mm::VirtAddr;
 use mm::space::{FaultAccess, FaultError, Resolved, Sharing};

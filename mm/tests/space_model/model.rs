@@ -146,12 +146,11 @@ impl Model {
         let result = result.map(|byte| match access {
             // SAFETY: the page shows to the program, and tests have one thread.
             FaultAccess::Write => unsafe { byte.write(value) },
-            // SAFETY: as above.
-            _ => assert_eq!(
-                Ok(unsafe { byte.read() }),
-                naive.read(page, access, &self.bytes).map(|bytes| bytes[place]),
-                "{here}"
-            ),
+            _ => {
+                // SAFETY: as above.
+                let read = unsafe { byte.read() };
+                assert_eq!(Ok(read), naive.read(page, access, &self.bytes).map(|bytes| bytes[place]), "{here}");
+            }
         });
         let expected = match access {
             FaultAccess::Write => naive.write(page, place, value, &mut self.bytes),
@@ -206,7 +205,7 @@ impl Model {
     fn unmap(&mut self, at: usize) {
         let (first, pages) = match self.rng.below(3) {
             // What came anywhere.
-            0 => (self.pick_page(at).min(STACK_END - 2 * STACK_MOST).max(1), 1 + self.rng.below(8)),
+            0 => (self.pick_page(at).clamp(1, STACK_END - 2 * STACK_MOST), 1 + self.rng.below(8)),
             _ => self.pick_range(),
         };
         let result = self.processes[at].program.space.unmap(addr(first), pages * 4096);
