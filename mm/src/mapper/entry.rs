@@ -62,11 +62,13 @@ impl Level {
     }
 
     /// The first address that the entry for `at` maps.
+    #[inline]
     pub(super) const fn start(self, at: VirtAddr) -> VirtAddr {
         VirtAddr::new(at.as_usize() & !(self.bytes() - 1))
     }
 
     /// The first address after what the entry for `at` maps; `None` at the end of the address space.
+    #[inline]
     pub(super) const fn end(self, at: VirtAddr) -> Option<VirtAddr> {
         self.start(at).checked_add(self.bytes())
     }

@@ -6,6 +6,8 @@
 //!
 //! Unlike the kernel's tables, these go with what they map ([`PageMapper::unlink_tables`]).
 
+use core::convert::Infallible;
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 use bitflags::bitflags;
@@ -48,6 +50,15 @@ pub unsafe trait UserFormat: Format {
     fn with_protection(rights: Self::Rights, protection: Protection) -> Self::Rights;
 }
 
+/// Entries that are passed over at once where all are empty.
+const GROUP: usize = 8;
+
+/// Whether all entries of a group are empty.
+#[inline(always)]
+fn is_empty(group: &[AtomicU64]) -> bool {
+    group.iter().fold(0, |all, slot| all | slot.load(Relaxed)) == 0
+}
+
 /// The entries of level one that lie side by side in one table, empty ones among them.
 pub struct Slots<'a, F> {
     start: VirtAddr,
@@ -80,13 +91,41 @@ impl<F: Format> Slots<'_, F> {
         self.start.add(self.slots.len() * PAGE_SIZE)
     }
 
-    /// The leaves among them: place, frame, rights.
-    #[inline]
-    pub fn leaves(&self) -> impl Iterator<Item = (usize, Pfn, F::Rights)> {
-        self.slots.iter().enumerate().filter_map(|(place, slot)| {
-            let (frame, rights) = self.decode(slot.load(Relaxed))?;
-            Some((place, frame, rights))
-        })
+    /// Calls `f` with each leaf among them, its place, frame and rights, until it breaks off.
+    ///
+    /// Most entries of a large area are empty: these are passed over in groups.
+    #[inline(always)]
+    pub fn try_each<B>(&self, mut f: impl FnMut(usize, Pfn, F::Rights) -> ControlFlow<B>) -> ControlFlow<B> {
+        let mut first = 0;
+        for group in self.slots.chunks(GROUP) {
+            if !is_empty(group) {
+                for (nth, slot) in group.iter().enumerate() {
+                    if let Some((frame, rights)) = self.decode(slot.load(Relaxed)) {
+                        f(first + nth, frame, rights)?;
+                    }
+                }
+            }
+            first += GROUP;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The same to the end.
+    #[inline(always)]
+    pub fn each(&self, mut f: impl FnMut(usize, Pfn, F::Rights)) {
+        let all = self.try_each(|place, frame, rights| {
+            f(place, frame, rights);
+            ControlFlow::<Infallible>::Continue(())
+        });
+        match all {
+            ControlFlow::Continue(()) => {}
+            ControlFlow::Break(never) => match never {},
+        }
+    }
+
+    /// Whether there is no leaf among them.
+    pub fn are_empty(&self) -> bool {
+        self.slots.chunks(GROUP).all(is_empty)
     }
 
     /// A leaf; empty entries, of which there are many, are told first.
@@ -112,14 +151,19 @@ impl<F: Format> Slots<'_, F> {
         other: &Self,
         mut change: impl FnMut(Pfn, F::Rights) -> Result<F::Rights, E>,
     ) -> Result<(), E> {
-        for (own, new) in self.slots.iter().zip(other.slots) {
-            let bits = own.load(Relaxed);
-            let Some((frame, rights)) = self.decode(bits) else { continue };
-            let shared = self.format.leaf(frame, Level::One, change(frame, rights)?);
-            if shared != bits {
-                own.store(shared, Release);
+        for (group, others) in self.slots.chunks(GROUP).zip(other.slots.chunks(GROUP)) {
+            if is_empty(group) {
+                continue;
             }
-            new.store(shared, Release);
+            for (own, new) in group.iter().zip(others) {
+                let bits = own.load(Relaxed);
+                let Some((frame, rights)) = self.decode(bits) else { continue };
+                let shared = self.format.leaf(frame, Level::One, change(frame, rights)?);
+                if shared != bits {
+                    own.store(shared, Release);
+                }
+                new.store(shared, Release);
+            }
         }
         Ok(())
     }

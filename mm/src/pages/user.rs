@@ -138,8 +138,8 @@ impl<P: Platform> PageAllocator<P> {
         Ok(if page.has_tag(Tag::Anonymous) { PageKind::Anonymous } else { PageKind::Other })
     }
 
-    /// Gives a reference to the page in a frame back that was mapped, and that no TLB shows for the caller any more. If
-    /// it is the last one of a page that can go, that is added to `chain`, which the caller has freed. Any context.
+    /// Gives a mapping's reference to the page in a frame back, which no TLB shows for the caller any more. If it is the
+    /// last one of a page that can go, that is added to `chain`, which the caller has freed. Any context.
     #[inline]
     pub(crate) fn put_page(&self, frame: Pfn, chain: &mut BlockChain) {
         let page = self.map().at(frame);
@@ -184,48 +184,35 @@ impl<P: Platform> PageAllocator<P> {
     #[inline]
     pub(crate) fn note_mapped(&self, frame: Pfn) {
         if self.are_mappings_counted() {
-            self.count_mapping(frame, Change::More);
+            self.count_mapping(frame);
         }
     }
 
-    /// A page shows at one address less.
-    #[inline]
-    pub(crate) fn note_unmapped(&self, frame: Pfn) {
-        if self.are_mappings_counted() {
-            self.count_mapping(frame, Change::Less);
-        }
-    }
-
-    /// Counts a mapping of a page of a process; reports one too many, or too few.
+    /// Counts a mapping of a page of a process; reports one too many.
     #[cold]
     #[inline(never)]
-    fn count_mapping(&self, frame: Pfn, change: Change) {
+    fn count_mapping(&self, frame: Pfn) {
         let page = self.map().at(frame);
-        if !page.has_tag(Tag::Anonymous) {
-            return;
-        }
-        let (mappings, is_wrong) = match change {
-            Change::More => {
-                let mappings = page.add_mapping() + 1;
-                (mappings, mappings > page.count().into())
+        if page.has_tag(Tag::Anonymous) {
+            let mappings = page.add_mapping() + 1;
+            if mappings > page.count().into() {
+                self.report_mappings(frame, page, mappings);
             }
-            Change::Less => {
-                let before = page.remove_mapping();
-                (before.wrapping_sub(1), before == 0)
-            }
-        };
-        if is_wrong {
-            self.report_mappings(frame, page, mappings);
         }
     }
 
-    /// Whether a page has a mapping for each of its references, so that none can be given back: that is reported.
+    /// Counts a mapping that has gone. Whether the page has one for each of its references all the same, so that none
+    /// can be given back: that is reported.
     #[cold]
     #[inline(never)]
     fn keep_mapped(&self, frame: Pfn, page: &Page) -> bool {
-        let is_wrong = page.has_tag(Tag::Anonymous) && page.link() >= page.count().into();
+        if !page.has_tag(Tag::Anonymous) {
+            return false;
+        }
+        let mappings = page.remove_mapping().wrapping_sub(1);
+        let is_wrong = mappings >= page.count().into();
         if is_wrong {
-            self.report_mappings(frame, page, page.link());
+            self.report_mappings(frame, page, mappings);
         }
         is_wrong
     }
@@ -235,11 +222,4 @@ impl<P: Platform> PageAllocator<P> {
         let incident = Incident::TwoOwners { frame, mappings, references: page.count(), allocated };
         self.report(Call::here(&"page_poison"), incident);
     }
-}
-
-/// One mapping more, or less.
-#[derive(Clone, Copy)]
-enum Change {
-    More,
-    Less,
 }

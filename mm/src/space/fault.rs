@@ -192,7 +192,6 @@ fn replace<K: Global, O: Object>(
 fn give_back<K: Global>(frame: Pfn) -> bool {
     let pages = K::memory().pages();
     let was_own = pages.is_anonymous(frame);
-    pages.note_unmapped(frame);
     pages.put_one(frame);
     was_own
 }

@@ -51,7 +51,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let mut at = from;
         while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            if slots.leaves().next().is_some() {
+            if !slots.are_empty() {
                 child.make_table(slots.start())?;
                 child.take_pages(&slots, sharing)?;
             }

@@ -116,14 +116,14 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let (mut at, mut changed) = (from, false);
         while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            for (place, frame, before) in slots.leaves() {
+            slots.each(|place, frame, before| {
                 let kept = M::Format::protection(before) & Protection::WRITE;
                 let rights = M::Format::with_protection(before, protection & (kept | !Protection::WRITE));
                 if rights != before {
                     slots.set(place, frame, rights);
                     changed = true;
                 }
-            }
+            });
         }
         if changed {
             self.flush(from, (end.as_usize() - from.as_usize()) / PAGE_SIZE);

@@ -1,5 +1,7 @@
 //! Pages and tables given back: a run at a time, after its flush.
 
+use core::ops::ControlFlow;
+
 use super::area::Area;
 use super::object::Object;
 use super::{Space, UserMachine};
@@ -56,18 +58,15 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let (mut at, mut begun, mut batch) = (from, from, Batch::EMPTY);
         while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            for (place, frame, _) in slots.leaves() {
+            let full = slots.try_each(|place, frame, _| {
                 slots.clear(place);
                 self.usage.resident -= 1;
                 self.usage.anonymous -= usize::from(pages.is_anonymous(frame));
-                pages.note_unmapped(frame);
                 batch.push(frame);
-                if batch.is_full() {
-                    at = slots.start().add((place + 1) * PAGE_SIZE);
-                    break;
-                }
-            }
-            if batch.is_full() {
+                if batch.is_full() { ControlFlow::Break(place + 1) } else { ControlFlow::Continue(()) }
+            });
+            if let ControlFlow::Break(next) = full {
+                at = slots.start().add(next * PAGE_SIZE);
                 self.put(&mut batch, begun, at);
                 begun = at;
             }
@@ -91,10 +90,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let (pages, mut chain, mut at) = (K::memory().pages(), BlockChain::EMPTY, from);
         while let Some(slots) = self.mapper.slots(at, end) {
             at = slots.end();
-            for (_, frame, _) in slots.leaves() {
-                pages.note_unmapped(frame);
-                pages.put_page(frame, &mut chain);
-            }
+            slots.each(|_, frame, _| pages.put_page(frame, &mut chain));
         }
         pages.free_chain(chain);
     }

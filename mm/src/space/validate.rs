@@ -1,5 +1,7 @@
 //! The invariants, checked.
 
+use core::ops::ControlFlow;
+
 use super::object::Object;
 use super::words::Sharing;
 use super::{Space, UserMachine};
@@ -28,7 +30,8 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let mut all = 0;
         let mut from = range.start;
         while let Some(slots) = self.mapper.slots(from, range.end) {
-            (all, from) = (all + slots.leaves().count(), slots.end());
+            slots.each(|_, _, _| all += 1);
+            from = slots.end();
         }
         let usage = self.usage;
         match (all == resident, (total, resident, anonymous) == (usage.total, usage.resident, usage.anonymous)) {
@@ -49,21 +52,25 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         let pages = K::memory().pages();
         let (mut at, mut resident, mut anonymous) = (start, 0, 0);
         while let Some(slots) = self.mapper.slots(at, end) {
-            for (_, frame, rights) in slots.leaves() {
+            let broken = slots.try_each(|_, frame, rights| {
                 let allowed = M::Format::protection(rights);
                 let state = pages.map().get(frame).map(|page| page.state());
+                if !matches!(state, Some(PageState::Allocated(_))) {
+                    return ControlFlow::Break("a page that is free shows");
+                }
                 resident += 1;
                 anonymous += usize::from(pages.is_anonymous(frame));
-                if !matches!(state, Some(PageState::Allocated(_))) {
-                    return Err("a page that is free shows");
-                }
                 if !protection.contains(allowed & (Protection::WRITE | Protection::EXEC)) {
-                    return Err("a page allows what its area does not");
+                    return ControlFlow::Break("a page allows what its area does not");
                 }
                 let is_own = sharing == Sharing::Shared || pages.is_sole_anonymous(frame);
                 if allowed.contains(Protection::WRITE) && !is_own {
-                    return Err("a page that others have may be written to");
+                    return ControlFlow::Break("a page that others have may be written to");
                 }
+                ControlFlow::Continue(())
+            });
+            if let ControlFlow::Break(what) = broken {
+                return Err(what);
             }
             at = slots.end();
         }
