@@ -49,7 +49,7 @@ pub use listing::{Entries, Entry, readdir};
 pub use mount::{kind_of, path_of};
 pub use node::{Change, Follow, Kind, Listed, Make, Node, Replace, Stat, Timestamp};
 pub use open_file::OpenFile;
-pub use pipe::{PIPE_BUF, pipe};
+pub use pipe::{PIPE_BUF, PIPE_BYTES, pipe};
 pub use place::Place;
 pub use rootfs::{mount, unmount};
 pub use table::{Descriptor, FileTable};

@@ -1,10 +1,11 @@
-//! Pipes: what one thread writes another reads, through one page.
+//! Pipes: what one thread writes another reads, through a few pages.
 //!
 //! (Linux 2.4: fs/pipe.c, fs/fifo.c.)
 //!
 //! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock. A
-//! write of up to [`PIPE_BUF`] bytes arrives in one piece. The page comes with the first open end and goes with the
-//! last. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe with one.
+//! write of up to [`PIPE_BUF`] bytes arrives in one piece. Pages come when they are written to, and go when they are
+//! read; the last one stays until both ends are closed. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe
+//! with one.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -22,17 +23,50 @@ use crate::sched::{Mutex, PollTable, WaitQueue};
 /// The most bytes that are surely written in one piece.
 pub const PIPE_BUF: usize = PAGE_SIZE;
 
+/// The most pages of a pipe. So a writer of small pieces seldom waits, and a program with all the files that it may
+/// have keeps 8 MiB in pipes.
+const PAGES: usize = 4;
+
+/// The most bytes that are on their way.
+pub const PIPE_BYTES: usize = PAGES * PAGE_SIZE;
+
 /// The bytes on their way.
 struct Ring {
-    page: PageBlock,
+    pages: [Option<PageBlock>; PAGES],
     /// Where the oldest byte is.
     start: usize,
 }
 
+impl Ring {
+    const fn new() -> Self {
+        Self { pages: [const { None }; PAGES], start: 0 }
+    }
+
+    /// The page that the byte `at` is in, and its offset there. `ENOMEM` when it has to come and cannot.
+    fn page(&mut self, at: usize) -> Result<(&mut PageBlock, usize), Errno> {
+        let page = &mut self.pages[at / PAGE_SIZE];
+        if page.is_none() {
+            *page = Some(PageBlock::new(Order::ZERO, GfpFlags::KERNEL)?);
+        }
+        Ok((page.as_mut().ok_or(Errno::ENOMEM)?, at % PAGE_SIZE))
+    }
+
+    /// `count` bytes have been read, of `len`; all in one page.
+    fn consume(&mut self, count: usize, len: usize) {
+        let page = self.start / PAGE_SIZE;
+        self.start = (self.start + count) % PIPE_BYTES;
+        if count == len {
+            // The next byte goes to the start of the same page.
+            self.start = page * PAGE_SIZE;
+        } else if self.start / PAGE_SIZE != page {
+            self.pages[page] = None;
+        }
+    }
+}
+
 /// A pipe, whoever has its ends.
 struct Pipe {
-    /// There while an end is open.
-    ring: Mutex<Option<Ring>>,
+    ring: Mutex<Ring>,
     /// Bytes in the ring; changes only under its lock.
     len: AtomicUsize,
     readers: AtomicUsize,
@@ -68,7 +102,7 @@ fn nameless() -> Stat {
 impl Pipe {
     const fn new() -> Self {
         Self {
-            ring: Mutex::new(None),
+            ring: Mutex::new(Ring::new()),
             len: AtomicUsize::new(0),
             readers: AtomicUsize::new(0),
             writers: AtomicUsize::new(0),
@@ -84,7 +118,7 @@ impl Pipe {
     }
 
     fn room(&self) -> usize {
-        PAGE_SIZE - self.len()
+        PIPE_BYTES - self.len()
     }
 
     fn has_readers(&self) -> bool {
@@ -100,12 +134,9 @@ impl Pipe {
         self.not_full.wake_all();
     }
 
-    /// Counts an end that is opened as `flags` say, and sees to it that there is a page.
+    /// Counts an end that is opened as `flags` say.
     fn enter(&self, flags: OpenFlags) -> Result<(), Errno> {
-        let mut ring = self.ring.lock_uninterruptible()?;
-        if ring.is_none() {
-            *ring = Some(Ring { page: PageBlock::new(Order::ZERO, GfpFlags::KERNEL)?, start: 0 });
-        }
+        let ring = self.ring.lock_uninterruptible()?;
         if flags.contains(OpenFlags::READ) {
             self.readers.fetch_add(1, SeqCst);
             self.reader_opens.fetch_add(1, SeqCst);
@@ -119,14 +150,14 @@ impl Pipe {
         Ok(())
     }
 
-    /// An end is closed. With the last of them the page goes, and what nobody has read.
+    /// An end is closed. With the last of them the pages go, and what nobody has read.
     fn leave(&self, flags: OpenFlags) {
         if let Ok(mut ring) = self.ring.lock_uninterruptible() {
             self.readers.fetch_sub(usize::from(flags.contains(OpenFlags::READ)), SeqCst);
             self.writers.fetch_sub(usize::from(flags.contains(OpenFlags::WRITE)), SeqCst);
             if !self.has_readers() && !self.has_writers() {
                 self.len.store(0, SeqCst);
-                *ring = None;
+                *ring = Ring::new();
             }
         }
         self.wake_all();
@@ -135,15 +166,16 @@ impl Pipe {
     /// Moves what is there, as far as the reader wants it and can take it.
     fn take(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         let mut ring = self.ring.lock()?;
-        let ring = ring.as_mut().ok_or(Errno::EIO)?;
         let mut taken = 0;
         while self.len() > 0 && buf.remaining() > 0 {
-            let chunk = self.len().min(PAGE_SIZE - ring.start);
-            let n = buf.put(&ring.page.bytes()[ring.start..ring.start + chunk])?;
+            let start = ring.start;
+            let (page, offset) = ring.page(start)?;
+            let chunk = self.len().min(PAGE_SIZE - offset);
+            let n = buf.put(&page.bytes()[offset..offset + chunk])?;
             if n == 0 {
                 break;
             }
-            ring.start = (ring.start + n) % PAGE_SIZE;
+            ring.consume(n, self.len());
             self.len.fetch_sub(n, SeqCst);
             taken += n;
         }
@@ -153,15 +185,22 @@ impl Pipe {
     /// Moves as much from the writer as there is room for, if that is `least` bytes.
     fn fill(&self, buf: &mut IoBuf<'_>, least: usize) -> Result<usize, Errno> {
         let mut ring = self.ring.lock()?;
-        let ring = ring.as_mut().ok_or(Errno::EIO)?;
         let mut filled = 0;
         if self.room() < least {
             return Ok(0);
         }
+        let end = ring.start + self.len();
+        // Both pages, so that no small write ends for lack of the second.
+        ring.page(end % PIPE_BYTES)?;
+        ring.page((end + least.saturating_sub(1)) % PIPE_BYTES)?;
         while self.room() > 0 && buf.remaining() > 0 {
-            let at = (ring.start + self.len()) % PAGE_SIZE;
-            let room = self.room().min(PAGE_SIZE - at);
-            let n = buf.get(&mut ring.page.bytes_mut()[at..at + room])?;
+            let at = (ring.start + self.len()) % PIPE_BYTES;
+            let (page, offset) = match ring.page(at) {
+                Err(_) if filled > 0 => break,
+                page => page?,
+            };
+            let room = self.room().min(PAGE_SIZE - offset);
+            let n = buf.get(&mut page.bytes_mut()[offset..offset + room])?;
             if n == 0 {
                 break;
             }
