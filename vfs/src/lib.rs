@@ -16,5 +16,6 @@ mod walk;
 pub use attributes::{Attributes, Change, Kind, LINK_MAX, PERMISSIONS, Stat, Stored, Timestamp};
 pub use directory::{Directory, Entry, Next};
 pub use name::{NAME_MAX, Name, PATH_MAX, check};
-pub use tree::{At, Body, Costs, Gone, Named, New, Node, Number, Replace, Tree};
+pub use tree::rename::At;
+pub use tree::{Body, Costs, Gone, Named, New, Node, Number, Replace, Tree};
 pub use walk::{Follow, Found, Last, Link, LinkOf, MAX_LINKS, Names, walk};

@@ -13,7 +13,7 @@
 //! Every change that needs memory takes it first: a change that fails has changed nothing.
 
 mod node;
-mod rename;
+pub(crate) mod rename;
 mod validate;
 
 use kapi::{Errno, FileId};
@@ -26,14 +26,8 @@ use crate::attributes::{Attributes, Change, Kind, LINK_MAX, Stat, Timestamp};
 use crate::directory::{Directory, Next};
 use crate::name::check;
 
-pub use node::{Body, Gone, Named, New, Node};
-pub use rename::At;
-
-/// A file's number in its tree.
-pub type Number = u64;
-
-/// The root's number.
-const ROOT: Number = 1;
+use node::ROOT;
+pub use node::{Body, Gone, Named, New, Node, Number};
 
 /// What trees may cost together.
 #[derive(Clone, Copy)]

@@ -5,9 +5,14 @@ use mm::GfpFlags;
 use mm::own::{Global, KBox, KString};
 use services::budget::Charge;
 
-use super::Number;
 use crate::attributes::{Attributes, Kind};
 use crate::directory::Directory;
+
+/// A file's number in its tree.
+pub type Number = u64;
+
+/// The root's number.
+pub(super) const ROOT: Number = 1;
 
 /// What a name leads to: a number, and what the name costs.
 pub struct Named {

@@ -3,8 +3,8 @@
 use kapi::Errno;
 use mm::own::Global;
 
-use super::node::Gone;
-use super::{Number, Replace, Tree};
+use super::node::{Gone, Number};
+use super::{Replace, Tree};
 use crate::attributes::{Change, Timestamp};
 
 /// A name in a directory.

@@ -2,8 +2,8 @@
 
 use mm::own::Global;
 
-use super::node::Body;
-use super::{Number, ROOT, Tree};
+use super::Tree;
+use super::node::{Body, Number, ROOT};
 
 impl<C, K: Global> Tree<C, K> {
     /// Checks all invariants: those of the tree and, of each directory, that what it lists is what it finds.

@@ -28,7 +28,7 @@ use sources::Crate;
 pub use sources::files;
 
 /// The crates whose arrows are checked.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     "mm",
     "pagetable",
     "services",
@@ -39,6 +39,7 @@ const CRATES: [&str; 13] = [
     "loader",
     "signals",
     "terminal",
+    "vfs",
     "kernel",
     "boot",
     "xtask",
