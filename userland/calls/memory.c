@@ -1,4 +1,5 @@
 /* Checks of calls about memory: brk, mmap, munmap, mprotect, and what fork makes of them. */
+#define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -120,4 +121,17 @@ CHECK(memory_of_brk_grows_and_is_zero)
     EXPECT(sbrk(0) == start + SIZE);
     EXPECT(sbrk(-SIZE) == start + SIZE);
     EXPECT(sbrk(0) == start);
+}
+
+CHECK(memory_that_is_not_needed_is_zeros_again)
+{
+    char *memory = anonymous(PROT_READ | PROT_WRITE, MAP_PRIVATE);
+
+    memset(memory, 1, SIZE);
+    EXPECT(madvise(memory + PAGE, SIZE - 2 * PAGE, MADV_DONTNEED) == 0);
+    EXPECT(memory[PAGE - 1] == 1 && memory[PAGE] == 0 && memory[SIZE - PAGE - 1] == 0 && memory[SIZE - PAGE] == 1);
+    EXPECT(madvise(memory, SIZE, MADV_NORMAL) == 0);
+    EXPECT_ERROR(madvise(memory + 1, PAGE, MADV_DONTNEED), EINVAL);
+    EXPECT_ERROR(madvise(memory, PAGE, 12345), EINVAL);
+    EXPECT(munmap(memory, SIZE) == 0);
 }
