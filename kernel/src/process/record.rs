@@ -19,7 +19,7 @@ use super::signal::Signals;
 use crate::fs::{OpenFile, Place};
 use crate::mm::space::UserSpace;
 use crate::sched::task::Name;
-use crate::sched::{Mutex, Thread, WaitQueue};
+use crate::sched::{self, Mutex, Thread, WaitQueue};
 use crate::sync::SpinLock;
 use crate::user::ThreadSpace;
 
@@ -196,8 +196,9 @@ impl Process {
         self.name.with(|name| *name)
     }
 
-    /// Changes its name.
+    /// Changes its name, and that of its thread, which is the running one.
     pub fn set_name(&self, new: Name) {
+        sched::set_name(new.as_str());
         self.name.with(|name| *name = new);
     }
 

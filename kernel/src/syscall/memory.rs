@@ -34,7 +34,7 @@ fn brk(call: &mut Call<'_>) -> Outcome {
 
 fn mmap(call: &mut Call<'_>) -> Outcome {
     let (bytes, flags) = (call.arg(1), call.word(3));
-    if bytes == 0 || call.arg(5) % PAGE_SIZE != 0 {
+    if bytes == 0 || !call.arg(5).is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let request = MapRequest {

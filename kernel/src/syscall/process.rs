@@ -253,7 +253,7 @@ fn set_limit(process: &Process, resource: Resource, limit: Limit) -> Outcome {
 fn getrusage(call: &mut Call<'_>) -> Outcome {
     let ticks = match call.int(0) {
         who if who == RUSAGE_SELF as i32 => sched::current().ticks(),
-        who if who == RUSAGE_CHILDREN as i32 => call.process.times().children,
+        who if who == RUSAGE_CHILDREN => call.process.times().children,
         _ => return Err(Errno::EINVAL),
     };
     user::copy_to(call.address(1), &usage(ticks))?;

@@ -29,10 +29,10 @@ impl Ring3 for Processes {
 
     fn exception(&self, frame: &mut TrapFrame, at: Option<VirtAddr>) {
         with_current(|process| {
-            if let Some(fault) = fault::of_exception(process, frame, at) {
-                if deliver::force(process, fault.info()) == Forced::Fatal {
-                    fault::report(process, frame, &fault);
-                }
+            if let Some(fault) = fault::of_exception(process, frame, at)
+                && deliver::force(process, fault.info()) == Forced::Fatal
+            {
+                fault::report(process, frame, &fault);
             }
         });
     }
