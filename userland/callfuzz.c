@@ -21,13 +21,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, STATUS_USAGE = 2, NUMBERS = 470, PATIENCE_MS = 3000, STEP_MS = 5 };
+enum { PAGE = 4096, STATUS_USAGE = 2, NUMBERS = 470, PATIENCE_MS = 1000, STEP_MS = 5 };
 
 static const int LEFT_OUT[] = {
     SYS_fork, SYS_vfork, SYS_clone, SYS_clone3, SYS_exit, SYS_exit_group, SYS_reboot, SYS_kill, SYS_tkill, SYS_tgkill,
     SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_umount2, SYS_mount, SYS_delete_module, SYS_settimeofday,
     SYS_clock_settime, SYS_sethostname, SYS_setpgid, SYS_setsid,
 };
+
+/* These nearly always end the caller, so they are made seldom. */
+static const int DEADLY[] = {SYS_rt_sigreturn, SYS_munmap, SYS_mprotect, SYS_brk, SYS_execve, SYS_arch_prctl};
+
+enum { SELDOM = 40 };
 
 static unsigned long long state;
 
@@ -44,7 +49,8 @@ static const char *const PATHS[] = {
     "/proc/self/exe", "/proc/meminfo", "/dev/null", "/dev/zero", "/dev/full", "/dev/scull0", "/dev/scullp0", "\xff\xfe",
 };
 
-static unsigned long argument(void)
+/* The first one often is a descriptor or a path. */
+static unsigned long argument(int index)
 {
     static const unsigned long ODD[] = {
         0, 1, 2, 7, 8, 16, 511, 512, 4095, 4096, 4097, 65536, 1UL << 20, 0x7fffffff, 0x80000000, 0xffffffff,
@@ -52,6 +58,8 @@ static unsigned long argument(void)
         0xffffffff80000000, 0xfffffffffffff000, 0xfffffffffffffff0, 0xffffffffffffffff, 0x7fffffffffffffff,
     };
 
+    if (index == 0 && draw(2))
+        return draw(2) ? draw(12) : (unsigned long)PATHS[draw(sizeof PATHS / sizeof *PATHS)];
     switch (draw(10)) {
     case 0:
     case 1:
@@ -73,12 +81,19 @@ static unsigned long argument(void)
     }
 }
 
-static int is_left_out(int number)
+static int is_among(int number, const int *numbers, unsigned count)
 {
-    for (unsigned i = 0; i < sizeof LEFT_OUT / sizeof *LEFT_OUT; i++)
-        if (LEFT_OUT[i] == number)
+    for (unsigned i = 0; i < count; i++)
+        if (numbers[i] == number)
             return 1;
     return 0;
+}
+
+static int is_left_out(int number)
+{
+    if (is_among(number, DEADLY, sizeof DEADLY / sizeof *DEADLY))
+        return draw(SELDOM) != 0;
+    return is_among(number, LEFT_OUT, sizeof LEFT_OUT / sizeof *LEFT_OUT);
 }
 
 static void nothing(int signal)
@@ -111,7 +126,7 @@ static void fuzz(unsigned long calls)
         int number = (int)draw(NUMBERS);
 
         if (!is_left_out(number))
-            syscall(number, argument(), argument(), argument(), argument(), argument(), argument());
+            syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5));
     }
     _exit(0);
 }

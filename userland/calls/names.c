@@ -77,6 +77,7 @@ CHECK(names_that_are_too_long_are_refused)
     EXPECT_ERROR(open(name, O_RDONLY | O_CREAT, 0644), ENAMETOOLONG);
     EXPECT_ERROR(open(nowhere, O_RDONLY), EFAULT);
     EXPECT_ERROR(mkdir(nowhere, 0755), EFAULT);
+    EXPECT_ERROR(mkdir((char *)-16, 0755), EFAULT);
     EXPECT_ERROR(rename("/tmp", nowhere), EFAULT);
 }
 

@@ -126,7 +126,7 @@ pub fn read_string(at: VirtAddr, bytes: &mut [u8]) -> Result<&[u8], Errno> {
     while len < bytes.len() {
         // Not beyond the page: what comes behind the string may be missing.
         let from = at.checked_add(len).ok_or(Errno::EFAULT)?;
-        let room = (from.page_down().as_usize() + mm::PAGE_SIZE - from.as_usize()).min(bytes.len() - len);
+        let room = (mm::PAGE_SIZE - from.as_usize() % mm::PAGE_SIZE).min(bytes.len() - len);
         let chunk = &mut bytes[len..len + room];
         let copied = copy_from_some(from, chunk);
         if let Some(end) = chunk[..copied].iter().position(|&byte| byte == 0) {
