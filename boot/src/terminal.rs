@@ -33,8 +33,8 @@ pub struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Switches standard input's terminal to raw mode. Output still turns LF into CR LF: while it boots, the kernel sends
-    /// LF.
+    /// Switches standard input's terminal to raw mode. Output still turns LF into CR LF: while it boots, the kernel
+    /// sends LF.
     pub fn enter() -> Result<Self> {
         let before = termios::tcgetattr(io::stdin()).context("cannot read the terminal's mode")?;
         let mut raw = before.clone();

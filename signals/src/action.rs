@@ -1,4 +1,4 @@
-//! What a process wants done about a signal: Linux's `struct sigaction`, as the system call has it.
+//! What a process wants done about a signal: `struct sigaction`.
 
 use bitflags::bitflags;
 use linux_raw_sys::general as raw;

@@ -1,4 +1,4 @@
-//! What lies on the user's stack while a handler runs, and the check of it when the handler returns.
+//! What lies on the user's stack while a handler runs, and its check.
 //!
 //! From the top down: the 128 bytes below the stack pointer that the interrupted function may use (the red zone), the
 //! FXSAVE image, and the frame: where the handler returns to, `ucontext_t`, `siginfo_t`. A handler may change all of

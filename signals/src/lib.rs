@@ -1,4 +1,4 @@
-//! Signals as data: what is sent, what waits, what comes next, what a handler sees.
+//! Signals as data: what is sent, what waits, what a handler sees.
 //!
 //! No clock, no locks, no memory of its own: a kernel keeps one [`SignalState`] a process, under its lock, asks it what
 //! a signal does, and carries that out. Numbers and layouts are those of Linux on x86-64 (crate `linux-raw-sys`).

@@ -1,4 +1,4 @@
-//! One signal: its number, its name, and what it does to a process that says nothing of it.
+//! One signal: its number, its name, and what it does by default.
 
 use core::fmt;
 

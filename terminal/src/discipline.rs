@@ -1,4 +1,4 @@
-//! The discipline: what becomes of each byte that arrives, and when a read may have what.
+//! The discipline: what becomes of each byte, when a read may have what.
 
 use signals::Signal;
 

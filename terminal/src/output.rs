@@ -1,4 +1,4 @@
-//! From programs to the wire: what newlines and tabs become, and in which column the cursor is.
+//! From programs to the wire: newlines, tabs, and the cursor's column.
 
 use crate::termios::{InputModes, OutputModes, Termios};
 

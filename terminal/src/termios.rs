@@ -1,4 +1,4 @@
-//! A terminal's modes: Linux's `struct termios`, as the calls TCGETS and TCSETS have it.
+//! A terminal's modes: `struct termios`, as TCGETS and TCSETS have it.
 
 use bitflags::bitflags;
 use linux_raw_sys::general as raw;
@@ -146,8 +146,8 @@ impl Termios {
         keys: Self::USUAL_KEYS,
     };
 
-    /// As [`SANE`](Self::SANE), but each byte goes to whoever reads, as it is typed, and nothing shows or sends signals:
-    /// for a program that edits lines itself.
+    /// As [`SANE`](Self::SANE), but each byte goes to whoever reads, as it is typed, and nothing shows or sends
+    /// signals: for a program that edits lines itself.
     pub const RAW: Self = Self { input: InputModes::IUTF8, local: LocalModes::empty(), ..Self::SANE };
 
     const USUAL_KEYS: [u8; KEYS] = {

@@ -1,4 +1,4 @@
-//! Dialogues: keys typed at a terminal, and what must show before the next ones are.
+//! Dialogues: keys typed at a terminal, and what must show between them.
 //!
 //! A file under tests/dialogues/ is a header as a transcript's, and what a person and the machine say in turn:
 //!

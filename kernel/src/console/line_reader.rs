@@ -1,4 +1,6 @@
-//! The lines that the built-in shell reads: edited on a terminal, else echoed behind a prompt when they are complete.
+//! The lines that the built-in shell reads.
+//!
+//! On a terminal they are edited; others are echoed behind a prompt when they are complete.
 //!
 //! While a line is edited the terminal gives each key to the editor; commands find it in its usual modes.
 

@@ -1,9 +1,9 @@
 //! The console: the shell of crate `shell` on this kernel.
 //!
-//! [`line_reader`] has the lines that it reads of the [terminal](crate::tty). [`workers`] holds the threads that commands run
-//! on, [`places`] counts those of jobs. [`process`] is what a command sees of the kernel, with [`streams`] open;
-//! [`pipeline`] connects commands, [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`] and
-//! [`uname`] are the commands that know this kernel, [`names`] is what Tab completes to.
+//! [`line_reader`] has the lines that it reads of the [terminal](crate::tty). [`workers`] holds the threads that
+//! commands run on, [`places`] counts those of jobs. [`process`] is what a command sees of the kernel, with [`streams`]
+//! open; [`pipeline`] connects commands, [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`]
+//! and [`uname`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;

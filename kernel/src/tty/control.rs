@@ -1,4 +1,6 @@
-//! What programs ask of the terminal, and set: ioctl. A pipe is no terminal: `ENOTTY`.
+//! ioctl: what programs ask of the terminal, and set.
+//!
+//! A pipe is no terminal: `ENOTTY`.
 
 use kapi::Errno;
 use linux_raw_sys::general as raw;

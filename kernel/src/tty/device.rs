@@ -1,4 +1,6 @@
-//! /dev/console and /dev/ttyS0, which are the terminal, and /dev/tty, which is it for those whose terminal it is.
+//! /dev/console, /dev/ttyS0 and /dev/tty.
+//!
+//! The first two are the terminal; the third is it for those whose terminal it is.
 
 use kapi::{CharDriver, Errno, Events, IoBuf, Minor, OpenDevice};
 

@@ -1,5 +1,6 @@
-//! What is at the other end of the line, by what QEMU's configuration device says: a person at a terminal, a pipe, or a
-//! script that replaces it. The end of a pipe or script, once seen, is seen by all who read after.
+//! What is at the other end of the line: a person, a pipe or a script.
+//!
+//! QEMU's configuration device says so. The end of a pipe or script, once seen, is seen by all who read after.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

@@ -1,4 +1,6 @@
-//! Whose terminal it is: a session's, of which one group is in the foreground, or the kernel's own commands'.
+//! Whose terminal it is.
+//!
+//! A session's, of which one group is in the foreground, or the kernel's own commands'.
 
 use kapi::Errno;
 use signals::Signal;

@@ -1,4 +1,4 @@
-//! A person's terminal: the line discipline under its lock, and what its keys do.
+//! A person's terminal: the discipline under its lock, and its keys.
 
 use kapi::Errno;
 use signals::Signal;

@@ -1,10 +1,10 @@
-//! The terminal: what is at the other end of the serial line, for whoever reads and writes it.
+//! The terminal: what is at the other end of the serial line.
 //!
 //! Bytes take one way in. From a person's terminal each goes through the line discipline (crate `terminal`) as it
 //! arrives, in interrupt context: it shows, edits the line, sends a signal. Those for which the discipline has no room
 //! wait in the ring of [`input`](crate::input). From a pipe or a script bytes are taken when somebody reads, as they
-//! are. Whoever reads is either the built-in shell, which edits lines itself, or a command or a program, which gets them
-//! line by line.
+//! are. Whoever reads is either the built-in shell, which edits lines itself, or a command or a program, which gets
+//! them line by line.
 //!
 //! Who a key's signal goes to and who may read is said with numbers of groups and sessions ([`job_control`]); this room
 //! knows no processes. Files, each naming those before it only:

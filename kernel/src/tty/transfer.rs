@@ -84,8 +84,8 @@ fn take(buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
     Ok(buf.done() - before)
 }
 
-/// Shows what a program writes: all of it. Process context; sleeps while a key has stopped the output. `EINTR` on ^C and
-/// signals before the first byte.
+/// Shows what a program writes: all of it. Process context; sleeps while a key has stopped the output. `EINTR` on ^C
+/// and signals before the first byte.
 pub fn write(buf: &mut IoBuf<'_>, waiting: Waiting) -> Result<usize, Errno> {
     if !far_end::is_terminal() {
         return write_plain(buf);

@@ -5,9 +5,11 @@
 
 use super::finding::Finding;
 
-/// Begins the name of a transcript's test, and of a bootable one's.
+/// Begins and ends the path of a transcript, and of a bootable test.
 const TRANSCRIPTS: (&str, &str) = ("tests/transcripts/", ".txt");
 const KERNELS: (&str, &str) = ("tests/", ".rs");
+/// Those of a dialogue.
+const DIALOGUES: (&str, &str) = ("tests/dialogues/", ".txt");
 /// Tests in QEMU that are no files of their own.
 const OTHERS: [&str; 5] = ["docs::", "icount::", "followed::", "adoption::", "modules::"];
 
@@ -69,7 +71,8 @@ impl<'a> Commands<'a> {
             let stem = path.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
             stem.is_some_and(|stem| !stem.contains('/') && format!("{kind}::{stem}").contains(name))
         };
-        self.tree.iter().any(|path| is_one(path, TRANSCRIPTS, "transcript") || is_one(path, KERNELS, "qemu"))
+        let kinds = [(TRANSCRIPTS, "transcript"), (KERNELS, "qemu"), (DIALOGUES, "dialogue")];
+        self.tree.iter().any(|path| kinds.iter().any(|(place, kind)| is_one(path, *place, kind)))
             || OTHERS.iter().any(|kind| name.starts_with(kind) || kind.contains(name))
     }
 

@@ -1,4 +1,6 @@
-//! SIGALRM after a time: one timer of the kernel for all processes, set for the first of their alarms.
+//! SIGALRM after a time.
+//!
+//! One timer of the kernel for all processes, set for the first of their alarms.
 
 use core::time::Duration;
 

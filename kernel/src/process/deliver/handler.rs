@@ -1,4 +1,4 @@
-//! A handler begins on the user's stack, and what was before comes back when it returns.
+//! A handler begins on the user's stack, and what was before comes back.
 
 use mm::VirtAddr;
 use signals::frame::{FLOATING_POINT_BYTES, Returned, Trap};

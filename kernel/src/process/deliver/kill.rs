@@ -10,7 +10,8 @@ use crate::process::record::Process;
 use crate::process::table;
 
 /// Sends a signal to those that `target` means: a process, by its number; the caller's group by 0; all processes but
-/// the caller and init by -1; the group with number -`target`. Without a signal it is only looked whether there are any.
+/// the caller and init by -1; the group with number -`target`. Without a signal it is only looked whether there are
+/// any.
 ///
 /// # Errors
 /// `ESRCH`: there are none. `EAGAIN`: too many real-time signals wait.

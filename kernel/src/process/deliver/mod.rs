@@ -1,4 +1,6 @@
-//! Signals between processes: who gets them, who is told, what happens on the way back to ring 3.
+//! Signals between processes.
+//!
+//! Who gets them, who is told, what happens on the way back to ring 3.
 //!
 //! Files, each naming those before it only:
 //!

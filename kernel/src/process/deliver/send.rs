@@ -27,7 +27,8 @@ pub fn send(process: &Process, info: Info) -> Result<(), Errno> {
     Ok(())
 }
 
-/// What became of `child` is news to its parent: it is sent SIGCHLD, and a wait of its ends. Not under the table's lock.
+/// What became of `child` is news to its parent: it is sent SIGCHLD, and a wait of its ends. Not under the table's
+/// lock.
 pub fn tell_parent(child: &Process, event: ChildEvent) {
     child.set_news(event);
     let Some(parent) = table::find(child.parent()) else { return };

@@ -1,4 +1,4 @@
-//! Sessions and groups: how they begin, who may change them, and what becomes of them when a process ends.
+//! Sessions and groups: how they begin, who may change them, how they end.
 
 use alloc::sync::Arc;
 

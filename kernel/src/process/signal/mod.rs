@@ -1,4 +1,4 @@
-//! A process's signals: their state under its lock, whether one has stopped the process, and its alarm.
+//! A process's signals: their state under its lock, its stop, its alarm.
 //!
 //! What is sent and delivered is decided by the crate `signals`; this is the place where a process keeps it, and names
 //! nothing of processes. Who sends and who is told of it: [`deliver`](super::deliver).
