@@ -74,14 +74,19 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         buf.put(&quantum.bytes()[location.offset..location.offset + len])
     }
 
+    /// Whether its pages can be mapped as it is cut now; `ENODEV`.
+    pub fn check_mappable(&self) -> Result<(), Errno> {
+        match S::SPEC.mappable {
+            Mappable::Never => Err(Errno::ENODEV),
+            Mappable::SinglePages if self.geometry.quantum() > PAGE_SIZE => Err(Errno::ENODEV),
+            Mappable::SinglePages | Mappable::Always => Ok(()),
+        }
+    }
+
     /// The frame of the page at `position`, with a reference of its own. Errors as
     /// [`mmap_page`](kapi::CharDriver::mmap_page).
     pub fn page_at(&self, position: u64) -> Result<Pfn, Errno> {
-        match S::SPEC.mappable {
-            Mappable::Never => return Err(Errno::ENODEV),
-            Mappable::SinglePages if self.geometry.quantum() > PAGE_SIZE => return Err(Errno::ENODEV),
-            Mappable::SinglePages | Mappable::Always => {}
-        }
+        self.check_mappable()?;
         if !position.is_multiple_of(PAGE_SIZE as u64) {
             return Err(Errno::ENXIO);
         }

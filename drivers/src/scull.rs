@@ -4,6 +4,7 @@
 //! wait for each other.
 
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::mm::own::KVec;
 use kapi::mm::{GfpFlags, PAGE_SIZE, Pfn};
@@ -19,12 +20,19 @@ use crate::store::{Atomicity, QuantumStore, Spec, UnitChange};
 
 /// A driver of the scull family.
 pub struct Scull<K: Kernel, S: QuantumStore<K>> {
-    devices: KVec<K::Mutex<ScullDevice<K, S>>, K>,
+    devices: KVec<Device<K, S>, K>,
     /// Gone only while the driver is dropped.
     backing: Option<S::Backing>,
     sizes: K::Mutex<Sizes>,
     /// The byte limit that the insmod line named.
     _limit: Option<NamedLimit>,
+}
+
+/// A device and its lock.
+struct Device<K: Kernel, S: QuantumStore<K>> {
+    content: K::Mutex<ScullDevice<K, S>>,
+    /// Areas of processes that show a part of it. While there are any it keeps its pages.
+    areas: AtomicUsize,
 }
 
 /// What ioctls ask for and change.
@@ -56,19 +64,25 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
         let mut scull = Self { devices: KVec::new(), backing: Some(backing), sizes, _limit: limit };
         for _ in 0..settings.devices {
             let device = ScullDevice::new(store.clone(), settings.geometry, quota);
-            scull.devices.push(K::Mutex::new(device), GfpFlags::KERNEL)?;
+            let device = Device { content: K::Mutex::new(device), areas: AtomicUsize::new(0) };
+            scull.devices.push(device, GfpFlags::KERNEL)?;
         }
         Ok(scull)
     }
 
     /// The device of this number; `ENODEV` when there is none.
-    fn device(&self, minor: Minor) -> Result<&K::Mutex<ScullDevice<K, S>>, Errno> {
+    fn device(&self, minor: Minor) -> Result<&Device<K, S>, Errno> {
         self.devices.get(usize::from(minor.0)).ok_or(Errno::ENODEV)
     }
 
     /// Runs `f` with a device. `ENODEV` when there is none, `EINTR` when the wait for it was interrupted.
     fn with_device<R>(&self, minor: Minor, f: impl FnOnce(&mut ScullDevice<K, S>) -> R) -> Result<R, Errno> {
-        Ok(self.device(minor)?.with(f)?)
+        Ok(self.device(minor)?.content.with(f)?)
+    }
+
+    /// Areas that show a part of the device.
+    fn areas(&self, minor: Minor) -> Option<&AtomicUsize> {
+        self.device(minor).ok().map(|device| &device.areas)
     }
 }
 
@@ -125,12 +139,16 @@ impl Sizes {
 }
 
 impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
-    /// A device that is opened for writing alone is emptied and takes on the current sizes.
+    /// A device that is opened for writing alone is emptied and takes on the current sizes; `EBUSY` while a process
+    /// shows its pages. (The originals go on without a word then, and the old content stays.)
     fn open(&self, file: &mut OpenDevice) -> Result<(), Errno> {
         let device = self.device(file.minor())?;
         let geometry = self.sizes.with(|sizes| sizes.current)?;
         if file.flags().is_write_only() {
-            device.with(|device| device.trim(geometry))?;
+            device.content.with(|content| match device.areas.load(Relaxed) {
+                0 => Ok(content.trim(geometry)),
+                _ => Err(Errno::EBUSY),
+            })??;
         }
         Ok(())
     }
@@ -148,7 +166,7 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
             return Err(Errno::EAGAIN);
         }
         let write = |device: &mut ScullDevice<K, S>| device.write(position, &mut IoBuf::take(bytes), GfpFlags::ATOMIC);
-        self.device(minor)?.try_with(write).unwrap_or(Err(Errno::EAGAIN))
+        self.device(minor)?.content.try_with(write).unwrap_or(Err(Errno::EAGAIN))
     }
 
     fn is_storage(&self) -> bool {
@@ -159,8 +177,24 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
         self.with_device(file.minor(), |device| device.size())
     }
 
+    fn mmap(&self, file: &OpenDevice) -> Result<(), Errno> {
+        self.with_device(file.minor(), |device| device.check_mappable())?
+    }
+
+    fn mapped(&self, file: &OpenDevice) {
+        if let Some(areas) = self.areas(file.minor()) {
+            areas.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn unmapped(&self, file: &OpenDevice) {
+        if let Some(areas) = self.areas(file.minor()) {
+            areas.fetch_sub(1, Relaxed);
+        }
+    }
+
     fn mmap_page(&self, file: &OpenDevice, offset: u64) -> Result<Pfn, Errno> {
-        self.with_device(file.minor(), |device| device.page_at(offset))?
+        self.device(file.minor())?.content.with_uninterruptible(|device| device.page_at(offset))?
     }
 
     fn ioctl(&self, _file: &OpenDevice, number: u32, argument: usize) -> Result<usize, Errno> {
@@ -185,12 +219,12 @@ impl<K: Kernel, S: QuantumStore<K>> Module<K> for Scull<K, S> {
 
     /// The driver's own memory: itself and its devices, without their data.
     fn footprint(&self) -> usize {
-        size_of::<Self>() + self.devices.len() * size_of::<K::Mutex<ScullDevice<K, S>>>()
+        size_of::<Self>() + self.devices.len() * size_of::<Device<K, S>>()
     }
 
     fn proc_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         for (index, device) in self.devices.iter().enumerate() {
-            device.with(|device| proc::write_device(out, index, device)).unwrap_or(Err(fmt::Error))?;
+            device.content.with(|device| proc::write_device(out, index, device)).unwrap_or(Err(fmt::Error))?;
         }
         Ok(())
     }

@@ -60,9 +60,25 @@ pub trait CharDriver: Send + Sync {
         Err(Errno::ENOTTY)
     }
 
+    /// Whether the device can be mapped into a process as it is now: asked by each mmap. `ENODEV` when it cannot be.
+    fn mmap(&self, _file: &OpenDevice) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// One more area of a process shows a part of the device: after mmap, a fork, and where an area is cut in two.
+    /// (Linux: the `open` of `vm_operations_struct`.) The file stays open as long as there is one.
+    fn mapped(&self, _file: &OpenDevice) {}
+
+    /// One area less shows a part of it. (Linux: `close` there.)
+    fn unmapped(&self, _file: &OpenDevice) {}
+
     /// The page frame to map at byte `offset` of the device, with a reference of the caller's own: it stays what it is
-    /// until `free_frames`, whatever becomes of the device. `ENODEV` when the device cannot be mapped, `ENXIO` when
-    /// `offset` is not that of a page, `EFAULT` where the device has nothing.
+    /// until `free_frames`, whatever becomes of the device. Asked when a process touches the page first, with its
+    /// address space locked: it waits for locks whatever signals come, and touches no memory of processes. (Linux:
+    /// `nopage`.)
+    ///
+    /// `ENODEV` when the device cannot be mapped, `ENXIO` when `offset` is not that of a page, `EFAULT` where the device
+    /// has nothing: the process gets SIGBUS.
     fn mmap_page(&self, _file: &OpenDevice, _offset: u64) -> Result<mm::Pfn, Errno> {
         Err(Errno::ENODEV)
     }

@@ -10,7 +10,7 @@ use kapi::{Errno, IoBuf, OpenFlags};
 use mm::{Buffer, GfpFlags, Order, Pfn};
 
 use super::file::{File, share};
-use super::mount::path_of;
+use super::mount::write_path;
 use super::node::{Change, Node, Stat, Stored};
 use super::tree::Leaf;
 use crate::mm::PageBlock;
@@ -149,10 +149,7 @@ impl PageSource for NamedSource {
     }
 
     fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
-        match path_of(&self.node) {
-            Ok(path) => out.write_str(&path),
-            Err(_) => out.write_str("(deleted)"),
-        }
+        write_path(&self.node, out)
     }
 
     fn id(&self) -> (u64, u64) {
@@ -168,7 +165,7 @@ struct RegularFile {
 }
 
 impl File for RegularFile {
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+    fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
         let source = self.regular.content()?.page_source()?;
         Ok(share(NamedSource { source, node: self.node.clone() })?)
     }

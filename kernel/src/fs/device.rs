@@ -2,13 +2,17 @@
 
 use alloc::sync::Arc;
 
+use core::fmt;
+
 use kapi::{Errno, Events, IoBuf, OpenDevice, OpenFlags, Whence};
-use mm::Pfn;
+use mm::{PAGE_SIZE, Pfn};
 
 use super::file::{File, share};
+use super::mount::write_path;
 use super::node::{Node, Stat, Stored};
 use super::tree::Leaf;
 use crate::chrdev::{self, Device};
+use crate::mm::space::{FaultAccess, ObjectError, PageSource};
 use crate::sched::PollTable;
 
 /// A device that somebody has made a name for.
@@ -88,8 +92,38 @@ impl File for DeviceFile {
         self.device.driver().ioctl(&self.file, command, argument)
     }
 
-    fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
-        self.device.driver().mmap_page(&self.file, offset)
+    fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
+        self.device.driver().mmap(&self.file)?;
+        Ok(self)
+    }
+}
+
+/// The device's own pages. The open file is the mapping's too: it is released when both are gone.
+impl PageSource for DeviceFile {
+    fn page(&self, index: u64, _access: FaultAccess) -> Result<Pfn, ObjectError> {
+        let offset = index.checked_mul(PAGE_SIZE as u64).ok_or(ObjectError::Beyond)?;
+        self.device.driver().mmap_page(&self.file, offset).map_err(|error| match error {
+            Errno::ENOMEM => ObjectError::NoMemory,
+            Errno::EIO => ObjectError::Io,
+            _ => ObjectError::Beyond,
+        })
+    }
+
+    fn mapped(&self) {
+        self.device.driver().mapped(&self.file);
+    }
+
+    fn unmapped(&self) {
+        self.device.driver().unmapped(&self.file);
+    }
+
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write_path(&self.node, out)
+    }
+
+    fn id(&self) -> (u64, u64) {
+        let id = self.node.id();
+        (id.device.into(), id.inode)
     }
 }
 

@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, Events, IoBuf, OpenFlags, Whence, seek};
-use mm::Pfn;
 use vfs::Stat;
 
 use super::listed::Listed;
@@ -59,12 +58,7 @@ pub trait File: Send + Sync {
     }
 
     /// Its pages, to be mapped; `ENODEV` when they cannot be.
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
-        Err(Errno::ENODEV)
-    }
-
-    /// The page frame to map at byte `offset`; `ENODEV` when it cannot be mapped.
-    fn mmap_page(&self, _offset: u64) -> Result<Pfn, Errno> {
+    fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)
     }
 }

@@ -182,6 +182,14 @@ pub fn path_of(node: &Arc<dyn Node>) -> Result<KString, Errno> {
     Ok(path)
 }
 
+/// Writes it for /proc: `(deleted)` where no name leads to the file any more.
+pub(super) fn write_path(node: &Arc<dyn Node>, out: &mut dyn fmt::Write) -> fmt::Result {
+    match path_of(node) {
+        Ok(path) => out.write_str(&path),
+        Err(_) => out.write_str("(deleted)"),
+    }
+}
+
 /// The name of the file with the number `inode` in `directory`.
 fn name_in(directory: &Arc<dyn Node>, inode: u64) -> Result<vfs::Name, Errno> {
     let mut place = 0;

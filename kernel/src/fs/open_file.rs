@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use kapi::{Errno, Events, IoBuf, OpenFlags, Whence};
-use mm::Pfn;
 
 use super::file::{File, share};
 use super::node::{Kind, Listed, Node, Stat};
@@ -177,12 +176,7 @@ impl OpenFile {
 
     /// Its pages, to be mapped; `ENODEV` when they cannot be.
     pub fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
-        self.0.file.page_source()
-    }
-
-    /// The page frame to map at byte `offset`.
-    pub fn mmap_page(&self, offset: u64) -> Result<Pfn, Errno> {
-        self.0.file.mmap_page(offset)
+        self.0.file.clone().page_source()
     }
 
     /// Whether it is the console or another device.
