@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,4 +277,23 @@ CHECK(process_with_too_many_arguments_is_refused)
     memset(arguments[1], 'x', LONG - 1);
     arguments[1][LONG - 1] = 0;
     EXPECT_ERROR(execv("/bin/hello", arguments), E2BIG);
+}
+
+CHECK(process_of_vfork_writes_to_its_parents_memory)
+{
+    static volatile int written;
+    char *arguments[] = {"nothing", NULL};
+    int status;
+    pid_t child;
+
+    written = 1;
+    child = vfork();
+    if (child == 0) {
+        execv("/nothing/here", arguments);
+        written = errno;
+        _exit(1);
+    }
+    EXPECT(child > 0 && written == ENOENT);
+    EXPECT(waitpid(child, &status, 0) == child && status == 1 << 8);
+    EXPECT(posix_spawn(&child, "/nothing/here", NULL, NULL, arguments, arguments) == ENOENT);
 }

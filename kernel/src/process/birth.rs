@@ -11,7 +11,7 @@ use super::death;
 use super::descriptors::{Descriptors, OnExec};
 use super::exec::name_of;
 use super::executable::Executable;
-use super::image::Image;
+use super::image::{Image, space_limits};
 use super::limits::{Limits, Resource};
 use super::pid::Pid;
 use super::record::{Kin, Origin, Parts, Process};
@@ -118,6 +118,18 @@ pub struct Fork {
     pub child_number_at: Option<VirtAddr>,
     /// The base of fs that it goes on with, if it is another one.
     pub thread_pointer: Option<VirtAddr>,
+    /// What its parent does meanwhile.
+    pub parent: Meanwhile,
+}
+
+/// What a parent does after a fork.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Meanwhile {
+    /// It goes on.
+    #[default]
+    Runs,
+    /// It waits until the child does not need its memory any more, and goes on with what the child has made of it.
+    Waits,
 }
 
 /// Makes a copy of the running thread's process, which is `parent` and goes on with `frame`; the copy gets 0 where the
@@ -135,7 +147,11 @@ pub fn fork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Arc<Proces
     let place = parent.with_place(|place| place.clone())?;
     let (limits, program, signals) = (parent.limits(), parent.program()?, parent.signals().fork());
     let space = parent.space().with(|space| space.fork())??;
-    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin: Origin::Forked };
+    let origin = match how.parent {
+        Meanwhile::Runs => Origin::Forked,
+        Meanwhile::Waits => Origin::Borrowed,
+    };
+    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin };
     let mut frame = TrapFrame { rax: 0, ..*frame };
     if let Some(stack) = how.stack {
         frame.rsp = stack.as_usize() as u64;
@@ -143,6 +159,22 @@ pub fn fork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Arc<Proces
     let fpu = user::fpu();
     let fs_base = how.thread_pointer.unwrap_or_else(user::fs_base);
     launch(thread, parts, Registers { fs_base, gs_base: user::gs_base(), fpu: &fpu, frame })
+}
+
+/// As [`fork`], and waits until the child has a program of its own or has ended: then the parent goes on with the memory
+/// as the child has left it, as if the two had shared it. A signal ends the wait too: then the parent goes on with its
+/// own, as after a fork.
+///
+/// # Errors
+/// As [`fork`].
+pub fn vfork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Pid, Errno> {
+    let child = fork(parent, frame, Fork { parent: Meanwhile::Waits, ..how })?;
+    let _: Result<(), _> = child.wait_settled();
+    if let Some(mut space) = child.take_back() {
+        space.set_limits(space_limits(&parent.limits()));
+        drop(parent.space().exchange(space)?);
+    }
+    Ok(child.pid())
 }
 
 /// Puts a new process into the table and lets its thread run.

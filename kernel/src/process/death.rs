@@ -43,7 +43,9 @@ fn close(process: &Process) {
 
 /// Gives back the memory of a process, and tells those who want to know.
 fn finish(process: &Process, exit: Exit) {
-    drop(process.space().remove());
+    // Of a space that the thread died over nothing comes back.
+    let space = process.space().remove().ok().flatten();
+    drop(space.and_then(|space| process.give_back(space)));
     let thread = sched::current();
     process.add_times(Times { own: thread.ticks(), children: 0 });
     process.set_thread(None);

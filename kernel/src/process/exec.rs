@@ -36,9 +36,9 @@ pub fn exec(process: &Process, frame: &mut TrapFrame, calling: Calling<'_>) -> R
         Image::load(&executable, &arguments, &environment, &process.limits())?;
     // From here on nothing fails that matters.
     let old = process.space().replace(space)?;
+    drop(old.and_then(|old| process.give_back(old)));
     process.settle();
     process.signals().exec();
-    drop(old);
     *frame = new_frame;
     process.set_name(name);
     // What a thread died over is lost already.

@@ -38,7 +38,7 @@ pub mod signal;
 pub mod table;
 pub mod wait;
 
-pub use birth::{Fork, Role, Start, Terminal, fork, start};
+pub use birth::{Fork, Role, Start, Terminal, fork, start, vfork};
 pub use death::exit;
 pub use descriptors::{Descriptors, OnExec};
 pub use exit_status::{ChildEvent, Exit};

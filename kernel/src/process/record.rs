@@ -39,6 +39,8 @@ pub struct Process {
     limits: SpinLock<Limits>,
     thread: SpinLock<Option<Thread>>,
     space: ThreadSpace,
+    /// Memory that its parent is to go on with.
+    lent: SpinLock<Option<UserSpace>>,
     files: Descriptors,
     place: Mutex<Place>,
     program: Mutex<Option<Program>>,
@@ -77,6 +79,8 @@ struct Life {
     news: Option<ChildEvent>,
     /// Whether it runs what its parent ran when it was made.
     is_copy: bool,
+    /// Whether its parent waits, to go on with this process's memory.
+    borrows: bool,
 }
 
 /// All that a process begins with.
@@ -110,6 +114,8 @@ pub enum Origin {
     Started,
     /// It is a copy of its parent.
     Forked,
+    /// It is a copy of its parent, which does not run until it gets the copy's memory back.
+    Borrowed,
 }
 
 /// Who a new process belongs to.
@@ -133,7 +139,13 @@ impl Process {
             group: AtomicU32::new(kin.group.as_u32()),
             session: AtomicU32::new(kin.session.as_u32()),
             name: SpinLock::new(name),
-            life: SpinLock::new(Life { ended: None, news: None, is_copy: origin == Origin::Forked }),
+            life: SpinLock::new(Life {
+                ended: None,
+                news: None,
+                is_copy: origin != Origin::Started,
+                borrows: origin == Origin::Borrowed,
+            }),
+            lent: SpinLock::new(None),
             children_changed: WaitQueue::new(),
             changed: WaitQueue::new(),
             limits: SpinLock::new(limits),
@@ -298,6 +310,20 @@ impl Process {
     pub(super) fn settle(&self) {
         self.life.with(|life| life.is_copy = false);
         self.changed.wake_all();
+    }
+
+    /// The process does not need `space` any more: its parent gets it if it waits for that; else it is returned.
+    pub(super) fn give_back(&self, space: UserSpace) -> Option<UserSpace> {
+        if !self.life.with(|life| core::mem::take(&mut life.borrows)) {
+            return Some(space);
+        }
+        self.lent.with(|lent| lent.replace(space))
+    }
+
+    /// The memory that the process has given back; it gives none back any more.
+    pub fn take_back(&self) -> Option<UserSpace> {
+        self.life.with(|life| life.borrows = false);
+        self.lent.with(Option::take)
     }
 
     /// Sleeps until the process runs another program than its parent did, or has ended; `EINTR` for a signal.

@@ -51,16 +51,8 @@ fn fork(call: &mut Call<'_>) -> Outcome {
     Ok(process::fork(call.process, call.frame, Fork::default())?.pid().as_u32() as usize)
 }
 
-/// The child gets a copy of the parent's memory, as by fork, and the parent waits until it does not need that any more.
 fn vfork(call: &mut Call<'_>) -> Outcome {
-    fork_and_wait(call, Fork::default())
-}
-
-fn fork_and_wait(call: &Call<'_>, how: Fork) -> Outcome {
-    let child = process::fork(call.process, call.frame, how)?;
-    // A signal ends the wait too: nothing is shared, so the parent may go on.
-    let _: Result<(), _> = child.wait_settled();
-    Ok(child.pid().as_u32() as usize)
+    Ok(process::vfork(call.process, call.frame, Fork::default())?.as_u32() as usize)
 }
 
 /// What clone may be asked for by a program without threads.
@@ -88,13 +80,15 @@ fn clone(call: &mut Call<'_>) -> Outcome {
         stack: call.optional(1),
         child_number_at: wanted(CLONE_CHILD_SETTID, 3),
         thread_pointer: wanted(CLONE_SETTLS, 4),
+        ..Fork::default()
     };
     // Nobody but the child has its memory: no store at its end is seen (CLONE_CHILD_CLEARTID).
     let pid = if flags & CLONE_VFORK == 0 {
-        process::fork(call.process, call.frame, how)?.pid().as_u32() as usize
+        process::fork(call.process, call.frame, how)?.pid()
     } else {
-        fork_and_wait(call, how)?
+        process::vfork(call.process, call.frame, how)?
     };
+    let pid = pid.as_u32() as usize;
     if let Some(at) = wanted(CLONE_PARENT_SETTID, 2) {
         let _: Result<(), _> = user::write_value(at, pid as i32);
     }

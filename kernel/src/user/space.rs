@@ -72,16 +72,23 @@ impl ThreadSpace {
     /// Has the running thread, which goes by this space, go by `new` instead, with the registers of a program that
     /// begins; the old space is what is returned. `EINVAL` for any other thread.
     pub fn replace(&self, new: UserSpace) -> Result<Option<UserSpace>, Errno> {
+        let old = self.exchange(new)?;
+        // 0 is a user address.
+        let _ = user::set_fs_base(VirtAddr::new(0));
+        let _ = user::set_gs_base(VirtAddr::new(0));
+        user::set_fpu(&FpuImage::new());
+        Ok(old)
+    }
+
+    /// Has the running thread, which goes by this space, go by `new` instead, and on with the same registers; the old
+    /// space is what is returned. `EINVAL` for any other thread.
+    pub fn exchange(&self, new: UserSpace) -> Result<Option<UserSpace>, Errno> {
         self.check_thread()?;
         let mut space = self.space.lock_uninterruptible()?;
         let root = new.root();
         let old = space.replace(new);
         // SAFETY: by (a) and (b) it stays until the thread has left it.
         unsafe { user::set_root(root) };
-        // 0 is a user address.
-        let _ = user::set_fs_base(VirtAddr::new(0));
-        let _ = user::set_gs_base(VirtAddr::new(0));
-        user::set_fpu(&FpuImage::new());
         Ok(old)
     }
 
