@@ -46,7 +46,7 @@ static char *room, *edge;
 
 static const char *const PATHS[] = {
     "", ".", "/", "..", "/tmp", "/tmp/fuzz", "/tmp/fuzz/a", "/tmp/fuzz/b", "/tmp/fuzz/c/d", "/tmp/fuzz/l", "/proc",
-    "/proc/self/exe", "/proc/meminfo", "/dev/null", "/dev/zero", "/dev/full", "/dev/scull0", "/dev/scullp0", "\xff\xfe",
+    "/proc/self", "/proc/meminfo", "/dev/null", "/dev/zero", "/dev/full", "/dev/scull0", "/dev/scullp0", "\xff\xfe",
 };
 
 /* The first one often is a descriptor or a path. */

@@ -19,10 +19,10 @@ pub fn dispatch(frame: &mut TrapFrame, process: &Process) {
     table::count(number);
     let entry = table::entry(number);
     let mut call = Call { frame, process, restart: entry.map_or(Restart::IfAsked, |entry| entry.restart) };
-    let trace = Trace::begin(number, &call);
+    let trace = Trace::begin(number, entry, &call);
     let outcome = entry.map_or(table::unknown as fn(&mut Call<'_>) -> Outcome, |entry| entry.function)(&mut call);
     if let Some(trace) = trace {
-        trace.end(&call, entry, outcome);
+        trace.end(&call, outcome);
     }
     call.frame.rax = match outcome {
         Ok(value) => value as u64,
