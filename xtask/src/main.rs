@@ -50,6 +50,9 @@ const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | mo
                         forget-program PATH | mutants [FILE...] | chapter | docs | \
                         accept-icount | check-house | breakpoints | bench-boot | bench-linux";
 
+/// How the names of tests begin that run the kernel itself.
+const ON_THE_KERNEL: [&str; 2] = ["dialogue", "transcript"];
+
 fn main() -> ExitCode {
     match dispatch() {
         Ok(code) => code,
@@ -123,7 +126,10 @@ fn test_in_qemu(filter: &str) -> Result<ExitCode> {
 fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
     // What takes longest comes first.
     let mut jobs = icount::jobs()?;
-    jobs.extend(kernel_tests::jobs()?);
+    // Those that run the kernel itself need no test kernels, which take long to build.
+    if !ON_THE_KERNEL.iter().any(|kind| filter.starts_with(kind)) {
+        jobs.extend(kernel_tests::jobs()?);
+    }
     jobs.extend(dialogues::jobs()?);
     jobs.extend(transcripts::jobs()?);
     jobs.extend(docs::jobs()?);
