@@ -83,3 +83,51 @@ CHECK(session_wait_knows_groups)
     EXPECT_ERROR(waitpid(0, NULL, 0), ECHILD);
     EXPECT(waitpid(-child, NULL, 0) == child);
 }
+
+static int told[2];
+
+static void tell(int signal)
+{
+    char byte = signal == SIGHUP ? 'h' : '?';
+
+    write(told[1], &byte, 1);
+    _exit(0);
+}
+
+CHECK(session_stopped_group_that_nobody_minds_is_hung_up)
+{
+    char byte = 0;
+    int status;
+    pid_t minder;
+
+    EXPECT(pipe(told) == 0);
+    minder = fork();
+    if (minder == 0) {
+        pid_t stopped = fork();
+
+        if (stopped == 0) {
+            setpgid(0, 0);
+            signal(SIGHUP, tell);
+            raise(SIGSTOP);
+            _exit(1);
+        }
+        _exit(waitpid(stopped, &status, WUNTRACED) == stopped && WIFSTOPPED(status) ? 0 : 1);
+    }
+    EXPECT(minder > 0 && close(told[1]) == 0);
+    EXPECT(waitpid(minder, &status, 0) == minder && status == 0);
+    EXPECT(read(told[0], &byte, 1) == 1 && byte == 'h');
+}
+
+CHECK(session_group_that_nobody_minds_is_not_stopped_by_a_key)
+{
+    int status;
+    pid_t leader = fork();
+
+    if (leader == 0) {
+        setsid();
+        raise(SIGTSTP);
+        _exit(5);
+    }
+    EXPECT(leader > 0 && waitpid(leader, &status, WUNTRACED) == leader);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+}

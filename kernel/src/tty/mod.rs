@@ -14,7 +14,7 @@
 //! - `line`: the person's terminal: the discipline under its lock, and the keys
 //! - `plain`: lines from a pipe or a script
 //! - [`transfer`]: reads and writes of either
-//! - [`control`]: ioctl
+//! - [`control`]: modes and more, as programs ask for them by ioctl
 //! - [`device`]: /dev/console, /dev/tty, /dev/ttyS0
 //!
 //! Lock order: the readers' mutex, then the serial input's lock, then the terminal's, then the serial output's. Under
