@@ -64,11 +64,10 @@ pub fn for_each<E: From<BadArchive>>(
     read: &mut Read<'_, E>,
     visit: &mut dyn FnMut(&Member<'_>) -> ControlFlow<()>,
 ) -> Result<(), E> {
-    let mut records = [0; LONGEST_RECORDS];
+    let (mut block, mut records, mut whole) = ([0; BLOCK], [0; LONGEST_RECORDS], Joined::EMPTY);
     let mut known = 0;
     let mut at = 0;
     while at + BLOCK as u64 <= length {
-        let mut block = [0; BLOCK];
         read(at, &mut block)?;
         let Some(header) = Header::parse(&block)? else { return Ok(()) };
         let start = at + BLOCK as u64;
@@ -83,7 +82,6 @@ pub fn for_each<E: From<BadArchive>>(
             _ => {
                 let member = header.member(pax::path(&records[..known]), start);
                 known = 0;
-                let mut whole = Joined::EMPTY;
                 if member.is_some_and(|member| visit(&member.named(&header, &mut whole)).is_break()) {
                     return Ok(());
                 }
@@ -172,9 +170,15 @@ impl Joined {
     }
 }
 
-/// A name without what says nothing: `./` in front, a slash at the end.
-fn plain(name: &str) -> &str {
-    name.trim_start_matches("./").trim_matches('/')
+/// A name without what says nothing: `./` and slashes in front, slashes at the end.
+fn plain(mut name: &str) -> &str {
+    while let Some(rest) = name.strip_prefix("./").or_else(|| name.strip_prefix('/')) {
+        name = rest;
+    }
+    while let Some(rest) = name.strip_suffix('/') {
+        name = rest;
+    }
+    name
 }
 
 /// A field up to its first zero.
@@ -183,12 +187,18 @@ fn text(field: &[u8]) -> &[u8] {
     &field[..end.unwrap_or(field.len())]
 }
 
-/// An octal number, which blanks and zeros may surround; none is 0.
+/// An octal number, which blanks or zero bytes may surround; none is 0.
 fn number(field: &[u8]) -> Result<u64, BadArchive> {
     let mut value = 0_u64;
-    for &byte in text(field).trim_ascii() {
-        let digit = byte.wrapping_sub(b'0');
-        value = value.checked_mul(8).filter(|_| digit < 8).ok_or(BadArchive)? + u64::from(digit);
+    let mut has_ended = false;
+    for &byte in field {
+        match byte {
+            // A field has twelve digits at most.
+            b'0'..=b'7' if !has_ended => value = value << 3 | u64::from(byte - b'0'),
+            0 => has_ended = true,
+            b' ' => has_ended |= value != 0,
+            _ => return Err(BadArchive),
+        }
     }
     Ok(value)
 }

@@ -16,8 +16,11 @@ use super::file::share;
 use super::mount::{attach, detach, write_mounts};
 use super::node::{Follow, Kind, Node, now};
 use super::place::Place;
-use super::tree::{New, TreeFs, root, split};
+use super::tree::{Gone, Names, New, TreeFs, make_directories, root, split};
 use super::{devfs, procfs, tmpfs};
+
+/// Who may do what with a directory that no member tells of.
+const DIRECTORY_MODE: u16 = 0o755;
 
 static ROOT: Once<Arc<TreeFs>> = Once::new();
 
@@ -89,43 +92,53 @@ fn write_types(out: &mut dyn Write) -> fmt::Result {
 pub fn enter(path: &str, member: Member<'_>) -> Result<(), Errno> {
     let root = ROOT.get().ok_or(Errno::ENODEV)?;
     let path = path.trim_matches('/');
-    let (directory, name) = split(path);
-    if let What::Directory = member.what {
-        let number = root.make_directories(path, 0o755)?;
-        return settle(root, number, &member);
-    }
-    let directory = root.make_directories(directory, 0o755)?;
-    let gone = match root.with(|tree| tree.unlink(directory, name, now())) {
-        Err(Errno::ENOENT) => None,
-        found => found?,
-    };
-    drop(gone);
+    // What goes is dropped without the tree's lock.
+    let mut gone = None;
     let new = match &member.what {
+        What::Directory => return enter_directory(root, path, &member),
+        What::OtherName(of) => return root.with(|tree| link(tree, path, of, &mut gone)),
         What::File(content) => {
             let regular = share(Regular::of(content.clone(), tmpfs::empty))?;
             New::other(Kind::File, member.mode, regular)
         }
         What::Link(text) => New::link(text)?,
-        What::Directory => return Err(Errno::EISDIR),
-        What::OtherName(of) => return link(root, directory, name, of),
     };
-    let number = root.with(|tree| tree.create(directory, name, new, now()))?;
-    settle(root, number, &member)
+    root.with(|tree| {
+        let (directory, name) = find_place(tree, path, &mut gone)?;
+        let number = tree.create(directory, name, new, now())?;
+        settle(tree, number, &member)
+    })
 }
 
-fn link(root: &TreeFs, directory: Number, name: &str, of: &str) -> Result<(), Errno> {
+fn enter_directory(root: &TreeFs, path: &str, member: &Member<'_>) -> Result<(), Errno> {
     root.with(|tree| {
-        let parts = of.split('/').filter(|part| !matches!(*part, "" | "."));
-        let file = parts.clone().try_fold(tree.root(), |at, part| tree.child(at, part))?;
-        tree.link(directory, name, file, now())
+        let number = make_directories(tree, path, DIRECTORY_MODE)?;
+        settle(tree, number, member)
     })
+}
+
+/// The directory of `path`, and the last name, which leads to nothing any more.
+fn find_place<'a>(tree: &mut Names, path: &'a str, gone: &mut Option<Gone>) -> Result<(Number, &'a str), Errno> {
+    let (directory, name) = split(path);
+    let directory = make_directories(tree, directory, DIRECTORY_MODE)?;
+    match tree.unlink(directory, name, now()) {
+        Ok(old) => *gone = Some(old),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    Ok((directory, name))
+}
+
+fn link(tree: &mut Names, path: &str, of: &str, gone: &mut Option<Gone>) -> Result<(), Errno> {
+    let mut parts = of.split('/').filter(|part| !matches!(*part, "" | "."));
+    let file = parts.try_fold(tree.root(), |at, part| tree.child(at, part))?;
+    let (directory, name) = find_place(tree, path, gone)?;
+    tree.link(directory, name, file, now())
 }
 
 /// Gives a member its mode and time.
-fn settle(root: &TreeFs, number: Number, member: &Member<'_>) -> Result<(), Errno> {
-    let times = Change::Times { accessed: Some(member.modified), modified: Some(member.modified) };
-    root.with(|tree| {
-        tree.change(number, Change::Mode(member.mode), now())?;
-        tree.change(number, times, now())
-    })
+fn settle(tree: &mut Names, number: Number, member: &Member<'_>) -> Result<(), Errno> {
+    let (times, now) = (Change::Times { accessed: Some(member.modified), modified: Some(member.modified) }, now());
+    tree.change(number, Change::Mode(member.mode), now)?;
+    tree.change(number, times, now)
 }

@@ -14,6 +14,10 @@ use crate::sched::Mutex;
 
 /// What names of this tree lead to.
 pub(in crate::fs) type New = vfs::New<Arc<dyn Leaf>, Kernel>;
+/// The names of a tree.
+pub(in crate::fs) type Names = Tree<Arc<dyn Leaf>, Kernel>;
+/// What a name has led to.
+pub(in crate::fs) type Gone = vfs::Gone<Arc<dyn Leaf>, Kernel>;
 
 /// Makes what a name shall lead to.
 pub(in crate::fs) type MakeLeaf = fn(Make<'_>) -> Result<(Kind, Arc<dyn Leaf>), Errno>;
@@ -43,7 +47,7 @@ pub(in crate::fs) trait More: Sync {
 pub(in crate::fs) struct TreeFs {
     pub(super) device: u32,
     pub(super) policy: Policy,
-    pub(super) tree: Mutex<Tree<Arc<dyn Leaf>, Kernel>>,
+    pub(super) tree: Mutex<Names>,
 }
 
 /// A number for a file system: its files are told from others' by it.
@@ -61,25 +65,13 @@ impl TreeFs {
     }
 
     /// Runs `f` with the tree.
-    pub(in crate::fs) fn with<R>(
-        &self,
-        f: impl FnOnce(&mut Tree<Arc<dyn Leaf>, Kernel>) -> Result<R, Errno>,
-    ) -> Result<R, Errno> {
+    pub(in crate::fs) fn with<R>(&self, f: impl FnOnce(&mut Names) -> Result<R, Errno>) -> Result<R, Errno> {
         f(&mut *self.tree.lock_uninterruptible()?)
     }
 
     /// The number of the directory `path`, below the root, whose missing parts are made with `mode`.
     pub(in crate::fs) fn make_directories(&self, path: &str, mode: u16) -> Result<Number, Errno> {
-        self.with(|tree| {
-            let mut at = tree.root();
-            for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
-                at = match tree.child(at, name) {
-                    Err(Errno::ENOENT) => tree.create(at, name, New::directory(mode), now())?,
-                    found => found?,
-                };
-            }
-            Ok(at)
-        })
+        self.with(|tree| make_directories(tree, path, mode))
     }
 
     /// Enters what the kernel has made: `path`, whose missing directories are made.
@@ -88,6 +80,18 @@ impl TreeFs {
         let directory = self.make_directories(directory, 0o755)?;
         self.with(|tree| tree.create(directory, name, new, now()))
     }
+}
+
+/// The number of the directory `path`, below the root, whose missing parts are made with `mode`.
+pub(in crate::fs) fn make_directories(tree: &mut Names, path: &str, mode: u16) -> Result<Number, Errno> {
+    let mut at = tree.root();
+    for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
+        at = match tree.child(at, name) {
+            Err(Errno::ENOENT) => tree.create(at, name, New::directory(mode), now())?,
+            found => found?,
+        };
+    }
+    Ok(at)
 }
 
 /// The directory of `path`, and the last name.

@@ -9,6 +9,6 @@ mod filesystem;
 mod leaf;
 mod node;
 
-pub(super) use filesystem::{More, New, Policy, TreeFs, next_device, split};
+pub(super) use filesystem::{Gone, More, Names, New, Policy, TreeFs, make_directories, next_device, split};
 pub(super) use leaf::Leaf;
 pub(super) use node::root;
