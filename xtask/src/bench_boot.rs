@@ -32,8 +32,13 @@ pub fn line(instructions: u64, memory: &str) -> String {
 
 /// Boots once and returns the number.
 pub fn instructions(memory: &str) -> Result<u64> {
+    instructions_on(&format!("MEM={memory}"))
+}
+
+/// Boots a machine once and returns the number.
+pub fn instructions_on(machine: &str) -> Result<u64> {
     let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
-    let machine = Machine::parse(&format!("MEM={memory} ICOUNT=1"))?;
+    let machine = Machine::parse(&format!("{machine} ICOUNT=1"))?;
     let run = guest::boot(Mode::Run, &kernel, &machine, "")?;
     let instructions = run
         .console

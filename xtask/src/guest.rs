@@ -7,6 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
+use crate::busybox;
 use crate::cargo;
 use crate::floppy;
 use crate::initial_files;
@@ -63,7 +64,13 @@ pub fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> 
         command.env_remove(variable);
     }
     // What a tree shows does not depend on modules and programs from elsewhere.
-    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree").env("PROGRAMS", "tree");
+    command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree");
+    if machine.variables.iter().any(|(name, value)| name == "PROGRAMS" && value == "busybox") {
+        busybox::check()?;
+    }
+    if machine.variables.iter().all(|(_, value)| value != "ramdisk") {
+        command.env("PROGRAMS", "tree");
+    }
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
     if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
         command.env("FLOPPY", floppy::counting()?);

@@ -24,6 +24,8 @@ const MACHINE: &str = "MEM=512M CPU=qemu64 ICOUNT=1 SCRIPT=tests/scripts/bench";
 pub const BOOT: &str = "boot_1G";
 /// What a further page frame costs: the difference that more memory makes.
 const FRAME: &str = "boot_page_frame";
+/// The same with busybox among the initial files.
+const BOOT_BUSYBOX: &str = "boot_busybox_1G";
 const LARGE_MEMORY: &str = "20G";
 const MORE_FRAMES: f64 = (19_u64 << 30 >> 12) as f64;
 const SIZE: &str = "kernel_text_and_data_bytes";
@@ -33,17 +35,19 @@ const SIZE: &str = "kernel_text_and_data_bytes";
 enum Part {
     Bench,
     Boot,
+    Userland,
     Size,
 }
 
 /// The one that takes longest first.
-const PARTS: [Part; 3] = [Part::Bench, Part::Boot, Part::Size];
+const PARTS: [Part; 4] = [Part::Bench, Part::Boot, Part::Userland, Part::Size];
 
 impl Part {
     const fn name(self) -> &'static str {
         match self {
             Self::Bench => "icount::bench",
             Self::Boot => "icount::boot",
+            Self::Userland => "icount::userland",
             Self::Size => "icount::size",
         }
     }
@@ -51,6 +55,7 @@ impl Part {
     fn has(self, row: &str) -> bool {
         let part = match row {
             BOOT | FRAME => Self::Boot,
+            BOOT_BUSYBOX => Self::Userland,
             SIZE => Self::Size,
             _ => Self::Bench,
         };
@@ -61,6 +66,7 @@ impl Part {
         match self {
             Self::Bench => bench(),
             Self::Boot => boot(),
+            Self::Userland => userland(),
             Self::Size => size(),
         }
     }
@@ -135,6 +141,12 @@ fn boot() -> Result<Pins> {
     let (small, large) = (bench_boot::instructions(bench_boot::MEMORY)?, bench_boot::instructions(LARGE_MEMORY)?);
     pins.add(BOOT, small as f64);
     pins.add(FRAME, (large as f64 - small as f64) / MORE_FRAMES);
+    Ok(pins)
+}
+
+fn userland() -> Result<Pins> {
+    let mut pins = Pins::default();
+    pins.add(BOOT_BUSYBOX, bench_boot::instructions_on("MEM=1G PROGRAMS=busybox")? as f64);
     Ok(pins)
 }
 

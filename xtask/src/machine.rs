@@ -98,7 +98,11 @@ mod tests {
 
     /// Bootable tests with the marker of their machines, and transcripts with theirs.
     fn guests() -> impl Iterator<Item = (PathBuf, &'static str)> {
-        let kinds = [("../tests", "rs", "//! Machine:"), ("../tests/transcripts", "txt", "machine:")];
+        let kinds = [
+            ("../tests", "rs", "//! Machine:"),
+            ("../tests/transcripts", "txt", "machine:"),
+            ("../tests/userland", "txt", "machine:"),
+        ];
         kinds.into_iter().flat_map(|(directory, extension, marker)| {
             let entries = fs::read_dir(directory).expect("the tree has tests");
             let paths = entries.map(|entry| entry.expect("readable").path());

@@ -7,6 +7,7 @@ mod bench_boot;
 mod bench_linux;
 mod bench_rows;
 mod breakpoints;
+mod busybox;
 mod cargo;
 mod chapter;
 mod dialogues;

@@ -46,7 +46,7 @@ pub fn scan() -> Result<Vec<Tag>> {
         for path in files(Path::new(root))? {
             let Some(prefix) = prefix(&path) else { continue };
             let text = fs::read_to_string(&path)?;
-            tags.extend(if prefix.starts_with("transcript::") {
+            tags.extend(if prefix.starts_with("transcript::") || prefix.starts_with("userland::") {
                 in_transcript(&text, &prefix)
             } else {
                 in_rust(&text, &prefix)
@@ -76,6 +76,7 @@ fn prefix(path: &Path) -> Option<String> {
     let (stem, extension) = parts.pop()?.rsplit_once('.')?;
     match (parts.as_slice(), extension) {
         (["tests", "transcripts"], "txt") => Some(format!("transcript::{stem}")),
+        (["tests", "userland"], "txt") => Some(format!("userland::{stem}")),
         (["tests"], "rs") => Some(format!("qemu::{stem}")),
         ([package, "src" | "tests", modules @ ..], "rs") => {
             let mut names = vec!["host", package];

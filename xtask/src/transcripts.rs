@@ -17,6 +17,8 @@
 //! {...}
 //! ```
 //!
+//! Those under tests/userland/ run with busybox among the initial files, and fail without it.
+//!
 //! `machine` may come several times; `status` is the runner's (0 without it); `input` is `pipe`, the default, or
 //! `script`; `no-highmem` says why no machine has high memory. pattern.rs says what may stand for text that differs
 //! from run to run.
@@ -33,7 +35,16 @@ use crate::parallel::Job;
 use crate::pattern;
 use crate::results::TestResult;
 
-const DIRECTORY: &str = "tests/transcripts";
+/// Where transcripts are, how the names of their tests begin, and which programs are in the guest.
+const DIRECTORIES: [(&str, &str, Programs); 2] =
+    [("tests/transcripts", "transcript", Programs::OfTheTree), ("tests/userland", "userland", Programs::WithBusybox)];
+
+/// Which programs are among the initial files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Programs {
+    OfTheTree,
+    WithBusybox,
+}
 
 /// How the lines reach the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,22 +60,31 @@ struct Transcript {
     way: Way,
     input: String,
     console: String,
+    programs: Programs,
 }
 
 /// One job for each machine of each transcript.
 pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    for path in files()? {
-        let text = fs::read_to_string(&path)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        jobs.extend(jobs_of(&format!("transcript::{stem}"), &text).with_context(|| path.display().to_string())?);
+    for (directory, kind, programs) in DIRECTORIES {
+        for path in files(directory)? {
+            let text = fs::read_to_string(&path)?;
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let found = jobs_with(&format!("{kind}::{stem}"), &text, programs);
+            jobs.extend(found.with_context(|| path.display().to_string())?);
+        }
     }
     Ok(jobs)
 }
 
 /// One job for each machine of a transcript.
 pub fn jobs_of(title: &str, text: &str) -> Result<Vec<Job>> {
-    let transcript = parse(text).context("not a transcript")?;
+    jobs_with(title, text, Programs::OfTheTree)
+}
+
+fn jobs_with(title: &str, text: &str, programs: Programs) -> Result<Vec<Job>> {
+    let mut transcript = parse(text).context("not a transcript")?;
+    transcript.programs = programs;
     let job = |machine: &Machine| {
         let name = format!("{title}{}", machine.suffix());
         let (title, transcript, machine) = (name.clone(), transcript.clone(), machine.clone());
@@ -73,8 +93,8 @@ pub fn jobs_of(title: &str, text: &str) -> Result<Vec<Job>> {
     Ok(transcript.machines.iter().map(job).collect())
 }
 
-fn files() -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(DIRECTORY).with_context(|| format!("cannot list {DIRECTORY}"))?;
+fn files(directory: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {directory}"))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     let mut files: Vec<PathBuf> =
         paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "txt")).collect();
@@ -91,6 +111,7 @@ fn parse(text: &str) -> Result<Transcript> {
         way: Way::Pipe,
         input: input.to_owned(),
         console: console.to_owned(),
+        programs: Programs::OfTheTree,
     };
     for line in header.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (key, value) = line.split_once(':').with_context(|| format!("no colon in {line:?}"))?;
@@ -106,6 +127,9 @@ fn parse(text: &str) -> Result<Transcript> {
 }
 
 fn run(title: String, transcript: &Transcript, mut machine: Machine) -> Result<(Vec<TestResult>, String)> {
+    if transcript.programs == Programs::WithBusybox {
+        machine.variables.push(("PROGRAMS".into(), "busybox".into()));
+    }
     let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
     let input = match transcript.way {
         Way::Pipe => transcript.input.as_str(),

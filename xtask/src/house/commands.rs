@@ -7,6 +7,7 @@ use super::finding::Finding;
 
 /// Begins and ends the path of a transcript, and of a bootable test.
 const TRANSCRIPTS: (&str, &str) = ("tests/transcripts/", ".txt");
+const USERLAND: (&str, &str) = ("tests/userland/", ".txt");
 const KERNELS: (&str, &str) = ("tests/", ".rs");
 /// Those of a dialogue.
 const DIALOGUES: (&str, &str) = ("tests/dialogues/", ".txt");
@@ -71,7 +72,7 @@ impl<'a> Commands<'a> {
             let stem = path.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
             stem.is_some_and(|stem| !stem.contains('/') && format!("{kind}::{stem}").contains(name))
         };
-        let kinds = [(TRANSCRIPTS, "transcript"), (KERNELS, "qemu"), (DIALOGUES, "dialogue")];
+        let kinds = [(TRANSCRIPTS, "transcript"), (USERLAND, "userland"), (KERNELS, "qemu"), (DIALOGUES, "dialogue")];
         self.tree.iter().any(|path| kinds.iter().any(|(place, kind)| is_one(path, *place, kind)))
             || OTHERS.iter().any(|kind| name.starts_with(kind) || kind.contains(name))
     }
