@@ -1,8 +1,6 @@
 //! The initial files by DMA and from memory, and the page cache over them.
 //!
-//! Machine:
-//! Machine: FILES=ramdisk PROGRAMS=none
-//! Machine: MEM=24M CPU=max
+//! Machine: FILES=ramdisk MEM=24M CPU=max
 //! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]

@@ -1,8 +1,8 @@
 //! Rights of pages: parts of large ones, initial files, kernel image, modules.
 //!
-//! Machine:
-//! Machine: CPU=max APPEND="highmem=64M"
-//! Machine: MEM=3G CPU=max FIRMWARE=uefi
+//! Machine: FILES=ramdisk
+//! Machine: FILES=ramdisk CPU=max APPEND="highmem=64M"
+//! Machine: FILES=ramdisk MEM=3G CPU=max FIRMWARE=uefi
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

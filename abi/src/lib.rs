@@ -13,7 +13,6 @@ pub mod device;
 pub mod dirent;
 pub mod names;
 pub mod open;
-pub mod proc_text;
 pub mod record;
 pub mod restart;
 pub mod stat;

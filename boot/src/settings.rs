@@ -91,7 +91,8 @@ pub struct Settings {
     pub modules: Modules,
     /// `MODULES_DIR`: where they are, if not where they are built.
     pub modules_dir: Option<PathBuf>,
-    /// `PROGRAMS`: which programs are among the initial files: all, busybox (and those of the tree), tree, or none.
+    /// `PROGRAMS`: which programs are among the initial files: all, busybox (and those of the tree), tree, or none. The
+    /// default is all, or none where the bootloader has to load them.
     pub programs: Programs,
     /// `FILES`: fw_cfg or ramdisk.
     pub carrier: Carrier,
@@ -107,6 +108,7 @@ impl Settings {
     /// Reads and checks the environment; an unset or empty variable means its default.
     pub fn from_environment() -> Result<Self> {
         let firmware = choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?;
+        let carrier = choice("FILES", &[("fw_cfg", Carrier::FwCfg), ("ramdisk", Carrier::Ramdisk)])?;
         Ok(Self {
             memory: Memory::new(&variable("MEM")?.unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
             append: given("APPEND").unwrap_or_default(),
@@ -124,8 +126,8 @@ impl Settings {
                 &[("all", Modules::All), ("tree", Modules::OfTheTree), ("none", Modules::None)],
             )?,
             modules_dir: given("MODULES_DIR").map(PathBuf::from),
-            programs: choice("PROGRAMS", &PROGRAMS)?,
-            carrier: choice("FILES", &[("fw_cfg", Carrier::FwCfg), ("ramdisk", Carrier::Ramdisk)])?,
+            programs: programs(carrier)?,
+            carrier,
             floppy: given("FLOPPY").map(PathBuf::from),
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
@@ -174,6 +176,14 @@ fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T> {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
             bail!("{name}={given} is not one of {}", words.join(", "))
         }
+    }
+}
+
+/// The bootloader would take half a minute to load all of them.
+fn programs(carrier: Carrier) -> Result<Programs> {
+    match (variable("PROGRAMS")?, carrier) {
+        (None, Carrier::Ramdisk) => Ok(Programs::None),
+        _ => choice("PROGRAMS", &PROGRAMS),
     }
 }
 
