@@ -77,8 +77,8 @@ pub trait CharDriver: Send + Sync {
     /// address space locked: it waits for locks whatever signals come, and touches no memory of processes. (Linux:
     /// `nopage`.)
     ///
-    /// `ENODEV` when the device cannot be mapped, `ENXIO` when `offset` is not that of a page, `EFAULT` where the device
-    /// has nothing: the process gets SIGBUS.
+    /// `ENODEV` when the device cannot be mapped, `ENXIO` when `offset` is not that of a page, `EFAULT` where the
+    /// device has nothing: the process gets SIGBUS.
     fn mmap_page(&self, _file: &OpenDevice, _offset: u64) -> Result<mm::Pfn, Errno> {
         Err(Errno::ENODEV)
     }

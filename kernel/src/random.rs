@@ -1,9 +1,9 @@
 //! Random bytes: ChaCha20, keyed by what the machine has that nobody can guess.
 //!
 //! That is the CPU's random numbers, where it has them, the clock's time and the CPU's counter; without the first,
-//! whoever knows when the machine was started may guess. Each caller gets a key of its own out of the pool, and the pool
-//! a new one, so that what was handed out cannot be found again in memory. Under icount, on a CPU without random numbers,
-//! all is the same each time.
+//! whoever knows when the machine was started may guess. Each caller gets a key of its own out of the pool, and the
+//! pool a new one, so that what was handed out cannot be found again in memory. Under icount, on a CPU without random
+//! numbers, all is the same each time.
 #![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha20Rng;

@@ -72,7 +72,7 @@ pub fn insmod(word: &str, params: &[Param<'_>]) -> Result<(), Errno> {
     Ok(attach(word, params).inspect_err(|why| klog!("insmod: {word}: {why}"))?)
 }
 
-/// Attaches the module whose object `bytes` are, which names itself; with the reason in the log if that fails. Errors as
+/// Attaches the module whose object `bytes` are, which names itself; the reason is in the log if that fails. Errors as
 /// [`attach`].
 pub fn init_module(bytes: &[u8], params: &[Param<'_>]) -> Result<(), Errno> {
     Ok(file::attach_object(bytes, "", params).inspect_err(|why| klog!("init_module: {why}"))?)

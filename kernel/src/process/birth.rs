@@ -161,7 +161,7 @@ pub fn fork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Arc<Proces
     launch(thread, parts, Registers { fs_base, gs_base: user::gs_base(), fpu: &fpu, frame })
 }
 
-/// As [`fork`], and waits until the child has a program of its own or has ended: then the parent goes on with the memory
+/// As [`fork`], and waits until the child has a program of its own or has ended: then it goes on with the memory
 /// as the child has left it, as if the two had shared it. A signal ends the wait too: then the parent goes on with its
 /// own, as after a fork.
 ///

@@ -138,8 +138,8 @@ impl<P: Platform> PageAllocator<P> {
         Ok(if page.has_tag(Tag::Anonymous) { PageKind::Anonymous } else { PageKind::Other })
     }
 
-    /// Gives a mapping's reference to the page in a frame back, which no TLB shows for the caller any more. If it is the
-    /// last one of a page that can go, that is added to `chain`, which the caller has freed. Any context.
+    /// Gives a mapping's reference to the page in a frame back, which no TLB shows for the caller any more. If it is
+    /// the last one of a page that can go, that is added to `chain`, which the caller has freed. Any context.
     #[inline]
     pub(crate) fn put_page(&self, frame: Pfn, chain: &mut BlockChain) {
         let page = self.map().at(frame);

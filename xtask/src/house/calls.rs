@@ -1,4 +1,4 @@
-//! The page of system calls names those that are answered, each family's in its row.
+//! The page of system calls names those that are answered, family by family.
 
 use std::collections::BTreeSet;
 
