@@ -111,7 +111,7 @@ soak: setup
 	@SOAK=10 $(CARGO) test $(QUIET) -p loader --test damage -- --nocapture
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \
-	    --test threads --test sharing --test percpu --test objects --test ranges --test flush --test start
+	    --test threads --test sharing --test percpu --test objects --test ranges --test flush --test start --test space
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std --lib platform::
 	@$(call SANITIZED,address,test) -p mm -p pagetable --lib --tests
 	@$(call SANITIZED,address,run) -p mm --example global && $(call SANITIZED,address,run) -p mm --example bench -- 1000

@@ -298,6 +298,12 @@ impl Page {
         }
     }
 
+    /// Whether there are several references. Who has one of them may find that he is the only one by now.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.count() > 1
+    }
+
     /// Gives one of several references back, the owner's with his tag; says no, and changes nothing, if there is but
     /// one: then the block is the caller's alone.
     #[inline]

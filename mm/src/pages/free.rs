@@ -172,7 +172,7 @@ impl<P: Platform> PageAllocator<P> {
                 return Err(self.map().explain(frame));
             }
             let is_owner = tag == page.tag();
-            if page.put_shared(if is_owner { Whose::Owners } else { Whose::Another }) {
+            if page.is_shared() && page.put_shared(if is_owner { Whose::Owners } else { Whose::Another }) {
                 return Ok(false);
             }
             if !is_owner {

@@ -119,6 +119,12 @@ fn a_table_that_was_made_for_a_fault_goes_with_its_area() {
         assert_eq!((program.space.validate(), program.space.usage().resident), (Ok(()), 0));
     }
     _ = machine.platform().take_reports();
+    // The processor has looked, and keeps the way.
+    let access = HostUser.access(program.space.root(), VirtAddr::new(AT), mm::space::FaultAccess::Write);
+    assert_eq!((access, program.space.usage().tables), (None, 3));
+    program.unmap(AT, 1);
+    assert_eq!(program.space.usage().tables, 1);
+    crate::common::at_rest(*machine);
     drop(program);
     all_is_back(*machine, start);
 }

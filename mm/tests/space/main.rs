@@ -13,6 +13,7 @@ mod heap_and_stack;
 mod objects;
 mod outside;
 mod poison;
+mod threads;
 
 use common::{Kernel, at_rest, blocks, boot, boot_high, state};
 use mm::Order;
