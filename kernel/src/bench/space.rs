@@ -11,6 +11,8 @@ use crate::mm::space::{FaultAccess, MapRequest, Place, Resolved, ThisCpu, UserSp
 const PAGES: usize = 110;
 /// Its areas, and their tables: the pages are spread over both.
 const AREAS: usize = 8;
+/// Pages of addresses of each area.
+const RESERVED: usize = 64;
 /// Where the first area starts; each is in a table of its own.
 const FIRST: usize = 0x40_0000;
 const APART: usize = 2 << 20;
@@ -30,7 +32,7 @@ fn program() -> Result<UserSpace, AllocError> {
     let mut space = UserSpace::new(ThisCpu)?;
     for area in 0..AREAS {
         let at = Place::Fixed(VirtAddr::new(FIRST + area * APART));
-        let request = MapRequest { at, ..MapRequest::anonymous(2 * PAGES * PAGE_SIZE) };
+        let request = MapRequest { at, ..MapRequest::anonymous(RESERVED * PAGE_SIZE) };
         space.map(request).map_err(|_| AllocError)?;
     }
     (0..PAGES).try_for_each(|nth| write(&mut space, nth).map(|_| ()))?;

@@ -55,7 +55,7 @@ const GROUP: usize = 8;
 
 /// Whether all entries of a group are empty.
 #[inline(always)]
-fn is_empty(group: &[AtomicU64]) -> bool {
+fn is_empty(group: &[AtomicU64; GROUP]) -> bool {
     group.iter().fold(0, |all, slot| all | slot.load(Relaxed)) == 0
 }
 
@@ -96,16 +96,25 @@ impl<F: Format> Slots<'_, F> {
     /// Most entries of a large area are empty: these are passed over in groups.
     #[inline(always)]
     pub fn try_each<B>(&self, mut f: impl FnMut(usize, Pfn, F::Rights) -> ControlFlow<B>) -> ControlFlow<B> {
-        let mut first = 0;
-        for group in self.slots.chunks(GROUP) {
-            if !is_empty(group) {
-                for (nth, slot) in group.iter().enumerate() {
-                    if let Some((frame, rights)) = self.decode(slot.load(Relaxed)) {
-                        f(first + nth, frame, rights)?;
-                    }
-                }
+        let (groups, rest) = self.slots.as_chunks();
+        for (nth, group) in groups.iter().enumerate().filter(|(_, group)| !is_empty(group)) {
+            self.each_of(group, nth * GROUP, &mut f)?;
+        }
+        self.each_of(rest, groups.len() * GROUP, &mut f)
+    }
+
+    /// The same for some of them, of which the first has the place `first`.
+    #[inline(always)]
+    fn each_of<B>(
+        &self,
+        slots: &[AtomicU64],
+        first: usize,
+        f: &mut impl FnMut(usize, Pfn, F::Rights) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        for (nth, slot) in slots.iter().enumerate() {
+            if let Some((frame, rights)) = self.decode(slot.load(Relaxed)) {
+                f(first + nth, frame, rights)?;
             }
-            first += GROUP;
         }
         ControlFlow::Continue(())
     }
@@ -125,7 +134,8 @@ impl<F: Format> Slots<'_, F> {
 
     /// Whether there is no leaf among them.
     pub fn are_empty(&self) -> bool {
-        self.slots.chunks(GROUP).all(is_empty)
+        let (groups, rest) = self.slots.as_chunks();
+        groups.iter().all(is_empty) && rest.iter().all(|slot| slot.load(Relaxed) == 0)
     }
 
     /// A leaf; empty entries, of which there are many, are told first.
@@ -151,19 +161,29 @@ impl<F: Format> Slots<'_, F> {
         other: &Self,
         mut change: impl FnMut(Pfn, F::Rights) -> Result<F::Rights, E>,
     ) -> Result<(), E> {
-        for (group, others) in self.slots.chunks(GROUP).zip(other.slots.chunks(GROUP)) {
-            if is_empty(group) {
-                continue;
+        let ((groups, rest), (others, other_rest)) = (self.slots.as_chunks(), other.slots.as_chunks::<GROUP>());
+        for (group, other) in groups.iter().zip(others).filter(|(group, _)| !is_empty(group)) {
+            self.share_of(group, other, &mut change)?;
+        }
+        self.share_of(rest, other_rest, &mut change)
+    }
+
+    /// The same for some of them.
+    #[inline(always)]
+    fn share_of<E>(
+        &self,
+        slots: &[AtomicU64],
+        others: &[AtomicU64],
+        change: &mut impl FnMut(Pfn, F::Rights) -> Result<F::Rights, E>,
+    ) -> Result<(), E> {
+        for (own, other) in slots.iter().zip(others) {
+            let bits = own.load(Relaxed);
+            let Some((frame, rights)) = self.decode(bits) else { continue };
+            let shared = self.format.leaf(frame, Level::One, change(frame, rights)?);
+            if shared != bits {
+                own.store(shared, Release);
             }
-            for (own, new) in group.iter().zip(others) {
-                let bits = own.load(Relaxed);
-                let Some((frame, rights)) = self.decode(bits) else { continue };
-                let shared = self.format.leaf(frame, Level::One, change(frame, rights)?);
-                if shared != bits {
-                    own.store(shared, Release);
-                }
-                new.store(shared, Release);
-            }
+            other.store(shared, Release);
         }
         Ok(())
     }
