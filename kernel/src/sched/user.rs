@@ -150,7 +150,7 @@ pub fn set_owner(owner: Owner) -> Result<(), Owner> {
 pub fn with_owner<T: Any, R>(f: impl FnOnce(&T) -> R) -> Option<R> {
     // SAFETY: it is the running thread's.
     let owner = unsafe { task::try_current()?.user.owner() }?;
-    owner.downcast_ref().map(f)
+    Some(f(owner))
 }
 
 /// Whether the running thread is one that goes to ring 3. Any context: in an interrupt it is the interrupted thread.

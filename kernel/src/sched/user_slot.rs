@@ -12,7 +12,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::any::Any;
+use core::any::{Any, TypeId};
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -49,6 +49,13 @@ pub struct UserStart<'a> {
     pub owner: Owner,
 }
 
+/// The owner, with what it is: a look at it costs no call.
+struct Owned {
+    owner: Owner,
+    kind: TypeId,
+    value: *const (),
+}
+
 /// A task's part in processes.
 pub(super) struct UserSlot {
     state: AtomicPtr<UserState>,
@@ -56,7 +63,7 @@ pub(super) struct UserSlot {
     pub(super) work: AtomicBool,
     /// How many callers want no page brought for the thread's copies.
     pub(super) faults_off: AtomicU32,
-    owner: UnsafeCell<Option<Owner>>,
+    owner: UnsafeCell<Option<Owned>>,
 }
 
 // SAFETY: (a) and (c) say who touches what; all else is atomic.
@@ -141,17 +148,24 @@ impl UserSlot {
         if place.is_some() {
             return Err(owner);
         }
-        *place = Some(owner);
+        let (kind, value) = ((*owner).type_id(), Arc::as_ptr(&owner).cast());
+        *place = Some(Owned { owner, kind, value });
         Ok(())
     }
 
-    /// Whose thread it is.
+    /// Whose thread it is, if that is a `T`.
     ///
     /// # Safety
     /// The slot is the running thread's. The reference is used by that thread alone.
-    pub(super) unsafe fn owner(&self) -> Option<&Owner> {
+    #[inline]
+    pub(super) unsafe fn owner<T: Any>(&self) -> Option<&T> {
         // SAFETY: by (c) it stays until the thread runs no more.
-        unsafe { &*self.owner.get() }.as_ref()
+        let owned = unsafe { &*self.owner.get() }.as_ref()?;
+        if owned.kind != TypeId::of::<T>() {
+            return None;
+        }
+        // SAFETY: it is a value of this type, which the owner keeps.
+        Some(unsafe { &*owned.value.cast::<T>() })
     }
 
     /// Takes the owner out.
@@ -160,6 +174,6 @@ impl UserSlot {
     /// The thread is dead, and the caller is the reaper.
     pub(super) unsafe fn take_owner(&self) -> Option<Owner> {
         // SAFETY: by (c) nobody refers to it any more.
-        unsafe { (*self.owner.get()).take() }
+        unsafe { (*self.owner.get()).take() }.map(|owned| owned.owner)
     }
 }
