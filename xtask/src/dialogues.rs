@@ -66,15 +66,22 @@ pub fn jobs() -> Result<Vec<Job>> {
     paths.sort();
     let mut jobs = Vec::new();
     for path in paths {
-        let dialogue = parse(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for machine in dialogue.machines {
-            let name = format!("dialogue::{stem}{}", machine.suffix());
-            let (title, turns) = (name.clone(), dialogue.turns.clone());
-            jobs.push(Job { name, work: Box::new(move || hold(title, &machine, &turns)) });
-        }
+        let text = fs::read_to_string(&path)?;
+        jobs.extend(jobs_of(&format!("dialogue::{stem}"), &text).with_context(|| path.display().to_string())?);
     }
     Ok(jobs)
+}
+
+/// One job for each machine of a dialogue.
+pub fn jobs_of(title: &str, text: &str) -> Result<Vec<Job>> {
+    let dialogue = parse(text)?;
+    let job = |machine: Machine| {
+        let name = format!("{title}{}", machine.suffix());
+        let (title, turns) = (name.clone(), dialogue.turns.clone());
+        Job { name, work: Box::new(move || hold(title, &machine, &turns)) }
+    };
+    Ok(dialogue.machines.into_iter().map(job).collect())
 }
 
 fn parse(text: &str) -> Result<Dialogue> {

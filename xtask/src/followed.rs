@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::dialogues;
 use crate::docs::markdown;
 use crate::machine::Machine;
 use crate::parallel::Job;
@@ -32,6 +33,8 @@ const DRIVER: &str = "followed::driver";
 pub fn jobs() -> Result<Vec<Job>> {
     let example = markdown::followed(&read(CONTRIBUTING)?, "transcript").context(CONTRIBUTING)?;
     let mut jobs = transcripts::jobs_of("followed::transcript", &example).context(CONTRIBUTING)?;
+    let example = markdown::followed(&read(CONTRIBUTING)?, "dialogue").context(CONTRIBUTING)?;
+    jobs.extend(dialogues::jobs_of("followed::dialogue", &example).context(CONTRIBUTING)?);
     jobs.push(Job { name: DRIVER.into(), work: Box::new(add_driver) });
     jobs.push(first_driver::job());
     Ok(jobs)
