@@ -7,6 +7,10 @@
 //! they are *broken*: the value may be half changed, so nobody gets it any more, and whoever asks is told so
 //! ([`LockError::Broken`]). What an interrupt takes is on no chain.
 //!
+//! Nobody looks at the wait queue of a mutex for which nobody has waited: a thread that finds it taken marks it *wanted*
+//! before it sleeps, and takes it as wanted, since there may be others; who gives back a wanted one wakes a waiter
+//! (Drepper, "Futexes are tricky", the second mutex there).
+//!
 //! Invariants:
 //! - (a) a mutex is on a chain exactly while a guard of a thread exists; it is on that thread's.
 //! - (b) a chain is only touched by the thread that it belongs to.
@@ -29,7 +33,9 @@ use crate::sync::preempt::in_interrupt;
 
 const FREE: u8 = 0;
 const TAKEN: u8 = 1;
-const BROKEN: u8 = 2;
+/// Taken, and there may be waiters.
+const WANTED: u8 = 2;
+const BROKEN: u8 = 3;
 
 /// A value that one thread at a time may touch.
 pub struct Mutex<T> {
@@ -112,16 +118,21 @@ impl RawMutex {
     /// Takes the lock, sleeping in state `sleep` until it is free. The caller may sleep.
     #[inline(never)]
     fn lock(&self, sleep: ThreadState, at: &'static Location<'static>) -> Result<(), LockError> {
-        let ended = || self.acquire() || self.is_broken();
+        if !self.acquire() {
+            self.await_turn(sleep)?;
+        }
+        self.join_chain(at);
+        Ok(())
+    }
+
+    #[cold]
+    fn await_turn(&self, sleep: ThreadState) -> Result<(), LockError> {
+        let ended = || self.acquire_as_wanted() || self.is_broken();
         match sleep {
             ThreadState::Interruptible => self.waiters.wait_until_interruptible(ended)?,
             _ => self.waiters.wait_until(ended)?,
         }
-        if self.is_broken() {
-            return Err(LockError::Broken);
-        }
-        self.join_chain(at);
-        Ok(())
+        if self.is_broken() { Err(LockError::Broken) } else { Ok(()) }
     }
 
     /// Takes the lock if it is free at once.
@@ -138,8 +149,9 @@ impl RawMutex {
     #[inline(never)]
     fn unlock(&self) {
         self.leave_chain();
-        self.state.store(FREE, Ordering::Release);
-        self.waiters.wake_one();
+        if self.state.swap(FREE, Ordering::Release) == WANTED {
+            self.waiters.wake_one();
+        }
     }
 
     /// The mutex is about to go; whether its value may be dropped.
@@ -151,6 +163,22 @@ impl RawMutex {
 
     fn acquire(&self) -> bool {
         self.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes the lock for one who waits, or else marks it as wanted: it is not given back without a wake-up then.
+    fn acquire_as_wanted(&self) -> bool {
+        loop {
+            match self.state.compare_exchange(FREE, WANTED, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                // Given back in between: look again.
+                Err(TAKEN) if self.want().is_err() => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn want(&self) -> Result<u8, u8> {
+        self.state.compare_exchange(TAKEN, WANTED, Ordering::Relaxed, Ordering::Relaxed)
     }
 
     fn is_broken(&self) -> bool {
