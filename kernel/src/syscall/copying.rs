@@ -129,12 +129,22 @@ fn copy(mut from: Side<'_>, mut to: Side<'_>, count: usize) -> Outcome {
     result(done)
 }
 
-/// Copies as much as fits into `bytes`. What was read and not written is read again the next time.
+/// Copies as much as fits into `bytes`. What was read and is not taken is read again the next time.
 fn copy_piece(from: &mut Side<'_>, to: &mut Side<'_>, bytes: &mut [u8], count: usize) -> Outcome {
     let room = bytes.len().min(count);
     let read = from.file.read_at(from.position()?, &mut IoBuf::fill(&mut bytes[..room]))?;
     let mut buf = IoBuf::take(&bytes[..read]);
-    let outcome = if read > 0 { to.write(&mut buf) } else { Ok(0) };
+    let outcome = write_all(to, &mut buf);
     from.advance(buf.done())?;
     if buf.done() > 0 { Ok(buf.done()) } else { outcome }
+}
+
+/// Writes until all is taken: a device may take less at a time, such as a quantum.
+fn write_all(to: &mut Side<'_>, buf: &mut IoBuf<'_>) -> Outcome {
+    while buf.remaining() > 0 {
+        if to.write(buf)? == 0 {
+            break;
+        }
+    }
+    Ok(buf.done())
 }
