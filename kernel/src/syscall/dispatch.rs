@@ -4,8 +4,9 @@ use abi::restart::{self, Restart};
 use kapi::Errno;
 
 use super::call::{Call, Outcome};
+use super::entry::Entry;
 use super::table;
-use super::trace::Trace;
+use super::trace::{self, Trace};
 use crate::arch::trap_frame::TrapFrame;
 use crate::process::Process;
 
@@ -16,14 +17,13 @@ use crate::process::Process;
 pub fn dispatch(frame: &mut TrapFrame, process: &Process) {
     let number = frame.rax as usize;
     frame.error = frame.rax;
-    table::count(number);
-    let entry = table::entry(number);
-    let mut call = Call { frame, process, restart: entry.map_or(Restart::IfAsked, |entry| entry.restart) };
-    let trace = Trace::begin(number, entry, &call);
-    let outcome = entry.map_or(table::unknown as fn(&mut Call<'_>) -> Outcome, |entry| entry.function)(&mut call);
-    if let Some(trace) = trace {
-        trace.end(&call, outcome);
-    }
+    let entry = table::counted(number);
+    let restart = entry.map_or(Restart::IfAsked, |entry| entry.restart);
+    let mut call = Call { frame, process, restart };
+    let outcome = match entry {
+        Some(entry) if !trace::is_wanted() => (entry.function)(&mut call),
+        _ => seldom(&mut call, number, entry),
+    };
     call.frame.rax = match outcome {
         Ok(value) => value as u64,
         Err(error) => {
@@ -31,6 +31,17 @@ pub fn dispatch(frame: &mut TrapFrame, process: &Process) {
             failed(call.restart, error)
         }
     };
+}
+
+/// Does a call that nobody answers, or one that has its line in the log.
+#[cold]
+fn seldom(call: &mut Call<'_>, number: usize, entry: Option<&'static Entry>) -> Outcome {
+    let trace = Trace::begin(number, entry, call);
+    let outcome = entry.map_or(Err(Errno::ENOSYS), |entry| (entry.function)(call));
+    if let Some(trace) = trace {
+        trace.end(call, outcome);
+    }
+    outcome
 }
 
 fn failed(restart: Restart, error: Errno) -> u64 {

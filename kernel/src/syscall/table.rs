@@ -5,7 +5,6 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kapi::Errno;
 
-use super::call::{Call, Outcome};
 use super::entry::Entry;
 use super::{
     attributes, copying, descriptors, files, identity, io, kernel_log, memory, modules, mounts, names, poll, process,
@@ -69,13 +68,18 @@ static COUNTS: [Count; NUMBERS + 1] =
     [const { Count { calls: AtomicU64::new(0), errors: AtomicU64::new(0) } }; NUMBERS + 1];
 
 /// What is known of the call with this number.
-pub(super) fn entry(number: usize) -> Option<&'static Entry> {
+fn entry(number: usize) -> Option<&'static Entry> {
     TABLE.get(number)?.as_ref()
 }
 
-/// Notes that a call came.
-pub(super) fn count(number: usize) {
-    COUNTS[number.min(NUMBERS)].calls.fetch_add(1, Relaxed);
+/// Notes that a call came; what is known of it.
+pub(super) fn counted(number: usize) -> Option<&'static Entry> {
+    let Some(entry) = TABLE.get(number) else {
+        COUNTS[NUMBERS].calls.fetch_add(1, Relaxed);
+        return None;
+    };
+    COUNTS[number].calls.fetch_add(1, Relaxed);
+    entry.as_ref()
 }
 
 /// Notes that it failed.
@@ -101,9 +105,4 @@ fn write_counts(out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "{number:>6} {name:<24}{calls:>10}{errors:>10}{remark}")?;
     }
     Ok(())
-}
-
-/// A call that nobody answers.
-pub(super) fn unknown(_call: &mut Call<'_>) -> Outcome {
-    Err(Errno::ENOSYS)
 }

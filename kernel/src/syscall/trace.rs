@@ -30,10 +30,15 @@ struct Text {
     len: Option<usize>,
 }
 
+/// Whether calls are to be traced.
+pub(super) fn is_wanted() -> bool {
+    options::get().strace == Switch::On
+}
+
 impl Trace {
     /// The arguments of `call`, if calls are to be traced. What never returns has its line at once.
     pub(super) fn begin(number: usize, entry: Option<&'static Entry>, call: &Call<'_>) -> Option<Self> {
-        if options::get().strace == Switch::Off {
+        if !is_wanted() {
             return None;
         }
         let kinds: &[Kind] = entry.map_or(&[Kind::Flags; ARGUMENTS], |entry| entry.arguments);
