@@ -174,6 +174,17 @@ CHECK(system_keeps_the_thread_pointer)
     EXPECT(syscall(SYS_set_tid_address, &base) == getpid());
 }
 
+CHECK(system_has_nobody_to_wake)
+{
+    int word = 5;
+
+    EXPECT(syscall(SYS_futex, &word, 1, 1) == 0);
+    EXPECT(syscall(SYS_futex, &word, 129, 1) == 0);
+    EXPECT_ERROR((int)syscall(SYS_futex, &word, 128, 4, NULL), EAGAIN);
+    EXPECT_ERROR((int)syscall(SYS_futex, nowhere, 0, 4, NULL), EFAULT);
+    EXPECT_ERROR((int)syscall(SYS_futex, (char *)&word + 1, 1, 1), EINVAL);
+}
+
 CHECK(system_refuses_what_it_does_not_have)
 {
     struct stat status;

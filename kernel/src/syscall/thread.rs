@@ -1,6 +1,7 @@
 //! What a thread has for itself: its name, the bases of its segments.
 
 use kapi::Errno;
+use linux_raw_sys::general::{FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE};
 use linux_raw_sys::prctl::{PR_GET_NAME, PR_SET_NAME};
 use mm::VirtAddr;
 
@@ -16,6 +17,7 @@ pub(super) const CALLS: &[Entry] = calls![
     set_tid_address(Address),
     set_robust_list(Address, Count),
     rseq(Address, Count, Flags, Flags),
+    futex(Address, Flags, Count),
 ];
 
 /// Bytes of a name, with the zero at its end.
@@ -76,4 +78,17 @@ fn set_robust_list(call: &mut Call<'_>) -> Outcome {
 /// Programs live without: they ask at their start.
 fn rseq(_call: &mut Call<'_>) -> Outcome {
     Err(Errno::ENOSYS)
+}
+
+/// Nobody waits, since threads do not share memory, so there is nobody to wake: C libraries do so all the same, and end
+/// the program where they may not. Who would wait finds that the word has changed, or is refused.
+fn futex(call: &mut Call<'_>) -> Outcome {
+    if !call.arg(0).is_multiple_of(size_of::<u32>()) {
+        return Err(Errno::EINVAL);
+    }
+    match call.word(1) & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
+        FUTEX_WAKE => result(0),
+        FUTEX_WAIT if user::read_value::<u32>(call.address(0))? != call.word(2) => Err(Errno::EAGAIN),
+        _ => Err(Errno::ENOSYS),
+    }
 }
