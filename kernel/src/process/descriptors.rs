@@ -104,9 +104,21 @@ impl Descriptors {
         Ok(Self(Mutex::new(copy)))
     }
 
-    /// Closes what a new program shall not have.
+    /// Closes what a new program shall not have. The table gets as small as what is left of it, if there is memory to
+    /// do so: that of a parent with many files may be large.
     pub fn close_for_exec(&self) -> Result<(), Errno> {
-        self.close_where(|slot| slot.on_exec == OnExec::Close)
+        self.close_where(|slot| slot.on_exec == OnExec::Close)?;
+        let mut slots = self.lock()?;
+        let used = slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        slots.truncate(used);
+        if let Ok(mut small) = KVec::with_capacity(used, GfpFlags::KERNEL) {
+            while let Some(slot) = slots.pop() {
+                small.push(slot, GfpFlags::KERNEL)?;
+            }
+            small.reverse();
+            *slots = small;
+        }
+        Ok(())
     }
 
     /// Closes all.
