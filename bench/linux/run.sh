@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh WORKDIR: measures Linux. Builds the modules of this directory against Debian's kernel, boots that kernel in
-# QEMU so that a tick of the counter is an instruction, and leaves the console in WORKDIR/linux.log; with TICKS=1, so that
-# the counter tells the time, in WORKDIR/linux-ticks.log.
+# run.sh WORKDIR PROCBENCH: measures Linux, and its processes by the program procbench. Builds the modules of this
+# directory against Debian's kernel, boots that kernel in QEMU so that a tick of the counter is an instruction, and
+# leaves the console in WORKDIR/linux.log; with TICKS=1, so that the counter tells the time, in WORKDIR/linux-ticks.log.
 #
 # Installs what is missing: the kernel's headers, busybox-static, cpio, a compiler, QEMU. The kernel itself is only
 # unpacked, into WORKDIR. A log of the same kernel and sources is kept: the count would be the same; times would not be.
@@ -11,9 +11,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(dirname "$(readlink -f "$0")")
-# What runs on both kernels, unchanged.
-programs=$here/../../userland
-work=${1:?usage: run.sh WORKDIR}
+work=${1:?usage: run.sh WORKDIR PROCBENCH}
+# Both kernels run this very file.
+procbench=${2:?usage: run.sh WORKDIR PROCBENCH}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 lean="init_on_alloc=0 mitigations=off hardened_usercopy=off apparmor=0 lsm= audit=0 cgroup_disable=memory \
@@ -75,7 +75,7 @@ build() {
 	make -s -C "/lib/modules/$kernel/build" M="$work/modules" modules >"$work/build.log" 2>&1 ||
 		{ cat "$work/build.log" >&2; give_up "the modules do not build"; }
 	gcc -O2 -static -Wall -o "$work/modules/ucopy" "$work/modules/ucopy.c" || give_up "ucopy does not build"
-	gcc -O2 -static -Wall -o "$work/modules/procbench" "$programs/procbench.c" || give_up "procbench does not build"
+	cp "$procbench" "$work/modules/procbench"
 	"$here/mkinitrd.sh" "$work/modules" "$work/initrd.cpio"
 }
 
@@ -92,7 +92,7 @@ boot() {
 }
 
 # What the log depends on.
-inputs=$(cat "$here"/* "$programs/procbench.c" | cksum)$kernel$args
+inputs=$(cat "$here"/* "$procbench" | cksum)$kernel$args
 if [ -z "${TICKS-}" ] && [ "$(cat "$work/$log.inputs" 2>/dev/null)" = "$inputs" ] && grep -q ALL-DONE "$work/$log" 2>/dev/null; then
 	exit 0
 fi

@@ -1,7 +1,8 @@
 //! What things cost today, measured as the pinned figures were (pins.rs).
 //!
-//! Guest time counts instructions, so a figure is the same on every host: the rows of the command `bench`, on the
-//! machine on which docs compare them with Linux, booting, and the bytes of the kernel's text and data.
+//! Guest time counts instructions, so a figure is the same on every host: the rows of the command `bench` and of the
+//! program procbench, on the machine on which docs compare them with Linux, booting, and the bytes of the kernel's text
+//! and data.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +21,11 @@ use crate::{bench_boot, bench_rows, cargo};
 
 /// The machine of the rows, and the lines that it runs.
 const MACHINE: &str = "MEM=512M CPU=qemu64 ICOUNT=1 SCRIPT=tests/scripts/bench";
+/// The machine of the rows about processes, and what runs there.
+const PROCESS_MACHINE: &str = "MEM=512M CPU=qemu64 ICOUNT=1 MODULES=none PROGRAMS=busybox";
+const PROCESS_LINE: &str = "/bin/procbench 5\n";
+/// How their names begin.
+const PROCESSES: &str = "proc_";
 /// What booting the usual machine costs; README.md shows it.
 pub const BOOT: &str = "boot_1G";
 /// What a further page frame costs: the difference that more memory makes.
@@ -34,18 +40,20 @@ const SIZE: &str = "kernel_text_and_data_bytes";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Bench,
+    Processes,
     Boot,
     Userland,
     Size,
 }
 
 /// The one that takes longest first.
-const PARTS: [Part; 4] = [Part::Bench, Part::Boot, Part::Userland, Part::Size];
+const PARTS: [Part; 5] = [Part::Bench, Part::Processes, Part::Boot, Part::Userland, Part::Size];
 
 impl Part {
     const fn name(self) -> &'static str {
         match self {
             Self::Bench => "icount::bench",
+            Self::Processes => "icount::processes",
             Self::Boot => "icount::boot",
             Self::Userland => "icount::userland",
             Self::Size => "icount::size",
@@ -57,6 +65,7 @@ impl Part {
             BOOT | FRAME => Self::Boot,
             BOOT_BUSYBOX => Self::Userland,
             SIZE => Self::Size,
+            name if name.starts_with(PROCESSES) => Self::Processes,
             _ => Self::Bench,
         };
         part == self
@@ -64,7 +73,8 @@ impl Part {
 
     fn measure(self) -> Result<Pins> {
         match self {
-            Self::Bench => bench(),
+            Self::Bench => bench(MACHINE, ""),
+            Self::Processes => bench(PROCESS_MACHINE, PROCESS_LINE),
             Self::Boot => boot(),
             Self::Userland => userland(),
             Self::Size => size(),
@@ -122,8 +132,8 @@ pub fn accept() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench() -> Result<Pins> {
-    let run = guest::boot(Mode::Run, &kernel(), &Machine::parse(MACHINE)?, "")?;
+fn bench(machine: &str, input: &str) -> Result<Pins> {
+    let run = guest::boot(Mode::Run, &kernel(), &Machine::parse(machine)?, input)?;
     let mut pins = Pins::default();
     for (name, median) in run.console.lines().filter_map(bench_rows::row) {
         pins.add(name, median);

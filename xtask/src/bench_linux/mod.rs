@@ -26,7 +26,7 @@ const LINUX: &str = "bench/linux/run.sh";
 /// What our kernel is told.
 const LINES: &str = "bench\n/bin/procbench\n";
 /// As run.sh has it for Linux.
-const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg TIMEOUT=300 LIMIT=1200";
+const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg PROGRAMS=busybox TIMEOUT=300 LIMIT=1200";
 
 /// What the time-stamp counter counts.
 #[derive(Clone, Copy)]
@@ -97,6 +97,7 @@ fn measure_linux(clock: Clock) -> Result<String> {
     let work = cargo::target_dir().join("bench-linux");
     let status = Command::new(Path::new(LINUX))
         .arg(&work)
+        .arg(cargo::programs_dir().join("bin/procbench"))
         .stdin(Stdio::null())
         .status()
         .with_context(|| format!("cannot run {LINUX}"))?;
