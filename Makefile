@@ -25,8 +25,8 @@ QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help run image module new-module test-module forget-module test test-host test-adoption soak miri mutants
-.PHONY: test-qemu chapter bench bench-guest bench-boot bench-linux docs accept-icount check editor-check fmt clean
-.PHONY: setup kernel host-programs programs program forget-program busybox
+.PHONY: test-qemu test-userland chapter bench bench-guest bench-boot bench-linux docs accept-icount check
+.PHONY: editor-check fmt clean setup kernel host-programs programs program forget-program busybox
 
 help:
 	@echo 'make run              boot in QEMU, console on this terminal (Ctrl-A x quits)'
@@ -51,6 +51,7 @@ help:
 	@echo 'make miri             tests of mm that need no machine, under Miri; needs a nightly toolchain'
 	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
+	@echo 'make test-userland    programs and test suites that others wrote, fetched from Debian; T=name: one of them'
 	@echo 'make chapter          which test shows which statement of the chapter'
 	@echo 'make docs             write what the machine prints into README.md and docs/guide.md'
 	@echo 'make accept-icount    pin what things cost now, in tests/icount.txt; then make docs'
@@ -147,6 +148,10 @@ test-adoption: host-programs
 
 test-qemu: kernel programs
 	@$(XTASK) test-qemu $(T)
+
+# Programs and suites that others wrote; docs/userland.md says what of them fails, and why.
+test-userland: kernel programs
+	@$(XTASK) test-userland $(T)
 
 chapter: host-programs
 	@$(XTASK) chapter

@@ -131,7 +131,7 @@ install_toolchain() {
 
 # --- what is missing? ---------------------------------------------------------------------------------------
 
-if wanted setup run test test-qemu bench-guest bench-boot bench-linux; then
+if wanted setup run test test-qemu test-userland bench-guest bench-boot bench-linux; then
     have_qemu || need qemu-system-x86 "the machine that Scullery boots on"
 fi
 if wanted setup test test-qemu || [ "${FIRMWARE-}" = uefi ]; then
@@ -140,8 +140,11 @@ fi
 command -v cc >/dev/null || need gcc "host programs are linked with it"
 if ! [ -e "$root/usr/include/stdio.h" ]; then
     need libc6-dev "host programs are linked with it"
-elif wanted setup run image test test-qemu program programs && ! have_static_libc; then
+elif wanted setup run image test test-qemu test-userland program programs bench-linux && ! have_static_libc; then
     need libc6-dev "programs for the guest are linked with its static library"
+fi
+if wanted setup test test-qemu test-userland; then
+    command -v musl-gcc >/dev/null || need musl-tools "a test is a program of its C library"
 fi
 if wanted setup bench; then
     command -v c++ >/dev/null || need g++ "make bench compares with allocators in C++"
@@ -158,12 +161,28 @@ fi
 # --- busybox: a part of what runs in user space needs it, and nothing else ----------------------------------
 
 # Where it could not be had once, only who asks for it waits for another try.
-if wanted setup test test-qemu || [ -n "${INIT-}" ] || { wanted run && [ ! -e "$top/build/no-busybox" ]; }; then
+if wanted setup test test-qemu test-userland bench-linux || [ -n "${INIT-}" ] || { wanted run && [ ! -e "$top/build/no-busybox" ]; }; then
     if "$top/tools/busybox.sh"; then
         rm -f "$top/build/no-busybox"
     else
         mkdir -p "$top/build" && : >"$top/build/no-busybox"
     fi
+fi
+
+# --- a program of Rust's standard library, and what others wrote --------------------------------------------
+
+# Without it one test fails, and says so.
+add_musl_target() {
+    target=x86_64-unknown-linux-musl
+    [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || return 0
+    ! command -v rustup >/dev/null || rustup target add --toolchain "$version" $target >&2 || true
+}
+
+if wanted setup test test-qemu test-userland; then
+    add_musl_target
+fi
+if wanted test-userland; then
+    "$top/tools/userland.sh" || ask_for "sudo apt-get update"
 fi
 
 if [ -n "$commands" ]; then

@@ -9,18 +9,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
+use crate::{cargo, fetched, libcs};
 
 /// Values of `ROOTFS` in a test's header that stand for such directories.
 pub const ODD: &str = "odd";
 /// Nothing at all.
 pub const EMPTY: &str = "empty";
+/// The usual ones, and programs that others wrote.
+const USERLAND: &str = "userland";
+/// Programs of other standard libraries.
+const LIBCS: &str = "libcs";
 
 /// The directory that `value` stands for, if it stands for one; what is missing in it is made.
 pub fn directory(value: &str) -> Result<Option<PathBuf>> {
     let fill = match value {
         ODD => fill_odd,
         EMPTY => fill_empty,
+        LIBCS => libcs::fill,
+        USERLAND => return fetched::initial_files("programs").map(Some),
         _ => return Ok(None),
     };
     let root = cargo::target_dir().join("initial-files").join(value);

@@ -12,6 +12,7 @@ mod cargo;
 mod chapter;
 mod dialogues;
 mod docs;
+mod fetched;
 mod fingerprint;
 mod first_driver;
 mod floppy;
@@ -22,6 +23,7 @@ mod house;
 mod icount;
 mod initial_files;
 mod kernel_tests;
+mod libcs;
 mod machine;
 mod modules;
 mod mutants;
@@ -35,6 +37,7 @@ mod results;
 mod session;
 mod tags;
 mod transcripts;
+mod userland;
 
 use std::env;
 use std::path::Path;
@@ -46,10 +49,10 @@ use parallel::Job;
 use results::Results;
 
 /// What it can be told to do.
-const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | modules | module DIR | \
-                        new-module DIR | test-module DIR | forget-module DIR | programs | program PATH | \
-                        forget-program PATH | mutants [FILE...] | chapter | docs | \
-                        accept-icount | check-house | breakpoints | bench-boot | bench-linux";
+const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | test-userland [NAME] | modules | \
+                        module DIR | new-module DIR | test-module DIR | forget-module DIR | programs | \
+                        program PATH | forget-program PATH | mutants [FILE...] | chapter | docs | accept-icount | \
+                        check-house | breakpoints | bench-boot | bench-linux";
 
 /// How the names of tests begin that run the kernel itself.
 const ON_THE_KERNEL: [&str; 2] = ["dialogue", "transcript"];
@@ -73,6 +76,8 @@ fn dispatch() -> Result<ExitCode> {
         ["test-qemu"] => test_in_qemu(""),
         ["test-qemu", filter] => test_in_qemu(filter),
         ["test-adoption"] => test_adoption(),
+        ["test-userland"] => userland::test(""),
+        ["test-userland", filter] => userland::test(filter),
         ["modules"] => modules::build(),
         ["module", directory] => modules::add(directory),
         ["new-module", directory] => modules::begin(directory),

@@ -7,7 +7,7 @@
 
 mod c;
 mod elf;
-mod files;
+pub mod files;
 mod source;
 
 use std::fs::{self, File};
@@ -20,6 +20,8 @@ use crate::cargo;
 use crate::remembered::List;
 use files::{entries, name_of, stem_of};
 use source::Source;
+
+pub use source::RUST_TARGET;
 
 /// Where the tree's programs are.
 const OF_THE_TREE: &str = "userland";

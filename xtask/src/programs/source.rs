@@ -12,7 +12,7 @@ use super::{c, elf};
 use crate::cargo;
 
 /// For which cargo builds: static programs.
-const RUST_TARGET: &str = "x86_64-unknown-linux-musl";
+pub const RUST_TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// What a person has, and how it becomes programs.
 #[derive(Debug, PartialEq, Eq)]
