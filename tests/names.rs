@@ -167,7 +167,11 @@ fn names_are_listed_once_whatever_happens_meanwhile() {
     assert_eq!(directory.llseek(0, Whence::Start), Ok(0));
     fs::rmdir(&ROOT, "/tmp/l").unwrap();
     let mut left = 0;
-    directory.read_dir(&mut |_| Ok(left += 1)).unwrap();
+    let mut count = |_: &_| {
+        left += 1;
+        Ok(())
+    };
+    directory.read_dir(&mut count).unwrap();
     assert_eq!(left, 2, "a removed directory is empty");
 }
 

@@ -145,9 +145,12 @@ impl<K: Kernel, S: QuantumStore<K>> CharDriver for Scull<K, S> {
         let device = self.device(file.minor())?;
         let geometry = self.sizes.with(|sizes| sizes.current)?;
         if file.flags().is_write_only() {
-            device.content.with(|content| match device.areas.load(Relaxed) {
-                0 => Ok(content.trim(geometry)),
-                _ => Err(Errno::EBUSY),
+            device.content.with(|content| {
+                if device.areas.load(Relaxed) > 0 {
+                    return Err(Errno::EBUSY);
+                }
+                content.trim(geometry);
+                Ok(())
             })??;
         }
         Ok(())
