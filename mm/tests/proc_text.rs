@@ -124,7 +124,8 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
     // The caches' descriptors took thirteen pages at the start.
     let allocs = pages.len() + 13;
     let expected = format!(
-        "nr_free_pages 0\nnr_anon_pages 0\npgfault 0\npgcopy 0\npgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
+        "nr_free_pages 0\nnr_anon_pages 0\npgfault 0\npgcopy 0\n\
+         pgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
          reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\nslab_retired_pages 0\n\
          cpuN_alloc {allocs}\ncpuN_free 0\ncpuN_reserve {min}\ncpuN_fail 2\n\
          cpuN_reclaim {reclaims}\ncpuN_sleep {sleeps}\n"
