@@ -6,6 +6,7 @@
 
 mod areas;
 mod platform;
+mod spaces;
 
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
