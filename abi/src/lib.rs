@@ -13,6 +13,7 @@ pub mod device;
 pub mod dirent;
 pub mod names;
 pub mod open;
+pub mod proc_text;
 pub mod record;
 pub mod restart;
 pub mod stat;

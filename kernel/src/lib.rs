@@ -31,6 +31,7 @@ pub mod fs;
 pub mod hostname;
 pub mod input;
 pub mod irq;
+pub mod load;
 pub mod log;
 pub mod mm;
 pub mod modules;
@@ -105,6 +106,7 @@ extern "C" fn on_own_tables() -> ! {
     set_clock();
     random::init();
     startup::check(format_args!("the first threads"), mm::start_threads());
+    load::start();
     start_services();
     mm::check_options();
     match MAIN.get() {

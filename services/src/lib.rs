@@ -5,7 +5,7 @@
 //! read, [`options`] what it asks of memory, [`message_ring`] how the log is kept, [`ratelimit`] how often a report may
 //! repeat, [`budget`] how much many may hold together, [`tar`] what an archive of files has, and [`pax`] what it says
 //! of a file with a long name, [`file_pages`] which pages of a file are in memory, [`date`] how the machine's clock
-//! becomes seconds.
+//! becomes seconds, [`load_average`] how busy the machine was.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod command_line;
 pub mod date;
 pub mod file_pages;
 pub mod isa;
+pub mod load_average;
 pub mod message_ring;
 pub mod number;
 pub mod options;

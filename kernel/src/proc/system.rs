@@ -1,10 +1,13 @@
-//! /proc/cmdline, interrupts, uptime, version.
+//! /proc/cmdline, interrupts, loadavg, stat, uptime, version.
 
 use core::fmt::{self, Write};
 use core::time::Duration;
 
+use abi::proc_text::{self, Counts, CpuTicks};
+
 use crate::irq::{self, Irq};
-use crate::{options, sched, time, version};
+use crate::sched::task::ThreadState;
+use crate::{load, options, sched, time, version};
 
 /// The thread that runs when no other does.
 const IDLE_THREAD: u32 = 0;
@@ -26,15 +29,47 @@ pub(super) fn interrupts(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "ERR: {:10}", irq::spurious())
 }
 
-/// Seconds since boot, and for how many of them the processor was idle.
-pub(super) fn uptime(out: &mut dyn Write) -> fmt::Result {
-    let mut idle = 0;
+/// Ticks that found no thread to run.
+fn idle_ticks() -> u64 {
+    sched::first_from(IDLE_THREAD).map_or(0, |idle| idle.ticks)
+}
+
+/// Threads that want to run, the caller's included, of how many.
+fn running() -> (usize, usize) {
+    let (mut running, mut all) = (0, 0);
     sched::threads(|thread| {
-        if thread.id == IDLE_THREAD {
-            idle = thread.ticks;
+        if thread.id != IDLE_THREAD {
+            all += 1;
+            running += usize::from(thread.state == ThreadState::Runnable);
         }
     });
-    let idle = time::TICK.saturating_mul(u32::try_from(idle).unwrap_or(u32::MAX));
+    (running, all)
+}
+
+/// What the processor did in the ticks so far, and counts.
+pub(super) fn stat(out: &mut dyn Write) -> fmt::Result {
+    let (all, user, idle) = (time::ticks().0, sched::user_ticks(), idle_ticks());
+    let ticks = CpuTicks { user, system: all.saturating_sub(user + idle), idle };
+    let interrupts = (0..Irq::COUNT as u8).filter_map(Irq::new).map(irq::count).sum();
+    let counts = Counts {
+        interrupts,
+        boot_time: time::realtime().saturating_sub(time::uptime()),
+        started: sched::started(),
+        running: running().0,
+    };
+    proc_text::write_kernel_stat(ticks, counts, out)
+}
+
+/// How many threads wanted to run on average over 1, 5 and 15 minutes, how many do now, of how many, and the newest.
+pub(super) fn loadavg(out: &mut dyn Write) -> fmt::Result {
+    let (running, all) = running();
+    load::averages().iter().try_for_each(|average| write!(out, "{average} "))?;
+    writeln!(out, "{running}/{all} {}", sched::started())
+}
+
+/// Seconds since boot, and for how many of them the processor was idle.
+pub(super) fn uptime(out: &mut dyn Write) -> fmt::Result {
+    let idle = time::TICK.saturating_mul(u32::try_from(idle_ticks()).unwrap_or(u32::MAX));
     let seconds = |time: Duration| (time.as_secs(), time.subsec_millis() / 10);
     let (up, idle) = (seconds(time::uptime()), seconds(idle));
     writeln!(out, "{}.{:02} {}.{:02}", up.0, up.1, idle.0, idle.1)

@@ -14,7 +14,7 @@
 //! - [`arguments`], [`executable`], [`image`]: what a program is called with, its file, its memory
 //! - [`exec`], [`death`], [`birth`]: the life of a process
 //! - [`fault`]: what an exception means to a process
-//! - [`procfs`]: what /proc shows
+//! - [`facts`], [`procfs`]: what /proc shows
 //!
 //! Everything here runs in process context and may sleep, unless it says otherwise.
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod descriptors;
 pub mod exec;
 pub mod executable;
 pub mod exit_status;
+pub mod facts;
 pub mod fault;
 pub mod image;
 pub mod limits;

@@ -21,6 +21,7 @@ use crate::mm::space::UserSpace;
 use crate::sched::task::Name;
 use crate::sched::{self, Mutex, Thread, WaitQueue};
 use crate::sync::SpinLock;
+use crate::time::{self, Ticks};
 use crate::user::ThreadSpace;
 
 /// A process, from before it first runs until its parent has waited for it.
@@ -44,6 +45,7 @@ pub struct Process {
     place: Mutex<Place>,
     program: Mutex<Option<Program>>,
     times: SpinLock<Times>,
+    started: Ticks,
     signals: Signals,
     interrupted_sleep: SpinLock<Option<InterruptedSleep>>,
 }
@@ -153,6 +155,7 @@ impl Process {
             place: Mutex::new(place),
             program: Mutex::new(Some(program)),
             times: SpinLock::new(Times::default()),
+            started: time::ticks(),
             signals,
             interrupted_sleep: SpinLock::new(None),
         }
@@ -283,6 +286,11 @@ impl Process {
     /// Whether it runs what its parent ran when it was made. Any context.
     pub fn is_copy(&self) -> bool {
         self.life.with(|life| life.is_copy)
+    }
+
+    /// When it began, in ticks since boot.
+    pub const fn started(&self) -> Ticks {
+        self.started
     }
 
     /// CPU time. Any context.

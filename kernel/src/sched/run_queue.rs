@@ -10,7 +10,7 @@
 //! Nothing here allocates.
 
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::task::{self, ALL, RUN, Task, ThreadState};
 use crate::arch::percpu::{CURRENT, IDLE};
@@ -139,10 +139,27 @@ pub(super) fn wake_by_alarm(task: usize) {
     wake(unsafe { &*(task as *const Task) });
 }
 
+/// Threads that want to run, the running one included and the idle one not. Any context.
+pub fn ready_threads() -> usize {
+    let running = usize::from(CURRENT.get() != IDLE.get());
+    SCHEDULER.with(|scheduler| scheduler.ready.iter().count()) + running
+}
+
+/// Ticks that found a thread of a process running.
+static USER_TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Ticks so far that found a thread of a process running. Any context.
+pub fn user_ticks() -> u64 {
+    USER_TICKS.load(Ordering::Relaxed)
+}
+
 /// The running thread's time slice is over: called at each tick, in interrupt context.
 pub(crate) fn tick() {
     if let Some(task) = task::try_current() {
         task.ticks.fetch_add(1, Ordering::Relaxed);
+        if task.user.is_user() {
+            USER_TICKS.fetch_add(1, Ordering::Relaxed);
+        }
         preempt::set_need_resched();
     }
 }

@@ -157,6 +157,11 @@ impl Thread {
         self.get().ticks.load(Ordering::Relaxed)
     }
 
+    /// Whether it wants to run. Any context.
+    pub fn state(&self) -> ThreadState {
+        self.get().state()
+    }
+
     /// Whether the thread has ended and its stack is freed. Any context.
     pub fn is_finished(&self) -> bool {
         self.get().finished.load(Ordering::Acquire)
@@ -219,6 +224,11 @@ pub fn threads(mut show: impl FnMut(&ThreadInfo)) {
     }
 }
 
+/// The number of the newest thread: as many were started so far. Any context.
+pub fn started() -> u64 {
+    u64::from(NEXT_ID.load(Ordering::Relaxed)) - 1
+}
+
 /// The number and name of the thread whose stack begins at `bottom`; `None` also when the scheduler is busy. Any
 /// context.
 pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
@@ -227,8 +237,8 @@ pub fn owner_of_stack(bottom: VirtAddr) -> Option<(u32, Name)> {
     Some((owner.id, owner.name()))
 }
 
-/// The thread with the lowest number that is `from` or more.
-fn first_from(from: u32) -> Option<ThreadInfo> {
+/// The thread with the lowest number that is `from` or more. Any context.
+pub fn first_from(from: u32) -> Option<ThreadInfo> {
     SCHEDULER.with(|scheduler| {
         let task = scheduler.all.iter().filter(|task| task.id >= from).min_by_key(|task| task.id)?;
         let (bottom, top) = task.stack_range();

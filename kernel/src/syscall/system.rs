@@ -18,7 +18,7 @@ use crate::board::qemu::{self, ExitCode};
 use crate::mm::memory;
 use crate::process::{self, Pid};
 use crate::time::uptime;
-use crate::{debug, fs, hostname, random, startup, user, version};
+use crate::{debug, fs, hostname, load, random, startup, user, version};
 
 pub(super) const CALLS: &[Entry] = calls![
     uname(Address),
@@ -72,6 +72,7 @@ fn sysinfo(call: &mut Call<'_>) -> Outcome {
     let bytes = |pages: usize| (pages * PAGE_SIZE) as u64;
     let info = record!(SysInfo {
         uptime: uptime().as_secs() as i64,
+        loads: load::averages().map(|average| average.in_65536ths()),
         totalram: bytes(zones.iter().map(|zone| zone.managed).sum()),
         freeram: bytes(zones.iter().map(|zone| zone.free).sum()),
         sharedram: bytes(fs::tmpfs::pages()),
