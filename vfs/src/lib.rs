@@ -1,8 +1,8 @@
 //! Names of files: directories, links, attributes, and the way along a path.
 //!
 //! Policy only, without locks and without a kernel: a file system keeps a [`Tree`] in its lock, and a kernel's calls by
-//! path go their way with [`walk`]. Key types: [`Tree`], a file system's names and what they lead to; [`Attributes`],
-//! what is known of a file; [`Directory`], the names in one; [`Names`], what [`walk`] asks of the files of a kernel.
+//! path go their way with [`walk()`]. Key types: [`Tree`], a file system's names and what they lead to; [`Attributes`],
+//! what is known of a file; [`Directory`], the names in one; [`Names`], what [`walk()`] asks of the files of a kernel.
 //! Memory comes from the allocators of `mm`; what it costs goes to a budget of `services`.
 #![no_std]
 #![forbid(unsafe_code)]

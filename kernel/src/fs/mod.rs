@@ -11,8 +11,8 @@
 //!
 //! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`Node`], what a name leads to;
 //! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the
-//! path ([`mount`] knows the way between file systems) and ask the nodes at its end. The policy of names is that of the
-//! crate `vfs`. Errors are the usual numbers. Everything here runs in process context and may sleep.
+//! path ([`mod@mount`] knows the way between file systems) and ask the nodes at its end. The policy of names is that of
+//! the crate `vfs`. Errors are the usual numbers. Everything here runs in process context and may sleep.
 #![forbid(unsafe_code)]
 
 mod account;
