@@ -17,10 +17,11 @@ use alloc::sync::Arc;
 use common::nap;
 use kapi::{Errno, IoBuf, OpenFlags};
 use kernel::fs::{self, File, OpenFile, Place, Stat};
-use kernel::mm::{KVVec, UserPage};
-use kernel::process::{self, Exit, Role, Start, Terminal, table};
+use kernel::mm::{KString, KVVec, UserPage};
+use kernel::process::{self, Exit, Process, Role, Start, Terminal, deliver, table};
 use kernel::testing::{expect_oops, memory};
-use mm::GfpFlags;
+use mm::{GfpFlags, kib};
+use signals::{Info, Signal};
 
 kernel::test_kernel!(test_main);
 
@@ -35,6 +36,11 @@ fn run(words: &[&str]) -> Result<Exit, Errno> {
 
 /// As [`run`], with `output` as the program's standard output.
 fn run_into(words: &[&str], output: OpenFile) -> Result<Exit, Errno> {
+    begin(words, output)?.wait_ended()
+}
+
+/// The program that is called with these words, when it has begun.
+fn begin(words: &[&str], output: OpenFile) -> Result<Arc<Process>, Errno> {
     let mut arguments = [b"".as_slice(); 4];
     words.iter().zip(&mut arguments).for_each(|(word, argument)| *argument = word.as_bytes());
     let start = Start {
@@ -46,7 +52,7 @@ fn run_into(words: &[&str], output: OpenFile) -> Result<Exit, Errno> {
         terminal: Terminal::Left,
         role: Role::Ordinary,
     };
-    process::start(start)?.wait_ended()
+    process::start(start)
 }
 
 /// Pages that are free once all caches are empty.
@@ -194,4 +200,55 @@ fn memory_that_processes_share_goes_with_the_last() {
 #[test_case]
 fn orphans_leave_nothing() {
     leaves_nothing("orphan", "300");
+}
+
+#[test_case]
+fn a_hog_is_ended_and_all_it_had_comes_back() {
+    assert_eq!(run(&["/bin/hog", "1"]), Ok(Exit::Code(0)));
+    let before = free_at_rest();
+    for _ in 0..3 {
+        assert_eq!(run(&["/bin/hog"]), Ok(Exit::Signal(9)));
+    }
+    check_all_is_back(before);
+    assert_eq!(run(&["/bin/hello"]), Ok(Exit::Code(0)));
+}
+
+/// A hog that has taken so many mebibytes and keeps them.
+fn hog_with(mebibytes: usize) -> Arc<Process> {
+    let words = KString::try_format(format_args!("{mebibytes}")).unwrap();
+    let hog = begin(&["/bin/hog", &words, "stay"], null()).unwrap();
+    for _ in 0..1000 {
+        if kib(hog.space().size().resident) >= mebibytes << 10 {
+            return hog;
+        }
+        nap(10);
+    }
+    panic!("the hog has {:?}", hog.space().size());
+}
+
+/// Takes pages until `is_enough` says so, or there are none; gives them back; how many they were.
+fn take_pages(is_enough: impl Fn() -> bool) -> usize {
+    let mut held = KVVec::with_capacity(40_000, GfpFlags::KERNEL).unwrap();
+    while !is_enough() {
+        let Ok(page) = UserPage::zeroed(GfpFlags::HIGHUSER) else { break };
+        held.push(page, GfpFlags::KERNEL).unwrap();
+    }
+    held.len()
+}
+
+#[test_case]
+fn a_sleeping_hog_pays_for_what_the_kernel_cannot_have() {
+    let hog = hog_with(kib(free_pages()) / 1024 - 8);
+    take_pages(|| hog.ended().is_some());
+    assert_eq!(hog.ended(), Some(Exit::Signal(9)));
+}
+
+#[test_case]
+fn nobody_pays_for_what_the_kernel_itself_has() {
+    let small = hog_with(1);
+    let taken = take_pages(|| false);
+    assert!(taken > memory().pages().managed_pages() / 2, "{taken} pages");
+    assert_eq!(small.ended(), None);
+    deliver::send(&small, Info::kernel(Signal::TERM)).unwrap();
+    assert_eq!(small.wait_ended(), Ok(Exit::Signal(15)));
 }

@@ -128,8 +128,8 @@ pub use order::Order;
 pub use own::{Buffer, Global};
 pub use page::PageMap;
 pub use platform::{
-    CountCpus, CpuCount, Cpus, Interrupts, KernelTables, Lock, LockedTables, MAX_CPUS, NoInterrupts, NoTables, OneCpu,
-    Pinned, Platform, SpinLock, Tlb,
+    CountCpus, CpuCount, Cpus, Interrupts, KernelTables, LastResort, Lock, LockedTables, MAX_CPUS, NoInterrupts,
+    NoTables, OneCpu, Pinned, Platform, SpinLock, Tlb,
 };
 pub use reclaim::Shrinker;
 pub use report::{Call, Report};

@@ -5,10 +5,12 @@
 //! read, [`options`] what it asks of memory, [`message_ring`] how the log is kept, [`ratelimit`] how often a report may
 //! repeat, [`budget`] how much many may hold together, [`tar`] what an archive of files has, and [`pax`] what it says
 //! of a file with a long name, [`file_pages`] which pages of a file are in memory, [`date`] how the machine's clock
-//! becomes seconds, [`load_average`] how busy the machine was.
+//! becomes seconds, [`load_average`] how busy the machine was, [`badness`] who has
+//! to go when memory is out.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod badness;
 mod bigphysarea;
 pub mod budget;
 pub mod command_line;

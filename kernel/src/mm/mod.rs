@@ -15,6 +15,7 @@ mod handover;
 pub mod heap;
 pub mod host_files;
 mod kswapd;
+pub mod oom;
 mod own;
 mod platform;
 mod report;

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use ::mm::{Context, CpuCount, Cpus, PfnRange, Pinned, Platform, Report, VirtAddr};
+use ::mm::{Context, CpuCount, Cpus, LastResort, PfnRange, Pinned, Platform, Report, Tag, VirtAddr};
 
 use super::tables::KernelSpace;
-use super::{kswapd, own, report};
+use super::{kswapd, oom, own, report};
 use crate::arch::{clear, layout, percpu};
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
@@ -94,6 +94,11 @@ unsafe impl Platform for KernelPlatform {
 
     fn wake_waiters(&self) {
         MEMORY_WAITERS.wake_all();
+    }
+
+    #[cold]
+    fn out_of_memory(&self, tag: Tag) -> LastResort {
+        oom::ask(tag)
     }
 
     fn is_own(&self, range: PfnRange) -> bool {

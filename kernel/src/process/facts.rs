@@ -126,7 +126,7 @@ fn of_process<R>(process: &Process, f: impl FnOnce(ProcessFacts<'_>) -> R) -> R 
         session: process.session().as_u32(),
         terminal: if is_at_terminal { TERMINAL } else { 0 },
         foreground: foreground.and_then(|group| i32::try_from(group.0).ok()).unwrap_or(-1),
-        ticks: times.own + thread.map_or(0, |thread| thread.ticks()),
+        ticks: process.ticks(),
         child_ticks: times.children,
         started: process.started().0,
         memory: process.space().with(|space| memory(space)).unwrap_or_default(),

@@ -8,7 +8,7 @@ pub enum Resource {
     Cpu = 0,
     /// Size of a file, in bytes.
     FileSize = 1,
-    /// The heap and what else is writable and private, in bytes.
+    /// The heap, in bytes: what `brk` gives.
     Data = 2,
     /// The stack, in bytes.
     Stack = 3,

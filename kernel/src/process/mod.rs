@@ -14,6 +14,7 @@
 //! - [`arguments`], [`executable`], [`image`]: what a program is called with, its file, its memory
 //! - [`exec`], [`death`], [`birth`]: the life of a process
 //! - [`fault`]: what an exception means to a process
+//! - [`oom`]: who is ended when memory is out
 //! - [`facts`], [`procfs`]: what /proc shows
 //!
 //! Everything here runs in process context and may sleep, unless it says otherwise.
@@ -31,6 +32,7 @@ pub mod facts;
 pub mod fault;
 pub mod image;
 pub mod limits;
+pub mod oom;
 pub mod pid;
 pub mod procfs;
 pub mod record;

@@ -298,6 +298,11 @@ impl Process {
         self.times.with(|times| *times)
     }
 
+    /// Ticks of the clock that found it running, so far. Any context.
+    pub fn ticks(&self) -> u64 {
+        self.times().own + self.thread.with(|thread| thread.as_ref().map_or(0, Thread::ticks))
+    }
+
     /// Notes more CPU time.
     pub(super) fn add_times(&self, more: Times) {
         self.times.with(|times| {
@@ -335,6 +340,11 @@ impl Process {
     pub fn wait_ended(&self) -> Result<Exit, Errno> {
         self.changed.wait_until_interruptible(|| self.ended().is_some())?;
         self.ended().ok_or(Errno::EINTR)
+    }
+
+    /// Sleeps until the process has ended, but not for longer than `limit`, whatever comes; whether it has.
+    pub(super) fn wait_ended_for(&self, limit: Duration) -> bool {
+        self.changed.wait_timeout(|| self.ended().is_some(), limit) == Ok(true)
     }
 
     /// It has ended: wakes those who wait for that and have no table's word.

@@ -5,7 +5,7 @@ use mm::VirtAddr;
 use super::dispatch::dispatch;
 use crate::arch::trap_frame::TrapFrame;
 use crate::process::deliver::{self, Forced};
-use crate::process::{self, fault, with_current};
+use crate::process::{self, fault, oom, with_current};
 use crate::user::{self, PageFault, Ring3};
 
 struct Processes;
@@ -16,6 +16,7 @@ static PROCESSES: &dyn Ring3 = &Processes;
 pub fn serve() {
     user::serve(&PROCESSES);
     deliver::init();
+    oom::init();
 }
 
 impl Ring3 for Processes {

@@ -8,14 +8,14 @@
 //!   Whoever is lent it by [`with`](ThreadSpace::with) leaves it where it is.
 //! - (b) the value outlives its thread's stay in ring 3: the thread's owner has it.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use kapi::Errno;
 use mm::VirtAddr;
 
 use crate::arch::fpu::FpuImage;
 use crate::arch::trap_frame::TrapFrame;
-use crate::mm::space::UserSpace;
+use crate::mm::space::{Usage, UserSpace};
 use crate::sched::{self, Mutex, NewThread, Owner, UserStart, user};
 
 /// No thread has this number but the idle thread.
@@ -26,6 +26,18 @@ pub struct ThreadSpace {
     space: Mutex<Option<UserSpace>>,
     /// The thread that goes by it.
     thread: AtomicU32,
+    /// How large the space was when the lock was given back last.
+    total: AtomicUsize,
+    resident: AtomicUsize,
+}
+
+/// How much a space has, in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Addresses.
+    pub total: usize,
+    /// Pages in memory.
+    pub resident: usize,
 }
 
 /// What a thread begins with beside its space.
@@ -42,15 +54,34 @@ pub struct Registers<'a> {
 
 impl ThreadSpace {
     /// `space`, by which no thread goes yet.
-    pub const fn new(space: UserSpace) -> Self {
-        Self { space: Mutex::new(Some(space)), thread: AtomicU32::new(NOBODY) }
+    pub fn new(space: UserSpace) -> Self {
+        let usage = space.usage();
+        Self {
+            space: Mutex::new(Some(space)),
+            thread: AtomicU32::new(NOBODY),
+            total: AtomicUsize::new(usage.total),
+            resident: AtomicUsize::new(usage.resident),
+        }
+    }
+
+    /// How large the space is, or was before what is being done to it. Any context: no lock is taken.
+    pub fn size(&self) -> Size {
+        Size { total: self.total.load(Relaxed), resident: self.resident.load(Relaxed) }
+    }
+
+    fn note(&self, usage: Usage) {
+        self.total.store(usage.total, Relaxed);
+        self.resident.store(usage.resident, Relaxed);
     }
 
     /// Runs `f` with the space; `ESRCH` when it is gone, `EIO` when a thread died over it.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut UserSpace) -> R) -> Result<R, Errno> {
         let mut space = self.space.lock_uninterruptible()?;
-        space.as_mut().map(f).ok_or(Errno::ESRCH)
+        let space = space.as_mut().ok_or(Errno::ESRCH)?;
+        let result = f(space);
+        self.note(space.usage());
+        Ok(result)
     }
 
     /// Lets `thread`, which does not run yet, begin in ring 3 in this space, with `registers`. `owner` leads to this
@@ -86,6 +117,7 @@ impl ThreadSpace {
         self.check_thread()?;
         let mut space = self.space.lock_uninterruptible()?;
         let root = new.root();
+        self.note(new.usage());
         let old = space.replace(new);
         // SAFETY: by (a) and (b) it stays until the thread has left it.
         unsafe { user::set_root(root) };
@@ -97,7 +129,9 @@ impl ThreadSpace {
     pub fn remove(&self) -> Result<Option<UserSpace>, Errno> {
         self.check_thread()?;
         user::detach();
-        Ok(self.space.lock_uninterruptible()?.take())
+        let space = self.space.lock_uninterruptible()?.take();
+        self.note(Usage::default());
+        Ok(space)
     }
 
     fn check_thread(&self) -> Result<(), Errno> {

@@ -8,7 +8,7 @@ use crate::addr::Pfn;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::platform::{Lock, Platform};
+use crate::platform::{LastResort, Lock, Platform};
 use crate::report::{Call, Incident};
 use crate::tag::Tag;
 
@@ -52,11 +52,35 @@ impl<P: Platform> PageAllocator<P> {
             return admitted.then(|| self.alloc_admitted(gfp, order, tag)).flatten();
         }
         let turn = self.waiters.join(gfp, order);
-        let frame = self.alloc_in_turn(gfp, order, tag, &turn);
+        let frame = self.alloc_whatever_it_takes(gfp, order, tag, &turn);
         self.waiters.leave(turn);
         // There may be memory for the next waiter too.
         self.wake_waiters();
         frame
+    }
+
+    /// Waits for its turn and for memory; when that was in vain, the kernel may help in its own way.
+    fn alloc_whatever_it_takes(&'static self, gfp: GfpFlags, order: Order, tag: Tag, turn: &Turn) -> Option<Pfn> {
+        loop {
+            if let Some(frame) = self.alloc_in_turn(gfp, order, tag, turn) {
+                return Some(frame);
+            }
+            match self.last_resort(gfp, tag) {
+                LastResort::Refuse => return None,
+                LastResort::TryAgain => {}
+                LastResort::UseReserve => {
+                    let urgent = gfp.difference(GfpFlags::WAIT) | GfpFlags::HIGH;
+                    return self.platform.admits(order).then(|| self.alloc_admitted(urgent, order, tag)).flatten();
+                }
+            }
+        }
+    }
+
+    /// Asks the kernel for help, if it could help: not with memory that is there, but in pieces, nor below 16 MiB.
+    fn last_resort(&self, gfp: GfpFlags, tag: Tag) -> LastResort {
+        let is_out =
+            gfp.contains(GfpFlags::USER) && !gfp.contains(GfpFlags::DMA) && !self.would_grant(gfp, Order::ZERO);
+        if is_out { self.platform.out_of_memory(tag) } else { LastResort::Refuse }
     }
 
     /// Reclaims, sleeps and tries again, until it is this request's turn and there is memory, or until the retries are

@@ -1,6 +1,6 @@
 //! The kernel beneath the allocators, as one trait.
 //!
-//! Key types: [`Platform`].
+//! Key types: [`Platform`], [`LastResort`].
 
 use super::cpus::Cpus;
 use super::lock::Lock;
@@ -10,6 +10,18 @@ use crate::context::Context;
 use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::report::Report;
+use crate::tag::Tag;
+
+/// What becomes of a request for which memory is out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LastResort {
+    /// It fails.
+    Refuse,
+    /// Memory has come back, or is about to: it tries on.
+    TryAgain,
+    /// It is made for somebody who ends as soon as he has it: it may take the reserve.
+    UseReserve,
+}
 
 /// The kernel beneath the allocators. What has a default here is right as it is for a kernel without threads: nobody
 /// sleeps there, and nobody else gives memory back.
@@ -68,6 +80,13 @@ pub unsafe trait Platform: Sync + Sized + 'static {
 
     /// Wakes the waiters in [`wait_for_memory`](Self::wait_for_memory), if that sleeps at all. Any context.
     fn wake_waiters(&self) {}
+
+    /// Memory is out for a request that may sleep and start I/O: as often as it tried, reclaim gave nothing back. A
+    /// kernel with processes may end one that has too much, and sleep until it is gone, for a short time; `tag` says
+    /// what the memory is for. Process context, with locks of the caller's held, but none of the allocators.
+    fn out_of_memory(&self, _tag: Tag) -> LastResort {
+        LastResort::Refuse
+    }
 
     /// Whether a part of `range` belongs to the kernel itself: its image, its page tables. No device is there.
     fn is_own(&self, _range: PfnRange) -> bool {
