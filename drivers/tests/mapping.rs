@@ -115,3 +115,33 @@ fn a_mapped_page_outlives_the_trim() {
     outlives_the_device::<Vmalloc>();
     assert_eq!(in_use(), before);
 }
+
+/// While an area shows its pages a device is not emptied; nothing is lost.
+fn stays_while_mapped<S: QuantumStore<Host>>() {
+    let driver = attached::<S>(&[]);
+    write_all(&driver, 0, 0, &[7; 100]).expect("memory");
+    assert_eq!(driver.mmap(&file(0)), Ok(()));
+    driver.mapped(&file(0));
+    driver.mapped(&file(0));
+    for _area in 0..2 {
+        assert_eq!(trim(&driver, 0), Err(Errno::EBUSY), "{}", Scull::<Host, S>::NAME);
+        assert_eq!(read(&driver, 0, 0, 100), Ok(vec![7; 100]));
+        assert_eq!(trim(&driver, 1), Ok(()), "the others are not mapped");
+        driver.unmapped(&file(0));
+    }
+    assert_eq!(trim(&driver, 0), Ok(()));
+    assert_eq!(driver.size(&file(0)), Ok(0));
+    end(driver);
+}
+
+#[test]
+fn a_mapped_device_is_not_emptied() {
+    // Shows: D14
+    let _machine = machine();
+    stays_while_mapped::<Pages>();
+    stays_while_mapped::<Vmalloc>();
+    let refused = |driver: &dyn CharDriver| assert_eq!(driver.mmap(&file(0)), Err(Errno::ENODEV));
+    refused(&attached::<Kmalloc>(&[]));
+    refused(&attached::<Cache<Host>>(&[]));
+    refused(&attached::<Pages>(&["scullp_order=1"]));
+}
