@@ -101,6 +101,26 @@ fn pipes_carry_bytes_between_threads() {
 }
 
 #[test_case]
+fn bytes_that_are_written_behind_the_oldest_in_its_page_arrive() {
+    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
+    let (mut written, mut read) = (0, 0);
+    // The pipe is kept full, so that its end is always in the page of its start.
+    for step in [1000, 96, 3000, 4096, 1, 4095, 5000, PIPE_BYTES] {
+        while written < read + PIPE_BYTES {
+            writer.write_all(&[byte(written)]).unwrap();
+            written += 1;
+        }
+        let mut bytes = [0; PIPE_BYTES];
+        let mut got = 0;
+        while got < step {
+            got += reader.read_bytes(&mut bytes[got..step]).unwrap();
+        }
+        assert!(bytes[..step].iter().enumerate().all(|(n, value)| *value == byte(read + n)), "after {read} bytes");
+        read += step;
+    }
+}
+
+#[test_case]
 fn a_pipe_without_readers_is_broken() {
     let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
     let thread = spawn("writer", move || match writer.write_all(&[0; 100_000]) {

@@ -58,7 +58,8 @@ impl Ring {
         if count == len {
             // The next byte goes to the start of the same page.
             self.start = page * PAGE_SIZE;
-        } else if self.start / PAGE_SIZE != page {
+        } else if self.start / PAGE_SIZE != page && len - count <= PIPE_BYTES - PAGE_SIZE {
+            // With more on their way the newest bytes are in it, before where the oldest were.
             self.pages[page] = None;
         }
     }
