@@ -58,9 +58,9 @@ pub enum Debugger {
     Awaited,
 }
 
-/// Values of `PROGRAMS`.
+/// Values of `PROGRAMS`; a run that says nothing takes all along.
 const PROGRAMS: [(&str, Programs); 4] =
-    [("none", Programs::None), ("all", Programs::All), ("busybox", Programs::Busybox), ("tree", Programs::OfTheTree)];
+    [("all", Programs::All), ("busybox", Programs::Busybox), ("tree", Programs::OfTheTree), ("none", Programs::None)];
 
 /// Everything that can be chosen about a run.
 #[derive(Debug, Clone)]
@@ -211,5 +211,15 @@ fn seconds(name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
         Ok(0) => Ok(None),
         Ok(count) => Ok(Some(Duration::from_secs(count.into()))),
         Err(_) => bail!("{name}={text} is not a number of seconds, such as 120; 0 is without end"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROGRAMS, Programs};
+
+    #[test]
+    fn a_run_that_names_no_programs_takes_all_along() {
+        assert_eq!(PROGRAMS[0], ("all", Programs::All));
     }
 }
