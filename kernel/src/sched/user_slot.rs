@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::{Any, TypeId};
 use core::cell::UnsafeCell;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use mm::{Pfn, VirtAddr};
@@ -53,7 +53,7 @@ pub struct UserStart<'a> {
 struct Owned {
     owner: Owner,
     kind: TypeId,
-    value: *const (),
+    value: NonNull<()>,
 }
 
 /// A task's part in processes.
@@ -148,7 +148,7 @@ impl UserSlot {
         if place.is_some() {
             return Err(owner);
         }
-        let (kind, value) = ((*owner).type_id(), Arc::as_ptr(&owner).cast());
+        let (kind, value) = ((*owner).type_id(), NonNull::from(&*owner).cast());
         *place = Some(Owned { owner, kind, value });
         Ok(())
     }
@@ -165,7 +165,7 @@ impl UserSlot {
             return None;
         }
         // SAFETY: it is a value of this type, which the owner keeps.
-        Some(unsafe { &*owned.value.cast::<T>() })
+        Some(unsafe { owned.value.cast::<T>().as_ref() })
     }
 
     /// Takes the owner out.
