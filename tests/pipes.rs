@@ -1,6 +1,7 @@
 //! Pipes between threads: bytes, ends, names, waiting for several of them.
 //!
 //! Machine:
+//! Machine: APPEND="highmem=64M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

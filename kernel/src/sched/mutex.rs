@@ -7,9 +7,9 @@
 //! they are *broken*: the value may be half changed, so nobody gets it any more, and whoever asks is told so
 //! ([`LockError::Broken`]). What an interrupt takes is on no chain.
 //!
-//! Nobody looks at the wait queue of a mutex for which nobody has waited: a thread that finds it taken marks it *wanted*
-//! before it sleeps, and takes it as wanted, since there may be others; who gives back a wanted one wakes a waiter
-//! (Drepper, "Futexes are tricky", the second mutex there).
+//! Nobody looks at the wait queue of a mutex for which nobody has waited: a thread that finds it taken marks it
+//! *wanted* before it sleeps, and takes it as wanted, since there may be others; who gives back a wanted one wakes a
+//! waiter (Drepper, "Futexes are tricky", the second mutex there).
 //!
 //! Invariants:
 //! - (a) a mutex is on a chain exactly while a guard of a thread exists; it is on that thread's.
