@@ -19,14 +19,10 @@ const PROGRAMS: [(&str, &str); 3] =
 /// A directory with the usual initial files, and the programs that were fetched.
 pub fn initial_files(name: &str) -> Result<PathBuf> {
     let root = cargo::target_dir().join("userland").join(name);
-    if root.exists() {
-        fs::remove_dir_all(&root)?;
-    }
     copy(Path::new(ROOTFS), &root)?;
     fs::create_dir_all(root.join("bin"))?;
     for (fetched, program) in PROGRAMS {
-        let fetched = Path::new(FETCHED).join(fetched);
-        fs::copy(&fetched, root.join("bin").join(program)).with_context(|| fetched.display().to_string())?;
+        put(&Path::new(FETCHED).join(fetched), &root.join("bin").join(program))?;
     }
     Ok(root)
 }
@@ -36,11 +32,17 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for path in entries(from)? {
         let copied = to.join(name_of(&path));
-        if path.is_dir() {
-            copy(&path, &copied)?;
-        } else {
-            fs::copy(&path, &copied).with_context(|| format!("cannot copy {}", path.display()))?;
-        }
+        if path.is_dir() { copy(&path, &copied)? } else { put(&path, &copied)? }
     }
+    Ok(())
+}
+
+/// Copies a file, unless it is there: another test may be reading it.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
+    if written(to).is_ok_and(|copied| written(from).is_ok_and(|source| source <= copied)) {
+        return Ok(());
+    }
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     Ok(())
 }

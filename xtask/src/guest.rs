@@ -77,7 +77,10 @@ pub fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> 
     }
     for (_, value) in machine.variables.iter().filter(|(name, _)| name == "ROOTFS") {
         if let Some(directory) = initial_files::directory(value)? {
-            command.env("ROOTFS", directory).env("MODULES", "none").env("PROGRAMS", "none");
+            command.env("ROOTFS", directory).env("MODULES", "none");
+            if machine.variables.iter().all(|(name, _)| name != "PROGRAMS") {
+                command.env("PROGRAMS", "none");
+            }
         }
     }
     command.arg(match mode {
