@@ -1,4 +1,4 @@
-//! What is told of a process or a thread of the kernel: the facts behind the files of /proc.
+//! What /proc tells of a process, or of a thread of the kernel.
 //!
 //! Key types: [`Subject`]. The formats are those of [`abi::proc_text`]. Everything here may sleep: it looks into the
 //! address space of a process, for which it waits.
