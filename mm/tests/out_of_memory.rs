@@ -10,7 +10,8 @@ use common::{ATOMIC, DMA, KERNEL, Kernel, blocks, boot, boot_high, give, order};
 use mm::own::{IoMem, KBox, KBytes, KString, KVec, KmemCache, PageBlock, VmArea};
 use mm::testing::{Rng, TestKernel};
 use mm::{
-    AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, Order, PAGE_SIZE, Pfn, PhysAddr,
+    AllocError, Buffer, CacheFlags, CacheSpec, CreateError, DestroyError, GfpFlags, LastResort, Order, PAGE_SIZE, Pfn,
+    PhysAddr,
 };
 
 /// Runs `call`, which undoes what it does, with ever more page allocations granted until it succeeds; returns how many
@@ -257,4 +258,32 @@ fn a_mapping_that_fails_gives_its_tables_back() {
     memory.platform().take_reports();
     let mapped = ioremap().expect("addresses");
     memory.iounmap(mapped).expect("its owner");
+}
+
+#[test]
+fn the_kernel_is_asked_before_a_request_fails() {
+    let memory = boot(40);
+    let shortages = |gfp, order| {
+        let frame = memory.alloc_pages(gfp, order);
+        (memory.platform().take_shortages(), frame.ok())
+    };
+    let mut held: Vec<Pfn> = core::iter::from_fn(|| memory.alloc_pages(KERNEL, Order::ZERO).ok()).collect();
+    assert_eq!(memory.platform().take_shortages(), 1);
+    // Who may not sleep, wants no retries, or only what ISA DMA reaches, is refused as ever; so is who starts no I/O.
+    for gfp in [KERNEL | GfpFlags::NORETRY, KERNEL | DMA, GfpFlags::BUFFER] {
+        assert_eq!(shortages(gfp, Order::ZERO), (0, None), "{gfp:?}");
+    }
+    memory.platform().answer_shortages(&[LastResort::TryAgain, LastResort::TryAgain]);
+    assert_eq!(shortages(KERNEL, Order::ZERO), (3, None), "it tries on until it is refused");
+    memory.platform().answer_shortages(&[LastResort::UseReserve]);
+    let (count, frame) = shortages(GfpFlags::HIGHUSER, Order::ZERO);
+    assert_eq!((count, frame.is_some()), (1, true), "the reserve has pages");
+    held.extend(frame);
+    // Memory that is there, but in pieces, is not out.
+    let (back, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|frame| frame.as_u32().is_multiple_of(2));
+    back.into_iter().for_each(|frame| memory.free_frames(frame, Order::ZERO).expect("right"));
+    assert_eq!(shortages(KERNEL, order(9)), (0, None));
+    kept.into_iter().for_each(|frame| memory.free_frames(frame, Order::ZERO).expect("right"));
+    memory.platform().take_reports();
+    memory.validate().expect("nothing is lost");
 }

@@ -22,8 +22,9 @@ use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
 use crate::mapper::{Access, Frames, Level, Mapping, PageMapper};
 use crate::order::Order;
-use crate::platform::{CpuCount, Cpus, MAX_CPUS, Pinned, Platform};
+use crate::platform::{CpuCount, Cpus, LastResort, MAX_CPUS, Pinned, Platform};
 use crate::report::Report;
+use crate::tag::Tag;
 
 /// Pages that one page table maps.
 const TABLE_PAGES: usize = 512;
@@ -72,6 +73,10 @@ pub struct HostPlatform {
     /// Allocations that may still succeed; negative for no limit.
     budget: AtomicI64,
     reclaimer_woken: AtomicBool,
+    /// What is answered when memory is out, the next one last; then it is a refusal.
+    last_resorts: Mutex<Vec<LastResort>>,
+    /// How often memory was out since somebody looked.
+    shortages: AtomicUsize,
     flushes: AtomicUsize,
     gate: AtomicU8,
     recording: AtomicBool,
@@ -129,6 +134,8 @@ impl HostPlatform {
             napping: Mutex::new(NAP),
             budget: AtomicI64::new(-1),
             reclaimer_woken: AtomicBool::new(false),
+            last_resorts: Mutex::default(),
+            shortages: AtomicUsize::new(0),
             flushes: AtomicUsize::new(0),
             gate: AtomicU8::new(GATE_OPEN),
             recording: AtomicBool::new(false),
@@ -206,6 +213,16 @@ impl HostPlatform {
     /// Whether the reclaim thread was woken since the last call.
     pub fn take_reclaimer_woken(&self) -> bool {
         self.reclaimer_woken.swap(false, Relaxed)
+    }
+
+    /// What requests are answered for which memory is out, one after the other.
+    pub fn answer_shortages(&self, answers: &[LastResort]) {
+        *hold(&self.last_resorts) = answers.iter().rev().copied().collect();
+    }
+
+    /// How often memory was out for a request since the last call.
+    pub fn take_shortages(&self) -> usize {
+        self.shortages.swap(0, Relaxed)
     }
 
     /// Sets how long waiters sleep without a wake-up, at most.
@@ -324,6 +341,11 @@ unsafe impl Platform for HostPlatform {
         let napping = hold(&self.napping);
         let longest = *napping;
         drop(self.naps.wait_timeout_while(napping, longest, |_| !ready()));
+    }
+
+    fn out_of_memory(&self, _: Tag) -> LastResort {
+        self.shortages.fetch_add(1, Relaxed);
+        hold(&self.last_resorts).pop().unwrap_or(LastResort::Refuse)
     }
 
     fn wake_waiters(&self) {
