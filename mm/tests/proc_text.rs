@@ -167,6 +167,8 @@ fn meminfo_has_the_lines_of_2_4() {
     let slab = 4 * slab_pages(*memory);
     let free = 4 * memory.pages().free_pages_total();
     assert_eq!(slab + free, 16 * 1024 - 4);
+    let low: usize = zones(*memory).iter().map(|zone| zone.marks.low).sum();
+    let available = free + 4 - 4 * low;
     let (used_bytes, free_bytes) = (slab * 1024, free * 1024);
     let expected = format!(
         "        total:    used:    free:  shared: buffers:  cached:
@@ -174,6 +176,7 @@ Mem:  16773120 {used_bytes:>8} {free_bytes:>8}        0        0     8192
 Swap:        0        0        0
 MemTotal:        16380 kB
 MemFree:      {free:>8} kB
+MemAvailable: {available:>8} kB
 MemShared:           0 kB
 Buffers:             0 kB
 Cached:              8 kB
@@ -186,12 +189,37 @@ SwapFree:            0 kB
 AnonPages:           0 kB
 Slab:         {slab:>8} kB
 PageTables:          0 kB
+KernelStack:         0 kB
+AreaPages:           0 kB
+ModulePages:         0 kB
+ValuePages:          0 kB
+DriverPages:         0 kB
+PromptPages:         0 kB
+OtherPages:          0 kB
 VmallocTotal:    65536 kB
 VmallocUsed:         0 kB
 VmallocLazy:         0 kB
 "
     );
-    assert_eq!(text(|out| meminfo(*memory, FileCache { cached: 2 }, out)), expected);
+    assert_eq!(text(|out| meminfo(*memory, FileCache { cached: 2, clean: 1, untagged: 1 }, out)), expected);
+}
+
+/// Memory that everybody has taken some of is in one line each.
+#[test]
+fn each_page_is_in_one_line_of_meminfo() {
+    let memory = busy();
+    let sum = |info: &str| -> usize {
+        let lines = ["MemFree:", "Cached:", "AnonPages:", "Slab:", "PageTables:", "KernelStack:"];
+        let others = ["Area", "Module", "Value", "Driver", "Prompt", "Other"].map(|owner| format!("{owner}Pages:"));
+        lines.map(String::from).iter().chain(&others).map(|line| number(info, line)).sum()
+    };
+    let info = text(|out| meminfo(*memory, FileCache::default(), out));
+    assert_eq!(sum(&info), number(&info, "MemTotal:"));
+    let block = memory.alloc_pages(GfpFlags::KERNEL, Order::new(3).expect("an order")).expect("memory");
+    let with_block = text(|out| meminfo(*memory, FileCache::default(), out));
+    assert_eq!(number(&with_block, "OtherPages:"), number(&info, "OtherPages:") + 32);
+    assert_eq!(sum(&with_block), number(&info, "MemTotal:"));
+    memory.free_frames(block, Order::new(3).expect("an order")).expect("a right free");
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub(super) fn zoneinfo(out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn meminfo(out: &mut dyn Write) -> fmt::Result {
-    proc::meminfo(memory(), FileCache { cached: tmpfs::pages() + page_cache::pages() }, out)
+    let (kept, clean) = (tmpfs::pages(), page_cache::pages());
+    proc::meminfo(memory(), FileCache { cached: kept + clean, clean, untagged: kept }, out)
 }
 
 pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {

@@ -20,6 +20,7 @@ mod drain;
 mod events;
 mod free;
 mod inspect;
+mod owned;
 mod owner_table;
 mod owners;
 mod pageset;

@@ -7,15 +7,21 @@ use crate::areas::AreaKind;
 use crate::gfp::ZoneKind;
 use crate::memory::Memory;
 use crate::platform::Platform;
+use crate::tag::Tag;
 
 /// Pages that files hold in memory, in pages.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct FileCache {
     /// Pages of files.
     pub cached: usize,
+    /// Of these, pages that can be read again: given back when memory is short.
+    pub clean: usize,
+    /// Of those that are no clean ones, pages that bear no tag.
+    pub untagged: usize,
 }
 
-/// Writes the file.
+/// Writes the file. `MemTotal` is the sum of `MemFree`, `Cached`, `AnonPages`, `Slab`, `PageTables` without the tables of
+/// boot, `KernelStack` and all lines that end in `Pages:` below it: each page is in one of them.
 ///
 /// # Errors
 /// `out` has failed.
@@ -27,6 +33,8 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
     let slab: usize = memory.objects().caches().map(|cache| cache.pages).sum();
     let areas = memory.areas().iter().filter(|area| area.kind != AreaKind::Module);
     let areas: usize = areas.map(|area| area.bytes - PAGE_SIZE).sum();
+    let owned = memory.pages().owned_pages();
+    let low: usize = zones.iter().map(|zone| zone.marks.low).sum();
     writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
     let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);
     write!(out, "Mem: ")?;
@@ -35,6 +43,7 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
     let lines = [
         ("MemTotal:", kib(total)),
         ("MemFree:", kib(free)),
+        ("MemAvailable:", kib((free + files.clean).saturating_sub(low))),
         ("MemShared:", 0),
         ("Buffers:", 0),
         ("Cached:", kib(files.cached)),
@@ -47,6 +56,13 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
         ("AnonPages:", kib(memory.pages().anonymous_pages())),
         ("Slab:", kib(slab)),
         ("PageTables:", kib(memory.tables().count())),
+        ("KernelStack:", kib(owned.of(Tag::KernelStack))),
+        ("AreaPages:", kib(owned.of(Tag::Vmalloc))),
+        ("ModulePages:", kib(owned.of(Tag::Module))),
+        ("ValuePages:", kib(owned.of(Tag::Value))),
+        ("DriverPages:", kib(owned.of(Tag::Driver))),
+        ("PromptPages:", kib(owned.of(Tag::Prompt))),
+        ("OtherPages:", kib(owned.of(Tag::None).saturating_sub(files.untagged) + owned.retired)),
         ("VmallocTotal:", memory.areas().total_bytes() / 1024),
         ("VmallocUsed:", areas / 1024),
         ("VmallocLazy:", kib(memory.areas().lazy_pages())),

@@ -1,4 +1,4 @@
-//! Faults, copies under a device's lock, forks and reclaim, ordered as a kernel is to order them.
+//! Faults, copies under a device's lock, forks and reclaim, in the right order.
 //!
 //! The order is: a space's lock, the lock of what it maps, the allocators'. A copy to a program is made under the
 //! device's lock, and so brings no page: it ends where one is missing, and that page is brought when no lock is held.
