@@ -65,11 +65,14 @@ pub fn command(mode: Mode, kernel: &Path, machine: &Machine) -> Result<Command> 
     }
     // What a tree shows does not depend on modules and programs from elsewhere.
     command.env("TIMEOUT", TIMEOUT).env("LIMIT", LIMIT).env("MODULES", "tree");
-    if machine.variables.iter().any(|(name, value)| name == "PROGRAMS" && value == "busybox") {
+    let of = |wanted: &str| machine.variables.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    // What INIT names is one of busybox's, unless the programs are named too.
+    let programs = of("PROGRAMS").unwrap_or(if of("INIT").is_some() { "busybox" } else { "tree" });
+    if programs == "busybox" {
         busybox::check()?;
     }
-    if machine.variables.iter().all(|(_, value)| value != "ramdisk") {
-        command.env("PROGRAMS", "tree");
+    if of("FILES") != Some("ramdisk") {
+        command.env("PROGRAMS", programs);
     }
     command.envs(machine.variables.iter().map(|(name, value)| (name, value)));
     if machine.variables.iter().any(|(name, value)| name == "FLOPPY" && value == floppy::COUNTING) {
