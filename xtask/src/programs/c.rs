@@ -39,7 +39,7 @@ pub fn build(name: &str, sources: &[PathBuf], shelf: &Path) -> Result<PathBuf> {
     let _activity = progress::begin(format!("compiling {name}"));
     let status = Command::new(compiler).args(FLAGS).args(sources).arg("-o").arg(&program).status()?;
     if !status.success() {
-        bail!("{name} could not be compiled; `make setup` installs the compiler and the static C library");
+        bail!("{compiler} could not make {name}; if the static C library is missing, `make setup` installs it");
     }
     elf::check(&program)?;
     put(&stamp, &state)?;
