@@ -34,7 +34,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 if ! download </dev/null; then
     cat said >&2
-    say "busybox could not be fetched; all but the tests in user space goes without it"
+    say "busybox could not be fetched; all but INIT=/bin/sh and the tests in user space goes without it"
     exit 1
 fi
 dpkg-deb -x busybox-static_*.deb unpacked
