@@ -20,8 +20,8 @@ pub struct FileCache {
     pub untagged: usize,
 }
 
-/// Writes the file. `MemTotal` is the sum of `MemFree`, `Cached`, `AnonPages`, `Slab`, `PageTables` without the tables of
-/// boot, `KernelStack` and all lines that end in `Pages:` below it: each page is in one of them.
+/// Writes the file. `MemTotal` is the sum of `MemFree`, `Cached`, `AnonPages`, `Slab`, `PageTables` without the tables
+/// of boot, `KernelStack` and all lines that end in `Pages:` below it: each page is in one of them.
 ///
 /// # Errors
 /// `out` has failed.
