@@ -175,7 +175,9 @@ fn in_space(process: &Process, f: impl FnOnce(&mut UserSpace) -> Result<(), Spac
 const fn errno(error: SpaceError) -> Errno {
     match error {
         SpaceError::NoMemory | SpaceError::NotMapped => Errno::ENOMEM,
-        SpaceError::Misaligned | SpaceError::OutOfRange | SpaceError::Unshareable => Errno::EINVAL,
+        SpaceError::Misaligned | SpaceError::OutOfRange | SpaceError::Unshareable | SpaceError::Ungrowable => {
+            Errno::EINVAL
+        }
         SpaceError::Exists => Errno::EEXIST,
         SpaceError::Denied => Errno::EACCES,
     }

@@ -28,8 +28,10 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// # Errors
     /// What is wrong with the request; no memory, no room, a limit. Nothing was changed.
     pub fn map(&mut self, request: MapRequest<O>) -> Result<VirtAddr, SpaceError> {
-        if matches!((&request.content, request.sharing), (Content::Anonymous, Sharing::Shared)) {
-            return Err(SpaceError::Unshareable);
+        match (&request.content, request.sharing, request.growth) {
+            (Content::Anonymous, Sharing::Shared, _) => return Err(SpaceError::Unshareable),
+            (Content::Object(..), _, Growth::Down) => return Err(SpaceError::Ungrowable),
+            _ => {}
         }
         let pages = pages_of(request.bytes).filter(|&pages| pages > 0).ok_or(SpaceError::Misaligned)?;
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(SpaceError::NoMemory)?;

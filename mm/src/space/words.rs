@@ -205,6 +205,8 @@ pub enum SpaceError {
     Denied,
     /// Memory of the process's own cannot be shared: take an object. (EINVAL)
     Unshareable,
+    /// What shows an object cannot grow: downwards there are no pages for it. (EINVAL)
+    Ungrowable,
 }
 
 /// `bytes` in pages, rounded up; `None` if that is beyond all addresses.

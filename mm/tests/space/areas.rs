@@ -1,6 +1,6 @@
 //! Areas: where they come, how they are cut and joined, what they allow.
 
-use mm::space::{FaultAccess, FaultError, MapRequest, Place, Protection, Resolved, Sharing, SpaceError};
+use mm::space::{FaultAccess, FaultError, Growth, MapRequest, Place, Protection, Resolved, Sharing, SpaceError};
 use mm::testing::HostUser;
 use mm::{PAGE_SIZE, VirtAddr};
 
@@ -228,6 +228,19 @@ fn an_area_gets_no_right_that_it_may_not_have() {
             (program.read(at.as_usize()), program.write(at.as_usize(), 1)),
             (Ok(0), Err(FaultError::NotAllowed))
         );
+        check(&mut program);
+    });
+}
+
+#[test]
+fn what_shows_an_object_cannot_grow() {
+    on_each_machine(|_| {
+        let (mut program, object) = (Program::new(), TestObject::new(4));
+        for sharing in [Sharing::Shared, Sharing::Private] {
+            let request = MapRequest::object(object.clone(), 2, 4096);
+            let request = MapRequest { at: Place::Fixed(VirtAddr::new(AT)), sharing, growth: Growth::Down, ..request };
+            assert_eq!(program.space.map(request), Err(SpaceError::Ungrowable));
+        }
         check(&mut program);
     });
 }
