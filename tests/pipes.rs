@@ -9,13 +9,17 @@
 #![reexport_test_harness_main = "test_main"]
 #![expect(missing_docs, clippy::unwrap_used, reason = "tests: the name says what is shown, a failure may panic")]
 
+mod common;
+
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 
+use common::Hoard;
 use kapi::{Errno, Events, IoBuf, LockError, OpenFlags, Whence};
 use kernel::fs::{self, Make, OpenFile, PIPE_BUF, PIPE_BYTES, Place};
 use kernel::sched::{PollTable, spawn};
 use kernel::testing::memory;
+use mm::GfpFlags;
 
 kernel::test_kernel!(test_main);
 
@@ -282,6 +286,28 @@ fn a_poll_can_be_stopped_and_leaves_nothing() {
     // Nobody is on the queue any more.
     writer.write_all(b"x").unwrap();
     assert_eq!(reader.read_bytes(&mut [0; 4]), Ok(1));
+}
+
+#[test_case]
+fn a_poll_without_memory_is_off_all_queues_when_it_ends() {
+    const MOST: usize = 1500;
+    let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
+    writer.write_all(b"x").unwrap();
+    reader.read_bytes(&mut [0; 4]).unwrap();
+    let mut hoard = Hoard::new();
+    {
+        let mut table = PollTable::new().unwrap();
+        hoard.fill(GfpFlags::KERNEL);
+        for _ in 0..MOST {
+            reader.poll(&mut table);
+        }
+        assert_eq!(table.wait(Some(Duration::ZERO)), Err(LockError::Broken), "there was memory for all");
+        // The queue leads to those that found memory, and to nothing else.
+        writer.write_all(b"x").unwrap();
+    }
+    drop(hoard);
+    writer.write_all(b"x").unwrap();
+    assert_eq!(drain(&reader), 2);
 }
 
 #[test_case]

@@ -69,7 +69,8 @@ impl<'q> PollTable<'q> {
         if self.progress == Progress::Entered {
             return;
         }
-        let (watch, before) = (Watch::new(self.signal.clone()), self.last.take());
+        // What was entered before stays the table's, whatever comes of this: the queues lead to it.
+        let (watch, before) = (Watch::new(self.signal.clone()), self.last.clone());
         match Arc::try_new(Place { watch, queue: ptr::NonNull::from(queue), before }) {
             Ok(place) => {
                 queue.watches(|watches| enter(watches, &place));
