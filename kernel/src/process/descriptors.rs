@@ -135,9 +135,14 @@ impl Descriptors {
 
     /// Closes one after the other, each without the lock.
     fn close_where(&self, goes: impl Fn(&Slot) -> bool) -> Result<(), Errno> {
-        let take = || -> Result<Option<Slot>, Errno> {
+        let mut from = 0;
+        let mut take = || -> Result<Option<Slot>, Errno> {
             let mut slots = self.lock()?;
-            Ok(slots.iter_mut().find_map(|place| place.take_if(|slot| goes(slot))))
+            let mut rest = slots.iter_mut().enumerate().skip(from);
+            Ok(rest.find_map(|(number, place)| {
+                from = number + 1;
+                place.take_if(|slot| goes(slot))
+            }))
         };
         while let Some(slot) = take()? {
             drop(slot);
