@@ -94,6 +94,11 @@ CHECK(descriptors_are_limited)
     struct rlimit limit = {10, 1024};
     int file, last = -1;
 
+    limit.rlim_max = 2049;
+    EXPECT_ERROR(setrlimit(RLIMIT_NOFILE, &limit), EPERM);
+    limit.rlim_max = RLIM_INFINITY;
+    EXPECT_ERROR(setrlimit(RLIMIT_NOFILE, &limit), EPERM);
+    limit.rlim_max = 1024;
     EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     while ((file = open("/dev/null", O_RDONLY)) >= 0)
         last = file;

@@ -93,6 +93,8 @@ pub struct Limits([Limit; Resource::COUNT]);
 const STACK_BYTES: u64 = 8 << 20;
 /// Files that a process may have open.
 const OPEN_FILES: u64 = 1024;
+/// As many as that limit can be raised to: the table of them stays one that kmalloc has, however it grew.
+pub const MOST_OPEN_FILES: u64 = 2048;
 
 impl Limits {
     /// What a process starts with that the kernel starts; `processes` is how many processes there may be.

@@ -17,6 +17,7 @@ use crate::klog;
 use crate::process::arguments::{Room, StringList};
 use crate::process::exec::{self, Calling};
 use crate::process::image;
+use crate::process::limits::MOST_OPEN_FILES;
 use crate::process::wait::{self, Children, WaitOptions};
 use crate::process::{self, Exit, Fork, Limit, Pid, Process, Resource};
 use crate::sched;
@@ -231,10 +232,13 @@ fn write_limit(at: VirtAddr, limit: Limit) -> Outcome {
     Ok(0)
 }
 
-/// Sets a limit: root may raise all of them.
+/// Sets a limit: root may raise all of them, but that of open files only so far (`EPERM`).
 fn set_limit(process: &Process, resource: Resource, limit: Limit) -> Outcome {
     if limit.soft > limit.hard {
         return Err(Errno::EINVAL);
+    }
+    if resource == Resource::OpenFiles && limit.hard > MOST_OPEN_FILES {
+        return Err(Errno::EPERM);
     }
     let limits = process.with_limits(|limits| {
         limits.set(resource, limit);
