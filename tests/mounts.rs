@@ -116,6 +116,10 @@ fn file_systems_are_mounted_and_taken_away() {
     assert_eq!(fs::mount(&ROOT, "none", "/tmp/m", "ext2"), Err(Errno::ENODEV));
     assert_eq!(fs::mount(&ROOT, "none", "/tmp/bigfile", "tmpfs"), Err(Errno::ENOTDIR));
     assert_eq!((fs::unmount(&ROOT, "/tmp"), fs::unmount(&ROOT, "/")), (Err(Errno::EBUSY), Err(Errno::EBUSY)));
+    // None hides another: nobody could get at it any more.
+    for taken in ["/tmp/m", "/tmp", "/"] {
+        assert_eq!(fs::mount(&ROOT, "more", taken, "tmpfs"), Err(Errno::EBUSY), "{taken}");
+    }
     assert_eq!(fs::unmount(&ROOT, "/tmp/m/sub"), Err(Errno::EINVAL));
     for used in ["/tmp/m/sub", "/tmp/m"] {
         place.chdir(used).unwrap();

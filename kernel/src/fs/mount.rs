@@ -43,7 +43,9 @@ pub fn attach(
     let source = KString::from_str(source, GfpFlags::KERNEL)?;
     let mount = share(Mount { covers, root, source, kind })?;
     let mut mounts = MOUNTS.lock_uninterruptible()?;
-    if mounts.iter().any(|other| other.covered() == mount.covered()) {
+    // The way to a directory that is covered already ends in the root of what covers it.
+    let covered = mount.covered();
+    if mounts.iter().any(|other| other.covered() == covered || Some(other.root.id()) == covered) {
         return Err(Errno::EBUSY);
     }
     Ok(mounts.push(mount, GfpFlags::KERNEL)?)
@@ -76,8 +78,9 @@ pub fn kind_of(id: FileId) -> Result<&'static str, Errno> {
 pub fn write_mounts(out: &mut dyn Write) -> fmt::Result {
     let mut index = 0;
     while let Some(mount) = nth(index).map_err(|_| fmt::Error)? {
-        let path = path_of(&mount.root).map_err(|_| fmt::Error)?;
-        writeln!(out, "{} {} {} rw,noatime 0 0", mount.source.as_str(), path.as_str(), mount.kind)?;
+        write!(out, "{} ", mount.source.as_str())?;
+        write_path(&mount.root, out)?;
+        writeln!(out, " {} rw,noatime 0 0", mount.kind)?;
         index += 1;
     }
     Ok(())
