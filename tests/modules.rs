@@ -203,6 +203,9 @@ fn a_driver_that_lets_nobody_in_has_no_names() {
 
 #[test_case]
 fn a_module_serves_another_and_stays_as_long() {
+    // What the kernel keeps of names and files once a module was there takes its place.
+    assert_eq!((insmod("lender", &[]), insmod("borrower", &[])), (Ok(()), Ok(())));
+    assert_eq!((rmmod("borrower"), rmmod("lender")), (Ok(()), Ok(())));
     conserves(|| {
         let log = Log::from_here();
         assert_eq!(insmod("borrower", &[]), Err(Errno::ENOEXEC));

@@ -174,6 +174,7 @@ fi
 # Without it one test fails, and says so.
 add_musl_target() {
     target=x86_64-unknown-linux-musl
+    command -v rustc >/dev/null || return 0
     [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || return 0
     ! command -v rustup >/dev/null || rustup target add --toolchain "$version" $target >&2 || true
 }

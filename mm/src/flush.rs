@@ -31,12 +31,12 @@ pub struct MustFlush {
 }
 
 impl MustFlush {
-    /// The `pages` pages from `start` on, which is page-aligned, must be flushed.
+    /// The `pages` pages from that of `start` on must be flushed.
     #[inline]
     pub const fn new(space: AddressSpace, start: VirtAddr, pages: usize) -> Self {
         match space {
-            AddressSpace::Kernel => Self { start: start.as_usize(), pages },
-            AddressSpace::User => Self { start: start.as_usize() | USER, pages },
+            AddressSpace::Kernel => Self { start: start.page_down().as_usize(), pages },
+            AddressSpace::User => Self { start: start.page_down().as_usize() | USER, pages },
         }
     }
 

@@ -57,6 +57,7 @@ impl Machine {
         machine.command("id", "echo 0");
         machine.command("cc", "");
         machine.command("c++", "");
+        machine.command("musl-gcc", "");
         machine.command("qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'");
         machine.command("dpkg", r#"case "$2 $4" in "1:7.2 1:10.0") exit 0 ;; *) exit 1 ;; esac"#);
         machine.apt("Inst NEW (1.0 Debian:12 [amd64])", 0);
