@@ -3,8 +3,8 @@
 //! (Linux 2.4: fs/pipe.c, fs/fifo.c.)
 //!
 //! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock. A
-//! write of up to [`PIPE_BUF`] bytes arrives in one piece. Pages come when they are written to, and go when they are
-//! read; the last one stays until both ends are closed. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe
+//! write of up to [`PIPE_BUF`] bytes arrives in one piece. The first page comes with the pipe, others when they are
+//! written to; they go when they are read, and the last one stays until both ends are closed. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe
 //! with one.
 
 use alloc::sync::Arc;
@@ -82,6 +82,8 @@ struct Pipe {
 /// A new pipe: the end to read from and the end to write to. `flags` may have `NONBLOCK`. `ENOMEM`.
 pub fn pipe(flags: OpenFlags) -> Result<(OpenFile, OpenFile), Errno> {
     let pipe = share(Pipe::new())?;
+    // Its first page at once: who could make a pipe can use it, however short memory is then.
+    pipe.ring.lock_uninterruptible()?.page(0)?;
     let flags = flags & OpenFlags::NONBLOCK;
     let stat = nameless();
     let end = |flags| OpenFile::new(share(End::open(pipe.clone(), Known::Stat(stat), flags)?)?, flags);
