@@ -39,10 +39,9 @@ fn printed(console: &str) -> Result<(BTreeSet<&str>, BTreeSet<&str>)> {
     }
     // A command, blanks, and what it does; the last line tells of the language.
     let commands = lines[help + 1..files].iter().filter_map(|line| line.split_once("  ")).map(|(name, _)| name);
-    Ok((
-        commands.collect(),
-        lines[files + 1..].iter().copied().filter(|line| !line.is_empty() && *line != "#").collect(),
-    ))
+    // Processes and threads come and go, by number.
+    let is_file = |line: &&str| !line.is_empty() && *line != "#" && !line.bytes().all(|byte| byte.is_ascii_digit());
+    Ok((commands.collect(), lines[files + 1..].iter().copied().filter(is_file).collect()))
 }
 
 fn wrong(section: &str, commands: &BTreeSet<&str>, files: &BTreeSet<&str>) -> Vec<String> {
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_and_what_is_gone_are_named() {
-        let console = "x\n# help\ncat   copies\nls    lists\nA line: a; b\n# ls /proc\nmeminfo\nsys\nnew\n#\n";
+        let console = "x\n# help\ncat   copies\nls    lists\nA line: a; b\n# ls /proc\nmeminfo\nsys\n12\nnew\n#\n";
         let (commands, files) = printed(console).expect("both were printed");
         let section = "| files | `cat` `rm` |\nUnder /proc: `meminfo`, `ls`; `echo 3 > /proc/sys/vm/drop_caches`.\n";
         let expected = ["the command ls is not listed", "no command rm", "/proc/new is not listed"];
