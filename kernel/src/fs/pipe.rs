@@ -4,8 +4,8 @@
 //!
 //! Readers and writers sleep on queues of their own; what they wait for is in atomics, so that looking takes no lock. A
 //! write of up to [`PIPE_BUF`] bytes arrives in one piece. The first page comes with the pipe, others when they are
-//! written to; they go when they are read, and the last one stays until both ends are closed. Key types: [`pipe`], two ends without a name; [`Fifo`], a pipe
-//! with one.
+//! written to; they go when they are read, and the last one stays until both ends are closed. Key types: [`pipe`], two
+//! ends without a name; [`Fifo`], a pipe with one.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
