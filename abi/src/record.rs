@@ -1,7 +1,7 @@
 //! Structures of programs, written and read as bytes.
 //!
-//! [`record!`] gives a structure of `linux-raw-sys` as an array of bytes: fields that are not named are zero, and so
-//! is the padding, which would tell a program what else was in the kernel's memory. [`field!`] reads one field.
+//! `record!` gives a structure of `linux-raw-sys` as an array of bytes: fields that are not named are zero, and so
+//! is the padding, which would tell a program what else was in the kernel's memory. `field!` reads one field.
 
 /// What fields of structures are made of.
 pub trait Scalar: Sized {
@@ -43,12 +43,12 @@ impl<T: Scalar, const N: usize> Scalar for [T; N] {
     }
 }
 
-/// Writes the value of a field at `offset`; [`record!`] calls it.
+/// Writes the value of a field at `offset`; `record!` calls it.
 pub fn put<T: Scalar>(into: &mut [u8], offset: usize, value: &T) {
     value.store(&mut into[offset..offset + size_of::<T>()]);
 }
 
-/// Reads the value of a field at `offset`; [`field!`] calls it. `_of` only says what type it has.
+/// Reads the value of a field at `offset`; `field!` calls it. `_of` only says what type it has.
 pub fn get<S, T: Load>(from: &[u8], offset: usize, _of: fn(&S) -> T) -> T {
     T::load(&from[offset..offset + size_of::<T>()])
 }

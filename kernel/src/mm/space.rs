@@ -1,4 +1,4 @@
-//! Address spaces of processes: [`mm::space`](::mm::space) on this machine.
+//! Address spaces of processes: `mm::space` on this machine.
 //!
 //! Key types: [`UserSpace`]; [`PageSource`], what files and devices are to be mapped; [`Mapped`], such a thing in a
 //! request; [`SharedMemory`], memory that processes share. The lock order, outermost first: a space's lock, which is a

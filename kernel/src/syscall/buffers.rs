@@ -1,6 +1,6 @@
 //! Buffers of programs, and how bytes get from files into them and back.
 //!
-//! A file copies with faults off, so that no page is brought under its lock ([`user`](crate::user)): where a page is
+//! A file copies with faults off, so that no page is brought under its lock ([`user`]): where a page is
 //! missing it stops. [`transfer`] brings the page, with no lock held, and has the file go on. A row of buffers
 //! ([`Row`]) is one transfer like a single one: what a program writes by one call stays together.
 

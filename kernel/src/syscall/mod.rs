@@ -8,7 +8,7 @@
 //! - the families
 //! - [`table`]: all calls by number, and how often they came
 //! - `trace`: the kernel option `strace=1`
-//! - [`dispatch`]: from the registers to the function, and back
+//! - [`mod@dispatch`]: from the registers to the function, and back
 //!
 //! A call that no family has is `ENOSYS`, and counted like the others: /proc/syscalls shows all that ever came. Numbers
 //! and layouts are those of `linux-raw-sys`, by way of the crate `abi`.

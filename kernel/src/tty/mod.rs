@@ -2,7 +2,7 @@
 //!
 //! Bytes take one way in. From a person's terminal each goes through the line discipline (crate `terminal`) as it
 //! arrives, in interrupt context: it shows, edits the line, sends a signal. Those for which the discipline has no room
-//! wait in the ring of [`input`](crate::input). From a pipe or a script bytes are taken when somebody reads, as they
+//! wait in the ring of [`input`]. From a pipe or a script bytes are taken when somebody reads, as they
 //! are. Whoever reads is either the built-in shell, which edits lines itself, or a command or a program, which gets
 //! them line by line.
 //!

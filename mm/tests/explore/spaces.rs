@@ -195,9 +195,10 @@ impl Process {
             let pages = device.pages.lock().expect("no thread fails here");
             let found = walk(self.root, to, FaultAccess::Write);
             if let Some(frame) = found {
-                // SAFETY: the device's page is read under its lock, and the other is the program's as long as it is
-                // mapped. Two programs that have it store the same byte.
-                return unsafe { byte(frame, 0).write(byte(pages[0], 0).read()) };
+                // SAFETY: the device's page is read under its lock.
+                let first = unsafe { byte(pages[0], 0).read() };
+                // SAFETY: the page is the program's as long as it is mapped; two that have it store the same byte.
+                return unsafe { byte(frame, 0).write(first) };
             }
             if bring == Bring::Later {
                 drop(pages);

@@ -4,7 +4,7 @@
 //!
 //! Files, each naming those before it only:
 //!
-//! - [`send`]: to one process; what its parent hears of a child
+//! - [`mod@send`]: to one process; what its parent hears of a child
 //! - [`group`]: to a group, by a key or a call; groups that nobody would let go on
 //! - [`kill`]: whom a program means by a number
 //! - [`alarm`]: SIGALRM after a time
