@@ -13,49 +13,20 @@
 
 extern crate alloc;
 
+#[path = "common/names.rs"]
+mod common;
+
 use alloc::sync::Arc;
 use core::fmt;
 
-use kapi::{Errno, OpenFlags};
+use common::{READ, ROOT, WRITE, exists, is, mkdir, put, rename, text_of};
+use kapi::Errno;
 use kernel::fs::procfs::{self, Child, Directory, Entry, FIRST_COMPUTED, LinkTo, Text};
-use kernel::fs::{self, Kind, Listed, Make, Node, OpenFile, Place, Replace};
+use kernel::fs::{self, Kind, Listed, Make, Node, OpenFile, Place};
 use kernel::mm::KString;
 use kernel::testing::memory;
 
 kernel::test_kernel!(test_main);
-
-/// Where all paths start.
-const ROOT: Place = Place::root();
-const READ: OpenFlags = OpenFlags::READ;
-const WRITE: OpenFlags = OpenFlags::WRITE;
-const MAKE: OpenFlags = OpenFlags::WRITE.union(OpenFlags::CREATE).union(OpenFlags::TRUNCATE);
-
-fn put(path: &str, text: &str) {
-    fs::open(&ROOT, path, MAKE, 0o666).unwrap().write_all(text.as_bytes()).unwrap();
-}
-
-fn text_of(place: &Place, path: &str) -> Result<KString, Errno> {
-    let file = fs::open(place, path, READ, 0)?;
-    let mut bytes = [0; 2048];
-    let n = file.read_bytes(&mut bytes)?;
-    Ok(KString::from_str(core::str::from_utf8(&bytes[..n]).unwrap(), mm::GfpFlags::KERNEL)?)
-}
-
-fn is(path: &str, text: &str) -> bool {
-    text_of(&ROOT, path).is_ok_and(|found| found.as_str() == text)
-}
-
-fn mkdir(path: &str) {
-    fs::mkdir(&ROOT, path, 0o777).unwrap();
-}
-
-fn rename(from: &str, to: &str) -> Result<(), Errno> {
-    fs::rename(&ROOT, from, &ROOT, to, Replace::Yes)
-}
-
-fn exists(path: &str) -> bool {
-    fs::lstat(&ROOT, path).is_ok()
-}
 
 /// Pages that are free once all caches are empty.
 fn free_pages() -> usize {
