@@ -1,7 +1,8 @@
 # Scullery's commands; each installs what it lacks first (tools/setup.sh). `make` lists them.
 
 # The machine: `make run MEM=64M FIRMWARE=uefi`; boot/src/settings.rs says what each variable means.
-export MEM APPEND INIT FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES PROGRAMS FILES FLOPPY TIMEOUT LIMIT GDB
+export MEM APPEND INIT FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES PROGRAMS FILES FLOPPY BOARD DISK SWAP
+export TIMEOUT LIMIT GDB
 
 # The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there.
 export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
@@ -12,6 +13,7 @@ CARGO  := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 KERNEL := $(TARGET)/x86_64-kernel/kernel/kernel
 BOOT   := $(TARGET)/debug/boot
+WATCH  := $(TARGET)/debug/watch
 XTASK  := $(TARGET)/debug/xtask
 # Says what is going on when a quiet command takes a while.
 PATIENTLY := tools/patiently.sh
@@ -24,7 +26,9 @@ export KERNEL_FLAGS := -p kernel --profile kernel --target x86_64-kernel.json \
 QUIET := $(if $(wildcard $(BOOT)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run image module new-module test-module forget-module test test-host test-adoption soak miri mutants
+.PHONY: help run image module new-module test-module forget-module test test-host test-adoption
+.PHONY: soak soak-disk soak-swap miri mutants
+.PHONY: watch replay picture pictures watcher
 .PHONY: test-qemu test-userland chapter bench bench-guest bench-boot bench-linux docs accept-icount check
 .PHONY: editor-check fmt clean setup kernel host-programs programs program forget-program busybox
 
@@ -34,10 +38,17 @@ help:
 	@echo '    ICOUNT=1          the same from run to run    SCRIPT=file  run its lines, then power off'
 	@echo '    INIT=/bin/sh      this program instead of the built-in console'
 	@echo '    ROOTFS=dir        the initial files         FLOPPY=file  image of the disk in the floppy drive'
+	@echo '    DISK=file         a disk, /dev/vda: the file is written to; DISK=file,ro is only read'
+	@echo '    SWAP=file         one more, /dev/vdb, which is swap from boot on   BOARD=pc|q35'
 	@echo '    MODULES=all       all modules go along; tree: those of the tree; none'
 	@echo '    PROGRAMS=all      all programs go along; busybox: it and those of the tree; tree; none'
 	@echo '    FILES=fw_cfg      how the initial files travel; ramdisk: by the bootloader, as on real hardware'
 	@echo '    GDB=1             wait for gdb on port 1234   TIMEOUT=120  seconds of silence that mean a hang'
+	@echo 'make watch            the same, with a live map of all memory above the console (F8 there: help)'
+	@echo '    RECORD=file       and keep what was seen; without a terminal it does only that'
+	@echo 'make replay RECORD=file        play a recording, without QEMU'
+	@echo 'make picture RECORD=file OUT=dir   draw the moments that the command picture has marked, as SVG'
+	@echo 'make pictures         draw those of the documents anew, by the scripts of docs/pictures/'
 	@echo 'make module M=dir     build the module in dir, now and whenever the kernel changes; make run takes it along'
 	@echo '    new-module        begin one there             test-module   run its tests on the host'
 	@echo '    forget-module     build it no more'
@@ -47,13 +58,15 @@ help:
 	@echo 'make test             every test, on the host and in QEMU'
 	@echo 'make test-host        tests of the portable crates only'
 	@echo 'make test-adoption    mm for other processors, its package, and the example kernel'
-	@echo 'make soak             the model tests of the allocators, ten times as long: 10^8 operations; sanitizers'
+	@echo 'make soak             the model tests, ten times as long: 10^8 operations on pages; sanitizers;'
+	@echo '                      soak-disk: two minutes of a failing disk and short memory (SEED= SOAK_SECONDS=);'
+	@echo '                      soak-swap: programs of 100 MiB, three at once, on a machine of 24 MiB'
 	@echo 'make miri             tests of mm that need no machine, under Miri; needs a nightly toolchain'
 	@echo 'make mutants          which changes to the allocators no test notices; FILE=path: to one file'
 	@echo 'make test-qemu T=name bootable tests and transcripts whose name contains T'
 	@echo 'make test-userland    programs and test suites that others wrote, fetched from Debian; T=name: one of them'
 	@echo 'make chapter          which test shows which statement of the chapter'
-	@echo 'make docs             write what the machine prints into README.md and docs/guide.md'
+	@echo 'make docs             write what the machine prints into the documents; T=path: into one'
 	@echo 'make accept-icount    pin what things cost now, in tests/icount.txt; then make docs'
 	@echo 'make bench            pages, objects, areas against others, on the host; writes docs/benchmarks.md'
 	@echo 'make bench-guest      benchmarks in the guest; make bench-boot: instructions from entry to prompt'
@@ -89,6 +102,24 @@ host-programs: setup
 run: kernel programs
 	@$(BOOT) run $(KERNEL)
 
+# Pictures of the documents, by their scripts in docs/pictures/.
+pictures: kernel programs watcher
+	@$(XTASK) pictures
+
+# The terminal's libraries are built for these alone.
+watcher: setup
+	@$(PATIENTLY) 'building the watcher: half a minute if all is new' $(CARGO) build $(QUIET) -p watch >&2
+
+watch: kernel programs watcher
+	@$(WATCH) run $(BOOT) $(KERNEL) $(if $(RECORD),"$(RECORD)")
+
+replay: watcher
+	@$(WATCH) replay "$(or $(RECORD),$(error RECORD=FILE says which recording))"
+
+picture: watcher
+	@$(WATCH) picture "$(or $(RECORD),$(error RECORD=FILE says which recording))" \
+	    "$(or $(OUT),$(error OUT=DIR says where the pictures go))"
+
 image: kernel programs
 	@$(BOOT) image $(KERNEL)
 
@@ -109,13 +140,27 @@ soak: export ASAN_OPTIONS := detect_leaks=0
 soak: setup
 	@echo 'running 10^8 operations, loading 10^6 objects: several minutes' >&2
 	@SOAK=10 $(CARGO) test $(QUIET) -p mm --test percpu --test model --test objects --test space_model -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p pagecache --test model --test swap -- --nocapture
 	@SOAK=10 $(CARGO) test $(QUIET) -p loader --test damage -- --nocapture
+	@SOAK=10 $(CARGO) test $(QUIET) -p blocks --test model -- --nocapture
 	@echo 'the standard library and the tests are built for ThreadSanitizer, then for AddressSanitizer: minutes' >&2
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std \
 	    --test threads --test sharing --test percpu --test objects --test ranges --test flush --test start --test space
 	@$(call SANITIZED,thread,test) -p mm -Zbuild-std --lib platform::
 	@$(call SANITIZED,address,test) -p mm -p pagetable --lib --tests
 	@$(call SANITIZED,address,run) -p mm --example global && $(call SANITIZED,address,run) -p mm --example bench -- 1000
+
+soak: soak-disk soak-swap
+
+soak-disk: kernel programs
+	@$(XTASK) disk-soak
+
+# Programs of 100 MiB on a machine of 24 MiB, one and three at once: each says so when it found every byte right.
+SOAK_SWAP := pattern 100\n(pattern 100 & pattern 100 & pattern 100 & wait)\nswapoff /dev/ram0\n
+soak-swap: kernel programs
+	@test 4 = $$(printf '$(SOAK_SWAP)' | MEM=512M INIT=/bin/sh \
+	    APPEND='mem=24M ramdisk=384M ramdisk_latency=0 swap=/dev/ram0' $(BOOT) run $(KERNEL) | \
+	    tee /dev/stderr | grep -c '^pattern: 100 MiB, right three times')
 
 # Tests of mm and services that need no machine, in an interpreter that knows undefined behaviour, less one that takes
 # minutes there; and the kernel that opens the documentation of mm. It comes with nightly toolchains only, and brings a
@@ -157,7 +202,7 @@ chapter: host-programs
 	@$(XTASK) chapter
 
 docs: kernel programs
-	@$(XTASK) docs
+	@$(XTASK) docs $(T)
 
 accept-icount: kernel programs
 	@$(XTASK) accept-icount
@@ -193,8 +238,10 @@ check: host-programs
 	$(RUSTFMT) --check $(LOOSE)
 	$(XTASK) check-house
 	$(CARGO) clippy $(QUIET) --all-targets -- -D warnings
-	$(CARGO) clippy $(QUIET) -p mm --features explore --test explore -- -D warnings
+	$(CARGO) clippy $(QUIET) -p mm -p pagecache -p blocks --features mm/explore,pagecache/explore,blocks/explore \
+	    --test explore -- -D warnings
 	$(CARGO) clippy $(QUIET) -p bench -- -D warnings
+	$(CARGO) clippy $(QUIET) -p watch --all-targets -- -D warnings
 	$(CARGO) clippy $(QUIET) $(KERNEL_FLAGS) --lib --bins --tests -- -D warnings
 	$(CARGO) clippy $(QUIET) $(ADOPTER_FLAGS) -- -D warnings
 	RUSTDOCFLAGS=$(DOC_LINTS) $(CARGO) doc $(QUIET) --no-deps --document-private-items

@@ -162,6 +162,7 @@ fn impossible_sizes_are_refused() {
 #[test_case]
 fn more_than_is_hidden_is_not_managed() {
     // Shows: K10
+    const PAGES: usize = (1 << 20) / PAGE_SIZE;
     let log = Log::from_here();
     assert_eq!(insmod("allocator", &himem("100")), Err(Errno::EINVAL));
     assert!(log.shows("allocator: mem= hides no more than "));
@@ -170,8 +171,10 @@ fn more_than_is_hidden_is_not_managed() {
     }
     assert_eq!(insmod("allocator", &himem("1")), Ok(()));
     assert!(allocator().allocate_dma((1 << 20) + 1, KERNEL).is_err());
-    let all = allocator().allocate_dma(1 << 20, KERNEL).unwrap();
-    assert_eq!(allocator().free_dma(all), Ok(()));
+    // It need not lie in a row.
+    let pages = [(); PAGES].map(|()| allocator().allocate_dma(PAGE_SIZE, KERNEL).unwrap());
+    assert_eq!(allocator().allocate_dma(PAGE_SIZE, KERNEL), Err(AllocError), "no more than a MiB");
+    pages.into_iter().for_each(|page| assert_eq!(allocator().free_dma(page), Ok(())));
     assert_eq!(rmmod("allocator"), Ok(()));
 }
 

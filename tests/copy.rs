@@ -13,6 +13,8 @@
 
 mod common;
 
+use core::hint::black_box;
+
 use common::{KERNEL, conserves};
 use kapi::OpenFlags;
 use kernel::arch::cpu::cycles;
@@ -27,6 +29,21 @@ kernel::test_kernel!(test_main);
 const BYTES: usize = 4_096_000;
 /// Bytes of one write.
 const CHUNK: usize = 64 << 10;
+
+#[test_case]
+fn bytes_are_copied_whatever_their_number_and_place() {
+    let from: [u8; 96] = core::array::from_fn(|at| at as u8 + 1);
+    for len in 0..=80 {
+        for (source, target) in (0..8).flat_map(|source| (0..8).map(move |target| (source, target))) {
+            let mut to = [0; 96];
+            // Known only when it runs, or no function would be called.
+            to[target..target + black_box(len)].copy_from_slice(&from[source..source + len]);
+            assert_eq!(to[target..target + len], from[source..source + len], "{len} bytes, {source} to {target}");
+            let mut around = to[..target].iter().chain(&to[target + len..]);
+            assert!(around.all(|&byte| byte == 0), "{len} bytes, {source} to {target}: more is written");
+        }
+    }
+}
 
 fn open(name: &str, minor: usize, flags: OpenFlags) -> OpenFile {
     let path = KString::try_format(format_args!("/dev/{name}{minor}")).unwrap();

@@ -19,7 +19,7 @@ mod common;
 use alloc::sync::Arc;
 use core::fmt;
 
-use common::{READ, ROOT, WRITE, exists, is, mkdir, put, rename, text_of};
+use common::{MAKE, READ, ROOT, WRITE, exists, is, mkdir, put, rename, text_of};
 use kapi::Errno;
 use kernel::fs::procfs::{self, Child, Directory, Entry, FIRST_COMPUTED, LinkTo, Text};
 use kernel::fs::{self, Kind, Listed, Make, Node, OpenFile, Place};
@@ -59,11 +59,33 @@ fn device_nodes_work_wherever_they_are() {
     assert_eq!((stat.kind(), stat.attributes.mode), (Kind::Device { major: 1, minor: 5 }, 0o600));
     assert_eq!(fs::open(&ROOT, "/tmp/none", READ, 0).err(), Some(Errno::ENXIO));
     assert_eq!(fs::mknod(&ROOT, "/tmp/zero", 0o600, Make::File), Err(Errno::EEXIST));
-    assert_eq!(fs::mknod(&ROOT, "/dev/x", 0o600, device(1, 5)), Err(Errno::EPERM));
     fs::unlink(&ROOT, "/tmp/zero").unwrap();
     fs::unlink(&ROOT, "/tmp/none").unwrap();
     let null = fs::stat(&ROOT, "/dev/null").unwrap();
     assert!(null.id.inode != 0 && null.id != fs::stat(&ROOT, "/dev/zero").unwrap().id);
+}
+
+#[test_case]
+fn dev_takes_nodes_of_devices_and_nothing_else() {
+    let node = Make::Device { major: 1, minor: 5 };
+    let names = || fs::readdir(&ROOT, "/dev").unwrap().len();
+    let before = names();
+    assert_eq!(fs::mknod(&ROOT, "/dev/null", 0o600, node), Err(Errno::EEXIST));
+    assert_eq!(fs::mknod(&ROOT, "/dev/x", 0o600, Make::Pipe), Err(Errno::EPERM));
+    assert_eq!(fs::mkdir(&ROOT, "/dev/x", 0o755), Err(Errno::EPERM));
+    assert_eq!(fs::open(&ROOT, "/dev/x", MAKE, 0o666).err(), Some(Errno::ENOENT));
+    fs::mknod(&ROOT, "/dev/x", 0o640, node).unwrap();
+    fs::mknod(&ROOT, "/dev/y", 0o600, Make::Block { major: 99, minor: 0 }).unwrap();
+    assert_eq!(fs::mknod(&ROOT, "/dev/x", 0o600, node), Err(Errno::EEXIST));
+    assert_eq!(names(), before + 2);
+    let mut bytes = [1; 4];
+    assert_eq!(fs::open(&ROOT, "/dev/x", READ, 0).unwrap().read_bytes(&mut bytes), Ok(4));
+    let stat = fs::stat(&ROOT, "/dev/x").unwrap();
+    assert_eq!((bytes, stat.kind(), stat.attributes.mode), ([0; 4], Kind::Device { major: 1, minor: 5 }, 0o640));
+    assert_eq!(fs::unlink(&ROOT, "/dev/zero"), Err(Errno::EPERM));
+    assert_eq!(fs::rmdir(&ROOT, "/dev/x"), Err(Errno::ENOTDIR));
+    assert_eq!((fs::unlink(&ROOT, "/dev/x"), fs::unlink(&ROOT, "/dev/y")), (Ok(()), Ok(())));
+    assert_eq!((names(), fs::unlink(&ROOT, "/dev/x")), (before, Err(Errno::ENOENT)));
 }
 
 #[test_case]
@@ -141,7 +163,7 @@ impl Directory for Numbers {
     fn child(&self, name: &str) -> Result<Option<Child>, Errno> {
         let Some(number) = name.parse().ok().filter(|number| [7, 8].contains(number)) else { return Ok(None) };
         let entry = Entry::Directory(Arc::try_new(Number(number)).unwrap());
-        Ok(Some(Child { inode: FIRST_COMPUTED + number * 16, mode: 0o555, entry }))
+        Ok(Some(Child { inode: FIRST_COMPUTED + number * 16, mode: 0o555, owner: (0, 0), entry }))
     }
 
     fn next(&self, place: u64) -> Result<Option<Listed>, Errno> {
@@ -163,7 +185,7 @@ impl Directory for Number {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Child { inode: FIRST_COMPUTED + self.0 * 16 + name.len() as u64, mode: 0o444, entry }))
+        Ok(Some(Child { inode: FIRST_COMPUTED + self.0 * 16 + name.len() as u64, mode: 0o444, owner: (0, 0), entry }))
     }
 
     fn next(&self, place: u64) -> Result<Option<Listed>, Errno> {

@@ -290,7 +290,7 @@ fn a_poll_can_be_stopped_and_leaves_nothing() {
 
 #[test_case]
 fn a_poll_without_memory_is_off_all_queues_when_it_ends() {
-    const MOST: usize = 1500;
+    const MOST: usize = 500;
     let (reader, writer) = fs::pipe(OpenFlags::empty()).unwrap();
     writer.write_all(b"x").unwrap();
     reader.read_bytes(&mut [0; 4]).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! Machine: ICOUNT=1
 //! Machine: ICOUNT=1 APPEND="highmem=64M"
-//! Machine: ICOUNT=1 FIRMWARE=uefi APPEND="page_poison=1"
+//! Machine: ICOUNT=1 APPEND="page_poison=1"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]
@@ -17,7 +17,7 @@ use kernel::arch::paging;
 use kernel::debug::probe::{Fault, probe_read};
 use kernel::mm::space::{
     FaultAccess, FaultError, Growth, MapRequest, Mapped, Place, Protection, Resolved, Role, SharedMemory, Sharing,
-    ThisCpu, UserSpace,
+    UserSpace, new_space,
 };
 use kernel::testing::memory;
 use mm::{PAGE_SIZE, VirtAddr};
@@ -38,7 +38,7 @@ fn part(space: &mut UserSpace, request: MapRequest<Mapped>, used: usize, access:
 
 /// A space like that of busybox's shell: 110 pages in eight areas.
 fn shell() -> UserSpace {
-    let mut space = UserSpace::new(ThisCpu).unwrap();
+    let mut space = new_space().unwrap();
     let file = SharedMemory::create(0x1e4 * PAGE_SIZE).unwrap();
     let at = |at: usize| Place::FixedNoReplace(VirtAddr::new(at));
     let segment = |start: usize, first, pages: usize, protection| {
@@ -92,7 +92,7 @@ fn a_shell_has_children_and_all_is_back_afterwards() {
 #[test_case]
 fn the_processor_goes_by_the_tables_and_forgets_what_changed() {
     conserves(|| {
-        let mut parent = UserSpace::new(ThisCpu).unwrap();
+        let mut parent = new_space().unwrap();
         let at = parent.map(MapRequest::anonymous(2 * PAGE_SIZE)).unwrap();
         run_on(&parent);
         assert_eq!(probe_read(at), Err(Fault), "nothing is there yet");
@@ -125,7 +125,7 @@ fn the_processor_goes_by_the_tables_and_forgets_what_changed() {
 fn shared_memory_is_the_same_in_parent_and_child() {
     conserves(|| {
         let file = SharedMemory::create(PAGE_SIZE + 1).unwrap();
-        let mut parent = UserSpace::new(ThisCpu).unwrap();
+        let mut parent = new_space().unwrap();
         let request = MapRequest::object(file, 0, 4 * PAGE_SIZE);
         let at = parent.map(MapRequest { sharing: Sharing::Shared, protection: RW, ..request }).unwrap();
         let mut child = parent.fork().unwrap();
@@ -139,7 +139,7 @@ fn shared_memory_is_the_same_in_parent_and_child() {
 #[test_case]
 fn more_than_there_is_ends_with_an_error_and_comes_back() {
     conserves(|| {
-        let mut space = UserSpace::new(ThisCpu).unwrap();
+        let mut space = new_space().unwrap();
         let pages = memory().pages().managed_pages();
         let at = space.map(MapRequest::anonymous(pages * PAGE_SIZE)).unwrap();
         let log = Log::from_here();

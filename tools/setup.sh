@@ -137,7 +137,11 @@ fi
 if wanted setup test test-qemu || [ "${FIRMWARE-}" = uefi ]; then
     have_uefi || need ovmf "the firmware that UEFI boots start from"
 fi
-command -v cc >/dev/null || need gcc "host programs are linked with it"
+if ! command -v cc >/dev/null; then
+    need gcc "host programs are linked with it"
+elif wanted setup kernel module run test test-qemu && ! command -v gcc >/dev/null; then
+    need gcc "modules in C are compiled with it"
+fi
 if ! [ -e "$root/usr/include/stdio.h" ]; then
     need libc6-dev "host programs are linked with it"
 elif wanted setup run image test test-qemu test-userland program programs bench-linux && ! have_static_libc; then

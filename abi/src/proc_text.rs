@@ -34,6 +34,10 @@ pub struct ProcessFacts<'a> {
     pub child_ticks: u64,
     /// Ticks from boot to its start.
     pub started: u64,
+    /// Its user: real, effective, saved.
+    pub users: [u32; 3],
+    /// Its group: real, effective, saved.
+    pub groups: [u32; 3],
     /// Its memory; all 0 for a thread of the kernel.
     pub memory: MemoryFacts,
 }
@@ -49,6 +53,8 @@ pub struct MemoryFacts {
     pub shared: usize,
     /// Page tables.
     pub tables: usize,
+    /// Pages that are in swap.
+    pub swapped: usize,
 }
 
 /// What a process does.
@@ -129,11 +135,14 @@ impl ProcessFacts<'_> {
         let (letter, word) = (self.state.letter(), self.state.word());
         writeln!(out, "Name:\t{}\nState:\t{letter} ({word})", self.name)?;
         writeln!(out, "Tgid:\t{0}\nPid:\t{0}\nPPid:\t{1}", self.pid, self.parent)?;
-        writeln!(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0")?;
-        let MemoryFacts { total, resident, shared, tables } = self.memory;
+        for (name, [real, effective, saved]) in [("Uid", self.users), ("Gid", self.groups)] {
+            // The last one is that for files.
+            writeln!(out, "{name}:\t{real}\t{effective}\t{saved}\t{effective}")?;
+        }
+        let MemoryFacts { total, resident, shared, tables, swapped } = self.memory;
         if total > 0 {
             let lines = [("VmSize", total), ("VmRSS", resident), ("RssAnon", resident - shared), ("RssFile", shared)];
-            for (name, pages) in lines.into_iter().chain([("VmPTE", tables)]) {
+            for (name, pages) in lines.into_iter().chain([("VmPTE", tables), ("VmSwap", swapped)]) {
                 writeln!(out, "{name}:\t{:8} kB", pages * PAGE / 1024)?;
             }
         }
@@ -216,9 +225,15 @@ pub struct Counts {
     pub started: u64,
     /// Threads that want to run.
     pub running: usize,
+    /// Threads of programs that sleep and are woken by no signal: for a disk, or for memory.
+    pub blocked: usize,
+    /// KiB read from and written to disks.
+    pub disk_kib: [u64; 2],
+    /// Pages read from and written to swap areas.
+    pub swapped: [u64; 2],
 }
 
-/// `/proc/stat`.
+/// `/proc/stat`. The lines `page` and `swap` are those of 2.4.
 ///
 /// # Errors
 /// `out` has failed.
@@ -227,9 +242,10 @@ pub fn write_kernel_stat(ticks: CpuTicks, counts: Counts, out: &mut dyn Write) -
     for name in ["cpu ", "cpu0"] {
         writeln!(out, "{name} {user} 0 {system} {idle} 0 0 0 0")?;
     }
-    let Counts { interrupts, boot_time, started, running } = counts;
+    let Counts { interrupts, boot_time, started, running, blocked, disk_kib, swapped } = counts;
+    writeln!(out, "page {} {}\nswap {} {}", disk_kib[0], disk_kib[1], swapped[0], swapped[1])?;
     writeln!(out, "intr {interrupts}\nbtime {}", boot_time.as_secs())?;
-    writeln!(out, "processes {started}\nprocs_running {running}\nprocs_blocked 0")
+    writeln!(out, "processes {started}\nprocs_running {running}\nprocs_blocked {blocked}")
 }
 
 #[cfg(test)]
@@ -251,7 +267,9 @@ mod tests {
             ticks: 12,
             child_ticks: 3,
             started: 100,
-            memory: MemoryFacts { total: 1000, resident: 120, shared: 20, tables: 6 },
+            users: [1000, 1001, 1002],
+            groups: [100, 101, 102],
+            memory: MemoryFacts { total: 1000, resident: 120, shared: 20, tables: 6, swapped: 5 },
         }
     }
 
@@ -270,9 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn status_tells_what_is_in_swap() {
+        let mut text = String::new();
+        facts().write_status(&mut text).expect("a string takes all");
+        assert!(text.contains("\nVmPTE:\t      24 kB\nVmSwap:\t      20 kB\n"), "{text}");
+    }
+
+    #[test]
+    fn status_tells_users_and_groups() {
+        let mut text = String::new();
+        facts().write_status(&mut text).expect("a string takes all");
+        assert!(text.contains("\nUid:\t1000\t1001\t1002\t1001\nGid:\t100\t101\t102\t101\n"), "{text}");
+    }
+
+    #[test]
     fn threads_of_the_kernel_have_no_memory_to_tell_of() {
         let mut text = String::new();
-        ProcessFacts { memory: MemoryFacts::default(), ..facts() }.write_status(&mut text).expect("a string takes all");
+        ProcessFacts { pid: 7, ..ProcessFacts::default() }.write_status(&mut text).expect("a string takes all");
         assert!(!text.contains("Vm") && text.contains("\nUid:\t0\t0\t0\t0\n"), "{text}");
     }
 

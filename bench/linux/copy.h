@@ -32,18 +32,16 @@ static int kernel_fill(struct store *s, size_t bytes, void *buf, size_t block)
 	return 0;
 }
 
-/* copy until end of file; counts calls made */
+/* copy until end of file */
 static int kernel_copy(struct store *from, struct store *to, void *buf,
-		       size_t block, u64 *calls)
+		       size_t block)
 {
 	loff_t rp = 0, wp = 0;
 	ssize_t n, w, done;
 
 	while ((n = store_read(from, NULL, buf, block, &rp)) > 0) {
-		++*calls;
 		for (done = 0; done < n; done += w) {
 			w = store_write(to, NULL, buf + done, n - done, &wp);
-			++*calls;
 			if (w < 0)
 				return w;
 		}
@@ -63,6 +61,16 @@ static int kernel_drain(struct store *from, void *buf, size_t block)
 
 static u64 tv[4][ROUNDS_CAP];
 
+static u64 mean(const u64 *values, unsigned int count)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		sum += values[i];
+	return div_u64(sum, count);
+}
+
 static int kernel_bench(struct family *f, size_t bytes, size_t block,
 			unsigned int rounds)
 {
@@ -70,7 +78,7 @@ static int kernel_bench(struct family *f, size_t bytes, size_t block,
 	struct store *a = &f->store[0], *b = &f->store[1];
 	void *buf = kvmalloc(block, GFP_KERNEL);
 	unsigned int r, i;
-	u64 t0, calls = 0;
+	u64 t0;
 	int err;
 
 	if (!buf)
@@ -80,15 +88,14 @@ static int kernel_bench(struct family *f, size_t bytes, size_t block,
 	store_empty(b);
 	mutex_unlock(&b->lock);
 	for (r = 0; r < rounds && !err; r++) {
-		calls = 0;
 		t0 = tick();
-		err = kernel_copy(a, b, buf, block, &calls);	/* allocates */
+		err = kernel_copy(a, b, buf, block);	/* allocates */
 		tv[0][r] = tick() - t0;
 		cond_resched();
 		if (err)
 			break;
 		t0 = tick();
-		err = kernel_copy(a, b, buf, block, &calls);	/* in place */
+		err = kernel_copy(a, b, buf, block);	/* in place */
 		tv[1][r] = tick() - t0;
 		cond_resched();
 		if (err)
@@ -113,9 +120,9 @@ static int kernel_bench(struct family *f, size_t bytes, size_t block,
 	}
 	for (i = 0; i < 4; i++) {
 		sort(tv[i], rounds, sizeof(u64), cmp64, NULL);
-		pr_info("kcopy %s %s bs=%zu bytes=%zu median=%llu min=%llu max=%llu calls=%llu rounds=%u\n",
-			f->name, phase[i], block, bytes, tv[i][rounds / 2],
-			tv[i][0], tv[i][rounds - 1], calls / 2, rounds);
+		pr_info("bench kcopy_%s_%s_%zuk %llu.00 %llu.00 %llu.00 %llu.00 1 %u\n",
+			f->name, phase[i], block >> 10, tv[i][rounds / 2],
+			mean(tv[i], rounds), tv[i][0], tv[i][rounds - 1], rounds);
 	}
 	return 0;
 }

@@ -4,14 +4,15 @@ use core::ptr::NonNull;
 
 use mm::{Order, PAGE_SIZE};
 
-/// Page frames that each peer manages: 128 MiB.
+/// Page frames that each peer manages, unless a row says otherwise: 128 MiB.
 pub const FRAMES: usize = 32768;
-/// Bytes that each peer manages.
+/// Bytes of [`FRAMES`].
 pub const BYTES: usize = FRAMES * PAGE_SIZE;
 
 /// Fresh zeroed memory, aligned to the largest block.
 pub struct Arena {
     mapping: NonNull<libc::c_void>,
+    mapped: usize,
     start: NonNull<u8>,
 }
 
@@ -20,31 +21,30 @@ unsafe impl Send for Arena {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
 
-/// The mapping's size: room to align in.
-const MAPPED: usize = BYTES + Order::MAX.bytes();
-
 impl Arena {
-    /// [`BYTES`] bytes that the host has not yet given memory to.
+    /// So many page frames that the host has not yet given memory to.
     ///
     /// # Panics
     /// When the host has no addresses left.
-    pub fn new() -> Self {
+    pub fn new(frames: usize) -> Self {
+        // Room to align in.
+        let mapped = frames * PAGE_SIZE + Order::MAX.bytes();
         let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a fresh private mapping at an address of the host's choice.
-        let mapping = unsafe { libc::mmap(core::ptr::null_mut(), MAPPED, rights, flags | libc::MAP_NORESERVE, -1, 0) };
+        let mapping = unsafe { libc::mmap(core::ptr::null_mut(), mapped, rights, flags | libc::MAP_NORESERVE, -1, 0) };
         assert_ne!(mapping, libc::MAP_FAILED, "the host has no addresses left");
         let mapping = NonNull::new(mapping).expect("mmap returns no null");
         let bytes = mapping.cast::<u8>();
         // SAFETY: the offset is below the largest block's size, which is what the mapping has to spare.
         let start = unsafe { bytes.add(bytes.as_ptr().align_offset(Order::MAX.bytes())) };
-        Self { mapping, start }
+        Self { mapping, mapped, start }
     }
 
-    /// Memory that is there, in large pages if the host has them, as a kernel's direct map is.
+    /// [`BYTES`] bytes that are there, in large pages if the host has them, as a kernel's direct map is.
     pub fn populated() -> Self {
-        let arena = Self::new();
+        let arena = Self::new(FRAMES);
         // SAFETY: the mapping is ours; this is advice.
-        unsafe { libc::madvise(arena.mapping.as_ptr(), MAPPED, libc::MADV_HUGEPAGE) };
+        unsafe { libc::madvise(arena.mapping.as_ptr(), arena.mapped, libc::MADV_HUGEPAGE) };
         // SAFETY: the range is ours and nobody uses it yet.
         unsafe { arena.start.write_bytes(1, BYTES) };
         // SAFETY: as above.
@@ -66,6 +66,6 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and whoever used it has gone.
-        unsafe { libc::munmap(self.mapping.as_ptr(), MAPPED) };
+        unsafe { libc::munmap(self.mapping.as_ptr(), self.mapped) };
     }
 }

@@ -3,54 +3,69 @@
 //! Allocators of pages, objects and areas.
 //!
 //! Prints the tables, and writes them to `docs/benchmarks.md` with a plot each. A program, not a test: it judges no
-//! figure. With an argument it only prints the rows whose names contain that, for our allocators and the limits.
+//! figure. With an argument it only prints the rows whose names contain that, for our allocators and the limits; with
+//! `scale` it prints how ours grow.
 //!
-//! `peers` has the allocators, `rows` what is measured, `results` what came out, `table`, `plot` and `page` the output.
+//! `peers` has the allocators, `rows` what is measured; `scale` has what a call of ours costs as there is more of
+//! everything. What came out, and how it is shown, is `bench_report`'s.
 
 mod arena;
 mod clock;
 mod cpu;
-mod page;
 mod peers;
-mod plot;
 mod random;
-mod results;
 mod rows;
-mod table;
+mod scale;
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use bench_report::{Results, Role, SECTIONS};
 
-use peers::{Entrant, Role};
-use results::Results;
+use peers::Entrant;
 use rows::Row;
 
 fn main() -> Result<()> {
     cpu::become_cpu(0);
-    if let Some(words) = std::env::args().nth(1) {
-        try_out(rows::PAGES, peers::PAGES, &words);
-        try_out(rows::OBJECTS, peers::OBJECTS, &words);
-        try_out(rows::AREAS, peers::AREAS, &words);
-        return Ok(());
+    match std::env::args().nth(1).as_deref() {
+        None => compare(),
+        Some("scale") => {
+            print!("{}", bench_report::scale::table(&scale::measure()));
+            Ok(())
+        }
+        Some(words) => {
+            try_out(rows::PAGES, peers::PAGES, words);
+            try_out(rows::OBJECTS, peers::OBJECTS, words);
+            try_out(rows::AREAS, peers::AREAS, words);
+            Ok(())
+        }
     }
-    let results = [
-        measure("pages", rows::PAGES, peers::PAGES),
-        measure("objects", rows::OBJECTS, peers::OBJECTS),
-        measure("areas", rows::AREAS, peers::AREAS),
-    ];
-    results.iter().for_each(|results| println!("{}", table::render(results)));
-    write("benchmarks.md", page::render(&results))?;
-    page::SECTIONS
-        .iter()
-        .zip(&results)
-        .try_for_each(|(section, results)| write(section.plot, plot::render(section.title, results)))
 }
 
-fn measure<R>(what: &str, rows: &[Row<R>], entrants: &[Entrant<R>]) -> Results {
-    eprintln!("bench: measuring {what}, some minutes");
-    Results::measure(rows, entrants, "")
+/// Measures everything, prints it and writes the page.
+fn compare() -> Result<()> {
+    let results = [
+        measure("Pages", rows::PAGES, peers::PAGES),
+        measure("Objects", rows::OBJECTS, peers::OBJECTS),
+        measure("Areas", rows::AREAS, peers::AREAS),
+    ];
+    results.iter().for_each(|results| println!("{}", bench_report::table(results)));
+    eprintln!("bench: how ours grow, some seconds");
+    let scale = scale::measure();
+    println!("{}", bench_report::scale::table(&scale));
+    write("benchmarks.md", bench_report::page(&results, &scale))?;
+    write("benchmarks-scale.svg", bench_report::scale::plot(&scale))?;
+    for (section, results) in SECTIONS.iter().zip(&results) {
+        write(section.plot, bench_report::plot(results))?;
+    }
+    println!("{}", bench_report::summary(&results));
+    Ok(())
+}
+
+fn measure<R>(title: &'static str, rows: &[Row<R>], entrants: &[Entrant<R>]) -> Results {
+    eprintln!("bench: {title}, a minute or less");
+    rows::measure(title, rows, entrants, "")
 }
 
 fn write(name: &str, text: String) -> Result<()> {
@@ -61,8 +76,8 @@ fn write(name: &str, text: String) -> Result<()> {
 /// Runs the rows whose names contain `words`, for our allocators and the limit, and prints the table: for work on ours.
 fn try_out<R>(rows: &[Row<R>], entrants: &[Entrant<R>], words: &str) {
     let few: Vec<_> = entrants.iter().filter(|(role, _)| *role != Role::Peer).copied().collect();
-    let results = Results::measure(rows, &few, words);
+    let results = rows::measure("", rows, &few, words);
     if !results.lines.is_empty() {
-        println!("{}", table::render(&results));
+        println!("{}", bench_report::table(&results));
     }
 }

@@ -31,12 +31,12 @@ impl<'a> Handed<'a> {
         let given = settings.append.as_bytes();
         let own = if given.is_empty() { fs::read(settings.rootfs.join(COMMAND_LINE_FILE)).ok() } else { None };
         let line = own.as_deref().unwrap_or(given);
-        Self { initial_files: Some(archive), command_line: with_init(line, settings.init.as_deref()) }
+        Self { initial_files: Some(archive), command_line: with_words(line, settings) }
     }
 
     /// No files, and what the settings say.
     pub fn none(settings: &Settings) -> Self {
-        Self { initial_files: None, command_line: with_init(settings.append.as_bytes(), settings.init.as_deref()) }
+        Self { initial_files: None, command_line: with_words(settings.append.as_bytes(), settings) }
     }
 }
 
@@ -47,23 +47,30 @@ pub fn initial_files(elf: &Path, settings: &Settings, room: u64) -> Result<Vec<u
     archive::archive(&settings.rootfs, more, room)
 }
 
-/// A command line with the program to start at its end.
-fn with_init(line: &[u8], init: Option<&str>) -> Vec<u8> {
+/// A command line with the disk to swap to, and the program to start, at its end.
+fn with_words(line: &[u8], settings: &Settings) -> Vec<u8> {
+    let swap = settings.swap.map(|name| format!("/dev/{name}"));
+    let is_said = line.split(u8::is_ascii_whitespace).any(|word| word.starts_with(b"swap="));
+    let line = with_word(line, "swap=", swap.as_deref().filter(|_| !is_said));
+    with_word(&line, "init=", settings.init.as_deref())
+}
+
+fn with_word(line: &[u8], name: &str, value: Option<&str>) -> Vec<u8> {
     let line = line.trim_ascii_end();
-    let Some(path) = init else { return line.to_vec() };
+    let Some(value) = value else { return line.to_vec() };
     let blank: &[u8] = if line.is_empty() { b"" } else { b" " };
-    [line, blank, b"init=", path.as_bytes()].concat()
+    [line, blank, name.as_bytes(), value.as_bytes()].concat()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with_init;
+    use super::with_word;
 
     #[test]
     fn the_program_to_start_is_the_last_word_of_the_command_line() {
-        assert_eq!(with_init(b"", None), b"");
-        assert_eq!(with_init(b"mem=64M\n", None), b"mem=64M");
-        assert_eq!(with_init(b"", Some("/bin/sh")), b"init=/bin/sh");
-        assert_eq!(with_init(b"mem=64M \n", Some("/bin/sh")), b"mem=64M init=/bin/sh");
+        assert_eq!(with_word(b"", "init=", None), b"");
+        assert_eq!(with_word(b"mem=64M\n", "init=", None), b"mem=64M");
+        assert_eq!(with_word(b"", "init=", Some("/bin/sh")), b"init=/bin/sh");
+        assert_eq!(with_word(b"mem=64M \n", "init=", Some("/bin/sh")), b"mem=64M init=/bin/sh");
     }
 }

@@ -7,6 +7,7 @@
 
 mod archive;
 mod console;
+mod disks;
 mod firmware;
 mod handed;
 mod host;
@@ -25,6 +26,7 @@ mod settings;
 mod shelf;
 mod terminal;
 mod verdict;
+mod watched;
 
 use std::env;
 use std::path::Path;

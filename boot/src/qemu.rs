@@ -17,7 +17,7 @@ use crate::firmware::Firmware;
 use crate::handed::Handed;
 use crate::host;
 use crate::input::Source;
-use crate::settings::{Accel, Clock, Debugger, Settings};
+use crate::settings::{Accel, Board, Clock, DISK_NAMES, Debugger, Settings};
 use crate::terminal;
 
 /// Bytes of a disk that the kernel's floppy driver reads.
@@ -37,10 +37,17 @@ impl Machine {
     pub fn new(image: File, handed: &Handed<'_>, settings: &Settings, source: Source) -> Result<Self> {
         let mut machine = Self { command: Command::new(host::qemu()?), files: Vec::new() };
         machine.hardware(settings)?;
-        // The guest's writes to its disks are forgotten, and several runs may share one image.
-        machine.drive("ide", image)?;
+        machine.boot_disk(image, settings.board)?;
         if let Some(disk) = &settings.floppy {
-            machine.drive("floppy", floppy(disk)?)?;
+            if settings.board == Board::Q35 {
+                bail!("FLOPPY={}: BOARD=q35 has no floppy drive", disk.display());
+            }
+            machine.drive("if=floppy", floppy(disk)?)?;
+        }
+        for (disk, name) in settings.disks.iter().zip(DISK_NAMES) {
+            let (file, access) = disk.open()?;
+            let path = machine.inherited(file)?;
+            machine.command.args(disk.arguments(name, &path, access));
         }
         machine.clock(settings)?;
         machine.console(source);
@@ -57,9 +64,16 @@ impl Machine {
     fn hardware(&mut self, settings: &Settings) -> Result<()> {
         let command = &mut self.command;
         let memory = settings.memory.to_string();
-        command.args(["-machine", "pc,memory-backend=ram", "-m", &memory, "-smp", &settings.smp.to_string()]);
+        let board = match settings.board {
+            Board::Pc => "pc,memory-backend=ram",
+            Board::Q35 => "q35,memory-backend=ram",
+        };
+        command.args(["-machine", board, "-m", &memory, "-smp", &settings.smp.to_string()]);
         // The host gives the guest's memory when it is touched, so a large machine fits a small host.
-        command.args(["-object", &format!("memory-backend-ram,id=ram,size={memory},reserve=off")]);
+        match &settings.watched {
+            None => command.args(["-object", &format!("memory-backend-ram,id=ram,size={memory},reserve=off")]),
+            Some(watched) => command.args(watched.arguments(&memory)?),
+        };
         if let Some(model) = &settings.cpu {
             command.args(["-cpu", model]);
         }
@@ -71,9 +85,27 @@ impl Machine {
         Ok(())
     }
 
-    fn drive(&mut self, interface: &str, disk: File) -> Result<()> {
+    /// The disk that the firmware boots from, on an AHCI controller.
+    ///
+    /// The BIOS reads by DMA there. From a pc's own IDE drive it reads by one port access a word, which
+    /// took four fifths of a boot.
+    fn boot_disk(&mut self, image: File, board: Board) -> Result<()> {
+        self.drive("if=none,id=boot", image)?;
+        let bus = match board {
+            Board::Pc => {
+                self.command.args(["-device", "ahci,id=ahci,addr=1f"]);
+                "ahci.0"
+            }
+            Board::Q35 => "ide.0",
+        };
+        self.command.args(["-device", &format!("ide-hd,drive=boot,bus={bus},bootindex=0")]);
+        Ok(())
+    }
+
+    /// A drive whose writes are forgotten: several runs may share one image.
+    fn drive(&mut self, kind: &str, disk: File) -> Result<()> {
         let path = self.inherited(disk)?;
-        self.command.args(["-drive", &format!("format=raw,if={interface},snapshot=on,file={path}")]);
+        self.command.args(["-drive", &format!("format=raw,{kind},snapshot=on,file={path}")]);
         Ok(())
     }
 

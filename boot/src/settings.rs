@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::disks::Disk;
 use crate::firmware::Firmware;
 use crate::memory::Memory;
 use crate::modules::Modules;
 use crate::programs::Programs;
+use crate::watched::Watched;
 
 /// The usual initial files' directory, from the top of the tree.
 const ROOTFS: &str = "rootfs";
@@ -49,6 +51,15 @@ pub enum Carrier {
     Ramdisk,
 }
 
+/// The machine that QEMU is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// A PC of 1996, with PCI.
+    Pc,
+    /// One of 2009, with PCI Express, and without floppy drive.
+    Q35,
+}
+
 /// Whether the machine starts at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Debugger {
@@ -73,6 +84,8 @@ pub struct Settings {
     pub init: Option<String>,
     /// `FIRMWARE`: bios or uefi.
     pub firmware: Firmware,
+    /// `BOARD`: pc or q35.
+    pub board: Board,
     /// `CPU`: QEMU's CPU model; `None` is QEMU's default.
     pub cpu: Option<String>,
     /// `ACCEL`: auto, kvm or tcg.
@@ -98,6 +111,12 @@ pub struct Settings {
     pub carrier: Carrier,
     /// `FLOPPY`: image of the disk in the floppy drive; without it there is none.
     pub floppy: Option<PathBuf>,
+    /// `DISK` and `SWAP`: files that are disks, in this order: /dev/vda and the next.
+    pub disks: Vec<Disk>,
+    /// The name in the guest of the disk that `SWAP` gives, if the guest can swap to it.
+    pub swap: Option<&'static str>,
+    /// `WATCHED`: who looks at the machine's memory meanwhile; `make watch` says it.
+    pub watched: Option<Watched>,
     /// `TIMEOUT`: seconds of silence that end a run without a terminal; 0 is none.
     pub silence: Option<Duration>,
     /// `LIMIT`: seconds that a whole run may take; 0 is none.
@@ -109,11 +128,13 @@ impl Settings {
     pub fn from_environment() -> Result<Self> {
         let firmware = choice("FIRMWARE", &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)])?;
         let carrier = choice("FILES", &[("fw_cfg", Carrier::FwCfg), ("ramdisk", Carrier::Ramdisk)])?;
+        let disks = disks();
         Ok(Self {
             memory: Memory::new(&variable("MEM")?.unwrap_or_else(|| DEFAULT_MEMORY.into()), firmware)?,
             append: given("APPEND").unwrap_or_default(),
             init: init()?,
             firmware,
+            board: choice("BOARD", &[("pc", Board::Pc), ("q35", Board::Q35)])?,
             cpu: variable("CPU")?,
             accel: choice("ACCEL", &[("auto", Accel::Auto), ("kvm", Accel::Kvm), ("tcg", Accel::Tcg)])?,
             smp: processors()?,
@@ -129,6 +150,9 @@ impl Settings {
             programs: programs(carrier)?,
             carrier,
             floppy: given("FLOPPY").map(PathBuf::from),
+            swap: swap(&disks),
+            disks,
+            watched: variable("WATCHED")?.map(|value| Watched::new(&value)).transpose()?,
             silence: seconds("TIMEOUT", Some(DEFAULT_SILENCE))?,
             limit: seconds("LIMIT", None)?,
         })
@@ -195,6 +219,33 @@ fn init() -> Result<Option<String>> {
         }
         init => Ok(init),
     }
+}
+
+fn disks() -> Vec<Disk> {
+    let disks: Vec<Disk> = ["DISK", "SWAP"].iter().filter_map(|name| Some(Disk::new(name, &given(name)?))).collect();
+    if given("SWAP").is_some() && disks.len() == 1 {
+        eprintln!("boot: SWAP without DISK is the first disk, /dev/vda");
+    }
+    disks
+}
+
+/// Names of disks in the guest.
+pub const DISK_NAMES: [&str; 2] = ["vda", "vdb"];
+
+fn swap(disks: &[Disk]) -> Option<&'static str> {
+    let value = given("SWAP")?;
+    let (disk, name) = disks.iter().zip(DISK_NAMES).next_back()?;
+    if disk.is_swap() {
+        return Some(name);
+    }
+    if disk.open().is_ok() {
+        eprintln!(
+            "boot: SWAP={}: not swapped to: that takes a disk that answers and may be written to, and begins with a \
+             page of zeros or was made by mkswap",
+            value.display()
+        );
+    }
+    None
 }
 
 fn processors() -> Result<u32> {

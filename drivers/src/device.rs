@@ -3,8 +3,14 @@
 //! Reads and writes go at most to the end of a quantum; what was never written and lies below the size reads as the
 //! end of the file, as in the originals. The caller holds the device's lock. (Chapter: the excerpts of scullc, scullp
 //! and scullv.)
+//!
+//! No byte is seen that was not written: what a write leaves out is zero. But a new quantum is not cleared behind the
+//! last byte of the device, for what comes next will mostly be written there. Invariants: (a) nobody has filled what
+//! lies behind `filled`, and all before it is zero or was written; (b) `filled` is not below the size, up to which
+//! reads go; (c) no page that a process shows reaches beyond it.
 
 use core::fmt;
+use core::ops::Range;
 
 use kapi::mm::own::Buffer;
 use kapi::mm::{GfpFlags, PAGE_SIZE, Pfn};
@@ -30,6 +36,8 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
     quota: &'static Quota,
     geometry: Geometry,
     size: u64,
+    /// Where the memory begins that nobody has filled: from here on, quanta hold what their last owner left.
+    filled: u64,
     /// What the device holds costs this.
     charge: Charge<'static>,
     first: Item<S::Quantum, K>,
@@ -39,7 +47,8 @@ pub struct ScullDevice<K: Kernel, S: QuantumStore<K>> {
 impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
     /// An empty device.
     pub const fn new(store: S, geometry: Geometry, quota: &'static Quota) -> Self {
-        Self { store, quota, geometry, size: 0, charge: quota.nothing(), first: Item::new(), more: Tree::new() }
+        let charge = quota.nothing();
+        Self { store, quota, geometry, size: 0, filled: 0, charge, first: Item::new(), more: Tree::new() }
     }
 
     /// Bytes from the start of the device to the end of what was written.
@@ -58,6 +67,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         self.more = Tree::new();
         self.charge = self.quota.nothing();
         self.size = 0;
+        self.filled = 0;
         self.geometry = geometry;
     }
 
@@ -85,7 +95,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
 
     /// The frame of the page at `position`, with a reference of its own. Errors as
     /// [`mmap_page`](kapi::CharDriver::mmap_page).
-    pub fn page_at(&self, position: u64) -> Result<Pfn, Errno> {
+    pub fn page_at(&mut self, position: u64) -> Result<Pfn, Errno> {
         self.check_mappable()?;
         if !position.is_multiple_of(PAGE_SIZE as u64) {
             return Err(Errno::ENXIO);
@@ -94,6 +104,7 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         let quantum =
             self.item(location.item).and_then(|item| item.get(location.slot)).filter(|_| position < self.size);
         let frame = quantum.and_then(|quantum| S::frame(quantum, location.offset)).ok_or(Errno::EFAULT)?;
+        self.fill_up_to(position + PAGE_SIZE as u64);
         if K::memory().get_page(frame) { Ok(frame) } else { Err(Errno::EFAULT) }
     }
 
@@ -109,10 +120,27 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         let range = location.offset..location.offset + self.room_at(location, left);
         let written = match self.item_mut(location.item).and_then(|item| item.get_mut(location.slot)) {
             Some(quantum) => buf.get(&mut quantum.bytes_mut()[range])?,
-            None => self.write_new(location, |bytes| buf.get(&mut bytes[range]), gfp)?,
+            None => self.write_new(location, range, self.filled.saturating_sub(position), buf, gfp)?,
         };
-        self.size = self.size.max(position + written as u64);
+        self.fill_up_to(position);
+        let end = position + written as u64;
+        self.size = self.size.max(end);
+        self.filled = self.filled.max(end);
         Ok(written)
+    }
+
+    /// Clears what nobody has filled before `position`. Only the quantum around `filled` reaches that far: others were
+    /// made by writes into them, which `filled` has followed.
+    fn fill_up_to(&mut self, position: u64) {
+        if position <= self.filled {
+            return;
+        }
+        let location = self.geometry.locate(self.filled);
+        let len = self.room_at(location, position - self.filled);
+        if let Some(quantum) = self.item_mut(location.item).and_then(|item| item.get_mut(location.slot)) {
+            quantum.bytes_mut()[location.offset..location.offset + len].fill(0);
+        }
+        self.filled = position;
     }
 
     /// Bytes from `location` to the end of its quantum, at most `left`.
@@ -121,18 +149,25 @@ impl<K: Kernel, S: QuantumStore<K>> ScullDevice<K, S> {
         room.min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
-    /// Makes the missing quantum at `location`, zeroed, lets `fill` write to it and keeps it.
+    /// Makes the missing quantum at `location`, has `range` of it written from `buf`, and keeps it. What is not written
+    /// is zeroed, but what lies more than `filled` bytes behind the start of the range.
     fn write_new(
         &mut self,
         location: ByteLocation,
-        fill: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
+        range: Range<usize>,
+        filled: u64,
+        buf: &mut IoBuf<'_>,
         gfp: GfpFlags,
     ) -> Result<usize, Errno> {
         // At least this much: what is beyond the limit for sure takes no memory first.
         let charge = self.quota.charge(self.geometry.quantum() as u64)?;
         let mut quantum = self.store.allocate(self.geometry.quantum(), gfp)?;
-        quantum.bytes_mut().fill(0);
-        let written = fill(quantum.bytes_mut())?;
+        let (before, rest) = quantum.bytes_mut().split_at_mut(range.start);
+        let part = &mut rest[..range.len()];
+        let written = buf.get(part)?;
+        before.fill(0);
+        let filled = part.len().min(usize::try_from(filled).unwrap_or(usize::MAX));
+        part[written.min(filled)..filled].fill(0);
         self.keep(location, quantum, charge, gfp)?;
         Ok(written)
     }

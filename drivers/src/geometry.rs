@@ -3,6 +3,7 @@
 //! A device is a list of items; an item has a quantum set, an array of `qset` quanta of `quantum` bytes each. The
 //! device's own geometry decides every offset, and only checked values ever become a geometry.
 
+use core::num::NonZero;
 use core::ops::RangeInclusive;
 
 use kapi::Errno;
@@ -60,8 +61,8 @@ pub fn checked_qset(value: usize) -> Result<usize, Errno> {
 /// The sizes that a device is cut by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Geometry {
-    quantum: usize,
-    qset: usize,
+    quantum: NonZero<u32>,
+    qset: NonZero<u32>,
 }
 
 /// Where a byte of a device lies.
@@ -78,36 +79,41 @@ pub struct ByteLocation {
 impl Geometry {
     /// Quanta of `unit` `value` in sets of `qset`; `EINVAL` when either is out of range.
     pub fn new(unit: Unit, value: usize, qset: usize) -> Result<Self, Errno> {
-        Ok(Self { quantum: unit.quantum(value)?, qset: checked_qset(qset)? })
+        Ok(Self { quantum: size(unit.quantum(value)?)?, qset: size(checked_qset(qset)?)? })
     }
 
     /// Bytes in a quantum: at least 1, at most 2 MiB.
     pub const fn quantum(self) -> usize {
-        self.quantum
+        self.quantum.get() as usize
     }
 
     /// Quanta in a set: at least 1, at most [`MAX_QSET`].
     pub const fn qset(self) -> usize {
-        self.qset
+        self.qset.get() as usize
     }
 
     /// This geometry with quanta of `quantum` bytes, a size that [`Unit::quantum`] returned.
-    pub(crate) const fn with_quantum(self, quantum: usize) -> Self {
-        Self { quantum, ..self }
+    pub(crate) fn with_quantum(self, quantum: usize) -> Result<Self, Errno> {
+        Ok(Self { quantum: size(quantum)?, ..self })
     }
 
     /// This geometry with sets of `qset` quanta, a length that [`checked_qset`] returned.
-    pub(crate) const fn with_qset(self, qset: usize) -> Self {
-        Self { qset, ..self }
+    pub(crate) fn with_qset(self, qset: usize) -> Result<Self, Errno> {
+        Ok(Self { qset: size(qset)?, ..self })
     }
 
     /// Where the byte at `position` lies.
-    pub const fn locate(self, position: u64) -> ByteLocation {
-        let quantum = self.quantum as u64;
-        let item_size = quantum * self.qset as u64;
+    pub fn locate(self, position: u64) -> ByteLocation {
+        let quantum = NonZero::<u64>::from(self.quantum);
+        let item_size = quantum.saturating_mul(self.qset.into());
         let rest = position % item_size;
         ByteLocation { item: position / item_size, slot: (rest / quantum) as usize, offset: (rest % quantum) as usize }
     }
+}
+
+/// A size or a length that there is; `EINVAL` for 0, which no offset can be divided by.
+fn size(number: usize) -> Result<NonZero<u32>, Errno> {
+    u32::try_from(number).ok().and_then(NonZero::new).ok_or(Errno::EINVAL)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The drivers: the scull family, users of memory set aside at boot, ISA DMA.
+//! The drivers: the scull family, memory set aside at boot, ISA DMA, disks.
 //!
 //! The family are four memory devices that differ only in where their memory comes from. [`Allocator`] hands out
-//! memory set aside at boot, [`Floppy`] uses ISA DMA.
+//! memory set aside at boot, [`Floppy`] uses ISA DMA, [`RamDisk`] and [`NullDisk`] are disks without hardware
+//! ([`MemDisk`]).
 //!
 //! Of the family, one generic driver, [`Scull`], keeps one generic device, [`ScullDevice`], per minor; a
 //! [`QuantumStore`] says what a quantum is: [`Kmalloc`] (scull), [`Cache`] (scullc), [`Pages`] (scullp) or [`Vmalloc`]
@@ -11,12 +12,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 mod allocator;
 mod device;
 mod floppy;
 mod geometry;
 mod ioctl;
 mod items;
+mod memdisk;
 mod proc;
 mod quota;
 mod scull;
@@ -27,6 +32,7 @@ pub use allocator::Allocator;
 pub use device::ScullDevice;
 pub use floppy::Floppy;
 pub use geometry::{ByteLocation, Geometry, MAX_QSET, QSETS, Unit};
+pub use memdisk::{Fault, Medium, MemDisk, MemDiskSettings, NullDisk, Order, RamDisk, What, When};
 pub use quota::{NamedLimit, QUOTA, Quota};
 pub use scull::Scull;
 pub use store::{

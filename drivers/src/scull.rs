@@ -57,7 +57,7 @@ impl<K: Kernel, S: QuantumStore<K>> Scull<K, S> {
         let usual = Settings::default_of(S::SPEC)?.geometry;
         let default = match S::SPEC.unit_change {
             UnitChange::AtRunTime => usual,
-            UnitChange::AtLoadTime => usual.with_quantum(settings.geometry.quantum()),
+            UnitChange::AtLoadTime => usual.with_quantum(settings.geometry.quantum())?,
         };
         let (store, backing) = S::create(settings.geometry.quantum())?;
         let sizes = K::Mutex::new(Sizes { current: settings.geometry, default });
@@ -109,8 +109,8 @@ impl Sizes {
     fn set(&mut self, spec: &Spec, field: Field, value: usize) -> Result<(), Errno> {
         self.current = match (field, spec.unit_change) {
             (Field::Quantum, UnitChange::AtLoadTime) => return Err(Errno::EPERM),
-            (Field::Quantum, UnitChange::AtRunTime) => self.current.with_quantum(spec.unit.quantum(value)?),
-            (Field::Qset, _) => self.current.with_qset(checked_qset(value)?),
+            (Field::Quantum, UnitChange::AtRunTime) => self.current.with_quantum(spec.unit.quantum(value)?)?,
+            (Field::Qset, _) => self.current.with_qset(checked_qset(value)?)?,
         };
         Ok(())
     }

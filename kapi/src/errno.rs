@@ -4,15 +4,24 @@ use core::fmt;
 
 macro_rules! errnos {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
-        /// Why a file or driver call failed, numbered as on Linux.
+        /// Why a file or driver call failed, numbered as on Linux. As wide as a count of bytes: the result of a read or
+        /// a write goes through all calls in two registers.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        #[repr(i32)]
+        #[repr(usize)]
         #[allow(clippy::upper_case_acronyms, reason = "the names are the field's")]
         pub enum Errno {
             $($(#[$doc])* $name = $number,)*
         }
 
         impl Errno {
+            /// The error with this number; `None` for one that nothing here returns.
+            pub const fn of_number(number: i32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
             /// The text that a command prints for this error.
             pub const fn text(self) -> &'static str {
                 match self {
@@ -25,6 +34,8 @@ macro_rules! errnos {
         #[test]
         fn numbers_are_those_of_linux() {
             $(assert_eq!(Ok(linux_raw_sys::errno::$name), Errno::$name.number().try_into());)*
+            $(assert_eq!(Errno::of_number($number), Some(Errno::$name));)*
+            assert_eq!(Errno::of_number(0), None);
         }
     };
 }

@@ -28,6 +28,12 @@ bitflags! {
         const NOFOLLOW = 1 << 8;
         /// The file stands for its name alone: it is neither read nor written, and no driver hears of it.
         const PATH = 1 << 9;
+        /// A write ends when its bytes are where they are kept.
+        const DATA_SYNC = 1 << 10;
+        /// As `DATA_SYNC`, with all else that is known of the file.
+        const SYNC = 1 << 11;
+        /// Its owner wants a signal when something can be done with it.
+        const ASYNC = 1 << 12;
     }
 }
 
@@ -110,6 +116,20 @@ pub trait UserMemory {
 
     /// Copies to `bytes` from byte `offset` on and returns how many went through.
     fn read(&self, offset: usize, bytes: &mut [u8]) -> usize;
+
+    /// The address that its process has for byte `offset`; `None` for memory that nobody knows by addresses.
+    fn address(&self, _offset: usize) -> Option<usize> {
+        None
+    }
+}
+
+/// Where the bytes of a transfer are, for files that copy by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The kernel's memory.
+    Kernel(usize),
+    /// That of the process which runs.
+    User(usize),
 }
 
 /// The caller's end of a read or write: the bytes to fill, or the bytes to take, and how far that has come.
@@ -119,6 +139,7 @@ pub trait UserMemory {
 /// the buffer brings the page, with no lock held, and calls the file again for the rest.
 pub struct IoBuf<'a> {
     memory: Memory<'a>,
+    len: usize,
     done: usize,
     /// What `done` was when the file's call began.
     begun_at: usize,
@@ -134,27 +155,32 @@ enum Memory<'a> {
 
 impl<'a> IoBuf<'a> {
     /// A buffer that a read fills.
+    #[inline]
     pub fn fill(memory: &'a mut [u8]) -> Self {
-        Self::new(Memory::Fill(memory))
+        Self::new(memory.len(), Memory::Fill(memory))
     }
 
     /// A buffer that a write takes its bytes from.
+    #[inline]
     pub fn take(memory: &'a [u8]) -> Self {
-        Self::new(Memory::Take(memory))
+        Self::new(memory.len(), Memory::Take(memory))
     }
 
     /// A process's buffer that a read fills.
+    #[inline]
     pub fn fill_user(memory: &'a dyn UserMemory) -> Self {
-        Self::new(Memory::FillUser(memory))
+        Self::new(memory.len(), Memory::FillUser(memory))
     }
 
     /// A process's buffer that a write takes its bytes from.
+    #[inline]
     pub fn take_user(memory: &'a dyn UserMemory) -> Self {
-        Self::new(Memory::TakeUser(memory))
+        Self::new(memory.len(), Memory::TakeUser(memory))
     }
 
-    const fn new(memory: Memory<'a>) -> Self {
-        Self { memory, done: 0, begun_at: 0, faulted: false }
+    #[inline]
+    const fn new(len: usize, memory: Memory<'a>) -> Self {
+        Self { memory, len, done: 0, begun_at: 0, faulted: false }
     }
 
     /// A call of a file begins: what the one before met is forgotten.
@@ -169,8 +195,9 @@ impl<'a> IoBuf<'a> {
     }
 
     /// Bytes that are still to be filled or taken by this call of a file: none once it has met a missing page.
-    pub fn remaining(&self) -> usize {
-        if self.faulted { 0 } else { self.len() - self.done }
+    #[inline]
+    pub const fn remaining(&self) -> usize {
+        if self.faulted { 0 } else { self.len - self.done }
     }
 
     /// Bytes that have been filled or taken.
@@ -220,6 +247,11 @@ impl<'a> IoBuf<'a> {
         }
     }
 
+    /// Takes back that the last `count` bytes were taken: the file could not use them.
+    pub const fn untake(&mut self, count: usize) {
+        self.done = self.done.saturating_sub(count);
+    }
+
     /// Fills up to `count` bytes with zeros for the caller and returns how many. `EFAULT` on a write's buffer, and
     /// where the caller's first page is missing.
     pub fn put_zeros(&mut self, count: usize) -> Result<usize, Errno> {
@@ -235,12 +267,25 @@ impl<'a> IoBuf<'a> {
         self.advance(copied, wanted)
     }
 
-    fn len(&self) -> usize {
-        match &self.memory {
-            Memory::Fill(memory) => memory.len(),
-            Memory::Take(memory) => memory.len(),
-            Memory::FillUser(memory) | Memory::TakeUser(memory) => memory.len(),
+    /// Where the remaining bytes are, for a file that copies by itself: it reads or writes
+    /// [`remaining`](Self::remaining) of them at most, and says by [`copied`](Self::copied) how many. `EFAULT` for
+    /// memory without addresses.
+    pub fn place(&mut self) -> Result<Place, Errno> {
+        let at = self.done;
+        match &mut self.memory {
+            Memory::Fill(memory) => Ok(Place::Kernel(memory[at..].as_mut_ptr().expose_provenance())),
+            Memory::Take(memory) => Ok(Place::Kernel(memory[at..].as_ptr().expose_provenance())),
+            Memory::FillUser(memory) | Memory::TakeUser(memory) => {
+                memory.address(at).map(Place::User).ok_or(Errno::EFAULT)
+            }
         }
+    }
+
+    /// The file has copied `count` bytes by itself; returns how many of them there were.
+    pub fn copied(&mut self, count: usize) -> usize {
+        let count = count.min(self.remaining());
+        self.done += count;
+        count
     }
 
     /// Takes note that of `wanted` bytes `copied` went through. An error only if none has in this call of a file: what
@@ -345,5 +390,7 @@ mod tests {
         assert_eq!(buf.get(&mut bytes[done..]), Ok(6));
         assert_eq!(&bytes, b"abcdefgh");
         assert_eq!(buf.remaining(), 0);
+        buf.untake(3);
+        assert_eq!((buf.remaining(), buf.done()), (3, 5));
     }
 }

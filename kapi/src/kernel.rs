@@ -1,6 +1,7 @@
 //! The kernel as drivers see it.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::interrupt::Interrupt;
 use crate::lock::{SleepLock, SpinLock};
@@ -26,6 +27,9 @@ pub trait Kernel: mm::Global {
     type Work: Work;
     /// A handler on an interrupt line.
     type Interrupt: Interrupt;
+
+    /// The time since boot, as of the last tick. Any context.
+    fn uptime() -> Duration;
 
     /// Writes a line to the kernel log. Any context.
     fn log(line: fmt::Arguments<'_>);

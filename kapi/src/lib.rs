@@ -2,15 +2,18 @@
 //!
 //! Drivers name this crate and no other. It re-exports the owning memory types of `mm`, adds what a character driver
 //! is ([`CharDriver`], [`Module`]), its open files ([`OpenDevice`]) and what their bytes pass through ([`IoBuf`]), what
-//! it may have of the kernel ([`SleepLock`], [`SpinLock`], [`WaitQueue`], [`Timer`], [`Work`], [`Interrupt`]), and the
-//! kernel and its machine as traits ([`Kernel`], [`Hardware`]), so that a driver runs unchanged in the kernel and in
-//! host tests (`testing`, a feature). docs/first-driver.md shows one.
+//! a driver of a disk is ([`BlockDriver`]), what drivers may have of the kernel ([`SleepLock`], [`SpinLock`],
+//! [`WaitQueue`], [`Timer`], [`Work`], [`Interrupt`]), and the kernel and its machine as traits ([`Kernel`],
+//! [`Hardware`], [`Disks`]), so that a driver runs unchanged in the kernel and in host tests (`testing`, a feature).
+//! docs/first-driver.md shows one.
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 #[cfg(feature = "testing")]
 extern crate std;
 
+pub mod block;
 pub mod chrdev;
 pub mod context;
 pub mod errno;
@@ -29,10 +32,11 @@ pub mod timer;
 pub mod wait;
 pub mod work;
 
+pub use block::{BlockDriver, BlockError, BlockOp, BlockRequest, Busy, Completer, Disks, Segment};
 pub use chrdev::CharDriver;
 pub use context::{LockError, WrongContext};
 pub use errno::Errno;
-pub use file::{Events, FileId, IoBuf, OpenFlags, UserMemory, Whence, seek};
+pub use file::{Events, FileId, IoBuf, OpenFlags, Place, UserMemory, Whence, seek};
 pub use floppy::{FloppyBus, FloppyController, FloppyRegister};
 pub use hardware::Hardware;
 pub use interrupt::{Interrupt, IrqLine, IrqReturn, Sharing};

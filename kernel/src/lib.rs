@@ -1,6 +1,7 @@
 //! Scullery's kernel as a library, for the image and each bootable test.
 #![no_std]
 #![feature(allocator_api)]
+#![feature(c_variadic)]
 #![feature(macro_metavar_expr_concat)]
 
 extern crate alloc;
@@ -19,7 +20,9 @@ pub use bootloader_api;
 
 pub mod arch;
 pub mod bench;
+pub mod block;
 pub mod board;
+pub mod c;
 pub mod calls;
 pub mod chrdev;
 pub mod console;
@@ -46,6 +49,7 @@ pub mod resource;
 pub mod sched;
 pub mod softirq;
 pub mod startup;
+pub mod swap;
 pub mod sync;
 pub mod syscall;
 pub mod taskqueue;
@@ -56,6 +60,7 @@ pub mod timer;
 pub mod tty;
 pub mod user;
 pub mod version;
+pub mod virtio_pci;
 pub mod work;
 pub mod workqueue;
 
@@ -105,6 +110,9 @@ extern "C" fn on_own_tables() -> ! {
     interrupts::enable();
     set_clock();
     random::init();
+    startup::check(format_args!("the page cache"), mm::page_cache::start());
+    mm::swap::start();
+    mm::outside::publish();
     startup::check(format_args!("the first threads"), mm::start_threads());
     load::start();
     start_services();
@@ -126,7 +134,6 @@ fn set_clock() {
 /// Files, /proc, what the machine has, and the drivers with their default parameters. None of them stops the others.
 fn start_services() {
     startup::check(format_args!("the root of all files"), fs::rootfs::init());
-    startup::check(format_args!("the page cache"), fs::page_cache::init());
     startup::check(format_args!("the initial files"), fs::initial_files::init());
     startup::check(format_args!("/dev/null and its kin"), chrdev::memdev::register());
     proc::init();
@@ -136,7 +143,11 @@ fn start_services() {
     startup::check(format_args!("bigphysarea"), mm::bigphysarea::init());
     startup::check(format_args!("PCI"), resource::pci::init());
     resource::init();
+    virtio_pci::init();
+    c::init();
     modules::attach_all();
+    modules::attach_disks();
+    startup::check(format_args!("swap"), swap::init_by_option());
     startup::check(format_args!("/tmp/bigfile"), fs::bigfile::create_bigfile());
 }
 

@@ -6,6 +6,7 @@
 use core::fmt;
 
 use services::command_line::{self, Warning, whole_words};
+use services::disk_options::DiskOptions;
 use services::options::{MemoryOptions, OptionError, Switch, switch};
 use spin::Once;
 
@@ -20,6 +21,8 @@ pub const MAX_LINE: usize = 512;
 pub struct Options {
     /// Of memory.
     pub memory: MemoryOptions,
+    /// Of disks in memory.
+    pub disks: DiskOptions,
     /// `crash=0|1`: the command `crash` works.
     pub crash: Switch,
     /// `oops=end|panic`: what follows when a thread dies.
@@ -27,17 +30,19 @@ pub struct Options {
     /// `strace=0|1`: the log has a line for each system call.
     pub strace: Switch,
     /// `init=PATH`: the program that runs instead of the built-in console.
-    pub init: Option<InitPath>,
+    pub init: Option<NamedPath>,
+    /// `swap=PATH`: a disk that is swap from boot on.
+    pub swap: Option<NamedPath>,
 }
 
-/// The path of a program, kept inline.
+/// A path, kept inline.
 #[derive(Clone, Copy, Debug)]
-pub struct InitPath {
+pub struct NamedPath {
     bytes: [u8; Self::MAX],
     len: usize,
 }
 
-impl InitPath {
+impl NamedPath {
     /// Bytes of the longest one.
     const MAX: usize = 128;
 
@@ -70,21 +75,27 @@ pub enum OnOops {
 impl Options {
     const DEFAULT: Self = Self {
         memory: MemoryOptions::DEFAULT,
+        disks: DiskOptions::DEFAULT,
         crash: Switch::Off,
         on_oops: OnOops::EndThread,
         strace: Switch::Off,
         init: None,
+        swap: None,
     };
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match name {
             "crash" => self.crash = switch(value)?,
-            "init" => self.init = Some(InitPath::new(value)?),
+            "init" => self.init = Some(NamedPath::new(value)?),
             "oops" => self.on_oops = on_oops(value)?,
+            "swap" => self.swap = if value == "none" { None } else { Some(NamedPath::new(value)?) },
             "strace" => self.strace = switch(value)?,
             // `printk.time=0|1`: the log's to keep, since it may not ask here.
             "printk.time" => log::stamp_console(switch(value)?),
-            _ => self.memory.set(name, value)?,
+            _ => match self.disks.set(name, value) {
+                Err(OptionError::Unknown) => self.memory.set(name, value)?,
+                outcome => outcome?,
+            },
         }
         Ok(())
     }

@@ -54,6 +54,14 @@ pub fn of_cycles(cycles: u64) -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0) as u64)
 }
 
+/// [`ticks`], for drivers in C and readers of the machine's memory, which read it where it stands.
+static JIFFIES: AtomicU64 = AtomicU64::new(0);
+
+/// Where the ticks so far are to be read.
+pub const fn jiffies() -> *const u64 {
+    (&raw const JIFFIES).cast()
+}
+
 /// Ticks so far. Any context.
 pub fn ticks() -> Ticks {
     Ticks(CLOCK.with(|clock| clock.ticks))
@@ -106,6 +114,7 @@ pub(crate) fn tick() {
     let now = cycles();
     CLOCK.with(|clock| {
         clock.ticks += 1;
+        JIFFIES.store(clock.ticks, Relaxed);
         clock.cycles_at_last = now;
         if clock.ticks == 1 {
             clock.cycles_at_first = now;

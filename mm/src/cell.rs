@@ -28,7 +28,7 @@ const READY: u8 = 2;
 /// A place for the allocators, in a `static`: they are large, and refer to each other, so they are made where they stay
 /// and never move. In a kernel's image it is zeros alone.
 ///
-/// A [`Memory`] has 61 KB for a [`CpuCount`](crate::CpuCount) of 1 and 119 KB for 16; 32 KB of that are the
+/// A [`Memory`] has 97 KiB for a [`CpuCount`](crate::CpuCount) of 1 and 155 KiB for 16; 64 KiB of that are the
 /// index of areas. (`cargo test -p mm --test start -- --nocapture` prints this, and the stack that a start needs.)
 pub struct MemoryCell<P: Platform> {
     state: AtomicU8,

@@ -90,6 +90,7 @@ pub mod mapper;
 pub mod memory;
 pub mod objects;
 pub mod order;
+pub mod outside;
 pub mod own;
 pub mod page;
 pub mod pages;
@@ -101,6 +102,7 @@ pub mod proc;
 mod reclaim;
 pub mod region;
 pub mod report;
+mod sleep;
 pub mod space;
 pub mod tables;
 mod tag;
@@ -126,12 +128,14 @@ pub use memory::{Memory, Reference};
 pub use objects::{CacheFlags, CacheRef, CacheSpec, CacheStats, CtorFlags};
 pub use order::Order;
 pub use own::{Buffer, Global};
-pub use page::PageMap;
+pub use page::{PageFlags, PageMap};
+pub use pages::Hand;
 pub use platform::{
     CountCpus, CpuCount, Cpus, Interrupts, KernelTables, LastResort, Lock, LockedTables, MAX_CPUS, NoInterrupts,
-    NoTables, OneCpu, Pinned, Platform, SpinLock, Tlb,
+    NoTables, OneCpu, Pinned, Platform, Reclaiming, SpinLock, Tlb, Verdict,
 };
-pub use reclaim::Shrinker;
+pub use reclaim::{Holder, Shrinker};
 pub use report::{Call, Report};
+pub use sleep::{Freed, Slept, Waiting};
 pub use tag::Tag;
 pub use trusted::TrustedMemory;

@@ -15,7 +15,8 @@
 //! Lock order, outermost first. A lock is only ever taken by closure, and nothing is reported while one is held:
 //! 1. the list of caches;
 //! 2. the tree of areas; the range pool; the windows of kmap; the shrinkers; the frames that zones have; one at a time;
-//! 3. a cache's own lock: its slabs and their free objects;
+//! 3. the page tables of a space, and under that lock those of swap and of the page cache; or the list of spaces; or a
+//!    cache's own lock: its slabs and their free objects;
 //! 4. a CPU's depot of that cache: the magazines in it; or the quarantine;
 //! 5. the pool of cleared pages;
 //! 6. a zone's lock: its free blocks, and the page-map entries as `page/` says.
@@ -35,6 +36,7 @@ use crate::config::Config;
 use crate::error::{CreateError, ReleaseError};
 use crate::kmap::{Kmap, WINDOWS};
 use crate::objects::{CacheName, DebugChoice, ObjectAllocator};
+use crate::outside::Header;
 use crate::page::{DirectMap, PageMap};
 use crate::pages::PageAllocator;
 use crate::place::{Place, in_place};
@@ -131,6 +133,14 @@ impl<P: Platform> Memory<P> {
     /// The supply of page tables.
     pub fn tables(&'static self) -> &'static PageTables<P> {
         &self.tables
+    }
+
+    /// Writes down where all this lies, for readers of the machine's memory: the kernel adds what it alone knows. Any
+    /// context.
+    pub fn describe(&self, header: &mut Header) {
+        self.pages.describe(header);
+        self.objects.describe(header);
+        header.areas = self.areas.describe();
     }
 
     /// The kernel beneath.

@@ -10,11 +10,38 @@ use crate::error::AllocError;
 use crate::gfp::GfpFlags;
 use crate::places::Places;
 
-/// A holder of memory that can be given back when memory is short. No call allocates anything.
+/// What a holder of memory has its pages for, in the counts of /proc/vmstat and in traces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// Slab caches.
+    Slabs,
+    /// Areas of vmalloc.
+    Areas,
+    /// What files, disks and processes have in memory.
+    PageCache,
+    /// Anything else.
+    Other,
+}
+
+/// A holder of memory that can be given back when memory is short.
+///
+/// No call needs memory. Where the [`Platform`](crate::Platform) knows which task reclaims, a call may ask for some: it
+/// gets it from the reserve or not at all.
 pub trait Shrinker: Sync {
-    /// Gives back what it can under these flags and returns how many pages that were. It starts I/O only if the flags
-    /// have [`GfpFlags::IO`]. Process context; it may sleep.
+    /// Gives back what it can under these flags and returns how many pages that were; some tens of pages are enough. It
+    /// starts I/O, or waits for some, only if the flags have [`GfpFlags::IO`]. Process context; it may sleep.
     fn shrink(&'static self, gfp: GfpFlags) -> usize;
+
+    /// What it has its pages for.
+    fn holder(&self) -> Holder {
+        Holder::Other
+    }
+
+    /// Pages that are being written and will come free, or can be given back, when that is done: who may wait for I/O
+    /// does not give up before. Process context; never sleeps.
+    fn pending(&'static self) -> usize {
+        0
+    }
 
     /// Gives back what is free except for a last step, such as a flush; returns how many pages that were. Any context,
     /// no lock of the allocators held: the page allocator calls it before it refuses an allocation.
@@ -83,8 +110,9 @@ impl Shrinkers {
         self.registered.iter_mut().find(|place| place.as_ref().is_some_and(&is_it)).and_then(Option::take)
     }
 
-    /// The sum of what `ask` returns for each.
-    pub(crate) fn sum(&self, ask: impl Fn(&'static dyn Shrinker) -> usize) -> usize {
-        self.registered.iter().flatten().map(|registered| ask(registered.shrinker)).sum()
+    /// All of them, in the order of their registration, with their places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &'static dyn Shrinker)> {
+        let places = self.registered.iter().enumerate();
+        places.filter_map(|(place, registered)| Some((place, registered.as_ref()?.shrinker)))
     }
 }

@@ -134,7 +134,7 @@ pub enum Incident<'a> {
         /// The page.
         frame: Pfn,
         /// Addresses at which it shows.
-        mappings: u64,
+        mappings: u32,
         /// References to it.
         references: u32,
         /// Who allocated it last, if that is remembered.

@@ -3,9 +3,11 @@
 mod common;
 
 use common::{DMA, KERNEL, Kernel, boot, boot_high, order, slab_pages, zones};
+use mm::own::PageRef;
 use mm::pages::EventCounts;
 use mm::proc::{FileCache, Statistics, buddyinfo, meminfo, slabinfo, vmallocinfo, vmstat, zoneinfo};
-use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PhysAddr, VirtAddr, ZoneKind};
+use mm::testing::TestKernel;
+use mm::{CacheFlags, CacheSpec, GfpFlags, Order, PAGE_SIZE, PageFlags, PhysAddr, VirtAddr, ZoneKind};
 
 fn text(write: impl FnOnce(&mut String) -> core::fmt::Result) -> String {
     let mut text = String::new();
@@ -124,9 +126,13 @@ fn vmstat_counts_events_in_all_and_on_each_cpu() {
     // The caches' descriptors took thirteen pages at the start.
     let allocs = pages.len() + 13;
     let expected = format!(
-        "nr_free_pages 0\nnr_anon_pages 0\npgfault 0\npgcopy 0\n\
+        "nr_free_pages 0\nnr_anon_pages 0\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n\
+         pgactivate 0\npgdeactivate 0\npgfault 0\npgmajfault 0\npgcopy 0\n\
+         pgscan_kswapd 0\npgscan_direct 0\npgsteal_kswapd 0\npgsteal_direct 0\n\
+         pglaunder_kswapd 0\npglaunder_direct 0\npageoutrun 0\noom_kill 0\n\
          pgalloc_direct {direct}\npgalloc_reserve {min}\npgalloc_fail 2\npgalloc_sleep {sleeps}\n\
-         reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\nbad_frees 0\nwrong_contexts 0\nslab_retired_pages 0\n\
+         reclaims {reclaims}\nreclaimed_pages {reclaimed_pages}\n\
+         slabs_reaped 0\nareas_reaped 0\nothers_reaped 0\nbad_frees 0\nwrong_contexts 0\nslab_retired_pages 0\n\
          cpuN_alloc {allocs}\ncpuN_free 0\ncpuN_reserve {min}\ncpuN_fail 2\n\
          cpuN_reclaim {reclaims}\ncpuN_sleep {sleeps}\n"
     );
@@ -172,20 +178,25 @@ fn meminfo_has_the_lines_of_2_4() {
     let (used_bytes, free_bytes) = (slab * 1024, free * 1024);
     let expected = format!(
         "        total:    used:    free:  shared: buffers:  cached:
-Mem:  16773120 {used_bytes:>8} {free_bytes:>8}        0        0     8192
-Swap:        0        0        0
+Mem:  16773120 {used_bytes:>8} {free_bytes:>8}        0    12288     8192
+Swap:   409600   122880   286720
 MemTotal:        16380 kB
 MemFree:      {free:>8} kB
 MemAvailable: {available:>8} kB
 MemShared:           0 kB
-Buffers:             0 kB
+Buffers:            12 kB
 Cached:              8 kB
+SwapCached:          0 kB
+Active:              0 kB
+Inactive:            0 kB
 HighTotal:           0 kB
 HighFree:            0 kB
 LowTotal:        16380 kB
 LowFree:      {free:>8} kB
-SwapTotal:           0 kB
-SwapFree:            0 kB
+SwapTotal:         400 kB
+SwapFree:          280 kB
+Dirty:               8 kB
+Writeback:           4 kB
 AnonPages:           0 kB
 Slab:         {slab:>8} kB
 PageTables:          0 kB
@@ -201,7 +212,17 @@ VmallocUsed:         0 kB
 VmallocLazy:         0 kB
 "
     );
-    assert_eq!(text(|out| meminfo(*memory, FileCache { cached: 2, clean: 1, untagged: 1 }, out)), expected);
+    let files = FileCache {
+        buffers: 3,
+        cached: 2,
+        swap_cached: 0,
+        dirty: 2,
+        writeback: 1,
+        clean: 1,
+        swap_total: 100,
+        swap_free: 70,
+    };
+    assert_eq!(text(|out| meminfo(*memory, files, out)), expected);
 }
 
 /// Memory that everybody has taken some of is in one line each.
@@ -209,12 +230,22 @@ VmallocLazy:         0 kB
 fn each_page_is_in_one_line_of_meminfo() {
     let memory = busy();
     let sum = |info: &str| -> usize {
-        let lines = ["MemFree:", "Cached:", "AnonPages:", "Slab:", "PageTables:", "KernelStack:"];
+        let lines = ["MemFree:", "Buffers:", "Cached:", "SwapCached:", "AnonPages:"];
+        let lines = lines.iter().chain(&["Slab:", "PageTables:", "KernelStack:"]).map(|line| String::from(*line));
         let others = ["Area", "Module", "Value", "Driver", "Prompt", "Other"].map(|owner| format!("{owner}Pages:"));
-        lines.map(String::from).iter().chain(&others).map(|line| number(info, line)).sum()
+        lines.chain(others).map(|line| number(info, &line)).sum()
     };
     let info = text(|out| meminfo(*memory, FileCache::default(), out));
     assert_eq!(sum(&info), number(&info, "MemTotal:"));
+    let pages = [(); 5].map(|()| PageRef::<TestKernel>::of_file(GfpFlags::HIGHUSER).expect("memory"));
+    let flags = [PageFlags::CACHED, PageFlags::CACHED | PageFlags::ACTIVE];
+    pages.iter().enumerate().for_each(|(n, page)| _ = memory.pages().set_page_flags(page.frame(), flags[n % 2]));
+    let files = FileCache { buffers: 3, cached: 2, ..FileCache::default() };
+    let with_files = text(|out| meminfo(*memory, files, out));
+    assert_eq!(sum(&with_files), number(&info, "MemTotal:"));
+    assert_eq!(["Active:", "Inactive:", "Buffers:", "Cached:"].map(|line| number(&with_files, line)), [8, 12, 12, 8]);
+    pages.iter().for_each(|page| _ = memory.pages().clear_page_flags(page.frame(), PageFlags::all()));
+    drop(pages);
     let block = memory.alloc_pages(GfpFlags::KERNEL, Order::new(3).expect("an order")).expect("memory");
     let with_block = text(|out| meminfo(*memory, FileCache::default(), out));
     assert_eq!(number(&with_block, "OtherPages:"), number(&info, "OtherPages:") + 32);

@@ -121,7 +121,7 @@ impl Worker {
             match self.rng.below(400) {
                 0 => _ = self.memory.drop_caches(),
                 1 => _ = self.memory.kmem_cache_shrink(self.cache),
-                2 => self.memory.pages().balance(),
+                2 => _ = self.memory.pages().balance(),
                 3 => assert!(
                     self.memory.objects().caches().count() >= 29
                         && self.memory.areas().iter().all(|area| area.bytes > PAGE_SIZE)

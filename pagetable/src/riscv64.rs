@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 
 use bitflags::bitflags;
 use mm::Pfn;
-use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, UserFormat};
+use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, SwapSlot, UserFormat};
 
 #[cfg(target_arch = "riscv64")]
 pub use hart::{OneHartTlb, root};
@@ -38,6 +38,8 @@ bitflags! {
         /// Of an entry that is not used: it keeps its page for a process that may not reach it now. (RSW, bits that
         /// processors leave to the kernel.)
         const KEPT = 1 << 8;
+        /// Of an entry that is not used: its page is in swap.
+        const SWAPPED = 1 << 9;
         /// PBMT = NC: memory, not cached. Reserved without Svpbmt.
         const NO_CACHE = 1 << 61;
         /// PBMT = IO: device registers, not cached, strongly ordered. Reserved without Svpbmt.
@@ -51,6 +53,9 @@ bitflags! {
 /// The first bit of the frame number, and the bits that it takes.
 const PPN_SHIFT: u32 = 10;
 const PPN: u64 = ((1 << 44) - 1) << PPN_SHIFT;
+
+/// Where the entry of a page in swap has the number of its area; that of the page there is at [`PPN_SHIFT`].
+const AREA_SHIFT: u32 = 1;
 
 /// How a processor knows that device registers must not be cached.
 pub trait Devices: 'static {
@@ -225,5 +230,38 @@ unsafe impl<const LEVELS: usize> UserFormat for SvUser<LEVELS> {
     #[inline]
     fn with_protection(rights: Flags, protection: Protection) -> Flags {
         Self::user(protection) | rights & (Flags::ACCESSED | Flags::DIRTY)
+    }
+
+    #[inline]
+    fn is_accessed(rights: Flags) -> bool {
+        rights.contains(Flags::ACCESSED)
+    }
+
+    #[inline]
+    fn is_dirty(rights: Flags) -> bool {
+        rights.contains(Flags::DIRTY)
+    }
+
+    #[inline]
+    fn without_accessed(rights: Flags) -> Flags {
+        rights.difference(Flags::ACCESSED)
+    }
+
+    #[inline]
+    fn without_dirty(rights: Flags) -> Flags {
+        rights.difference(Flags::DIRTY)
+    }
+
+    #[inline]
+    fn swapped(&self, slot: SwapSlot) -> u64 {
+        Flags::SWAPPED.bits() | u64::from(slot.area()) << AREA_SHIFT | u64::from(slot.offset()) << PPN_SHIFT
+    }
+
+    #[inline]
+    fn swap_slot(&self, bits: u64) -> Option<SwapSlot> {
+        if bits & (Flags::VALID | Flags::KEPT | Flags::SWAPPED).bits() != Flags::SWAPPED.bits() {
+            return None;
+        }
+        SwapSlot::new((bits >> AREA_SHIFT) as u8 % SwapSlot::AREAS as u8, (bits >> PPN_SHIFT) as u32)
     }
 }

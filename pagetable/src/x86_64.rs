@@ -7,7 +7,7 @@
 mod cpu;
 
 use bitflags::bitflags;
-use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, UserFormat};
+use mm::mapper::{Access, Entry, Format, Level, Mapping, Protection, SwapSlot, UserFormat};
 use mm::{PAGE_SHIFT, Pfn};
 
 #[cfg(target_arch = "x86_64")]
@@ -39,6 +39,8 @@ bitflags! {
         /// Of an entry that is not used: it keeps its page for a process that may not reach it now. One of the bits
         /// that processors leave to the kernel.
         const KEPT = 1 << 9;
+        /// Of an entry that is not used: its page is in swap.
+        const SWAPPED = 1 << 10;
         /// NX: no code runs there. Known where `EFER.NXE` is set.
         const NO_EXECUTE = 1 << 63;
 
@@ -47,6 +49,9 @@ bitflags! {
     }
 }
 
+/// Where the entry of a page in swap has the number of its area, and the page's number there.
+const AREA_SHIFT: u32 = 1;
+const OFFSET_SHIFT: u32 = 12;
 /// The bits of an entry that are the address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 /// PS, of an entry above level one: a leaf.
@@ -161,7 +166,7 @@ unsafe impl Format for X86_64User {
 
     #[inline]
     fn read(&self, bits: u64, level: Level) -> Entry<Flags> {
-        if bits & (Flags::PRESENT | Flags::KEPT).bits() == Flags::KEPT.bits() {
+        if level == Level::One && bits & (Flags::PRESENT | Flags::KEPT).bits() == Flags::KEPT.bits() {
             let frame = Pfn::new(((bits & ADDRESS) >> PAGE_SHIFT) as u32);
             return Entry::Leaf(frame, Flags::from_bits_retain(bits & !ADDRESS));
         }
@@ -208,5 +213,38 @@ unsafe impl UserFormat for X86_64User {
     #[inline]
     fn with_protection(rights: Flags, protection: Protection) -> Flags {
         Self::user(protection) | rights & (Flags::ACCESSED | Flags::DIRTY)
+    }
+
+    #[inline]
+    fn is_accessed(rights: Flags) -> bool {
+        rights.contains(Flags::ACCESSED)
+    }
+
+    #[inline]
+    fn is_dirty(rights: Flags) -> bool {
+        rights.contains(Flags::DIRTY)
+    }
+
+    #[inline]
+    fn without_accessed(rights: Flags) -> Flags {
+        rights.difference(Flags::ACCESSED)
+    }
+
+    #[inline]
+    fn without_dirty(rights: Flags) -> Flags {
+        rights.difference(Flags::DIRTY)
+    }
+
+    #[inline]
+    fn swapped(&self, slot: SwapSlot) -> u64 {
+        Flags::SWAPPED.bits() | u64::from(slot.area()) << AREA_SHIFT | u64::from(slot.offset()) << OFFSET_SHIFT
+    }
+
+    #[inline]
+    fn swap_slot(&self, bits: u64) -> Option<SwapSlot> {
+        if bits & (Flags::PRESENT | Flags::KEPT | Flags::SWAPPED).bits() != Flags::SWAPPED.bits() {
+            return None;
+        }
+        SwapSlot::new((bits >> AREA_SHIFT) as u8 % SwapSlot::AREAS as u8, (bits >> OFFSET_SHIFT) as u32)
     }
 }

@@ -1,7 +1,7 @@
 //! Entries of processes, against words written by hand from the manuals.
 
 use mm::Pfn;
-use mm::mapper::{Entry, Format, Level, Protection, UserFormat};
+use mm::mapper::{Entry, Format, Level, Protection, SwapSlot, UserFormat};
 use pagetable::{SvUser, X86_64User};
 
 const NONE: Protection = Protection::empty();
@@ -89,4 +89,60 @@ fn what_is_kept_without_access_is_no_entry_to_the_processor() {
     ] {
         assert_eq!(bits & 1, 0, "{bits:#x}");
     }
+}
+
+/// What the processor has noted is told, and taken away alone; by hand: the bits A and D.
+fn notes_use<F: UserFormat>(format: &F, frame_shift: u32, (accessed, dirty): (u32, u32))
+where
+    F::Rights: core::fmt::Debug,
+{
+    let frame = Pfn::new(0x12345);
+    for protection in [NONE, R, R | W, R | X, R | W | X] {
+        let written = format.leaf(frame, Level::One, F::user(R | W));
+        let Entry::Leaf(_, used) = format.read(written, Level::One) else { panic!("no leaf: {written:#x}") };
+        let rights = F::with_protection(used, protection);
+        assert!(F::is_accessed(rights) && F::is_dirty(rights), "{protection:?}");
+        let (idle, clean) = (F::without_accessed(rights), F::without_dirty(rights));
+        assert!(!F::is_accessed(idle) && F::is_dirty(idle) && F::is_accessed(clean) && !F::is_dirty(clean));
+        assert_eq!([F::protection(idle), F::protection(clean)], [F::protection(rights); 2]);
+        let bits = format.leaf(frame, Level::One, rights);
+        assert_eq!(format.leaf(frame, Level::One, idle), bits & !(1 << accessed), "{protection:?}");
+        assert_eq!(format.leaf(frame, Level::One, clean), bits & !(1 << dirty), "{protection:?}");
+        assert_eq!(format.leaf(frame, Level::One, F::without_accessed(clean)) >> frame_shift & 0xf_ffff, 0x12345);
+        assert_eq!(format.swap_slot(bits), None, "{protection:?}");
+    }
+}
+
+#[test]
+fn what_the_processor_notes_is_told() {
+    notes_use(&X86_64User, 12, (5, 6));
+    notes_use(&SvUser::<3>, 10, (6, 7));
+    notes_use(&SvUser::<4>, 10, (6, 7));
+}
+
+/// A slot has this entry, is read back from it, and is nothing to the processor.
+fn names<F: UserFormat>(format: &F, swapped: u32, offset_shift: u32)
+where
+    F::Rights: core::fmt::Debug,
+{
+    for (area, offset) in [(0, 0), (0, 1), (31, u32::MAX), (17, 0x1234_5678)] {
+        let slot = SwapSlot::new(area, offset).expect("an area");
+        let bits = format.swapped(slot);
+        assert_eq!(bits, 1 << swapped | u64::from(area) << 1 | u64::from(offset) << offset_shift, "{slot:?}");
+        assert_eq!((bits & 1, format.swap_slot(bits)), (0, Some(slot)));
+        assert_eq!(format.read(bits, Level::One), Entry::Empty, "{slot:?}");
+    }
+    let others = [0, format.table(Pfn::new(7)), format.leaf(Pfn::new(7), Level::One, F::user(NONE))];
+    assert_eq!(others.map(|bits| format.swap_slot(bits)), [None; 3]);
+    assert_eq!(SwapSlot::new(32, 0), None);
+}
+
+/// Bits that the manuals leave to the kernel: in x86_64, of an entry without P, all others; PROT_NONE has bit 9, bit 7
+/// is PAT or PS, and of an entry that is used, the address is from bit 12 on. In riscv64, of an entry without V, all
+/// others.
+#[test]
+fn places_in_swap() {
+    names(&X86_64User, 10, 12);
+    names(&SvUser::<3>, 9, 10);
+    names(&SvUser::<4>, 9, 10);
 }

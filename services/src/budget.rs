@@ -52,9 +52,16 @@ impl Budget {
         Ok(Charge { budget: self, bytes, limit })
     }
 
-    fn take(&self, bytes: u64, limit: u64) -> Result<(), OverLimit> {
+    /// Takes `bytes` that no [`Charge`] holds, if no more than `limit` are in use then: whoever takes them counts them,
+    /// and [gives](Self::give) them back.
+    pub fn take(&self, bytes: u64, limit: u64) -> Result<(), OverLimit> {
         let grown = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= limit);
         self.0.fetch_update(Relaxed, Relaxed, grown).map(|_| ()).map_err(|_| OverLimit)
+    }
+
+    /// Gives back `bytes` that were [taken](Self::take).
+    pub fn give(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Relaxed);
     }
 }
 
@@ -85,7 +92,7 @@ impl Charge<'_> {
     /// Gives back all but `bytes` of it; the charge stays as it was where it has no more.
     pub fn lower_to(&mut self, bytes: u64) {
         let less = self.bytes.saturating_sub(bytes);
-        self.budget.0.fetch_sub(less, Relaxed);
+        self.budget.give(less);
         self.bytes -= less;
     }
 
@@ -97,7 +104,7 @@ impl Charge<'_> {
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.bytes, Relaxed);
+        self.budget.give(self.bytes);
     }
 }
 

@@ -11,6 +11,7 @@ mod head;
 mod help;
 mod hexdump;
 mod ls;
+mod mknod;
 mod modules;
 mod pattern;
 mod printf;
@@ -18,6 +19,7 @@ mod repeat;
 mod seq;
 mod slabtop;
 mod sort;
+mod sync;
 mod tail;
 mod time;
 mod uniq;
@@ -57,7 +59,8 @@ impl<E: Env> Table<E> {
         command("cp", "FROM TO | FILE... DIRECTORY", "copies a file, or files into a directory", cat::cp),
         command(
             "dd",
-            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc] [iflag=|oflag=nonblock] [status=none|progress]",
+            "[if=] [of=] [bs=] [count=] [skip=] [seek=] [conv=notrunc,fsync] [iflag=nonblock] [oflag=nonblock,sync] \
+                [status=none|progress]",
             dd::ABOUT,
             dd::dd,
         ),
@@ -70,6 +73,7 @@ impl<E: Env> Table<E> {
         command("hexdump", "[-C] [-n BYTES] [-s OFFSET] [FILE...]", "shows bytes in hexadecimal", hexdump::hexdump),
         command("ls", "[-l] [PATH...]", "lists files and directories", ls::ls),
         command("lsmod", "", "lists the modules that are attached", modules::lsmod),
+        command("mknod", "NAME c|b MAJOR MINOR | NAME p", mknod::ABOUT, mknod::mknod),
         command("printf", "FORMAT [ARGUMENT...]", "prints formatted text", printf::printf),
         command("repeat", "COUNT COMMAND [ARGUMENT...]", repeat::ABOUT_REPEAT, repeat::repeat),
         command("rm", "[-f] FILE...", "removes files", ls::rm),
@@ -77,6 +81,7 @@ impl<E: Env> Table<E> {
         command("slabtop", "[LINES]", "shows the largest slab caches", slabtop::slabtop),
         command("sleep", "SECONDS", "waits; decimals are understood", time::sleep),
         query("sort", "[-n] [-r] [-u] [FILE...]", "sorts lines", sort::sort),
+        command("sync", "[FILE...]", sync::ABOUT, sync::sync),
         command("tail", "[-n [+]LINES|-c [+]BYTES|-LINES] [FILE...]", "copies the end of files", tail::tail),
         command("time", "COMMAND [ARGUMENT...]", "runs a command and shows how long it took", time::time),
         command("true", "", "does nothing, successfully", echo::succeed),

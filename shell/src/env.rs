@@ -74,6 +74,13 @@ pub enum Kind {
         /// The device's number within the driver.
         minor: u16,
     },
+    /// A block device.
+    Block {
+        /// The driver's number.
+        major: u16,
+        /// The device's number within the driver.
+        minor: u16,
+    },
 }
 
 /// What `ls -l` shows of a file.
@@ -97,6 +104,9 @@ pub trait File {
 
     /// Moves the file's position and returns it. `ESPIPE` on a pipe.
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno>;
+
+    /// Waits until what was written is where it is kept; `EINVAL` for a stream. May sleep.
+    fn sync(&self) -> Result<(), Errno>;
 
     /// Which file it is; `None` where nothing that is written can be read back: a pipe, the console.
     fn id(&self) -> Option<FileId>;
@@ -136,6 +146,12 @@ pub trait Env: Sized + 'static {
     /// Runs the program at `path`, called as that with `args` and with the command's standard streams, and waits until
     /// it has ended; its status. Errors are those of starting it.
     fn program(&self, path: &str, args: &mut dyn Iterator<Item = &str>) -> Result<Status, Errno>;
+
+    /// Waits until what was written to any file is where it is kept. May sleep.
+    fn sync(&self) -> Result<(), Errno>;
+
+    /// Makes a device or a pipe called `path`. `EEXIST`, `EINVAL` for another kind.
+    fn make_node(&self, path: &str, kind: Kind) -> Result<(), Errno>;
 
     /// Removes a file.
     fn unlink(&self, path: &str) -> Result<(), Errno>;

@@ -165,6 +165,11 @@ mod tests {
         let world = World::new();
         let gone = world.run("nosuch -x");
         assert_eq!((gone.err.as_str(), gone.status), ("sh: nosuch: command not found\n", 127));
+        world.put("/bin/there", "");
+        let program = "sh: there: command not found; /bin/there is a program (or INIT=/bin/sh)\n";
+        assert_eq!(world.run("there").err, program);
+        let long = "x".repeat(300);
+        assert_eq!(world.run(&long).err, std::format!("sh: {long}: command not found\n"));
         let gone = world.run("cat < /nosuch");
         assert_eq!((gone.err.as_str(), gone.status), ("sh: /nosuch: No such file or directory\n", 1));
     }

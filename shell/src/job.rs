@@ -63,8 +63,22 @@ impl<E: Env> Clone for CommandSet<E> {
     }
 }
 
+/// Where programs are.
+const BIN: &str = "/bin/";
+/// Bytes of a program's name, at most, to be looked for there.
+const MAX_PROGRAM: usize = 32;
+
 /// How deep commands may run commands, as `time repeat 3 ls` does: each takes some of the thread's small stack.
 const MAX_DEPTH: u8 = 4;
+
+/// The path of a program of this name; `None` for a name that is too long.
+fn path_of<'b>(name: &str, path: &'b mut [u8]) -> Option<&'b str> {
+    let path = path.get_mut(..BIN.len() + name.len())?;
+    let (bin, place) = path.split_at_mut(BIN.len());
+    bin.copy_from_slice(BIN.as_bytes());
+    place.copy_from_slice(name.as_bytes());
+    core::str::from_utf8(path).ok()
+}
 
 /// A command while it runs.
 pub struct Job<'a, E: Env> {
@@ -128,10 +142,22 @@ impl<'a, E: Env> Job<'a, E> {
             return self.run_program();
         }
         let Some(command) = self.commands.find(self.name) else {
-            self.say(format_args!("sh: {}: command not found\n", self.name));
-            return Status::NOT_FOUND;
+            return self.run_nothing();
         };
         (command.run)(self).unwrap_or_else(|failure| self.complain(&failure, command.trouble))
+    }
+
+    /// There is no command of that name. There may be a program, which runs by its path, or by name where a program
+    /// is the shell.
+    fn run_nothing(&self) -> Status {
+        let (name, mut path) = (self.name, [0; BIN.len() + MAX_PROGRAM]);
+        match path_of(name, &mut path).filter(|path| self.env.stat(path).is_ok()) {
+            Some(path) => {
+                self.say(format_args!("sh: {name}: command not found; {path} is a program (or INIT=/bin/sh)\n"));
+            }
+            None => self.say(format_args!("sh: {name}: command not found\n")),
+        }
+        Status::NOT_FOUND
     }
 
     /// Runs a program, whose path is the name.

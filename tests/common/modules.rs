@@ -1,10 +1,12 @@
 //! Modules and what /proc says of them.
 
-use kapi::OpenFlags;
+use kapi::{Errno, OpenFlags};
 use kernel::fs;
 use kernel::mm::{KString, KVVec};
+use kernel::modules::{insmod, rmmod};
+use mm::GfpFlags;
 
-use super::KERNEL;
+use super::{Hoard, KERNEL, conserves, merged};
 
 /// All of a file.
 pub fn content(path: &str) -> KVVec<u8> {
@@ -45,4 +47,27 @@ pub fn changed(name: &str, old: &[u8], new: &[u8]) -> KVVec<u8> {
     assert_eq!(places.next(), None, "once");
     bytes[at..at + new.len()].copy_from_slice(new);
     bytes
+}
+
+/// Loads a module with no page free, then with `step` pages more each time, until it comes; what was refused leaves
+/// nothing behind.
+pub fn load_with_ever_more_memory(name: &str, step: usize) {
+    let mut hoard = Hoard::new();
+    conserves(|| {
+        hoard.fill(KERNEL | GfpFlags::HIGHMEM);
+        let mut refused = 0;
+        loop {
+            let before = merged();
+            match insmod(name, &[]) {
+                Ok(()) => break,
+                Err(why) => assert_eq!(why, Errno::ENOMEM, "after {refused} times"),
+            }
+            assert_eq!(merged(), before, "after {refused} times");
+            refused += 1;
+            hoard.release(step, |_| true);
+        }
+        assert!(refused > 5, "a load takes pages: {refused}");
+        assert_eq!(rmmod(name), Ok(()));
+        hoard.release(usize::MAX, |_| true);
+    });
 }

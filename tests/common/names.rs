@@ -1,4 +1,5 @@
 //! Names of files, as tests write, read and move them.
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use kapi::{Errno, OpenFlags};
 use kernel::fs::{self, Place, Replace};

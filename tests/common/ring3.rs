@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use kernel::arch::fpu::FpuImage;
 use kernel::arch::layout::USER_END;
 use kernel::arch::trap_frame::TrapFrame;
-use kernel::mm::space::{MapRequest, Place, Protection, ThisCpu, UserSpace};
+use kernel::mm::space::{MapRequest, Place, Protection, UserSpace, new_space};
 use kernel::sched::{self, Mutex, Thread};
 use kernel::sync::SpinLock;
 use kernel::user::{self, PageFault, Ring3};
@@ -99,7 +99,7 @@ impl Program {
     /// A program of these instructions.
     pub fn new(code: &[u8]) -> Arc<Self> {
         let program = Self {
-            space: Mutex::new(UserSpace::new(ThisCpu).unwrap()),
+            space: Mutex::new(new_space().unwrap()),
             end: SpinLock::new(None),
             calls: AtomicU64::new(0),
             faults: AtomicU64::new(0),

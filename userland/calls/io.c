@@ -293,8 +293,16 @@ CHECK(io_is_synced)
     EXPECT_ERROR(fsync(-1), EBADF);
     EXPECT(pipe(ends) == 0);
     EXPECT_ERROR(fsync(ends[0]), EINVAL);
+    EXPECT(syncfs(file) == 0 && sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE) == 0);
+    EXPECT_ERROR(sync_file_range(file, 0, 0, 0x80), EINVAL);
+    EXPECT_ERROR(sync_file_range(file, -1, 2, 0), EINVAL);
+    EXPECT_ERROR(sync_file_range(ends[0], 0, 0, 0), ESPIPE);
     EXPECT(posix_fadvise(file, 0, 0, POSIX_FADV_WILLNEED) == 0);
     EXPECT(posix_fadvise(file, 0, 0, 77) == EINVAL);
     EXPECT(posix_fadvise(ends[0], 0, 0, 0) == ESPIPE);
+    close(file);
+    file = open(NAME, O_RDWR | O_SYNC);
+    EXPECT(write(file, "more", 4) == 4 && pwrite(file, "x", 1, 0) == 1);
+    EXPECT((fcntl(file, F_GETFL) & O_SYNC) == O_SYNC);
     done_with(file);
 }

@@ -1,5 +1,6 @@
 /* Checks of calls about memory: brk, mmap, munmap, mprotect, and what fork makes of them. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -134,4 +135,24 @@ CHECK(memory_that_is_not_needed_is_zeros_again)
     EXPECT_ERROR(madvise(memory + 1, PAGE, MADV_DONTNEED), EINVAL);
     EXPECT_ERROR(madvise(memory, PAGE, 12345), EINVAL);
     EXPECT(munmap(memory, SIZE) == 0);
+}
+
+CHECK(memory_of_files_is_synced)
+{
+    char name[] = "/tmp/calls-msync", *memory;
+    int file = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    EXPECT(file >= 0 && ftruncate(file, SIZE) == 0);
+    memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    EXPECT(memory != MAP_FAILED);
+    memset(memory, 7, SIZE);
+    EXPECT(msync(memory, SIZE, MS_SYNC) == 0 && msync(memory + PAGE, 1, MS_ASYNC | MS_INVALIDATE) == 0);
+    EXPECT(msync(memory, 0, MS_SYNC) == 0);
+    EXPECT_ERROR(msync(memory + 1, PAGE, MS_SYNC), EINVAL);
+    EXPECT_ERROR(msync(memory, PAGE, MS_SYNC | MS_ASYNC), EINVAL);
+    EXPECT_ERROR(msync(memory, PAGE, 0x80), EINVAL);
+    EXPECT(munmap(memory + PAGE, PAGE) == 0);
+    EXPECT_ERROR(msync(memory, 3 * PAGE, MS_SYNC), ENOMEM);
+    EXPECT(msync(memory + 2 * PAGE, PAGE, MS_SYNC) == 0);
+    EXPECT(munmap(memory, SIZE) == 0 && close(file) == 0 && unlink(name) == 0);
 }

@@ -123,7 +123,7 @@ CHECK(system_gives_random_bytes)
     EXPECT(read(file, b, sizeof b) == sizeof b && memcmp(a, b, sizeof a) != 0);
 }
 
-CHECK(system_knows_one_user)
+CHECK(system_starts_checks_as_root)
 {
     gid_t groups[64];
     uid_t a = 1, b = 1, c = 1;

@@ -26,6 +26,13 @@ pub enum Kind {
         /// The device's number within the driver.
         minor: u16,
     },
+    /// A block device.
+    Block {
+        /// The driver's number.
+        major: u16,
+        /// The device's number within the driver.
+        minor: u16,
+    },
     /// A pipe, with or without a name.
     Pipe,
 }
@@ -44,6 +51,17 @@ impl From<Duration> for Timestamp {
     fn from(since: Duration) -> Self {
         Self { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() }
     }
+}
+
+/// Whose a new file is, and who may do what with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ownership {
+    /// Its owner.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
+    /// Its mode.
+    pub mode: u16,
 }
 
 /// What a file system keeps for a file, whatever its kind.

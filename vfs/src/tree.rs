@@ -132,7 +132,9 @@ impl<C, K: Global> Tree<C, K> {
         if is_directory {
             self.check_room_for_directory(directory)?;
         }
-        let number = self.add(directory, Attributes::new(new.kind, new.mode, now), new.body)?;
+        let (user, group) = new.owner;
+        let attributes = Attributes { user, group, ..Attributes::new(new.kind, new.mode, now) };
+        let number = self.add(directory, attributes, new.body)?;
         if let Err(error) = self.enter(directory, name, number) {
             drop(self.nodes.remove(number));
             return Err(error);

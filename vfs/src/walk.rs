@@ -39,6 +39,9 @@ pub trait Names {
     /// Whether it is a directory.
     fn is_directory(&self, node: &Self::Node) -> bool;
 
+    /// Whether who walks may go through `directory`; `EACCES`.
+    fn search(&self, directory: &Self::Node) -> Result<(), Errno>;
+
     /// What it leads to, if it is a link.
     fn link(&self, node: &Self::Node) -> Result<LinkOf<Self>, Errno>;
 }
@@ -88,8 +91,8 @@ impl<N> Found<N> {
     }
 }
 
-/// Goes along `path`, from `start` on where it is relative. `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`, `ENOMEM`. May
-/// sleep.
+/// Goes along `path`, from `start` on where it is relative. `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`,
+/// `ENOMEM`. May sleep.
 pub fn walk<F: Names>(files: &F, start: &F::Node, path: &str, follow: Follow) -> Result<Found<F::Node>, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
@@ -130,6 +133,7 @@ impl<F: Names> Way<'_, F> {
             if !self.files.is_directory(&directory) {
                 return Err(Errno::ENOTDIR);
             }
+            self.files.search(&directory)?;
             let node = match &part {
                 Last::Name(name) => match self.files.child(&directory, name) {
                     Err(Errno::ENOENT) if is_last => return Ok(self.found(directory, part, None)),

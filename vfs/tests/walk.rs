@@ -15,6 +15,8 @@ use vfs::{Body, Follow, Last, Link, MAX_LINKS, Names, New, Number, Replace, walk
 struct Files {
     tree: TestTree,
     looked_up: Cell<usize>,
+    /// A directory that nobody may go through.
+    closed: Cell<Option<Number>>,
 }
 
 /// What `magic` leads to.
@@ -39,6 +41,10 @@ impl Names for Files {
 
     fn is_directory(&self, node: &Number) -> bool {
         matches!(self.tree.body(*node), Ok(Body::Directory(_)))
+    }
+
+    fn search(&self, directory: &Number) -> Result<(), Errno> {
+        if self.closed.get() == Some(*directory) { Err(Errno::EACCES) } else { Ok(()) }
     }
 
     fn link(&self, node: &Number) -> Result<Option<Link<Number, TestKernel>>, Errno> {
@@ -91,7 +97,7 @@ fn files() -> Files {
         };
         tree.create(at_directory, name, new, at(1)).expect("made");
     }
-    Files { tree, looked_up: Cell::new(0) }
+    Files { tree, looked_up: Cell::new(0), closed: Cell::new(None) }
 }
 
 impl Files {
@@ -256,4 +262,16 @@ fn what_was_renamed_is_where_it_is_now() {
     files.tree.rename(from, to, Replace::Yes, at(2)).expect("renamed");
     assert_eq!(files.node("d/e", Follow::Yes), Err(Errno::ENOENT));
     assert_eq!(walk(&files, &e, "../../moved/e/f", Follow::Yes).expect("there").node, Some(files.plain("moved/e/f")));
+}
+
+#[test]
+fn a_closed_directory_ends_the_way() {
+    let _machine = boot();
+    let files = files();
+    files.closed.set(Some(files.plain("d")));
+    assert_eq!(files.node("d", Follow::Yes), Ok(files.plain("d")), "the way to it is open");
+    for path in ["d/e", "d/.", "d/..", "d/nothing", "to_d/e/f", "/d/e/f", "to_f"] {
+        assert_eq!(files.node(path, Follow::Yes), Err(Errno::EACCES), "{path}");
+    }
+    assert_eq!(files.node("x/y", Follow::Yes), Err(Errno::ENOTDIR));
 }

@@ -1,4 +1,4 @@
-//! docs/first-driver.md, done to the letter: from an empty directory to `cat`.
+//! The pages on a first driver, done to the letter: from nothing to `cat`.
 //!
 //! The reader's home is a directory of the test's, in which the tree seems to lie. Files come out of the blocks after
 //! `<!-- followed: NAME -->`; what is typed on the host is, and its output is compared; what is typed at the prompt is
@@ -18,27 +18,37 @@ use crate::parallel::Job;
 use crate::results::TestResult;
 use crate::{cargo, pattern, session};
 
-const PAGE: &str = "docs/first-driver.md";
-const NAME: &str = "followed::first driver";
-/// What the page calls the tree and the driver's directory.
-const TREE: &str = "scullery";
-const DRIVER: &str = "scullq";
-const KERNEL: &str = "x86_64-kernel/kernel/kernel";
-
-/// The job that follows the page.
-pub fn job() -> Job {
-    Job { name: NAME.into(), work: Box::new(follow) }
+/// A page that is followed.
+#[derive(Clone, Copy)]
+struct Page {
+    path: &'static str,
+    /// The test's name.
+    name: &'static str,
+    /// What it calls the driver's directory.
+    driver: &'static str,
 }
 
-/// Whoever has set up a home, and types what the page says.
-struct Reader {
-    home: PathBuf,
+const PAGES: [Page; 2] = [
+    Page { path: "docs/first-driver.md", name: "followed::first driver", driver: "scullq" },
+    Page { path: "docs/first-driver-c.md", name: "followed::first driver in C", driver: "cqueue" },
+];
+/// What the pages call the tree.
+const TREE: &str = "scullery";
+const KERNEL: &str = "x86_64-kernel/kernel/kernel";
+
+/// The job that follows the pages, one after the other: modules of both are built in one place.
+pub fn job() -> Job {
+    Job { name: PAGES[0].name.into(), work: Box::new(follow) }
 }
 
 fn follow() -> Result<(Vec<TestResult>, String)> {
-    let page = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
-    let reader = Reader::at_home()?;
-    reader.follow(&page)
+    let (mut all, mut output) = (Vec::new(), String::new());
+    for page in PAGES {
+        let (results, console) = Reader::at_home(page)?.follow()?;
+        all.extend(results);
+        output += &console;
+    }
+    Ok((all, output))
 }
 
 /// Where the reader's modules are put: nobody is to find them in his own runs.
@@ -46,45 +56,57 @@ fn modules() -> Result<PathBuf> {
     Ok(env::current_dir()?.join(cargo::target_dir()).join("followed/modules"))
 }
 
+/// Whoever has set up a home, and types what a page says.
+struct Reader {
+    page: Page,
+    home: PathBuf,
+}
+
 impl Reader {
     /// Makes a new home, beside what is built.
-    fn at_home() -> Result<Self> {
+    fn at_home(page: Page) -> Result<Self> {
         let home = env::current_dir()?.join(cargo::target_dir()).join("followed/home");
         fs::create_dir_all(&home)?;
         let tree = home.join(TREE);
         let _ = fs::remove_file(&tree);
         symlink(env::current_dir()?, &tree).with_context(|| format!("cannot link {}", tree.display()))?;
         // What cargo has built there stays, so that later runs build no more than has changed.
-        for part in ["Cargo.toml", "src", "tests"] {
-            let part = home.join(DRIVER).join(part);
+        for part in ["Cargo.toml", "src", "tests", "main.c"] {
+            let part = home.join(page.driver).join(part);
             let removed = if part.is_dir() { fs::remove_dir_all(&part) } else { fs::remove_file(&part) };
             match removed {
                 Err(error) if part.exists() => return Err(error).context(part.display().to_string()),
                 _ => {}
             }
         }
-        Ok(Self { home })
+        Ok(Self { page, home })
     }
 
     /// Goes through the page's blocks, up to the first that does not turn out as it says.
-    fn follow(&self, page: &str) -> Result<(Vec<TestResult>, String)> {
+    fn follow(&self) -> Result<(Vec<TestResult>, String)> {
+        let Page { path, name, .. } = self.page;
+        let page = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
         let mut last = None;
-        for block in markdown::blocks(page)? {
+        for block in markdown::blocks(&page)? {
             if let Marker::Followed(file) = &block.marker {
-                self.write(file, &markdown::followed(page, file)?)?;
+                self.write(file, &markdown::followed(&page, file)?)?;
             } else if block.steps.iter().any(|step| step.prompt == Prompt::Guest) {
                 let machine = Machine::parse(&format!("MODULES=all MODULES_DIR=\"{}\"", modules()?.display()))?;
                 let kernel = cargo::target_dir().join(KERNEL);
-                last = Some(session::types(NAME, &kernel, &machine, &text(page, &block))?);
+                let (results, console) = session::types(name, &kernel, &machine, &text(&page, &block))?;
+                if results.iter().any(|result| result.failure.is_some()) {
+                    return Ok((results, console));
+                }
+                last = Some((results, console));
             } else if let Some(difference) = self.try_host(&block)? {
-                return Ok((vec![TestResult::failed(NAME, difference.as_str())], difference));
+                return Ok((vec![TestResult::failed(name, difference.as_str())], difference));
             }
         }
-        last.with_context(|| format!("{PAGE} has no session"))
+        last.with_context(|| format!("{path} has no session"))
     }
 
     fn write(&self, file: &str, text: &str) -> Result<()> {
-        let path = self.home.join(DRIVER).join(file);
+        let path = self.home.join(self.page.driver).join(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 

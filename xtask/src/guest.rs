@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::busybox;
 use crate::cargo;
+use crate::disks::Images;
 use crate::floppy;
 use crate::initial_files;
 use crate::machine::{Machine, VARIABLES};
@@ -43,15 +44,19 @@ pub struct Run {
 /// Boots `kernel` on `machine`, with `input` on its console, and waits for its end.
 pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result<Run> {
     let _activity = progress::begin_alone("the guest runs");
-    let mut child = command(mode, kernel, machine)?.spawn().context("cannot start the runner")?;
+    let images = Images::of(machine)?;
+    let mut child =
+        command(mode, kernel, machine)?.envs(images.variables()).spawn().context("cannot start the runner")?;
     let mut stdin = child.stdin.take().context("the runner has no standard input")?;
     let output = thread::scope(|scope| {
         // A guest that ends early leaves input unread; that is its test's business.
         scope.spawn(move || stdin.write_all(input.as_bytes()));
         child.wait_with_output()
     })?;
+    let console = String::from_utf8_lossy(&output.stdout).into_owned();
+    images.check(&console)?;
     Ok(Run {
-        console: String::from_utf8_lossy(&output.stdout).into_owned(),
+        console,
         messages: String::from_utf8_lossy(&output.stderr).into_owned(),
         status: output.status.code().unwrap_or(-1),
     })

@@ -13,14 +13,29 @@ use crate::progress;
 use crate::results::TestResult;
 
 /// The tests that explore schedules: `mm` is built for them once more, with other atomics.
-const EXPLORE: [&str; 6] = ["-p", "mm", "--features", "explore", "--test", "explore"];
+const EXPLORE: [&str; 10] = [
+    "-p",
+    "mm",
+    "-p",
+    "pagecache",
+    "-p",
+    "blocks",
+    "--features",
+    "mm/explore,pagecache/explore,blocks/explore",
+    "--test",
+    "explore",
+];
+
+/// The watcher, which `make run` does not build.
+const WATCH: [&str; 2] = ["-p", "watch"];
 
 /// Builds and runs them all.
 pub fn run() -> Result<Vec<TestResult>> {
     let mut results = Vec::new();
-    let explore = EXPLORE.map(String::from);
+    let (explore, watch) = (EXPLORE.map(String::from), WATCH.map(String::from));
     let mut programs = cargo::build_tests("the host tests", &[])?;
     programs.extend(cargo::build_tests("the explored schedules", &explore)?);
+    programs.extend(cargo::build_tests("the watcher's tests", &watch)?);
     progress::expect(programs.len() + 1);
     for program in &programs {
         let _activity = progress::begin(prefix(program));

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 /// Every variable that describes a machine (boot/src/settings.rs): what a test does not name keeps its default,
 /// whatever the caller's environment holds.
-pub const VARIABLES: [&str; 18] = [
+pub const VARIABLES: [&str; 21] = [
     "MEM",
     "APPEND",
     "INIT",
@@ -22,6 +22,9 @@ pub const VARIABLES: [&str; 18] = [
     "PROGRAMS",
     "FILES",
     "FLOPPY",
+    "BOARD",
+    "DISK",
+    "SWAP",
     "TIMEOUT",
     "LIMIT",
     "GDB",

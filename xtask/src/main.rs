@@ -11,6 +11,8 @@ mod busybox;
 mod cargo;
 mod chapter;
 mod dialogues;
+mod disk_soak;
+mod disks;
 mod docs;
 mod fetched;
 mod fingerprint;
@@ -24,11 +26,13 @@ mod icount;
 mod initial_files;
 mod kernel_tests;
 mod libcs;
+mod live_map;
 mod machine;
 mod modules;
 mod mutants;
 mod parallel;
 mod pattern;
+mod pictures;
 mod pins;
 mod programs;
 mod progress;
@@ -51,11 +55,11 @@ use results::Results;
 /// What it can be told to do.
 const COMMANDS: &str = "test | test-host | test-qemu [NAME] | test-adoption | test-userland [NAME] | modules | \
                         module DIR | new-module DIR | test-module DIR | forget-module DIR | programs | \
-                        program PATH | forget-program PATH | mutants [FILE...] | chapter | docs | accept-icount | \
-                        check-house | breakpoints | bench-boot | bench-linux";
+                        program PATH | forget-program PATH | mutants [FILE...] | chapter | docs [PATH] | \
+                        accept-icount | check-house | breakpoints | pictures | bench-boot | bench-linux | disk-soak";
 
 /// How the names of tests begin that run the kernel itself.
-const ON_THE_KERNEL: [&str; 2] = ["dialogue", "transcript"];
+const ON_THE_KERNEL: [&str; 4] = ["dialogue", "docs", "pictures", "transcript"];
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -91,9 +95,12 @@ fn dispatch() -> Result<ExitCode> {
         ["check-house"] => house::report(),
         ["breakpoints"] => breakpoints::print(),
         ["accept-icount"] => icount::accept(),
-        ["docs"] => docs::rewrite(),
+        ["docs"] => docs::rewrite(""),
+        ["docs", filter] => docs::rewrite(filter),
         ["bench-boot"] => bench_boot::measure(),
+        ["pictures"] => pictures::redraw(),
         ["bench-linux"] => bench_linux::compare(),
+        ["disk-soak"] => disk_soak::run(),
         _ => bail!("usage: xtask {COMMANDS}"),
     }
 }
@@ -138,6 +145,8 @@ fn guest_jobs(filter: &str) -> Result<Vec<Job>> {
     }
     jobs.extend(dialogues::jobs()?);
     jobs.extend(transcripts::jobs()?);
+    jobs.extend(pictures::jobs()?);
+    jobs.push(live_map::job());
     jobs.extend(docs::jobs()?);
     jobs.extend(followed::jobs()?);
     jobs.extend(modules::jobs());

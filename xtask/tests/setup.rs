@@ -56,6 +56,7 @@ impl Machine {
         machine.executable(&format!("{toolchain}/host/bin/llvm-objcopy"));
         machine.command("id", "echo 0");
         machine.command("cc", "");
+        machine.command("gcc", "");
         machine.command("c++", "");
         machine.command("musl-gcc", "");
         machine.command("qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'");

@@ -10,7 +10,7 @@ use ::offset_allocator::{Allocation, Allocator};
 use ::range_alloc::RangeAllocator;
 use spin::Mutex;
 
-use super::{Block, Pages, Peer};
+use super::peer::{Block, Pages, Peer};
 
 struct Locked<T> {
     name: &'static str,

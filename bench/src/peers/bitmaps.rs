@@ -5,7 +5,7 @@ use bitmap_allocator::{BitAlloc, BitAlloc64K};
 use mm::{Order, PAGE_SIZE};
 use spin::Mutex;
 
-use super::{Block, Metadata, Peer};
+use super::peer::{Block, Metadata, Peer};
 use crate::arena::{BYTES, FRAMES};
 
 const WORD_BITS: usize = u64::BITS as usize;

@@ -13,7 +13,7 @@ use frame_alloc::{
 use mm::{Order, PAGE_SHIFT, PAGE_SIZE};
 use spin::Mutex;
 
-use super::{Block, Peer, Request};
+use super::peer::{Block, Peer, Request};
 use crate::arena::{Arena, BYTES};
 use crate::cpu::{self, CPUS};
 

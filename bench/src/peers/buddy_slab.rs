@@ -11,7 +11,7 @@ use buddy_slab_allocator::interface::BuddySlabIf;
 use buddy_slab_allocator::{GlobalAllocator, PerCpuSlab, SlabPoolTrait, SlabTrait};
 use mm::PAGE_SIZE;
 
-use super::{Block, Bytes, Peer, Request};
+use super::peer::{Block, Bytes, Peer, Request};
 use crate::arena::{Arena, BYTES};
 use crate::cpu::{self, CPUS};
 

@@ -16,7 +16,7 @@ use axallocator::{BaseAllocator, ByteAllocator, SlabByteAllocator};
 use linked_list_allocator::Heap;
 use spin::Mutex;
 
-use super::{Block, Bytes, Peer, Request};
+use super::peer::{Block, Bytes, Peer, Request};
 use crate::arena::{Arena, BYTES};
 
 /// What they have in common.

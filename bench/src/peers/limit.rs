@@ -6,7 +6,7 @@ use core::cell::UnsafeCell;
 
 use mm::Order;
 
-use super::{Block, Bytes, Metadata, Pages, Peer};
+use super::peer::{Block, Bytes, Metadata, Pages, Peer};
 use crate::arena::FRAMES;
 
 /// Blocks of each class of objects and areas: more than any row has at once.

@@ -5,8 +5,8 @@ use core::ptr::{self, NonNull};
 use mm::page::Page;
 use mm::{CacheFlags, CacheRef, CacheSpec, GfpFlags, Memory, Order, Pfn, VirtAddr};
 
+use super::peer::{Block, Bytes, Metadata, Pages, Peer};
 use super::scullery::{Bench, boot};
-use super::{Block, Bytes, Metadata, Pages, Peer};
 use crate::arena::FRAMES;
 
 /// What a row says about a free that must succeed.
@@ -16,7 +16,12 @@ struct PageCalls(&'static Memory<Bench>);
 
 /// alloc_pages and free_pages.
 pub fn pages() -> Box<dyn Peer<Order>> {
-    Box::new(PageCalls(boot()))
+    pages_of(boot(FRAMES))
+}
+
+/// alloc_pages and free_pages of this memory.
+pub fn pages_of(memory: &'static Memory<Bench>) -> Box<dyn Peer<Order>> {
+    Box::new(PageCalls(memory))
 }
 
 impl Peer<Order> for PageCalls {
@@ -51,7 +56,7 @@ struct Kmalloc(&'static Memory<Bench>);
 
 /// kmalloc, and kfree by the pointer alone.
 pub fn kmalloc() -> Box<dyn Peer<Bytes>> {
-    Box::new(Kmalloc(boot()))
+    Box::new(Kmalloc(boot(FRAMES)))
 }
 
 impl Peer<Bytes> for Kmalloc {
@@ -79,7 +84,7 @@ struct KmemCache {
 
 /// kmem_cache_alloc and kmem_cache_free: caches for the two sizes of the rows, and no others.
 pub fn kmem_cache() -> Box<dyn Peer<Bytes>> {
-    let memory = boot();
+    let memory = boot(FRAMES);
     let caches = [("bench-64", 64), ("bench-1024", 1024)].map(|(name, size)| {
         let spec = CacheSpec { name, size, offset: 0, flags: CacheFlags::empty(), ctor: None, dtor: None };
         (size, memory.kmem_cache_create(&spec).expect("room for a cache"))
@@ -117,7 +122,7 @@ struct Areas(&'static Memory<Bench>);
 
 /// What vmalloc does to addresses, without its pages: nothing is mapped, and a flush costs nothing.
 pub fn areas() -> Box<dyn Peer<Pages>> {
-    Box::new(Areas(boot()))
+    Box::new(Areas(boot(FRAMES)))
 }
 
 impl Peer<Pages> for Areas {

@@ -1,5 +1,6 @@
 //! Ours: [`mm::Memory`] on a platform as lean as a kernel's, all checks on.
 
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use mm::DMA_END;
@@ -9,8 +10,8 @@ use mm::{
     Pinned, Platform, Report, SpinLock, VirtAddr,
 };
 
-use super::Pages;
-use crate::arena::{Arena, FRAMES};
+use super::peer::Pages;
+use crate::arena::Arena;
 use crate::cpu;
 
 // SAFETY: a pin stays on its thread, whose number no other thread has.
@@ -71,30 +72,53 @@ unsafe impl Platform for Bench {
     fn report(&self, _report: &Report<'_>) {}
 }
 
-/// Fresh allocators with all memory in the zone Normal. They are never taken down: what they own is `'static`.
-///
-/// # Panics
-/// When the kmalloc caches cannot be made.
-pub fn boot() -> &'static Memory<Bench> {
-    let ram = PfnRange::new(DMA_END, DMA_END.add(FRAMES as u32));
-    let frames = ram.end.as_u32().next_multiple_of(SECTION_FRAMES);
-    let mut present = vec![0; PageMap::present_words(frames)];
-    // From 0 on, as on a real machine: without gaps a free needs no look at the presence map.
-    mark_present(&mut present, PfnRange::new(Pfn::new(0), ram.end));
-    let pages: &'static [Page] = (0..frames).map(|_| Page::new()).collect::<Vec<_>>().leak();
-    // SAFETY: every entry exists and is leaked; nothing else uses them.
-    let map = unsafe { PageMap::new(NonNull::from(pages).cast(), frames, present.leak()) };
-    let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
-    let direct_map = VirtAddr::new(arena.address() - DMA_END.index() * PAGE_SIZE);
-    let place = NonNull::from(Box::leak(Box::<Memory<Bench>>::new_uninit())).cast();
-    // SAFETY: the place is leaked, and nothing else knows of it.
-    let memory = unsafe { Memory::init(place, Bench { direct_map }, map, CONFIG) };
-    // SAFETY: the arena is the allocators' alone.
-    let released = unsafe { memory.release(ram) };
-    assert!(released.is_ok(), "each frame is released once");
-    let made = memory.init_caches();
-    assert!(made.is_ok(), "no room for the kmalloc caches");
-    memory
+/// A machine that is not booted: so many frames, all in the zone Normal, and room for the page array, which the host
+/// has given memory to. It is never taken down: what allocators own is `'static`.
+pub struct Machine {
+    ram: PfnRange,
+    entries: &'static mut [MaybeUninit<Page>],
+    present: &'static mut [u64],
+    arena: &'static Arena,
+}
+
+impl Machine {
+    /// A machine with so many frames.
+    pub fn new(frames: usize) -> Self {
+        let ram = PfnRange::new(DMA_END, DMA_END.add(frames as u32));
+        let entries = ram.end.as_u32().next_multiple_of(SECTION_FRAMES);
+        let pages = (0..entries).map(|_| MaybeUninit::new(Page::new())).collect::<Vec<_>>();
+        let present = vec![0; PageMap::present_words(entries)];
+        let arena = Box::leak(Box::new(Arena::new(frames)));
+        Self { ram, entries: pages.leak(), present: present.leak(), arena }
+    }
+
+    /// What a kernel does before it allocates: writes the page array and the presence map, and releases all frames.
+    ///
+    /// # Panics
+    /// When the kmalloc caches cannot be made.
+    pub fn boot(self) -> &'static Memory<Bench> {
+        // From 0 on, as on a real machine: without gaps a free needs no look at the presence map.
+        mark_present(self.present, PfnRange::new(Pfn::new(0), self.ram.end));
+        self.entries.iter_mut().for_each(|entry| _ = entry.write(Page::new()));
+        let count = self.entries.len() as u32;
+        // SAFETY: every entry was written just now, and is leaked; nothing else uses them.
+        let map = unsafe { PageMap::new(NonNull::from(self.entries).cast(), count, self.present) };
+        let direct_map = VirtAddr::new(self.arena.address() - DMA_END.index() * PAGE_SIZE);
+        let place = NonNull::from(Box::leak(Box::<Memory<Bench>>::new_uninit())).cast();
+        // SAFETY: the place is leaked, and nothing else knows of it.
+        let memory = unsafe { Memory::init(place, Bench { direct_map }, map, CONFIG) };
+        // SAFETY: the arena is the allocators' alone.
+        let released = unsafe { memory.release(self.ram) };
+        assert!(released.is_ok(), "each frame is released once");
+        let made = memory.init_caches();
+        assert!(made.is_ok(), "no room for the kmalloc caches");
+        memory
+    }
+}
+
+/// Fresh allocators with so many frames, as a [`Machine`] that is booted.
+pub fn boot(frames: usize) -> &'static Memory<Bench> {
+    Machine::new(frames).boot()
 }
 
 /// First address for vm areas. Nothing is ever mapped there.

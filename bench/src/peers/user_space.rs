@@ -6,7 +6,7 @@ use core::ptr;
 use ::mimalloc::MiMalloc;
 use snmalloc_rs::SnMalloc;
 
-use super::{Block, Bytes, Peer, Request};
+use super::peer::{Block, Bytes, Peer, Request};
 
 /// An allocator of the process, with memory that it gets from the host by itself.
 struct UserSpace<A> {

@@ -1,53 +1,24 @@
 //! What is measured: one row of a table each.
 
-mod pairs;
+pub mod pairs;
 mod space;
 mod tables;
 mod two_cpus;
 
 use std::time::{Duration, Instant};
 
+use bench_report::{Heading, Outcome, Results, Unit};
+
 use crate::clock::median;
 use crate::peers::{Block, Entrant, Peer};
 
-pub use tables::{AREAS, OBJECTS, PAGES};
-
-/// One measurement of a peer.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Outcome {
-    /// The figure.
-    Exactly(f64),
-    /// Given up: the figure would have been larger.
-    MoreThan(f64),
-}
+pub use tables::{AREAS, OBJECTS, PAGES, areas};
 
 /// Measures a peer once more; keeps what it needs between the rounds.
 pub type Round<'a> = Box<dyn FnMut() -> Outcome + 'a>;
 
 /// Gets a peer ready for a row; `None` when the peer cannot do what the row asks.
 type Start<R> = for<'a> fn(&'a dyn Peer<R>) -> Option<Round<'a>>;
-
-/// What a row's figures are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
-    /// Ticks for each block: an allocation and its free, unless the row says otherwise.
-    Ticks,
-    /// Bytes for each page frame.
-    Bytes,
-    /// Percent; more is better.
-    Percent,
-}
-
-/// What a table says of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct Heading {
-    /// What is measured.
-    pub name: &'static str,
-    /// Of what kind the figures are.
-    pub unit: Unit,
-    /// What to stay below: passed, and passed with distinction, as far as either was set.
-    pub targets: &'static [u32],
-}
 
 /// A row of a table about allocators of what `R` asks for.
 pub struct Row<R> {
@@ -69,8 +40,8 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    fn new<R>(start: Start<R>, peer: &'a dyn Peer<R>) -> Self {
-        Self { round: start(peer), spent: Duration::ZERO, figures: Vec::new(), exceeded: None }
+    fn new(round: Option<Round<'a>>) -> Self {
+        Self { round, spent: Duration::ZERO, figures: Vec::new(), exceeded: None }
     }
 
     /// Runs one round, if the peer can and has time left.
@@ -103,7 +74,7 @@ impl<R> Row<R> {
     /// Measures the peers, round by round in turn, so that a noisy machine hits all alike.
     pub fn run(&self, entrants: &[Entrant<R>]) -> Vec<Option<Outcome>> {
         let peers: Vec<_> = entrants.iter().map(|(_, make)| make()).collect();
-        let mut runners: Vec<_> = peers.iter().map(|peer| Runner::new(self.start, peer.as_ref())).collect();
+        let mut runners: Vec<_> = peers.iter().map(|peer| Runner::new((self.start)(peer.as_ref()))).collect();
         for _ in 0..self.rounds {
             for runner in &mut runners {
                 runner.step();
@@ -111,6 +82,35 @@ impl<R> Row<R> {
         }
         runners.into_iter().map(Runner::outcome).collect()
     }
+}
+
+/// Measures the rows whose names contain `words`.
+pub fn measure<R>(title: &'static str, rows: &[Row<R>], entrants: &[Entrant<R>], words: &str) -> Results {
+    let columns = entrants.iter().map(|&(role, make)| (role, make().name())).collect();
+    let rows = rows.iter().filter(|row| row.heading.name.contains(words));
+    let measured = |row: &Row<R>| {
+        eprintln!("measuring: {}", row.heading.name);
+        (row.heading, row.run(entrants))
+    };
+    Results { title, columns, lines: rows.map(measured).collect() }
+}
+
+/// Measures by rounds that are no row's: the median of each, `None` if it cannot be had. So many rounds follow each
+/// other that caches are warm, and turns come so often that noise meets all.
+pub fn in_turn(starts: Vec<Option<Round<'_>>>) -> Vec<Option<f64>> {
+    const TURNS: usize = 9;
+    const ROUNDS: usize = 41;
+    let mut runners: Vec<_> = starts.into_iter().map(Runner::new).collect();
+    for _ in 0..TURNS {
+        for runner in &mut runners {
+            (0..ROUNDS).for_each(|_| runner.step());
+        }
+    }
+    let figure = |runner: Runner<'_>| match runner.outcome() {
+        Some(Outcome::Exactly(figure)) => Some(figure),
+        _ => None,
+    };
+    runners.into_iter().map(figure).collect()
 }
 
 /// Allocates a block that must be there.

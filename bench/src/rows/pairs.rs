@@ -1,8 +1,9 @@
 //! Rows of one CPU: what an allocation and its free take.
 
+use bench_report::Outcome;
 use mm::Order;
 
-use super::{Outcome, Round, take, take_all};
+use super::{Round, take, take_all};
 use crate::clock::{ticks, ticks_each};
 use crate::peers::{Block, Peer};
 use crate::random::Random;
@@ -98,22 +99,25 @@ fn fill<R: Copy>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>, random: &mut Ra
 /// With about `live` blocks allocated: frees one at random and allocates another, again and again.
 pub fn steady<R: Copy + 'static>(peer: &dyn Peer<R>, live: usize, draw: Draw<R>) -> Option<Round<'_>> {
     let mut random = Random::new(2);
+    let least = live.clamp(1, BATCH);
     // Heaps that waste pages hold less than was asked for.
     let mut live = fill(peer, live, draw, &mut random);
-    if live.len() < BATCH {
+    if live.len() < least {
         return None;
     }
     Some(Box::new(move || {
-        // The victims stand in a row, so that finding them costs nothing.
-        for at in 0..BATCH {
+        // The victims stand in a row, so that finding them costs nothing; where few are live, they come again.
+        for at in 0..least {
             let other = at + random.below(live.len() - at);
             live.swap(at, other);
         }
         let requests: Vec<R> = (0..BATCH).map(|_| draw(&mut random)).collect();
         Outcome::Exactly(ticks_each(BATCH, || {
-            for ((block, request), &next) in live[..BATCH].iter_mut().zip(&requests) {
-                peer.free(*block, *request);
-                (*block, *request) = (take(peer, next), next);
+            for requests in requests.chunks(least) {
+                for ((block, request), &next) in live.iter_mut().zip(requests) {
+                    peer.free(*block, *request);
+                    (*block, *request) = (take(peer, next), next);
+                }
             }
         }))
     }))

@@ -1,8 +1,9 @@
 //! Rows of space: what an allocator keeps for itself, and what it splinters.
 
+use bench_report::Outcome;
 use mm::{Order, PAGE_SIZE};
 
-use super::{Outcome, Round, take_all};
+use super::{Round, take_all};
 use crate::arena::FRAMES;
 use crate::peers::{Block, Metadata, Peer};
 use crate::random::Random;

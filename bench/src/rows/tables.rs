@@ -1,9 +1,10 @@
 //! The rows of the three tables.
 
+use bench_report::{Heading, Unit};
 use mm::Order;
 
 use super::pairs::{self, Frees};
-use super::{Heading, Row, Unit, space, two_cpus};
+use super::{Row, space, two_cpus};
 use crate::arena::FRAMES;
 use crate::peers::{Bytes, Pages};
 use crate::random::Random;
@@ -71,7 +72,7 @@ pub const AREAS: &[Row<Pages>] = &[
     Row::ticks("2 CPUs: one allocates, one frees", &[], 61, |peer| two_cpus::cross_free(peer, FOUR)),
 ];
 
-/// 1 to 16 pages.
-fn areas(random: &mut Random) -> Pages {
+/// An area of 1 to 16 pages.
+pub fn areas(random: &mut Random) -> Pages {
     Pages(1 + random.below(Pages::MOST))
 }

@@ -3,8 +3,10 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use bench_report::Outcome;
+
 use super::pairs::{BATCH, Frees, batch_ticks, pair_ticks};
-use super::{Outcome, Round, take};
+use super::{Round, take};
 use crate::clock::ticks;
 use crate::cpu::{CPUS, become_cpu};
 use crate::peers::{Block, Peer};

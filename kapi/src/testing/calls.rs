@@ -1,209 +1,15 @@
 //! Timers and work of the host: calls that wait for the test to run them.
 
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use core::time::Duration;
-use std::boxed::Box;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::ThreadId;
-use std::vec::Vec;
+use std::sync::Arc;
 
-use mm::{AllocError, Context};
+use mm::AllocError;
 
-use super::world::{TICK, World, hold, in_context, may_sleep, world};
+use super::pending::Call;
+use super::world::{TICK, World, may_sleep, world};
 use crate::context::WrongContext;
 use crate::timer::Timer;
 use crate::work::{TaskQueue, Work};
-
-/// What a machine has put off.
-#[derive(Default)]
-pub(super) struct Calls {
-    timers: List,
-    scheduler: List,
-    immediate: List,
-    tick: List,
-}
-
-/// Calls that are due in order of a number.
-#[derive(Default)]
-struct List {
-    pending: Mutex<Vec<Arc<Call>>>,
-    /// Counts what was queued.
-    queued: AtomicU64,
-}
-
-/// What a call does. It gets itself, to put itself off again.
-type Function = dyn Fn(&Arc<Call>) + Send + Sync;
-
-struct Call {
-    due: Mutex<Due>,
-    running: Running,
-    function: Box<Function>,
-}
-
-/// When a call is due: at which tick, or behind how many others.
-#[derive(Clone, Copy, Default)]
-struct Due {
-    at: Option<u64>,
-    /// After how many ticks again.
-    period: Option<u64>,
-    /// Its owner is gone.
-    closed: bool,
-}
-
-/// Which thread runs something at the moment.
-#[derive(Default)]
-pub(super) struct Running {
-    by: Mutex<Option<ThreadId>>,
-    ended: Condvar,
-}
-
-/// Whether the caller is the one to run it.
-pub(super) enum Turn<'a> {
-    Mine(RunningGuard<'a>),
-    /// It runs, further down on this thread.
-    Nested,
-}
-
-/// Something runs until this is dropped.
-pub(super) struct RunningGuard<'a>(&'a Running);
-
-impl Running {
-    /// Waits for its turn.
-    pub(super) fn begin(&self) -> Turn<'_> {
-        let me = std::thread::current().id();
-        let mut by = hold(&self.by);
-        if *by == Some(me) {
-            return Turn::Nested;
-        }
-        while by.is_some() {
-            by = self.ended.wait(by).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-        *by = Some(me);
-        Turn::Mine(RunningGuard(self))
-    }
-
-    /// Waits until it does not run, unless the caller is what runs.
-    pub(super) fn wait(&self) {
-        drop(self.begin());
-    }
-
-    fn is_mine(&self) -> bool {
-        *hold(&self.by) == Some(std::thread::current().id())
-    }
-}
-
-impl Drop for RunningGuard<'_> {
-    fn drop(&mut self) {
-        *hold(&self.0.by) = None;
-        self.0.ended.notify_all();
-    }
-}
-
-impl List {
-    /// Puts a call on the list, or moves it there. A call whose owner is gone stays off.
-    fn put(&self, call: &Arc<Call>, at: u64, period: Option<u64>) {
-        let mut pending = hold(&self.pending);
-        let mut due = hold(&call.due);
-        if due.closed {
-            return;
-        }
-        (due.at, due.period) = (Some(at), period);
-        if !pending.iter().any(|other| Arc::ptr_eq(other, call)) {
-            pending.push(call.clone());
-        }
-    }
-
-    /// Puts a call behind all others, unless it is on the list.
-    fn queue(&self, call: &Arc<Call>) -> bool {
-        let free = !call.is_pending() && !hold(&call.due).closed;
-        if free {
-            self.put(call, self.queued.fetch_add(1, SeqCst), None);
-        }
-        free
-    }
-
-    fn remove(&self, call: &Arc<Call>) -> bool {
-        let mut pending = hold(&self.pending);
-        hold(&call.due).at = None;
-        let before = pending.len();
-        pending.retain(|other| !Arc::ptr_eq(other, call));
-        pending.len() < before
-    }
-
-    /// Runs, in order, what is due by `now`.
-    fn run(&self, now: u64) {
-        while let Some(call) = self.take(now) {
-            if let Turn::Mine(_turn) = call.running.begin() {
-                (call.function)(&call);
-            }
-        }
-    }
-
-    fn take(&self, now: u64) -> Option<Arc<Call>> {
-        let mut pending = hold(&self.pending);
-        let when = |call: &Arc<Call>| hold(&call.due).at.unwrap_or(u64::MAX);
-        let call = pending.iter().filter(|call| when(call) <= now).min_by_key(|call| when(call))?.clone();
-        let mut due = hold(&call.due);
-        due.at = due.period.map(|period| now + period);
-        if due.at.is_none() {
-            pending.retain(|other| !Arc::ptr_eq(other, &call));
-        }
-        drop(due);
-        Some(call)
-    }
-
-    /// What was queued before now.
-    fn run_queued(&self) {
-        if let Some(last) = self.queued.load(SeqCst).checked_sub(1) {
-            self.run(last);
-        }
-    }
-}
-
-impl Calls {
-    const fn queue(&self, queue: TaskQueue) -> &List {
-        match queue {
-            TaskQueue::Scheduler => &self.scheduler,
-            TaskQueue::Immediate => &self.immediate,
-            TaskQueue::Timer => &self.tick,
-        }
-    }
-
-    /// Runs what is due at a tick, in interrupt context.
-    pub(super) fn run_tick(&self, now: u64) {
-        in_context(Context::Interrupt, || {
-            self.timers.run(now);
-            self.tick.run_queued();
-        });
-        self.run_immediate();
-    }
-
-    /// Runs the work that waits for the end of an interrupt.
-    pub(super) fn run_immediate(&self) {
-        if may_sleep() {
-            in_context(Context::Interrupt, || self.immediate.run_queued());
-        }
-    }
-
-    /// Runs the work that waits for a thread.
-    pub(super) fn run_scheduler(&self) {
-        self.scheduler.run_queued();
-    }
-}
-
-impl Call {
-    fn new(function: impl Fn(&Arc<Self>) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { due: Mutex::default(), running: Running::default(), function: Box::new(function) })
-    }
-
-    fn is_pending(&self) -> bool {
-        hold(&self.due).at.is_some()
-    }
-
-    fn close(&self) {
-        hold(&self.due).closed = true;
-    }
-}
 
 /// Whose handle it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -288,7 +94,7 @@ impl Work for HostWork {
 
     fn queue(&self) -> bool {
         let queued = self.world.calls.queue(self.queue).queue(&self.call);
-        self.world.calls.run_immediate();
+        self.world.run_immediate();
         queued
     }
 
@@ -298,7 +104,7 @@ impl Work for HostWork {
         }
         while self.call.is_pending() {
             match self.queue {
-                TaskQueue::Scheduler => self.world.calls.run_scheduler(),
+                TaskQueue::Scheduler => self.world.run_scheduler(),
                 TaskQueue::Immediate | TaskQueue::Timer => self.world.tick(),
             }
         }

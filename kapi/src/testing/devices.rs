@@ -10,7 +10,8 @@ use mm::testing::TestKernel;
 use mm::{AllocError, GfpFlags, Order, PfnRange, PhysAddr};
 use services::isa::Transfer;
 
-use super::world::{World, hold, world};
+use super::running::hold;
+use super::world::world;
 use crate::errno::Errno;
 use crate::floppy::{FloppyBus, FloppyController, FloppyRegister};
 use crate::hardware::Hardware;
@@ -20,26 +21,31 @@ type Claim = dyn Fn() -> Result<Box<dyn FloppyController>, Errno> + Send;
 
 /// What a machine has beside memory.
 #[derive(Default)]
-pub(super) struct Devices {
+struct Devices {
     floppy: Mutex<Option<Box<Claim>>>,
     screen: Mutex<Option<(PhysAddr, u64)>>,
     hidden: Mutex<Vec<PfnRange>>,
     claims: Mutex<Vec<(u64, u64)>>,
 }
 
+/// The devices of this thread's machine.
+fn devices() -> Arc<Devices> {
+    world().part()
+}
+
 /// Puts a floppy controller into this thread's machine: `claim` hands it out, or says why not.
 pub fn fit_floppy(claim: impl Fn() -> Result<Box<dyn FloppyController>, Errno> + Send + 'static) {
-    *hold(&world().devices.floppy) = Some(Box::new(claim));
+    *hold(&devices().floppy) = Some(Box::new(claim));
 }
 
 /// Gives this thread's machine a frame buffer: so many bytes from `start` on.
 pub fn fit_screen(start: PhysAddr, bytes: u64) {
-    *hold(&world().devices.screen) = Some((start, bytes));
+    *hold(&devices().screen) = Some((start, bytes));
 }
 
 /// Gives this thread's machine RAM that its allocators do not know of.
 pub fn hide_ram(range: PfnRange) {
-    hold(&world().devices.hidden).push(range);
+    hold(&devices().hidden).push(range);
 }
 
 /// A controller that a test has put in.
@@ -79,21 +85,21 @@ impl FloppyBus for TestKernel {
     type Floppy = FittedFloppy;
 
     fn claim_floppy() -> Result<FittedFloppy, Errno> {
-        let world = world();
-        let claim = hold(&world.devices.floppy);
+        let devices = devices();
+        let claim = hold(&devices.floppy);
         claim.as_ref().map_or(Err(Errno::ENODEV), |claim| claim().map(FittedFloppy))
     }
 }
 
 /// A claim on physical addresses.
 pub struct HostRegion {
-    world: Arc<World>,
+    devices: Arc<Devices>,
     range: (u64, u64),
 }
 
 impl Drop for HostRegion {
     fn drop(&mut self) {
-        hold(&self.world.devices.claims).retain(|&claimed| claimed != self.range);
+        hold(&self.devices.claims).retain(|&claimed| claimed != self.range);
     }
 }
 
@@ -107,23 +113,23 @@ impl Hardware for TestKernel {
     }
 
     fn claim_memory(start: PhysAddr, len: u64, _name: &str) -> Result<HostRegion, Errno> {
-        let world = world();
+        let devices = devices();
         let end = start.as_u64().checked_add(len).ok_or(Errno::EINVAL)?;
         let range = (start.as_u64(), end);
-        let mut claims = hold(&world.devices.claims);
+        let mut claims = hold(&devices.claims);
         if claims.iter().any(|&(first, last)| first < range.1 && range.0 < last) {
             return Err(Errno::EBUSY);
         }
         claims.push(range);
         drop(claims);
-        Ok(HostRegion { world, range })
+        Ok(HostRegion { devices, range })
     }
 
     fn frame_buffer() -> Option<(PhysAddr, u64)> {
-        *hold(&world().devices.screen)
+        *hold(&devices().screen)
     }
 
     fn hidden_ram(visit: &mut dyn FnMut(PfnRange)) {
-        hold(&world().devices.hidden).iter().copied().for_each(visit);
+        hold(&devices().hidden).iter().copied().for_each(visit);
     }
 }

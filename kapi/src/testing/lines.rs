@@ -6,8 +6,8 @@ use std::string::String;
 use std::sync::{Arc, Mutex};
 use std::vec::Vec;
 
-use super::calls::{Running, Turn};
-use super::world::{World, hold, in_interrupt, log, world};
+use super::running::{Running, Turn, hold};
+use super::world::{in_interrupt, log, world};
 use crate::errno::Errno;
 use crate::interrupt::{Interrupt, IrqLine, IrqReturn, Sharing};
 
@@ -20,7 +20,7 @@ const TOO_MANY: u32 = 1000;
 
 /// A machine's lines.
 #[derive(Default)]
-pub(super) struct Lines(Mutex<[Line; LINES as usize]>);
+struct Lines(Mutex<[Line; LINES as usize]>);
 
 #[derive(Default)]
 struct Line {
@@ -37,7 +37,7 @@ struct Action {
 
 /// A handler on a line.
 pub struct HostInterrupt {
-    world: Arc<World>,
+    lines: Arc<Lines>,
     line: IrqLine,
     action: Arc<Action>,
 }
@@ -49,9 +49,9 @@ impl Interrupt for HostInterrupt {
         name: &'static str,
         handler: impl Fn() -> IrqReturn + Send + Sync + 'static,
     ) -> Result<Self, Errno> {
-        let world = world();
+        let all = world().part::<Lines>();
         let action = Arc::new(Action { name, sharing, running: Running::default(), handler: Box::new(handler) });
-        let mut lines = hold(&world.lines.0);
+        let mut lines = hold(&all.0);
         let slot = lines.get_mut(usize::from(line.0)).ok_or(Errno::EINVAL)?;
         let is_shared = |sharing| sharing == Sharing::Shared;
         let agreed = slot.actions.iter().all(|other| is_shared(sharing) && is_shared(other.sharing));
@@ -61,13 +61,13 @@ impl Interrupt for HostInterrupt {
         slot.actions.push(action.clone());
         slot.unhandled = 0;
         drop(lines);
-        Ok(Self { world, line, action })
+        Ok(Self { lines: all, line, action })
     }
 }
 
 impl Drop for HostInterrupt {
     fn drop(&mut self) {
-        let mut lines = hold(&self.world.lines.0);
+        let mut lines = hold(&self.lines.0);
         let slot = &mut lines[usize::from(self.line.0)];
         slot.actions.retain(|action| !Arc::ptr_eq(action, &self.action));
         slot.unhandled = 0;
@@ -79,8 +79,8 @@ impl Drop for HostInterrupt {
 /// Raises an interrupt: calls the line's handlers in interrupt context, and says whether one of them handled it. On a
 /// line that is held back nothing happens.
 pub fn raise(line: IrqLine) -> IrqReturn {
-    let world = world();
-    let Some(actions) = world.lines.begin(line) else { return IrqReturn::NotMine };
+    let lines = world().part::<Lines>();
+    let Some(actions) = lines.begin(line) else { return IrqReturn::NotMine };
     let mut handled = IrqReturn::NotMine;
     in_interrupt(|| {
         for action in &actions {
@@ -90,7 +90,7 @@ pub fn raise(line: IrqLine) -> IrqReturn {
             }
         }
     });
-    if world.lines.end(line, handled) == TOO_MANY {
+    if lines.end(line, handled) == TOO_MANY {
         let names: Vec<_> = actions.iter().map(|action| action.name).collect();
         log(stuck(line, &names.join(", ")));
     }

@@ -4,7 +4,8 @@ use std::sync::{Mutex, TryLockError};
 
 use mm::Context;
 
-use super::world::{hold, in_context, may_sleep};
+use super::running::hold;
+use super::world::{in_context, may_sleep};
 use crate::context::LockError;
 use crate::lock::{SleepLock, SpinLock};
 

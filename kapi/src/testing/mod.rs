@@ -6,21 +6,26 @@
 //! and in its own `flush`, or when [`run_work`] is called. What runs in interrupt context is told so, so that calls
 //! that may sleep are refused there as in the kernel. [`spawn`] starts a thread of the same machine.
 //!
-//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]; [`File`], a device that is open. The
-//! files: `world.rs` what a machine is, `locks.rs` and `wait.rs` locks and waiting, `calls.rs` timers and work,
-//! `lines.rs` interrupts, `memory.rs` allocations that fail and what is in use, `files.rs` open devices, `devices.rs`
-//! what a test puts in beside memory.
+//! Key types: [`Host`], the kernel to test with; [`TestMachine`], [`TestThread`]; [`File`], a device that is open;
+//! [`TestDisk`]. The files: `world.rs` what a machine is, `locks.rs` and `wait.rs` locks and waiting, `running.rs`
+//! whose turn it is, `calls.rs` timers and work over the lists of `pending.rs`, `lines.rs` interrupts, `memory.rs`
+//! allocations that fail and what is in use, `files.rs` open devices, `devices.rs` what a test puts in beside memory,
+//! `disks.rs` disks and what is asked of them.
 
 mod calls;
 mod devices;
+mod disks;
 mod files;
 mod lines;
 mod locks;
 mod memory;
+mod pending;
+mod running;
 mod wait;
 mod world;
 
 use core::fmt;
+use core::time::Duration;
 use std::string::ToString;
 
 use mm::testing::TestKernel;
@@ -29,6 +34,7 @@ use crate::kernel::Kernel;
 
 pub use calls::{HostTimer, HostWork};
 pub use devices::{FittedFloppy, HostRegion, fit_floppy, fit_screen, hide_ram};
+pub use disks::{HostDisk, TestDisk, disk};
 pub use files::{File, insmod, params};
 pub use lines::{HostInterrupt, raise};
 pub use locks::{HostMutex, HostSpinLock};
@@ -46,6 +52,10 @@ impl Kernel for TestKernel {
     type Timer = HostTimer;
     type Work = HostWork;
     type Interrupt = HostInterrupt;
+
+    fn uptime() -> Duration {
+        world::uptime()
+    }
 
     fn log(line: fmt::Arguments<'_>) {
         world::log(line.to_string());

@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
-use super::world::{TICK, hold, interrupted, may_sleep, try_world};
+use super::running::hold;
+use super::world::{TICK, interrupted, may_sleep, try_world};
 use crate::context::{LockError, WrongContext};
 use crate::wait::WaitQueue;
 

@@ -1,19 +1,19 @@
 //! A test's machine: memory, a clock, what is put off, lines, a log.
 
+use core::any::Any;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use core::time::Duration;
 use std::string::String;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::vec::Vec;
 
 use mm::Context;
 use mm::testing::{Booted, Machine, TestKernel, TestMemory};
 
-use super::calls::Calls;
-use super::devices::Devices;
-use super::lines::Lines;
+use super::pending::Calls;
+use super::running::hold;
 
 /// The time between two ticks.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -37,8 +37,8 @@ pub(super) struct World {
     ticks: AtomicU64,
     log: Mutex<Vec<String>>,
     pub(super) calls: Calls,
-    pub(super) lines: Lines,
-    pub(super) devices: Devices,
+    /// What else belongs to the machine, a value of a type: see [`World::part`].
+    parts: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// A machine of this thread. Dropping it ends it; drivers and what they hold go first.
@@ -55,8 +55,7 @@ pub fn machine() -> TestMachine {
         ticks: AtomicU64::new(0),
         log: Mutex::default(),
         calls: Calls::default(),
-        lines: Lines::default(),
-        devices: Devices::default(),
+        parts: Mutex::default(),
     };
     let here = Here { world: Arc::new(world), interrupted: Arc::default() };
     TestMachine { before: CURRENT.replace(Some(here)), _memory: memory }
@@ -93,6 +92,11 @@ pub(super) fn log(line: String) {
     }
 }
 
+/// How long this thread's machine has run.
+pub(super) fn uptime() -> Duration {
+    TICK * u32::try_from(world().ticks()).unwrap_or(u32::MAX)
+}
+
 /// Takes what has been logged so far.
 pub fn take_log() -> Vec<String> {
     core::mem::take(&mut hold(&world().log))
@@ -109,14 +113,14 @@ pub fn pass(time: Duration) {
 
 /// Runs the work that waits for a thread of the kernel's, on this one.
 pub fn run_work() {
-    world().calls.run_scheduler();
+    world().run_scheduler();
 }
 
 /// Runs `f` as an interrupt handler runs.
 pub fn in_interrupt<R>(f: impl FnOnce() -> R) -> R {
     let world = world();
     let result = in_context(Context::Interrupt, f);
-    world.calls.run_immediate();
+    world.run_immediate();
     result
 }
 
@@ -134,11 +138,6 @@ pub(super) fn may_sleep() -> bool {
     try_world().is_none_or(|world| mm::Platform::context(world.memory.platform()).may_sleep())
 }
 
-/// Takes a lock of a test's machine: a test that failed does not make others fail.
-pub(super) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl World {
     /// Ticks so far.
     pub(super) fn ticks(&self) -> u64 {
@@ -148,10 +147,37 @@ impl World {
     /// One tick passes.
     pub(super) fn tick(&self) {
         let now = self.ticks.fetch_add(1, SeqCst) + 1;
-        self.calls.run_tick(now);
+        in_context(Context::Interrupt, || {
+            self.calls.timers.run(now);
+            self.calls.tick.run_queued();
+        });
+        self.run_immediate();
         if may_sleep() {
-            self.calls.run_scheduler();
+            self.run_scheduler();
         }
+    }
+
+    /// Runs the work that waits for the end of an interrupt.
+    pub(super) fn run_immediate(&self) {
+        if may_sleep() {
+            in_context(Context::Interrupt, || self.calls.immediate.run_queued());
+        }
+    }
+
+    /// Runs the work that waits for a thread.
+    pub(super) fn run_scheduler(&self) {
+        self.calls.scheduler.run_queued();
+    }
+
+    /// The machine's part of type `T`, which is there from the first call on.
+    pub(super) fn part<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
+        let mut parts = hold(&self.parts);
+        let found = parts.iter().find_map(|part| part.clone().downcast().ok());
+        found.unwrap_or_else(|| {
+            let part = Arc::<T>::default();
+            parts.push(part.clone());
+            part
+        })
     }
 }
 

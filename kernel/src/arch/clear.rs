@@ -1,8 +1,16 @@
 //! Clearing a page, the way that this machine does it best.
 //!
 //! Hardware with fast string stores (ERMS) clears a page by one `rep stosb`; other hardware by `rep stosq`. QEMU's
-//! software CPU does either byte by byte or word by word in a helper of its own, and is many times faster with plain
-//! stores.
+//! software CPU does either item by item in a helper of its own, and is twice to forty times as fast with plain stores.
+//! It makes two stores of one of 16 bytes, and reads both halves from memory before.
+//!
+//! ```text
+//!   a page, with the call    instructions   ticks in QEMU   ticks on an EPYC, in the cache or not
+//!   stores, 128 a turn                536             876       183    1,460
+//!   rep stosq                         526           2,130        98      570
+//!   rep stosb                       4,110          33,000        97      340
+//!   stores of 16 bytes                284           1,280       185      360
+//! ```
 
 use core::arch::asm;
 use core::arch::x86_64::__cpuid_count;
@@ -23,6 +31,10 @@ enum Method {
 
 static METHOD: Once<Method> = Once::new();
 
+/// Words that one turn of the loop of stores clears.
+const TURN: usize = 128;
+const _: () = assert!(PAGE_SIZE.is_multiple_of(8 * TURN));
+
 /// Fills the page at `at` with zeros. The caller owns it.
 #[inline]
 pub fn page(at: VirtAddr) {
@@ -41,15 +53,27 @@ pub fn page(at: VirtAddr) {
     }
 }
 
+/// The zero comes from a register: QEMU takes a tenth longer for stores that each bring it along.
 fn by_stores(at: VirtAddr) {
-    // SAFETY: the caller owns the page; these words are its 4096 bytes.
-    let page = unsafe { &mut *at.as_mut_ptr::<[[u64; 64]; PAGE_SIZE / 512]>() };
-    for line in page {
-        // Volatile, or the compiler makes a call of memset of it.
-        for word in line {
-            // SAFETY: a word of the page.
-            unsafe { core::ptr::from_mut(word).write_volatile(0) };
-        }
+    let (first, end) = (at.as_usize(), at.as_usize() + PAGE_SIZE);
+    // SAFETY: the caller owns the page; the stores go through its words, from the first to the last.
+    unsafe {
+        asm!(
+            "2:",
+            ".set .Loffset, 0",
+            ".rept {turn}",
+            "mov [{at} + .Loffset], {zero}",
+            ".set .Loffset, .Loffset + 8",
+            ".endr",
+            "add {at}, 8 * {turn}",
+            "cmp {at}, {end}",
+            "jne 2b",
+            turn = const TURN,
+            at = inout(reg) first => _,
+            end = in(reg) end,
+            zero = in(reg) 0u64,
+            options(nostack)
+        );
     }
 }
 

@@ -8,7 +8,8 @@
 //! ffff888000000000 .. ffff987fffffffff   direct map of lowmem: large pages, NX, global
 //! ffffc90000000000 .. ffffe8ffffffffff   vmalloc, ioremap, thread stacks: 4 KiB pages, NX, a guard page each
 //! ffffea0000000000 .. ffffea7fffffffff   Page array, virtually contiguous, backed only where RAM is
-//! ffffec0000000000 .. fffffbffffffffff   left free (sanitizer shadow)
+//! ffffec0000000000 .. ffffec3fffffffff   never mapped: places of pages, as drivers in C count with them
+//! ffffec4000000000 .. fffffbffffffffff   left free (sanitizer shadow)
 //! ffffff8000000000 .. ffffffff7fffffff   kmap windows
 //! ffffffff80000000 .. ffffffff9fffffff   kernel image: text RX, constants R, data RW; guard pages under its stacks
 //! ffffffffa0000000 .. ffffffffff000000   modules, within 2 GiB of the text
@@ -43,6 +44,9 @@ pub const VMALLOC_END: VirtAddr = VirtAddr::new(0xffff_e900_0000_0000);
 pub const PAGE_ARRAY: VirtAddr = VirtAddr::new(0xffff_ea00_0000_0000);
 /// Bytes for the `Page` array: 16 for each of 2^32 frames need 64 GiB; it has a level-4 slot.
 pub const PAGE_ARRAY_BYTES: usize = 1 << 39;
+
+/// What stands for the page of frame 0 to drivers in C, 64 bytes each: nothing is mapped there, for good.
+pub const PAGE_PLACES: VirtAddr = VirtAddr::new(0xffff_ec00_0000_0000);
 
 /// First address of the kmap windows.
 pub const KMAP_START: VirtAddr = VirtAddr::new(0xffff_ff80_0000_0000);

@@ -1,6 +1,7 @@
 //! The CPU: its tables, the ways in and out, page tables, stacks.
 
 pub mod clear;
+mod copy;
 pub mod cpu;
 mod entry;
 pub mod fpu;

@@ -6,13 +6,16 @@
 //! instruction. The names are those of the Linux module in bench/linux, so that the two can be laid side by side.
 //!
 //! [`probe`] has the loops that are timed, [`calls`] the calls in them, [`suites`] the list of rows, [`interrupt`] runs
-//! probes in interrupt context, [`modules`] those in modules, [`space`] times address spaces, [`report`] does the
-//! statistics.
+//! probes in interrupt context, [`modules`] those in modules, [`space`] times address spaces, [`copies`] the drivers,
+//! [`report`] does the statistics.
 #![deny(unsafe_code)]
 
 mod calls;
+mod copies;
+mod disks;
 mod interrupt;
 mod modules;
+mod page_cache;
 mod probe;
 mod report;
 mod space;

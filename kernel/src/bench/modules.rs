@@ -20,9 +20,15 @@ const SCULLP: &str = "scullp";
 const FILE: &str = "/lib/modules/scullp.ko";
 const LOADS: Effort = Effort { count: 1, rounds: 5 };
 
+/// Its twin in C, which has no name in /dev but a number.
+const C_PAIRS: &str = "cpairs";
+const C_MAJOR: u16 = 240;
+const C_DEVICE: &str = "/tmp/cpairs";
+
 /// The rows. Without the files of the modules there are none, and none of scullp while it is attached.
 pub fn rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     pairs(reporter)?;
+    c_pairs(reporter)?;
     if fs::stat(&fs::Place::root(), FILE).is_err() || pin(SCULLP).is_ok() {
         return Ok(());
     }
@@ -46,15 +52,28 @@ fn pairs(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
         Err(Errno::ENOENT) => return Ok(()),
         Err(why) => return Err(why.into()),
     }
-    let done = read_rows(reporter);
+    let done = read_row(reporter, "kmalloc_module_64", DEVICE);
     done.and(Ok(rmmod(PAIRS)?))
 }
 
-fn read_rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
-    let file = fs::open(&fs::Place::root(), DEVICE, OpenFlags::READ, 0)?;
+fn c_pairs(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
+    match insmod(C_PAIRS, &[]) {
+        Ok(()) => {}
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(why) => return Err(why.into()),
+    }
+    let root = fs::Place::root();
+    fs::mknod(&root, C_DEVICE, 0o666, fs::Make::Device { major: C_MAJOR, minor: 0 })?;
+    let done = read_row(reporter, "kmalloc_c_64", C_DEVICE);
+    fs::unlink(&root, C_DEVICE)?;
+    done.and(Ok(rmmod(C_PAIRS)?))
+}
+
+fn read_row(reporter: &mut Reporter<'_>, name: &str, device: &str) -> Result<(), Stopped> {
+    let file = fs::open(&fs::Place::root(), device, OpenFlags::READ, 0)?;
     let mut bytes = KVec::new();
     bytes.resize(READ.count as usize, 0, GfpFlags::KERNEL).map_err(Errno::from)?;
-    row(reporter, "kmalloc_module_64", READ, &mut || {
+    row(reporter, name, READ, &mut || {
         let start = cycles();
         file.read_bytes(&mut bytes).map_err(|_| AllocError)?;
         Ok(cycles() - start)

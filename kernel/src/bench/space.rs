@@ -5,7 +5,7 @@ use mm::{AllocError, PAGE_SIZE, VirtAddr};
 use super::probe::Ticks;
 use super::report::{Effort, Reporter, Stopped};
 use crate::arch::cpu::cycles;
-use crate::mm::space::{FaultAccess, MapRequest, Place, Resolved, ThisCpu, UserSpace};
+use crate::mm::space::{FaultAccess, MapRequest, Place, Resolved, UserSpace, new_space};
 
 /// Pages that the program uses: as many as busybox's shell.
 const PAGES: usize = 110;
@@ -20,7 +20,7 @@ const APART: usize = 2 << 20;
 /// All rows.
 pub(super) fn rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
     let once = Effort { count: 1, rounds: 11 };
-    reporter.row(format_args!("space_new_and_drop"), once, |_| timed(|| UserSpace::new(ThisCpu).map(drop)))?;
+    reporter.row(format_args!("space_new_and_drop"), once, |_| timed(|| new_space().map(drop)))?;
     reporter.row(format_args!("space_fault_zeroed"), once, |_| fault(Resolved::Zeroed))?;
     reporter.row(format_args!("space_fault_copied"), once, |_| fault(Resolved::Copied))?;
     reporter.row(format_args!("space_fault_reused"), once, |_| fault(Resolved::Reused))?;
@@ -29,7 +29,7 @@ pub(super) fn rows(reporter: &mut Reporter<'_>) -> Result<(), Stopped> {
 
 /// A space with pages that were used in areas that are apart.
 fn program() -> Result<UserSpace, AllocError> {
-    let mut space = UserSpace::new(ThisCpu)?;
+    let mut space = new_space()?;
     for area in 0..AREAS {
         let at = Place::Fixed(VirtAddr::new(FIRST + area * APART));
         let request = MapRequest { at, ..MapRequest::anonymous(RESERVED * PAGE_SIZE) };

@@ -5,11 +5,13 @@ use mm::{AllocError, GfpFlags, Order, PAGE_SIZE, PhysAddr};
 use super::calls::{
     CreateCache, FreePage, Ioremap, Kmalloc, KmallocConst, Kzalloc, Neighbour, OwnCache, Pages, Vmalloc, ZeroedPage,
 };
+use super::copies;
+use super::disks;
 use super::interrupt::{Set, TimedCall};
-use super::modules;
 use super::probe::{Batch, FreeOrder};
 use super::report::{Effort, Reporter, Stopped};
 use super::space;
+use super::{modules, page_cache};
 
 /// A group of rows.
 pub struct Suite {
@@ -27,6 +29,9 @@ pub const ALL: &[Suite] = &[
     Suite { name: "ioremap", run: ioremap_rows },
     Suite { name: "modules", run: modules::rows },
     Suite { name: "space", run: space::rows },
+    Suite { name: "page_cache", run: page_cache::rows },
+    Suite { name: "disks", run: disks::rows },
+    Suite { name: "copies", run: copies::rows },
 ];
 
 /// Runs `suites`.

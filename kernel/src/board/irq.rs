@@ -36,6 +36,8 @@ pub trait IrqChip: Sync {
     fn name(&self) -> &'static str;
     /// Sets the chip up, with all lines masked.
     fn init(&self);
+    /// Has `irq` follow a level, as lines do that PCI devices share, for good. Not of the machine's own lines.
+    fn follow_level(&self, irq: Irq);
     /// Lets `irq` through.
     fn unmask(&self, irq: Irq);
     /// Holds `irq` back.

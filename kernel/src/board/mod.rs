@@ -11,3 +11,4 @@ pub mod pit;
 pub mod qemu;
 pub mod rtc;
 pub mod serial;
+pub mod watcher;

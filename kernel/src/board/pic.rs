@@ -15,6 +15,10 @@ pub static PIC: Pic = Pic {
 
 /// Line of the first chip that the second hangs on.
 const CASCADE: u16 = 1 << 2;
+/// The registers, one a chip, that say which lines follow a level.
+const LEVELS: [u16; 2] = [0x4d0, 0x4d1];
+/// Lines that are the board's own: timer, keyboard, cascade, clock, coprocessor.
+const ALWAYS_EDGES: u16 = 1 << 0 | 1 << 1 | CASCADE | 1 << 8 | 1 << 13;
 /// Command: the next read returns the lines in service.
 const READ_IN_SERVICE: u8 = 0x0b;
 
@@ -33,6 +37,20 @@ impl IrqChip for Pic {
             // SAFETY: the ports are the 8259s', and the lock keeps others off.
             unsafe { chips.initialize() };
             write_masks(chips, !CASCADE);
+        });
+    }
+
+    fn follow_level(&self, irq: Irq) {
+        let bit = 1 << (irq.number() % 8);
+        if ALWAYS_EDGES & 1 << irq.number() != 0 {
+            return;
+        }
+        let mut port = Port::<u8>::new(LEVELS[irq.index() / 8]);
+        self.chips.with(|_| {
+            // SAFETY: reading the register has no side effect.
+            let levels = unsafe { port.read() };
+            // SAFETY: the lines of others stay as they are, and the chips' lock keeps others off.
+            unsafe { port.write(levels | bit) };
         });
     }
 

@@ -19,6 +19,10 @@ pub trait Driver: CharDriver + Any {
     fn devices(&self) -> u16;
     /// See [`Module::is_busy`].
     fn is_busy(&self) -> bool;
+    /// How many users it counts by itself, besides those that the kernel counts.
+    fn own_users(&self) -> usize {
+        0
+    }
     /// See [`Module::footprint`].
     fn footprint(&self) -> usize;
     /// See [`Module::proc_text`].

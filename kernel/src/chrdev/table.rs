@@ -7,6 +7,7 @@ use kapi::{CharDriver, Errno, Events, Minor, OpenDevice};
 use mm::GfpFlags;
 
 use super::driver::{User, Users};
+use super::raw::RawDriver;
 use crate::mm::{KString, KVec};
 use crate::sched::{Mutex, PollTable};
 
@@ -31,6 +32,12 @@ pub enum Nodes {
     Named(&'static [(&'static str, Minor)]),
 }
 
+/// A driver, and what it is besides.
+struct Behind {
+    driver: Arc<dyn CharDriver>,
+    raw: Option<Arc<dyn RawDriver>>,
+}
+
 /// A driver in the table.
 struct Registration {
     name: KString,
@@ -39,6 +46,8 @@ struct Registration {
     driver: Arc<dyn CharDriver>,
     users: Arc<Users>,
     polled: Option<&'static dyn Polled>,
+    /// The driver, if it opens files of its own.
+    raw: Option<Arc<dyn RawDriver>>,
 }
 
 /// Devices that make readers or writers wait, and say when they would not.
@@ -52,6 +61,7 @@ pub trait Polled: Sync {
 pub struct Device {
     driver: Arc<dyn CharDriver>,
     polled: Option<&'static dyn Polled>,
+    raw: Option<Arc<dyn RawDriver>>,
     /// The driver's number.
     pub major: u16,
     /// The device's number.
@@ -83,6 +93,18 @@ pub fn register_for(
     nodes: Nodes,
     driver: Arc<dyn CharDriver>,
 ) -> Result<u16, Errno> {
+    add(users, name, major, nodes, Behind { driver, raw: None })
+}
+
+/// Registers a driver with files of its own, whose devices go by no names here, and returns its number.
+///
+/// # Errors
+/// As [`register_for`].
+pub fn register_raw<D: RawDriver>(users: &Arc<Users>, name: &str, major: Major, driver: Arc<D>) -> Result<u16, Errno> {
+    add(users, name, major, Nodes::Named(&[]), Behind { driver: driver.clone(), raw: Some(driver) })
+}
+
+fn add(users: &Arc<Users>, name: &str, major: Major, nodes: Nodes, behind: Behind) -> Result<u16, Errno> {
     let name = KString::from_str(name, GfpFlags::KERNEL)?;
     let mut table = TABLE.lock_uninterruptible()?;
     let is_free = |major: &u16| table.iter().all(|other| other.major != *major);
@@ -92,11 +114,9 @@ pub fn register_for(
     };
     let major = major.ok_or(Errno::EBUSY)?;
     let index = table.partition_point(|other| other.major < major);
-    table.insert(
-        index,
-        Registration { name, major, nodes, driver, users: users.clone(), polled: None },
-        GfpFlags::KERNEL,
-    )?;
+    let Behind { driver, raw } = behind;
+    let registration = Registration { name, major, nodes, driver, users: users.clone(), polled: None, raw };
+    table.insert(index, registration, GfpFlags::KERNEL)?;
     Ok(major)
 }
 
@@ -115,10 +135,23 @@ pub fn unregister(users: &Arc<Users>) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Takes the driver with this number and these users out; whether there was one of this name. Files that are open stay
+/// so.
+///
+/// # Errors
+/// `EAGAIN` where the caller may not sleep.
+pub fn unregister_number(users: &Arc<Users>, major: u16, name: &str) -> Result<bool, Errno> {
+    let mut table = TABLE.lock_uninterruptible()?;
+    let is_it = |it: &Registration| it.major == major && it.name.as_str() == name && Arc::ptr_eq(&it.users, users);
+    let found = table.iter().any(is_it);
+    table.retain(|registration| !is_it(registration));
+    Ok(found)
+}
+
 impl Registration {
     fn device(&self, minor: Minor) -> Result<Device, Errno> {
-        let (driver, polled) = (self.driver.clone(), self.polled);
-        Ok(Device { driver, polled, major: self.major, minor, _user: self.users.enter()? })
+        let (driver, polled, raw) = (self.driver.clone(), self.polled, self.raw.clone());
+        Ok(Device { driver, polled, raw, major: self.major, minor, _user: self.users.enter()? })
     }
 
     /// The number of the device that is called `node`.
@@ -166,6 +199,11 @@ impl Device {
         &*self.driver
     }
 
+    /// Its driver, if that opens files of its own.
+    pub fn raw(&self) -> Option<&Arc<dyn RawDriver>> {
+        self.raw.as_ref()
+    }
+
     /// What can be done with the open device at once. One that says nothing makes nobody wait.
     pub fn poll(&self, file: &OpenDevice, table: &mut PollTable<'_>) -> Events {
         self.polled.map_or(Events::READABLE | Events::WRITABLE, |polled| polled.poll(file, table))
@@ -210,12 +248,12 @@ pub fn next<R>(place: u64, show: Show<'_, R>) -> Result<Option<R>, Errno> {
     Ok(None)
 }
 
-/// Writes /proc/devices.
+/// Writes the first half of /proc/devices.
 pub fn write_devices(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Character devices:")?;
     let table = TABLE.lock().map_err(|_| fmt::Error)?;
     for registration in table.iter() {
         writeln!(out, "{:3} {}", registration.major, registration.name.as_str())?;
     }
-    writeln!(out, "\nBlock devices:")
+    Ok(())
 }

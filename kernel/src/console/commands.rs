@@ -8,8 +8,9 @@ use shell::options::Options;
 use shell::{Command, CommandSet, Env, Job, Outcome, Status};
 
 use super::memory::{self, manual};
-use super::{crash, irqstress, job_commands, kernel_log, module_commands, tty, uname, workers};
+use super::{crash, irqstress, job_commands, kernel_log, module_commands, picture, pressure, tty, uname, workers};
 use crate::board::qemu::{self, ExitCode};
+use crate::mm::page_cache;
 use crate::resource::pci;
 use crate::{bench, debug, klog, sched, startup};
 
@@ -66,9 +67,18 @@ impl<E: Env> Table<E> {
         command("page", "ADDRESS|PFN", "shows all that is known of a page", memory::page::page).explained(manual::PAGE),
         command("peek", "ADDRESS [BYTES]", "shows bytes of what was handed out", memory::bytes::peek)
             .explained(manual::PEEK),
+        command("picture", "NAME", "has the watcher take a picture of the memory", picture::picture)
+            .explained(picture::MANUAL),
         command("poke", "ADDRESS BYTE [COUNT]", "writes bytes of what was handed out", memory::bytes::poke)
             .explained(manual::POKE),
         command("poweroff", "", "ends the machine", poweroff),
+        command(
+            "pressure",
+            "[FILE] [pages=N]",
+            "shows what requests of different flags do when memory is short",
+            pressure::run,
+        )
+        .explained(pressure::MANUAL),
         command("ps", "", "lists the threads: number, state, ticks used, stack bytes, name", ps),
         command("reboot", "", "starts the machine again; a script ends there", reboot),
         command("rmmod", "MODULE...", "detaches modules", module_commands::rmmod),
@@ -93,19 +103,24 @@ const fn command<E: Env>(
     Command { name, usage, about, manual: "", trouble: Status::FAILED, run }
 }
 
-/// Ends the machine: with success, unless lines were run without a person at a terminal and something that they may
-/// count on did not start.
+/// Ends the machine, with what was written on its disks: with success, unless lines were run without a person at a
+/// terminal and something that they may count on did not start.
 pub fn power_off() -> ! {
     let verdict = if tty::is_terminal() { ExitCode::Success } else { startup::verdict() };
     if verdict == ExitCode::Failure {
         klog!("startup: {} failures, see dmesg: this run counts as failed", startup::failures());
     }
+    page_cache::sync_at_the_end();
     qemu::exit(verdict)
 }
 
 /// Ends the machine as a program has ended that ran in the console's place: with failure, unless its status is 0.
 pub fn power_off_after(status: i32) -> ! {
-    if status == 0 { power_off() } else { qemu::exit(ExitCode::Failure) }
+    if status == 0 {
+        power_off()
+    }
+    page_cache::sync_at_the_end();
+    qemu::exit(ExitCode::Failure)
 }
 
 fn poweroff<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
@@ -116,6 +131,7 @@ fn poweroff<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
 /// Starts the machine again: under QEMU that is for the runner to do.
 fn reboot<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     job.at_most(0)?;
+    page_cache::sync_at_the_end();
     qemu::leave(ExitCode::Reboot);
     debug::crash::reset()
 }

@@ -2,8 +2,8 @@
 //!
 //! [`line_reader`] has the lines that it reads of the [terminal](crate::tty). [`workers`] holds the threads that
 //! commands run on, [`places`] counts those of jobs. [`process`] is what a command sees of the kernel, with [`streams`]
-//! open; [`pipeline`] connects commands, [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`]
-//! and [`uname`] are the commands that know this kernel, [`names`] is what Tab completes to.
+//! open; [`pipeline`] connects commands, [`commands`], [`kernel_log`], [`module_commands`], [`memory`], [`irqstress`],
+//! [`pressure`] and [`uname`] are the commands that know this kernel, [`names`] is what Tab completes to.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -17,8 +17,10 @@ pub mod line_reader;
 mod memory;
 mod module_commands;
 pub mod names;
+mod picture;
 mod pipeline;
 mod places;
+mod pressure;
 pub mod process;
 mod programs;
 mod reserve;

@@ -72,6 +72,9 @@ fn show<'a, E: Env>(job: &Job<'a, E>, info: &Info<'_>) -> Result<(), Failure<'a>
     for spec in info.params {
         writeln!(out, "parm:        {}", line(spec))?;
     }
+    for variable in info.variables {
+        writeln!(out, "parm:        {variable}")?;
+    }
     out.finish()?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::buffer::CommandBuffer;
 use super::programs;
 use super::reserve;
 use super::streams::{Handle, Streams};
-use crate::fs::{self, FileTable, Place};
+use crate::fs::{self, FileTable, Make, Place};
 use crate::{sched, time, tty};
 
 /// The environment of one command.
@@ -79,6 +79,20 @@ impl Env for Process {
         programs::run(&self.streams, path, args)
     }
 
+    fn sync(&self) -> Result<(), Errno> {
+        fs::sync()
+    }
+
+    fn make_node(&self, path: &str, kind: Kind) -> Result<(), Errno> {
+        let what = match kind {
+            Kind::Device { major, minor } => Make::Device { major, minor },
+            Kind::Block { major, minor } => Make::Block { major, minor },
+            Kind::Pipe => Make::Pipe,
+            Kind::Directory | Kind::Regular | Kind::Link => return Err(Errno::EINVAL),
+        };
+        fs::mknod(&Place::root(), path, 0o666, what)
+    }
+
     fn unlink(&self, path: &str) -> Result<(), Errno> {
         fs::unlink(&Place::root(), path)
     }
@@ -112,6 +126,7 @@ fn shown(stat: &fs::Stat) -> Stat {
         fs::Kind::Link => Kind::Link,
         fs::Kind::Pipe => Kind::Pipe,
         fs::Kind::Device { major, minor } => Kind::Device { major, minor },
+        fs::Kind::Block { major, minor } => Kind::Block { major, minor },
     };
     Stat { kind, size: stat.size, id: stat.is_stored().then_some(stat.id) }
 }

@@ -84,6 +84,13 @@ impl File for Handle {
         }
     }
 
+    fn sync(&self) -> Result<(), Errno> {
+        match self {
+            Self::Console | Self::Empty => Err(Errno::EINVAL),
+            Self::File(file) => file.with(|file| file.sync(0..u64::MAX)),
+        }
+    }
+
     fn id(&self) -> Option<FileId> {
         match self {
             Self::Console | Self::Empty => None,

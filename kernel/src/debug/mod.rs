@@ -4,6 +4,7 @@
 
 pub mod backtrace;
 pub mod blame;
+pub mod caller;
 pub mod crash;
 pub mod loaded;
 pub mod panicking;

@@ -1,6 +1,7 @@
 //! The kernel that drivers name: its log and its locks.
 
 use core::fmt;
+use core::time::Duration;
 
 use kapi::{LockError, SleepLock};
 
@@ -12,6 +13,7 @@ use crate::klog;
 use crate::mm::Kernel;
 use crate::sched::Mutex;
 use crate::sync::SpinLock;
+use crate::time;
 
 impl kapi::Kernel for Kernel {
     type Mutex<T: Send> = Mutex<T>;
@@ -20,6 +22,10 @@ impl kapi::Kernel for Kernel {
     type Timer = Timer;
     type Work = Work;
     type Interrupt = Interrupt;
+
+    fn uptime() -> Duration {
+        time::TICK.saturating_mul(u32::try_from(time::ticks().0).unwrap_or(u32::MAX))
+    }
 
     fn log(line: fmt::Arguments<'_>) {
         klog!("{line}");

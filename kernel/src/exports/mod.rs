@@ -5,8 +5,6 @@
 //! Names, parameters and results here are for good: what is offered stays. One is declared by
 //! [`export!`](crate::export) beside the function itself.
 
-mod calls;
-
 use core::slice;
 
 unsafe extern "C" {
@@ -14,14 +12,14 @@ unsafe extern "C" {
     static __exports_end: u8;
 }
 
-/// A function by its name.
+/// A function or variable by its name.
 #[repr(C)]
 pub struct Export {
     name: &'static str,
     function: *const (),
 }
 
-// SAFETY: what it points to is code.
+// SAFETY: nobody follows it here.
 unsafe impl Sync for Export {}
 
 impl Export {
@@ -36,13 +34,23 @@ impl Export {
 macro_rules! export {
     ($($(#[$meta:meta])* extern "C" fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)+) => {
         $($(#[$meta])* extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
+        $crate::offer!($name);)+
+    };
+}
+
+/// Offers a function that stands elsewhere, or under another name the address of what stands behind the equals sign.
+#[macro_export]
+macro_rules! offer {
+    ($name:ident) => {
+        $crate::offer!($name = $name as *const ());
+    };
+    ($name:ident = $address:expr) => {
         const _: () = {
             // SAFETY: kernel.ld collects these statics into the table that they are read from.
             #[used]
             #[unsafe(link_section = ".exports")]
-            static EXPORT: $crate::exports::Export =
-                $crate::exports::Export::new(stringify!($name), $name as *const ());
-        };)+
+            static EXPORT: $crate::exports::Export = $crate::exports::Export::new(stringify!($name), $address);
+        };
     };
 }
 

@@ -5,6 +5,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kapi::Errno;
+use mm::PAGE_SIZE;
 use services::budget::{Budget, Charge};
 use vfs::Costs;
 
@@ -27,11 +28,6 @@ impl Account {
         Ok(self.budget.charge(bytes as u64, (self.limit)())?)
     }
 
-    /// A charge of no bytes.
-    pub(super) const fn nothing(&self) -> Charge<'_> {
-        self.budget.nothing()
-    }
-
     /// What trees of names cost goes here too.
     pub(super) const fn costs(&'static self) -> Costs {
         Costs { budget: &self.budget, limit: self.limit }
@@ -47,11 +43,16 @@ impl Account {
         self.pages.load(Relaxed)
     }
 
-    pub(super) fn add_page(&self) {
-        self.pages.fetch_add(1, Relaxed);
+    /// Counts one more page of content, and charges it; whether the limit allows that. Any context.
+    pub(super) fn add_page(&self) -> bool {
+        let is_charged = self.budget.take(PAGE_SIZE as u64, (self.limit)()).is_ok();
+        self.pages.fetch_add(usize::from(is_charged), Relaxed);
+        is_charged
     }
 
-    pub(super) fn remove_pages(&self, count: usize) {
-        self.pages.fetch_sub(count, Relaxed);
+    /// Counts one page less, which [`add_page`](Self::add_page) has counted. Any context.
+    pub(super) fn remove_page(&self) {
+        self.pages.fetch_sub(1, Relaxed);
+        self.budget.give(PAGE_SIZE as u64);
     }
 }

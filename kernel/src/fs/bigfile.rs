@@ -7,8 +7,8 @@ use super::place::Place;
 
 /// Its size, in bytes.
 pub const SIZE: usize = 1 << 20;
-/// Bytes that are written at a time.
-const CHUNK: usize = 1024;
+/// Bytes that are written at a time: a page, so that none is filled with zeros first.
+const CHUNK: usize = 4096;
 
 /// Where it is.
 const PATH: &str = "/tmp/bigfile";

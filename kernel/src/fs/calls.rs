@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, OpenFlags};
-use vfs::{Found, Last, PERMISSIONS};
+use vfs::{Found, Last, PERMISSIONS, Rights};
 
 use super::node::{Change, Follow, Kind, Make, Node, Remove, Replace, Stat};
 use super::open_file::OpenFile;
@@ -14,7 +14,8 @@ use crate::mm::KString;
 /// Opens the file at `path`; one that is made gets `mode`, less the umask.
 ///
 /// # Errors
-/// `ENOENT`, `ENOTDIR`, `EISDIR`, `ELOOP`, `EEXIST` as the flags demand; those of the file system and of the driver.
+/// `ENOENT`, `ENOTDIR`, `EISDIR`, `ELOOP`, `EEXIST` as the flags demand; `EACCES` for who may not; those of the file
+/// system and of the driver.
 pub fn open(place: &Place, path: &str, flags: OpenFlags, mode: u16) -> Result<OpenFile, Errno> {
     let exclusive = OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
     let stays = flags.contains(OpenFlags::NOFOLLOW) || flags.contains(exclusive);
@@ -26,25 +27,45 @@ pub fn open(place: &Place, path: &str, flags: OpenFlags, mode: u16) -> Result<Op
             Some(node) => node.clone(),
             None if !flags.contains(OpenFlags::CREATE) => return Err(Errno::ENOENT),
             None if found.slash => return Err(Errno::EISDIR),
-            None => match make_in(&found, mode & !place.umask(), Make::File) {
+            None => match make_in(place, &found, mode & !place.umask(), Make::File) {
                 // Another thread has made it meanwhile.
                 Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCLUSIVE) => continue,
-                made => made?,
+                // Who makes a file has it open, whatever its mode.
+                made => {
+                    let node = made?;
+                    check_kind(&node, found.slash, flags)?;
+                    return open_node(&node, flags);
+                }
             },
         };
-        return open_node(&node, found.slash, flags);
+        check_kind(&node, found.slash, flags)?;
+        place.may(&node, rights(flags))?;
+        return open_node(&node, flags);
     }
 }
 
-/// Opens what a path has led to, with a slash behind it or without.
-fn open_node(node: &Arc<dyn Node>, slash: bool, flags: OpenFlags) -> Result<OpenFile, Errno> {
-    match node.kind() {
-        Kind::Directory if flags.contains(OpenFlags::CREATE) => return Err(Errno::EISDIR),
-        Kind::Directory => {}
-        _ if slash || flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
-        Kind::Link if !flags.contains(OpenFlags::PATH) => return Err(Errno::ELOOP),
-        _ => {}
+/// Opens the program at `path`, to be read by the kernel alone. `EACCES` for what is no file, or may not be run.
+pub fn open_program(place: &Place, path: &str) -> Result<OpenFile, Errno> {
+    let node = place.node(path, Follow::Yes)?;
+    if node.kind() != Kind::File {
+        return Err(Errno::EACCES);
     }
+    place.may(&node, Rights::RUN)?;
+    open_node(&node, OpenFlags::READ)
+}
+
+/// What an open for `flags` does with the file.
+fn rights(flags: OpenFlags) -> Rights {
+    let mut rights = Rights::empty();
+    if !flags.contains(OpenFlags::PATH) {
+        rights.set(Rights::READ, flags.contains(OpenFlags::READ));
+        rights.set(Rights::WRITE, flags.intersects(OpenFlags::WRITE | OpenFlags::TRUNCATE));
+    }
+    rights
+}
+
+/// Opens what a path has led to.
+fn open_node(node: &Arc<dyn Node>, flags: OpenFlags) -> Result<OpenFile, Errno> {
     let file = match directory::open(node, flags)? {
         Some(file) => file,
         None => node.clone().open(flags)?,
@@ -52,10 +73,28 @@ fn open_node(node: &Arc<dyn Node>, slash: bool, flags: OpenFlags) -> Result<Open
     OpenFile::named(file, node.clone(), flags)
 }
 
-/// Makes something at the end of a way on which there is nothing yet.
-fn make_in(found: &Found<Arc<dyn Node>>, mode: u16, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
+/// Whether a path with or without a slash behind it may lead to such a node.
+fn check_kind(node: &Arc<dyn Node>, slash: bool, flags: OpenFlags) -> Result<(), Errno> {
+    match node.kind() {
+        Kind::Directory if flags.contains(OpenFlags::CREATE) => Err(Errno::EISDIR),
+        Kind::Directory => Ok(()),
+        _ if slash || flags.contains(OpenFlags::DIRECTORY) => Err(Errno::ENOTDIR),
+        Kind::Link if !flags.contains(OpenFlags::PATH) => Err(Errno::ELOOP),
+        _ => Ok(()),
+    }
+}
+
+/// Makes something at the end of a way on which there is nothing yet. It belongs to who makes it; devices are root's to
+/// make (`EPERM`).
+fn make_in(place: &Place, found: &Found<Arc<dyn Node>>, mode: u16, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
     match &found.last {
-        Last::Name(name) => found.directory.make(name, mode & PERMISSIONS, what),
+        Last::Name(name) => {
+            place.may(&found.directory, Rights::CHANGE_NAMES)?;
+            if matches!(what, Make::Device { .. } | Make::Block { .. }) && !place.who().is_root() {
+                return Err(Errno::EPERM);
+            }
+            found.directory.make(name, place.ownership(mode & PERMISSIONS), what)
+        }
         Last::Dot | Last::DotDot | Last::Nothing => Err(Errno::EEXIST),
     }
 }
@@ -84,7 +123,7 @@ fn make(place: &Place, path: &str, mode: u16, what: Make<'_>) -> Result<(), Errn
     if found.slash && !matches!(what, Make::Directory) {
         return Err(Errno::ENOENT);
     }
-    make_in(&found, mode, what).map(drop)
+    make_in(place, &found, mode, what).map(drop)
 }
 
 /// Makes an empty directory with `mode`, less the umask.
@@ -125,6 +164,7 @@ pub fn link_node(node: &Arc<dyn Node>, new_place: &Place, new: &str) -> Result<(
     if node.kind() == Kind::Directory {
         return Err(Errno::EPERM);
     }
+    new_place.may(&found.directory, Rights::CHANGE_NAMES)?;
     found.directory.link(name, &**node)
 }
 
@@ -135,7 +175,10 @@ pub fn unlink(place: &Place, path: &str) -> Result<(), Errno> {
     match &found.last {
         Last::Name(_) if node.kind() == Kind::Directory => Err(Errno::EISDIR),
         Last::Name(_) if found.slash => Err(Errno::ENOTDIR),
-        Last::Name(name) => found.directory.remove(name, Remove::Other),
+        Last::Name(name) => {
+            place.may_remove(&found.directory, node)?;
+            found.directory.remove(name, Remove::Other)
+        }
         Last::Dot | Last::DotDot | Last::Nothing => Err(Errno::EISDIR),
     }
 }
@@ -148,7 +191,10 @@ pub fn rmdir(place: &Place, path: &str) -> Result<(), Errno> {
         return Err(Errno::EBUSY);
     }
     match &found.last {
-        Last::Name(name) => found.directory.remove(name, Remove::Directory),
+        Last::Name(name) => {
+            place.may_remove(&found.directory, node)?;
+            found.directory.remove(name, Remove::Directory)
+        }
         Last::Dot => Err(Errno::EINVAL),
         Last::DotDot | Last::Nothing => Err(Errno::ENOTEMPTY),
     }
@@ -171,16 +217,29 @@ pub fn rename(place: &Place, from: &str, new_place: &Place, to: &str, replace: R
             return Err(Errno::EBUSY);
         }
     }
+    place.may_remove(&old.directory, moved)?;
+    match &new.node {
+        Some(node) => new_place.may_remove(&new.directory, node)?,
+        None => new_place.may(&new.directory, Rights::CHANGE_NAMES)?,
+    }
+    if moved.kind() == Kind::Directory && old.directory.id() != new.directory.id() {
+        // Its `..` changes.
+        place.may(moved, Rights::WRITE)?;
+    }
     old.directory.rename(old_name, &*new.directory, new_name, replace)
 }
 
 /// Changes what is known of the file at `path`.
 pub fn change(place: &Place, path: &str, follow: Follow, change: Change) -> Result<(), Errno> {
-    place.node(path, follow)?.change(change)
+    place.change(&place.node(path, follow)?, change)
 }
 
 /// Makes the file at `path` so many bytes long. `EISDIR`.
 pub fn truncate(place: &Place, path: &str, size: u64) -> Result<(), Errno> {
     let node = place.node(path, Follow::Yes)?;
-    if node.kind() == Kind::Directory { Err(Errno::EISDIR) } else { node.truncate(size) }
+    if node.kind() == Kind::Directory {
+        return Err(Errno::EISDIR);
+    }
+    place.may(&node, Rights::WRITE)?;
+    node.truncate(size)
 }

@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
+use core::ops::Range;
 
 use kapi::{Errno, IoBuf, OpenFlags};
 use mm::{Buffer, GfpFlags, Order, Pfn};
@@ -138,6 +139,10 @@ struct NamedSource {
 impl PageSource for NamedSource {
     fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
         self.source.page(index, access)
+    }
+
+    fn sync(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.source.sync(pages)
     }
 
     fn mapped(&self) {

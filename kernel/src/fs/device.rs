@@ -7,9 +7,10 @@ use core::fmt;
 use kapi::{Errno, Events, IoBuf, OpenDevice, OpenFlags, Whence};
 use mm::{PAGE_SIZE, Pfn};
 
-use super::file::{File, share};
+use super::file::{File, Positioning, share};
 use super::mount::write_path;
 use super::node::{Node, Stat, Stored};
+use super::raw_device;
 use super::tree::Leaf;
 use crate::chrdev::{self, Device};
 use crate::mm::space::{FaultAccess, ObjectError, PageSource};
@@ -41,15 +42,21 @@ pub(super) fn fill(device: &Device, stat: Stat) -> Stat {
 
 /// Opens a device by the name that `node` stands for.
 pub(super) fn open(device: Device, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+    if let Some(driver) = device.raw().cloned() {
+        return raw_device::open(&*driver, device, node, flags);
+    }
     let mut file = OpenDevice::new(device.minor, flags);
     device.driver().open(&mut file)?;
-    Ok(share(DeviceFile { file, device, node })?)
+    let is_stream = device.driver().is_stream();
+    Ok(share(DeviceFile { file, is_stream, device, node })?)
 }
 
 /// An open device.
 struct DeviceFile {
     // First: what it has of the driver's goes before the driver may.
     file: OpenDevice,
+    /// Asked once: each read and write wants to know.
+    is_stream: bool,
     device: Device,
     node: Arc<dyn Node>,
 }
@@ -80,8 +87,8 @@ impl File for DeviceFile {
         self.file.set_flags(flags);
     }
 
-    fn is_stream(&self) -> bool {
-        self.device.driver().is_stream()
+    fn positioning(&self) -> Positioning<'_> {
+        if self.is_stream { Positioning::Stream } else { Positioning::OpenFile }
     }
 
     fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> Events {

@@ -76,6 +76,6 @@ pub(super) fn open(node: &Arc<dyn Node>, flags: OpenFlags) -> Result<Option<Arc<
     match node.kind() {
         Kind::Directory if flags.contains(OpenFlags::WRITE) => Err(Errno::EISDIR),
         Kind::Directory => Ok(Some(super::file::share(OpenDirectory(node.clone()))?)),
-        Kind::File | Kind::Link | Kind::Device { .. } | Kind::Pipe => Ok(None),
+        Kind::File | Kind::Link | Kind::Device { .. } | Kind::Block { .. } | Kind::Pipe => Ok(None),
     }
 }

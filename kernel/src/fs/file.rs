@@ -1,11 +1,13 @@
 //! What an open file does.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use kapi::{Errno, Events, IoBuf, OpenFlags, Whence, seek};
 use vfs::Stat;
 
 use super::listed::Listed;
+use crate::chrdev::Wanted;
 use crate::mm::space::PageSource;
 use crate::sched::PollTable;
 
@@ -33,13 +35,37 @@ pub trait File: Send + Sync {
         seek(self.stat()?.size, position, offset, whence)
     }
 
-    /// It is open in another way now: for files that would wait (`NONBLOCK`).
-    fn set_flags(&self, _flags: OpenFlags) {}
+    /// Whether its size is what it is: nothing is appended, and a write begins where it is told to.
+    fn has_fixed_size(&self) -> bool {
+        false
+    }
+
+    /// Waits until what was written to these bytes, at least, is where it is kept; an error that writing them back has
+    /// met since this open file was asked last is told. A file that keeps nothing back has nothing to do.
+    fn sync(&self, _range: Range<u64>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Who knows where it is read and written next. Always the same.
+    fn positioning(&self) -> Positioning<'_> {
+        Positioning::OpenFile
+    }
 
     /// Whether it has no positions: a pipe, the console.
     fn is_stream(&self) -> bool {
-        false
+        matches!(self.positioning(), Positioning::Stream)
     }
+
+    /// Its owner wants signals from here on, or no more. `descriptor` is its number.
+    fn set_async(&self, _descriptor: i32, _wanted: Wanted) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Signals about it go to this process from here on, or below 0 to this group.
+    fn set_owner(&self, _owner: i32) {}
+
+    /// It is open in another way now: for files that would wait (`NONBLOCK`).
+    fn set_flags(&self, _flags: OpenFlags) {}
 
     /// The first name from the position on, if it is a directory; `ENOTDIR`. Positions are what [`Listed::next`] says.
     fn next_name(&self, _position: u64) -> Result<Option<Listed>, Errno> {
@@ -61,6 +87,28 @@ pub trait File: Send + Sync {
     fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)
     }
+}
+
+/// Who knows where a file is read and written next.
+pub enum Positioning<'a> {
+    /// The open file.
+    OpenFile,
+    /// The file itself.
+    Itself(&'a dyn Positioned),
+    /// Nobody: it is a stream.
+    Stream,
+}
+
+/// A file that keeps its position itself.
+pub trait Positioned {
+    /// Reads from there on.
+    fn read(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+
+    /// Writes from there on.
+    fn write(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno>;
+
+    /// Moves it and returns it.
+    fn llseek(&self, offset: i64, whence: Whence) -> Result<u64, Errno>;
 }
 
 /// Moves `value` into shared memory.

@@ -11,7 +11,7 @@ use spin::Once;
 use vfs::Timestamp;
 
 use super::archive;
-use super::page_cache::CachedFile;
+use super::cached_file::CachedFile;
 use super::rootfs::{self, What};
 use super::source::{HostFile, Ramdisk, Source};
 use crate::board::fw_cfg;

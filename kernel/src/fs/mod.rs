@@ -3,11 +3,12 @@
 //! | directory | file system | content |
 //! |---|---|---|
 //! | `/` | [`rootfs`] | the initial files ([`initial_files`]), and what is made there |
-//! | `/tmp` | [`tmpfs`] | files in pages of the page allocator |
-//! | `/dev` | [`devfs`] | registered character devices |
+//! | `/tmp` | [`tmpfs`] | files in the page cache, and nowhere else |
+//! | `/dev` | [`devfs`] | registered character devices and disks |
 //! | `/proc` | [`procfs`] | texts written when they are opened |
 //!
-//! The initial files are read on demand, from a [`source`], into the [`page_cache`].
+//! The initial files are read on demand, from a [`source`], into the page cache ([`cached_file`]), and so are the bytes
+//! of disks ([`mod@block`]).
 //!
 //! Key types: [`OpenFile`], what a program holds; [`File`], what an open file does; [`Node`], what a name leads to;
 //! [`Place`], where the caller of a call by path stands. The calls by path ([`open`], [`rename`], ...) go along the
@@ -18,6 +19,8 @@
 mod account;
 pub mod archive;
 pub mod bigfile;
+pub mod block;
+pub mod cached_file;
 mod calls;
 pub mod content;
 mod devfs;
@@ -30,11 +33,10 @@ mod listing;
 pub mod mount;
 pub mod node;
 pub mod open_file;
-pub mod page_cache;
-mod pages;
 pub mod pipe;
 mod place;
 pub mod procfs;
+mod raw_device;
 pub mod rootfs;
 pub mod source;
 pub mod table;
@@ -42,7 +44,8 @@ pub mod tmpfs;
 mod tree;
 
 pub use calls::{
-    change, link, link_node, lstat, mkdir, mknod, open, read_link, rename, rmdir, stat, symlink, truncate, unlink,
+    change, link, link_node, lstat, mkdir, mknod, open, open_program, read_link, rename, rmdir, stat, symlink,
+    truncate, unlink,
 };
 pub use file::File;
 pub use listing::{Entries, Entry, readdir};
@@ -53,3 +56,5 @@ pub use pipe::{PIPE_BUF, PIPE_BYTES, pipe};
 pub use place::Place;
 pub use rootfs::{mount, unmount};
 pub use table::{Descriptor, FileTable};
+
+pub use crate::mm::page_cache::sync;

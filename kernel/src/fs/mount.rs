@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 
 use kapi::{Errno, FileId};
 use mm::GfpFlags;
-use vfs::{Found, Link, Names};
+use vfs::{Credentials, Found, Link, Names, Rights};
 
 use super::file::share;
 use super::node::{Follow, Kind, Node};
@@ -112,10 +112,18 @@ pub(super) fn is_in_use(node: &dyn Node) -> Result<bool, Errno> {
     Ok(find(|mount| mount.root.id() == id || mount.covered() == Some(id))?.is_some())
 }
 
-/// The files of this kernel.
-pub(super) struct Files;
+/// Whether `who` may do what is `wanted` with a node; `EACCES`.
+pub(super) fn may(who: &Credentials, node: &dyn Node, wanted: Rights) -> Result<(), Errno> {
+    if who.is_root() && (node.kind() == Kind::Directory || !wanted.contains(Rights::RUN)) {
+        return Ok(());
+    }
+    vfs::may(who, &node.stat()?.attributes, wanted)
+}
 
-impl Names for Files {
+/// The files of this kernel, for who goes there.
+pub(super) struct Files<'a>(&'a Credentials);
+
+impl Names for Files<'_> {
     type Node = Arc<dyn Node>;
     type Kernel = Kernel;
 
@@ -145,6 +153,10 @@ impl Names for Files {
         node.kind() == Kind::Directory
     }
 
+    fn search(&self, directory: &Arc<dyn Node>) -> Result<(), Errno> {
+        may(self.0, &**directory, Rights::RUN)
+    }
+
     fn link(&self, node: &Arc<dyn Node>) -> Result<Option<Link<Arc<dyn Node>, Kernel>>, Errno> {
         if node.kind() != Kind::Link {
             return Ok(None);
@@ -156,9 +168,14 @@ impl Names for Files {
     }
 }
 
-/// Goes along `path`, from `start` on where it is relative.
-pub(super) fn walk(start: &Arc<dyn Node>, path: &str, follow: Follow) -> Result<Found<Arc<dyn Node>>, Errno> {
-    vfs::walk(&Files, start, path, follow)
+/// Goes along `path` with the rights of `who`, from `start` on where it is relative.
+pub(super) fn walk(
+    who: &Credentials,
+    start: &Arc<dyn Node>,
+    path: &str,
+    follow: Follow,
+) -> Result<Found<Arc<dyn Node>>, Errno> {
+    vfs::walk(&Files(who), start, path, follow)
 }
 
 /// Where `node` is: a path from the root. `ENOENT` when no name leads there any more.

@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 
 use kapi::{Errno, FileId, OpenFlags};
-pub use vfs::{Attributes, Change, Follow, Kind, Name, Replace, Stat, Stored, Timestamp};
+pub use vfs::{Attributes, Change, Follow, Kind, Name, Ownership, Replace, Stat, Stored, Timestamp};
 
 use super::file::File;
 pub use super::listed::Listed;
@@ -53,7 +53,7 @@ pub trait Node: Send + Sync {
     }
 
     /// Makes something with the name `name` in this directory. `EEXIST`, `ENOENT`, `ENOSPC`, `ENOMEM`.
-    fn make(&self, _name: &str, _mode: u16, _what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
+    fn make(&self, _name: &str, _owned: Ownership, _what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
         Err(self.refuse_change())
     }
 
@@ -102,8 +102,15 @@ pub enum Make<'a> {
     Directory,
     /// A link that says this.
     Link(&'a str),
-    /// A device.
+    /// A character device.
     Device {
+        /// The driver's number.
+        major: u16,
+        /// The device's number within the driver.
+        minor: u16,
+    },
+    /// A block device.
+    Block {
         /// The driver's number.
         major: u16,
         /// The device's number within the driver.

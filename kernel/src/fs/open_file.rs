@@ -1,17 +1,18 @@
 //! Open files: a file, how it is open, its position, the node of its name.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::ops::Range;
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use kapi::{Errno, Events, IoBuf, OpenFlags, Whence};
 
-use super::file::{File, share};
+use super::file::{File, Positioning, share};
 use super::node::{Kind, Listed, Node, Stat};
 use crate::mm::space::PageSource;
 use crate::sched::{self, Mutex, PollTable};
 
 /// What can be changed while a file is open.
-const CHANGEABLE: OpenFlags = OpenFlags::NONBLOCK.union(OpenFlags::APPEND);
+const CHANGEABLE: OpenFlags = OpenFlags::NONBLOCK.union(OpenFlags::APPEND).union(OpenFlags::ASYNC);
 
 /// A file that a program has open. Clones share the position; the last one to go releases the file.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ struct Open {
     file: Arc<dyn File>,
     node: Option<Arc<dyn Node>>,
     flags: AtomicU32,
+    /// Whom signals about it go to: a process, or below 0 a group; 0 for nobody.
+    owner: AtomicI32,
     /// Held during a read or write, so that transfers of threads that share the file do not mix. Not for streams.
     position: Mutex<u64>,
 }
@@ -38,7 +41,13 @@ impl OpenFile {
     }
 
     fn open(file: Arc<dyn File>, node: Option<Arc<dyn Node>>, flags: OpenFlags) -> Result<Self, Errno> {
-        Ok(Self(share(Open { file, node, flags: AtomicU32::new(flags.bits()), position: Mutex::new(0) })?))
+        Ok(Self(share(Open {
+            file,
+            node,
+            flags: AtomicU32::new(flags.bits()),
+            owner: AtomicI32::new(0),
+            position: Mutex::new(0),
+        })?))
     }
 
     /// How it is open.
@@ -46,11 +55,22 @@ impl OpenFile {
         OpenFlags::from_bits_retain(self.0.flags.load(Relaxed))
     }
 
-    /// Sets `NONBLOCK` and `APPEND` as `flags` has them.
+    /// Sets `NONBLOCK`, `APPEND` and `ASYNC` as `flags` has them.
     pub fn set_status(&self, flags: OpenFlags) {
         let flags = self.flags().difference(CHANGEABLE).union(flags.intersection(CHANGEABLE));
         self.0.flags.store(flags.bits(), Relaxed);
         self.0.file.set_flags(flags);
+    }
+
+    /// Whom signals about it go to: a process, or below 0 a group; 0 for nobody.
+    pub fn owner(&self) -> i32 {
+        self.0.owner.load(Relaxed)
+    }
+
+    /// They go to `owner` from here on.
+    pub fn set_owner(&self, owner: i32) {
+        self.0.owner.store(owner, Relaxed);
+        self.0.file.set_owner(owner);
     }
 
     /// What the name led to by which it was opened; a pipe has none.
@@ -77,8 +97,10 @@ impl OpenFile {
     pub fn read(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::READ)?;
         buf.begin();
-        if self.0.file.is_stream() {
-            return self.0.file.read(0, buf);
+        match self.0.file.positioning() {
+            Positioning::OpenFile => {}
+            Positioning::Itself(file) => return file.read(buf),
+            Positioning::Stream => return self.0.file.read(0, buf),
         }
         let mut position = self.0.position.lock()?;
         let n = self.0.file.read(*position, buf)?;
@@ -98,25 +120,44 @@ impl OpenFile {
     pub fn write(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::WRITE)?;
         buf.begin();
-        if self.0.file.is_stream() {
-            return self.0.file.write(0, buf);
+        match self.0.file.positioning() {
+            Positioning::OpenFile => {}
+            Positioning::Itself(file) => return file.write(buf),
+            Positioning::Stream => return self.0.file.write(0, buf),
         }
-        let mut position = self.0.position.lock()?;
-        if self.flags().contains(OpenFlags::APPEND) {
-            let before = buf.done();
-            *position = self.0.file.append(buf)?;
-            return Ok(buf.done() - before);
-        }
-        let n = self.0.file.write(*position, buf)?;
-        *position += n as u64;
-        Ok(n)
+        let (mut position, before) = (self.0.position.lock()?, buf.done());
+        let end = if self.flags().contains(OpenFlags::APPEND) && !self.0.file.has_fixed_size() {
+            self.0.file.append(buf)?
+        } else {
+            *position + self.0.file.write(*position, buf)? as u64
+        };
+        let written = buf.done() - before;
+        self.settle(end, written)?;
+        *position = end;
+        Ok(written)
     }
 
     /// Writes at `position`, and leaves the current one as it is. `ESPIPE` for a stream.
     pub fn write_at(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::WRITE)?;
         self.check_positions()?;
-        self.0.file.write(position, buf)
+        let written = self.0.file.write(position, buf)?;
+        self.settle(position + written as u64, written)?;
+        Ok(written)
+    }
+
+    /// The last `written` bytes before `end` are where they are kept before the write ends, if it is open so.
+    fn settle(&self, end: u64, written: usize) -> Result<(), Errno> {
+        if written == 0 || !self.flags().intersects(OpenFlags::SYNC | OpenFlags::DATA_SYNC) {
+            return Ok(());
+        }
+        self.0.file.sync(end - written as u64..end)
+    }
+
+    /// Waits until what was written to these bytes, at least, is where it is kept; see [`File::sync`]. `EINVAL` for a
+    /// stream.
+    pub fn sync(&self, range: Range<u64>) -> Result<(), Errno> {
+        if self.0.file.is_stream() { Err(Errno::EINVAL) } else { self.0.file.sync(range) }
     }
 
     /// Reads into `bytes`; see [`read`](Self::read).
@@ -150,7 +191,11 @@ impl OpenFile {
 
     /// Moves the position and returns it; `ESPIPE` for a stream.
     pub fn llseek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        self.check_positions()?;
+        match self.0.file.positioning() {
+            Positioning::OpenFile => {}
+            Positioning::Itself(file) => return file.llseek(offset, whence),
+            Positioning::Stream => return Err(Errno::ESPIPE),
+        }
         let mut position = self.0.position.lock()?;
         *position = self.0.file.llseek(*position, offset, whence)?;
         Ok(*position)

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, O
 use kapi::{Errno, Events, FileId, IoBuf, OpenFlags, Whence};
 use mm::{Buffer, GfpFlags, Order, PAGE_SIZE};
 
-use super::file::{File, share};
+use super::file::{File, Positioning, share};
 use super::node::{Attributes, Kind, Node, Stat, now};
 use super::open_file::OpenFile;
 use super::tree::{Leaf, next_device};
@@ -316,8 +316,8 @@ impl File for End {
         self.flags.store(flags.bits(), Relaxed);
     }
 
-    fn is_stream(&self) -> bool {
-        true
+    fn positioning(&self) -> Positioning<'_> {
+        Positioning::Stream
     }
 
     fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> Events {

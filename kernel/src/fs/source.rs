@@ -4,9 +4,10 @@
 //! loaded whole: real hardware has nothing else.
 
 use kapi::Errno;
+use mm::{PAGE_SIZE, Pfn};
 
 use crate::board::fw_cfg::FileRef;
-use crate::mm::{CachedPage, host_files};
+use crate::mm::{PageRef, host_files};
 
 /// Bytes that are read when they are wanted.
 pub trait Source: Send + Sync {
@@ -22,10 +23,11 @@ pub trait Source: Send + Sync {
     /// before.
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), Errno>;
 
-    /// Fills the first `length` bytes of `page` with what begins at `offset`; what lies behind them is left as it is.
-    /// As [`read`](Self::read).
-    fn read_page(&self, offset: u64, length: usize, page: &mut CachedPage) -> Result<(), Errno> {
-        page.show_mut(|bytes| self.read(offset, &mut bytes[..length]))?
+    /// Fills the first `length` bytes of the page of the page cache in `frame` with what begins at `offset`; what lies
+    /// behind them is left as it is. As [`read`](Self::read).
+    fn read_page(&self, offset: u64, length: usize, frame: Pfn) -> Result<(), Errno> {
+        let mut page = PageRef::to(frame).ok_or(Errno::EIO)?;
+        page.show_mut(|bytes| self.read(offset, &mut bytes[..length.min(PAGE_SIZE)]))?
     }
 }
 
@@ -42,8 +44,8 @@ impl Source for HostFile {
         host_files::read(self.0, offset, into)
     }
 
-    fn read_page(&self, offset: u64, length: usize, page: &mut CachedPage) -> Result<(), Errno> {
-        host_files::read_page(self.0, offset, length, page)
+    fn read_page(&self, offset: u64, length: usize, frame: Pfn) -> Result<(), Errno> {
+        host_files::read_page(self.0, offset, length, frame)
     }
 }
 

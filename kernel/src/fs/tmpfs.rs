@@ -1,6 +1,6 @@
 //! Files in memory: `/tmp`, and what is made in `/`.
 //!
-//! They are in pages of the page allocator, of high memory first.
+//! Their pages are in the page cache, of high memory first, and nowhere else.
 //! All file systems of this kind together may cost a third of the RAM, with pages, names, links, and all else that is
 //! kept for them: beyond that `ENOSPC`. The scull devices may have half, so with both full a sixth is left.
 
@@ -8,19 +8,25 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 
 use kapi::{Errno, IoBuf};
-use mm::{GfpFlags, PAGE_SIZE, Pfn};
+use mm::{PAGE_SIZE, Pfn};
+use pagecache::{Backing, IoError, PageIo};
+use services::budget::Charge;
 
 use super::account::Account;
+use super::block::BlockLeaf;
 use super::content::{Content, Regular};
 use super::device::DeviceLeaf;
 use super::file::share;
 use super::node::{Kind, Make, Node};
-use super::pages::Pages;
 use super::pipe::Fifo;
 use super::tree::{Leaf, Policy, TreeFs, root};
-use crate::mm::memory;
+use crate::mm::page_cache::{self, Mapping};
 use crate::mm::space::{FaultAccess, ObjectError, PageSource};
+use crate::mm::{PageRef, memory};
 use crate::sched::Mutex;
+
+/// Bytes of the largest file.
+const MAX_SIZE: u64 = 20 << 30;
 
 static ACCOUNT: Account = Account::new(|| (memory().pages().managed_pages() / 3 * PAGE_SIZE) as u64);
 
@@ -48,26 +54,71 @@ fn leaf(what: Make<'_>) -> Result<(Kind, Arc<dyn Leaf>), Errno> {
     match what {
         Make::File => Ok((Kind::File, share(Regular::empty(empty)?)?)),
         Make::Device { major, minor } => Ok((Kind::Device { major, minor }, share(DeviceLeaf { major, minor })?)),
+        Make::Block { major, minor } => Ok((Kind::Block { major, minor }, share(BlockLeaf { major, minor })?)),
         Make::Pipe => Ok((Kind::Pipe, share(Fifo::new()?)?)),
         Make::Directory | Make::Link(_) => Err(Errno::EINVAL),
     }
 }
 
-/// Content without bytes.
+/// Content without bytes. `ENOMEM`, `ENOSPC`.
 pub(super) fn empty() -> Result<Arc<dyn Content>, Errno> {
-    Ok(share(InPages(share(Mutex::new(Pages::new(GfpFlags::HIGHUSER, &ACCOUNT)))?))?)
+    let charge = ACCOUNT.charge(memory().objects().kmalloc_footprint(size_of::<Mapping>()))?;
+    let mapping = page_cache::mapping(share(InMemory)?, 0, "(a file in memory)")?;
+    Ok(share(InCache { mapping, writers: Mutex::new(()), _charge: charge })?)
 }
 
-/// Bytes in pages.
-struct InPages(Arc<Mutex<Pages>>);
+/// What backs the pages of such a file: nothing. Each page is charged while the page cache has it.
+struct InMemory;
 
-/// The same to be mapped: programs see and change the file's own pages. Those that are cut off while they are mapped
-/// stay with who has touched them; others meet the end (`SIGBUS`).
-struct MappedPages(Arc<Mutex<Pages>>);
+impl Backing for InMemory {
+    fn kind(&self) -> pagecache::Kind {
+        pagecache::Kind::Memory
+    }
 
-impl PageSource for MappedPages {
-    fn page(&self, index: u64, _access: FaultAccess) -> Result<Pfn, ObjectError> {
-        self.0.lock_uninterruptible().map_err(|_| ObjectError::Io)?.frame(index)
+    /// What was never written reads as zeros.
+    fn read(&self, io: PageIo) {
+        let page = PageRef::to(io.frame()).ok_or(IoError::Failed);
+        let zeroed = page.and_then(|mut page| page.show_mut(|bytes| bytes.fill(0)).map_err(|_| IoError::NoMemory));
+        io.finish(zeroed);
+    }
+
+    /// The page cache does not ask for it.
+    fn write(&self, io: PageIo) {
+        io.finish(Err(IoError::ReadOnly));
+    }
+
+    fn entering(&self, _index: u64) -> bool {
+        ACCOUNT.add_page()
+    }
+
+    fn left(&self, _index: u64) {
+        ACCOUNT.remove_page();
+    }
+}
+
+/// Bytes of a file. To be mapped as well: programs see and change the file's own pages. Those that are cut off while
+/// they are mapped stay with who has touched them; others meet the end (`SIGBUS`).
+struct InCache {
+    mapping: Mapping,
+    /// Whoever changes bytes or their number, so that what is appended is not torn. Readers do not wait.
+    writers: Mutex<()>,
+    _charge: Charge<'static>,
+}
+
+impl InCache {
+    /// Writes all that fits; an error counts only if nothing was written before it. `EFBIG` beyond the largest size,
+    /// `ENOSPC` beyond the account's limit, `ENOMEM`.
+    fn put(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
+        if position >= MAX_SIZE && buf.remaining() > 0 {
+            return Err(Errno::EFBIG);
+        }
+        self.mapping.write(position, buf)
+    }
+}
+
+impl PageSource for InCache {
+    fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
+        self.mapping.page(index, access)
     }
 
     fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
@@ -75,35 +126,21 @@ impl PageSource for MappedPages {
     }
 }
 
-/// Writes all that fits; an error counts only if nothing was written before it.
-fn write_pages(content: &mut Pages, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-    let start = buf.done();
-    while buf.remaining() > 0 {
-        let written = buf.done() - start;
-        match content.write_page(position + written as u64, buf) {
-            Ok(_) => {}
-            Err(error) if written == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(buf.done() - start)
-}
-
-impl Content for InPages {
+impl Content for InCache {
     fn size(&self) -> Result<u64, Errno> {
-        Ok(self.0.lock_uninterruptible()?.size())
+        Ok(self.mapping.size())
     }
 
     fn pages(&self) -> u64 {
-        self.0.lock_uninterruptible().map_or(0, |pages| pages.count() as u64)
+        self.mapping.pages() as u64
     }
 
     fn read(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        self.0.lock_uninterruptible()?.read(position, buf)
+        self.mapping.read(position, buf)
     }
 
     fn page_source(self: Arc<Self>) -> Result<Arc<dyn PageSource>, Errno> {
-        Ok(share(MappedPages(self.0.clone()))?)
+        Ok(self)
     }
 
     fn is_writable(&self) -> bool {
@@ -111,16 +148,21 @@ impl Content for InPages {
     }
 
     fn write(&self, position: u64, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
-        write_pages(&mut *self.0.lock_uninterruptible()?, position, buf)
+        let _writer = self.writers.lock_uninterruptible()?;
+        self.put(position, buf)
     }
 
     fn append(&self, buf: &mut IoBuf<'_>) -> Result<u64, Errno> {
-        let mut content = self.0.lock_uninterruptible()?;
-        let end = content.size();
-        Ok(end + write_pages(&mut content, end, buf)? as u64)
+        let _writer = self.writers.lock_uninterruptible()?;
+        let end = self.mapping.size();
+        Ok(end + self.put(end, buf)? as u64)
     }
 
     fn truncate(&self, size: u64) -> Result<(), Errno> {
-        self.0.lock_uninterruptible()?.truncate(size)
+        if size > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        let _writer = self.writers.lock_uninterruptible()?;
+        self.mapping.set_size(size)
     }
 }

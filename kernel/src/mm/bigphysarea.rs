@@ -51,6 +51,11 @@ pub fn init() -> Result<(), Errno> {
     }
 }
 
+/// The frames of the area, if there is one.
+pub fn range() -> Option<PfnRange> {
+    AREA.get().copied()
+}
+
 /// First and last physical address of the area, if there is one.
 pub fn extent() -> Option<(u64, u64)> {
     AREA.get().map(|area| (area.start.phys().as_u64(), area.end.phys().as_u64() - 1))

@@ -17,6 +17,16 @@ pub fn memory() -> &'static Memory<KernelPlatform> {
     memory
 }
 
+/// [`memory`], for what modules call: without a look whether it is there.
+///
+/// # Safety
+/// The caller runs on behalf of a module, which was loaded into memory of the allocators'.
+#[inline(always)]
+pub unsafe fn memory_of_modules() -> &'static Memory<KernelPlatform> {
+    // SAFETY: they are up, by the contract.
+    unsafe { MEMORY.get().unwrap_unchecked() }
+}
+
 #[cold]
 #[inline(never)]
 fn not_up() -> ! {
@@ -49,8 +59,8 @@ pub type KString = ::mm::own::KString<Kernel>;
 pub type PageBlock = ::mm::own::PageBlock<Kernel>;
 /// A page that may be of high memory.
 pub type UserPage = ::mm::own::UserPage<Kernel>;
-/// A page of a file, which mappings share.
-pub type CachedPage = ::mm::own::CachedPage<Kernel>;
+/// One of the references to a page of a file or of processes.
+pub type PageRef = ::mm::own::PageRef<Kernel>;
 /// An area from vmalloc.
 pub type VmArea = ::mm::own::VmArea<Kernel>;
 /// An area of a module that is being filled.

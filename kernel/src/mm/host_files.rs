@@ -2,10 +2,10 @@
 //!
 //! What lies in the direct map, or is a page, is read by DMA where the device has it; all else by ports.
 
-use ::mm::{GfpFlags, PhysAddr, VirtAddr};
+use ::mm::{GfpFlags, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 use kapi::Errno;
 
-use super::global::{CachedPage, KBox};
+use super::global::{KBox, PageRef};
 use crate::arch::layout::{Area, DIRECT_MAP};
 use crate::board::fw_cfg::{self, Descriptor, FileRef};
 use crate::klog;
@@ -33,14 +33,15 @@ pub fn read(file: FileRef, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
     if fw_cfg::read_at(file, offset, into) == into.len() { Ok(()) } else { Err(Errno::EIO) }
 }
 
-/// Reads `length` bytes, at most a page, from `offset` of a file to the beginning of `page`. Process context. `EIO` as
-/// in [`read`].
-pub fn read_page(file: FileRef, offset: u64, length: usize, page: &mut CachedPage) -> Result<(), Errno> {
+/// Reads `length` bytes, at most a page, from `offset` of a file to the beginning of the page in `frame`. Process
+/// context. `EIO` as in [`read`], and where that is no page of the page cache.
+pub fn read_page(file: FileRef, offset: u64, length: usize, frame: Pfn) -> Result<(), Errno> {
+    let length = length.min(PAGE_SIZE);
+    let mut page = PageRef::to(frame).ok_or(Errno::EIO)?;
     if !fw_cfg::has_dma() {
         return page.show_mut(|bytes| read(file, offset, &mut bytes[..length]))?;
     }
     let offset = u32::try_from(offset).map_err(|_| Errno::EIO)?;
-    let length = length.min(::mm::PAGE_SIZE) as u32;
-    // SAFETY: the page is borrowed exclusively.
-    unsafe { fw_cfg::read_dma(file, offset, page.frame().phys(), length) }.map_err(|_| Errno::EIO)
+    // SAFETY: the page holds bytes of a file or a process, of which any are right, and stays as long as the reference.
+    unsafe { fw_cfg::read_dma(file, offset, page.frame().phys(), length as u32) }.map_err(|_| Errno::EIO)
 }

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ::mm::AllocError;
+use ::mm::pages::Balance;
 
 use crate::sched::{self, WaitQueue};
 
@@ -20,15 +21,19 @@ pub fn wake() {
     }
 }
 
-/// Starts the thread, which calls `balance` each time that it is woken.
-pub fn start(balance: impl Fn() + Send + 'static) -> Result<(), AllocError> {
+/// Starts the thread, which calls `balance` each time that it is woken, and again while pages are being written.
+pub fn start(balance: impl Fn() -> Balance + Send + 'static) -> Result<(), AllocError> {
     sched::spawn("kswapd", move || run(&balance)).map(|_| ())
 }
 
-fn run(balance: &impl Fn()) -> i32 {
+fn run(balance: &impl Fn() -> Balance) -> i32 {
     sched::set_essential();
     while WAKE.wait_until(|| WOKEN.swap(false, Ordering::AcqRel)).is_ok() {
-        balance();
+        while balance() == Balance::Pending {
+            if sched::sleep(PAUSE).is_err() {
+                return 1;
+            }
+        }
         if sched::sleep(PAUSE).is_err() {
             return 1;
         }

@@ -16,19 +16,24 @@ pub mod heap;
 pub mod host_files;
 mod kswapd;
 pub mod oom;
+pub mod outside;
 mod own;
+pub mod page_cache;
 mod platform;
+pub mod pressure;
 mod report;
 mod reserve;
+pub mod sleepers;
 pub mod space;
+pub mod swap;
 pub mod tables;
 mod threads;
 mod unused_options;
 
 pub use boot::{leave_bootloader, take_over};
 pub use global::{
-    CachedPage, CodeArea, IoMem, KBox, KString, KVVec, KVec, Kernel, KmemCache, PageBlock, SealedArea, UserPage,
-    VmArea, memory,
+    CodeArea, IoMem, KBox, KString, KVVec, KVec, Kernel, KmemCache, PageBlock, PageRef, SealedArea, UserPage, VmArea,
+    memory, memory_of_modules,
 };
 pub use handover::{hidden_ram, loaded_ramdisk, ramdisk};
 pub use platform::KernelPlatform;

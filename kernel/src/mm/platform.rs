@@ -2,14 +2,18 @@
 
 use core::time::Duration;
 
-use ::mm::{Context, CpuCount, Cpus, LastResort, PfnRange, Pinned, Platform, Report, Tag, VirtAddr};
+use ::mm::{
+    Context, CpuCount, Cpus, LastResort, PfnRange, Pinned, Platform, Reclaiming, Report, Slept, Tag, Verdict, VirtAddr,
+    Waiting,
+};
 
 use super::tables::KernelSpace;
-use super::{kswapd, oom, own, report};
+use super::{kswapd, oom, own, report, sleepers};
 use crate::arch::{clear, layout, percpu};
-use crate::sched::WaitQueue;
+use crate::sched::{WaitQueue, task};
 use crate::sync::SpinLock;
 use crate::sync::preempt::{self, PreemptGuard};
+use crate::time;
 
 /// Longest sleep of an allocation before it looks again, although nothing has woken it.
 const NAP: Duration = Duration::from_millis(20);
@@ -97,8 +101,30 @@ unsafe impl Platform for KernelPlatform {
     }
 
     #[cold]
-    fn out_of_memory(&self, tag: Tag) -> LastResort {
-        oom::ask(tag)
+    fn out_of_memory(&self, waiting: &Waiting, tag: Tag) -> LastResort {
+        oom::ask(waiting, tag)
+    }
+
+    fn reclaiming(&self) -> Reclaiming {
+        task::try_current().map_or(Reclaiming::No, task::Task::reclaiming)
+    }
+
+    fn set_reclaiming(&self, now: Reclaiming) -> Reclaiming {
+        task::try_current().map_or(Reclaiming::No, |task| task.set_reclaiming(now))
+    }
+
+    fn ticks(&self) -> u64 {
+        time::ticks().0
+    }
+
+    #[cold]
+    fn after_nap(&self, waiting: &Waiting) -> Verdict {
+        sleepers::after_nap(waiting)
+    }
+
+    #[cold]
+    fn slept(&self, slept: &Slept) {
+        sleepers::slept(slept);
     }
 
     fn is_own(&self, range: PfnRange) -> bool {

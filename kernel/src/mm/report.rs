@@ -5,6 +5,7 @@ use ::mm::report::Incident;
 use services::ratelimit::{Admission, RateLimit};
 
 use crate::klog;
+use crate::sched;
 use crate::sync::SpinLock;
 use crate::time::{self, HZ, Ticks};
 use crate::timer::Timer;
@@ -32,5 +33,5 @@ pub(super) fn show(report: &Report<'_>) {
             Admission::Leave => return,
         }
     }
-    klog!("{report}, called from {}:{}", report.call.at().file(), report.call.at().line());
+    klog!("{report}, called from {}", sched::caller(report.call.at()));
 }

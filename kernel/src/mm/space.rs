@@ -2,24 +2,28 @@
 //!
 //! Key types: [`UserSpace`]; [`PageSource`], what files and devices are to be mapped; [`Mapped`], such a thing in a
 //! request; [`SharedMemory`], memory that processes share. The lock order, outermost first: a space's lock, which is a
-//! sleeping one (of two spaces, the parent's first), what a page source locks, the allocators'. A page source never
-//! calls a space, and touches no memory of processes.
+//! sleeping one (of two spaces, the parent's first), what a page source locks, page tables, the allocators'. A page
+//! source never calls a space, and touches no memory of processes. Reclaim finds all spaces in [`SPACES`], and takes
+//! none of their locks but those of page tables.
 
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
 use ::mm::mapper::Table;
-use ::mm::space::{Object, Space, UserMachine};
+use ::mm::space::{Object, Space, SpaceList, Spaces, SwapStore, UserMachine};
 use ::mm::{AllocError, GfpFlags, MustFlush, PAGE_SIZE, Pfn, VirtAddr};
 use alloc::sync::Arc;
+use kapi::Errno;
 use pagetable::X86_64User;
 use services::radix::RadixTree;
+use spin::Once;
 
 use super::global::{Kernel, UserPage, memory};
 use crate::arch::layout::{DIRECT_MAP, KERNEL_HALF, USER_END, USER_START};
 use crate::arch::paging;
 use crate::sched::Mutex;
+use crate::sync::SpinLock;
 
 pub use ::mm::space::{
     AreaInfo, Content, FaultAccess, FaultError, Growth, Limits, MapRequest, ObjectError, Place, Protection, Resolved,
@@ -28,6 +32,25 @@ pub use ::mm::space::{
 
 /// The address space of a process.
 pub type UserSpace = Space<Kernel, ThisCpu, Mapped>;
+
+/// The address spaces of all processes, as reclaim and swap see them.
+pub static SPACES: SpaceList<Kernel, ThisCpu> = SpaceList::new(SpinLock::new(Spaces::new()));
+
+/// Where pages of processes go that memory has no room for, once swap is there.
+static SWAP: Once<&'static dyn SwapStore> = Once::new();
+
+/// Makes an address space. Process context; may sleep.
+///
+/// # Errors
+/// No memory.
+pub fn new_space() -> Result<UserSpace, AllocError> {
+    UserSpace::new_in(ThisCpu, &SPACES)
+}
+
+/// Has pages of processes go there, and be noted there when they are written to. Once, at boot.
+pub fn set_swap_store(store: &'static dyn SwapStore) {
+    SWAP.call_once(|| store);
+}
 
 /// Entries of a table, and the first of the kernel's half of a root.
 const ENTRIES: usize = ::mm::mapper::ENTRIES;
@@ -65,6 +88,10 @@ unsafe impl UserMachine for ThisCpu {
         if paging::loaded_root() == root { paging::flush(must_flush) } else { must_flush.flushed() }
     }
 
+    fn swap(&self) -> Option<&'static dyn SwapStore> {
+        SWAP.get().copied()
+    }
+
     fn retire(&self, root: Pfn) {
         if let Some(kernel) = paging::kernel_root()
             && paging::loaded_root() == root
@@ -73,6 +100,21 @@ unsafe impl UserMachine for ThisCpu {
             unsafe { paging::load_root(kernel) };
         }
     }
+}
+
+/// An area of a process that shows a part of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct MappedArea {
+    /// The first address.
+    pub start: VirtAddr,
+    /// Behind the last one.
+    pub end: VirtAddr,
+    /// The page of the file that is at `start`.
+    pub first_page: u64,
+    /// What the program may do there.
+    pub protection: Protection,
+    /// Who sees what is written.
+    pub sharing: Sharing,
 }
 
 /// A file, a device or memory whose pages processes can map. All calls come in process context with the lock of one or
@@ -84,6 +126,30 @@ pub trait PageSource: Send + Sync {
     /// # Errors
     /// There is no such page, no memory, or it cannot be read.
     fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError>;
+
+    /// An area that mmap has made is in its place; it goes again if this fails. Unlike the others this comes with no
+    /// space locked, and before the program knows of the area.
+    ///
+    /// # Errors
+    /// The area cannot be shown.
+    fn placed(&self, _area: MappedArea) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Waits until what was written to these pages is where it is kept. Unlike the others it comes with no space
+    /// locked.
+    ///
+    /// # Errors
+    /// `EIO` when some of it could not be written.
+    fn sync(&self, _pages: Range<u64>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Whether it is asked before a shared page is first written to. If not, such a page may be written to as soon as
+    /// it shows.
+    fn tracks_writes(&self) -> bool {
+        true
+    }
 
     /// One more area shows a part of it: so after mmap, fork, and where an area is cut in two.
     fn mapped(&self) {}
@@ -110,6 +176,10 @@ pub struct Mapped(pub Arc<dyn PageSource>);
 impl Object for Mapped {
     fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
         self.0.page(index, access)
+    }
+
+    fn tracks_writes(&self) -> bool {
+        self.0.tracks_writes()
     }
 
     fn mapped(&self) {

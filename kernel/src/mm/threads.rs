@@ -6,7 +6,7 @@ use ::mm::areas::{AreaKind, AreaState};
 use ::mm::{AllocError, Tag, VirtAddr};
 
 use super::global::{MEMORY, memory};
-use super::kswapd;
+use super::{kswapd, page_cache};
 use crate::arch::layout::Area;
 use crate::fault;
 use crate::sched::{self, STACK_BYTES, StackSource};
@@ -34,7 +34,7 @@ fn describe(addr: VirtAddr, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd.
+/// Starts the threads: stacks come from vmalloc, each with a guard page; the reaper; kswapd, bdflush, kupdated.
 pub fn start_threads() -> Result<(), AllocError> {
     fault::set_describe(describe);
     sched::set_idle_work(|| memory().pages().clear_ahead());
@@ -42,7 +42,8 @@ pub fn start_threads() -> Result<(), AllocError> {
         allocate: || memory().areas().vmalloc_tagged(STACK_BYTES, Tag::KernelStack),
         free: free_stack,
     })?;
-    kswapd::start(|| memory().pages().balance())
+    kswapd::start(|| memory().pages().balance())?;
+    page_cache::start_threads()
 }
 
 fn free_stack(bottom: VirtAddr) {

@@ -7,13 +7,15 @@ use kapi::{Errno, OpenFlags, Param};
 use loader::{MAX_BYTES, Object};
 use mm::GfpFlags;
 
+use super::foreign;
 use super::image::{Image, Start};
 use super::info::Info;
 use super::linker::Linker;
 use super::refused::Refused;
 use super::registry::{self, Newcomer};
+use super::variables;
 use crate::fs::{self, Place};
-use crate::mm::{KString, KVVec};
+use crate::mm::{KString, KVVec, KVec};
 
 /// Where modules lie that are asked for by their names.
 const DIRECTORY: &str = "/lib/modules";
@@ -47,7 +49,7 @@ pub(super) fn attach_object(bytes: &[u8], path: &str, params: &[Param<'_>]) -> R
         return Err(Refused::said(Errno::EEXIST, format_args!("attached already")));
     }
     let mut linker = Linker::of(&object)?;
-    let (image, init, start) = Image::load(&object, name, &mut |name| linker.resolve(name))?;
+    let (image, init, start) = Image::load(&object, name, params, &mut |name| linker.resolve(name))?;
     let (lenders, build) = (linker.into_lenders()?, object.modinfo("crate").unwrap_or_default());
     let newcomer = |entry| Newcomer { name, build, entry, image: Some(image), lenders };
     let attached = match start {
@@ -56,9 +58,7 @@ pub(super) fn attach_object(bytes: &[u8], path: &str, params: &[Param<'_>]) -> R
             registry::attach(newcomer(Some(entry)), &mut || Ok((entry.load)(params)?))
         }
         Start::Foreign(foreign) => {
-            if let Some(param) = params.first() {
-                return Err(Refused::said(Errno::EINVAL, format_args!("no parameter \"{}\"; it has none", param.name)));
-            }
+            foreign::prepare(&mut object.undefined())?;
             registry::attach(newcomer(None), &mut || foreign.begin())
         }
     };
@@ -73,13 +73,17 @@ pub(super) fn describe(path: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<()
     let name = name_of(&object, path)?;
     // Its parameters are known once it is linked, which takes a kernel of its build.
     let mut linker = Linker::of(&object);
-    let linked = linker.as_mut().ok().map(|linker| Image::load(&object, name, &mut |name| linker.resolve(name)));
+    let linked = linker.as_mut().ok().map(|linker| Image::load(&object, name, &[], &mut |name| linker.resolve(name)));
     let params = match &linked {
         Some(Ok((_, _, Start::Rust(entry)))) => entry.params,
         Some(Ok((_, _, Start::Foreign(_))) | Err(_)) | None => &[],
     };
-    let about = object.modinfo("about").unwrap_or_default();
-    show(&Info { name, about, params, state: registry::state_of(name) });
+    let about = object.modinfo("about").or(object.modinfo("description")).unwrap_or_default();
+    let mut variables = KVec::new();
+    for variable in variables::all(&object) {
+        variables.push(variable, GfpFlags::KERNEL)?;
+    }
+    show(&Info { name, about, params, variables: &variables, state: registry::state_of(name) });
     Ok(())
 }
 

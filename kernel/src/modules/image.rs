@@ -7,22 +7,26 @@
 use core::mem;
 use core::ops::Range;
 
-use kapi::Errno;
-use loader::{Binding, Object, Part};
+use kapi::{Errno, Param};
+use loader::{Binding, Object, Part, Refusal, SymbolFault};
 use mm::own::Buffer;
 use mm::{Access, GfpFlags, VirtAddr};
 
 use super::entry::{ENTRY, Entry};
-use super::foreign::Foreign;
+use super::foreign::{self, Foreign, THIS_BYTES, THIS_MODULE};
 use super::refused::Refused;
 use super::text::Text;
+use super::variables::{self, Store, Value};
 use crate::driver_api::held;
 use crate::klog;
-use crate::mm::{CodeArea, KVec, SealedArea, memory};
+use crate::mm::{CodeArea, KString, KVec, SealedArea, memory};
 
 /// The functions by which a module of another kind begins and ends.
 const INIT: &str = "init_module";
 const EXIT: &str = "cleanup_module";
+
+/// How the calls begin that are for drivers linked into the kernel alone.
+const AT_BOOT: &str = "alloc_bootmem";
 
 /// The address of what has a name.
 pub(super) type Resolve<'a> = &'a mut dyn FnMut(&str) -> Option<u64>;
@@ -35,6 +39,8 @@ pub(super) struct Image {
     data: Option<SealedArea>,
     constants: Option<SealedArea>,
     bytes: usize,
+    /// What parameters of C point to.
+    _texts: KVec<KString>,
 }
 
 /// What is there only until the module has begun.
@@ -52,11 +58,21 @@ pub(super) enum Start {
 }
 
 impl Image {
-    /// Loads the object of the module `name`; `resolve` knows what names stand for.
-    pub(super) fn load(object: &Object<'_>, name: &str, resolve: Resolve<'_>) -> Result<(Self, Init, Start), Refused> {
-        let areas = fill(object, resolve)?;
+    /// Loads the object of the module `name`; `resolve` knows what names stand for. Variables of one in C are set as
+    /// `params` say.
+    pub(super) fn load(
+        object: &Object<'_>,
+        name: &str,
+        params: &[Param<'_>],
+        resolve: Resolve<'_>,
+    ) -> Result<(Self, Init, Start), Refused> {
+        let mut areas = fill(object, resolve)?;
         let bases = areas.each_ref().map(base);
         let start = start(object, &bases)?;
+        let texts = match start {
+            Start::Rust(_) => KVec::new(),
+            Start::Foreign(_) => set(object, &bases, &mut areas, params)?,
+        };
         let exports = exports(object, &bases)?;
         let bytes = areas.iter().flatten().map(|area| area.bytes().len()).sum();
         let [text, constants, data, init_text, init_data] = areas;
@@ -66,7 +82,7 @@ impl Image {
         let no_text = || Refused::said(Errno::ENOEXEC, format_args!("it has no code"));
         let text = Text::new(seal(text, Access::Execute)?.ok_or_else(no_text)?, name, object.ksyms())?;
         let init_text = seal(init_text, Access::Execute)?.map(|area| Text::new(area, name, &[])).transpose()?;
-        let image = Self { exports, text, data, constants, bytes };
+        let image = Self { exports, text, data, constants, bytes, _texts: texts };
         Ok((image, Init { _text: init_text, _data: init_data }, start))
     }
 
@@ -80,6 +96,9 @@ impl Image {
     pub(super) fn retire(self, name: &str) {
         let Self { text, data, constants, .. } = self;
         let (places, values) = (range(&constants), range(&data));
+        foreign::take_back(&[text.range(), values.clone(), places.clone()], &mut |what| {
+            klog!("{name}: left {what} behind")
+        });
         held::take_back(&(places.start.as_usize()..places.end.as_usize()), &mut |what, place| {
             klog!("{name}: left {what} behind, made at {}:{}", place.file(), place.line());
         });
@@ -127,7 +146,13 @@ fn fill(object: &Object<'_>, resolve: Resolve<'_>) -> Result<[Option<CodeArea>; 
         area.as_mut().and_then(|area| area.bytes_mut().get_mut(..len)).unwrap_or_default()
     });
     let linked = object.link(&bases, memory, resolve);
-    linked.map_err(|refusal| Refused::said(Errno::ENOEXEC, format_args!("{refusal}")))?;
+    linked.map_err(|refusal| match refusal {
+        Refusal::Symbol(name, SymbolFault::Unresolved) if name.name.starts_with(AT_BOOT) => {
+            let why = "takes memory while the kernel starts, which no module can: it comes later";
+            Refused::said(Errno::ENOEXEC, format_args!("{}() {why}", name.name))
+        }
+        refusal => Refused::said(Errno::ENOEXEC, format_args!("{refusal}")),
+    })?;
     Ok(areas)
 }
 
@@ -149,9 +174,42 @@ fn start(object: &Object<'_>, bases: &[u64; Part::COUNT]) -> Result<Start, Refus
     if find(EXIT).is_some_and(|symbol| symbol.part.is_init()) {
         return Err(Refused::said(Errno::ENOEXEC, format_args!("its {EXIT} is among what goes after {INIT}")));
     }
+    // One that is too short for it is none of ours.
+    let this = find(THIS_MODULE).filter(|symbol| symbol.part == Part::Data && symbol.size >= THIS_BYTES);
+    let this = this.filter(|symbol| symbol.address.is_multiple_of(8)).map(|symbol| symbol.address);
     // SAFETY: both are functions of the linked module, of the kind that these names stand for by the convention that
-    // modules follow; they stay in memory as long as the value does.
-    Ok(Start::Foreign(unsafe { Foreign::new(init, function(EXIT)) }))
+    // modules follow, and so is the structure; they stay in memory as long as the value does.
+    Ok(Start::Foreign(unsafe { Foreign::new(init, function(EXIT), this) }))
+}
+
+/// Sets variables of a module in C; returns the texts that they point to.
+fn set(
+    object: &Object<'_>,
+    bases: &[u64; Part::COUNT],
+    areas: &mut [Option<CodeArea>; Part::COUNT],
+    params: &[Param<'_>],
+) -> Result<KVec<KString>, Refused> {
+    let mut texts = KVec::new();
+    for param in params {
+        let stores = variables::stores(object, param, &mut texts)?;
+        let refused = |why| Refused::said(Errno::EINVAL, format_args!("{}: {why}", param.name));
+        let variable = object.symbols(bases).find(|symbol| symbol.name == param.name);
+        let variable = variable.ok_or_else(|| refused("it has no such variable"))?;
+        let from = (variable.address - bases[variable.part.index()]) as usize;
+        let memory = areas[variable.part.index()].as_mut().map(|area| area.bytes_mut()).unwrap_or_default();
+        let memory = memory.get_mut(from..from + variable.size as usize).unwrap_or_default();
+        for Store { offset, value } in stores.iter() {
+            let (value, bytes) = match value {
+                Value::Number(value, bytes) => (*value, *bytes),
+                Value::Text(index) => (texts[*index].as_ptr().expose_provenance() as u64, size_of::<u64>()),
+            };
+            let place = memory.get_mut(*offset..offset + bytes);
+            place
+                .ok_or_else(|| refused("more values than it has room for"))?
+                .copy_from_slice(&value.to_le_bytes()[..bytes]);
+        }
+    }
+    Ok(texts)
 }
 
 /// What others may link to.

@@ -1,6 +1,6 @@
 //! The modules that are part of the kernel: one is a line here.
 
-use drivers::{Allocator, Cache, Floppy, Kmalloc, Pages, Scull, Vmalloc};
+use drivers::{Allocator, Cache, Floppy, Kmalloc, NullDisk, Pages, RamDisk, Scull, Vmalloc};
 use kapi::Module;
 
 use super::entry::{Entry, load};
@@ -17,8 +17,9 @@ pub static FAMILY: &[Entry] = &[
 /// The others that are attached from boot on.
 pub static AT_BOOT: &[Entry] = &[linked::<Floppy<Kernel>>()];
 
-/// Those that are attached when a command asks for them.
-static ON_REQUEST: &[Entry] = &[linked::<Allocator<Kernel>>()];
+/// Those that are attached when a command asks for them, or a kernel option.
+static ON_REQUEST: &[Entry] =
+    &[linked::<Allocator<Kernel>>(), linked::<RamDisk<Kernel>>(), linked::<NullDisk<Kernel>>()];
 
 const fn linked<M: Module<Kernel>>() -> Entry {
     Entry::of::<M>(load::<M>)

@@ -2,8 +2,9 @@
 //!
 //! Some are part of the kernel (`linked.rs`), others come from files (`file.rs`): an object is linked, by what
 //! `linker.rs` knows, into areas of its own (`image.rs`, `text.rs`), and begins by its entry (`entry.rs`) or as C does
-//! (`foreign.rs`). From there on all are alike (`registry.rs`).
+//! (`foreign.rs`, with the parameters of `variables.rs`). From there on all are alike (`registry.rs`).
 
+mod disks;
 mod entry;
 mod file;
 mod foreign;
@@ -15,19 +16,22 @@ mod listing;
 mod refused;
 mod registry;
 mod text;
+mod variables;
 
 use core::fmt::{self, Write};
 
 use drivers::QUOTA;
 use kapi::{Errno, Param};
 
+pub use disks::attach_disks;
 pub use entry::{Entry, Load, load};
+pub use foreign::{Interface, set_interface};
 pub use info::Info;
 pub use linked::{FAMILY, all};
 pub use listing::{write_ksyms, write_modules};
 pub use loader::MAX_BYTES;
 pub use refused::Refused;
-pub use registry::{Pinned, State, pin, pin_as};
+pub use registry::{Pinned, State, pin, pin_as, users_of};
 
 use registry::Newcomer;
 
@@ -88,7 +92,7 @@ pub fn describe(word: &str, show: &mut dyn FnMut(&Info<'_>)) -> Result<(), Refus
     }
     let Ok(entry) = find(word) else { return file::describe(&file::path_of(word)?, show) };
     let Entry { name, about, params, .. } = *entry;
-    show(&Info { name, about, params, state: registry::state_of(name) });
+    show(&Info { name, about, params, variables: &[], state: registry::state_of(name) });
     Ok(())
 }
 

@@ -244,7 +244,8 @@ impl Module {
 
     /// How many use it.
     pub(super) fn users(&self) -> usize {
-        self.users.count()
+        let own = self.driver.with(|driver| driver.clone()).map_or(0, |driver| driver.own_users());
+        self.users.count().max(own)
     }
 
     /// Its code, if it came from a file.
@@ -303,6 +304,11 @@ pub fn pin_as<M: Driver>(name: &str) -> Result<Pinned<M>, Errno> {
     }
     let Pinned { driver, _user, module, .. } = pinned;
     Ok(Pinned { driver, _user, module, kind: PhantomData })
+}
+
+/// Who uses the module called `name`.
+pub fn users_of(name: &str) -> Option<Arc<Users>> {
+    find(name).ok().map(|module| module.users.clone())
 }
 
 impl<M: ?Sized> Pinned<M> {

@@ -6,10 +6,12 @@ use kapi::Errno;
 use mm::ZoneKind;
 use mm::pages::ZoneStats;
 use mm::proc::{self, FileCache, Statistics};
-use services::options::Switch;
+use services::options::{Switch, switch};
 
-use crate::fs::{page_cache, tmpfs};
-use crate::mm::{bigphysarea, memory};
+use crate::fs::tmpfs;
+use crate::mm::page_cache::page_cache;
+use crate::mm::swap::swap;
+use crate::mm::{bigphysarea, memory, sleepers};
 use crate::options;
 use crate::{klog, resource};
 
@@ -26,8 +28,18 @@ pub(super) fn zoneinfo(out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn meminfo(out: &mut dyn Write) -> fmt::Result {
-    let (kept, clean) = (tmpfs::pages(), page_cache::pages());
-    proc::meminfo(memory(), FileCache { cached: kept + clean, clean, untagged: kept }, out)
+    let (stats, swap) = (page_cache().stats(), swap().totals());
+    let files = FileCache {
+        buffers: stats.buffers,
+        cached: stats.cached,
+        swap_cached: stats.swap_cached,
+        dirty: stats.dirty,
+        writeback: stats.writeback,
+        clean: (stats.buffers + stats.cached).saturating_sub(stats.dirty + stats.writeback + tmpfs::pages()),
+        swap_total: swap.slots,
+        swap_free: swap.free,
+    };
+    proc::meminfo(memory(), files, out)
 }
 
 pub(super) fn slabinfo(out: &mut dyn Write) -> fmt::Result {
@@ -95,4 +107,15 @@ pub(super) fn drop_caches(line: &str) -> Result<(), Errno> {
             Err(Errno::EINVAL)
         }
     }
+}
+
+/// Whether the log has a line for each request that slept for memory.
+pub(super) fn show_trace(out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "{}", u8::from(sleepers::trace() == Switch::On))
+}
+
+/// `0` or `1`.
+pub(super) fn set_trace(line: &str) -> Result<(), Errno> {
+    sleepers::set_trace(switch(line.trim()).map_err(|_| Errno::EINVAL)?);
+    Ok(())
 }

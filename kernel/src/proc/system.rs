@@ -6,8 +6,10 @@ use core::time::Duration;
 use abi::proc_text::{self, Counts, CpuTicks};
 
 use crate::irq::{self, Irq};
+
+use crate::mm::memory;
 use crate::sched::task::ThreadState;
-use crate::{load, options, sched, time, version};
+use crate::{block, chrdev, load, options, sched, time, version};
 
 /// The thread that runs when no other does.
 const IDLE_THREAD: u32 = 0;
@@ -15,6 +17,25 @@ const IDLE_THREAD: u32 = 0;
 /// The kernel's command line, as given.
 pub(super) fn cmdline(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "{}", options::line())
+}
+
+/// Major numbers: drivers of character devices, kinds of disks.
+pub(super) fn devices(out: &mut dyn Write) -> fmt::Result {
+    chrdev::write_devices(out)?;
+    writeln!(out, "\nBlock devices:")?;
+    for (index, disk) in (0..).map_while(block::nth).enumerate() {
+        // The others of its kind come behind it.
+        if !(0..index).filter_map(block::nth).any(|other| other.major() == disk.major()) {
+            writeln!(out, "{:3} {}", disk.major(), kind_of(disk.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a disk's name begins with, before its number or letter.
+fn kind_of(disk: &str) -> &str {
+    let kind = disk.trim_end_matches(|c: char| c.is_ascii_digit());
+    if kind.len() < disk.len() { kind } else { &disk[..disk.len().saturating_sub(1)] }
 }
 
 /// Interrupts so far, line by line.
@@ -46,16 +67,28 @@ fn running() -> (usize, usize) {
     (running, all)
 }
 
+/// Threads of programs that no signal wakes: what they sleep for is a disk, or memory.
+fn blocked() -> usize {
+    let mut blocked = 0;
+    sched::threads(|thread| blocked += usize::from(thread.is_user && thread.state == ThreadState::Sleeping));
+    blocked
+}
+
 /// What the processor did in the ticks so far, and counts.
 pub(super) fn stat(out: &mut dyn Write) -> fmt::Result {
     let (all, user, idle) = (time::ticks().0, sched::user_ticks(), idle_ticks());
     let ticks = CpuTicks { user, system: all.saturating_sub(user + idle), idle };
+    let events = memory().pages().events();
+    let kib = |pages: u64| mm::kib(pages as usize) as u64;
     let interrupts = (0..Irq::COUNT as u8).filter_map(Irq::new).map(irq::count).sum();
     let counts = Counts {
         interrupts,
         boot_time: time::realtime().saturating_sub(time::uptime()),
         started: sched::started(),
         running: running().0,
+        blocked: blocked(),
+        disk_kib: [kib(events.pages_in + events.swapped_in), kib(events.pages_out + events.swapped_out)],
+        swapped: [events.swapped_in, events.swapped_out],
     };
     proc_text::write_kernel_stat(ticks, counts, out)
 }

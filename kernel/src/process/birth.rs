@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 use kapi::Errno;
 use mm::VirtAddr;
 use signals::Protection;
+use vfs::Credentials;
 
 use super::arguments::{Room, StringList};
 use super::death;
 use super::descriptors::{Descriptors, OnExec};
 use super::exec::name_of;
 use super::executable::Executable;
-use super::image::{Image, space_limits};
+use super::image::{Called, Image, space_limits};
 use super::limits::{Limits, Resource};
 use super::pid::Pid;
 use super::record::{Kin, Origin, Parts, Process};
@@ -74,7 +75,9 @@ pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
     let mut arguments = list(arguments, &mut room)?;
     let environment = list(environment, &mut room)?;
     let executable = Executable::find(&place, path, &mut arguments, &mut room)?;
-    let Image { space, frame, program } = Image::load(&executable, &arguments, &environment, &limits)?;
+    let credentials = Credentials::ROOT;
+    let called = Called { arguments: &arguments, environment: &environment, credentials };
+    let Image { space, frame, program } = Image::load(&executable, &called, &limits)?;
     let files = Descriptors::new();
     for (number, file) in (0..).zip(streams) {
         files.put(file, number, 3, OnExec::Keep)?;
@@ -87,7 +90,8 @@ pub fn start(start: Start<'_>) -> Result<Arc<Process>, Errno> {
         Role::Ordinary => Protection::Ordinary,
         Role::Init => Protection::Init,
     });
-    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin: Origin::Started };
+    let origin = Origin::Started;
+    let parts = Parts { pid, kin, name, credentials, limits, space, files, place, program, signals, origin };
     let (none, fpu) = (VirtAddr::new(0), FpuImage::new());
     let session = tty::Session(pid.as_u32());
     if terminal == Terminal::Taken {
@@ -151,7 +155,8 @@ pub fn fork(parent: &Process, frame: &TrapFrame, how: Fork) -> Result<Arc<Proces
         Meanwhile::Runs => Origin::Forked,
         Meanwhile::Waits => Origin::Borrowed,
     };
-    let parts = Parts { pid, kin, name, limits, space, files, place, program, signals, origin };
+    let credentials = parent.credentials();
+    let parts = Parts { pid, kin, name, credentials, limits, space, files, place, program, signals, origin };
     let mut frame = TrapFrame { rax: 0, ..*frame };
     if let Some(stack) = how.stack {
         frame.rsp = stack.as_usize() as u64;

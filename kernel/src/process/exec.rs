@@ -1,10 +1,11 @@
 //! A process gets a new program.
 
 use kapi::Errno;
+use vfs::Credentials;
 
 use super::arguments::{Room, StringList};
 use super::executable::Executable;
-use super::image::Image;
+use super::image::{Called, Image};
 use super::limits::Resource;
 use super::record::Process;
 use crate::arch::trap_frame::TrapFrame;
@@ -29,16 +30,17 @@ pub struct Calling<'a> {
 /// As [`Executable::find`] and [`Image::load`]: then the process is what it was.
 pub fn exec(process: &Process, frame: &mut TrapFrame, calling: Calling<'_>) -> Result<(), Errno> {
     let Calling { path, mut arguments, environment, mut room } = calling;
-    let place = process.with_place(|place| place.clone())?;
+    let place = process.place()?;
     let name = name_of(path);
     let executable = Executable::find(&place, path, &mut arguments, &mut room)?;
-    let Image { space, frame: new_frame, program } =
-        Image::load(&executable, &arguments, &environment, &process.limits())?;
+    let called = Called { arguments: &arguments, environment: &environment, credentials: process.credentials() };
+    let Image { space, frame: new_frame, program } = Image::load(&executable, &called, &process.limits())?;
     // From here on nothing fails that matters.
     let old = process.space().replace(space)?;
     drop(old.and_then(|old| process.give_back(old)));
     process.settle();
     process.signals().exec();
+    process.with_credentials(Credentials::exec);
     *frame = new_frame;
     process.set_name(name);
     // What a thread died over is lost already.

@@ -1,19 +1,17 @@
 //! Files that can be run: programs, and scripts that name a program.
 
-use kapi::{Errno, IoBuf, OpenFlags};
+use kapi::{Errno, IoBuf};
 use loader::program::{HEADER_BYTES, Header, Program, ProgramRefusal, SCRIPT_BYTES, Script};
 use mm::GfpFlags;
 
 use super::arguments::{Room, StringList};
 use crate::arch::layout::USER_END;
-use crate::fs::{self, Kind, OpenFile, Place};
+use crate::fs::{self, OpenFile, Place};
 use crate::klog;
 use crate::mm::{KString, KVec};
 
 /// Scripts that run scripts, at most.
 const MAX_SCRIPTS: usize = 4;
-/// Any right to execute.
-const EXECUTE: u16 = 0o111;
 
 /// A program that was found and read, and whose file nothing else is known of yet than where its segments go.
 pub struct Executable {
@@ -37,7 +35,7 @@ impl Executable {
     pub fn find(place: &Place, path: &str, arguments: &mut StringList, room: &mut Room) -> Result<Self, Errno> {
         let mut path = KString::from_str(path, GfpFlags::KERNEL)?;
         for _ in 0..=MAX_SCRIPTS {
-            let file = open(place, &path)?;
+            let file = fs::open_program(place, &path)?;
             let mut start = [0; SCRIPT_BYTES];
             let len = read_at(&file, 0, &mut start)?;
             let start = &start[..len];
@@ -87,16 +85,6 @@ fn called_by(script: &Script<'_>, path: &str, given: &StringList, room: &mut Roo
     arguments.push(path.as_bytes(), room)?;
     arguments.push_rest(given, room)?;
     Ok(arguments)
-}
-
-/// Opens a file that is to be run.
-fn open(place: &Place, path: &str) -> Result<OpenFile, Errno> {
-    let file = fs::open(place, path, OpenFlags::READ, 0).map_err(|error| match error {
-        Errno::EISDIR => Errno::EACCES,
-        other => other,
-    })?;
-    let stat = file.stat()?;
-    if stat.kind() == Kind::File && stat.attributes.mode & EXECUTE != 0 { Ok(file) } else { Err(Errno::EACCES) }
 }
 
 /// Reads as many bytes as `bytes` takes, or as the file has.

@@ -8,6 +8,7 @@ use core::fmt::{self, Write};
 
 use abi::proc_text::{AreaFacts, MemoryFacts, ProcessFacts, State};
 use mm::PAGE_SIZE;
+use vfs::Ids;
 
 use super::pid::Pid;
 use super::record::Process;
@@ -54,6 +55,17 @@ impl Subject {
         match self {
             Self::Process(process) => process.pid(),
             Self::Thread(id) => Pid::of_thread(*id),
+        }
+    }
+
+    /// Whose it is: its user and group.
+    pub fn owner(&self) -> (u32, u32) {
+        match self {
+            Self::Process(process) => {
+                let who = process.credentials();
+                (who.user.effective, who.group.effective)
+            }
+            Self::Thread(_) => (0, 0),
         }
     }
 
@@ -110,6 +122,8 @@ impl Subject {
 
 fn of_process<R>(process: &Process, f: impl FnOnce(ProcessFacts<'_>) -> R) -> R {
     let (name, thread, times) = (process.name(), process.thread(), process.times());
+    let who = process.credentials();
+    let numbers = |ids: Ids| [ids.real, ids.effective, ids.saved];
     let is_at_terminal = job_control::session().is_some_and(|session| session.0 == process.session().as_u32());
     let foreground = job_control::foreground().filter(|_| is_at_terminal);
     f(ProcessFacts {
@@ -129,6 +143,8 @@ fn of_process<R>(process: &Process, f: impl FnOnce(ProcessFacts<'_>) -> R) -> R 
         ticks: process.ticks(),
         child_ticks: times.children,
         started: process.started().0,
+        users: numbers(who.user),
+        groups: numbers(who.group),
         memory: process.space().with(|space| memory(space)).unwrap_or_default(),
     })
 }
@@ -156,7 +172,13 @@ const fn state(of: ThreadState) -> State {
 
 fn memory(space: &UserSpace) -> MemoryFacts {
     let usage = space.usage();
-    MemoryFacts { total: usage.total, resident: usage.resident, shared: usage.file, tables: usage.tables }
+    MemoryFacts {
+        total: usage.total,
+        resident: usage.resident,
+        shared: usage.file,
+        tables: usage.tables,
+        swapped: usage.swapped,
+    }
 }
 
 fn write_area(area: &AreaInfo<'_, Mapped>, out: &mut dyn Write) -> fmt::Result {

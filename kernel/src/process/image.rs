@@ -8,6 +8,7 @@ use core::ops::Range;
 use kapi::Errno;
 use loader::program::{Auxiliary, Placement, Program as ProgramFile, Rights, Segment, StartStack};
 use mm::{PAGE_SIZE, VirtAddr};
+use vfs::Credentials;
 
 use super::arguments::StringList;
 use super::executable::Executable;
@@ -17,7 +18,7 @@ use crate::arch::cpu;
 use crate::arch::layout::USER_END;
 use crate::arch::trap_frame::TrapFrame;
 use crate::mm::space::{
-    FaultError, Growth, MapRequest, Mapped, Place, Protection, Role, SpaceError, ThisCpu, UserSpace,
+    FaultError, Growth, MapRequest, Mapped, Place, Protection, Role, SpaceError, UserSpace, new_space,
 };
 use crate::{random, time};
 
@@ -36,20 +37,25 @@ pub struct Image {
     pub program: Program,
 }
 
+/// How a program is called, and by whom.
+pub struct Called<'a> {
+    /// Its arguments.
+    pub arguments: &'a StringList,
+    /// Its environment.
+    pub environment: &'a StringList,
+    /// Whose it is.
+    pub credentials: Credentials,
+}
+
 impl Image {
-    /// The program of `executable`, called with `arguments` and `environment`. May sleep.
+    /// The program of `executable`, `called` like this. May sleep.
     ///
     /// # Errors
     /// `ENOMEM`, `E2BIG`, `ENODEV` for a file that cannot be mapped, `EIO`.
-    pub fn load(
-        executable: &Executable,
-        arguments: &StringList,
-        environment: &StringList,
-        limits: &Limits,
-    ) -> Result<Self, Errno> {
+    pub fn load(executable: &Executable, called: &Called<'_>, limits: &Limits) -> Result<Self, Errno> {
         let program = executable.program()?;
         let at = program.placement(PROGRAM_BASE).ok_or(Errno::ENOMEM)?;
-        let mut space = UserSpace::new(ThisCpu)?;
+        let mut space = new_space()?;
         space.set_limits(space_limits(limits));
         let source = Mapped(executable.file.page_source()?);
         program.segments().try_for_each(|segment| map_segment(&mut space, &source, &segment, at))?;
@@ -59,10 +65,10 @@ impl Image {
         let stack = StartStack::new(
             top,
             stack_limit,
-            arguments.strings(),
-            environment.strings(),
+            called.arguments.strings(),
+            called.environment.strings(),
             executable.path.as_bytes(),
-            auxiliary(&program, at),
+            auxiliary(&program, at, &called.credentials),
         );
         let stack = stack.map_err(|_| Errno::E2BIG)?;
         map_stack(&mut space, &stack, executes(&program))?;
@@ -164,7 +170,7 @@ fn map_stack(space: &mut UserSpace, stack: &StartStack<'_>, executable: Protecti
     })
 }
 
-fn auxiliary(program: &ProgramFile<'_>, at: Placement) -> Auxiliary {
+fn auxiliary(program: &ProgramFile<'_>, at: Placement, who: &Credentials) -> Auxiliary {
     let mut random = [0; 16];
     random::fill(&mut random);
     Auxiliary {
@@ -174,6 +180,8 @@ fn auxiliary(program: &ProgramFile<'_>, at: Placement) -> Auxiliary {
         entry: at.place(program.entry()),
         capabilities: cpu::capabilities(),
         ticks_per_second: time::HZ,
+        users: [who.user.real, who.user.effective],
+        groups: [who.group.real, who.group.effective],
         random,
     }
 }

@@ -1,9 +1,9 @@
 //! Memory is out: the process that has most of it is ended, one at a time.
 //!
-//! A request comes here when reclaim has failed for it as often as it may try ([`mm::Platform::out_of_memory`]). The
-//! victim gets SIGKILL; whoever asks meanwhile sleeps until it is gone. The caller may hold sleeping locks, its own
-//! space's among them, and the victim may want those: so nobody sleeps here for longer than [`PATIENCE`], and what is
-//! known of the spaces is read without their locks.
+//! A request comes here when reclaim has failed for it as often as it may try ([`mm::Platform::out_of_memory`]), and
+//! swap has no room for what fills memory. The victim gets SIGKILL; whoever asks meanwhile sleeps until it is gone. The
+//! caller may hold sleeping locks, its own space's among them, and the victim may want those: so nobody sleeps here for
+//! longer than [`PATIENCE`], and what is known of the spaces is read without their locks.
 //!
 //! A process is to blame if a good part of all memory would come back with it. When a program needs a page to go on,
 //! somebody has to end: it then is the worst of all. Init, and the kernel's threads, are never to blame.
@@ -11,7 +11,8 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use mm::{LastResort, Tag};
+use mm::pages::PageEvent;
+use mm::{LastResort, Shrinker, Tag};
 use services::badness::badness;
 use signals::{Info, Signal};
 
@@ -20,6 +21,8 @@ use super::pid::Pid;
 use super::record::Process;
 use super::table::{self, Table, with_current};
 use crate::klog;
+use crate::mm::page_cache::page_cache;
+use crate::mm::swap::swap;
 use crate::mm::{memory, oom};
 use crate::sync::SpinLock;
 use crate::time::{self, HZ, Ticks};
@@ -56,10 +59,25 @@ pub fn init() {
 }
 
 impl oom::Killer for OfProcesses {
+    fn free_swap(&self) -> Option<usize> {
+        let totals = swap().totals();
+        (totals.slots > 0).then_some(totals.free)
+    }
+
+    fn written(&self) -> u64 {
+        let events = memory().pages().events();
+        events.pages_out + events.swapped_out
+    }
+
+    fn is_writing(&self) -> bool {
+        page_cache().pending() > 0
+    }
+
+    fn is_ending(&self) -> bool {
+        with_current(is_killed) == Some(true)
+    }
+
     fn out_of_memory(&self, tag: Tag) -> LastResort {
-        if with_current(is_killed) == Some(true) {
-            return LastResort::UseReserve;
-        }
         let victim = match choose(fewest_pages(tag)) {
             None => return LastResort::Refuse,
             Some(Choice::Awaited(victim)) => victim,
@@ -101,12 +119,13 @@ fn is_killed(process: &Process) -> bool {
 }
 
 fn kill(victim: &Process) {
+    memory().pages().count_pages(PageEvent::OomKill, 1);
     klog!("Out of Memory: Killed process {} ({}).", victim.pid(), victim.name());
     // A standard signal always has a place.
     let _: Result<(), _> = deliver::send(victim, Info::kernel(Signal::KILL));
 }
 
-/// Pages that a process must have to be to blame for a request that is made for `tag`.
+/// Pages that a process must have, in memory or in swap, to be to blame for a request that is made for `tag`.
 fn fewest_pages(tag: Tag) -> usize {
     let is_for_program = tag == Tag::Anonymous && with_current(|_| ()).is_some();
     if is_for_program { 1 } else { memory().pages().managed_pages() / BLAMED_PART }
@@ -116,7 +135,7 @@ fn fewest_pages(tag: Tag) -> usize {
 fn worst(table: &Table, fewest: usize, last: Option<Pid>) -> Option<Arc<Process>> {
     let is_spared = |pid: Pid| table.init() == Some(pid) || last == Some(pid);
     let is_to_blame = |process: &&Arc<Process>| {
-        process.space().size().resident >= fewest && !is_spared(process.pid()) && !is_killed(process)
+        process.space().size().held >= fewest && !is_spared(process.pid()) && !is_killed(process)
     };
     table.iter().filter(is_to_blame).max_by_key(|process| points(process)).cloned()
 }

@@ -33,9 +33,9 @@ struct Processes;
 impl Directory for Processes {
     fn child(&self, name: &str) -> Result<Option<Child>, Errno> {
         let Some(subject) = number(name).and_then(Subject::find) else { return Ok(None) };
-        let inode = inode_of(subject.pid());
+        let (inode, owner) = (inode_of(subject.pid()), subject.owner());
         let entry = Entry::Directory(share(OfSubject { subject, inode })?);
-        Ok(Some(Child { inode, mode: 0o555, entry }))
+        Ok(Some(Child { inode, mode: 0o555, owner, entry }))
     }
 
     fn next(&self, place: u64) -> Result<Option<Listed>, Errno> {
@@ -115,7 +115,8 @@ impl Directory for OfSubject {
             Entry::Directory(_) => 0o555,
             Entry::Text(_) => 0o444,
         };
-        Ok(Some(Child { inode: self.inode + 1 + index as u64, mode, entry }))
+        let (inode, owner) = (self.inode + 1 + index as u64, self.subject.owner());
+        Ok(Some(Child { inode, mode, owner, entry }))
     }
 
     fn next(&self, place: u64) -> Result<Option<Listed>, Errno> {

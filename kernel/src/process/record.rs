@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use kapi::Errno;
 use mm::VirtAddr;
+use vfs::Credentials;
 
 use super::descriptors::Descriptors;
 use super::exit_status::{ChildEvent, Exit};
@@ -31,6 +32,7 @@ pub struct Process {
     group: AtomicU32,
     session: AtomicU32,
     name: SpinLock<Name>,
+    credentials: SpinLock<Credentials>,
     life: SpinLock<Life>,
     /// Woken when something became of a child.
     pub(super) children_changed: WaitQueue,
@@ -91,6 +93,8 @@ pub struct Parts {
     pub kin: Kin,
     /// Its name.
     pub name: Name,
+    /// Who it is.
+    pub credentials: Credentials,
     /// Its limits.
     pub limits: Limits,
     /// Its memory.
@@ -132,13 +136,14 @@ pub struct Kin {
 impl Process {
     /// A process that does not run yet and that no table has.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { pid, kin, name, limits, space, files, place, program, signals, origin } = parts;
+        let Parts { pid, kin, name, credentials, limits, space, files, place, program, signals, origin } = parts;
         Self {
             pid,
             parent: AtomicU32::new(kin.parent.as_u32()),
             group: AtomicU32::new(kin.group.as_u32()),
             session: AtomicU32::new(kin.session.as_u32()),
             name: SpinLock::new(name),
+            credentials: SpinLock::new(credentials),
             life: SpinLock::new(Life {
                 ended: None,
                 news: None,
@@ -217,6 +222,16 @@ impl Process {
         self.name.with(|name| *name = new);
     }
 
+    /// Who it is. Any context.
+    pub fn credentials(&self) -> Credentials {
+        self.credentials.with(|credentials| *credentials)
+    }
+
+    /// Changes who it is: `change` runs under the lock.
+    pub fn with_credentials<R>(&self, change: impl FnOnce(&mut Credentials) -> R) -> R {
+        self.credentials.with(change)
+    }
+
     /// Its limits. Any context.
     pub fn limits(&self) -> Limits {
         self.limits.with(|limits| *limits)
@@ -245,6 +260,11 @@ impl Process {
     /// Runs `f` with where it is in the tree of files; `EIO` when a thread died over that.
     pub fn with_place<R>(&self, f: impl FnOnce(&mut Place) -> R) -> Result<R, Errno> {
         Ok(f(&mut *self.place.lock_uninterruptible()?))
+    }
+
+    /// Where it is in the tree of files, with its rights.
+    pub fn place(&self) -> Result<Place, Errno> {
+        Ok(self.with_place(|place| place.clone())?.of(self.credentials()))
     }
 
     /// What it runs; `ESRCH` once it has ended.

@@ -10,6 +10,7 @@ use super::name::Name;
 use super::run_queue;
 use super::task::{self, Heir};
 use super::thread::Thread;
+use super::view::View;
 use super::wait::WaitQueue;
 
 /// The current thread.
@@ -23,6 +24,11 @@ pub fn current() -> Thread {
 /// Whether ^C has come for the current thread. Stays so until [`clear_interrupt`].
 pub fn interrupted() -> bool {
     task::current().is_interrupted()
+}
+
+/// Whether the current thread is wanted elsewhere, by ^C or a signal: what takes long ends then.
+pub fn is_called() -> bool {
+    task::current().is_called()
 }
 
 /// Forgets a ^C that came for the current thread: for a shell, which survives it.
@@ -59,4 +65,10 @@ pub fn sleep(duration: Duration) -> Result<(), LockError> {
     may_sleep("sleep")?;
     let never_woken = WaitQueue::new();
     never_woken.wait_timeout_interruptible(|| false, duration).map(|_| ())
+}
+
+/// The running thread as drivers in C see it: that stays where it is as long as the thread. Any context; in an
+/// interrupt it is the interrupted thread's.
+pub fn view() -> *mut View {
+    task::current().view.get()
 }

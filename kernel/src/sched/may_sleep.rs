@@ -19,7 +19,7 @@ pub fn may_sleep(call: &'static str) -> Result<(), WrongContext> {
 
 #[cold]
 #[inline(never)]
-fn refuse(call: &'static str, caller: &Location<'_>) -> WrongContext {
-    klog!("{call}: may sleep, called in {} at {}:{}", context(), caller.file(), caller.line());
+fn refuse(call: &'static str, caller: &'static Location<'static>) -> WrongContext {
+    klog!("{call}: may sleep, called in {} at {}", context(), super::task::caller(caller));
     WrongContext
 }

@@ -119,20 +119,24 @@ impl RawMutex {
     #[inline(never)]
     fn lock(&self, sleep: ThreadState, at: &'static Location<'static>) -> Result<(), LockError> {
         if !self.acquire() {
-            self.await_turn(sleep)?;
+            return self.await_turn(sleep, at);
         }
         self.join_chain(at);
         Ok(())
     }
 
     #[cold]
-    fn await_turn(&self, sleep: ThreadState) -> Result<(), LockError> {
+    fn await_turn(&self, sleep: ThreadState, at: &'static Location<'static>) -> Result<(), LockError> {
         let ended = || self.acquire_as_wanted() || self.is_broken();
         match sleep {
             ThreadState::Interruptible => self.waiters.wait_until_interruptible(ended)?,
             _ => self.waiters.wait_until(ended)?,
         }
-        if self.is_broken() { Err(LockError::Broken) } else { Ok(()) }
+        if self.is_broken() {
+            return Err(LockError::Broken);
+        }
+        self.join_chain(at);
+        Ok(())
     }
 
     /// Takes the lock if it is free at once.
@@ -197,7 +201,8 @@ impl RawMutex {
     /// Takes the mutex off its chain, if it is on one: the running thread's, by (a), since guards do not move between
     /// threads.
     fn leave_chain(&self) {
-        let Some(task) = task::try_current().filter(|_| self.held.swap(false, Ordering::Relaxed)) else { return };
+        let Some(task) = task::try_current().filter(|_| self.held.load(Ordering::Relaxed)) else { return };
+        self.held.store(false, Ordering::Relaxed);
         let this = ptr::from_ref(self).cast_mut();
         let after = self.next.load(Ordering::Relaxed);
         if newest(task) == this {

@@ -5,15 +5,20 @@
 //! task on a list, or running, may hold it as `&'static Task` while it stays there.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
+use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use mm::VirtAddr;
+use mm::{Reclaiming, VirtAddr};
 
 use super::name::NameCell;
 use super::stack::KernelStack;
 use super::user_slot::UserSlot;
+use super::view::ViewCell;
 use crate::arch::percpu::CURRENT;
+use crate::debug::caller::{self, Caller};
+use crate::debug::symbols::Place;
 use crate::sync::SpinLock;
 use crate::sync::list::{Link, Linked};
 use crate::time::Ticks;
@@ -79,6 +84,15 @@ pub trait Heir: Sync {
     fn settle(&self, status: i32);
 }
 
+/// A disk, as who waits for it sees it.
+pub trait Served: Send + Sync {
+    /// The name in /dev.
+    fn name(&self) -> &str;
+
+    /// Requests that have begun and not ended. Any context; never sleeps.
+    fn open_requests(&self) -> usize;
+}
+
 /// Proof that none of the running thread's frames is alive any more: it began anew on an empty stack.
 pub struct FramesGone(pub(super) ());
 
@@ -105,6 +119,10 @@ pub struct Task {
     pub(super) waits_on: AtomicUsize,
     /// Whether the kernel cannot go on without it.
     pub(super) essential: AtomicBool,
+    /// Whether it gives memory back, and for whom: a [`Reclaiming`].
+    reclaiming: AtomicU8,
+    /// The disk whose requests it serves.
+    pub(super) served: SpinLock<Option<Arc<dyn Served>>>,
     /// How often it has died: more than once if it did so while its end was wound up.
     pub(super) deaths: AtomicU32,
     pub(super) heir: SpinLock<Option<&'static dyn Heir>>,
@@ -114,6 +132,7 @@ pub struct Task {
     pub(super) exit_code: AtomicI32,
     pub(super) finished: AtomicBool,
     pub(super) user: UserSlot,
+    pub(super) view: ViewCell,
 }
 
 impl Task {
@@ -136,6 +155,8 @@ impl Task {
             newest_mutex: AtomicUsize::new(0),
             waits_on: AtomicUsize::new(0),
             essential: AtomicBool::new(false),
+            reclaiming: AtomicU8::new(Reclaiming::No as u8),
+            served: SpinLock::new(None),
             deaths: AtomicU32::new(0),
             heir: SpinLock::new(None),
             ticks: AtomicU64::new(0),
@@ -143,6 +164,7 @@ impl Task {
             exit_code: AtomicI32::new(0),
             finished: AtomicBool::new(false),
             user: UserSlot::new(),
+            view: ViewCell::new(),
         }
     }
 
@@ -192,6 +214,22 @@ impl Task {
         self.essential.load(Ordering::Relaxed)
     }
 
+    /// Whether it gives memory back right now, and for whom.
+    pub fn reclaiming(&self) -> Reclaiming {
+        match self.reclaiming.load(Ordering::Relaxed) {
+            0 => Reclaiming::No,
+            1 => Reclaiming::Directly,
+            _ => Reclaiming::InBackground,
+        }
+    }
+
+    /// Says so, of the running task; returns what was said before.
+    pub fn set_reclaiming(&self, now: Reclaiming) -> Reclaiming {
+        let before = self.reclaiming();
+        self.reclaiming.store(now as u8, Ordering::Relaxed);
+        before
+    }
+
     /// How often it has died.
     pub fn deaths(&self) -> u32 {
         self.deaths.load(Ordering::Relaxed)
@@ -236,6 +274,16 @@ impl Linked<ALL> for Task {
     fn link(&self) -> &Link<Self> {
         &self.links[ALL]
     }
+}
+
+/// Whoever made a call at `at`; see [`mod@caller`]. Any context.
+pub fn caller(at: &'static Location<'static>) -> Caller {
+    caller::caller(at, try_current().map(Task::stack_range))
+}
+
+/// The innermost place of a module on the way to the caller. Any context.
+pub fn module_on_the_way() -> Option<Place> {
+    caller::module_on_the_way(try_current().map(Task::stack_range))
 }
 
 /// The task that runs on this CPU, or `None` before `sched::init`.

@@ -38,6 +38,8 @@ pub struct ThreadInfo {
     pub name: Name,
     /// Its state.
     pub state: ThreadState,
+    /// Whether it goes to ring 3.
+    pub is_user: bool,
     /// Timer ticks that found it running.
     pub ticks: u64,
     /// Size of its stack, in bytes.
@@ -246,6 +248,7 @@ pub fn first_from(from: u32) -> Option<ThreadInfo> {
             id: task.id,
             name: task.name(),
             state: task.state(),
+            is_user: task.user.is_user(),
             ticks: task.ticks.load(Ordering::Relaxed),
             stack_bytes: top.as_usize() - bottom.as_usize(),
         })

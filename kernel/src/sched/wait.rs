@@ -205,8 +205,11 @@ impl WaitQueue {
             me.wake_at(deadline);
         }
         let outcome = loop {
-            self.waiters.with(|waiters| waiters.threads.push(me));
-            me.set_state(patience.sleep);
+            // Both or neither: whoever takes it off the queue finds it asleep, even one that wakes it for others.
+            self.waiters.with(|waiters| {
+                waiters.threads.push(me);
+                me.set_state(patience.sleep);
+            });
             let give_up = patience.exhausted(me);
             // A condition may take what it finds, so a yes is never asked for twice.
             let yes = give_up.is_none() && ready();

@@ -96,6 +96,18 @@ pub fn preempt_disable() -> PreemptGuard {
     PreemptGuard(PhantomData)
 }
 
+/// Switches preemption back on, for a [`preempt_disable`] whose guard was forgotten.
+#[inline]
+pub(crate) fn preempt_enable() {
+    preempt::leave_section();
+}
+
+/// How many sections without preemption this CPU is in.
+#[inline]
+pub(crate) fn sections() -> u32 {
+    depth() & (SOFTIRQ - 1)
+}
+
 impl Drop for PreemptGuard {
     #[inline]
     fn drop(&mut self) {

@@ -135,3 +135,16 @@ impl Drop for Section {
         }
     }
 }
+
+/// Interrupts and preemption go off, until [`leave`] is told what this returns: whether interrupts were on. For those
+/// who cannot have a guard. Any context.
+pub(crate) fn enter() -> bool {
+    let interrupts_were_on = interrupts::are_enabled();
+    core::mem::forget(Section::enter());
+    interrupts_were_on
+}
+
+/// The end of what [`enter`] has begun.
+pub(crate) fn leave(interrupts_were_on: bool) {
+    drop(Section { interrupts_were_on, _not_send: PhantomData });
+}

@@ -5,10 +5,11 @@ use alloc::sync::Arc;
 use abi::stat::Attributes;
 use kapi::Errno;
 use linux_raw_sys::general::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, S_IFCHR, S_IFDIR,
-    S_IFIFO, S_IFLNK, S_IFREG, UTIME_NOW, UTIME_OMIT,
+    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR,
+    S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, UTIME_NOW, UTIME_OMIT,
 };
 use mm::VirtAddr;
+use vfs::Rights;
 
 use super::call::{Call, Outcome};
 use super::entry::{Entry, calls};
@@ -77,11 +78,21 @@ impl Subject {
         }
     }
 
-    fn change(&self, change: Change) -> Outcome {
+    fn node(&self) -> Result<&Arc<dyn Node>, Errno> {
         match self {
-            Self::Named(node) => node.change(change)?,
-            Self::Open(file) => file.node().ok_or(Errno::EINVAL)?.change(change)?,
+            Self::Named(node) => Ok(node),
+            Self::Open(file) => file.node().ok_or(Errno::EINVAL),
         }
+    }
+
+    fn change(&self, call: &Call<'_>, change: Change) -> Outcome {
+        call.place()?.change(self.node()?, change)?;
+        Ok(0)
+    }
+
+    /// Sets both times to now.
+    fn touch(&self, call: &Call<'_>) -> Outcome {
+        call.place()?.touch(self.node()?)?;
         Ok(0)
     }
 }
@@ -128,6 +139,7 @@ fn attributes(stat: &Stat) -> Attributes {
         Kind::Directory => (S_IFDIR, (0, 0)),
         Kind::Link => (S_IFLNK, (0, 0)),
         Kind::Device { major, minor } => (S_IFCHR, (major.into(), minor.into())),
+        Kind::Block { major, minor } => (S_IFBLK, (major.into(), minor.into())),
         Kind::Pipe => (S_IFIFO, (0, 0)),
     };
     let time = |time: Timestamp| (time.seconds, time.nanos);
@@ -147,46 +159,50 @@ fn attributes(stat: &Stat) -> Attributes {
     }
 }
 
-/// Root may do all, but run only what somebody may run.
-const READ_WRITE_RUN: u32 = 7;
-const RUN: u32 = 1;
-const ANYBODY_RUNS: u16 = 0o111;
-
 fn access(call: &mut Call<'_>) -> Outcome {
-    may(&Subject::named(call, 0, Follow::Yes)?, call.word(1))
+    may(call, &Subject::named(call, 0, Follow::Yes)?, call.word(1), Asked::Real)
 }
 
 fn faccessat(call: &mut Call<'_>) -> Outcome {
-    may(&Subject::at(call, 0, 1, 0)?, call.word(2))
+    may(call, &Subject::at(call, 0, 1, 0)?, call.word(2), Asked::Real)
 }
 
 fn faccessat2(call: &mut Call<'_>) -> Outcome {
     let flags = check(call.word(3), AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    may(&Subject::at(call, 0, 1, flags)?, call.word(2))
+    let asked = if flags & AT_EACCESS != 0 { Asked::Effective } else { Asked::Real };
+    may(call, &Subject::at(call, 0, 1, flags)?, call.word(2), asked)
 }
 
-fn may(subject: &Subject, wanted: u32) -> Outcome {
-    check(wanted, READ_WRITE_RUN)?;
-    let stat = subject.stat()?;
-    let runs = stat.kind() == Kind::Directory || stat.attributes.mode & ANYBODY_RUNS != 0;
-    if wanted & RUN != 0 && !runs { Err(Errno::EACCES) } else { Ok(0) }
+/// About whose rights is asked. The way to the file is always the effective user's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Real,
+    Effective,
+}
+
+fn may(call: &Call<'_>, subject: &Subject, wanted: u32, asked: Asked) -> Outcome {
+    let wanted = u16::try_from(wanted).ok().and_then(Rights::from_bits).ok_or(Errno::EINVAL)?;
+    let who = call.process.credentials();
+    let who = if asked == Asked::Real { who.as_real() } else { who };
+    vfs::may(&who, &subject.stat()?.attributes, wanted)?;
+    Ok(0)
 }
 
 fn chmod(call: &mut Call<'_>) -> Outcome {
-    Subject::named(call, 0, Follow::Yes)?.change(mode(call, 1))
+    Subject::named(call, 0, Follow::Yes)?.change(call, mode(call, 1))
 }
 
 fn fchmod(call: &mut Call<'_>) -> Outcome {
-    Subject::Open(call.file(0)?).change(mode(call, 1))
+    Subject::Open(call.file(0)?).change(call, mode(call, 1))
 }
 
 fn fchmodat(call: &mut Call<'_>) -> Outcome {
-    Subject::at(call, 0, 1, 0)?.change(mode(call, 2))
+    Subject::at(call, 0, 1, 0)?.change(call, mode(call, 2))
 }
 
 fn fchmodat2(call: &mut Call<'_>) -> Outcome {
     let flags = check(call.word(3), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    Subject::at(call, 0, 1, flags)?.change(mode(call, 2))
+    Subject::at(call, 0, 1, flags)?.change(call, mode(call, 2))
 }
 
 fn mode(call: &Call<'_>, index: usize) -> Change {
@@ -194,20 +210,20 @@ fn mode(call: &Call<'_>, index: usize) -> Change {
 }
 
 fn chown(call: &mut Call<'_>) -> Outcome {
-    Subject::named(call, 0, Follow::Yes)?.change(owner(call, 1))
+    Subject::named(call, 0, Follow::Yes)?.change(call, owner(call, 1))
 }
 
 fn lchown(call: &mut Call<'_>) -> Outcome {
-    Subject::named(call, 0, Follow::No)?.change(owner(call, 1))
+    Subject::named(call, 0, Follow::No)?.change(call, owner(call, 1))
 }
 
 fn fchown(call: &mut Call<'_>) -> Outcome {
-    Subject::Open(call.file(0)?).change(owner(call, 1))
+    Subject::Open(call.file(0)?).change(call, owner(call, 1))
 }
 
 fn fchownat(call: &mut Call<'_>) -> Outcome {
     let flags = check(call.word(4), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
-    Subject::at(call, 0, 1, flags)?.change(owner(call, 2))
+    Subject::at(call, 0, 1, flags)?.change(call, owner(call, 2))
 }
 
 /// Owner and group that arguments `index` and the next one say; -1 leaves one as it is.
@@ -218,25 +234,25 @@ fn owner(call: &Call<'_>, index: usize) -> Change {
 
 fn utime(call: &mut Call<'_>) -> Outcome {
     let subject = Subject::named(call, 0, Follow::Yes)?;
-    let Some(at) = call.optional(1) else { return subject.change(touch()) };
+    let Some(at) = call.optional(1) else { return subject.touch(call) };
     let seconds = |at: VirtAddr| user::read_value::<i64>(at).map(|seconds| Timestamp { seconds, nanos: 0 });
-    subject.change(Change::Times { accessed: Some(seconds(at)?), modified: Some(seconds(at.add(8))?) })
+    subject.change(call, Change::Times { accessed: Some(seconds(at)?), modified: Some(seconds(at.add(8))?) })
 }
 
 fn utimes(call: &mut Call<'_>) -> Outcome {
     let subject = Subject::named(call, 0, Follow::Yes)?;
-    set_times(&subject, call.optional(1), Fraction::Micros)
+    set_times(call, &subject, call.optional(1), Fraction::Micros)
 }
 
 fn futimesat(call: &mut Call<'_>) -> Outcome {
     let subject = at_or_open(call, 0)?;
-    set_times(&subject, call.optional(2), Fraction::Micros)
+    set_times(call, &subject, call.optional(2), Fraction::Micros)
 }
 
 fn utimensat(call: &mut Call<'_>) -> Outcome {
     let flags = check(call.word(3), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let subject = at_or_open(call, flags)?;
-    set_times(&subject, call.optional(2), Fraction::Nanos)
+    set_times(call, &subject, call.optional(2), Fraction::Nanos)
 }
 
 /// Without a path, what is open itself.
@@ -255,26 +271,31 @@ enum Fraction {
 }
 
 /// Sets both times to those at `at`, or to now.
-fn set_times(subject: &Subject, at: Option<VirtAddr>, fraction: Fraction) -> Outcome {
-    let Some(at) = at else { return subject.change(touch()) };
+fn set_times(call: &Call<'_>, subject: &Subject, at: Option<VirtAddr>, fraction: Fraction) -> Outcome {
+    let Some(at) = at else { return subject.touch(call) };
     let mut bytes = [0; 32];
     user::copy_from(at, &mut bytes)?;
     let (first, second) = bytes.split_at(16);
-    subject.change(Change::Times { accessed: time_of(first, fraction)?, modified: time_of(second, fraction)? })
+    if fraction == Fraction::Nanos && [first, second].map(pair).iter().all(|(_, part)| *part == NOW) {
+        return subject.touch(call);
+    }
+    subject.change(call, Change::Times { accessed: time_of(first, fraction)?, modified: time_of(second, fraction)? })
 }
 
-fn touch() -> Change {
-    let now = Some(Timestamp::from(realtime()));
-    Change::Times { accessed: now, modified: now }
+/// What stands for a time that is not told: now, and what the file has.
+const NOW: u64 = UTIME_NOW as u64;
+const OMIT: u64 = UTIME_OMIT as u64;
+
+/// The two numbers of 16 bytes.
+fn pair(bytes: &[u8]) -> (u64, u64) {
+    let mut pair = [0; 16];
+    pair.copy_from_slice(bytes);
+    abi::record::pair(&pair)
 }
 
 /// The time that is stored at `bytes`; `None` stands for the time that the file has. `EINVAL`.
 fn time_of(bytes: &[u8], fraction: Fraction) -> Result<Option<Timestamp>, Errno> {
-    const NOW: u64 = UTIME_NOW as u64;
-    const OMIT: u64 = UTIME_OMIT as u64;
-    let mut pair = [0; 16];
-    pair.copy_from_slice(bytes);
-    let (seconds, part) = abi::record::pair(&pair);
+    let (seconds, part) = pair(bytes);
     let nanos = match (fraction, part) {
         (Fraction::Nanos, NOW) => return Ok(Some(Timestamp::from(realtime()))),
         (Fraction::Nanos, OMIT) => return Ok(None),

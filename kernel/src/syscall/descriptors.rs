@@ -2,15 +2,17 @@
 
 use kapi::{Errno, OpenFlags};
 use linux_raw_sys::general::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_APPEND, O_CLOEXEC, O_LARGEFILE,
-    O_NONBLOCK,
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETOWN, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD,
+    F_SETFL, F_SETOWN, F_SETOWN_EX, FASYNC, FD_CLOEXEC, O_APPEND, O_CLOEXEC, O_LARGEFILE, O_NONBLOCK,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX};
 use mm::VirtAddr;
 
 use super::call::{Call, Outcome};
 use super::entry::{Entry, calls};
+use crate::chrdev::Wanted;
 use crate::fs::{self, OpenFile};
+use crate::process::deliver::kill as target;
 use crate::process::{OnExec, Resource};
 use crate::user;
 
@@ -28,6 +30,7 @@ pub(super) const CALLS: &[Entry] = calls![
 
 impl Call<'_> {
     /// The file whose descriptor is argument number `index`; `EBADF`.
+    #[inline]
     pub(super) fn file(&self, index: usize) -> Result<OpenFile, Errno> {
         self.process.files().get(self.int(index))
     }
@@ -117,11 +120,45 @@ fn fcntl(call: &mut Call<'_>) -> Outcome {
         }
         F_GETFL => Ok(status(&file) as usize),
         F_SETFL => {
-            set_status(&file, call.word(2));
+            set_status(call, &file)?;
             Ok(0)
         }
+        F_GETOWN => Ok(file.owner() as usize),
+        F_GETOWN_EX => {
+            let owner = file.owner();
+            let kind = if owner < 0 { F_OWNER_PGRP } else { F_OWNER_PID };
+            user::write_value(call.address(2), kind as i32)?;
+            user::write_value(call.address(2).add(size_of::<i32>()), owner.saturating_abs())?;
+            Ok(0)
+        }
+        F_SETOWN_EX => {
+            let (kind, number) = owner_at(call.address(2))?;
+            set_owner(call, &file, if kind == F_OWNER_PGRP { -number } else { number })
+        }
+        F_SETOWN => set_owner(call, &file, call.int(2)),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Signals about the file go to `owner` from here on. `EPERM` for one to whom the caller may send none; all of a group
+/// whose number is 1 are root's to choose, since -1 means everybody to kill.
+fn set_owner(call: &Call<'_>, file: &OpenFile, owner: i32) -> Outcome {
+    const FIRST_GROUP: i32 = -1;
+    match owner {
+        0 => {}
+        FIRST_GROUP => call.check_root()?,
+        _ if target::kill(call.process, owner, None) == Err(Errno::EPERM) => return Err(Errno::EPERM),
+        _ => {}
+    }
+    file.set_owner(owner);
+    Ok(0)
+}
+
+/// What a `struct f_owner_ex` of a program's says. `EINVAL` when that is nobody.
+fn owner_at(at: VirtAddr) -> Result<(u32, i32), Errno> {
+    let (kind, number): (i32, i32) = (user::read_value(at)?, user::read_value(at.add(size_of::<i32>()))?);
+    let kind = u32::try_from(kind).ok().filter(|kind| (F_OWNER_TID..=F_OWNER_PGRP).contains(kind));
+    Ok((kind.ok_or(Errno::EINVAL)?, Some(number).filter(|number| *number >= 0).ok_or(Errno::EINVAL)?))
 }
 
 /// Gives `file` a number that is not less than argument 2 either. `EINVAL` when that is none.
@@ -136,11 +173,18 @@ fn status(file: &OpenFile) -> u32 {
     abi::open::status(file.flags()) | large
 }
 
-fn set_status(file: &OpenFile, flags: u32) {
+fn set_status(call: &Call<'_>, file: &OpenFile) -> Result<(), Errno> {
+    let flags = call.word(2);
     let mut status = OpenFlags::empty();
     status.set(OpenFlags::APPEND, flags & O_APPEND != 0);
     status.set(OpenFlags::NONBLOCK, flags & O_NONBLOCK != 0);
+    let wants_signals = flags & FASYNC != 0;
+    if wants_signals != file.flags().contains(OpenFlags::ASYNC) {
+        file.file().set_async(call.int(0), if wants_signals { Wanted::Yes } else { Wanted::No })?;
+    }
+    status.set(OpenFlags::ASYNC, wants_signals);
     file.set_status(status);
+    Ok(())
 }
 
 /// What concerns descriptors and all files is done here; the rest is the file's.

@@ -2,6 +2,7 @@
 
 use kapi::Errno;
 use linux_raw_sys::general::{O_CREAT, O_DIRECTORY, O_PATH, O_TMPFILE, O_TRUNC, O_WRONLY};
+use vfs::Rights;
 
 use super::call::{Call, Outcome, result};
 use super::descriptors::on_exec;
@@ -71,6 +72,7 @@ fn chdir(call: &mut Call<'_>) -> Outcome {
 
 fn fchdir(call: &mut Call<'_>) -> Outcome {
     let place = call.place()?.at(&call.file(0)?)?;
+    place.may(&place.directory()?, Rights::RUN)?;
     go(call, place)
 }
 

@@ -1,13 +1,16 @@
 //! Bytes into files and out of them.
 
 use kapi::{Errno, OpenFlags, Whence};
-use linux_raw_sys::general::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use linux_raw_sys::general::{
+    SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET, SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE,
+    SYNC_FILE_RANGE_WRITE,
+};
 use signals::{Info, Signal};
 
 use super::buffers::{Located, Row, buffer, fill, take};
 use super::call::{Call, Outcome, result};
 use super::entry::{Entry, calls};
-use crate::fs::OpenFile;
+use crate::fs::{self, OpenFile};
 use crate::process::deliver;
 
 pub(super) const CALLS: &[Entry] = calls![
@@ -25,6 +28,7 @@ pub(super) const CALLS: &[Entry] = calls![
     fdatasync(Fd),
     sync(),
     syncfs(Fd),
+    sync_file_range(Fd, Count, Count, Flags),
     fadvise64(Fd, Count, Count, Count),
 ];
 
@@ -141,8 +145,11 @@ fn lseek(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// `ENXIO` when `offset` is not in the file.
+/// `ENXIO` when `offset` is not in the file; `EINVAL` for a disk, which has neither data nor holes.
 fn inside(file: &OpenFile, offset: i64) -> Result<(), Errno> {
+    if file.file().has_fixed_size() {
+        return Err(Errno::EINVAL);
+    }
     let size = file.stat()?.size;
     if u64::try_from(offset).is_ok_and(|offset| offset < size) { Ok(()) } else { Err(Errno::ENXIO) }
 }
@@ -153,21 +160,46 @@ fn ftruncate(call: &mut Call<'_>) -> Outcome {
     Ok(0)
 }
 
-/// Nothing is kept back: what was written is where it shall be. `EINVAL` for what keeps nothing.
+/// `EINVAL` for what keeps nothing, `EIO` where writing back has failed.
 fn fsync(call: &mut Call<'_>) -> Outcome {
-    if call.file(0)?.file().is_stream() { Err(Errno::EINVAL) } else { Ok(0) }
+    call.file(0)?.sync(0..u64::MAX)?;
+    Ok(0)
 }
 
 fn fdatasync(call: &mut Call<'_>) -> Outcome {
     fsync(call)
 }
 
+/// Always succeeds: whoever wants to know what failed asks for a file.
 fn sync(_call: &mut Call<'_>) -> Outcome {
+    // A disk that failed has said so in the log, and says so to who syncs its file.
+    let _: Result<(), Errno> = fs::sync();
     Ok(0)
 }
 
+/// The file systems themselves are all in memory: what is kept back is a disk's, whose file it is.
 fn syncfs(call: &mut Call<'_>) -> Outcome {
-    call.file(0).map(|_| 0)
+    let file = call.file(0)?;
+    if !file.file().is_stream() {
+        file.sync(0..u64::MAX)?;
+    }
+    Ok(0)
+}
+
+/// What the flags would leave out is done as well.
+fn sync_file_range(call: &mut Call<'_>) -> Outcome {
+    let (file, start, bytes) = (call.file(0)?, call.position(1)?, call.position(2)?);
+    let known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    let end = start.checked_add(bytes).filter(|end| *end <= i64::MAX as u64).ok_or(Errno::EINVAL)?;
+    if call.word(3) & !known != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if file.file().is_stream() {
+        return Err(Errno::ESPIPE);
+    }
+    // As if there was no end.
+    file.sync(start..if bytes == 0 { u64::MAX } else { end })?;
+    Ok(0)
 }
 
 /// Advice changes nothing.

@@ -28,6 +28,9 @@ const SIZE: u32 = 10;
 const LEVEL: &str = "<6>";
 
 fn syslog(call: &mut Call<'_>) -> Outcome {
+    if matches!(call.word(0), READ_AND_CLEAR | CLEAR | CONSOLE_OFF | CONSOLE_ON | CONSOLE_LEVEL) {
+        call.check_root()?;
+    }
     match call.word(0) {
         CLOSE | OPEN | CONSOLE_OFF | CONSOLE_ON | CONSOLE_LEVEL => Ok(0),
         SIZE_UNREAD => Ok(0),

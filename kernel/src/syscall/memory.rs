@@ -1,16 +1,20 @@
 //! Memory: mmap and its kin, brk.
 
+use core::ops::Range;
+
 use kapi::{Errno, OpenFlags};
 use linux_raw_sys::general::{
     MADV_DONTFORK, MADV_DONTNEED, MADV_NORMAL, MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE,
-    MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, PROT_EXEC, PROT_READ,
-    PROT_WRITE,
+    MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MS_ASYNC, MS_INVALIDATE,
+    MS_SYNC, PROT_EXEC, PROT_READ, PROT_WRITE,
 };
 use mm::{PAGE_SIZE, VirtAddr};
 
 use super::call::{Call, Outcome};
 use super::entry::{Entry, calls};
-use crate::mm::space::{Growth, MapRequest, Mapped, Place, Protection, SharedMemory, Sharing, SpaceError, UserSpace};
+use crate::mm::space::{
+    Content, Growth, MapRequest, Mapped, MappedArea, Place, Protection, SharedMemory, Sharing, SpaceError, UserSpace,
+};
 use crate::process::Process;
 
 pub(super) const CALLS: &[Entry] = calls![
@@ -46,11 +50,25 @@ fn mmap(call: &mut Call<'_>) -> Outcome {
     if flags & MAP_HUGETLB != 0 {
         return Err(Errno::ENOMEM);
     }
+    let source = match &request.content {
+        Content::Object(object, first) => Some((object.clone(), *first)),
+        Content::Anonymous => None,
+    };
+    let (protection, sharing) = (request.protection, request.sharing);
     let mapped = call.process.space().with(|space| space.map(request))?;
-    mapped.map(VirtAddr::as_usize).map_err(|error| match error {
+    let start = mapped.map_err(|error| match error {
         SpaceError::OutOfRange => Errno::ENOMEM,
         other => errno(other),
-    })
+    })?;
+    if let Some((Mapped(source), first_page)) = source {
+        let end = start.add(bytes.next_multiple_of(PAGE_SIZE));
+        let area = MappedArea { start, end, first_page, protection, sharing };
+        source.placed(area).inspect_err(|_| {
+            // The program does not know of it.
+            let _: Outcome = in_space(call.process, |space| space.unmap(start, bytes));
+        })?;
+    }
+    Ok(start.as_usize())
 }
 
 /// What is to be mapped, for whom, and what the program may ever do there.
@@ -145,9 +163,59 @@ fn madvise(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// What is shared is written to at once: there is nothing to do.
+/// With `MS_ASYNC` nothing is begun that would not come by itself.
 fn msync(call: &mut Call<'_>) -> Outcome {
-    if call.address(0).page_offset() == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    let (at, flags) = (call.address(0), call.word(2));
+    let both = MS_SYNC | MS_ASYNC;
+    if at.page_offset() != 0 || flags & !(both | MS_INVALIDATE) != 0 || flags & both == both {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = call.arg(1).checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+    let end = at.as_usize().checked_add(bytes).map(VirtAddr::new).ok_or(Errno::ENOMEM)?;
+    let (mut from, mut has_hole) = (at, false);
+    while from < end {
+        let next = call.process.space().with(|space| Synced::next(space, from, end))?;
+        let Some(area) = next.filter(|area| area.start < end) else { break };
+        has_hole |= area.start > from;
+        if let Some((object, pages)) = area.shown(from, end).filter(|_| flags & MS_SYNC != 0) {
+            object.0.sync(pages)?;
+        }
+        from = area.end;
+    }
+    if has_hole || from < end { Err(Errno::ENOMEM) } else { Ok(0) }
+}
+
+/// An area that is synced, without its space.
+struct Synced {
+    start: VirtAddr,
+    end: VirtAddr,
+    /// What is to be synced of it, and the page of that which `start` shows.
+    shared: Option<(Mapped, u64)>,
+}
+
+impl Synced {
+    /// The first area that does not end before `from`. The page cache knows which of its pages before `end` were
+    /// written to.
+    fn next(space: &mut UserSpace, from: VirtAddr, end: VirtAddr) -> Option<Self> {
+        let area = space.areas().find(|area| area.end > from)?;
+        let shared = area.object.filter(|_| area.sharing == Sharing::Shared);
+        let shared = shared.map(|(object, page)| (object.clone(), page));
+        let area = Self { start: area.start, end: area.end, shared };
+        let (from, end) = (from.max(area.start), end.min(area.end));
+        if area.shared.is_some() && from < end {
+            // All of it is mapped.
+            let _: Result<(), _> = space.note_written(from, end.as_usize() - from.as_usize());
+        }
+        Some(area)
+    }
+
+    /// What it shows at `from..end`, as pages of the object.
+    fn shown(&self, from: VirtAddr, end: VirtAddr) -> Option<(&Mapped, Range<u64>)> {
+        let (object, first) = self.shared.as_ref()?;
+        let (from, end) = (from.max(self.start), end.min(self.end));
+        let page = |at: VirtAddr| first + ((at.as_usize() - self.start.as_usize()) / PAGE_SIZE) as u64;
+        Some((object, page(from)..page(end)))
+    }
 }
 
 /// No page that a program has goes away by itself.

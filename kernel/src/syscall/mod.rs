@@ -36,6 +36,7 @@ mod refused;
 mod ring3;
 mod session;
 mod signal;
+mod swap;
 mod system;
 pub mod table;
 mod thread;

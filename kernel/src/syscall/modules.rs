@@ -2,6 +2,7 @@
 
 use kapi::{Errno, IoBuf, Param};
 use mm::{GfpFlags, VirtAddr};
+use services::module_line;
 
 use super::call::{Call, Outcome};
 use super::entry::{Entry, calls};
@@ -23,6 +24,7 @@ const MAX_NAME: usize = 56;
 const CHUNK: usize = 64 << 10;
 
 fn init_module(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     let mut bytes = KVVec::new();
     make_room(&mut bytes, call.arg(1))?;
     user::copy_from(call.address(0), &mut bytes)?;
@@ -30,6 +32,7 @@ fn init_module(call: &mut Call<'_>) -> Outcome {
 }
 
 fn finit_module(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     if call.word(2) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -68,8 +71,7 @@ fn attach(bytes: &[u8], line: VirtAddr) -> Outcome {
     let line = core::str::from_utf8(line).map_err(|_| Errno::EINVAL)?;
     let mut params = [Param { name: "", value: "" }; MAX_PARAMS];
     let mut count = 0;
-    for word in line.split_ascii_whitespace() {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    for (name, value) in module_line::parameters(line) {
         *params.get_mut(count).ok_or(Errno::E2BIG)? = Param { name, value };
         count += 1;
     }
@@ -78,6 +80,7 @@ fn attach(bytes: &[u8], line: VirtAddr) -> Outcome {
 }
 
 fn delete_module(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     let mut bytes = [0; MAX_NAME];
     let name = user::read_string(call.address(0), &mut bytes)?;
     let name = core::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;

@@ -51,6 +51,7 @@ fn room(kind: &str) -> Room {
 
 /// The type decides; the flags, and what else a type may be told, change nothing.
 fn mount(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     let source = call.optional(0).map(Path::read).transpose()?;
     let path = call.path(1)?;
     let kind = call.optional(2).ok_or(Errno::EINVAL).and_then(Path::read)?;
@@ -60,6 +61,7 @@ fn mount(call: &mut Call<'_>) -> Outcome {
 }
 
 fn umount2(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     if call.word(1) & !(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
     }

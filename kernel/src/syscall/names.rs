@@ -4,8 +4,8 @@ use abi::device;
 use abi::dirent::{Dirent, Dirents};
 use kapi::{Errno, Whence};
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, RENAME_NOREPLACE, S_IFBLK,
-    S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, DT_BLK, DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, RENAME_NOREPLACE,
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
 };
 use mm::GfpFlags;
 
@@ -171,14 +171,18 @@ fn made(mode: u32, number: usize) -> Result<Make<'static>, Errno> {
     match mode & S_IFMT {
         0 | S_IFREG => Ok(Make::File),
         S_IFIFO => Ok(Make::Pipe),
-        S_IFCHR => {
-            let (major, minor) = device::decode(number as u64);
-            match (major.try_into(), minor.try_into()) {
-                (Ok(major), Ok(minor)) => Ok(Make::Device { major, minor }),
-                _ => Err(Errno::EINVAL),
-            }
-        }
-        S_IFDIR | S_IFBLK | S_IFSOCK => Err(Errno::EPERM),
+        S_IFCHR => numbers(number).map(|(major, minor)| Make::Device { major, minor }),
+        S_IFBLK => numbers(number).map(|(major, minor)| Make::Block { major, minor }),
+        S_IFDIR | S_IFSOCK => Err(Errno::EPERM),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Major and minor number of a device; `EINVAL` for those that no device has.
+fn numbers(number: usize) -> Result<(u16, u16), Errno> {
+    let (major, minor) = device::decode(number as u64);
+    match (major.try_into(), minor.try_into()) {
+        (Ok(major), Ok(minor)) => Ok((major, minor)),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -219,6 +223,7 @@ const fn letter(kind: Kind) -> u8 {
         Kind::Directory => DT_DIR,
         Kind::Link => DT_LNK,
         Kind::Device { .. } => DT_CHR,
+        Kind::Block { .. } => DT_BLK,
         Kind::Pipe => DT_FIFO,
     };
     kind as u8

@@ -69,7 +69,7 @@ impl Call<'_> {
 
     /// Where the program stands.
     pub(super) fn place(&self) -> Result<Place, Errno> {
-        self.process.with_place(|place| place.clone())
+        self.process.place()
     }
 
     /// Where `path` starts: at the open directory that is argument number `directory`, unless it is an absolute one.

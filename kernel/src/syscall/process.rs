@@ -199,7 +199,7 @@ fn getrlimit(call: &mut Call<'_>) -> Outcome {
 fn setrlimit(call: &mut Call<'_>) -> Outcome {
     let resource = resource(call, 0)?;
     let limit = read_limit(call.address(1))?;
-    set_limit(call.process, resource, limit)
+    set_limit(call, call.process, resource, limit)
 }
 
 fn prlimit64(call: &mut Call<'_>) -> Outcome {
@@ -210,9 +210,13 @@ fn prlimit64(call: &mut Call<'_>) -> Outcome {
         pid => Some(Pid::from_user(pid).and_then(process::find).ok_or(Errno::ESRCH)?),
     };
     let of = of.as_deref().unwrap_or(call.process);
+    let is_own = of.pid() == call.process.pid();
+    if !is_own && !call.process.credentials().may_control(&of.credentials()) {
+        return Err(Errno::EPERM);
+    }
     let old = of.limits().get(resource);
     if let Some(new) = new {
-        set_limit(of, resource, new)?;
+        set_limit(call, of, resource, new)?;
     }
     call.optional(3).map_or(Ok(0), |at| write_limit(at, old))
 }
@@ -232,10 +236,14 @@ fn write_limit(at: VirtAddr, limit: Limit) -> Outcome {
     Ok(0)
 }
 
-/// Sets a limit: root may raise all of them, but that of open files only so far (`EPERM`).
-fn set_limit(process: &Process, resource: Resource, limit: Limit) -> Outcome {
+/// Sets a limit: root may raise all of them, but that of open files only so far (`EPERM`). Others raise none beyond
+/// what it may be raised to.
+fn set_limit(call: &Call<'_>, process: &Process, resource: Resource, limit: Limit) -> Outcome {
     if limit.soft > limit.hard {
         return Err(Errno::EINVAL);
+    }
+    if limit.hard > process.limits().get(resource).hard {
+        call.check_root()?;
     }
     if resource == Resource::OpenFiles && limit.hard > MOST_OPEN_FILES {
         return Err(Errno::EPERM);

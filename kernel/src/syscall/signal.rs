@@ -193,7 +193,7 @@ fn queue(call: &Call<'_>, process: i32, index: usize) -> Outcome {
     let mut bytes = [0; Info::BYTES];
     user::copy_from(call.address(index + 1), &mut bytes)?;
     match signal_or_none(call, index)? {
-        Some(signal) => target::queue(process, Info::from_user(signal, &bytes).ok_or(Errno::EPERM)?)?,
+        Some(signal) => target::queue(call.process, process, Info::from_user(signal, &bytes).ok_or(Errno::EPERM)?)?,
         None => target::to_one(call.process, process, None, Code::USER)?,
     }
     Ok(0)

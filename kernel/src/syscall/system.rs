@@ -15,7 +15,8 @@ use super::buffers::{buffer, fill};
 use super::call::{Call, Outcome, result};
 use super::entry::{Entry, calls};
 use crate::board::qemu::{self, ExitCode};
-use crate::mm::memory;
+use crate::mm::swap::swap;
+use crate::mm::{memory, page_cache};
 use crate::process::{self, Pid};
 use crate::time::uptime;
 use crate::{debug, fs, hostname, load, random, startup, user, version};
@@ -59,6 +60,7 @@ fn uname(call: &mut Call<'_>) -> Outcome {
 }
 
 fn sethostname(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     let mut bytes = [0; NAME_BYTES - 1];
     let name = bytes.get_mut(..call.arg(1)).ok_or(Errno::EINVAL)?;
     user::copy_from(call.address(0), name)?;
@@ -69,6 +71,7 @@ fn sethostname(call: &mut Call<'_>) -> Outcome {
 fn sysinfo(call: &mut Call<'_>) -> Outcome {
     let zones = ZoneKind::ALL.map(|kind| memory().pages().zone_stats(kind));
     let high = &zones[ZoneKind::HighMem as usize];
+    let swap = swap().totals();
     let bytes = |pages: usize| (pages * PAGE_SIZE) as u64;
     let info = record!(SysInfo {
         uptime: uptime().as_secs() as i64,
@@ -76,9 +79,12 @@ fn sysinfo(call: &mut Call<'_>) -> Outcome {
         totalram: bytes(zones.iter().map(|zone| zone.managed).sum()),
         freeram: bytes(zones.iter().map(|zone| zone.free).sum()),
         sharedram: bytes(fs::tmpfs::pages()),
+        bufferram: bytes(page_cache::page_cache().stats().buffers),
         procs: process::table::with(|table| table.len()) as u16,
         totalhigh: bytes(high.managed),
         freehigh: bytes(high.free),
+        totalswap: bytes(swap.slots),
+        freeswap: bytes(swap.free),
         mem_unit: 1u32,
     });
     user::copy_to(call.address(0), &info)?;
@@ -171,14 +177,19 @@ fn personality(call: &mut Call<'_>) -> Outcome {
 }
 
 fn reboot(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     let second = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
     if call.word(0) != LINUX_REBOOT_MAGIC1 || !second.contains(&call.word(1)) {
         return Err(Errno::EINVAL);
     }
     match call.word(2) {
         LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
-        LINUX_REBOOT_CMD_POWER_OFF | LINUX_REBOOT_CMD_HALT => qemu::exit(startup::verdict()),
+        LINUX_REBOOT_CMD_POWER_OFF | LINUX_REBOOT_CMD_HALT => {
+            page_cache::sync_at_the_end();
+            qemu::exit(startup::verdict())
+        }
         LINUX_REBOOT_CMD_RESTART => {
+            page_cache::sync_at_the_end();
             qemu::leave(ExitCode::Reboot);
             debug::crash::reset()
         }

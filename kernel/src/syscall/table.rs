@@ -8,7 +8,7 @@ use kapi::Errno;
 use super::entry::Entry;
 use super::{
     attributes, copying, descriptors, files, identity, io, kernel_log, memory, modules, mounts, names, poll, process,
-    refused, session, signal, system, thread, time,
+    refused, session, signal, swap, system, thread, time,
 };
 use crate::fs::procfs::{self, Source};
 
@@ -30,6 +30,7 @@ const FAMILIES: &[&[Entry]] = &[
     refused::CALLS,
     session::CALLS,
     signal::CALLS,
+    swap::CALLS,
     system::CALLS,
     thread::CALLS,
     time::CALLS,

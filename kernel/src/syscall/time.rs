@@ -66,6 +66,7 @@ fn clock_gettime(call: &mut Call<'_>) -> Outcome {
 }
 
 fn clock_settime(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     if call.word(0) != CLOCK_REALTIME {
         return Err(Errno::EINVAL);
     }
@@ -100,6 +101,7 @@ fn gettimeofday(call: &mut Call<'_>) -> Outcome {
 const ZONE_BYTES: usize = size_of::<linux_raw_sys::general::timezone>();
 
 fn settimeofday(call: &mut Call<'_>) -> Outcome {
+    call.check_root()?;
     if let Some(at) = call.optional(0) {
         let mut bytes = [0; 16];
         user::copy_from(at, &mut bytes)?;

@@ -45,6 +45,10 @@ impl UserMemory for UserBytes {
         copy::clear_some(self.byte(offset), count)
     }
 
+    fn address(&self, offset: usize) -> Option<usize> {
+        Some(self.byte(offset).as_usize())
+    }
+
     fn read(&self, offset: usize, bytes: &mut [u8]) -> usize {
         let _off = faults_off();
         copy::copy_from_some(self.byte(offset), bytes)

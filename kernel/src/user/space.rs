@@ -28,7 +28,7 @@ pub struct ThreadSpace {
     thread: AtomicU32,
     /// How large the space was when the lock was given back last.
     total: AtomicUsize,
-    resident: AtomicUsize,
+    held: AtomicUsize,
 }
 
 /// How much a space has, in pages.
@@ -36,8 +36,8 @@ pub struct ThreadSpace {
 pub struct Size {
     /// Addresses.
     pub total: usize,
-    /// Pages in memory.
-    pub resident: usize,
+    /// Pages in memory or in swap.
+    pub held: usize,
 }
 
 /// What a thread begins with beside its space.
@@ -60,18 +60,18 @@ impl ThreadSpace {
             space: Mutex::new(Some(space)),
             thread: AtomicU32::new(NOBODY),
             total: AtomicUsize::new(usage.total),
-            resident: AtomicUsize::new(usage.resident),
+            held: AtomicUsize::new(usage.resident + usage.swapped),
         }
     }
 
     /// How large the space is, or was before what is being done to it. Any context: no lock is taken.
     pub fn size(&self) -> Size {
-        Size { total: self.total.load(Relaxed), resident: self.resident.load(Relaxed) }
+        Size { total: self.total.load(Relaxed), held: self.held.load(Relaxed) }
     }
 
     fn note(&self, usage: Usage) {
         self.total.store(usage.total, Relaxed);
-        self.resident.store(usage.resident, Relaxed);
+        self.held.store(usage.resident + usage.swapped, Relaxed);
     }
 
     /// Runs `f` with the space; `ESRCH` when it is gone, `EIO` when a thread died over it.

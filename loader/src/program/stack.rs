@@ -25,6 +25,10 @@ pub struct Auxiliary {
     pub capabilities: u32,
     /// Ticks of a second, of times and the like.
     pub ticks_per_second: u32,
+    /// The user: real and effective.
+    pub users: [u32; 2],
+    /// The group: real and effective.
+    pub groups: [u32; 2],
     /// Bytes that differ from start to start.
     pub random: [u8; 16],
 }
@@ -134,6 +138,8 @@ impl<'a> StartStack<'a> {
 
     fn pairs(&self, path_at: u64) -> [(u32, u64); PAIRS as usize] {
         let it = &self.auxiliary;
+        let ([user, effective_user], [group, effective_group]) = (it.users, it.groups);
+        let is_secure = user != effective_user || group != effective_group;
         [
             (AT_PHDR, it.table_address),
             (AT_PHENT, it.table_entry_bytes.into()),
@@ -142,13 +148,13 @@ impl<'a> StartStack<'a> {
             (AT_BASE, 0),
             (AT_FLAGS, 0),
             (AT_ENTRY, it.entry),
-            (AT_UID, 0),
-            (AT_EUID, 0),
-            (AT_GID, 0),
-            (AT_EGID, 0),
+            (AT_UID, user.into()),
+            (AT_EUID, effective_user.into()),
+            (AT_GID, group.into()),
+            (AT_EGID, effective_group.into()),
             (AT_HWCAP, it.capabilities.into()),
             (AT_CLKTCK, it.ticks_per_second.into()),
-            (AT_SECURE, 0),
+            (AT_SECURE, is_secure.into()),
             (AT_RANDOM, self.random_at),
             (AT_EXECFN, path_at),
             (AT_NULL, 0),

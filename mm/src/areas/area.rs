@@ -34,6 +34,20 @@ impl AreaKind {
         }
     }
 
+    /// What an area shows by its word, as a reader of the machine's memory found it; `None` of one that nobody has.
+    pub const fn of_word(word: u64) -> Option<Self> {
+        if word & STATE == OPEN { Some(Self::in_word(word)) } else { None }
+    }
+
+    const fn in_word(word: u64) -> Self {
+        match purpose_in(word) {
+            Purpose::Ioremap => Self::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
+            Purpose::Vmap => Self::Vmap,
+            Purpose::Module => Self::Module,
+            Purpose::Vmalloc => Self::Vmalloc,
+        }
+    }
+
     /// The kind as it stands in an area's word.
     #[inline]
     const fn bits(self) -> u64 {
@@ -153,8 +167,8 @@ pub(crate) struct VmArea {
     pub(super) pages: usize,
     /// The state and, of the last owner, the purpose, the tag and, above the page offset, the kind's address. In one
     /// word, so that no reader sees half of a change.
-    word: AtomicU64,
-    caller: AtomicPtr<Location<'static>>,
+    pub(super) word: AtomicU64,
+    pub(super) caller: AtomicPtr<Location<'static>>,
     /// The next area of the chain that this one is in; used by the owner of the chain.
     pub(super) next: Cell<Option<AreaRef>>,
     /// Its place in the index; used by the call that closed the area, and while it is open under the tree's lock.
@@ -293,13 +307,7 @@ impl VmArea {
     /// What the area shows.
     #[inline]
     pub(super) fn kind(&self) -> AreaKind {
-        let word = self.word.load(Relaxed);
-        match purpose_in(word) {
-            Purpose::Ioremap => AreaKind::Ioremap(PhysAddr::new(word & !(PAGE_SIZE as u64 - 1))),
-            Purpose::Vmap => AreaKind::Vmap,
-            Purpose::Module => AreaKind::Module,
-            Purpose::Vmalloc => AreaKind::Vmalloc,
-        }
+        AreaKind::in_word(self.word.load(Relaxed))
     }
 
     /// What the area is for.

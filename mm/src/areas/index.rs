@@ -17,7 +17,7 @@ use crate::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering:
 use crate::place::{Place, in_place};
 
 /// log2 of the number of sets. Few where schedules are explored, so that areas compete for places.
-const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 10 };
+const BITS: u32 = if cfg!(feature = "explore") { 1 } else { 11 };
 const SETS: usize = 1 << BITS;
 /// Places of a set: half a cache line.
 const WAYS: usize = 2;

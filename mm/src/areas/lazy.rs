@@ -19,7 +19,7 @@ use crate::gfp::GfpFlags;
 use crate::page::BlockChain;
 use crate::percpu::{Pin, drain};
 use crate::platform::{Cpus, KernelTables, Lock, OwnMappings, Pinned, Platform};
-use crate::reclaim::Shrinker;
+use crate::reclaim::{Holder, Shrinker};
 
 /// Lazy pages of one CPU, at most: 32 MiB.
 const LAZY_PAGES: usize = 8192;
@@ -225,6 +225,10 @@ impl<P: Platform> AreaAllocator<P> {
 impl<P: Platform> Shrinker for AreaAllocator<P> {
     fn shrink(&'static self, _gfp: GfpFlags) -> usize {
         self.drain_ranges()
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Areas
     }
 
     fn settle(&'static self) -> usize {

@@ -8,6 +8,7 @@
 //! their first address without the tree, `quantum.rs` and `cpu_ranges.rs` a CPU's free ranges, `pool.rs` the range
 //! pool. Above them: `lookup.rs`; `lazy.rs` (areas are freed and flushed); `reserve.rs` (areas are allocated); and the
 //! calls: `vmalloc.rs`, `vmap.rs`, `kvmalloc.rs`, `ioremap.rs`, `rights.rs`, `code.rs` (areas of modules), `disown.rs`.
+//! `describe.rs` is for readers of the memory from outside.
 //! (Chapter: "vmalloc and Friends".)
 
 mod area;
@@ -15,6 +16,7 @@ mod area_chain;
 mod area_stack;
 mod code;
 mod cpu_ranges;
+mod describe;
 mod disown;
 #[cfg(feature = "testing")]
 mod empty;

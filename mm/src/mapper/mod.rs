@@ -11,13 +11,17 @@
 //! empty tables to be unlinked. A call that takes a leaf or a table away, or changes a leaf, returns a [`MustFlush`]:
 //! the caller flushes before the frame gets another owner.
 //!
-//! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them.
+//! Entries are atomics because the processor reads them at any time; only the owner of the mapper writes them, and
+//! those of processes ([`Slots`]) whoever has their lock.
 
 mod entry;
+mod slots;
 mod split;
+mod swap_slot;
 #[cfg(test)]
 mod tests;
 mod user;
+mod user_format;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
@@ -26,8 +30,11 @@ use crate::error::MapError;
 use crate::flush::{AddressSpace, MustFlush};
 
 pub use entry::{Access, ENTRIES, Entry, Format, Frames, LeafRun, Level, Mapping, Unlinked};
+pub use slots::Slots;
 pub use split::Spares;
-pub use user::{Gap, Protection, Slots, UserFormat};
+pub use swap_slot::SwapSlot;
+pub use user::Gap;
+pub use user_format::{Protection, UserEntry, UserFormat};
 
 /// A page table. Its place is a page frame of its own.
 pub type Table = [AtomicU64; ENTRIES];

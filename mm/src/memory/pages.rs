@@ -123,4 +123,10 @@ impl<P: Platform> Memory<P> {
     pub fn get_page(&self, frame: Pfn) -> bool {
         self.pages.get_page(frame)
     }
+
+    /// How many references the block has that starts at `frame`; `None` if no allocated block does. It may have changed
+    /// when the caller sees it. Any context.
+    pub fn page_count(&self, frame: Pfn) -> Option<u32> {
+        self.pages.block_order(frame).map(|_| self.pages.references(frame))
+    }
 }

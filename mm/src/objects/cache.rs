@@ -1,6 +1,7 @@
 //! One cache: its name, its layout, its slabs and the magazines before them.
 
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -71,14 +72,15 @@ pub struct CacheStats {
 pub struct Cache<P: Platform> {
     /// The word of the handles that may use this cache, as a number; 0 for none. Changed under the list's lock.
     open: AtomicU64,
+    /// Made once for the place: whoever destroys a cache leaves it without magazines, and the next one starts so.
+    pub(super) cpus: CpuCaches<P>,
     body: Body<P>,
 }
 
-/// All of a cache but `open`.
+/// What each cache of a place gets anew.
 pub struct Body<P: Platform> {
     /// The word of this cache's pages.
     pub(super) tag: Word,
-    pub(super) cpus: CpuCaches<P>,
     pub(super) name: CacheName,
     pub(super) geometry: Geometry,
     pub(super) sizes: MagazineSizes,
@@ -88,8 +90,12 @@ pub struct Body<P: Platform> {
     pub(super) origin: Origin,
     /// Whether whoever created it is gone: then it calls nobody. Never undone; set under the list's lock.
     disowned: AtomicBool,
-    /// The next older cache; used under the lock of the list of caches.
+    /// The next older cache; these three are used under the lock of the list of caches.
     pub(super) next: Cell<Option<CachePtr<P>>>,
+    /// The next newer one.
+    pub(super) prev: Cell<Option<CachePtr<P>>>,
+    /// The next older one whose name has the same number.
+    pub(super) alike: Cell<Option<CachePtr<P>>>,
     pub(super) slabs: P::Lock<Slabs>,
 }
 
@@ -147,7 +153,7 @@ unsafe impl<P: Platform> Sync for CacheRef<P> {}
 // SAFETY: as above.
 unsafe impl<P: Platform> Send for CachePtr<P> {}
 
-// SAFETY: `next` is used under the list's lock; the slabs are behind the cache's own; all else is constant or atomic.
+// SAFETY: links are used under the list's lock; the slabs are behind the cache's own; all else is constant or atomic.
 unsafe impl<P: Platform> Sync for Cache<P> {}
 
 impl<P: Platform> Deref for CachePtr<P> {
@@ -216,7 +222,6 @@ impl<P: Platform> Body<P> {
     ) -> Self {
         Self {
             tag,
-            cpus: CpuCaches::new(),
             name,
             geometry,
             sizes: if debug.is_empty() { MagazineSizes::for_objects(geometry.stride) } else { MagazineSizes::none() },
@@ -225,6 +230,8 @@ impl<P: Platform> Body<P> {
             origin,
             disowned: AtomicBool::new(false),
             next: Cell::new(None),
+            prev: Cell::new(None),
+            alike: Cell::new(None),
             slabs: Lock::new(Slabs::new(
                 if origin.dtor.is_some() { usize::MAX } else { EMPTY_SLABS_KEPT },
                 if debug.contains(DebugFlags::CONSISTENCY) { Scrutiny::All } else { Scrutiny::Seals },
@@ -234,10 +241,13 @@ impl<P: Platform> Body<P> {
 }
 
 impl<P: Platform> Cache<P> {
+    /// The offset of what each cache gets anew.
+    pub(super) const BODY: usize = offset_of!(Self, body);
+
     /// An own cache of the allocators: it is open from the start.
     pub(super) fn own(name: CacheName, geometry: Geometry, origin: Origin, tag: Word) -> Self {
         let body = Body::new(name, geometry, DebugFlags::empty(), CacheFlags::NO_REAP, origin, tag);
-        Self { open: AtomicU64::new(tag.bits()), body }
+        Self { open: AtomicU64::new(tag.bits()), cpus: CpuCaches::new(), body }
     }
 
     /// Makes a closed cache at `place`.
@@ -257,18 +267,24 @@ impl<P: Platform> Cache<P> {
         let cache = place.cast::<Self>();
         // SAFETY: the object has room for a cache, by the contract.
         let body = unsafe { &raw mut (*cache.as_ptr()).body };
-        // SAFETY: as above; `open` stays as it is, for stale handles to read.
+        // SAFETY: as above; `open` stays as it is, for stale handles to read, and so does the CPUs' part.
         unsafe { body.write(Body::new(name, geometry, debug, flags, origin, tag)) };
         CachePtr(cache)
     }
 
-    /// The constructor of the memory that caches lie in: no handle leads there.
+    /// The constructor of the memory that caches lie in: no handle leads there, and no CPU has magazines.
     pub(super) fn construct(place: NonNull<u8>, _: &str, _: CtorFlags) {
         let cache = place.cast::<Self>();
         // SAFETY: a fresh object with room for a cache.
         let open = unsafe { &raw mut (*cache.as_ptr()).open };
         // SAFETY: as above; no handle to this place was ever given out.
         unsafe { open.write(AtomicU64::new(0)) };
+        // SAFETY: as above.
+        let cpus = unsafe { &raw mut (*cache.as_ptr()).cpus };
+        // SAFETY: as above.
+        unsafe { cpus.write(CpuCaches::new()) };
+        // SAFETY: it was just written, and does not move.
+        unsafe { &*cpus }.init_in_place();
     }
 
     /// Prepares the CPUs' part of the cache. Once, when it does not move any more.

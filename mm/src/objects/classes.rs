@@ -67,7 +67,9 @@ impl<P: Platform> SizeClasses<P> {
 
     /// Whether a cache is one of these.
     pub(super) fn contains(&self, cache: &Cache<P>) -> bool {
-        self.caches.iter().flatten().any(|place| core::ptr::eq(place.load(Relaxed), cache))
+        let is_class =
+            |twin| self.cache_for(cache.geometry.usable, twin).is_some_and(|class| core::ptr::eq(class, cache));
+        is_class(Twin::Normal) || is_class(Twin::Dma)
     }
 
     /// Sets the cache for `size` bytes, down to the next smaller class.

@@ -34,7 +34,7 @@ pub(super) struct MagazineSizes {
 impl MagazineSizes {
     /// The most objects that a depot holds, and their bytes.
     const DEPOT_OBJECTS: usize = 1024;
-    const DEPOT_BYTES: usize = 1 << 20;
+    const DEPOT_BYTES: usize = 4 << 20;
     /// Objects of the largest magazine.
     pub(super) const MOST: usize = CAPACITIES[CAPACITIES.len() - 1];
 
@@ -104,6 +104,8 @@ pub(super) struct CpuCaches<P: Platform> {
     cpus: PerCpu<P, CpuCache<P>>,
     /// The CPUs that are asked to empty their magazines.
     drain_requests: DrainRequests,
+    /// A bit for each CPU that has magazines.
+    equipped: AtomicU32,
     /// A bit for each CPU whose depot has magazines, and for each whose depot has more full ones than it keeps.
     stocked: AtomicU32,
     surplus: AtomicU32,
@@ -138,6 +140,7 @@ impl<P: Platform> CpuCaches<P> {
             loaded: PerCpuAndNone::new(|_| none()),
             cpus: PerCpu::new(nothing),
             drain_requests: DrainRequests::new(),
+            equipped: AtomicU32::new(0),
             stocked: AtomicU32::new(0),
             surplus: AtomicU32::new(0),
             absent: Magazine::absent(),
@@ -171,9 +174,18 @@ impl<P: Platform> CpuCaches<P> {
     }
 
     /// Whether a CPU has magazines.
-    #[inline]
     pub(super) fn has_magazines(&self, cpu: usize) -> bool {
-        self.loaded.get(cpu).is_some_and(|place| place.load(Relaxed) != self.absent())
+        self.equipped.load(Relaxed).checked_shr(cpu as u32).is_some_and(|bits| bits & 1 == 1)
+    }
+
+    /// Whether no CPU has magazines, nor its depot.
+    pub(super) fn are_unused(&self) -> bool {
+        self.equipped.load(Relaxed) | self.stocked.load(Relaxed) == 0
+    }
+
+    /// The CPUs that have magazines.
+    pub(super) fn equipped(&self) -> impl Iterator<Item = usize> {
+        bits(self.equipped.load(Relaxed))
     }
 
     /// Lets the two magazines change places.
@@ -266,6 +278,7 @@ impl<P: Platform> CpuCaches<P> {
     pub(super) fn attach(&self, cpu: usize, [loaded, spare]: [MagazineRef; 2]) {
         self.cpus[cpu].spare.store(spare.ptr().as_ptr(), Release);
         self.load(cpu, loaded);
+        self.equipped.fetch_or(1 << cpu, Relaxed);
     }
 
     /// Takes a CPU's magazines away, if it has any. Under the cache's lock.
@@ -277,6 +290,7 @@ impl<P: Platform> CpuCaches<P> {
         let magazines = [self.loaded(cpu)?, self.spare(cpu)?];
         self.loaded[cpu].store(self.absent(), Relaxed);
         self.cpus[cpu].spare.store(self.absent(), Relaxed);
+        self.equipped.fetch_and(!(1 << cpu), Relaxed);
         Some(magazines)
     }
 

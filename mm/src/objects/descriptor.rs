@@ -19,6 +19,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::addr::VirtAddr;
+use crate::objects::mix::{KEY, mix};
 use crate::objects::object_index::ObjectIndex;
 use crate::objects::object_state::{ObjectState, StateSlot};
 
@@ -30,8 +31,6 @@ pub(super) const GUARD: usize = size_of::<u64>();
 pub(super) const FILL: u8 = 0xbb;
 /// What the guard reads.
 const GUARD_WORD: u64 = u64::from_ne_bytes([FILL; GUARD]);
-/// An odd number by which the seals are mixed, so that a descriptor full of equal bytes has none.
-const KEY: u64 = 0xc4a1_7e39_52d8_0b6f;
 
 /// What a slab is doing: the list that it hangs in, if it does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,9 +54,9 @@ pub(super) enum Stage {
 pub struct Slab {
     /// Address of the cache that the slab belongs to.
     owner: NonNull<u8>,
-    first: VirtAddr,
+    pub(super) first: VirtAddr,
     index: ObjectIndex,
-    objects: u16,
+    pub(super) objects: u16,
     /// Places for objects, from the first one to the end of the slab's pages.
     places: u16,
     next: Cell<Option<SlabRef>>,
@@ -179,7 +178,8 @@ impl Slab {
     /// The sum of links and stage, for this descriptor only.
     fn cells(&self) -> u32 {
         let place = (&raw const *self).addr() as u64 ^ u64::from(self.stage.get());
-        (mix(mix(place, link_bits(self.next.get())), link_bits(self.prev.get())) >> 32) as u32
+        let bits = |link: &Cell<Option<SlabRef>>| link.get().map_or(0, SlabRef::to_link);
+        (mix(mix(place, bits(&self.next)), bits(&self.prev)) >> 32) as u32
     }
 
     /// Runs `change`, which changes links or stage. The sum stays as right or as wrong as it was.
@@ -189,17 +189,6 @@ impl Slab {
         change(self);
         self.sum.set(if was_right { self.cells() } else { !self.cells() });
     }
-}
-
-/// A link as it stands in a sum.
-fn link_bits(link: Option<SlabRef>) -> u64 {
-    link.map_or(0, SlabRef::to_link)
-}
-
-/// A sum that depends on each bit of both, whatever they have in common.
-#[inline]
-fn mix(sum: u64, word: u64) -> u64 {
-    (sum.rotate_left(29) ^ word).wrapping_mul(KEY)
 }
 
 impl SlabRef {

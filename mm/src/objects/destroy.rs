@@ -9,8 +9,7 @@ use super::ObjectAllocator;
 use super::refusals::NO_CACHE;
 use crate::error::DestroyError;
 use crate::objects::cache::{CachePtr, CacheRef};
-use crate::percpu::Count;
-use crate::platform::{CountCpus, Cpus, Lock, Platform};
+use crate::platform::{Cpus, Lock, Platform};
 use crate::report::{Call, Incident};
 
 impl<P: Platform> ObjectAllocator<P> {
@@ -58,8 +57,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         // Frees that have made their objects cached, and are about to end.
         self.platform().cpus().wait_for_pins();
-        let with_magazines = (0..Count::<P>::COUNT).filter(|&cpu| cache.cpus.has_magazines(cpu));
-        with_magazines.for_each(|cpu| self.detach_magazines(&cache, cpu));
+        cache.cpus.equipped().for_each(|cpu| self.detach_magazines(&cache, cpu));
         self.release_those_of(&cache, call);
         loop {
             self.shrink_cache(&cache);

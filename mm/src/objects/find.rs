@@ -8,7 +8,7 @@ use crate::error::FreeError;
 use crate::objects::cache::{Cache, CachePtr, CacheRef};
 use crate::objects::classes::{KMALLOC_MAX, Twin};
 use crate::objects::debug::DebugFlags;
-use crate::objects::descriptor::SlabRef;
+use crate::objects::descriptor::{PLACES_MAX, SlabRef};
 use crate::objects::geometry::Geometry;
 use crate::objects::magazine::CachedObject;
 use crate::objects::object_state::{ObjectState, StateSlot};
@@ -130,9 +130,21 @@ impl<P: Platform> ObjectAllocator<P> {
         }
     }
 
+    /// The slab around the object at `addr`, if that is live: then its descriptor may be followed without a look at the
+    /// seals, as by a free.
+    #[inline]
+    fn live_slab(&self, addr: VirtAddr) -> Option<SlabRef> {
+        let offset = addr.as_usize().wrapping_sub(P::DIRECT_MAP.unwrap_or(self.direct.start()).as_usize());
+        let page = self.direct.is_gapless(offset).then(|| self.direct.map().at_offset(offset))?;
+        // SAFETY: a page with the word of a slab carries the link of its slab, which exists until that word goes.
+        let slab = page.word().is_slab().then(|| unsafe { SlabRef::from_link(page.link()) })?;
+        let number = slab.number(addr);
+        (number < PLACES_MAX && slab.slot(number).state().is_live()).then_some(slab)
+    }
+
     /// Bytes of the object at `addr`, which is live; 0 where there is none.
     pub(crate) fn object_bytes(&self, addr: VirtAddr) -> usize {
-        self.slab_of(addr).map_or_else(
+        self.live_slab(addr).map_or_else(|| self.slab_of(addr), Ok).map_or_else(
             |_| self.retired_bytes(addr).unwrap_or(0),
             |slab| NonNull::new(addr.as_mut_ptr()).map_or(0, |memory| self.held_bytes(self.owner(slab), memory)),
         )

@@ -65,6 +65,14 @@ const MAX_SLAB_ORDER: u32 = 5;
 const MAX_SLAB_PAGES: u32 = 1 << MAX_SLAB_ORDER;
 /// Largest block that small objects get to be packed densely, and that large ones share: 8 pages.
 const DENSE_SLAB_ORDER: u32 = 3;
+/// The smallest of which a descriptor for the fewest objects is no more than a fortieth.
+const LEAST_DENSE_ORDER: u32 = {
+    let mut order = 0;
+    while (Slab::BYTES + 2 * GAP + Slab::room((PAGE_SIZE << order) / OFF_SLAB_SIZE) - GUARD) * 40 > PAGE_SIZE << order {
+        order += 1;
+    }
+    order
+};
 const WORD: usize = 8;
 
 /// The layout of every slab of a cache.
@@ -128,9 +136,9 @@ impl Geometry {
         flags: CacheFlags,
         debug: DebugFlags,
     ) -> Result<Self, CreateError> {
-        let plain = Self::for_cache(size, offset, flags)?;
-        if !debug.need_space() {
-            return Ok(plain);
+        let plain = Self::for_cache(size, offset, flags);
+        if plain.is_err() || !debug.need_space() {
+            return plain;
         }
         let align = if flags.contains(CacheFlags::HWCACHE_ALIGN) { line_share(size) } else { WORD };
         Ok(Self::spaced(size, align))
@@ -209,6 +217,7 @@ impl Geometry {
     }
 
     /// Bytes between the last object and what surrounds the descriptor, or the end of the slab.
+    #[inline]
     pub(super) fn leftover(&self) -> usize {
         let end = self.descriptor_offset.map_or(self.bytes(), |offset| offset - self.states_room());
         end - self.lead - self.reach()
@@ -216,7 +225,7 @@ impl Geometry {
 
     /// The smallest block of a few pages that spends at most a fortieth on anything but objects, if there is one.
     fn dense(stride: usize) -> Option<Self> {
-        let mut layouts = (0..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
+        let mut layouts = (LEAST_DENSE_ORDER..=DENSE_SLAB_ORDER).filter_map(|order| Self::layout(stride, 1 << order));
         layouts.find(|layout| (layout.bytes() - layout.objects * stride) * 40 <= layout.bytes())
     }
 
@@ -255,14 +264,20 @@ impl Geometry {
         // Fewer objects need no larger alignment of the descriptor.
         let most = fit(self.bytes().checked_sub(Slab::BYTES + GAP)?)?;
         let objects = fit(descriptor_offset(self.bytes(), most)?)?;
-        Self { objects, ..self }.on_slab()
+        Self { objects, ..self }.with_descriptor()
     }
 
     /// The same layout with its descriptor in the slab, if there is room.
     fn on_slab(self) -> Option<Self> {
+        let layout = self.with_descriptor()?;
+        let needed = layout.lead + layout.reach() + layout.states_room();
+        layout.descriptor_offset.is_some_and(|offset| needed <= offset).then_some(layout)
+    }
+
+    /// The same layout with its descriptor where it stands in the slab.
+    fn with_descriptor(self) -> Option<Self> {
         let offset = descriptor_offset(self.bytes(), self.objects)?;
-        let needed = self.lead + self.reach() + self.states_room();
-        (needed <= offset && self.places() <= PLACES_MAX).then_some(Self { descriptor_offset: Some(offset), ..self })
+        (self.places() <= PLACES_MAX).then_some(Self { descriptor_offset: Some(offset), ..self })
     }
 
     /// One object in `pages` pages.

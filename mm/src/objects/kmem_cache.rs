@@ -95,12 +95,8 @@ impl<P: Platform> ObjectAllocator<P> {
         let place = self.take_own(&self.own.caches, GfpFlags::KERNEL, call)?;
         // SAFETY: the object is this cache's; its constructor was given when the cache of caches was made.
         let cache = unsafe { Cache::init(place, name, geometry, debug, flags, origin, tag) };
-        cache.cpus.init_in_place();
         let listed = self.list.with(|list| {
-            let is_free = |other: CachePtr<P>| other.name != name || other.is_disowned();
-            // Twice, because most names are new.
-            let free = list.iter().all(|other| other.name != name) || list.iter().all(is_free);
-            let free = free && !self.own.has(name);
+            let free = list.named(name).all(|other| other.is_disowned()) && !self.own.has(name);
             if free {
                 list.push(cache);
                 cache.open();
@@ -212,7 +208,7 @@ impl<P: Platform> ObjectAllocator<P> {
 
     /// Whether there is a cache of this name, other than the allocators' own, which are never debugged.
     pub fn is_debuggable(&self, name: CacheName) -> bool {
-        self.list.with(|list| list.iter().any(|cache| cache.name == name && !cache.is_own()))
+        self.list.with(|list| list.named(name).any(|cache| !cache.is_own()))
     }
 
     /// Checks every cache; returns the first invariant that is broken. No call may use one.

@@ -3,16 +3,16 @@
 //!
 //! [`ObjectAllocator`] is the part; it stands on the page allocator and names nothing above.
 //!
-//! Core types: `geometry.rs` is the layout of a slab, `object_index.rs` the number of the object at an address,
-//! `origin.rs` what a cache has of its creator, `descriptor.rs` one slab, `object_state.rs` where an object is,
-//! `slab_list.rs` and `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` the cached objects of a CPU,
-//! `debug.rs` what is debugged, `watched.rs` the surroundings of a debugged object, `gaps.rs` what belongs to nobody,
-//! `quarantine.rs` freed objects that wait. They know no lock. `cpu_caches.rs` puts the depots behind locks, `cache.rs`
-//! is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first, `classes.rs`
-//! kmalloc's.
+//! Core types: `mix.rs` sums words, `geometry.rs` is the layout of a slab, `object_index.rs` the number of the object
+//! at an address, `origin.rs` what a cache has of its creator, `descriptor.rs` one slab, `object_state.rs` where an
+//! object is, `slab_list.rs` and `slabs.rs` all slabs of a cache, `magazine.rs` and `depot.rs` the cached objects of a
+//! CPU, `debug.rs` what is debugged, `watched.rs` the surroundings of a debugged object, `gaps.rs` what belongs to
+//! nobody, `quarantine.rs` freed objects that wait. They know no lock. `cpu_caches.rs` puts the depots behind locks,
+//! `cache.rs` is one cache with its locks, `list.rs` all of them, `own_caches.rs` those that must exist first,
+//! `classes.rs` kmalloc's.
 //!
 //! The calls, bottom up: `refusals.rs`, `retire.rs` (damaged slabs), `find.rs` (from an address to its slab and cache),
-//! `inspect.rs` (what a person may know of it),
+//! `inspect.rs` (what a person may know of it), `describe.rs` (where all that lies),
 //! `watch.rs` (checks of debugged caches), `grow.rs` (slabs are made and freed), `check.rs` (all is looked at),
 //! `detain.rs` (the way through quarantine), `supply.rs` (magazines are made and freed), `alloc.rs` (allocate and
 //! free); `kmem_cache.rs`, `kmalloc.rs`, `reap.rs`, `tune.rs`, `destroy.rs`,
@@ -26,6 +26,7 @@ mod classes;
 mod cpu_caches;
 mod debug;
 mod depot;
+mod describe;
 mod descriptor;
 mod destroy;
 mod detain;
@@ -39,6 +40,7 @@ mod kmalloc;
 mod kmem_cache;
 mod list;
 mod magazine;
+mod mix;
 mod name;
 mod object_index;
 mod object_state;
@@ -104,7 +106,7 @@ impl<P: Platform> ObjectAllocator<P> {
                 direct: value(*below.direct()),
                 classes: |place: Place<_>| place.make(SizeClasses::new),
                 own: OwnCaches::settle,
-                list: value(Lock::new(CacheList::new())),
+                list: |place: Place<_>| place.make(|| Lock::new(CacheList::new())),
                 quarantine: |place: Place<_>| place.make(|| Lock::new(Quarantine::new())),
                 quarantine_in_use: value(AtomicBool::new(false)),
                 retired: value(AtomicUsize::new(0)),

@@ -1,8 +1,10 @@
 //! The name of a cache.
 
 use core::fmt;
+use core::mem::offset_of;
 
 use crate::error::CreateError;
+use crate::objects::mix::{KEY, mix};
 
 /// Visible characters of a cache's name.
 const NAME_MAX: usize = 19;
@@ -18,6 +20,14 @@ impl CacheName {
     /// The first eight characters as one word: most names differ there.
     fn start(&self) -> u64 {
         self.bytes.first_chunk().copied().map_or(0, u64::from_ne_bytes)
+    }
+
+    /// A number of so many bits, 1 to 64, that few names have in common.
+    #[inline]
+    pub(super) fn number(&self, bits: u32) -> usize {
+        let middle = self.bytes[8..].first_chunk().copied().map_or(0, u64::from_ne_bytes);
+        let end = self.bytes.last_chunk().copied().map_or(0, u64::from_ne_bytes);
+        (mix(mix(mix(KEY, self.start()), middle), end) >> (u64::BITS - bits)) as usize
     }
 }
 
@@ -36,6 +46,11 @@ impl fmt::Debug for CacheName {
 }
 
 impl CacheName {
+    /// Characters that a name has room for. Behind its last one are zeros.
+    pub(super) const MAX: usize = NAME_MAX;
+    /// The offset of the first one.
+    pub(super) const CHARACTERS: usize = offset_of!(Self, bytes);
+
     /// Checks a name. (Chapter: 20 characters with the terminator.)
     ///
     /// # Errors

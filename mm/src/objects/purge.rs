@@ -4,13 +4,17 @@ use super::ObjectAllocator;
 use crate::gfp::GfpFlags;
 use crate::objects::cache::CachePtr;
 use crate::platform::{Lock, Platform};
-use crate::reclaim::Shrinker;
+use crate::reclaim::{Holder, Shrinker};
 use crate::report::Call;
 
 impl<P: Platform> Shrinker for ObjectAllocator<P> {
     fn shrink(&'static self, _gfp: GfpFlags) -> usize {
         self.release_all(Call::here(&"slab_quarantine"));
         self.reap_caches()
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Slabs
     }
 
     fn purge(&'static self) -> usize {

@@ -55,6 +55,9 @@ impl<P: Platform> ObjectAllocator<P> {
     /// Empties the magazines of this CPU and of those where nothing runs, and all depots, into the slabs; asks the
     /// other CPUs to empty theirs.
     pub(super) fn drain_objects(&'static self, cache: &Cache<P>) {
+        if cache.cpus.are_unused() {
+            return;
+        }
         let holds = |cpu| cache.cpus.has_magazines(cpu);
         drain(self.platform(), cache.cpus.drain_requests(), holds, |cpu| self.detach_magazines(cache, cpu));
         let next = || {

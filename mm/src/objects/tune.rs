@@ -2,7 +2,6 @@
 
 use super::ObjectAllocator;
 use crate::error::TuneError;
-use crate::objects::cache::CachePtr;
 use crate::objects::cpu_caches::MagazineSizes;
 use crate::objects::name::CacheName;
 use crate::platform::{Lock, Platform};
@@ -33,8 +32,7 @@ impl<P: Platform> ObjectAllocator<P> {
         }
         let name = CacheName::new(name).map_err(|_| TuneError::NoSuchCache)?;
         self.list.with(|list| {
-            let ours = |cache: &CachePtr<P>| cache.name == name && !cache.is_own();
-            let cache = list.iter().find(ours).ok_or(TuneError::NoSuchCache)?;
+            let cache = list.named(name).find(|cache| !cache.is_own()).ok_or(TuneError::NoSuchCache)?;
             if !cache.debug.is_empty() {
                 return Err(TuneError::Debugged);
             }

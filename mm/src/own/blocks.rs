@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::{Buffer, Calls, Global};
-use crate::addr::{Pfn, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::areas::AreaRef;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
@@ -43,7 +43,8 @@ pub struct KBytes<K: Global> {
 /// # Ok::<(), mm::AllocError>(())
 /// ```
 pub struct PageBlock<K: Global> {
-    memory: NonNull<u8>,
+    /// The first byte, and in the low bits, which a page's address has free, the order.
+    tagged: NonNull<u8>,
     kernel: PhantomData<K>,
 }
 
@@ -123,9 +124,7 @@ impl<K: Global> PageBlock<K> {
     /// No memory.
     #[track_caller]
     pub fn new(order: Order, gfp: GfpFlags) -> Result<Self, AllocError> {
-        let addr = Calls::<K>::get_free_pages(gfp, order)?;
-        let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
-        Ok(Self { memory, kernel: PhantomData })
+        Self::of(Calls::<K>::get_free_pages(gfp, order)?, order)
     }
 
     /// Allocates one page filled with zeros. Sleeps if `gfp` allows it.
@@ -134,14 +133,20 @@ impl<K: Global> PageBlock<K> {
     /// No memory.
     #[track_caller]
     pub fn zeroed(gfp: GfpFlags) -> Result<Self, AllocError> {
-        let addr = Calls::<K>::get_zeroed_page(gfp)?;
-        let memory = NonNull::new(addr.as_mut_ptr()).ok_or(AllocError)?;
-        Ok(Self { memory, kernel: PhantomData })
+        Self::of(Calls::<K>::get_zeroed_page(gfp)?, Order::ZERO)
+    }
+
+    /// The owner of a block at `addr` that has no other owner.
+    fn of(addr: VirtAddr, order: Order) -> Result<Self, AllocError> {
+        const { assert!(Order::MAX.log2() < PAGE_SIZE) };
+        let tagged = addr.as_mut_ptr::<u8>().map_addr(|addr| addr | order.log2());
+        NonNull::new(tagged).map(|tagged| Self { tagged, kernel: PhantomData }).ok_or(AllocError)
     }
 
     /// The block's size.
+    #[inline]
     pub fn order(&self) -> Order {
-        self.frame().and_then(|frame| K::memory().pages().block_order(frame)).unwrap_or(Order::ZERO)
+        Order::new(self.tagged.addr().get() % PAGE_SIZE).unwrap_or(Order::ZERO)
     }
 
     /// The block's first frame.
@@ -195,7 +200,12 @@ buffer!(
     K::memory().objects().object_bytes(this.addr()),
     K::memory().objects().footprint(this.addr())
 );
-buffer!(PageBlock, |this| VirtAddr::from_ptr(this.memory.as_ptr()), this.order().bytes(), this.order().bytes());
+buffer!(
+    PageBlock,
+    |this| VirtAddr::from_ptr(this.tagged.as_ptr().map_addr(|addr| addr & !(PAGE_SIZE - 1))),
+    this.order().bytes(),
+    this.order().bytes()
+);
 buffer!(VmArea, |this| this.area.start, this.area.bytes(), K::memory().areas().footprint(this.area));
 
 as_bytes!(KBytes);

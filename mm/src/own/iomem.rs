@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 
 use super::{Calls, Global};
-use crate::addr::{PhysAddr, VirtAddr};
+use crate::addr::{Pfn, PhysAddr, VirtAddr};
 use crate::error::AllocError;
 
 /// Device memory, mapped by ioremap for as long as the handle lives.
@@ -88,6 +88,33 @@ impl<K: Global> IoMem<K> {
                 Err(_) => from[piece].iter().zip(at..).try_for_each(|(&byte, at)| self.writeb(at, byte)),
             };
         })
+    }
+
+    /// Copies `bytes` of the device to the bytes from `offset` on of the page in `frame`, in bulk: for memory behind a
+    /// bus, not for registers. Any context. `None`, and nothing is copied, unless it is a page of a file or a process
+    /// and the bytes lie in the mapping and in the page.
+    pub fn copy_to_page(&self, bytes: Range<usize>, frame: Pfn, offset: usize) -> Option<()> {
+        let (from, len) = self.run(bytes)?;
+        K::memory().pages().show_bytes(frame, offset, len, |to| {
+            // SAFETY: `run` has checked that the bytes lie in the mapping, and `show_bytes` shows as many of the page.
+            unsafe { to.as_mut_ptr::<u8>().copy_from_nonoverlapping(from.as_mut_ptr(), len) };
+        })
+    }
+
+    /// Copies the bytes from `offset` on of the page in `frame` to `bytes` of the device. As
+    /// [`copy_to_page`](Self::copy_to_page).
+    pub fn copy_from_page(&self, bytes: Range<usize>, frame: Pfn, offset: usize) -> Option<()> {
+        let (to, len) = self.run(bytes)?;
+        K::memory().pages().show_bytes(frame, offset, len, |from| {
+            // SAFETY: as above.
+            unsafe { to.as_mut_ptr::<u8>().copy_from_nonoverlapping(from.as_mut_ptr(), len) };
+        })
+    }
+
+    /// Where a run of the mapping's bytes lies, and how many these are; `None` when they are not wholly inside.
+    fn run(&self, bytes: Range<usize>) -> Option<(VirtAddr, usize)> {
+        let len = bytes.end.checked_sub(bytes.start)?;
+        (bytes.end <= self.len).then(|| (self.addr.add(bytes.start), len))
     }
 
     /// Sets `len` bytes of the device from `offset` on to `value`; `None`, and nothing is written, when they are not

@@ -31,7 +31,6 @@ mod allocator;
 mod any;
 mod blocks;
 mod cache;
-mod cached_page;
 mod calls;
 mod code;
 mod convert;
@@ -42,6 +41,7 @@ mod kbox;
 mod kstring;
 mod kvec;
 mod page;
+mod page_ref;
 mod typed;
 
 use crate::addr::VirtAddr;
@@ -53,7 +53,6 @@ pub use allocator::{Allocator, KVmalloc, Kmalloc, Vmalloc, Wiped};
 pub use any::AnyBox;
 pub use blocks::{KBytes, PageBlock, VmArea};
 pub use cache::{CacheObject, CacheSource, KmemCache};
-pub use cached_page::CachedPage;
 pub use calls::Calls;
 pub use code::{CodeArea, SealedArea};
 pub use convert::NotText;
@@ -64,6 +63,7 @@ pub use kbox::{Box, KBox, KVBox, VBox};
 pub use kstring::KString;
 pub use kvec::{Drain, IntoIter, KVVec, KVec, VVec, Vec};
 pub use page::UserPage;
+pub use page_ref::{PageRef, PageRefs};
 pub use typed::{KObject, Prepared, TypedCache};
 
 /// The name of the one set of allocators that a program uses.

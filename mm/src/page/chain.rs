@@ -63,10 +63,11 @@ impl BlockChain {
         Some(block)
     }
 
-    /// Gives every block this word.
-    pub(crate) fn set_words(mut self, map: &PageMap, word: Word) {
-        while let Some(block) = self.pop(map) {
-            map.at(block).set_word(word);
+    /// Gives every block of these chains this word. It goes along all chains at once: of one alone, the processor knows
+    /// no block's entry before it has read the one before.
+    pub(crate) fn set_words(mut chains: [Self; 8], map: &PageMap, word: Word) {
+        while chains.iter().any(|chain| chain.len() > 0) {
+            chains.iter_mut().filter_map(|chain| chain.pop(map)).for_each(|block| map.at(block).set_word(word));
         }
     }
 

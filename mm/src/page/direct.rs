@@ -1,7 +1,7 @@
 //! The direct map: from a frame to its address, entry and zone, and back.
 
 use super::map::PageMap;
-use crate::addr::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::gfp::{DMA_END, ZoneKind};
 
 /// The page map, and where the direct map shows its frames. A handle: each part of the allocators has a copy.
@@ -47,9 +47,27 @@ impl DirectMap {
         }
     }
 
+    /// The frames whose zone is `zone`, holes among them.
+    pub(crate) fn frames_of(&self, zone: ZoneKind) -> PfnRange {
+        let (all, low) = (Pfn::new(self.map.frames()), self.end.max(DMA_END));
+        let (start, end) = match zone {
+            ZoneKind::Dma => (Pfn::new(0), DMA_END),
+            ZoneKind::Normal => (DMA_END, low),
+            ZoneKind::HighMem => (low, all),
+        };
+        PfnRange::new(start.min(all), end.min(all))
+    }
+
     /// The zone that a request which allows high memory tries first.
     pub(crate) fn highest_zone(&self) -> ZoneKind {
         if self.end.as_u32() < self.map.frames() { ZoneKind::HighMem } else { ZoneKind::Normal }
+    }
+
+    /// The zones that may have frames, lowest first: high memory only where there is some.
+    #[inline]
+    pub(crate) fn zones(&self) -> &'static [ZoneKind] {
+        const ALL: &[ZoneKind] = &ZoneKind::ALL;
+        &ALL[..=self.highest_zone() as usize]
     }
 
     /// First frame of high memory.
@@ -80,8 +98,8 @@ impl DirectMap {
     #[inline]
     pub(crate) fn frame_at(&self, addr: VirtAddr) -> Option<Pfn> {
         let offset = addr.as_usize().checked_sub(self.start.as_usize())?;
-        let frame = PhysAddr::new(offset as u64).frame()?;
-        (frame < self.end).then_some(frame)
+        let frame = offset / PAGE_SIZE;
+        (frame < self.end.index()).then_some(Pfn::new(frame as u32))
     }
 
     /// Whether every page up to this offset from the start has an entry, so that [`PageMap::at_offset`] may be asked.

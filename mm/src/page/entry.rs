@@ -11,17 +11,18 @@
 //!
 //! ```text
 //!   63        32 31      24 23      16 15     10 9  8 7    4 3   0
-//!   references   unused     page flags  tag      zone  order  kind
+//!   references   24: cleared  page flags  tag    zone  order  kind
 //!   cache's number                                            kind     a page of a slab
 //! ```
 //!
 //! The owner's [`Tag`] is set when the block is allocated, before other code can find the block, and goes when it is
-//! freed. The page flags are for owners whose pages others change at the same time (dirty, locked, referenced): they
-//! change by atomic read-modify-write, or under the zone's lock. A free compares the whole word with the one of an
+//! freed. The [`PageFlags`] change by atomic read-modify-write. A free compares the whole word with the one of an
 //! untagged block with one reference, so tags and flags cost it nothing: a block that has any takes the slow way.
 
-use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use core::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
+use super::flags::PageFlags;
+use super::key::{BlockKey, CLEARED, ORDER_SHIFT, ZONE_SHIFT};
 use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::tag::Tag;
@@ -74,56 +75,6 @@ pub(crate) enum SlabUser {
     Allocators,
 }
 
-/// Zone and order of a block as one small number, the key of its magazine. It stands in a page's word as it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BlockKey(u32);
-
-impl BlockKey {
-    /// One more than the largest key: for tables.
-    pub(crate) const COUNT: usize = 64;
-    /// Room for the zone in a key: not all of it is used.
-    pub(crate) const ZONES: usize = 4;
-
-    #[inline]
-    pub(crate) const fn new(zone: ZoneKind, order: Order) -> Self {
-        Self::from_log2(zone, order.log2())
-    }
-
-    /// [`new`](Self::new) by log2 of the order's pages, below 10.
-    #[inline]
-    pub(crate) const fn from_log2(zone: ZoneKind, log2: usize) -> Self {
-        Self((zone as u32) << (ZONE_SHIFT - ORDER_SHIFT) | log2 as u32)
-    }
-
-    /// The key as it stands in a page's word.
-    #[inline]
-    const fn bits(self) -> u64 {
-        (self.0 as u64) << ORDER_SHIFT
-    }
-
-    /// The key's place in a table of [`COUNT`](Self::COUNT).
-    #[inline]
-    pub(crate) const fn index(self) -> usize {
-        self.0 as usize % Self::COUNT
-    }
-
-    #[inline]
-    pub(crate) fn order(self) -> Order {
-        Order::new((self.0 & 0xf) as usize).unwrap_or(Order::MAX)
-    }
-
-    #[inline]
-    pub(crate) fn zone(self) -> ZoneKind {
-        ZoneKind::ALL[self.zone_index().min(ZoneKind::COUNT - 1)]
-    }
-
-    /// The zone's place in a table of [`ZONES`](Self::ZONES).
-    #[inline]
-    pub(crate) const fn zone_index(self) -> usize {
-        (self.0 >> (ZONE_SHIFT - ORDER_SHIFT)) as usize % Self::ZONES
-    }
-}
-
 /// State, order, zone and tag of a page, as one comparable word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
@@ -137,10 +88,12 @@ const KIND_DEBUGGED_SLAB: u64 = 7;
 /// The only kind with this bit.
 const KIND_SLAB: u64 = 8;
 const KIND_MASK: u64 = 0xf;
-const ORDER_SHIFT: u32 = 4;
-const ZONE_SHIFT: u32 = 8;
 const TAG_SHIFT: u32 = 10;
 const TAG_MAX: u64 = 0x3f;
+const FLAGS_SHIFT: u32 = 16;
+/// Flags that may be left of what a page was, and say nothing against a free.
+const LEFT_FLAGS: u64 = (PageFlags::all().difference(PageFlags::IN_USE).bits() as u64) << FLAGS_SHIFT;
+const PARKED: u64 = (PageFlags::PARKED.bits() as u64) << FLAGS_SHIFT;
 const COUNT_SHIFT: u32 = 32;
 const ZONE_MASK: u64 = 0x3 << ZONE_SHIFT;
 /// References that a page counts: so many that as many CPUs as there may be can each add one at once, and none is lost.
@@ -175,7 +128,6 @@ impl Word {
     }
 
     /// The word with these bits, sound or not.
-    #[cfg(test)]
     pub(super) const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -204,6 +156,11 @@ impl Word {
         Self(KIND_CACHED | key.bits())
     }
 
+    /// The word of a page in the pool of cleared pages.
+    pub(crate) const fn cleared(key: BlockKey) -> Self {
+        Self(Self::cached(key).0 | CLEARED)
+    }
+
     /// The word of a single page that has left its magazine and is about to be merged.
     #[inline]
     pub(crate) const fn loose(zone: ZoneKind) -> Self {
@@ -214,14 +171,14 @@ impl Word {
     #[inline]
     pub(crate) fn allocated_key(self, order: Order) -> Option<BlockKey> {
         let expected = Self::allocated(BlockKey::new(ZoneKind::Dma, order), Tag::None).0;
-        (self.0 & !ZONE_MASK == expected)
-            .then_some(BlockKey(self.0 as u32 >> ORDER_SHIFT & (BlockKey::COUNT as u32 - 1)))
+        (self.0 & !ZONE_MASK == expected).then_some(BlockKey::from_bits(self.0))
     }
 
-    /// The key of an allocated block of this order with one reference, whatever its tag: for its owner.
+    /// The key of an allocated block of this order with one reference, whatever its tag and the flags that are left:
+    /// for its owner.
     #[inline]
     pub(crate) fn owned_key(self, order: Order) -> Option<BlockKey> {
-        Self(self.0 & !(TAG_MAX << TAG_SHIFT)).allocated_key(order)
+        Self(self.0 & !(TAG_MAX << TAG_SHIFT | LEFT_FLAGS)).allocated_key(order)
     }
 
     #[inline]
@@ -238,18 +195,37 @@ impl Word {
     }
 
     #[inline]
-    fn zone(self) -> ZoneKind {
+    pub(super) fn zone(self) -> ZoneKind {
         ZoneKind::ALL[((self.0 >> ZONE_SHIFT & 0x3) as usize).min(ZoneKind::COUNT - 1)]
     }
 
     #[inline]
-    fn tag(self) -> Tag {
+    pub(super) fn tag(self) -> Tag {
         Tag::ALL.get((self.0 >> TAG_SHIFT & TAG_MAX) as usize).copied().unwrap_or_default()
     }
 
     #[inline]
-    const fn count(self) -> u32 {
+    pub(super) const fn count(self) -> u32 {
         (self.0 >> COUNT_SHIFT) as u32
+    }
+
+    /// The flags of an allocated block; none of any other page.
+    #[inline]
+    pub(crate) const fn flags(self) -> PageFlags {
+        if self.0 & KIND_MASK != KIND_ALLOCATED {
+            return PageFlags::empty();
+        }
+        PageFlags::from_bits_retain((self.0 >> FLAGS_SHIFT) as u8)
+    }
+
+    pub(crate) const fn is_parked(self) -> bool {
+        self.0 & PARKED != 0
+    }
+
+    /// The word with these flags.
+    #[inline]
+    const fn with_flags(self, flags: PageFlags) -> Self {
+        Self(self.0 & !(0xff << FLAGS_SHIFT) | (flags.bits() as u64) << FLAGS_SHIFT)
     }
 }
 
@@ -285,9 +261,8 @@ impl Page {
         self.word().count()
     }
 
-    /// Takes one more reference to an allocated block, for a caller that has one, or under the zone's lock; the block
-    /// is freed when all are given back. Returns whether that was possible: not for a page that is not the first of an
-    /// allocated block, nor when it has as many as can be counted.
+    /// Takes one more reference to an allocated block, for a caller that has one, or under the zone's lock. Returns
+    /// whether that was possible: it is the first page of such a block, and has not as many as can be counted.
     #[inline]
     pub(crate) fn get(&self) -> bool {
         let word = self.word();
@@ -304,22 +279,20 @@ impl Page {
         self.count() > 1
     }
 
-    /// Gives one of several references back, the owner's with his tag; says no, and changes nothing, if there is but
-    /// one: then the block is the caller's alone.
+    /// Gives one of several references back, the owner's with his tag; returns the word before, of which `PARKED` goes.
+    /// `None`, and nothing changes, if there is but one: then it is the caller's alone.
     #[inline]
-    pub(crate) fn put_shared(&self, whose: Whose) -> bool {
-        let tag = match whose {
-            Whose::Owners => TAG_MAX << TAG_SHIFT,
-            Whose::Another => 0,
-        };
-        let less = |word| (Word(word).count() > 1).then(|| (word - (1 << COUNT_SHIFT)) & !tag);
-        self.word.fetch_update(Release, Acquire, less).is_ok()
+    pub(crate) fn put_shared(&self, whose: Whose) -> Option<Word> {
+        let tag = if whose == Whose::Owners { TAG_MAX << TAG_SHIFT } else { 0 };
+        let less = |word| (Word(word).count() > 1).then(|| (word - (1 << COUNT_SHIFT)) & !(tag | PARKED));
+        self.word.fetch_update(Release, Acquire, less).ok().map(Word)
     }
 
-    /// Whether the block is a single page of this tag with one reference.
+    /// Whether the block is a single page of this tag with one reference, and no cache has it.
     #[inline]
     pub(crate) fn is_sole(&self, tag: Tag) -> bool {
-        self.word.load(Acquire) & !ZONE_MASK == Word::allocated(BlockKey::new(ZoneKind::Dma, Order::ZERO), tag).0
+        self.word.load(Acquire) & !(ZONE_MASK | LEFT_FLAGS)
+            == Word::allocated(BlockKey::new(ZoneKind::Dma, Order::ZERO), tag).0
     }
 
     /// Whether it is an allocated block of this tag.
@@ -328,14 +301,72 @@ impl Page {
         self.word.load(Relaxed) & (TAG_MAX << TAG_SHIFT | KIND_MASK) == (tag as u64) << TAG_SHIFT | KIND_ALLOCATED
     }
 
-    /// One mapping more of a page whose owner counts them in its link; returns how many there were.
-    pub(crate) fn add_mapping(&self) -> u64 {
-        self.link.fetch_add(1, Relaxed)
+    /// Whether it is an allocated block of this tag that the page cache does not have.
+    #[inline]
+    pub(crate) fn has_tag_alone(&self, tag: Tag) -> bool {
+        let cached = (PageFlags::CACHED.bits() as u64) << FLAGS_SHIFT;
+        let bits = self.word.load(Relaxed) & (TAG_MAX << TAG_SHIFT | KIND_MASK | cached);
+        bits == (tag as u64) << TAG_SHIFT | KIND_ALLOCATED
+    }
+
+    /// The flags; none of a page that is not allocated.
+    #[inline]
+    pub(crate) fn flags(&self) -> PageFlags {
+        self.word().flags()
+    }
+
+    /// Sets flags of an allocated page; returns those that it had, `None` for any other page.
+    #[inline]
+    pub(crate) fn set_flags(&self, flags: PageFlags) -> Option<PageFlags> {
+        self.change_flags(|word| Some(word.flags() | flags))
+    }
+
+    /// Clears flags of an allocated page; returns those that it had, `None` for any other page.
+    #[inline]
+    pub(crate) fn clear_flags(&self, flags: PageFlags) -> Option<PageFlags> {
+        self.change_flags(|word| Some(word.flags() - flags))
+    }
+
+    /// Sets [`PageFlags::PARKED`] if there are several references; returns the flags that the page had.
+    pub(crate) fn park_shared(&self) -> Option<PageFlags> {
+        self.change_flags(|word| (word.count() > 1).then_some(word.flags() | PageFlags::PARKED))
+    }
+
+    /// Has an allocated block have the flags that `change` makes of its word; returns those that it had.
+    #[inline]
+    fn change_flags(&self, change: impl Fn(Word) -> Option<PageFlags>) -> Option<PageFlags> {
+        let changed = |word: u64| {
+            let flags = (word & KIND_MASK == KIND_ALLOCATED).then(|| change(Word(word))).flatten()?;
+            Some(Word(word).with_flags(flags).0)
+        };
+        self.word.fetch_update(AcqRel, Relaxed, changed).ok().map(|word| Word(word).flags())
+    }
+
+    /// The upper half of the link, which is the page cache's.
+    #[inline]
+    pub(crate) fn upper_link(&self) -> u32 {
+        (self.link.load(Relaxed) >> 32) as u32
+    }
+
+    /// Sets the upper half of the link.
+    #[inline]
+    pub(crate) fn set_upper_link(&self, number: u32) {
+        self.change_link(|link| link & u64::from(u32::MAX) | u64::from(number) << 32);
+    }
+
+    /// One mapping more of a page whose owner counts them in the lower half of its link; returns how many there were.
+    pub(crate) fn add_mapping(&self) -> u32 {
+        self.change_link(|link| link & !u64::from(u32::MAX) | u64::from((link as u32).wrapping_add(1)))
     }
 
     /// One mapping less; returns how many there were.
-    pub(crate) fn remove_mapping(&self) -> u64 {
-        self.link.fetch_sub(1, Relaxed)
+    pub(crate) fn remove_mapping(&self) -> u32 {
+        self.change_link(|link| link & !u64::from(u32::MAX) | u64::from((link as u32).wrapping_sub(1)))
+    }
+
+    /// Changes the link; returns the lower half of what it was.
+    fn change_link(&self, change: impl Fn(u64) -> u64) -> u32 {
+        self.link.fetch_update(Relaxed, Relaxed, |link| Some(change(link))).map_or(0, |before| before as u32)
     }
 
     /// Has an allocated block have so many references.

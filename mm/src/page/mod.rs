@@ -6,20 +6,27 @@
 //! costs what an order-0 pair does. [`PageMap::block_of`] finds the block around an inner page when an error is to be
 //! explained.
 //!
-//! `entry.rs` is one entry, `map.rs` all of them, `chain.rs` strings blocks together by their entries, `direct.rs`
-//! leads from a frame to its address and back.
+//! `flags.rs` is what reclaim knows of a page, `key.rs` zone and order of a block, `entry.rs` one entry, `map.rs` all
+//! of them, `chain.rs` strings blocks together by their entries, `direct.rs` leads from a frame to its address and
+//! back, `seen.rs` is an entry as somebody outside reads it.
 
 mod chain;
 mod direct;
 mod entry;
+mod flags;
+mod key;
 mod map;
+mod seen;
 
 pub use direct::DirectMap;
 pub use entry::{Page, PageState};
+pub use flags::PageFlags;
 pub use map::{PageMap, SECTION_FRAMES, mark_present};
+pub use seen::Seen;
 
 pub(crate) use chain::{BlockChain, ChainCell, NIL};
-pub(crate) use entry::{BlockKey, SlabUser, Whose, Word};
+pub(crate) use entry::{SlabUser, Whose, Word};
+pub(crate) use key::BlockKey;
 
 #[cfg(test)]
 pub(crate) mod tests;

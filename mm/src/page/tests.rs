@@ -5,7 +5,8 @@ use std::vec;
 use std::vec::Vec;
 
 use super::{
-    BlockChain, BlockKey, DirectMap, Page, PageMap, PageState, SECTION_FRAMES, SlabUser, Whose, Word, mark_present,
+    BlockChain, BlockKey, DirectMap, Page, PageFlags, PageMap, PageState, SECTION_FRAMES, SlabUser, Whose, Word,
+    mark_present,
 };
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::error::FreeError;
@@ -96,9 +97,9 @@ fn references_are_counted_and_tags_go() {
     let key = BlockKey::new(ZoneKind::Normal, Order::MAX);
     page.set_word(Word::allocated(key, Tag::Driver));
     assert!(page.get() && page.get() && page.count() == 3);
-    assert!(page.put_shared(Whose::Another) && page.tag() == Tag::Driver);
-    assert!(page.put_shared(Whose::Owners) && page.word() == Word::allocated(key, Tag::None));
-    assert!(!page.put_shared(Whose::Owners) && page.count() == 1, "the last one");
+    assert!(page.put_shared(Whose::Another).is_some() && page.tag() == Tag::Driver);
+    assert!(page.put_shared(Whose::Owners).is_some() && page.word() == Word::allocated(key, Tag::None));
+    assert!(page.put_shared(Whose::Owners).is_none() && page.count() == 1, "the last one");
     assert!(page.word() == Word::allocated(key, Tag::None) && page.state() == PageState::Allocated(Order::MAX));
     page.set_word(Word::from_bits(Word::allocated(key, Tag::None).bits() | 0xffff_ffff << 32));
     assert!(!page.get() && page.count() == u32::MAX, "the count is at its end");
@@ -124,6 +125,33 @@ fn a_page_of_its_own_is_told_by_tag_and_count() {
 }
 
 #[test]
+fn flags_change_what_a_page_is_in_nothing_else() {
+    let (page, key) = (Page::new(), BlockKey::new(ZoneKind::HighMem, Order::ZERO));
+    assert_eq!((page.set_flags(PageFlags::all()), page.flags()), (None, PageFlags::empty()));
+    assert!(page.word() == Word::INNER, "it is no block");
+    page.set_word(Word::allocated(key, Tag::Anonymous));
+    for flag in PageFlags::all().iter() {
+        assert_eq!((page.set_flags(flag), page.set_flags(flag)), (Some(PageFlags::empty()), Some(flag)));
+        assert_eq!((page.flags(), page.count(), page.tag()), (flag, 1, Tag::Anonymous));
+        let is_free_to_go = !PageFlags::IN_USE.contains(flag);
+        assert_eq!(page.is_sole(Tag::Anonymous), is_free_to_go, "{flag:?}");
+        assert_eq!(page.word().owned_key(Order::ZERO).is_some(), is_free_to_go, "{flag:?}");
+        assert_eq!(page.clear_flags(PageFlags::all()), Some(flag));
+    }
+    assert!(page.word() == Word::allocated(key, Tag::Anonymous));
+}
+
+#[test]
+fn the_link_of_a_page_has_room_for_two() {
+    let page = Page::new();
+    page.set_link(0);
+    page.set_upper_link(u32::MAX);
+    assert_eq!([page.add_mapping(), page.add_mapping(), page.remove_mapping()], [0, 1, 2]);
+    assert_eq!([page.remove_mapping(), page.remove_mapping(), page.add_mapping()], [1, 0, u32::MAX]);
+    assert_eq!((page.upper_link(), page.link()), (u32::MAX, u64::from(u32::MAX) << 32));
+}
+
+#[test]
 fn a_chain_returns_the_last_one_first_and_knows_when_it_is_broken() {
     let map = map(SECTION_FRAMES, &[(0, SECTION_FRAMES)]);
     let (cached, other) = (Word::cached(BlockKey::new(ZoneKind::Dma, Order::ZERO)), Word::loose(ZoneKind::Dma));
@@ -132,7 +160,9 @@ fn a_chain_returns_the_last_one_first_and_knows_when_it_is_broken() {
     let frames = [3, 9, 5].map(Pfn::new);
     frames.iter().for_each(|&frame| chain.push(&map, frame));
     assert_eq!((chain.len(), chain.head(), chain.first()), (3, 5, Some(frames[2])));
-    chain.set_words(&map, cached);
+    let mut chains = [BlockChain::EMPTY; 8];
+    chains[5] = chain;
+    BlockChain::set_words(chains, &map, cached);
     assert!(frames.iter().all(|&frame| map.at(frame).word() == cached));
     assert!(chain.is_sound(&map, |word| word == cached));
     map.at(frames[0]).set_word(other);
@@ -165,6 +195,9 @@ fn low_memory_ends_where_high_memory_begins() {
     }
     let gapless = end as usize * PAGE_SIZE;
     assert!(direct.is_gapless(gapless - 1) && !direct.is_gapless(gapless));
+    let spans = ZoneKind::ALL.map(|zone| direct.frames_of(zone));
+    assert_eq!(spans.map(|span| span.frames() as u32), [DMA_END.as_u32(), end - DMA_END.as_u32(), frames - end]);
+    assert!(spans.iter().zip(ZoneKind::ALL).all(|(span, zone)| direct.zone_of(span.start) == zone));
     for (end, highest) in [(frames - 1, ZoneKind::HighMem), (frames, ZoneKind::Normal), (u32::MAX, ZoneKind::Normal)] {
         assert_eq!(DirectMap::new(*direct.map(), START, Pfn::new(end)).highest_zone(), highest);
     }

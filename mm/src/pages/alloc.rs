@@ -39,12 +39,7 @@ impl<P: Platform> PageAllocator<P> {
     pub(crate) fn get_zeroed_page(&'static self, gfp: GfpFlags, call: Call) -> Result<VirtAddr, AllocError> {
         self.check_addressable(gfp, call)?;
         self.check_context(gfp, call)?;
-        if let Some(frame) = self.take_prezeroed(gfp, Tag::None) {
-            return Ok(self.direct.virt(frame));
-        }
-        let page = self.direct.virt(self.alloc_block(gfp, Order::ZERO, Tag::None, call)?);
-        self.platform.clear_page(page);
-        Ok(page)
+        self.alloc_zeroed(gfp, Tag::None, call).map(|frame| self.direct.virt(frame))
     }
 
     /// Allocates one page filled with zeros, also from high memory. Context as
@@ -56,22 +51,26 @@ impl<P: Platform> PageAllocator<P> {
     pub fn alloc_zeroed_page(&'static self, gfp: GfpFlags) -> Result<Pfn, AllocError> {
         let call = Call::here(&"alloc_zeroed_page");
         self.check_context(gfp, call)?;
-        if let Some(frame) = self.take_prezeroed(gfp, Tag::None) {
-            return Ok(frame);
-        }
-        let frame = self.alloc_block(gfp, Order::ZERO, Tag::None, call)?;
-        self.cleared(frame, Order::ZERO, Tag::None).ok_or(AllocError)
+        self.alloc_zeroed(gfp, Tag::None, call)
     }
 
     /// Allocates a page of zeros for a page table.
     pub(crate) fn alloc_table(&'static self, call: Call) -> Result<Pfn, AllocError> {
-        let gfp = GfpFlags::KERNEL;
-        if let Some(frame) = self.take_prezeroed(gfp, Tag::PageTable) {
+        self.alloc_zeroed(GfpFlags::KERNEL, Tag::PageTable, call)
+    }
+
+    /// One page filled with zeros, after the context check.
+    #[inline]
+    pub(super) fn alloc_zeroed(&'static self, gfp: GfpFlags, tag: Tag, call: Call) -> Result<Pfn, AllocError> {
+        if let Some(frame) = self.take_prezeroed(gfp, tag) {
             return Ok(frame);
         }
-        let frame = self.alloc_block(gfp, Order::ZERO, Tag::PageTable, call)?;
-        self.platform.clear_page(self.direct.virt(frame));
-        Ok(frame)
+        let frame = self.alloc_block(gfp, Order::ZERO, tag, call)?;
+        if frame < self.direct.highmem_start() {
+            self.platform.clear_page(self.direct.virt(frame));
+            return Ok(frame);
+        }
+        self.cleared(frame, Order::ZERO, tag).ok_or(AllocError)
     }
 
     /// Allocates one page, content undefined, that only who gives this tag frees.

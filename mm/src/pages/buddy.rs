@@ -44,6 +44,11 @@ impl Buddy {
         self.pages
     }
 
+    /// Where the number of these pages lies.
+    pub(super) const fn pages_word(&self) -> *const usize {
+        &raw const self.pages
+    }
+
     /// Free blocks of `order`.
     pub const fn free_blocks(&self, order: Order) -> usize {
         self.lists[order.log2()].blocks as usize

@@ -48,12 +48,18 @@ impl<P: Platform> PageAllocator<P> {
     }
 
     /// A cleared page from the pool, with this tag, if it has one and the request tries its zone first.
+    #[inline]
     pub(super) fn take_prezeroed(&self, gfp: GfpFlags, tag: Tag) -> Option<Pfn> {
         if self.first_zone(gfp) != Prezeroed::<P>::ZONE {
             return None;
         }
         self.prezeroed.note_request();
-        if self.prezeroed.len() == 0 || !self.platform.admits(Order::ZERO) {
+        if self.prezeroed.len() == 0 { None } else { self.take_cleared(tag) }
+    }
+
+    #[inline(never)]
+    fn take_cleared(&self, tag: Tag) -> Option<Pfn> {
+        if !self.platform.admits(Order::ZERO) {
             return None;
         }
         let frame = self.prezeroed.take(self.map())?;

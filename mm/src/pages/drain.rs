@@ -6,9 +6,10 @@ use crate::gfp::ZoneKind;
 use crate::platform::Platform;
 
 impl<P: Platform> PageAllocator<P> {
-    /// Empties this CPU's magazines and the pool of cleared pages; returns how many pages that were. Any context.
-    pub(super) fn drain_own(&self) -> usize {
-        self.drain_prezeroed() + self.drain_this_cpu()
+    /// Empties this CPU's magazines of these zones and the pool of cleared pages; returns how many pages that were. Any
+    /// context.
+    pub(super) fn drain_own(&self, zones: &[ZoneKind]) -> usize {
+        self.drain_prezeroed() + self.drain_this_cpu(zones)
     }
 
     /// Empties the pool of cleared pages, and all magazines but those of busy CPUs; returns how many pages that were.

@@ -6,6 +6,7 @@ use super::zeroing::ZeroPages;
 use super::zone::Zone;
 use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::{AllocError, FreeError};
+use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::page::{BlockChain, BlockKey, Page, PageState, Whose, Word};
 use crate::platform::{Lock, Platform};
@@ -17,13 +18,6 @@ impl<P: Platform> PageAllocator<P> {
     #[inline]
     pub(crate) fn free_frames(&self, frame: Pfn, order: Order, call: Call) -> Result<(), FreeError> {
         self.free_block(frame, order, Tag::None).map_err(|error| self.bad_frame(call, frame, error))
-    }
-
-    /// Gives the owner's reference to a tagged page back. Never sleeps; any context. A wrong free is reported.
-    #[track_caller]
-    pub(crate) fn free_tagged_page(&self, frame: Pfn, tag: Tag) -> Result<(), FreeError> {
-        let call = Call::here(&"__free_pages");
-        self.free_block(frame, Order::ZERO, tag).map_err(|error| self.bad_frame(call, frame, error))
     }
 
     /// Frees a block by its address, unless that is 0. Never sleeps; any context. A wrong free is reported.
@@ -62,14 +56,45 @@ impl<P: Platform> PageAllocator<P> {
     /// Frees blocks that the caller owns, whatever their tags, and that no TLB shows any more; most are single pages.
     pub(crate) fn free_chain(&self, mut chain: BlockChain) {
         while chain.len() > 0 {
-            if self.free_cached_chain(&mut chain, BULK_RUN) == 0
-                && let Some(block) = chain.pop(self.map())
-            {
-                // A large block, a page with further references, or memory is short.
-                let order = self.block_order(block).unwrap_or(Order::ZERO);
-                let freed = self.free_block(block, order, self.map().at(block).tag());
-                debug_assert!(freed.is_ok());
+            if self.free_cached_chain(&mut chain, BULK_RUN) == 0 {
+                chain = self.free_chain_to_zone(chain);
             }
+        }
+    }
+
+    /// Frees the first blocks of a chain that no magazine takes, single pages of a zone together; returns the others.
+    #[cold]
+    #[inline(never)]
+    fn free_chain_to_zone(&self, mut chain: BlockChain) -> BlockChain {
+        let Some(first) = chain.first() else { return chain };
+        let (kind, before) = (self.direct.zone_of(first), chain.len());
+        if !self.zeroing.is_wanted_at(ZeroPages::ON_FREE | ZeroPages::POISON) {
+            self.with_zone(kind, |zone| self.free_singles(&mut chain, kind, zone));
+            self.wake_waiters();
+        }
+        if chain.len() == before
+            && let Some(block) = chain.pop(self.map())
+        {
+            // A large block, a page with further references, or pages are filled when they are freed.
+            let order = self.block_order(block).unwrap_or(Order::ZERO);
+            let freed = self.free_block(block, order, self.map().at(block).tag());
+            debug_assert!(freed.is_ok());
+        }
+        chain
+    }
+
+    /// Frees single pages of a chain to their zone, up to the first that is none, or of another zone.
+    fn free_singles(&self, chain: &mut BlockChain, kind: ZoneKind, zone: &mut Zone) {
+        for _ in 0..BULK_RUN {
+            let mut rest = *chain;
+            let Some(frame) = rest.pop(self.map()) else { break };
+            let key = self.map().at(frame).word().owned_key(Order::ZERO);
+            if key.is_none_or(|key| key.zone() != kind) {
+                break;
+            }
+            self.platform.on_free(frame, Order::ZERO, kind);
+            zone.free(self.map(), frame, Order::ZERO);
+            *chain = rest;
         }
     }
 
@@ -92,6 +117,18 @@ impl<P: Platform> PageAllocator<P> {
             PageState::Allocated(_) => self.zone(self.direct.zone_of(frame)).with(|_| page.get()),
             _ => false,
         })
+    }
+
+    /// Takes one more reference to a block, for a caller that has one: no lock is needed. Whether it could be counted.
+    #[inline]
+    pub(crate) fn get_another(&self, frame: Pfn) -> bool {
+        self.map().at(frame).get()
+    }
+
+    /// References to a block, for a caller that has one.
+    #[inline]
+    pub(crate) fn references(&self, frame: Pfn) -> u32 {
+        self.map().at(frame).count()
     }
 
     /// The order of the allocated block that starts at `frame`.
@@ -172,7 +209,8 @@ impl<P: Platform> PageAllocator<P> {
                 return Err(self.map().explain(frame));
             }
             let is_owner = tag == page.tag();
-            if page.is_shared() && page.put_shared(if is_owner { Whose::Owners } else { Whose::Another }) {
+            let whose = if is_owner { Whose::Owners } else { Whose::Another };
+            if page.is_shared() && self.put_shared(frame, page, whose) {
                 return Ok(false);
             }
             if !is_owner {

@@ -4,10 +4,12 @@
 //! (one zone, under its lock); `pageset.rs` (a CPU's magazines) and `percpu.rs` (their use); `prezeroed.rs` (pages
 //! cleared ahead), `zeroing.rs` (when pages are filled), `window.rs` (a CPU's windows onto high memory), `clearing.rs`,
 //! `poison.rs` (writes to free pages), `owner_table.rs` and `owners.rs` (who allocated a block); `drain.rs` (all of it
-//! back to the buddy lists), `free.rs`, `shrinkers.rs`, `zonelist.rs` (one walk over the zones), `balance.rs` (reclaim,
-//! kswapd), `slow.rs` (sleeping, giving up), `alloc.rs` (the calls), `range.rs` (given frames), `show.rs`
-//! (kmap_atomic), `release.rs` (memory comes in). Beside them `events.rs` and `stats.rs` count, `inspect.rs` says what
-//! a frame is, `waiters.rs` keeps the waiters in turn, `refusals.rs` reports what is refused.
+//! back to the buddy lists), `free.rs`, `favourite.rs`, `shrinkers.rs`, `zonelist.rs` (one walk over the zones),
+//! `balance.rs` (reclaim, kswapd), `slow.rs` (sleeping, giving up), `alloc.rs` (the calls), `range.rs` (given frames),
+//! `show.rs` (kmap_atomic), `bytes.rs` (copies of pages' bytes), `release.rs` (memory comes in). Beside them
+//! `events.rs`, `counting.rs` and `stats.rs` count, `inspect.rs` says what a frame is, `describe.rs` where the numbers
+//! lie, `hand.rs` and `hands.rs` go round the pages of the page cache, `waiters.rs` keeps the waiters in turn,
+//! `refusals.rs` reports what is refused.
 //!
 //! A request travels as flags and order down to `percpu.rs`, from there on as a [`BlockKey`], in a zone as an order, in
 //! an entry as a word.
@@ -15,10 +17,16 @@
 mod alloc;
 mod balance;
 mod buddy;
+mod bytes;
 mod clearing;
+mod counting;
+mod describe;
 mod drain;
 mod events;
+mod favourite;
 mod free;
+mod hand;
+mod hands;
 mod inspect;
 mod owned;
 mod owner_table;
@@ -53,8 +61,10 @@ use crate::platform::{Lock, Platform};
 use crate::reclaim::Shrinkers;
 use crate::region::RegionSet;
 
+pub use balance::Balance;
 pub use buddy::Buddy;
-pub use events::{CpuStats, EventCounts};
+pub use events::{CpuStats, EventCounts, PageEvent};
+pub use hand::Hand;
 pub use inspect::FrameInfo;
 pub use owners::LeftBlock;
 pub use pageset::CpuZoneCounts;
@@ -68,6 +78,8 @@ pub(crate) use user::PageKind;
 pub(crate) use window::WINDOW_PAGES;
 
 use events::Events;
+use favourite::Favourite;
+use hand::Hands;
 use owner_table::OwnerTable;
 use pageset::PageSets;
 use prezeroed::Prezeroed;
@@ -90,6 +102,7 @@ pub struct PageAllocator<P: Platform> {
     shrinkers: P::Lock<Shrinkers>,
     /// Callers that have a copy of the shrinkers.
     asking: AtomicUsize,
+    favourite: Favourite,
     zones: [P::Lock<Zone>; ZoneKind::COUNT],
     /// The frames that belong to zones.
     released: P::Lock<RegionSet>,
@@ -101,6 +114,7 @@ pub struct PageAllocator<P: Platform> {
     waiters: Waiters,
     events: Events<P>,
     user: UserPages,
+    hands: Hands,
 }
 
 impl<P: Platform> PageAllocator<P> {
@@ -126,6 +140,7 @@ impl<P: Platform> PageAllocator<P> {
                 windows: value(Windows::new(windows_start)),
                 shrinkers: value(Lock::new(Shrinkers::new())),
                 asking: value(AtomicUsize::new(0)),
+                favourite: value(Favourite::new()),
                 zones: |place: Place<_>| place.fill(|kind| Lock::new(Zone::new(ZoneKind::ALL[kind], atomic_floor))),
                 released: |place: Place<_>| place.make(|| Lock::new(RegionSet::new())),
                 first_zones: value([ZoneKind::Normal, ZoneKind::Dma, map.highest_zone(), ZoneKind::Dma]),
@@ -134,6 +149,7 @@ impl<P: Platform> PageAllocator<P> {
                 waiters: |place: Place<_>| place.make(Waiters::new),
                 events: |place: Place<_>| place.make(Events::new),
                 user: value(UserPages::new()),
+                hands: |place| Hands::settle(place, direct.map().frames()),
             }
         )
     }
@@ -200,6 +216,11 @@ impl<P: Platform> PageAllocator<P> {
     #[inline]
     pub(crate) fn is_tight(&self, frame: Pfn) -> bool {
         self.tight[self.direct.zone_of(frame) as usize].load(Relaxed)
+    }
+
+    /// Whether that holds for all zones.
+    pub(crate) fn are_all_tight(&self) -> bool {
+        self.is_tight_for(GfpFlags::HIGHUSER)
     }
 
     /// Whether that holds for all zones that serve a request.

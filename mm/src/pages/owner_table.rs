@@ -51,6 +51,11 @@ impl OwnerTable {
         self.0.store(table.as_mut_ptr(), Release);
     }
 
+    /// Where the table's address stands: 0 while there is none.
+    pub(super) fn word(&self) -> VirtAddr {
+        VirtAddr::from_ptr(&raw const self.0)
+    }
+
     /// The place of a frame, if there is a table.
     pub(super) fn place(&self, frame: Pfn) -> Option<&OwnerPlace> {
         let table = self.0.load(Acquire);

@@ -1,6 +1,6 @@
 //! Per-CPU magazines of page blocks.
 //!
-//! A CPU keeps two magazines for each zone and each often-used order. Allocation pops from the loaded one and a free
+//! A CPU keeps two magazines for each zone and order. Allocation pops from the loaded one and a free
 //! pushes onto it, without a lock. If that one is empty (or full), the two change places; if both are, the CPU trades a
 //! whole magazine with the zone's depot, under the zone's lock. Blocks merge only when a magazine is emptied into the
 //! buddy lists. (Bonwick and Adams, "Magazines and Vmem", 2001.)
@@ -20,8 +20,8 @@ use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::page::{BlockChain, BlockKey, ChainCell, PageMap, Word};
 
-/// Blocks in a full magazine of each order; 0 where no magazines are kept.
-const CAPACITY: [u8; Order::COUNT] = [64, 32, 16, 16, 0, 0, 0, 0, 0, 2];
+/// Blocks in a full magazine of each order: half a megabyte at most, but for the two largest.
+const CAPACITY: [u8; Order::COUNT] = [64, 32, 16, 16, 8, 4, 2, 1, 1, 2];
 
 /// The same by zone and order.
 const KEY_CAPACITY: [u8; BlockKey::COUNT] = {
@@ -38,7 +38,7 @@ const KEY_CAPACITY: [u8; BlockKey::COUNT] = {
     table
 };
 
-/// Blocks in a full magazine of this order; 0 when none are kept.
+/// Blocks in a full magazine of this order.
 pub(super) const fn capacity(order: Order) -> u32 {
     CAPACITY[order.log2()] as u32
 }
@@ -47,11 +47,6 @@ pub(super) const fn capacity(order: Order) -> u32 {
 #[inline]
 pub(super) const fn key_capacity(key: BlockKey) -> u32 {
     KEY_CAPACITY[key.index()] as u32
-}
-
-/// The orders that magazines are kept for.
-pub(super) fn cached_orders() -> impl Iterator<Item = Order> {
-    Order::all().filter(|&order| capacity(order) > 0)
 }
 
 /// The two magazines of one CPU for one zone and order.
@@ -109,6 +104,12 @@ impl PageSet {
         self.spare.take()
     }
 
+    /// Whether neither holds a block.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.loaded.len() | self.spare.len() == 0
+    }
+
     /// Takes both magazines out.
     pub(super) fn take_all(&self) -> [BlockChain; 2] {
         [self.loaded.take(), self.spare.take()]
@@ -161,22 +162,38 @@ impl PageSets {
         &self.sets[key.index()]
     }
 
-    /// Pages and counts of the magazines of a zone. Exact on the own CPU, a moment old on another.
+    /// The magazines of a zone, by order.
+    #[inline]
+    fn of_zone(&self, zone: ZoneKind) -> &[PageSet] {
+        let first = BlockKey::new(zone, Order::ZERO).index();
+        &self.sets[first..first + Order::COUNT]
+    }
+
+    /// Whether no magazine of a zone holds a block; found without a jump. From another CPU a moment old.
+    #[inline]
+    pub(super) fn is_empty(&self, zone: ZoneKind) -> bool {
+        self.of_zone(zone).iter().fold(0, |blocks, set| blocks | set.loaded.len() | set.spare.len()) == 0
+    }
+
+    /// Pages in the magazines of a zone. Exact on the own CPU, a moment old on another.
+    pub(super) fn pages(&self, zone: ZoneKind) -> usize {
+        self.of_zone(zone).iter().enumerate().map(|(log2, set)| set.blocks() << log2).sum()
+    }
+
+    /// Pages and counts of the magazines of a zone, as exact.
     pub(super) fn counts(&self, zone: ZoneKind) -> CpuZoneCounts {
-        cached_orders().fold(CpuZoneCounts::default(), |sum, order| {
-            let set = self.set_of(BlockKey::new(zone, order));
-            CpuZoneCounts {
-                pages: sum.pages + (set.blocks() << order.log2()),
-                allocs: sum.allocs + set.allocs.load(Relaxed),
-                frees: sum.frees + set.frees.load(Relaxed),
-            }
+        let none = CpuZoneCounts { pages: self.pages(zone), ..CpuZoneCounts::default() };
+        self.of_zone(zone).iter().fold(none, |sum, set| CpuZoneCounts {
+            pages: sum.pages,
+            allocs: sum.allocs + set.allocs.load(Relaxed),
+            frees: sum.frees + set.frees.load(Relaxed),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PageSets, cached_orders, capacity};
+    use super::PageSets;
     use crate::addr::Pfn;
     use crate::gfp::ZoneKind;
     use crate::order::Order;
@@ -188,7 +205,7 @@ mod tests {
     fn blocks_and_calls_of_a_zone_are_summed_over_its_orders() {
         let map = map(SECTION_FRAMES, &[(0, SECTION_FRAMES)]);
         let sets = PageSets::new();
-        for (nth, order) in cached_orders().take(3).enumerate() {
+        for (nth, order) in Order::all().take(3).enumerate() {
             let key = BlockKey::new(ZoneKind::Normal, order);
             let set = sets.set_of(key);
             let pushed =
@@ -202,7 +219,6 @@ mod tests {
         let counts = sets.counts(ZoneKind::Normal);
         assert_eq!((counts.pages, counts.allocs, counts.frees), (1 + 2 + 4, 3, 6));
         assert_eq!(sets.counts(ZoneKind::Dma), Default::default());
-        assert!(Order::all().all(|order| (capacity(order) > 0) == cached_orders().any(|cached| cached == order)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The use of a CPU's magazines, where most page allocations and frees end.
 
 use super::PageAllocator;
-use super::pageset::{PageSets, cached_orders, key_capacity};
+use super::pageset::{PageSets, key_capacity};
 use crate::addr::Pfn;
 use crate::atomic::Ordering::Relaxed;
 use crate::gfp::ZoneKind;
@@ -49,9 +49,6 @@ impl<P: Platform> PageAllocator<P> {
     /// Trades for a full magazine, unless the zone has little left, and takes a block from that.
     #[cold]
     fn refill(&self, sets: &PageSets, cpu: usize, key: BlockKey, word: Word) -> Option<Pfn> {
-        if key_capacity(key) == 0 {
-            return None;
-        }
         self.answer(sets, cpu);
         if self.tight[key.zone_index()].load(Relaxed) {
             return None;
@@ -61,6 +58,19 @@ impl<P: Platform> PageAllocator<P> {
         set.load(self.with_zone(key.zone(), |zone| zone.take_magazine(self.map(), key.order(), cpu))?);
         self.platform.step();
         set.pop(self.map(), word)
+    }
+
+    /// Fills this CPU's magazine, if it is empty, with some of what its zone has above `low`: after reclaim, so that
+    /// the next requests need not go to the zone one by one.
+    pub(super) fn stock(&self, key: BlockKey) {
+        let Some(pin) = self.platform.cpus().pin() else { return };
+        let Some(sets) = self.cpus.get(pin.cache_index()) else { return };
+        let set = sets.set_of(key);
+        if set.is_empty() && !self.zeroing.is_wanted() {
+            self.platform.step();
+            set.load(self.with_zone(key.zone(), |zone| zone.take_surplus(self.map(), key.order())));
+            self.platform.step();
+        }
     }
 
     /// Puts an untagged allocated block of this order into this CPU's loaded magazine; says whether it is one and there
@@ -87,8 +97,7 @@ impl<P: Platform> PageAllocator<P> {
     pub(super) fn free_cached(&self, frame: Pfn, page: &Page, order: Order) -> bool {
         let Some(pin) = self.platform.cpus().pin() else { return false };
         let Some(sets) = self.cpus.get(pin.cache_index()) else { return false };
-        let key = self.cacheable(page.word().allocated_key(order)).filter(|&key| key_capacity(key) > 0);
-        let Some(key) = key else {
+        let Some(key) = self.cacheable(page.word().allocated_key(order)) else {
             // A CPU that only frees, while memory is tight, comes by nowhere else.
             self.answer(sets, pin.cpu());
             return false;
@@ -167,50 +176,50 @@ impl<P: Platform> PageAllocator<P> {
     /// Empties a CPU's magazines if it was asked to.
     fn answer(&self, sets: &PageSets, cpu: usize) {
         if self.drain_requests.take(cpu) {
-            self.empty_sets(sets);
+            self.empty_sets(sets, self.direct.zones());
         }
     }
 
-    /// Empties a CPU's magazines into the buddy lists; returns how many pages that were.
-    fn empty_sets(&self, sets: &PageSets) -> usize {
+    /// Empties a CPU's magazines of these zones into the buddy lists; returns how many pages that were.
+    fn empty_sets(&self, sets: &PageSets, zones: &[ZoneKind]) -> usize {
+        let full = zones.iter().filter(|&&zone| !sets.is_empty(zone));
+        full.map(|&zone| self.empty_zone(sets, zone)).sum()
+    }
+
+    /// Empties a CPU's magazines of one zone.
+    #[inline(never)]
+    fn empty_zone(&self, sets: &PageSets, zone: ZoneKind) -> usize {
         let mut pages = 0;
-        for kind in ZoneKind::ALL {
-            for order in cached_orders() {
-                for magazine in sets.set_of(BlockKey::new(kind, order)).take_all() {
-                    pages += (magazine.len() as usize) << order.log2();
-                    if magazine.len() > 0 {
-                        self.with_zone(kind, |zone| zone.free_all(self.map(), order, magazine));
-                    }
-                }
+        for order in Order::all() {
+            let both = sets.set_of(BlockKey::new(zone, order)).take_all();
+            for magazine in both.into_iter().filter(|magazine| magazine.len() > 0) {
+                pages += (magazine.len() as usize) << order.log2();
+                self.with_zone(zone, |zone| zone.free_all(self.map(), order, magazine));
             }
         }
         pages
     }
 
-    /// Empties this CPU's magazines into the buddy lists; returns how many pages that were. Any context.
-    pub(super) fn drain_this_cpu(&self) -> usize {
+    /// Empties this CPU's magazines of these zones into the buddy lists; returns how many pages that were. Any context.
+    pub(super) fn drain_this_cpu(&self, zones: &[ZoneKind]) -> usize {
         let Some(pin) = self.platform.cpus().pin() else { return 0 };
-        self.cpus.get(pin.cache_index()).map_or(0, |sets| self.empty_sets(sets))
+        self.cpus.get(pin.cache_index()).map_or(0, |sets| self.empty_sets(sets, zones))
     }
 
     /// Empties the magazines of this CPU and of CPUs where nothing runs, and asks the others to empty theirs; returns
     /// how many pages that were.
     pub(super) fn drain_all_cpus(&self) -> usize {
         let mut pages = 0;
-        let holds = |cpu: usize| ZoneKind::ALL.into_iter().any(|kind| self.cpus[cpu].counts(kind).pages > 0);
-        drain(&self.platform, &self.drain_requests, holds, |cpu| pages += self.empty_sets(&self.cpus[cpu]));
+        let zones = self.direct.zones();
+        let holds = |cpu: usize| zones.iter().any(|&zone| !self.cpus[cpu].is_empty(zone));
+        drain(&self.platform, &self.drain_requests, holds, |cpu| pages += self.empty_sets(&self.cpus[cpu], zones));
         pages
     }
 
     /// Checks that magazines hold cached blocks of their zone and order only. No call may run.
     pub(super) fn validate_magazines(&self) -> Result<(), &'static str> {
         for sets in self.cpus.iter() {
-            for kind in ZoneKind::ALL {
-                for order in cached_orders() {
-                    let key = BlockKey::new(kind, order);
-                    sets.set_of(key).validate(self.map(), Word::cached(key))?;
-                }
-            }
+            BlockKey::all().try_for_each(|key| sets.set_of(key).validate(self.map(), Word::cached(key)))?;
         }
         Ok(())
     }
@@ -222,7 +231,7 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    use super::{BULK_RUN, PageAllocator, cached_orders};
+    use super::BULK_RUN;
     use crate::addr::Pfn;
     use crate::gfp::{GfpFlags, ZoneKind};
     use crate::order::Order;
@@ -267,15 +276,32 @@ mod tests {
         let memory = TestKernel::boot(&Machine::with_mib(64));
         let pages = memory.pages();
         let cached = || ZoneKind::ALL.map(|kind| pages.cpus[0].counts(kind).pages).into_iter().sum::<usize>();
-        for drain in [PageAllocator::drain_this_cpu, PageAllocator::drain_all_cpus] {
-            for order in cached_orders() {
+        let drains: [&dyn Fn() -> usize; 2] = [&|| pages.drain_this_cpu(&ZoneKind::ALL), &|| pages.drain_all_cpus()];
+        for drain in drains {
+            for order in Order::all() {
                 let blocks = [(); 3].map(|()| memory.alloc_pages(GfpFlags::KERNEL, order).expect("memory"));
                 blocks.into_iter().for_each(|block| memory.free_frames(block, order).expect("a right free"));
             }
             let expected = cached();
             assert!(expected > 64 + 32 * 2 + 16 * 4 + 16 * 8, "{expected}");
-            assert_eq!((drain(pages), cached(), drain(pages)), (expected, 0, 0));
+            assert_eq!((drain(), cached(), drain()), (expected, 0, 0));
         }
+        memory.validate().expect("valid");
+    }
+
+    #[test]
+    fn a_block_of_any_order_is_freed_into_a_magazine_and_taken_from_there() {
+        let memory = TestKernel::boot(&Machine::with_mib(64));
+        for order in Order::all() {
+            let block = memory.alloc_pages(GfpFlags::KERNEL, order).expect("memory");
+            let free = memory.pages().zone_stats(ZoneKind::Normal);
+            memory.free_frames(block, order).expect("a right free");
+            let cached = memory.pages().zone_stats(ZoneKind::Normal);
+            assert_eq!((cached.cached, cached.blocks), (free.cached + order.pages() as usize, free.blocks));
+            assert_eq!(memory.alloc_pages(GfpFlags::KERNEL, order), Ok(block), "the last one freed, {order:?}");
+            memory.free_frames(block, order).expect("a right free");
+        }
+        assert_eq!(memory.pages().events().direct, 0, "no zone was asked for a block");
         memory.validate().expect("valid");
     }
 

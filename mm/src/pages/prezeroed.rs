@@ -33,6 +33,7 @@ impl<P: Platform> Prezeroed<P> {
     }
 
     /// Pages in the pool.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.count.load(Relaxed)
     }
@@ -43,20 +44,24 @@ impl<P: Platform> Prezeroed<P> {
     }
 
     /// Counts a request for a zeroed page.
+    #[inline]
     pub(super) fn note_request(&self) {
-        self.wanted.store((self.wanted.load(Relaxed) + 1).min(KEPT), Relaxed);
+        let wanted = self.wanted.load(Relaxed);
+        if wanted < KEPT {
+            self.wanted.store(wanted + 1, Relaxed);
+        }
     }
 
     /// Adds a cleared page, which the caller owns, for one that was requested.
     pub(super) fn add(&self, map: &PageMap, frame: Pfn) {
-        map.at(frame).set_word(Word::cached(Self::KEY));
+        map.at(frame).set_word(Word::cleared(Self::KEY));
         self.wanted.store(self.wanted.load(Relaxed).saturating_sub(1), Relaxed);
         self.with(|pages| pages.push(map, frame));
     }
 
     /// Takes a page out.
     pub(super) fn take(&self, map: &PageMap) -> Option<Pfn> {
-        if self.len() == 0 { None } else { self.with(|pages| pages.pop(map)) }
+        self.with(|pages| pages.pop(map))
     }
 
     /// Takes all pages out, and wants none until the next request.
@@ -70,8 +75,8 @@ impl<P: Platform> Prezeroed<P> {
 
     /// Checks that the pool holds cached pages only.
     pub(super) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
-        let sound = self.with(|pages| pages.is_sound(map, |word| word == Word::cached(Self::KEY)));
-        if sound { Ok(()) } else { Err("the pool of cleared pages holds one that is not cached") }
+        let sound = self.with(|pages| pages.is_sound(map, |word| word == Word::cleared(Self::KEY)));
+        if sound { Ok(()) } else { Err("the pool of cleared pages holds one that is not marked so") }
     }
 
     /// Runs `f` with the pages, and updates their count.

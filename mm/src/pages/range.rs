@@ -98,7 +98,7 @@ impl<P: Platform> PageAllocator<P> {
     fn give_back_caches(&self, gfp: GfpFlags) {
         self.settle_shrinkers();
         self.drain_magazines();
-        self.reclaim(gfp);
+        self.reclaim_all(gfp);
     }
 
     /// Takes the frames out of their zones: all of them, or none. No lock is held for longer than 2 MiB take.

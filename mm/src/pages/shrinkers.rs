@@ -9,7 +9,7 @@ use crate::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::error::AllocError;
 use crate::places::Places;
 use crate::platform::{Lock, Platform};
-use crate::reclaim::Shrinker;
+use crate::reclaim::{Shrinker, Shrinkers};
 use crate::report::Call;
 
 impl<P: Platform> PageAllocator<P> {
@@ -52,14 +52,37 @@ impl<P: Platform> PageAllocator<P> {
 
     /// The sum of what `ask` returns for each shrinker.
     pub(super) fn ask_shrinkers(&self, ask: impl Fn(&'static dyn Shrinker) -> usize) -> usize {
+        self.with_shrinkers(|shrinkers| shrinkers.iter().map(|(_, shrinker)| ask(shrinker)).sum())
+    }
+
+    /// The sum of what `ask` returns for shrinkers, until that is `enough`: for the favourite, then for the others in
+    /// their order.
+    pub(super) fn ask_for_enough(&self, enough: usize, ask: impl Fn(&'static dyn Shrinker) -> usize) -> usize {
+        self.with_shrinkers(|shrinkers| {
+            let first = self.favourite.of_round();
+            let is_first = |place: usize| Some(place) == first;
+            let preferred = shrinkers.iter().filter(|&(place, _)| is_first(place));
+            let others = shrinkers.iter().filter(|&(place, _)| !is_first(place));
+            let mut sum = 0;
+            let giver = preferred.chain(others).find(|&(_, shrinker)| {
+                sum += ask(shrinker);
+                sum >= enough
+            });
+            self.favourite.set(giver.map(|(place, _)| place));
+            sum
+        })
+    }
+
+    /// Calls `f` with the shrinkers, of which none goes meanwhile.
+    fn with_shrinkers<R>(&self, f: impl FnOnce(&Shrinkers) -> R) -> R {
         let shrinkers = self.shrinkers.with(|shrinkers| {
             self.asking.fetch_add(1, Relaxed);
             *shrinkers
         });
-        let sum = shrinkers.sum(ask);
+        let result = f(&shrinkers);
         // Whoever sees that nobody asks sees what was done.
         self.asking.fetch_sub(1, Release);
-        sum
+        result
     }
 
     /// Waits until no shrinker is called that was taken out before.

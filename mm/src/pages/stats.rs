@@ -71,13 +71,17 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Free pages in all zones.
     pub fn free_pages_total(&self) -> usize {
-        let free = |kind| self.zone(kind).with(|zone| zone.free_pages()) + self.cached_pages(kind);
-        ZoneKind::ALL.into_iter().map(free).sum()
+        ZoneKind::ALL.into_iter().map(|kind| self.free_pages_of(kind)).sum()
+    }
+
+    /// Free pages of a zone, as [`zone_stats`](Self::zone_stats) has them among all else. Any context.
+    pub fn free_pages_of(&self, kind: ZoneKind) -> usize {
+        self.zone(kind).with(|zone| zone.free_pages()) + self.cached_pages(kind)
     }
 
     /// Pages of a zone in magazines and in the pool of cleared pages.
     fn cached_pages(&self, zone: ZoneKind) -> usize {
-        let cached: usize = self.cpus.iter().map(|sets| sets.counts(zone).pages).sum();
+        let cached: usize = self.cpus.iter().map(|sets| sets.pages(zone)).sum();
         cached + self.prezeroed_pages(zone)
     }
 

@@ -16,7 +16,7 @@ use crate::atomic::Ordering::Relaxed;
 use crate::error::{AllocError, FreeError};
 use crate::gfp::GfpFlags;
 use crate::order::Order;
-use crate::page::{BlockChain, Page, Whose};
+use crate::page::{BlockChain, Page, PageFlags, Whose};
 use crate::platform::Platform;
 use crate::report::{Call, Incident};
 use crate::tag::Tag;
@@ -36,15 +36,15 @@ impl<P: Platform> PageAllocator<P> {
     pub(crate) fn alloc_user_zeroed(&'static self, call: Call) -> Result<Pfn, AllocError> {
         let gfp = GfpFlags::HIGHUSER;
         self.check_context(gfp, call)?;
-        if let Some(frame) = self.take_prezeroed(gfp, Tag::Anonymous) {
-            self.begin_user(frame);
-            return Ok(frame);
-        }
+        let frame = self.alloc_zeroed(gfp, Tag::Anonymous, call)?;
+        self.begin_user(frame);
+        Ok(frame)
+    }
+
+    /// Allocates a page of a process, content undefined.
+    pub(crate) fn alloc_user_page(&'static self, gfp: GfpFlags, call: Call) -> Result<Pfn, AllocError> {
+        self.check_context(gfp, call)?;
         let frame = self.alloc_block(gfp, Order::ZERO, Tag::Anonymous, call)?;
-        match self.direct.page_address(frame) {
-            Some(page) => self.platform.clear_page(page),
-            None => _ = self.cleared(frame, Order::ZERO, Tag::Anonymous).ok_or(AllocError)?,
-        }
         self.begin_user(frame);
         Ok(frame)
     }
@@ -124,7 +124,23 @@ impl<P: Platform> PageAllocator<P> {
         self.map().at(frame).is_sole(Tag::Anonymous)
     }
 
-    /// Takes one more reference to the page in a mapped frame, for one more mapping.
+    /// Whether the page in a mapped frame may leave memory: it is one of processes or of a file, and nobody keeps it.
+    #[inline]
+    pub(crate) fn is_reclaimable(&self, frame: Pfn) -> bool {
+        let page = self.map().at(frame);
+        let is_known = page.has_tag(Tag::Anonymous) || page.has_tag(Tag::PageCache);
+        is_known && !page.flags().contains(PageFlags::KEPT)
+    }
+
+    /// Whether the page in a mapped frame is one of processes and in the swap cache.
+    #[inline]
+    pub(crate) fn is_swap_cached(&self, frame: Pfn) -> bool {
+        let page = self.map().at(frame);
+        page.flags().contains(PageFlags::CACHED) && page.has_tag(Tag::Anonymous)
+    }
+
+    /// Takes one more reference to the page in a mapped frame, for one more mapping, which is
+    /// [noted](Self::note_mapped) once no lock is held.
     ///
     /// # Errors
     /// It has as many as can be counted.
@@ -134,8 +150,13 @@ impl<P: Platform> PageAllocator<P> {
         if !page.get() {
             return Err(AllocError);
         }
-        self.note_mapped(frame);
         Ok(if page.has_tag(Tag::Anonymous) { PageKind::Anonymous } else { PageKind::Other })
+    }
+
+    /// Takes one more reference to a page of a file or of processes. Whether it is one, and that was possible.
+    pub(crate) fn get_shared_page(&self, frame: Pfn) -> bool {
+        let is_shared = |page: &Page| page.has_tag(Tag::PageCache) || page.has_tag(Tag::Anonymous);
+        self.map().get(frame).is_some_and(|page| is_shared(page) && page.get())
     }
 
     /// Gives a mapping's reference to the page in a frame back, which no TLB shows for the caller any more. If it is
@@ -149,16 +170,70 @@ impl<P: Platform> PageAllocator<P> {
         if page.is_sole(Tag::Anonymous) {
             self.user.anonymous.fetch_sub(1, Relaxed);
             chain.push(self.map(), frame);
-        } else if !page.put_shared(Whose::Another) {
+        } else if !self.put_shared(frame, page, Whose::Another) {
             self.put_last(frame, page);
         }
+    }
+
+    /// [`put_page`](Self::put_page) of a page of processes that is not in the swap cache; says no, and does nothing, if
+    /// it may be another.
+    #[inline]
+    pub(crate) fn put_plain(&self, frame: Pfn, chain: &mut BlockChain) -> bool {
+        if self.are_mappings_counted() {
+            return false;
+        }
+        let page = self.map().at(frame);
+        let is_sole = page.is_sole(Tag::Anonymous);
+        if is_sole {
+            self.user.anonymous.fetch_sub(1, Relaxed);
+            chain.push(self.map(), frame);
+        }
+        is_sole || page.has_tag_alone(Tag::Anonymous) && page.put_shared(Whose::Another).is_some()
     }
 
     /// [`put_page`](Self::put_page) of one page.
     pub(crate) fn put_one(&self, frame: Pfn) {
         let mut chain = BlockChain::EMPTY;
         self.put_page(frame, &mut chain);
-        self.free_chain(chain);
+        if chain.len() > 0 {
+            self.free_chain(chain);
+        }
+    }
+
+    /// Gives a reference that is no mapping's to a page back. Any context.
+    #[inline]
+    pub(crate) fn put_reference(&self, frame: Pfn) {
+        let page = self.map().at(frame);
+        if !self.put_shared(frame, page, Whose::Another) {
+            self.put_last_reference(frame, page);
+        }
+    }
+
+    /// [`put_reference`](Self::put_reference), but a page that can go is added to `chain`, which the caller has freed.
+    #[inline]
+    pub(crate) fn chain_reference(&self, frame: Pfn, chain: &mut BlockChain) {
+        let page = self.map().at(frame);
+        let is_of_process = page.is_sole(Tag::Anonymous);
+        if is_of_process {
+            self.user.anonymous.fetch_sub(1, Relaxed);
+        }
+        if is_of_process || page.is_sole(Tag::PageCache) {
+            chain.push(self.map(), frame);
+        } else {
+            self.put_reference(frame);
+        }
+    }
+
+    /// Frees a page, of a process too, by the last reference to it, which is no mapping's.
+    #[cold]
+    #[inline(never)]
+    fn put_last_reference(&self, frame: Pfn, page: &Page) {
+        if !page.has_tag(Tag::Anonymous) {
+            return self.put_last(frame, page);
+        }
+        self.user.anonymous.fetch_sub(1, Relaxed);
+        let freed = self.free_block(frame, Order::ZERO, Tag::Anonymous);
+        debug_assert!(freed.is_ok());
     }
 
     /// Gives the last reference to a page or block back that is no page of a process: its owner has left it.
@@ -167,6 +242,8 @@ impl<P: Platform> PageAllocator<P> {
     fn put_last(&self, frame: Pfn, page: &Page) {
         let freed = match page.tag() {
             Tag::None => self.free_block(frame, self.block_order(frame).unwrap_or(Order::ZERO), Tag::None),
+            // Of a file: all references to it are equal.
+            Tag::PageCache => self.free_block(frame, Order::ZERO, Tag::PageCache),
             // Its owner has given up a reference that was not his.
             owner => Err(FreeError::Owned(owner)),
         };
@@ -176,7 +253,7 @@ impl<P: Platform> PageAllocator<P> {
 
     /// Whether pages of processes count their mappings.
     #[inline]
-    fn are_mappings_counted(&self) -> bool {
+    pub(crate) fn are_mappings_counted(&self) -> bool {
         self.zeroing.is_wanted_at(ZeroPages::POISON)
     }
 
@@ -195,7 +272,7 @@ impl<P: Platform> PageAllocator<P> {
         let page = self.map().at(frame);
         if page.has_tag(Tag::Anonymous) {
             let mappings = page.add_mapping() + 1;
-            if mappings > page.count().into() {
+            if mappings > page.count() {
                 self.report_mappings(frame, page, mappings);
             }
         }
@@ -210,14 +287,14 @@ impl<P: Platform> PageAllocator<P> {
             return false;
         }
         let mappings = page.remove_mapping().wrapping_sub(1);
-        let is_wrong = mappings >= page.count().into();
+        let is_wrong = mappings >= page.count();
         if is_wrong {
             self.report_mappings(frame, page, mappings);
         }
         is_wrong
     }
 
-    fn report_mappings(&self, frame: Pfn, page: &Page, mappings: u64) {
+    fn report_mappings(&self, frame: Pfn, page: &Page, mappings: u32) {
         let allocated = self.last_owner(frame);
         let incident = Incident::TwoOwners { frame, mappings, references: page.count(), allocated };
         self.report(Call::here(&"page_poison"), incident);

@@ -4,12 +4,13 @@
 //! pages, `low` twice and `high` three times that.)
 
 use super::buddy::Buddy;
-use super::pageset::{cached_orders, capacity};
+use super::pageset::capacity;
 use super::zone_depot::Depot;
-use crate::addr::{Pfn, PfnRange};
+use crate::addr::{Pfn, PfnRange, VirtAddr};
 use crate::error::RangeError;
 use crate::gfp::{Priority, ZoneKind};
 use crate::order::Order;
+use crate::outside::ZoneWords;
 use crate::page::{BlockChain, BlockKey, PageMap, Word};
 use crate::tag::Tag;
 
@@ -68,7 +69,7 @@ pub struct ZoneCounters {
 /// Above `low` by this many pages or fewer, a zone trades no magazines.
 const TIGHT_MARGIN: usize = 64;
 /// Full magazines of each order that a depot keeps: 128 MiB of single pages at most, so that emptying it ends soon.
-const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 0, 0, 0, 0, 0, 4];
+const DEPOT_MAGAZINES: [u32; Order::COUNT] = [512, 32, 32, 64, 32, 16, 8, 8, 4, 4];
 /// A depot's magazines of one order hold at most a quarter of the zone. Single pages may hold all of it: many of them
 /// merge fast ([`Buddy::free_loose`]).
 const DEPOT_SHARE: usize = 4;
@@ -184,13 +185,25 @@ impl Zone {
             self.depot_pages -= pages;
             return Some(magazine);
         }
+        let magazine = self.magazine_of(map, order, capacity(order) as usize);
+        (magazine.len() > 0).then_some(magazine)
+    }
+
+    /// Takes a magazine of what is above `low`, half of a full one at most.
+    pub(super) fn take_surplus(&mut self, map: &PageMap, order: Order) -> BlockChain {
+        let surplus = self.buddy.free_pages().saturating_sub(self.marks.low) >> order.log2();
+        self.magazine_of(map, order, surplus.min(capacity(order) as usize / 2))
+    }
+
+    /// Takes up to so many blocks out of the lists.
+    fn magazine_of(&mut self, map: &PageMap, order: Order, blocks: usize) -> BlockChain {
         let mut magazine = BlockChain::EMPTY;
-        while magazine.len() < capacity(order) {
+        while (magazine.len() as usize) < blocks {
             let Some(block) = self.buddy.alloc(map, order, Tag::None) else { break };
             map.at(block).set_word(Word::cached(self.key(order)));
             magazine.push(map, block);
         }
-        (magazine.len() > 0).then_some(magazine)
+        magazine
     }
 
     /// Takes a magazine of `cpu`: into the depot if it is full and there is room, else block by block into the lists.
@@ -218,18 +231,20 @@ impl Zone {
     /// Gives the depots' blocks to the buddy lists; returns how many pages that were.
     pub(super) fn drain(&mut self, map: &PageMap) -> usize {
         let pages = core::mem::take(&mut self.depot_pages);
-        for order in cached_orders() {
+        for order in Order::all() {
             let blocks = (self.depots[order.log2()].magazines() * capacity(order)) as usize;
             let sweep = order == Order::ZERO && blocks * SWEEP_SHARE >= self.span.frames();
-            while let Some(magazine) = self.depots[order.log2()].pop(map, order, ANY_CPU) {
-                if sweep {
-                    magazine.set_words(map, Word::loose(self.kind));
-                } else {
-                    self.free_all(map, order, magazine);
-                }
-            }
+            let depot = &mut self.depots[order.log2()];
             if sweep {
+                while depot.magazines() > 0 {
+                    let magazines =
+                        core::array::from_fn(|_| depot.pop(map, order, ANY_CPU).unwrap_or(BlockChain::EMPTY));
+                    BlockChain::set_words(magazines, map, Word::loose(self.kind));
+                }
                 self.buddy.free_loose(map, self.span);
+            }
+            while let Some(magazine) = self.depots[order.log2()].pop(map, order, ANY_CPU) {
+                self.free_all(map, order, magazine);
             }
         }
         pages
@@ -238,10 +253,10 @@ impl Zone {
     /// Checks the buddy lists and the depots; returns the first invariant that is broken.
     pub(super) fn validate(&self, map: &PageMap) -> Result<(), &'static str> {
         let full = |order: Order| self.depots[order.log2()].magazines() as usize * magazine_pages(order);
-        if cached_orders().map(full).sum::<usize>() != self.depot_pages {
+        if Order::all().map(full).sum::<usize>() != self.depot_pages {
             return Err("depot pages are not the sum of the depots");
         }
-        for order in cached_orders() {
+        for order in Order::all() {
             self.depots[order.log2()].validate(map, order, Word::cached(self.key(order)))?;
         }
         if self.buddy.free_pages() + self.depot_pages > self.managed {
@@ -345,6 +360,24 @@ impl Zone {
     /// The zone's watermarks, in pages.
     pub const fn watermarks(&self) -> Watermarks {
         self.marks
+    }
+
+    /// Where these numbers lie.
+    pub(super) fn words(&self) -> ZoneWords {
+        let at = |word: *const ()| VirtAddr::from_ptr(word).as_usize() as u64;
+        let (marks, counters) = (&self.marks, &self.counters);
+        ZoneWords {
+            managed: at(&raw const self.managed as _),
+            listed: at(self.buddy.pages_word().cast()),
+            depot: at(&raw const self.depot_pages as _),
+            min: at(&raw const marks.min as _),
+            low: at(&raw const marks.low as _),
+            high: at(&raw const marks.high as _),
+            reserve_allocs: at(&raw const counters.reserve_allocs as _),
+            refusals: at(&raw const counters.refusals as _),
+            sleeps: at(&raw const counters.sleeps as _),
+            failures: at(&raw const counters.failures as _),
+        }
     }
 
     /// What has happened since boot.

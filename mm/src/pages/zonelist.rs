@@ -5,6 +5,7 @@ use super::events::Event;
 use super::zeroing::ZeroPages;
 use super::zone::Granted;
 use crate::addr::Pfn;
+use crate::atomic::Ordering::Relaxed;
 use crate::gfp::{GfpFlags, ZoneKind};
 use crate::order::Order;
 use crate::page::BlockKey;
@@ -35,6 +36,10 @@ impl<P: Platform> PageAllocator<P> {
     /// A block from this CPU's magazines, filled if need be.
     fn alloc_one_cached(&self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
         let key = BlockKey::new(self.first_zone(gfp), order);
+        // Of a zone that is tight, what the spare magazine holds goes to it once it is short.
+        if self.tight[key.zone_index()].load(Relaxed) {
+            return None;
+        }
         let mut frame = [Pfn::new(0)];
         if self.alloc_cached(key, tag, frame.iter_mut()) == 0 {
             return None;
@@ -46,11 +51,16 @@ impl<P: Platform> PageAllocator<P> {
     /// One walk over the zonelist.
     #[cold]
     fn alloc_from_zones(&'static self, gfp: GfpFlags, order: Order, tag: Tag) -> Option<Pfn> {
+        let mut has_settled = false;
         for &kind in gfp.zones() {
+            // Once a walk, and not for a zone that the machine does not have.
+            let mut settles =
+                || self.direct.frames_of(kind).frames() > 0 && !core::mem::replace(&mut has_settled, true);
             let alloc = || self.with_zone(kind, |zone| zone.alloc(self.map(), order, gfp.priority(), tag));
+            let settle = || self.settle_shrinkers() + self.drain_own(self.direct.zones());
             let granted = match alloc() {
                 // Lazy frames, this CPU's cached pages and the pool of cleared pages count as free too.
-                Granted::Refused if self.settle_shrinkers() + self.drain_own() > 0 => alloc(),
+                Granted::Refused if settles() && settle() > 0 => alloc(),
                 granted => granted,
             };
             let (Granted::Plenty(frame) | Granted::Scarce(frame) | Granted::Reserve(frame)) = granted else { continue };
@@ -59,7 +69,7 @@ impl<P: Platform> PageAllocator<P> {
                 self.count(Event::Reserve, 1);
             }
             if !matches!(granted, Granted::Plenty(_)) {
-                self.drain_own();
+                self.drain_own(&[kind]);
                 self.platform.wake_reclaimer();
             }
             return self.hand_out(frame, BlockKey::new(kind, order), tag);

@@ -20,7 +20,7 @@ use super::interrupts::{Interrupts, Off};
 /// # Safety
 /// While a closure has the value, no other call's closure runs that has it, on any CPU and in any context; and it sees
 /// what the one before has written.
-pub unsafe trait Lock<T>: Sync {
+pub unsafe trait Lock<T>: Send + Sync {
     /// A lock around `value`.
     fn new(value: T) -> Self;
 

@@ -1,6 +1,6 @@
 //! The kernel beneath the allocators, as one trait.
 //!
-//! Key types: [`Platform`], [`LastResort`].
+//! Key types: [`Platform`], [`LastResort`], [`Reclaiming`].
 
 use super::cpus::Cpus;
 use super::lock::Lock;
@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::gfp::ZoneKind;
 use crate::order::Order;
 use crate::report::Report;
+use crate::sleep::{Slept, Waiting};
 use crate::tag::Tag;
 
 /// What becomes of a request for which memory is out.
@@ -21,6 +22,27 @@ pub enum LastResort {
     TryAgain,
     /// It is made for somebody who ends as soon as he has it: it may take the reserve.
     UseReserve,
+}
+
+/// Whether a task gives memory back, and on whose behalf. (Linux: `PF_MEMALLOC`.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reclaiming {
+    /// It does not.
+    #[default]
+    No,
+    /// For a request of its own that has found no memory.
+    Directly,
+    /// For everybody: kswapd.
+    InBackground,
+}
+
+/// What becomes of a request after a nap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It tries on.
+    TryOn,
+    /// It fails: it waits for what only its own task could bring about.
+    Fail,
 }
 
 /// The kernel beneath the allocators. What has a default here is right as it is for a kernel without threads: nobody
@@ -83,10 +105,39 @@ pub unsafe trait Platform: Sync + Sized + 'static {
 
     /// Memory is out for a request that may sleep and start I/O: as often as it tried, reclaim gave nothing back. A
     /// kernel with processes may end one that has too much, and sleep until it is gone, for a short time; `tag` says
-    /// what the memory is for. Process context, with locks of the caller's held, but none of the allocators.
-    fn out_of_memory(&self, _tag: Tag) -> LastResort {
+    /// what the memory is for. It is asked after 16 attempts each time. Process context, with locks of the caller's
+    /// held, but none of the allocators.
+    fn out_of_memory(&self, _waiting: &Waiting, _tag: Tag) -> LastResort {
         LastResort::Refuse
     }
+
+    /// Whether the running task gives memory back right now: what it asks for itself meanwhile may take the reserve,
+    /// and neither reclaims nor sleeps. Any context; in an interrupt it is the interrupted task's.
+    ///
+    /// A kernel that keeps it for each task implements this and [`set_reclaiming`](Self::set_reclaiming). Without them
+    /// no [`Shrinker`](crate::Shrinker) may allocate memory.
+    fn reclaiming(&self) -> Reclaiming {
+        Reclaiming::No
+    }
+
+    /// Says so of the running task; returns what was said before. Process context.
+    fn set_reclaiming(&self, _now: Reclaiming) -> Reclaiming {
+        Reclaiming::No
+    }
+
+    /// The clock, in ticks, that times how long requests sleep.
+    fn ticks(&self) -> u64 {
+        0
+    }
+
+    /// What becomes of a request that has had a nap and found no memory. Process context, with locks of the caller's
+    /// held, but none of the allocators.
+    fn after_nap(&self, _waiting: &Waiting) -> Verdict {
+        Verdict::TryOn
+    }
+
+    /// A request that had to sleep for memory has ended: for a trace. Context as [`after_nap`](Self::after_nap).
+    fn slept(&self, _slept: &Slept) {}
 
     /// Whether a part of `range` belongs to the kernel itself: its image, its page tables. No device is there.
     fn is_own(&self, _range: PfnRange) -> bool {

@@ -20,7 +20,7 @@ pub use cpus::{CountCpus, CpuCount, Cpus, MAX_CPUS, OneCpu, Pinned};
 pub use interrupts::{Interrupts, NoInterrupts, Off};
 pub use lock::{Lock, SpinLock};
 pub use locked_tables::{LockedTables, Tlb};
-pub use machine::{LastResort, Platform};
+pub use machine::{LastResort, Platform, Reclaiming, Verdict};
 pub use tables::{KernelTables, NoTables};
 
 pub(crate) use own_mappings::OwnMappings;

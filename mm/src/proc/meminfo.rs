@@ -9,19 +9,30 @@ use crate::memory::Memory;
 use crate::platform::Platform;
 use crate::tag::Tag;
 
-/// Pages that files hold in memory, in pages.
+/// What a page cache holds, and what swap has room for, in pages.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct FileCache {
+    /// Pages of disks.
+    pub buffers: usize,
     /// Pages of files.
     pub cached: usize,
-    /// Of these, pages that can be read again: given back when memory is short.
+    /// Pages of processes that have a place in swap too.
+    pub swap_cached: usize,
+    /// Pages that have to be written back.
+    pub dirty: usize,
+    /// Pages that are being written back.
+    pub writeback: usize,
+    /// Pages that can be read again: given back when memory is short.
     pub clean: usize,
-    /// Of those that are no clean ones, pages that bear no tag.
-    pub untagged: usize,
+    /// Pages that all areas of swap have.
+    pub swap_total: usize,
+    /// Of these, pages that nobody has.
+    pub swap_free: usize,
 }
 
-/// Writes the file. `MemTotal` is the sum of `MemFree`, `Cached`, `AnonPages`, `Slab`, `PageTables` without the tables
-/// of boot, `KernelStack` and all lines that end in `Pages:` below it: each page is in one of them.
+/// Writes the file. `MemTotal` is the sum of `MemFree`, `Buffers`, `Cached`, `SwapCached`, `AnonPages`, `Slab`,
+/// `PageTables` without the tables of boot, `KernelStack` and all lines that end in `Pages:` below it: each page is in
+/// one of them. `Active` and `Inactive` are together what `Buffers`, `Cached` and `SwapCached` are.
 ///
 /// # Errors
 /// `out` has failed.
@@ -36,24 +47,27 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
     let owned = memory.pages().owned_pages();
     let low: usize = zones.iter().map(|zone| zone.marks.low).sum();
     writeln!(out, "        total:    used:    free:  shared: buffers:  cached:")?;
-    let bytes = [total, total - free, free, 0, 0, files.cached].map(|pages| pages * PAGE_SIZE);
-    write!(out, "Mem: ")?;
-    bytes.iter().try_for_each(|bytes| write!(out, " {bytes:>8}"))?;
-    writeln!(out, "\nSwap: {0:>8} {0:>8} {0:>8}", 0)?;
+    row("Mem: ", &[total, total - free, free, 0, files.buffers, files.cached], out)?;
+    row("Swap:", &[files.swap_total, files.swap_total.saturating_sub(files.swap_free), files.swap_free], out)?;
     let lines = [
         ("MemTotal:", kib(total)),
         ("MemFree:", kib(free)),
         ("MemAvailable:", kib((free + files.clean).saturating_sub(low))),
         ("MemShared:", 0),
-        ("Buffers:", 0),
+        ("Buffers:", kib(files.buffers)),
         ("Cached:", kib(files.cached)),
+        ("SwapCached:", kib(files.swap_cached)),
+        ("Active:", kib(sum(&|zone| memory.pages().active_pages(zone)))),
+        ("Inactive:", kib(sum(&|zone| memory.pages().inactive_pages(zone)))),
         ("HighTotal:", kib(high.managed)),
         ("HighFree:", kib(high.free)),
         ("LowTotal:", kib(total - high.managed)),
         ("LowFree:", kib(free - high.free)),
-        ("SwapTotal:", 0),
-        ("SwapFree:", 0),
-        ("AnonPages:", kib(memory.pages().anonymous_pages())),
+        ("SwapTotal:", kib(files.swap_total)),
+        ("SwapFree:", kib(files.swap_free)),
+        ("Dirty:", kib(files.dirty)),
+        ("Writeback:", kib(files.writeback)),
+        ("AnonPages:", kib(memory.pages().anonymous_pages().saturating_sub(files.swap_cached))),
         ("Slab:", kib(slab)),
         ("PageTables:", kib(memory.tables().count())),
         ("KernelStack:", kib(owned.of(Tag::KernelStack))),
@@ -62,10 +76,22 @@ pub fn meminfo<P: Platform>(memory: &'static Memory<P>, files: FileCache, out: &
         ("ValuePages:", kib(owned.of(Tag::Value))),
         ("DriverPages:", kib(owned.of(Tag::Driver))),
         ("PromptPages:", kib(owned.of(Tag::Prompt))),
-        ("OtherPages:", kib(owned.of(Tag::None).saturating_sub(files.untagged) + owned.retired)),
+        ("OtherPages:", kib(owned.of(Tag::None) + owned.retired)),
         ("VmallocTotal:", memory.areas().total_bytes() / 1024),
         ("VmallocUsed:", areas / 1024),
         ("VmallocLazy:", kib(memory.areas().lazy_pages())),
     ];
     lines.iter().try_for_each(|(name, value)| writeln!(out, "{name:<14}{value:>8} kB"))
+}
+
+/// What `pages` says of all zones.
+fn sum(pages: &dyn Fn(ZoneKind) -> usize) -> usize {
+    ZoneKind::ALL.into_iter().map(pages).sum()
+}
+
+/// A row of the first table, in bytes.
+fn row(name: &str, pages: &[usize], out: &mut dyn fmt::Write) -> fmt::Result {
+    write!(out, "{name}")?;
+    pages.iter().try_for_each(|pages| write!(out, " {:>8}", pages * PAGE_SIZE))?;
+    writeln!(out)
 }

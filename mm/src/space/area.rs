@@ -53,6 +53,11 @@ impl<O: Object> Area<O> {
         }
     }
 
+    /// Whether it shows an object as all see it.
+    pub(super) fn is_shared_object(&self) -> bool {
+        self.sharing == Sharing::Shared && matches!(self.content, Content::Object(..))
+    }
+
     /// The part from `at` on, which becomes an area of its own; this one ends there.
     pub(super) fn split_off(&mut self, at: VirtAddr) -> Self {
         let mut upper = self.clone();

@@ -6,6 +6,7 @@
 use super::area::{Area, GUARD};
 use super::object::Object;
 use super::release::Known;
+use super::swap::SwapStore;
 use super::words::{Content, Growth, MapRequest, Place, Sharing, SpaceError, pages_of};
 use super::{Space, UserMachine};
 use crate::addr::{PAGE_SIZE, VirtAddr};
@@ -51,7 +52,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     pub(super) fn add(&mut self, area: Area<O>) {
         let (start, end) = (area.start, area.end);
         area.tell(O::mapped);
-        self.usage.total += area.pages();
+        self.total += area.pages();
         self.areas.insert(area);
         self.join(start);
         self.join(end);
@@ -115,16 +116,17 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
     /// Gives the pages of a range the rights that go with a protection. None gets the right to write here: the page may
     /// be one that others have too, which is the fault's to know.
     fn change_rights(&mut self, from: VirtAddr, end: VirtAddr, protection: Protection) {
+        let rights = |before| {
+            let kept = M::Format::protection(before) & Protection::WRITE;
+            M::Format::with_protection(before, protection & (kept | !Protection::WRITE))
+        };
         let (mut at, mut changed) = (from, false);
-        while let Some(slots) = self.mapper.slots(at, end) {
+        while let Some(slots) = self.tables.mapper().slots(at, end) {
             at = slots.end();
-            slots.each(|place, frame, before| {
-                let kept = M::Format::protection(before) & Protection::WRITE;
-                let rights = M::Format::with_protection(before, protection & (kept | !Protection::WRITE));
-                if rights != before {
-                    slots.set(place, frame, rights);
-                    changed = true;
-                }
+            self.tables.change(|_| {
+                slots.each(|place, _| {
+                    changed |= slots.change(place, rights).is_some_and(|before| before != rights(before));
+                })
             });
         }
         if changed {
@@ -134,7 +136,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
 
     /// Checks a range of whole pages of the users'; returns its end.
     pub(super) fn check_range(&self, at: VirtAddr, bytes: usize) -> Result<VirtAddr, SpaceError> {
-        let range = self.machine.range();
+        let range = self.tables.machine().range();
         if at.page_offset() != 0 || bytes == 0 {
             return Err(SpaceError::Misaligned);
         }
@@ -162,7 +164,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
 
     /// The highest free range of so many bytes below what is left to the stack, or else anywhere.
     fn find_room(&self, bytes: usize, growth: Growth) -> Result<VirtAddr, SpaceError> {
-        let range = self.machine.range();
+        let range = self.tables.machine().range();
         let all = range.end.as_usize() - range.start.as_usize();
         // A growing area keeps the addresses below it free.
         let guard = if growth == Growth::Down { GUARD } else { 0 };
@@ -196,14 +198,18 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
 
     /// Whether the process may have so many pages more, after it lost some.
     pub(super) fn check_limits(&self, more: usize, less: usize) -> Result<(), SpaceError> {
-        let total = (self.usage.total - less).checked_add(more).ok_or(SpaceError::NoMemory)?;
+        let total = (self.total - less).checked_add(more).ok_or(SpaceError::NoMemory)?;
         if total > self.limits.address_space / PAGE_SIZE { Err(SpaceError::NoMemory) } else { Ok(()) }
     }
 
-    /// Refuses memory that no machine of this size could ever give, once it is used.
+    /// Refuses memory that no machine of this size and with so much swap could ever give, once it is used.
     fn check_promise(&self, pages: usize, request: &MapRequest<O>) -> Result<(), SpaceError> {
         let is_own = request.sharing == Sharing::Private && request.protection.contains(Protection::WRITE);
-        if is_own && pages > K::memory().pages().managed_pages() { Err(SpaceError::NoMemory) } else { Ok(()) }
+        let most = || {
+            let swap = self.tables.swap().map_or(0, SwapStore::free_pages);
+            K::memory().pages().managed_pages() + swap
+        };
+        if is_own && pages > most() { Err(SpaceError::NoMemory) } else { Ok(()) }
     }
 
     /// Takes away all that is in a range, and cuts areas that reach into it, for which there must be room
@@ -217,7 +223,7 @@ impl<K: Global, M: UserMachine, O: Object> Space<K, M, O> {
         while let Some(&Area { start, end, .. }) = self.areas.next(from).filter(|area| area.start < end) {
             self.release_pages(start, end);
             if let Some(area) = self.areas.remove(start) {
-                self.usage.total -= area.pages();
+                self.total -= area.pages();
                 self.release_tables(start, end, Known::Perhaps);
                 area.tell(O::unmapped);
             }

@@ -18,6 +18,12 @@ pub trait Object: Clone {
     /// There is no such page, no memory, or it cannot be read.
     fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError>;
 
+    /// Whether it wants to be asked before a shared page is first written to. If not, such a page may be written to as
+    /// soon as it shows.
+    fn tracks_writes(&self) -> bool {
+        true
+    }
+
     /// One more area shows a part of it.
     fn mapped(&self) {}
 

@@ -132,6 +132,8 @@ pub struct Usage {
     pub anonymous: usize,
     /// Of these, pages of objects.
     pub file: usize,
+    /// In swap: those that the page tables name there.
+    pub swapped: usize,
     /// Of page tables.
     pub tables: usize,
 }
@@ -169,7 +171,9 @@ pub enum Resolved {
     Copied,
     /// The page has no other owner any more: it may be written to.
     Reused,
-    /// The tables allowed it already.
+    /// By the page's way back from swap.
+    Swapped,
+    /// The tables allowed it already, or reclaim came in between: the program tries again.
     Already,
 }
 
@@ -184,7 +188,7 @@ pub enum FaultError {
     Beyond,
     /// There is no memory.
     NoMemory,
-    /// The object could not be read. (SIGBUS)
+    /// The object, or swap, could not be read. (SIGBUS)
     Io,
 }
 

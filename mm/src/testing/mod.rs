@@ -12,6 +12,7 @@ mod rng;
 mod tables;
 mod tlb;
 mod user;
+mod user_format;
 
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -35,7 +36,8 @@ pub use platform::{Event, HostPlatform};
 
 use platform::CODE_PAGES;
 pub use rng::Rng;
-pub use user::{HostUser, HostUserFormat};
+pub use user::HostUser;
+pub use user_format::{HostRights, HostUserFormat};
 
 /// The memory of a test machine.
 #[derive(Clone)]

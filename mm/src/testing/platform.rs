@@ -2,6 +2,7 @@
 //! A spinlock is a mutex, waiters wait for a condition variable, and vm areas are really mapped.
 
 mod mappings;
+mod shortages;
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -22,8 +23,9 @@ use crate::flush::{AddressSpace, MustFlush};
 use crate::gfp::ZoneKind;
 use crate::mapper::{Access, Frames, Level, Mapping, PageMapper};
 use crate::order::Order;
-use crate::platform::{CpuCount, Cpus, LastResort, MAX_CPUS, Pinned, Platform};
+use crate::platform::{CpuCount, Cpus, LastResort, MAX_CPUS, Pinned, Platform, Reclaiming, Verdict};
 use crate::report::Report;
+use crate::sleep::{Slept, Waiting};
 use crate::tag::Tag;
 
 /// Pages that one page table maps.
@@ -42,6 +44,7 @@ const GATE_HELD: u8 = 2;
 
 std::thread_local! {
     static CONTEXT: Cell<Context> = const { Cell::new(Context::Process) };
+    static RECLAIMING: Cell<Reclaiming> = const { Cell::new(Reclaiming::No) };
     static INTERRUPT: Cell<Option<Interrupt>> = const { Cell::new(None) };
     /// Whether a handler runs that has interrupted the use of a CPU's caches.
     static INTRUDING: Cell<bool> = const { Cell::new(false) };
@@ -77,6 +80,9 @@ pub struct HostPlatform {
     last_resorts: Mutex<Vec<LastResort>>,
     /// How often memory was out since somebody looked.
     shortages: AtomicUsize,
+    /// Naps after which a request is told that it waits for itself; 0 for never.
+    longest_wait: AtomicUsize,
+    slept: Mutex<Vec<Slept>>,
     flushes: AtomicUsize,
     gate: AtomicU8,
     recording: AtomicBool,
@@ -136,6 +142,8 @@ impl HostPlatform {
             reclaimer_woken: AtomicBool::new(false),
             last_resorts: Mutex::default(),
             shortages: AtomicUsize::new(0),
+            longest_wait: AtomicUsize::new(0),
+            slept: Mutex::default(),
             flushes: AtomicUsize::new(0),
             gate: AtomicU8::new(GATE_OPEN),
             recording: AtomicBool::new(false),
@@ -179,17 +187,6 @@ impl HostPlatform {
         (result, INTERRUPT.take().is_none())
     }
 
-    /// Lets `count` more allocations of pages succeed and all further ones fail, until
-    /// [`fail_never`](Self::fail_never).
-    pub fn fail_after(&self, count: i64) {
-        self.budget.store(count, Relaxed);
-    }
-
-    /// Ends [`fail_after`](Self::fail_after).
-    pub fn fail_never(&self) {
-        self.budget.store(-1, Relaxed);
-    }
-
     /// Lets the next flush begin and not end before [`release_flush`](Self::release_flush).
     pub fn hold_next_flush(&self) {
         self.gate.store(GATE_ARMED, SeqCst);
@@ -208,26 +205,6 @@ impl HostPlatform {
     /// Takes the reports since the last call, as the log would show them.
     pub fn take_reports(&self) -> Vec<String> {
         core::mem::take(&mut hold(&self.reports))
-    }
-
-    /// Whether the reclaim thread was woken since the last call.
-    pub fn take_reclaimer_woken(&self) -> bool {
-        self.reclaimer_woken.swap(false, Relaxed)
-    }
-
-    /// What requests are answered for which memory is out, one after the other.
-    pub fn answer_shortages(&self, answers: &[LastResort]) {
-        *hold(&self.last_resorts) = answers.iter().rev().copied().collect();
-    }
-
-    /// How often memory was out for a request since the last call.
-    pub fn take_shortages(&self) -> usize {
-        self.shortages.swap(0, Relaxed)
-    }
-
-    /// Sets how long waiters sleep without a wake-up, at most.
-    pub fn set_nap(&self, longest: Duration) {
-        *hold(&self.napping) = longest;
     }
 
     /// Starts to record events.
@@ -343,9 +320,26 @@ unsafe impl Platform for HostPlatform {
         drop(self.naps.wait_timeout_while(napping, longest, |_| !ready()));
     }
 
-    fn out_of_memory(&self, _: Tag) -> LastResort {
+    fn out_of_memory(&self, _: &Waiting, _: Tag) -> LastResort {
         self.shortages.fetch_add(1, Relaxed);
         hold(&self.last_resorts).pop().unwrap_or(LastResort::Refuse)
+    }
+
+    fn reclaiming(&self) -> Reclaiming {
+        RECLAIMING.get()
+    }
+
+    fn set_reclaiming(&self, now: Reclaiming) -> Reclaiming {
+        RECLAIMING.replace(now)
+    }
+
+    fn after_nap(&self, waiting: &Waiting) -> Verdict {
+        let longest = self.longest_wait.load(Relaxed);
+        if longest > 0 && waiting.naps >= longest { Verdict::Fail } else { Verdict::TryOn }
+    }
+
+    fn slept(&self, slept: &Slept) {
+        hold(&self.slept).push(*slept);
     }
 
     fn wake_waiters(&self) {

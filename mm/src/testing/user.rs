@@ -5,93 +5,30 @@
 //! the way to it live on until they are flushed, whatever the tables say by then: so tests see a space that flushes too
 //! little, or gives a frame back too early.
 
+use core::cell::Cell;
 use core::ops::Range;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use super::TestKernel;
-use crate::addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, VirtAddr};
+use super::user_format::{HostRights, HostUserFormat, KERNEL, KERNEL_FROM};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::flush::MustFlush;
-use crate::mapper::{Access, Entry, Format, Level, Mapping, Protection, Table, UserFormat};
+use crate::mapper::{Entry, Format, Level, Table, UserFormat};
 use crate::platform::Platform;
-use crate::space::{FaultAccess, UserMachine};
+use crate::space::{FaultAccess, SwapStore, UserMachine};
 
-const PRESENT: u64 = 1;
-const TABLE: u64 = 2;
-/// A leaf that allows nothing.
-const KEPT: u64 = 4;
-const RIGHTS_SHIFT: u32 = 3;
-/// What the kernel's half of a root says: nothing that a space may touch.
-const KERNEL: u64 = 0x800;
-/// The first entry of a root that is the kernel's.
-const KERNEL_FROM: usize = 256;
-
-/// Frame number from bit 12 on, flags below.
-#[derive(Clone, Copy, Debug)]
-pub struct HostUserFormat;
-
-// SAFETY: no processor reads these entries, but `read` alone.
-unsafe impl Format for HostUserFormat {
-    const TOP: Level = Level::Three;
-
-    type Rights = Protection;
-
-    fn largest(&self) -> Level {
-        Level::One
-    }
-
-    fn leaf(&self, frame: Pfn, _level: Level, rights: Protection) -> u64 {
-        let kind = if rights.is_empty() { KEPT } else { PRESENT };
-        frame.phys().as_u64() | kind | u64::from(rights.bits()) << RIGHTS_SHIFT
-    }
-
-    fn table(&self, frame: Pfn) -> u64 {
-        frame.phys().as_u64() | TABLE | PRESENT
-    }
-
-    fn read(&self, bits: u64, _level: Level) -> Entry<Protection> {
-        let frame = Pfn::new((bits >> PAGE_SHIFT) as u32);
-        match (bits & (PRESENT | KEPT), bits & TABLE) {
-            (0, _) => Entry::Empty,
-            (_, 0) => Entry::Leaf(frame, Protection::from_bits_truncate((bits >> RIGHTS_SHIFT) as u8)),
-            _ => Entry::Table(frame),
-        }
-    }
-
-    fn rights(_: Mapping) -> Protection {
-        Protection::empty()
-    }
-
-    fn with_access(rights: Protection, _: Access) -> Protection {
-        rights
-    }
-}
-
-// SAFETY: as above.
-unsafe impl UserFormat for HostUserFormat {
-    fn user(protection: Protection) -> Protection {
-        if protection.is_empty() { protection } else { protection | Protection::READ }
-    }
-
-    fn protection(rights: Protection) -> Protection {
-        rights
-    }
-
-    fn without_write(rights: Protection) -> Protection {
-        rights.difference(Protection::WRITE)
-    }
-
-    fn with_protection(_: Protection, protection: Protection) -> Protection {
-        Self::user(protection)
-    }
+std::thread_local! {
+    /// Where pages of this thread's machine go.
+    static SWAP: Cell<Option<&'static dyn SwapStore>> = const { Cell::new(None) };
 }
 
 /// What the processor keeps of tables of processes, each of which runs on a CPU of its own.
 #[derive(Default)]
 pub(super) struct UserTlb {
     /// By root and address.
-    pages: BTreeMap<(u32, usize), (Pfn, Protection)>,
+    pages: BTreeMap<(u32, usize), (Pfn, HostRights)>,
     /// Tables of level one, by root and the address that they map first.
     tables: BTreeMap<(u32, usize), Pfn>,
     /// How many of both lead to each frame.
@@ -146,12 +83,18 @@ pub struct HostUser;
 
 impl HostUser {
     /// What a program gets that uses the page of `at` by the tables of this root: the frame, or, for `None`, a fault.
+    /// The use is noted in the entry where the TLB has it not noted yet.
     pub fn access(self, root: Pfn, at: VirtAddr, access: FaultAccess) -> Option<Pfn> {
         let platform = TestKernel::memory().platform();
         let page = at.page_down().as_usize();
         platform.with_user_tlb(|tlb| {
-            if let Some(&(frame, allowed)) = tlb.pages.get(&(root.as_u32(), page)) {
-                return access.is_allowed(allowed).then_some(frame);
+            if let Some(&(frame, known)) = tlb.pages.get(&(root.as_u32(), page)) {
+                let is_known = access != FaultAccess::Write || HostUserFormat::is_dirty(known);
+                if is_known || !access.is_allowed(HostUserFormat::protection(known)) {
+                    return access.is_allowed(HostUserFormat::protection(known)).then_some(frame);
+                }
+                tlb.pages.remove(&(root.as_u32(), page));
+                tlb.drop_frame(frame);
             }
             let region = page & !(Level::Two.bytes() - 1);
             let table = match tlb.tables.get(&(root.as_u32(), region)) {
@@ -163,15 +106,21 @@ impl HostUser {
                     table
                 }
             };
-            match HostUserFormat.read(entry(table, Level::One.index(at)), Level::One) {
-                Entry::Leaf(frame, allowed) if access.is_allowed(allowed) => {
-                    tlb.pages.insert((root.as_u32(), page), (frame, allowed));
-                    tlb.keep_frame(frame);
-                    Some(frame)
-                }
-                _ => None,
-            }
+            let (frame, known) = note_use(entry(table, Level::One.index(at)), access)?;
+            tlb.pages.insert((root.as_u32(), page), (frame, known));
+            tlb.keep_frame(frame);
+            Some(frame)
         })
+    }
+
+    /// Where pages of this thread's machine go from now on.
+    pub fn set_swap(self, store: Option<&'static dyn SwapStore>) {
+        SWAP.set(store);
+    }
+
+    /// Whether the TLB has something that leads to a frame.
+    pub fn leads_to(self, frame: Pfn) -> bool {
+        TestKernel::memory().platform().with_user_tlb(|tlb| tlb.leads_to(frame, 1))
     }
 
     /// The address at which the machine's memory shows the byte `at` of a page, high memory too: for tests alone.
@@ -198,19 +147,33 @@ impl HostUser {
 /// The table of level one on the way to `at`.
 fn walk(root: Pfn, at: VirtAddr) -> Option<Pfn> {
     [Level::Three, Level::Two].into_iter().try_fold(root, |table, level| {
-        match HostUserFormat.read(entry(table, level.index(at)), level) {
+        match HostUserFormat.read(entry(table, level.index(at)).load(Relaxed), level) {
             Entry::Table(below) => Some(below),
             Entry::Empty | Entry::Leaf(..) => None,
         }
     })
 }
 
-fn entry(table: Pfn, index: usize) -> u64 {
+/// Uses a page by its entry, if that allows it: notes that there; returns the frame and what it has noted.
+fn note_use(entry: &AtomicU64, access: FaultAccess) -> Option<(Pfn, HostRights)> {
+    let used = |bits| match HostUserFormat.read(bits, Level::One) {
+        Entry::Leaf(frame, rights) if access.is_allowed(HostUserFormat::protection(rights)) => {
+            Some(HostUserFormat.leaf(frame, Level::One, rights.used(access)))
+        }
+        _ => None,
+    };
+    match HostUserFormat.read(used(entry.fetch_update(Relaxed, Relaxed, used).ok()?)?, Level::One) {
+        Entry::Leaf(frame, rights) => Some((frame, rights)),
+        _ => None,
+    }
+}
+
+fn entry(table: Pfn, index: usize) -> &'static AtomicU64 {
     let window = TestKernel::memory().platform().direct_map();
     let table = window.add(table.index() * PAGE_SIZE).as_mut_ptr::<Table>();
     // SAFETY: the machine's memory shows there, and entries are atomics.
     let table = unsafe { &*table };
-    table[index].load(Relaxed)
+    &table[index]
 }
 
 // SAFETY: it has the format, the lower half of three levels is the users', and what is kept is dropped by a flush.
@@ -237,6 +200,10 @@ unsafe impl UserMachine for HostUser {
         let range = must_flush.start().as_usize()..must_flush.end().as_usize();
         platform.with_user_tlb(|tlb| tlb.flush(root, range));
         must_flush.flushed();
+    }
+
+    fn swap(&self) -> Option<&'static dyn SwapStore> {
+        SWAP.get()
     }
 
     fn retire(&self, root: Pfn) {

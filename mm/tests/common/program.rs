@@ -5,7 +5,10 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicIsize, Ordering::SeqCst};
 use std::rc::Rc;
 
-use mm::space::{FaultAccess, FaultError, MapRequest, Object, ObjectError, Place, Protection, Sharing, Space};
+use mm::own::PageRef;
+use mm::space::{
+    FaultAccess, FaultError, MapRequest, Object, ObjectError, Place, Protection, Sharing, Space, SpaceList,
+};
 use mm::testing::{HostUser, TestKernel};
 use mm::{GfpFlags, Order, Pfn, VirtAddr};
 
@@ -22,18 +25,22 @@ pub struct TestObject(Rc<Pages>);
 
 struct Pages {
     frames: Vec<Pfn>,
+    /// Whose they are, if they are of the page cache.
+    cached: Vec<PageRef<TestKernel>>,
     /// How many areas show it, as it was told.
     areas: AtomicIsize,
     /// Whether reads fail.
     broken: Cell<bool>,
     writes: Cell<usize>,
+    /// What is done whenever it is asked for a page.
+    on_page: Cell<Option<Box<dyn Fn()>>>,
     /// Whether its pages come again and again.
     endless: bool,
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        for &frame in &self.frames {
+        for &frame in self.frames.iter().filter(|_| self.cached.is_empty()) {
             TestKernel::memory().free_frames(frame, Order::ZERO).expect("the object's own");
         }
     }
@@ -45,6 +52,17 @@ impl TestObject {
         Self::make(pages, false)
     }
 
+    /// An object of zeroed pages of the page cache.
+    pub fn cached(pages: usize) -> Self {
+        let page = |_| {
+            let mut page = PageRef::of_file(GfpFlags::HIGHUSER).expect("memory");
+            page.show_mut(|bytes| bytes.fill(0)).expect("process context");
+            page
+        };
+        let cached: Vec<_> = (0..pages).map(page).collect();
+        Self::of(cached.iter().map(PageRef::frame).collect(), cached, false)
+    }
+
     /// An object whose one page is every page of it.
     pub fn endless() -> Self {
         Self::make(1, true)
@@ -52,14 +70,24 @@ impl TestObject {
 
     fn make(pages: usize, endless: bool) -> Self {
         let page = |_| TestKernel::memory().pages().alloc_zeroed_page(GfpFlags::HIGHUSER).expect("memory");
-        let frames = (0..pages).map(page).collect();
+        Self::of((0..pages).map(page).collect(), Vec::new(), endless)
+    }
+
+    fn of(frames: Vec<Pfn>, cached: Vec<PageRef<TestKernel>>, endless: bool) -> Self {
         Self(Rc::new(Pages {
             frames,
+            cached,
             areas: AtomicIsize::new(0),
             broken: Cell::new(false),
             writes: Cell::new(0),
+            on_page: Cell::new(None),
             endless,
         }))
+    }
+
+    /// The frame of a page.
+    pub fn frame(&self, page: usize) -> Pfn {
+        self.0.frames[page]
     }
 
     /// How many areas show it, as it was told.
@@ -93,6 +121,11 @@ impl TestObject {
         self.0.broken.set(broken);
     }
 
+    /// Has something done whenever it is asked for a page.
+    pub fn on_page(&self, action: Option<impl Fn() + 'static>) {
+        self.0.on_page.set(action.map(|action| Box::new(action) as Box<dyn Fn()>));
+    }
+
     /// A byte of it, as the system call read sees it.
     pub fn byte(&self, at: usize) -> *mut u8 {
         HostUser.byte(self.0.frames[at / 4096], VirtAddr::new(at % 4096))
@@ -113,6 +146,10 @@ impl Object for TestObject {
     fn page(&self, index: u64, access: FaultAccess) -> Result<Pfn, ObjectError> {
         if self.0.broken.get() {
             return Err(ObjectError::Io);
+        }
+        if let Some(action) = self.0.on_page.take() {
+            action();
+            self.0.on_page.set(Some(action));
         }
         let index = if self.0.endless { 0 } else { index };
         let frame = usize::try_from(index).ok().and_then(|index| self.0.frames.get(index).copied());
@@ -145,6 +182,11 @@ pub struct Program {
 impl Program {
     pub fn new() -> Self {
         Self { space: Space::new(HostUser).expect("memory") }
+    }
+
+    /// One whose pages reclaim may take.
+    pub fn new_in(spaces: &'static SpaceList<TestKernel, HostUser>) -> Self {
+        Self { space: Space::new_in(HostUser, spaces).expect("memory") }
     }
 
     pub fn fork(&mut self) -> Self {

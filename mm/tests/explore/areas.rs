@@ -13,10 +13,16 @@ fn try_free(machine: &'static Machine, area: VirtAddr, freed: &AtomicUsize) {
     freed.fetch_add(usize::from(machine.memory.areas().free_empty(area).is_ok()), Relaxed);
 }
 
+/// Takes an area that no other thread frees.
 fn take(machine: &'static Machine, pages: usize) -> VirtAddr {
-    let area = machine.memory.areas().take_empty(pages).expect("addresses");
+    let area = take_any(machine, pages);
     assert!(!machine.memory.platform().is_stale(area), "a TLB may still show the last owner's pages");
     area
+}
+
+/// Takes an area that another thread may guess and free at once: whatever TLBs show then is that one's.
+fn take_any(machine: &'static Machine, pages: usize) -> VirtAddr {
+    machine.memory.areas().take_empty(pages).expect("addresses")
 }
 
 fn counters<const N: usize>() -> &'static [AtomicUsize; N] {
@@ -37,7 +43,7 @@ fn of_those_that_free_an_area_at_once_one_wins() {
                 try_free(machine, area, owners);
             }
             for _ in guesses {
-                try_free(machine, take(machine, 3), owners);
+                try_free(machine, take_any(machine, 3), owners);
             }
             memory.drop_caches();
         });

@@ -6,7 +6,9 @@
 
 mod areas;
 mod platform;
+mod reclaim;
 mod spaces;
+mod swap;
 
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -8,7 +8,7 @@ use core::ops::Range;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use mm::mapper::{Entry, Format, Level, Protection, Table};
+use mm::mapper::{Entry, Format, Level, Protection, Table, UserFormat};
 use mm::own::Global;
 use mm::space::{FaultAccess, MapRequest, Object, ObjectError, Place, Sharing, Space, UserMachine};
 use mm::testing::HostUserFormat;
@@ -24,7 +24,7 @@ std::thread_local! {
 }
 
 /// Those allocators.
-struct TheMachine;
+pub struct TheMachine;
 
 // SAFETY: they are up before a scenario begins.
 unsafe impl Global for TheMachine {
@@ -60,8 +60,13 @@ unsafe impl UserMachine for Processor {
     fn retire(&self, _root: Pfn) {}
 }
 
+/// Has this test's threads explore a machine.
+pub fn enter(machine: &'static Machine) {
+    MEMORY.with(|memory| memory.set(Some(machine.memory)));
+}
+
 /// Where the machine's memory shows a byte of a frame.
-fn byte(frame: Pfn, offset: usize) -> *mut u8 {
+pub fn byte(frame: Pfn, offset: usize) -> *mut u8 {
     let window = TheMachine::memory().platform().direct_map();
     window.add(frame.index() * PAGE_SIZE + offset).as_mut_ptr()
 }
@@ -76,7 +81,7 @@ fn walk(root: Pfn, at: VirtAddr, access: FaultAccess) -> Option<Pfn> {
             Entry::Table(below) => table = below,
             Entry::Leaf(frame, rights) => {
                 let needed = if access == FaultAccess::Write { Protection::WRITE } else { Protection::READ };
-                return rights.contains(needed).then_some(frame);
+                return HostUserFormat::protection(rights).contains(needed).then_some(frame);
             }
             Entry::Empty => return None,
         }
@@ -228,7 +233,7 @@ fn live(device: &'static Device) {
 }
 
 fn new_device(machine: &'static Machine) -> &'static Device {
-    MEMORY.with(|memory| memory.set(Some(machine.memory)));
+    enter(machine);
     Device::new()
 }
 

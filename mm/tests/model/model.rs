@@ -66,7 +66,7 @@ impl Model {
         let odds = if step / 10_000 % 4 == 3 { 4 } else { 6 };
         match self.rng.below(2000) {
             0 => _ = self.memory.drop_caches(),
-            1 => self.memory.pages().balance(),
+            1 => _ = self.memory.pages().balance(),
             2 => _ = self.memory.pages().reclaim(GfpFlags::BUFFER),
             3..8 => self.recreate(),
             8..12 => {

@@ -4,6 +4,8 @@
 mod common;
 #[path = "../common/program.rs"]
 mod program;
+#[path = "../common/swap.rs"]
+mod swap;
 
 mod areas;
 mod copy_on_write;
@@ -13,6 +15,9 @@ mod heap_and_stack;
 mod objects;
 mod outside;
 mod poison;
+mod reclaimed;
+mod short;
+mod slots;
 mod threads;
 
 use common::{Kernel, at_rest, blocks, boot, boot_high, state};

@@ -1,4 +1,4 @@
-//! Random changes of several spaces, against a naive page table of bytes.
+//! Random changes of spaces, and reclaim, against a naive table of bytes.
 //!
 //! Each seed has its own machine. `SOAK=n` makes the test n times as long; a failure names the seed and the step.
 
@@ -8,6 +8,8 @@ mod model;
 mod naive;
 #[path = "../common/program.rs"]
 mod program;
+#[path = "../common/swap.rs"]
+mod swap;
 
 use mm::Pfn;
 use mm::testing::{Machine, TestKernel};

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use mm::space::{FaultAccess, FaultError, Growth, MapRequest, Place, Protection, Sharing, SpaceError};
+use mm::space::{
+    FaultAccess, FaultError, Growth, MapRequest, ObjectError, Place, Protection, Sharing, SpaceError, SwapStore,
+};
 use mm::testing::{HostUser, Rng};
 use mm::{Order, VirtAddr, ZoneKind};
 
 use crate::common::{Kernel, at_rest, blocks};
 use crate::naive::{Bytes, Content, Naive, Objects, PLACES, Page};
 use crate::program::{NONE, Program, R, RW, RX, TestObject};
+use crate::swap::{Swap, is_zero_but_at};
 
 /// Spaces at once, at most.
 const SPACES: usize = 6;
@@ -34,13 +37,32 @@ pub struct Model {
     now: usize,
     rng: Rng,
     processes: Vec<Process>,
+    swap: Swap,
     objects: Vec<TestObject>,
     bytes: Objects,
     start: [[usize; Order::COUNT]; ZoneKind::COUNT],
     /// Whether allocations may fail at the moment.
     scarce: bool,
+    /// Whether swap cannot be read at the moment.
+    broken: bool,
     failures: usize,
+    seen: Seen,
 }
+
+/// What happened that the model is for.
+#[derive(Default)]
+struct Seen {
+    swapped: usize,
+    unreadable: usize,
+    full: usize,
+    refused: usize,
+    emptied: usize,
+}
+
+/// Slots of each of two areas: now and then they are full.
+const SLOTS: usize = 40;
+/// Shares that a slot may have.
+const SHARES: u32 = 4;
 
 const fn addr(page: usize) -> VirtAddr {
     VirtAddr::new(page * 4096)
@@ -48,12 +70,18 @@ const fn addr(page: usize) -> VirtAddr {
 
 impl Model {
     pub fn new(memory: Kernel, seed: u64) -> Self {
+        let swap = Swap::start(SLOTS);
+        swap.store.set_most(SHARES);
+        // The list of spaces has its memory.
+        drop(Program::new_in(swap.spaces));
         memory.drop_caches();
         let start = blocks(memory);
-        let objects: Vec<TestObject> = (0..3).map(|_| TestObject::new(OBJECT_PAGES)).collect();
+        let objects =
+            vec![TestObject::new(OBJECT_PAGES), TestObject::cached(OBJECT_PAGES), TestObject::cached(OBJECT_PAGES)];
         let bytes = vec![vec![Bytes::default(); OBJECT_PAGES]; objects.len()];
-        let (rng, processes) = (Rng::new(seed), Vec::new());
-        Self { memory, seed, now: 0, rng, processes, objects, bytes, start, scarce: false, failures: 0 }
+        let (rng, processes, seen) = (Rng::new(seed), Vec::new(), Seen::default());
+        let (now, scarce, broken, failures) = (0, false, false, 0);
+        Self { memory, seed, now, rng, processes, swap, objects, bytes, start, scarce, broken, failures, seen }
     }
 
     pub fn step(&mut self, step: usize) {
@@ -68,9 +96,12 @@ impl Model {
         if self.scarce {
             self.memory.platform().fail_after(self.rng.below(4) as i64);
         }
+        self.broken = self.rng.one_in(8);
+        self.swap.store.set_broken(self.broken.then_some(ObjectError::Io));
         let at = self.rng.below(self.processes.len());
         match self.rng.below(100) {
-            0..55 => self.touch(at),
+            0..45 => self.touch(at),
+            45..55 => self.swap_out(),
             55..68 => self.map(at),
             68..76 => self.unmap(at),
             76..84 => self.protect(at),
@@ -82,6 +113,46 @@ impl Model {
             _ => self.exit(at),
         }
         self.plenty();
+        self.mend();
+    }
+
+    /// Swap can be read again.
+    fn mend(&mut self) {
+        self.broken = false;
+        self.swap.store.set_broken(None);
+    }
+
+    /// Ends what a call fails by, if that is so; says whether it was.
+    fn helps(&mut self, error: FaultError) -> bool {
+        match error {
+            FaultError::NoMemory if self.scarce => self.plenty(),
+            FaultError::Io if self.broken => {
+                self.seen.unreadable += 1;
+                self.mend();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Reclaim runs, or an area goes.
+    fn swap_out(&mut self) {
+        match self.rng.below(20) {
+            0 => {
+                self.plenty();
+                self.mend();
+                let area = [0, 5][self.rng.below(2)];
+                assert_eq!(self.swap.off(area), Ok(()), "{}", self.here());
+                self.seen.emptied += 1;
+            }
+            1..8 => _ = self.swap.store.launder(),
+            _ => {
+                let (before, most) = (self.swap.store.shares(), self.rng.below(40));
+                let out = self.swap.out(most);
+                self.seen.swapped += self.swap.store.shares() - before;
+                self.seen.full += usize::from(out < most && self.swap.store.free_pages() == 0);
+            }
+        }
     }
 
     /// Ends a scarcity.
@@ -99,7 +170,7 @@ impl Model {
     }
 
     fn spawn(&mut self) {
-        let mut program = Program::new();
+        let mut program = Program::new_in(self.swap.spaces);
         program.space.init_break(addr(HEAP));
         let at = Place::Fixed(addr(STACK_END - 1));
         program.space.map(MapRequest { at, growth: Growth::Down, ..MapRequest::anonymous(4096) }).expect("memory");
@@ -138,8 +209,7 @@ impl Model {
             [FaultAccess::Read, FaultAccess::Write, FaultAccess::Write, FaultAccess::Execute][self.rng.below(4)];
         let address = page * 4096 + PLACES[place];
         let mut result = self.processes[at].program.reach(address, access);
-        if self.scarce && result == Err(FaultError::NoMemory) {
-            self.plenty();
+        while result.is_err_and(|error| self.helps(error)) {
             result = self.processes[at].program.reach(address, access);
         }
         let (here, naive) = (self.here(), &mut self.processes[at].naive);
@@ -265,7 +335,12 @@ impl Model {
                 let naive = self.processes[at].naive.clone();
                 self.processes.push(Process { program: Program { space }, naive });
             }
-            Err(_) => assert!(self.scarce, "{}", self.here()),
+            Err(_) if self.scarce => {}
+            Err(_) => {
+                // A slot has as many shares as it may have.
+                assert_eq!(self.swap.store.most_shares(), SHARES, "{}", self.here());
+                self.seen.refused += 1;
+            }
         }
     }
 
@@ -283,10 +358,11 @@ impl Model {
     /// Writes to pages that follow one another from outside, and reads them.
     fn copy(&mut self, at: usize) {
         let (first, pages, value) = (self.pick_page(at), 1 + self.rng.below(3), self.rng.below(256) as u8);
-        let bytes = vec![value; pages * 4096];
+        // The model knows two places of a page, and all else is zeros.
+        let mut bytes = vec![0; pages * 4096];
+        (0..pages).for_each(|page| PLACES.iter().for_each(|place| bytes[page * 4096 + place] = value));
         let mut result = self.processes[at].program.space.copy_in(addr(first), &bytes);
-        if self.scarce && result == Err(FaultError::NoMemory) {
-            self.plenty();
+        while result.is_err_and(|error| self.helps(error)) {
             result = self.processes[at].program.space.copy_in(addr(first), &bytes);
         }
         let (here, naive) = (self.here(), &mut self.processes[at].naive);
@@ -300,6 +376,8 @@ impl Model {
     fn compare(&mut self) {
         let mut areas = vec![0; self.objects.len()];
         let here = self.here();
+        let swapped: usize = self.processes.iter().map(|process| process.program.space.usage().swapped).sum();
+        assert_eq!(swapped, self.swap.store.shares(), "{here}");
         for process in &mut self.processes {
             let Process { program, naive } = process;
             assert_eq!(program.space.validate(), Ok(()), "{here}");
@@ -318,6 +396,11 @@ impl Model {
                     let expected = naive.read(page, FaultAccess::Read, &self.bytes).map(|bytes| bytes[place]);
                     assert_eq!(program.read(page * 4096 + offset), expected, "{here}: page {page:#x}");
                 }
+                if let Ok(start) = program.reach(page * 4096, FaultAccess::Read) {
+                    // SAFETY: the page shows to the program, and tests have one thread.
+                    let bytes = unsafe { core::slice::from_raw_parts(start, 4096) };
+                    assert!(is_zero_but_at(bytes, &PLACES), "{here}: page {page:#x}");
+                }
             }
         }
         for (nth, object) in self.objects.iter().enumerate() {
@@ -329,6 +412,8 @@ impl Model {
     pub fn finish(mut self) {
         self.compare();
         self.processes.clear();
+        self.swap.store.at_rest();
+        HostUser.set_swap(None);
         assert!(self.objects.iter().all(|object| (0..OBJECT_PAGES).all(|page| object.users(page) == 0)));
         self.objects.clear();
         self.memory.drop_caches();
@@ -336,5 +421,8 @@ impl Model {
         assert_eq!(blocks(self.memory), self.start, "seed {}", self.seed);
         assert_eq!(self.memory.pages().anonymous_pages(), 0);
         assert!(self.failures > 50, "{}", self.failures);
+        let Seen { swapped, unreadable, full, refused, emptied } = self.seen;
+        let seen = [swapped / 100, unreadable, full, refused, emptied];
+        assert!(seen.iter().all(|&times| times > 10), "{seen:?}");
     }
 }

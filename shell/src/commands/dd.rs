@@ -34,6 +34,8 @@ struct Plan<'a> {
     skip: u64,
     seek: u64,
     keep: bool,
+    /// The end waits until the output is where it is kept.
+    sync: bool,
     /// How input and output are opened, besides what they are for.
     input_flags: OpenFlags,
     output_flags: OpenFlags,
@@ -45,8 +47,19 @@ impl<'a> Plan<'a> {
         let report = if job.env.is_terminal() { Report::Progress } else { Report::Summary };
         let (input, output, count, no_flags) = (None, None, None, OpenFlags::empty());
         let (input_flags, output_flags) = (no_flags, no_flags);
-        let mut plan =
-            Self { input, output, block: 512, count, skip: 0, seek: 0, keep: false, input_flags, output_flags, report };
+        let mut plan = Self {
+            input,
+            output,
+            block: 512,
+            count,
+            skip: 0,
+            seek: 0,
+            keep: false,
+            sync: false,
+            input_flags,
+            output_flags,
+            report,
+        };
         for word in job.args.iter() {
             match word.split_once('=') {
                 Some(("if", path)) => plan.input = Some(path),
@@ -55,9 +68,9 @@ impl<'a> Plan<'a> {
                 Some(("count", value)) => plan.count = Some(number(value)?),
                 Some(("skip", value)) => plan.skip = number(value)?,
                 Some(("seek", value)) => plan.seek = number(value)?,
-                Some(("conv", "notrunc")) => plan.keep = true,
-                Some(("iflag", "nonblock")) => plan.input_flags = OpenFlags::NONBLOCK,
-                Some(("oflag", "nonblock")) => plan.output_flags = OpenFlags::NONBLOCK,
+                Some(("conv", names)) => plan.convert(names)?,
+                Some(("iflag", names)) => plan.input_flags = flags(names)?,
+                Some(("oflag", names)) => plan.output_flags = flags(names)?,
                 Some(("status", "none")) => plan.report = Report::None,
                 Some(("status", "progress")) => plan.report = Report::Progress,
                 _ => return Err(Failure::Argument("unrecognized operand", word)),
@@ -68,6 +81,18 @@ impl<'a> Plan<'a> {
         }
         offset(plan.skip, plan.block).and(offset(plan.seek, plan.block))?;
         Ok(plan)
+    }
+
+    /// Obeys `conv=`.
+    fn convert(&mut self, names: &'a str) -> Result<(), Failure<'a>> {
+        for name in names.split(',') {
+            match name {
+                "notrunc" => self.keep = true,
+                "fsync" => self.sync = true,
+                _ => return Err(Failure::Argument("invalid conversion", name)),
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to copy a file onto itself, before that empties it, unless it is sure to end: in place, by a count or
@@ -90,6 +115,16 @@ impl<'a> Plan<'a> {
         let flags = self.output_flags | OpenFlags::WRITE | OpenFlags::CREATE;
         flags | if self.keep || self.seek > 0 { OpenFlags::READ } else { OpenFlags::TRUNCATE }
     }
+}
+
+/// What `iflag=` or `oflag=` asks for.
+fn flags(names: &str) -> Result<OpenFlags, Failure<'_>> {
+    names.split(',').try_fold(OpenFlags::empty(), |flags, name| match name {
+        "nonblock" => Ok(flags | OpenFlags::NONBLOCK),
+        "dsync" => Ok(flags | OpenFlags::DATA_SYNC),
+        "sync" => Ok(flags | OpenFlags::SYNC),
+        _ => Err(Failure::Argument("invalid flag", name)),
+    })
 }
 
 /// Whole and partial blocks.
@@ -121,8 +156,8 @@ struct Copy<'j, 'a, E: Env> {
     shown: Duration,
 }
 
-/// `dd [if=FILE] [of=FILE] [bs=BYTES] [count=BLOCKS] [skip=BLOCKS] [seek=BLOCKS] [conv=notrunc]`
-/// `[iflag=nonblock] [oflag=nonblock] [status=none|progress]`
+/// `dd [if=FILE] [of=FILE] [bs=BYTES] [count=BLOCKS] [skip=BLOCKS] [seek=BLOCKS] [conv=notrunc,fsync]`
+/// `[iflag=nonblock] [oflag=nonblock,sync,dsync] [status=none|progress]`
 pub fn dd<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let plan = Plan::parse(job)?;
     let input = plan
@@ -146,7 +181,7 @@ pub fn dd<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
         started,
         shown: started,
     };
-    let result = copy.run();
+    let result = copy.run().and_then(|()| copy.settle());
     let status = result.as_ref().map_or_else(|failure| job.complain(failure, Status::FAILED), |()| Status::OK);
     copy.summary();
     Ok(status)
@@ -180,6 +215,16 @@ impl<'a, E: Env> Copy<'_, 'a, E> {
         Ok(())
     }
 
+    /// Waits until what was written is where it is kept, if that is wanted.
+    fn settle(&self) -> Result<(), Failure<'a>> {
+        if self.plan.sync { self.output.sync().map_err(|errno| self.output_failure(errno)) } else { Ok(()) }
+    }
+
+    /// Why the output cannot be written.
+    fn output_failure(&self, errno: Errno) -> Failure<'a> {
+        self.plan.output.map_or(Failure::Output(errno), |name| Failure::Named(name, errno))
+    }
+
     fn read(&self, block: &mut [u8]) -> Result<usize, Failure<'a>> {
         let name = self.plan.input.unwrap_or(STANDARD_INPUT);
         self.job.read(self.input, block).map_err(|errno| Failure::Named(name, errno))
@@ -201,7 +246,7 @@ impl<'a, E: Env> Copy<'_, 'a, E> {
         }
         self.written.count(done, block);
         self.bytes += done as u64;
-        result.map_err(|errno| self.plan.output.map_or(Failure::Output(errno), |name| Failure::Named(name, errno)))
+        result.map_err(|errno| self.output_failure(errno))
     }
 
     /// Skips input by seeking, or by reading where that does not work.
@@ -255,94 +300,4 @@ fn offset<'a>(blocks: u64, block: u64) -> Result<i64, Failure<'a>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::testing::World;
-
-    #[test]
-    fn whole_and_partial_blocks_are_counted() {
-        let world = World::new();
-        world.put("/f", &"x".repeat(1030));
-        let ran = world.run("dd if=/f of=/g");
-        assert_eq!((ran.err.as_str(), ran.status), ("2+1 records in\n2+1 records out\n1030 bytes copied\n", 0));
-        assert_eq!(world.get("/g"), "x".repeat(1030));
-    }
-
-    #[test]
-    fn count_skip_and_seek_are_in_blocks() {
-        let world = World::new();
-        world.put("/f", "aabbccdd");
-        world.put("/g", "........");
-        world.run("dd if=/f of=/g bs=2 skip=1 seek=2 count=1 status=none");
-        assert_eq!(world.get("/g"), "....bb..");
-        assert_eq!(world.run("cat /f | dd bs=2 skip=3 status=none").out, "dd");
-        world.run("dd if=/f of=/g bs=2 count=1 conv=notrunc status=none");
-        assert_eq!(world.get("/g"), "aa..bb..");
-        world.run("dd if=/f of=/g bs=2 count=1 status=none");
-        assert_eq!(world.get("/g"), "aa");
-    }
-
-    #[test]
-    fn a_device_that_is_full_ends_it_with_its_counts() {
-        let ran = World::new().run("dd if=/dev/zero of=/dev/full bs=1k");
-        assert_eq!(ran.status, 1);
-        assert_eq!(
-            ran.err,
-            "dd: /dev/full: No space left on device\n1+0 records in\n0+0 records out\n0 bytes copied\n"
-        );
-    }
-
-    #[test]
-    fn large_blocks_take_memory_and_small_ones_do_not() {
-        let world = World::new();
-        world.limit_memory(100);
-        assert_eq!(world.run("dd if=/dev/zero of=/f bs=4k count=1 status=none").status, 0);
-        let ran = world.run("dd if=/dev/zero of=/f bs=1M count=1 status=none");
-        assert_eq!((ran.err.as_str(), ran.status), ("dd: Cannot allocate memory\n", 1));
-    }
-
-    #[test]
-    fn progress_is_shown_each_second_when_asked_and_at_a_terminal() {
-        let world = World::new();
-        world.put("/f", "aabbcc");
-        world.tick_on_each_look(400);
-        let asked = world.run("dd if=/f of=/g bs=2 status=progress").err;
-        assert!(asked.starts_with("6 bytes copied, 1 s\n3+0 records in\n"), "{asked}");
-        world.sit_at_terminal();
-        assert!(world.run("dd if=/f of=/g bs=2").err.starts_with("6 bytes copied, 1 s\r"));
-        assert_eq!(world.run("dd if=/f of=/g bs=2 status=none").err, "");
-    }
-
-    #[test]
-    fn an_interrupted_copy_still_tells_how_far_it_came() {
-        let world = World::new();
-        world.interrupt();
-        let ran = world.run("dd if=/dev/zero of=/dev/null bs=1k");
-        assert_eq!((ran.err.as_str(), ran.status), ("0+0 records in\n0+0 records out\n0 bytes copied\n", 130));
-    }
-
-    #[test]
-    fn who_does_not_want_to_wait_says_so_when_the_files_are_opened() {
-        let world = World::new();
-        for line in ["dd if=/dev/idle iflag=nonblock", "echo a | dd of=/dev/idle oflag=nonblock"] {
-            let ran = world.run(&[line, "status=none"].join(" "));
-            assert_eq!((ran.err.as_str(), ran.status), ("dd: /dev/idle: Resource temporarily unavailable\n", 1));
-        }
-        assert_eq!(world.run("dd if=/dev/idle of=/f status=none").status, 0);
-    }
-
-    #[test]
-    fn bad_operands_are_refused() {
-        let world = World::new();
-        for (line, reason) in [
-            ("dd x=1", "dd: unrecognized operand: 'x=1'\n"),
-            ("dd bs=0", "dd: bs is 1 byte to 16M\n"),
-            ("dd skip=9000000000G", "dd: skip or seek is beyond the largest file\n"),
-            ("dd of=/f seek=9000000000G bs=1", "dd: skip or seek is beyond the largest file\n"),
-            ("dd count=99999999999999999999", "dd: number too large: '99999999999999999999'\n"),
-            ("dd count=-1", "dd: invalid number: '-1'\n"),
-            ("dd if=/nosuch", "dd: /nosuch: No such file or directory\n"),
-        ] {
-            assert_eq!(world.run(line).err, reason);
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
-//! `free`: /proc/meminfo in three lines.
+//! `free`: /proc/meminfo in a few lines.
 
 use core::fmt::Write as _;
 
 use crate::env::{Env, Status};
 use crate::failure::{Failure, Outcome};
-use crate::io::Lines;
+use crate::io::{Lines, Out};
 use crate::job::Job;
 use crate::options::Options;
 use crate::text::Text;
@@ -17,6 +17,23 @@ enum Unit {
     Kib,
     Mib,
     Human,
+}
+
+impl Unit {
+    /// A name, and amounts in KiB.
+    fn line<E: Env>(self, name: &str, amounts: &[u64], out: &mut Out<'_, E>) -> Result<(), Failure<'static>> {
+        write!(out, "{name}")?;
+        for (place, kib) in amounts.iter().enumerate() {
+            // The first has less room, by the name in front of it.
+            let width = if place == 0 { 11 } else { 12 };
+            match self {
+                Self::Kib => write!(out, "{kib:>width$}")?,
+                Self::Mib => write!(out, "{:>width$}", kib / 1024)?,
+                Self::Human => write!(out, "{:>width$}", Human(*kib).text().as_str())?,
+            }
+        }
+        writeln!(out)
+    }
 }
 
 /// `free [-k|-m|-h]`
@@ -34,26 +51,24 @@ pub fn free<'a, E: Env>(job: &Job<'a, E>) -> Outcome<'a> {
     let file = job.open(MEMINFO)?;
     let mut lines = Lines::<E>::new(&file);
     let (mut total, mut free, mut slab) = (0, 0, 0);
+    let (mut swap_total, mut swap_free) = (0, 0);
     while let Some(line) = lines.next(job.env).map_err(|errno| Failure::Named(MEMINFO, errno))? {
         match field(line) {
             Some(("MemTotal", kib)) => total = kib,
             Some(("MemFree", kib)) => free = kib,
             Some(("Slab", kib)) => slab = kib,
+            Some(("SwapTotal", kib)) => swap_total = kib,
+            Some(("SwapFree", kib)) => swap_free = kib,
             _ => {}
         }
     }
-    let used = u64::saturating_sub(total, free);
+    let used = |total: u64, free| total.saturating_sub(free);
     let mut out = job.out();
     writeln!(out, "{:>16} {:>11} {:>11} {:>11}", "total", "used", "free", "slab")?;
-    write!(out, "Mem:")?;
-    for kib in [total, used, free, slab] {
-        match unit {
-            Unit::Kib => write!(out, " {kib:>11}")?,
-            Unit::Mib => write!(out, " {:>11}", kib / 1024)?,
-            Unit::Human => write!(out, " {:>11}", Human(kib).text().as_str())?,
-        }
+    unit.line("Mem: ", &[total, used(total, free), free, slab], &mut out)?;
+    if swap_total > 0 {
+        unit.line("Swap:", &[swap_total, used(swap_total, swap_free), swap_free], &mut out)?;
     }
-    writeln!(out)?;
     out.finish()?;
     Ok(Status::OK)
 }
@@ -116,6 +131,18 @@ mod tests {
              Mem:      131072       31072      100000        2048\n"
         );
         assert!(world.run("free -m").out.ends_with("Mem:         128          30          97           2\n"));
+    }
+
+    #[test]
+    fn swap_has_a_line_where_there_is_some() {
+        let world = World::new();
+        world.put("/proc/meminfo", "MemTotal: 8192 kB\nMemFree: 2048 kB\nSwapTotal: 4096 kB\nSwapFree: 1024 kB\n");
+        assert_eq!(
+            world.run("free -m").out,
+            "           total        used        free        slab\n\
+             Mem:           8           6           2           0\n\
+             Swap:          4           3           1\n"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::string::String;
 use std::vec::Vec;
 
 /// Commands that are over as soon as they have printed their words, or do nothing at all.
-const SHORT: [&str; 8] = [":", "echo", "false", "help", "rm", "time", "true", "uptime"];
+const SHORT: [&str; 9] = [":", "echo", "false", "help", "mknod", "rm", "time", "true", "uptime"];
 
 /// Lines that run for ever, or for long, a command each.
 const LONG: &[(&str, &str)] = &[
@@ -34,6 +34,7 @@ const LONG: &[(&str, &str)] = &[
     ("sleep", "sleep 1000000000"),
     ("sort", "sort /lines"),
     ("sort", "sort -u /same"),
+    ("sync", "sync /lines /same /long /lines /same /long"),
     ("tail", "tail -n 1000G /lines > /dev/null"),
     ("tail", "tail -c +1000G /dev/zero"),
     ("uniq", "uniq /same > /dev/null"),

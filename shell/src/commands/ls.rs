@@ -109,6 +109,7 @@ fn line<E: Env>(
         Kind::Link => write!(out, "l {:>10} ", stat.size)?,
         Kind::Pipe => write!(out, "p {:>10} ", stat.size)?,
         Kind::Device { major, minor } => write!(out, "c {major:>5},{minor:>4} ")?,
+        Kind::Block { major, minor } => write!(out, "b {major:>5},{minor:>4} ")?,
     }
     write!(out, "{}", Shown(name))?;
     let mut shown = Ok(());

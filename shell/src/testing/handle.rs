@@ -102,6 +102,10 @@ impl File for Handle {
         Ok(*position)
     }
 
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
     fn id(&self) -> Option<FileId> {
         match &self.what {
             What::Regular { bytes, .. } => Some(id_of(bytes)),

@@ -35,24 +35,31 @@ pub enum Body<C, K: Global> {
 pub struct New<C, K: Global> {
     pub(super) kind: Kind,
     pub(super) mode: u16,
+    /// User and group.
+    pub(super) owner: (u32, u32),
     pub(super) body: Body<C, K>,
 }
 
 impl<C, K: Global> New<C, K> {
     /// An empty directory.
     pub const fn directory(mode: u16) -> Self {
-        Self { kind: Kind::Directory, mode, body: Body::Directory(Directory::new()) }
+        Self { kind: Kind::Directory, mode, owner: (0, 0), body: Body::Directory(Directory::new()) }
     }
 
     /// A link that says `text`. `ENOMEM`; may sleep.
     pub fn link(text: &str) -> Result<Self, Errno> {
         let text = KString::from_str(text, GfpFlags::KERNEL)?;
-        Ok(Self { kind: Kind::Link, mode: 0o777, body: Body::Link(text) })
+        Ok(Self { kind: Kind::Link, mode: 0o777, owner: (0, 0), body: Body::Link(text) })
     }
 
     /// Anything else.
     pub const fn other(kind: Kind, mode: u16, content: C) -> Self {
-        Self { kind, mode, body: Body::Other(content) }
+        Self { kind, mode, owner: (0, 0), body: Body::Other(content) }
+    }
+
+    /// The same, of this user and group; root's without that.
+    pub fn owned_by(self, user: u32, group: u32) -> Self {
+        Self { owner: (user, group), ..self }
     }
 }
 

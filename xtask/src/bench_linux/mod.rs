@@ -1,32 +1,39 @@
-//! Allocators and processes beside Linux's: both kernels under the same QEMU.
+//! Allocators, processes and disks beside Linux's.
 //!
+//! Both kernels run under the same QEMU.
 //! They count instructions, or ticks of the time.
 //!
 //! bench/linux/run.sh measures Linux and keeps its console's log; our kernel runs its command `bench` and, as Linux
-//! does, the program procbench. All print lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the same names; the
-//! medians are laid side by side, and what counts instructions is written to docs/benchmarks-linux.md.
+//! does, the programs procbench and diskbench. All print lines `bench NAME MEDIAN MEAN MIN MAX OPS ROUNDS` with the
+//! same names; the medians are laid side by side, and what counts instructions is written to docs/benchmarks-linux.md,
+//! with the time that dd takes (`dd.rs`).
 
+mod dd;
+mod notes;
 mod page;
+mod pair;
+mod runs;
+mod summary;
 
 use std::env;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use crate::bench_rows::{Row, row};
-use crate::cargo;
-use crate::guest::{self, Mode};
-use crate::machine::Machine;
 
-use page::{PAGE, PROCESSES, Pair};
+use page::{DISKS, PAGE, PROCESSES, in_millions};
+use pair::Pair;
+use runs::{MACHINE, linux_log, run_linux, run_ours};
 
-const LINUX: &str = "bench/linux/run.sh";
 /// What our kernel is told.
 const LINES: &str = "bench\n/bin/procbench\n";
-/// As run.sh has it for Linux.
-const MACHINE: &str = "MEM=512M CPU=qemu64 ACCEL=tcg PROGRAMS=busybox TIMEOUT=300 LIMIT=1200";
+/// What it is told on a machine with little memory and a disk in the rest.
+const DISK_LINES: &str = "bench disks\n/bin/diskbench cached /dev/ram0\n/bin/diskbench reclaim /dev/ram0\n\
+                          /bin/diskbench swap /dev/ram0\n";
+/// What makes that machine of the usual one.
+const DISK_MACHINE: &str = "APPEND=\"mem=128M ramdisk=320M ramdisk_latency=0\"";
 
 /// What the time-stamp counter counts.
 #[derive(Clone, Copy)]
@@ -43,10 +50,10 @@ impl Clock {
         if env::var_os("TICKS").is_some_and(|value| !value.is_empty()) { Self::Ticks } else { Self::Instructions }
     }
 
-    const fn log(self) -> &'static str {
+    const fn logs(self) -> [&'static str; 2] {
         match self {
-            Self::Instructions => "linux.log",
-            Self::Ticks => "linux-ticks.log",
+            Self::Instructions => ["linux.log", "linux-disk.log"],
+            Self::Ticks => ["linux-ticks.log", "linux-disk-ticks.log"],
         }
     }
 
@@ -73,7 +80,9 @@ pub fn compare() -> Result<ExitCode> {
     let linux = measure_linux(clock)?;
     let ours = measure_ours(clock)?;
     let theirs: Vec<Row<'_>> = linux.lines().filter_map(row).collect();
-    let pairs = pairs(&ours.lines().filter_map(row).collect::<Vec<_>>(), &theirs);
+    let rows: Vec<Row<'_>> = ours.lines().filter_map(row).collect();
+    let pairs = pairs(&rows, &theirs);
+    let alone = rows.len() - pairs.len();
     for pair in &pairs {
         println!("{} {} {:.2} {:.2} {:.3}", clock.label(), pair.name, pair.ours, pair.linux, pair.ratio());
     }
@@ -81,9 +90,15 @@ pub fn compare() -> Result<ExitCode> {
     if pairs.is_empty() || !missing.is_empty() {
         bail!("rows that Linux has and this kernel lacks: {}\n{ours}", missing.join(", "));
     }
-    if matches!(clock, Clock::Instructions) {
-        fs::write(PAGE, page::render(&version(&linux), &pairs)).with_context(|| format!("cannot write {PAGE}"))?;
+    let times = if matches!(clock, Clock::Instructions) { dd::pairs()? } else { Vec::new() };
+    for time in &times {
+        println!("bench-linux-dd {} {:.0} {:.0} {:.3}", time.name, time.ours, time.linux, time.ratio());
     }
+    if matches!(clock, Clock::Instructions) {
+        let text = page::render(&version(&linux), &pairs, &times, alone);
+        fs::write(PAGE, text).with_context(|| format!("cannot write {PAGE}"))?;
+    }
+    println!("{}: {}", clock.label(), summary::line(&[pairs, in_millions(&times)].concat(), alone));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -94,29 +109,13 @@ fn version(log: &str) -> String {
 }
 
 fn measure_linux(clock: Clock) -> Result<String> {
-    let work = cargo::target_dir().join("bench-linux");
-    let status = Command::new(Path::new(LINUX))
-        .arg(&work)
-        .arg(cargo::programs_dir().join("bin/procbench"))
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot run {LINUX}"))?;
-    if !status.success() {
-        bail!("{LINUX} could not measure Linux; the reason is above");
-    }
-    let log = work.join(clock.log());
-    // A console's bytes, not all of them UTF-8.
-    let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    run_linux(&[])?;
+    clock.logs().into_iter().map(linux_log).collect()
 }
 
 fn measure_ours(clock: Clock) -> Result<String> {
-    let kernel = cargo::target_dir().join("x86_64-kernel/kernel/kernel");
-    let run = guest::boot(Mode::Run, &kernel, &Machine::parse(&clock.machine())?, LINES)?;
-    if run.status != 0 {
-        bail!("the kernel's benchmark failed: {}\n{}", run.messages, run.console);
-    }
-    Ok(run.console)
+    let machine = clock.machine();
+    Ok(run_ours(&machine, LINES)? + &run_ours(&format!("{machine} {DISK_MACHINE}"), DISK_LINES)?)
 }
 
 /// The rows that both have.
@@ -128,15 +127,16 @@ fn pairs<'a>(ours: &[Row<'a>], theirs: &[Row<'_>]) -> Vec<Pair<'a>> {
     ours.iter().filter_map(pair).collect()
 }
 
-/// Rows of processes that only Linux has: the program is the same, so one of them has failed here.
+/// Rows of programs that only Linux has: the programs are the same, so one of them has failed here.
 fn missing<'a>(theirs: &'a [Row<'_>], pairs: &'a [Pair<'_>]) -> impl Iterator<Item = &'a str> {
-    let names = theirs.iter().map(|(name, _)| *name).filter(|name| name.starts_with(PROCESSES));
+    let is_program = |name: &&str| name.starts_with(PROCESSES) || name.starts_with(DISKS);
+    let names = theirs.iter().map(|(name, _)| *name).filter(is_program);
     names.filter(|name| pairs.iter().all(|pair| pair.name != *name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::page::Pair;
+    use super::pair::Pair;
     use super::{missing, pairs, version};
 
     #[test]

@@ -5,6 +5,7 @@
 //! the list of pinned ones ([`figures`]).
 
 mod align;
+mod exercises;
 mod figures;
 mod lists;
 pub mod markdown;
@@ -23,7 +24,18 @@ use markdown::{Block, Marker};
 use session::{Output, Session};
 
 /// The documents that speak of the machine as it is now.
-pub const DOCUMENTS: [&str; 4] = ["README.md", "docs/guide.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+pub const DOCUMENTS: [&str; 10] = [
+    "README.md",
+    "docs/guide.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/lessons/1-kmalloc.md",
+    "docs/lessons/2-flags.md",
+    "docs/lessons/3-caches.md",
+    "docs/lessons/4-pages.md",
+    "docs/lessons/5-vmalloc.md",
+    "docs/lessons/6-boot.md",
+];
 const LISTS: &str = "docs::README.md names all commands";
 /// How to bring them up to date.
 const REMEDY: &str = "if that is as it should be, `make docs` writes it";
@@ -49,6 +61,7 @@ pub fn jobs() -> Result<Vec<Job>> {
     let mut jobs = jobs_that_correct(&Corrections::default())?;
     let list = || lists::check(LISTS, &fs::read_to_string(DOCUMENTS[0])?);
     jobs.push(Job { name: LISTS.into(), work: Box::new(list) });
+    jobs.push(Job { name: "docs::docs/lessons".into(), work: Box::new(|| exercises::check(&DOCUMENTS)) });
     jobs.push(Job { name: "docs::figures".into(), work: Box::new(|| Ok((check_figures()?, String::new()))) });
     Ok(jobs)
 }
@@ -161,10 +174,12 @@ fn difference(marker: &Marker, old: &[&str], new: &[String]) -> Option<String> {
     Some(format!("line {} of the block is out of date; {REMEDY}\n  it says: {says}\n  printed: {prints}", at + 1))
 }
 
-/// Runs all machines of the documents, and writes into these what was printed.
-pub fn rewrite() -> Result<ExitCode> {
+/// Runs the machines of the documents whose paths contain `filter`, and writes into these what was printed.
+pub fn rewrite(filter: &str) -> Result<ExitCode> {
     let corrections = Corrections::default();
-    let mut results = parallel::run(jobs_that_correct(&corrections)?);
+    let mut jobs = jobs_that_correct(&corrections)?;
+    jobs.retain(|job| job.name.contains(filter));
+    let mut results = parallel::run(jobs);
     let corrections = corrections.lock().unwrap_or_else(PoisonError::into_inner);
     let pins = Pins::load()?;
     for document in documents()? {

@@ -12,7 +12,7 @@ const KERNELS: (&str, &str) = ("tests/", ".rs");
 /// Those of a dialogue.
 const DIALOGUES: (&str, &str) = ("tests/dialogues/", ".txt");
 /// Tests in QEMU that are no files of their own.
-const OTHERS: [&str; 5] = ["docs::", "icount::", "followed::", "adoption::", "modules::"];
+const OTHERS: [&str; 6] = ["docs::", "icount::", "followed::", "adoption::", "modules::", "pictures::"];
 
 /// What there is to name.
 pub struct Commands<'a> {

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::compiled::{Compiled, sources};
 use super::kernel_library::Library;
 use super::manifest::{Abi, Manifest, UnsafeCode};
 
@@ -20,17 +21,6 @@ pub const SHIM: &str = "modules/shim.rs";
 /// What an author may do who needs unsafe code.
 const UNSAFE_HINT: &str =
     "\na module that needs unsafe code says so in its Cargo.toml: [package.metadata.module] with unsafe = \"allowed\"";
-
-/// What the compiler left of an author's crate.
-#[derive(Debug)]
-pub struct Compiled {
-    /// For the linker.
-    pub archive: PathBuf,
-    /// For the compiler.
-    pub metadata: PathBuf,
-    /// What it was read from.
-    pub sources: Vec<PathBuf>,
-}
 
 /// Where the compiler reads crates and writes what it makes.
 #[derive(Debug)]
@@ -137,25 +127,4 @@ fn run(rustc: &mut Command) -> Result<Option<String>> {
     }
     eprint!("{messages}");
     Ok(None)
-}
-
-/// The files that a crate was read from, of the compiler's rules for make, `OUTPUT: FILE FILE`.
-fn sources(rules: &str) -> Vec<PathBuf> {
-    let first = rules.lines().find_map(|line| line.split_once(": ")).map_or("", |(_, files)| files);
-    // A blank in a name has a backslash before it.
-    let names = first.replace("\\ ", "\0");
-    names.split_whitespace().map(|name| name.replace('\0', " ").into()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sources;
-
-    #[test]
-    fn sources_come_from_the_rule_for_make() {
-        let rules = "out/libm.rmeta: m/src/lib.rs m/src/a\\ b.rs\n\nout/m.d: m/src/lib.rs\n\nm/src/lib.rs:\n";
-        let names: Vec<String> = sources(rules).iter().map(|path| path.display().to_string()).collect();
-        assert_eq!(names, ["m/src/lib.rs", "m/src/a b.rs"]);
-        assert!(sources("").is_empty());
-    }
 }

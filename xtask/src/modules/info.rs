@@ -39,6 +39,7 @@ mod tests {
             crates: vec!["drivers".into(), "a".into(), "c".into()],
             unsafe_code: UnsafeCode::Forbidden,
             abi: Abi::Rust,
+            c: None,
         };
         let used = [("a".to_owned(), "12".to_owned()), ("c".to_owned(), "34".to_owned())];
         let section = section(&manifest, "ab", "cd", &used);

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use hosttools::{functions, names, toolchain};
 
-use super::object_file::{self, ENTRY, Summary};
+use super::object_file::{self, ENTRY, Summary, THIS_MODULE};
 
 /// Which sections there are.
 pub const SCRIPT: &str = "modules/module.ld";
@@ -20,6 +20,8 @@ pub enum About {
     Shim(PathBuf),
     /// The file that becomes `.modinfo`: it is of the C ABI, which names its entry.
     Info(PathBuf),
+    /// It tells of itself: it is in C.
+    Own,
 }
 
 /// A module that is to be linked.
@@ -45,6 +47,9 @@ impl Linking<'_> {
         if let About::Shim(shim) = &self.about {
             linker.args(["-u", ENTRY]).arg(shim);
         }
+        if matches!(self.about, About::Own) {
+            linker.args(["-u", THIS_MODULE, "--whole-archive"]);
+        }
         linker.arg(self.archive);
         linker.args(more);
         run(&mut linker)?;
@@ -67,6 +72,13 @@ impl Linking<'_> {
         objcopy.arg(format!("--keep-global-symbols={}", globals.display()));
         // What is told of a module is read in its file, and takes no memory.
         objcopy.args(["--strip-debug", "--strip-unneeded", "--set-section-flags", ".modinfo=readonly"]);
+        if matches!(self.about, About::Own) {
+            // The kernel finds these by their names.
+            let variables = object_file::parameters(&read(&self.object)?)?;
+            objcopy.args(
+                variables.iter().map(String::as_str).chain([THIS_MODULE]).map(|it| format!("--keep-symbol={it}")),
+            );
+        }
         objcopy.arg("--add-section").arg(format!(".ksyms={}", table.display()));
         if let About::Info(info) = &self.about {
             objcopy.arg("--add-section").arg(format!(".modinfo={}", info.display()));
@@ -89,10 +101,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 fn run(command: &mut Command) -> Result<()> {
     let program = PathBuf::from(command.get_program());
-    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
-    if !status.success() {
-        bail!("{} failed", program.display());
+    let result = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    let messages = String::from_utf8_lossy(&result.stderr);
+    if !result.status.success() {
+        bail!("{} failed\n{}", program.display(), messages.trim_end());
     }
+    eprint!("{messages}");
     Ok(())
 }
 

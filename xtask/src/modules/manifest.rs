@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::c_source::CSource;
 use super::kernel_library::Library;
 use crate::cargo;
 
@@ -59,6 +60,8 @@ pub struct Manifest {
     pub unsafe_code: UnsafeCode,
     /// How it and the kernel find each other.
     pub abi: Abi,
+    /// Its source, if that is no crate but in C.
+    pub c: Option<CSource>,
 }
 
 impl Manifest {
@@ -68,11 +71,11 @@ impl Manifest {
         if !directory.is_dir() {
             bail!("{} is not a directory", directory.display());
         }
-        if !path.is_file() {
-            bail!("{} has no Cargo.toml: a module is a crate; `make new-module M=dir` begins one", directory.display());
-        }
-        let package = package(&path)?;
-        let mut manifest = Self::of(&package, origin).with_context(|| path.display().to_string())?;
+        let mut manifest = if path.is_file() {
+            Self::of(&package(&path)?, origin).with_context(|| path.display().to_string())?
+        } else {
+            Self::of_c(directory)?
+        };
         if library.has(&manifest.name) {
             bail!("{}: {} is the name of a crate of the kernel", path.display(), manifest.name);
         }
@@ -94,6 +97,30 @@ impl Manifest {
             crates: crates(package, origin)?,
             unsafe_code: unsafe_code(&package["metadata"]["module"])?,
             abi: abi(&package["metadata"]["module"])?,
+            c: None,
+            name,
+        })
+    }
+
+    /// The module in C in this directory, which has its name.
+    fn of_c(directory: &Path) -> Result<Self> {
+        let Some(c) = CSource::find(directory)? else {
+            bail!(
+                "{} has no Cargo.toml and no .c file: a module is a crate, which `make new-module M=dir` begins, or \
+                 sources in C",
+                directory.display()
+            );
+        };
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        check_name(&name)?;
+        Ok(Self {
+            source: directory.to_owned(),
+            edition: String::new(),
+            license: String::new(),
+            crates: Vec::new(),
+            unsafe_code: UnsafeCode::Allowed,
+            abi: Abi::C,
+            c: Some(c),
             name,
         })
     }

@@ -11,10 +11,13 @@
 //!
 //! A module is its author's crate and one around it that names the kernel, `modules/shim.rs`. Both are compiled by
 //! rustc (`compile`), and made one relocatable object (`link`), `target/modules/NAME.ko`. What has not changed is left
-//! alone (`record`, `workshop`).
+//! alone (`record`, `workshop`). One in C is a directory of sources instead (`c_source`), and uses what the kernel
+//! offers to everybody.
 
 mod author;
+mod c_source;
 mod compile;
+mod compiled;
 mod facade;
 mod info;
 mod kernel_library;
@@ -46,6 +49,8 @@ pub use trials::jobs;
 
 /// Where modules of the tree are, each a directory.
 const OF_THE_TREE: &str = "modules";
+/// Where there those in C are.
+const IN_C: &str = "c";
 /// The linker script that kernel/build.rs names, in the target directory.
 const FOR_MODULES: &str = "x86_64-kernel/kernel/for-modules.ld";
 
@@ -147,7 +152,12 @@ fn is_of_the_tree(directory: &Path) -> Result<bool> {
 fn directories_of_the_tree() -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(OF_THE_TREE).with_context(|| format!("cannot list {OF_THE_TREE}"))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    let mut directories: Vec<PathBuf> = paths.into_iter().filter(|path| path.is_dir()).collect();
+    let (in_c, mut directories): (Vec<_>, Vec<_>) =
+        paths.into_iter().filter(|path| path.is_dir()).partition(|path| path.ends_with(IN_C));
+    for shelf in in_c {
+        let entries = fs::read_dir(&shelf)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        directories.extend(entries.into_iter().filter(|path| path.is_dir()));
+    }
     directories.sort();
     Ok(directories)
 }

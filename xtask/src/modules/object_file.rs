@@ -11,6 +11,12 @@ use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, Sy
 
 /// The symbol by which the kernel finds a module.
 pub const ENTRY: &str = "MODULE";
+/// The variable of a module in C in which it and the kernel count who uses it.
+pub const THIS_MODULE: &str = "__this_module";
+/// How a line of `.modinfo` begins that makes a variable a parameter.
+const PARAMETER: &str = "parm_";
+/// How one begins that tells of it.
+const PARAMETER_TEXT: &str = "parm_desc_";
 
 /// Sections that are put into memory; `module.ld` makes no others.
 const LOADED: [&str; 7] = [".text", ".rodata", ".data", ".bss", ".init.text", ".init.rodata", ".init.data"];
@@ -38,7 +44,13 @@ pub fn summary(object: &[u8]) -> Result<Summary> {
     for symbol in file.symbols() {
         let name = symbol.name()?.to_owned();
         if symbol.kind() == SymbolKind::Text && symbol.section_index() == text {
-            summary.functions.insert(u32::try_from(symbol.address())?, name.clone());
+            let place = u32::try_from(symbol.address())?;
+            // In C these two are second names of functions with better ones.
+            if matches!(name.as_str(), "init_module" | "cleanup_module") {
+                summary.functions.entry(place).or_insert_with(|| name.clone());
+            } else {
+                summary.functions.insert(place, name.clone());
+            }
         }
         if symbol.is_undefined() && !name.is_empty() {
             summary.needs.insert(name);
@@ -71,6 +83,24 @@ fn loaded(file: &Elf<'_>) -> Result<u64> {
 pub fn variables(object: &[u8]) -> Result<u64> {
     let file = Elf::parse(object).context("the linker made no ELF file")?;
     Ok([".data", ".bss"].map(|name| file.section_by_name(name).map_or(0, |section| section.size())).iter().sum())
+}
+
+/// The variables of a module in C that insmod may set. One that is not there is refused.
+pub fn parameters(object: &[u8]) -> Result<Vec<String>> {
+    let file = Elf::parse(object).context("the linker made no ELF file")?;
+    let section = file.section_by_name(".modinfo").context("it tells nothing of itself")?;
+    let lines = String::from_utf8_lossy(section.data()?);
+    let keys = lines.split('\0').filter_map(|line| line.split_once('=')).map(|(key, _)| key);
+    let names = keys.filter(|key| !key.starts_with(PARAMETER_TEXT)).filter_map(|key| key.strip_prefix(PARAMETER));
+    let mut variables = Vec::new();
+    for name in names {
+        match file.symbols().filter(|symbol| symbol.is_definition() && symbol.name() == Ok(name)).count() {
+            1 => variables.push(name.to_owned()),
+            0 => bail!("its parameter {name} is no variable of it"),
+            _ => bail!("its parameter {name} is the name of more than one variable"),
+        }
+    }
+    Ok(variables)
 }
 
 /// Names that code outside of an archive can mean by its objects.

@@ -56,6 +56,7 @@ mod tests {
             crates: uses.iter().map(|&name| name.to_owned()).collect(),
             unsafe_code: UnsafeCode::Forbidden,
             abi: Abi::Rust,
+            c: None,
         }
     }
 

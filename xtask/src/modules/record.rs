@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::c_source::CSource;
 use super::manifest::{Abi, Manifest, UnsafeCode};
 
 /// A module as it was built last.
@@ -62,6 +63,10 @@ impl Record {
                     false => UnsafeCode::Forbidden,
                 },
                 abi: if manifest["is_c"].as_bool()? { Abi::C } else { Abi::Rust },
+                c: match &manifest["source_in_c"] {
+                    Value::Null => None,
+                    c => Some(CSource { files: list(&c["files"])?, flags: list(&c["flags"])? }),
+                },
             },
             sources: list(&value["sources"])?,
             contents: text(&value["contents"])?,
@@ -83,6 +88,7 @@ impl Record {
                 "crates": self.manifest.crates,
                 "unsafe": self.manifest.unsafe_code == UnsafeCode::Allowed,
                 "is_c": self.manifest.abi == Abi::C,
+                "source_in_c": self.manifest.c.as_ref().map(|c| json!({"files": c.files, "flags": c.flags})),
             },
             "sources": self.sources.iter().map(|path| path.to_str()).collect::<Vec<_>>(),
             "contents": self.contents,
@@ -110,7 +116,7 @@ pub fn contents(files: &[PathBuf]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Abi, Manifest, Record, UnsafeCode};
+    use super::{Abi, CSource, Manifest, Record, UnsafeCode};
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
@@ -123,6 +129,7 @@ mod tests {
                 crates: vec!["lender".into()],
                 unsafe_code: UnsafeCode::Allowed,
                 abi: Abi::C,
+                c: Some(CSource { files: vec!["a.c".into()], flags: vec!["-DA".into()] }),
             },
             sources: vec!["/m/Cargo.toml".into()],
             contents: "1".into(),

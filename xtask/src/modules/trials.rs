@@ -46,6 +46,27 @@ const OTHER_NAME: &str = "
         fn load(_values: &kapi::Values<'_>) -> Result<Self, kapi::Errno> { Ok(Self(core::marker::PhantomData)) }
     }";
 
+/// The same of authors in C: the name, `main.c` behind its first line, words of the answer.
+const MISTAKES_IN_C: [(&str, &str, &[&str]); 5] = [
+    (
+        "c_typo",
+        "int init_module(void) { return nothing(); }",
+        &["the module c_typo does not compile", "c_typo/main.c:2:32", "implicit declaration of function"],
+    ),
+    (
+        "c_nowhere",
+        "int nowhere(void); int init_module(void) { return nowhere(); }",
+        &["the module c_nowhere needs what the kernel has not: nowhere"],
+    ),
+    ("c_library", "#include <stdio.h>", &["c_library/main.c:2:10", "stdio.h: No such file"]),
+    ("c_float", "double half(double x) { return x / 2; }", &["c_float/main.c:2:8", "with SSE disabled"]),
+    (
+        "c_twice",
+        "struct module __this_module = { 0 };",
+        &["the module c_twice cannot be linked", "duplicate symbol: __this_module"],
+    ),
+];
+
 /// The trials.
 pub fn jobs() -> Vec<Job> {
     let job =
@@ -108,8 +129,10 @@ fn load_everything() -> Result<(Vec<TestResult>, String)> {
 
 fn make_mistakes() -> Result<(Vec<TestResult>, String)> {
     let trial = Trial::new()?;
-    for (name, manifest, source, words) in MISTAKES {
-        let answer = match trial.build(written(name, manifest, source)?) {
+    let in_rust = MISTAKES.map(|(name, manifest, source, words)| (name, written(name, manifest, source), words));
+    let in_c = MISTAKES_IN_C.map(|(name, source, words)| (name, written_in_c(name, source), words));
+    for (name, directory, words) in in_rust.into_iter().chain(in_c) {
+        let answer = match trial.build(directory?) {
             Ok(_) => bail!("{name} was built"),
             Err(error) => format!("{error:#}"),
         };
@@ -120,9 +143,21 @@ fn make_mistakes() -> Result<(Vec<TestResult>, String)> {
     Ok((vec![TestResult::ok(REFUSED)], String::new()))
 }
 
+fn directory_of(name: &str) -> Result<PathBuf> {
+    Ok(env::current_dir()?.join(place()).join("mistakes").join(name))
+}
+
+/// Writes a module in C down and returns its directory.
+fn written_in_c(name: &str, source: &str) -> Result<PathBuf> {
+    let directory = directory_of(name)?;
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join("main.c"), format!("#include <linux/module.h>\n{source}\n"))?;
+    Ok(directory)
+}
+
 /// Writes a module down and returns its directory.
 fn written(name: &str, manifest: &str, source: &str) -> Result<PathBuf> {
-    let directory = env::current_dir()?.join(place()).join("mistakes").join(name);
+    let directory = directory_of(name)?;
     fs::create_dir_all(directory.join("src"))?;
     let package = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{manifest}\n[workspace]\n");
     fs::write(directory.join("Cargo.toml"), package)?;

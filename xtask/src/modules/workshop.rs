@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use hosttools::exports::Exports;
 
+use super::c_source;
 use super::compile::{self, Compiler};
+use super::compiled::Compiled;
 use super::kernel_library::{self, Library};
 use super::link::{self, About, Linking};
 use super::manifest::{Abi, Manifest, Origin};
@@ -52,6 +54,13 @@ pub struct Order<'a> {
     pub exports: Option<&'a Exports>,
     /// Modules that these may use.
     pub others: &'a [Built],
+}
+
+/// What is linked.
+struct Parts {
+    compiled: Compiled,
+    about: About,
+    crate_hash: String,
 }
 
 /// One of them.
@@ -123,7 +132,8 @@ impl Workshop {
     /// What Cargo.toml says; cargo is asked only if it has changed.
     fn manifest(&self, directory: &Path, order: Order<'_>) -> Result<Manifest> {
         match Record::read(&self.record_path(directory)) {
-            Some(record) if record.is_of_present_sources() => Ok(record.manifest),
+            // A file more is no change of those that were there.
+            Some(record) if record.manifest.c.is_none() && record.is_of_present_sources() => Ok(record.manifest),
             _ => Manifest::read(directory, order.origin, order.library),
         }
     }
@@ -144,32 +154,44 @@ impl Workshop {
 
     fn make(&self, job: Job<'_>) -> Result<Record> {
         let Job { order, directory, manifest, circumstances, file } = job;
-        let output = self.scrap("crates");
-        let own = output.join(&manifest.name);
-        let compiler = Compiler { library: order.library, output: &output };
-        let compiled = compiler.compile(&manifest, directory)?;
-        let crate_hash = kernel_library::crate_hash(&compiled.metadata)?;
-        let info = own.join("modinfo");
-        let used = hashes_of_used(&manifest, order);
-        fs::write(&info, info::section(&manifest, &order.library.version, &crate_hash, &used))?;
-        let linking = Linking {
-            archive: &compiled.archive,
-            about: match manifest.abi {
-                Abi::Rust => About::Shim(compiler.compile_shim(&manifest, &info)?),
-                Abi::C => About::Info(info),
-            },
-            object: own.join(&manifest.name).with_extension("o"),
+        let own = self.scrap("crates").join(&manifest.name);
+        let Parts { compiled, about, crate_hash } = match &manifest.c {
+            None => self.compile(&manifest, directory, order)?,
+            Some(source) => {
+                let info = info::section(&manifest, "", "", &[]);
+                let compiled = source.compile(&manifest.name, directory, &own, &info)?;
+                Parts { compiled, about: About::Own, crate_hash: String::new() }
+            }
         };
+        let object = own.join(&manifest.name).with_extension("ko.o");
+        let linking = Linking { archive: &compiled.archive, about, object };
         let summary = complete(&linking, &manifest, order)?;
         if let Some(shelf) = file.parent() {
             fs::create_dir_all(shelf)?;
         }
         linking.write(&summary, &file)?;
         let mut sources = compiled.sources.clone();
-        sources.push(directory.join("Cargo.toml"));
+        let settings = directory.join(if manifest.c.is_some() { c_source::FLAGS_FILE } else { "Cargo.toml" });
+        sources.extend(Some(settings).filter(|settings| settings.exists()));
         let contents = record::contents(&sources)?;
         let Summary { needs, offers, loaded, .. } = summary;
         Ok(Record { manifest, sources, contents, circumstances, crate_hash, needs, offers, loaded })
+    }
+
+    /// Compiles a module that is a crate.
+    fn compile(&self, manifest: &Manifest, directory: &Path, order: Order<'_>) -> Result<Parts> {
+        let output = self.scrap("crates");
+        let compiler = Compiler { library: order.library, output: &output };
+        let compiled = compiler.compile(manifest, directory)?;
+        let crate_hash = kernel_library::crate_hash(&compiled.metadata)?;
+        let info = output.join(&manifest.name).join("modinfo");
+        let used = hashes_of_used(manifest, order);
+        fs::write(&info, info::section(manifest, &order.library.version, &crate_hash, &used))?;
+        let about = match manifest.abi {
+            Abi::Rust => About::Shim(compiler.compile_shim(manifest, &info)?),
+            Abi::C => About::Info(info),
+        };
+        Ok(Parts { compiled, about, crate_hash })
     }
 
     /// A place for something that can be made again.
@@ -199,7 +221,8 @@ impl Workshop {
 
 /// Links a module. One that the kernel was not linked for takes along what the kernel lacks.
 fn complete(linking: &Linking<'_>, manifest: &Manifest, order: Order<'_>) -> Result<Summary> {
-    let summary = linking.link(&[])?;
+    let cannot = || format!("the module {} cannot be linked", manifest.name);
+    let summary = linking.link(&[]).with_context(cannot)?;
     let Some(exports) = order.exports else { return Ok(summary) };
     let lacks = |summary: &Summary| missing(&summary.needs, manifest, exports, order.others);
     if lacks(&summary).is_empty() {
@@ -208,7 +231,7 @@ fn complete(linking: &Linking<'_>, manifest: &Manifest, order: Order<'_>) -> Res
     let variables = linking.variables()?;
     let along: Vec<&str> = TAKEN_ALONG.into_iter().filter(|_| manifest.abi == Abi::Rust).collect();
     let archives = along.into_iter().map(|name| order.library.archive(name)).collect::<Result<Vec<_>>>()?;
-    let summary = linking.link(&archives)?;
+    let summary = linking.link(&archives).with_context(cannot)?;
     let missing = lacks(&summary);
     if !missing.is_empty() {
         bail!("the module {} needs what the kernel has not: {}", manifest.name, link::readable(&missing));
@@ -226,7 +249,11 @@ pub fn missing(needs: &BTreeSet<String>, manifest: &Manifest, exports: &Exports,
         Abi::Rust => exports.has(name),
         Abi::C => exports.offers(name),
     };
-    let is_missing = |name: &&String| !has(name) && !used.iter().any(|other| other.record.offers.contains(*name));
+    // That no module can call these, insmod tells.
+    let is_for_boot = |name: &str| manifest.abi == Abi::C && name.starts_with("alloc_bootmem");
+    let is_missing = |name: &&String| {
+        !has(name) && !is_for_boot(name) && !used.iter().any(|other| other.record.offers.contains(*name))
+    };
     needs.iter().filter(is_missing).cloned().collect()
 }
 

@@ -6,10 +6,10 @@ mod bar;
 mod config;
 mod names;
 
-use pci_types::{ConfigRegionAccess, HeaderType, PciAddress, PciHeader, PciPciBridgeHeader};
+use pci_types::{CommandRegister, ConfigRegionAccess, HeaderType, PciAddress, PciHeader, PciPciBridgeHeader};
 
 pub use bar::{Bar, Kind};
-use config::ConfigSpace;
+pub use config::ConfigSpace;
 
 /// What a function that does not exist answers as its vendor.
 const NO_FUNCTION: u16 = 0xffff;
@@ -49,6 +49,25 @@ impl Function {
     pub fn ranges(&self) -> impl Iterator<Item = Bar> {
         self.bars.into_iter().flatten().filter(|bar| bar.start != 0)
     }
+}
+
+/// Whether a function may read and write memory by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mastery {
+    /// It may.
+    Yes,
+    /// It may not.
+    No,
+}
+
+/// Has a function answer at its addresses and tell of itself by its interrupt line. For its driver; any context.
+pub fn enable(address: PciAddress, mastery: Mastery) {
+    PciHeader::new(address).update_command(ConfigSpace, |mut command| {
+        command.insert(CommandRegister::MEMORY_ENABLE);
+        command.remove(CommandRegister::INTERRUPT_DISABLE);
+        command.set(CommandRegister::BUS_MASTER_ENABLE, mastery == Mastery::Yes);
+        command
+    });
 }
 
 /// Calls `found` with each function, and ends with its first error. Once, before drivers.

@@ -27,6 +27,8 @@ pub struct Child {
     pub inode: u64,
     /// Who may do what with it.
     pub mode: u16,
+    /// Its user and group.
+    pub owner: (u32, u32),
     /// What it is.
     pub entry: Entry,
 }
@@ -101,7 +103,8 @@ impl Computed {
 impl Node for Computed {
     fn stat(&self) -> Result<Stat, Errno> {
         let links = if self.kind() == Kind::Directory { 2 } else { 1 };
-        let attributes = Attributes { links, ..Attributes::new(self.kind(), self.child.mode, now()) };
+        let (user, group) = self.child.owner;
+        let attributes = Attributes { links, user, group, ..Attributes::new(self.kind(), self.child.mode, now()) };
         Ok(Stat::new(self.id(), attributes))
     }
 

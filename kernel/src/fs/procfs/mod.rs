@@ -5,6 +5,7 @@
 //! Key types: [`Source`], what is behind a fixed name; [`Directory`] and [`Entry`], what is computed.
 
 mod computed;
+mod pages;
 mod text;
 
 use alloc::sync::Arc;
@@ -54,14 +55,17 @@ pub fn register(path: &str, source: Source) -> Result<(), Errno> {
     match source {
         Source::Text(_) => enter(path, 0o444, share(source)?),
         Source::Control { .. } => enter(path, 0o644, share(source)?),
-        Source::Module(driver, users) => {
-            let text = share(ModuleText::new(path, driver, users)?)?;
-            let mut modules = MODULES.lock_uninterruptible()?;
-            modules.reserve(1, GfpFlags::KERNEL)?;
-            enter(path, 0o444, text.clone())?;
-            Ok(modules.push(text, GfpFlags::KERNEL)?)
-        }
+        Source::Module(_, ref users) => register_for(path, 0o444, users.clone(), source),
+        Source::Owned(_, ref users) => register_for(path, 0o644, users.clone(), source),
     }
+}
+
+fn register_for(path: &str, mode: u16, users: Arc<Users>, source: Source) -> Result<(), Errno> {
+    let text = share(ModuleText::new(path, source, users)?)?;
+    let mut modules = MODULES.lock_uninterruptible()?;
+    modules.reserve(1, GfpFlags::KERNEL)?;
+    enter(path, mode, text.clone())?;
+    Ok(modules.push(text, GfpFlags::KERNEL)?)
 }
 
 fn enter(path: &str, mode: u16, leaf: Arc<dyn Leaf>) -> Result<(), Errno> {
@@ -84,9 +88,21 @@ pub fn add_root(directory: Arc<dyn Directory>) -> Result<(), Errno> {
 /// # Errors
 /// `EAGAIN` where the caller may not sleep.
 pub fn unregister_module(users: &Arc<Users>) -> Result<(), Errno> {
+    take_out(&|text| text.is_of(users))
+}
+
+/// Removes one file of the module with these users, as [`unregister_module`] does all.
+///
+/// # Errors
+/// As there.
+pub fn unregister(path: &str, users: &Arc<Users>) -> Result<(), Errno> {
+    take_out(&|text| text.path() == path && text.is_of(users))
+}
+
+fn take_out(is_meant: &dyn Fn(&ModuleText) -> bool) -> Result<(), Errno> {
     loop {
         let mut modules = MODULES.lock_uninterruptible()?;
-        let Some(at) = modules.iter().position(|text| text.is_of(users)) else { return Ok(()) };
+        let Some(at) = modules.iter().position(|text| is_meant(text)) else { return Ok(()) };
         let text = modules.swap_remove(at);
         drop(modules);
         let Some(text) = text else { return Ok(()) };

@@ -12,13 +12,13 @@ use mm::GfpFlags;
 use super::super::account::Account;
 use super::super::file::{File, share};
 use super::super::node::{Node, Stat};
-use super::super::pages::Pages;
 use super::super::tree::Leaf;
-use crate::chrdev::{Driver, Users};
+use super::pages::Pages;
+use crate::chrdev::{Driver, User, Users};
 use crate::mm::KString;
 use crate::sched::Mutex;
 
-/// Names, and the texts of open files, are as long and as many as there is memory for them.
+/// Names are as many as there is memory for them.
 pub(super) static ACCOUNT: Account = Account::new(|| u64::MAX);
 
 /// Bytes of the longest command.
@@ -60,6 +60,8 @@ pub enum Source {
     },
     /// What a module says about its devices, and who uses it.
     Module(Arc<dyn Driver>, Arc<Users>),
+    /// A text of a module's, and who uses that.
+    Owned(Arc<dyn Text>, Arc<Users>),
 }
 
 impl Text for Source {
@@ -67,16 +69,22 @@ impl Text for Source {
         match self {
             Self::Text(show) | Self::Control { show, .. } => show(out),
             Self::Module(module, _) => module.proc_text(out),
+            Self::Owned(text, _) => text.show(out),
         }
     }
 
     fn is_control(&self) -> bool {
-        matches!(self, Self::Control { .. })
+        match self {
+            Self::Control { .. } => true,
+            Self::Owned(text, _) => text.is_control(),
+            Self::Text(_) | Self::Module(..) => false,
+        }
     }
 
     fn store(&self, line: &str) -> Result<(), Errno> {
         match self {
             Self::Control { store, .. } => store(line),
+            Self::Owned(text, _) => text.store(line),
             Self::Text(_) | Self::Module(..) => Err(Errno::EACCES),
         }
     }
@@ -93,17 +101,17 @@ impl Leaf for Source {
     }
 }
 
-/// The text of a module, as long as there is the module.
+/// A text of a module, as long as there is the module.
 pub(super) struct ModuleText {
     path: KString,
-    driver: Mutex<Option<Arc<dyn Driver>>>,
+    source: Mutex<Option<Source>>,
     users: Arc<Users>,
 }
 
 impl ModuleText {
-    pub(super) fn new(path: &str, driver: Arc<dyn Driver>, users: Arc<Users>) -> Result<Self, Errno> {
+    pub(super) fn new(path: &str, source: Source, users: Arc<Users>) -> Result<Self, Errno> {
         let path = KString::from_str(path, GfpFlags::KERNEL)?;
-        Ok(Self { path, driver: Mutex::new(Some(driver)), users })
+        Ok(Self { path, source: Mutex::new(Some(source)), users })
     }
 
     pub(super) fn path(&self) -> &str {
@@ -116,8 +124,8 @@ impl ModuleText {
 
     /// The module goes: nobody gets to it from here any more.
     pub(super) fn empty(&self) -> Result<(), Errno> {
-        let driver = self.driver.lock_uninterruptible()?.take();
-        drop(driver);
+        let source = self.source.lock_uninterruptible()?.take();
+        drop(source);
         Ok(())
     }
 }
@@ -125,14 +133,24 @@ impl ModuleText {
 impl Leaf for ModuleText {
     /// `ENODEV` while the module comes or goes.
     fn open(self: Arc<Self>, node: Arc<dyn Node>, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-        let driver = self.driver.lock_uninterruptible()?;
-        // Counted under the lock under which the driver was found. It goes last.
-        let _user = self.users.enter()?;
-        let source = driver.clone().ok_or(Errno::ENOENT).map(|driver| Source::Module(driver, self.users.clone()))?;
-        drop(driver);
-        let text = check(&source, flags).and_then(|()| first_text(&source, flags));
-        drop(source);
-        Ok(share(TextFile { text: text?, control: None, node })?)
+        let place = self.source.lock_uninterruptible()?;
+        // Counted under the lock under which the module was found. It goes last.
+        let user = self.users.enter()?;
+        let source = place.clone().ok_or(Errno::ENOENT)?;
+        drop(place);
+        let text = check(&source, flags).and_then(|()| first_text(&source, flags))?;
+        let control: Option<Arc<dyn Text>> = match source {
+            Source::Owned(text, _) if flags.contains(OpenFlags::WRITE) => Some(text),
+            _ => None,
+        };
+        let user = control.is_some().then_some(user);
+        Ok(share(TextFile { text, control, node, _user: user })?)
+    }
+
+    /// What is written is obeyed: nothing is cut.
+    fn truncate(&self, _size: u64) -> Result<(), Errno> {
+        let source = self.source.lock_uninterruptible()?;
+        if source.as_ref().is_some_and(Text::is_control) { Ok(()) } else { Err(Errno::EACCES) }
     }
 }
 
@@ -142,7 +160,7 @@ fn check(text: &dyn Text, flags: OpenFlags) -> Result<(), Errno> {
 }
 
 fn first_text(text: &dyn Text, flags: OpenFlags) -> Result<Pages, Errno> {
-    if flags.contains(OpenFlags::READ) { written(text) } else { Ok(Pages::new(GfpFlags::KERNEL, &ACCOUNT)) }
+    if flags.contains(OpenFlags::READ) { written(text) } else { Ok(Pages::default()) }
 }
 
 /// Opens a text by the name that `node` stands for.
@@ -150,12 +168,12 @@ pub(super) fn open(text: Arc<dyn Text>, node: Arc<dyn Node>, flags: OpenFlags) -
     check(&*text, flags)?;
     let pages = first_text(&*text, flags)?;
     let control = flags.contains(OpenFlags::WRITE).then_some(text);
-    Ok(share(TextFile { text: pages, control, node })?)
+    Ok(share(TextFile { text: pages, control, node, _user: None })?)
 }
 
 /// The text as it is now.
 fn written(source: &dyn Text) -> Result<Pages, Errno> {
-    let mut writer = Writer { text: Pages::new(GfpFlags::KERNEL, &ACCOUNT), error: Errno::EIO };
+    let mut writer = Writer { text: Pages::default(), error: Errno::EIO };
     match source.show(&mut writer) {
         Ok(()) => Ok(writer.text),
         Err(fmt::Error) => Err(writer.error),
@@ -183,6 +201,8 @@ struct TextFile {
     /// Who obeys what is written.
     control: Option<Arc<dyn Text>>,
     node: Arc<dyn Node>,
+    /// Of the module that obeys, if it is one's. It goes last.
+    _user: Option<User>,
 }
 
 impl File for TextFile {

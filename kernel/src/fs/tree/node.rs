@@ -7,7 +7,7 @@ use mm::GfpFlags;
 use vfs::{At, Body, Gone, Number, Tree};
 
 use super::super::file::{File, share};
-use super::super::node::{Change, Kind, Listed, Make, Name, Node, Remove, Replace, Stat, now};
+use super::super::node::{Change, Kind, Listed, Make, Name, Node, Ownership, Remove, Replace, Stat, now};
 use super::filesystem::{New, Policy, TreeFs};
 use super::leaf::Leaf;
 use crate::mm::{KString, Kernel};
@@ -73,14 +73,18 @@ impl TreeNode {
     }
 
     /// What can be entered into the tree for `what`.
-    fn prepare(&self, mode: u16, what: Make<'_>) -> Result<New, Errno> {
-        match (self.fs.policy, what) {
-            (Policy::Fixed(_), Make::File) => Err(Errno::ENOENT),
-            (Policy::Fixed(_), _) => Err(Errno::EPERM),
-            (Policy::Open { .. }, Make::Directory) => Ok(New::directory(mode)),
-            (Policy::Open { .. }, Make::Link(text)) => New::link(text),
-            (Policy::Open { leaf }, _) => leaf(what).map(|(kind, leaf)| New::other(kind, mode, leaf)),
-        }
+    fn prepare(&self, Ownership { user, group, mode }: Ownership, what: Make<'_>) -> Result<New, Errno> {
+        let new = match (self.fs.policy, what) {
+            (Policy::Fixed(_), Make::File) => return Err(Errno::ENOENT),
+            (Policy::Fixed(_), _) => return Err(Errno::EPERM),
+            (Policy::Open { .. }, Make::Directory) => New::directory(mode),
+            (Policy::Open { .. }, Make::Link(text)) => New::link(text)?,
+            (Policy::Open { leaf }, _) => {
+                let (kind, leaf) = leaf(what)?;
+                New::other(kind, mode, leaf)
+            }
+        };
+        Ok(new.owned_by(user, group))
     }
 
     /// The number of `node`, which is of this file system.
@@ -157,8 +161,8 @@ impl Node for TreeNode {
         self.leaf()?.map_or(Ok(None), |leaf| leaf.target())
     }
 
-    fn make(&self, name: &str, mode: u16, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
-        let new = self.prepare(mode, what)?;
+    fn make(&self, name: &str, owned: Ownership, what: Make<'_>) -> Result<Arc<dyn Node>, Errno> {
+        let new = self.prepare(owned, what)?;
         let mut tree = self.fs.tree.lock_uninterruptible()?;
         let made = tree.create(self.number, name, new, now())?;
         hold(&self.fs, tree, made)

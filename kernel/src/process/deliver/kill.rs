@@ -14,7 +14,7 @@ use crate::process::table;
 /// any.
 ///
 /// # Errors
-/// `ESRCH`: there are none. `EAGAIN`: too many real-time signals wait.
+/// `ESRCH`: there are none. `EPERM`: they are all of other users. `EAGAIN`: too many real-time signals wait.
 pub fn kill(caller: &Process, target: i32, signal: Option<Signal>) -> Result<(), Errno> {
     let group_of = |group: Pid| to_many(caller, signal, move |process| process.group() == group);
     match target {
@@ -34,6 +34,7 @@ pub fn kill(caller: &Process, target: i32, signal: Option<Signal>) -> Result<(),
 /// As [`kill`].
 pub fn to_one(caller: &Process, target: i32, signal: Option<Signal>, code: Code) -> Result<(), Errno> {
     let process = Pid::from_user(target).and_then(table::find).ok_or(Errno::ESRCH)?;
+    check(caller, &process, signal)?;
     signal.map_or(Ok(()), |signal| send(&process, from(caller, signal, code)))
 }
 
@@ -41,19 +42,32 @@ pub fn to_one(caller: &Process, target: i32, signal: Option<Signal>, code: Code)
 ///
 /// # Errors
 /// As [`kill`].
-pub fn queue(target: i32, info: Info) -> Result<(), Errno> {
+pub fn queue(caller: &Process, target: i32, info: Info) -> Result<(), Errno> {
     let process = Pid::from_user(target).and_then(table::find).ok_or(Errno::ESRCH)?;
+    check(caller, &process, Some(info.signal))?;
     send(&process, info)
 }
 
 fn to_many(caller: &Process, signal: Option<Signal>, is_meant: impl Fn(&Process) -> bool) -> Result<(), Errno> {
+    let count = |gets: &dyn Fn(&Process) -> bool| table::with(|table| table.iter().filter(|it| gets(it)).count());
+    let gets = |process: &Process| is_meant(process) && check(caller, process, signal).is_ok();
     let reached = match signal {
-        Some(signal) => send_to_all(from(caller, signal, Code::USER), is_meant)?,
-        None => table::with(|table| table.iter().filter(|process| is_meant(process)).count()),
+        Some(signal) => send_to_all(from(caller, signal, Code::USER), gets)?,
+        None => count(&gets),
     };
-    if reached > 0 { Ok(()) } else { Err(Errno::ESRCH) }
+    match reached {
+        0 if count(&is_meant) > 0 => Err(Errno::EPERM),
+        0 => Err(Errno::ESRCH),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the caller may send a signal to a process: one of the same user, or SIGCONT in its own session. `EPERM`.
+fn check(caller: &Process, process: &Process, signal: Option<Signal>) -> Result<(), Errno> {
+    let goes_on = signal == Some(Signal::CONT) && caller.session() == process.session();
+    if goes_on || caller.credentials().may_signal(&process.credentials()) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 fn from(caller: &Process, signal: Signal, code: Code) -> Info {
-    Info { signal, code, origin: Origin::Sender { pid: caller.pid().as_u32(), uid: 0 } }
+    Info { signal, code, origin: Origin::Sender { pid: caller.pid().as_u32(), uid: caller.credentials().user.real } }
 }

@@ -1,5 +1,8 @@
 //! What moves, copies or drops many values of a vector at once.
 
+use core::mem::MaybeUninit;
+use core::slice;
+
 use super::Vec;
 use crate::error::AllocError;
 use crate::gfp::GfpFlags;
@@ -78,7 +81,22 @@ impl<T, A: Allocator> Vec<T, A> {
     where
         T: Clone,
     {
-        self.try_extend(values.iter().cloned(), gfp)
+        let places = self.make_room(values.len(), gfp)?;
+        // Of bytes, this loop is a copy.
+        for (place, value) in places.iter_mut().zip(values) {
+            place.write(value.clone());
+        }
+        self.len += values.len();
+        Ok(())
+    }
+
+    /// The places of the next `count` values. Sleeps if `gfp` allows it.
+    #[track_caller]
+    fn make_room(&mut self, count: usize, gfp: GfpFlags) -> Result<&mut [MaybeUninit<T>], AllocError> {
+        self.reserve(count, gfp)?;
+        let first = self.room.place(self.len).cast();
+        // SAFETY: there is room for so many values behind the last one, and nobody else has these places.
+        Ok(unsafe { slice::from_raw_parts_mut(first.as_ptr(), count) })
     }
 
     /// Moves all values of `other` to the end of this vector; without memory both stay as they were.
@@ -130,11 +148,15 @@ impl<T, A: Allocator> Vec<T, A> {
     /// # Errors
     /// No memory.
     #[track_caller]
-    pub fn resize_with(&mut self, len: usize, value: impl FnMut() -> T, gfp: GfpFlags) -> Result<(), AllocError> {
-        let more = len.saturating_sub(self.len);
-        self.reserve(more, gfp)?;
+    pub fn resize_with(&mut self, len: usize, mut value: impl FnMut() -> T, gfp: GfpFlags) -> Result<(), AllocError> {
         self.truncate(len);
-        self.try_extend(core::iter::repeat_with(value).take(more), gfp)
+        let places = self.make_room(len - self.len, gfp)?;
+        // Of bytes, this loop is a filling.
+        for place in places {
+            place.write(value());
+        }
+        self.len = len;
+        Ok(())
     }
 
     /// Drops all values from `len` on.

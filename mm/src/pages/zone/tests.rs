@@ -47,6 +47,21 @@ fn magazine(zone: &mut Zone, map: &PageMap, order: Order, len: u32) -> BlockChai
     magazine
 }
 
+#[test]
+fn what_is_above_low_is_surplus_up_to_half_a_magazine() {
+    let half = capacity(Order::ZERO) / 2;
+    for (free, taken) in [(31, 0), (32, 0), (33, 1), (40, 8), (32 + half, half), (200, half)] {
+        let (map, mut zone) = with_free(free as usize, AtomicFloor::LastPage);
+        let mut surplus = zone.take_surplus(&map, Order::ZERO);
+        assert_eq!((surplus.len(), zone.free_pages()), (taken, (free - taken) as usize), "of {free}");
+        assert!(surplus.is_sound(&map, |word| word == Word::cached(BlockKey::new(KIND, Order::ZERO))));
+        while let Some(page) = surplus.pop(&map) {
+            zone.free(&map, page, Order::ZERO);
+        }
+        assert_eq!((zone.free_pages(), zone.validate(&map)), (free as usize, Ok(())));
+    }
+}
+
 /// Fills magazines and lets CPU 1 trade them in until the depot takes no more; returns how many it took.
 fn fill_depot(zone: &mut Zone, map: &PageMap, order: Order) -> usize {
     for count in 0.. {
@@ -155,7 +170,7 @@ fn magazines_are_filled_while_memory_is_not_tight() {
 #[test]
 fn a_depot_takes_full_magazines_up_to_its_share() {
     // 64 pages a magazine of single pages, which may be the whole zone; 128 of order 3, which may be a quarter.
-    for (sections, log2, most) in [(4, 0, 31), (4, 3, 4), (4, 9, 0), (32, 1, 32)] {
+    for (sections, log2, most) in [(4, 0, 31), (4, 3, 4), (4, 9, 0), (32, 1, 32), (32, 4, 32)] {
         let (map, mut zone) = zone(sections, AtomicFloor::LastPage);
         if log2 == 0 {
             // The last magazine takes the last page; one more cannot be filled.

@@ -1,0 +1,52 @@
+/*
+ * Devices: their memory, and their ports.
+ *
+ * Device memory is mapped by ioremap and reached by readb and its kin, never by following the pointer. ioremap takes
+ * no memory; the address need not be one of a page. May sleep.
+ * (Chapter: "vmalloc and Friends", on ioremap.)
+ */
+#ifndef _ASM_IO_H
+#define _ASM_IO_H
+
+#include <linux/types.h>
+#include <asm/page.h>
+
+extern void *ioremap(unsigned long address, unsigned long size);
+extern void *ioremap_nocache(unsigned long address, unsigned long size);
+extern void iounmap(void *address);
+
+#define readb(address) (*(volatile unsigned char *) (address))
+#define readw(address) (*(volatile unsigned short *) (address))
+#define readl(address) (*(volatile unsigned int *) (address))
+#define writeb(value, address) ((void) (*(volatile unsigned char *) (address) = (value)))
+#define writew(value, address) ((void) (*(volatile unsigned short *) (address) = (value)))
+#define writel(value, address) ((void) (*(volatile unsigned int *) (address) = (value)))
+#define memset_io(address, byte, size) memset((void *) (address), (byte), (size))
+#define memcpy_fromio(to, address, size) memcpy((to), (const void *) (address), (size))
+#define memcpy_toio(address, from, size) memcpy((void *) (address), (from), (size))
+
+#define virt_to_bus virt_to_phys
+#define bus_to_virt phys_to_virt
+
+#define __PORTS(suffix, type) \
+static inline type in##suffix(unsigned short port) \
+{ \
+	type value; \
+	asm volatile("in" #suffix " %1, %0" : "=a" (value) : "Nd" (port)); \
+	return value; \
+} \
+static inline void out##suffix(type value, unsigned short port) \
+{ \
+	asm volatile("out" #suffix " %0, %1" : : "a" (value), "Nd" (port)); \
+}
+
+__PORTS(b, unsigned char)
+__PORTS(w, unsigned short)
+__PORTS(l, unsigned int)
+#undef __PORTS
+
+/* The same, with a little time for slow devices. */
+#define inb_p(port) ({ unsigned char __value = inb(port); outb(0, 0x80); __value; })
+#define outb_p(value, port) ({ outb((value), (port)); outb(0, 0x80); })
+
+#endif

@@ -1,0 +1,2 @@
+/* See linux/ioctl.h. */
+#include <linux/ioctl.h>

@@ -1,0 +1,2 @@
+/* See linux/param.h. */
+#include <linux/param.h>

@@ -1,0 +1,2 @@
+/* See asm/uaccess.h. */
+#include <asm/uaccess.h>

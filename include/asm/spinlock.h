@@ -1,0 +1,2 @@
+/* See linux/spinlock.h. */
+#include <linux/spinlock.h>
