@@ -4,8 +4,9 @@
 export MEM APPEND INIT FIRMWARE CPU ACCEL SMP ICOUNT SCRIPT ROOTFS MODULES PROGRAMS FILES FLOPPY BOARD DISK SWAP
 export TIMEOUT LIMIT GDB
 
-# The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there.
-export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
+# The toolchain that setup.sh puts together where rustup's server is out of reach goes first, if it is there; the QEMU
+# that it unpacks where none can be installed, last.
+export PATH := $(CURDIR)/build/toolchain/bin:$(PATH):$(CURDIR)/build/qemu
 # The pinned stable compiler accepts unstable options: the kernel builds core itself.
 export RUSTC_BOOTSTRAP := 1
 

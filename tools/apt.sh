@@ -62,3 +62,12 @@ apt_install() {
     fi
     return $code
 }
+
+# apt_fetch PACKAGE...: as .deb in the directory at hand, or says why not and fails. Nobody has to be root, but where
+# the lists of packages are missing or old.
+apt_fetch() {
+    apt-get -qq download "$@" 2>said </dev/null && return
+    as_root apt-get update -qq >&2 && apt-get -qq download "$@" 2>said </dev/null && return
+    cat said >&2
+    return 1
+}

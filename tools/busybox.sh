@@ -13,13 +13,6 @@ say() { echo "setup: $*" >&2; }
 # shellcheck source=tools/apt.sh
 . "$top/tools/apt.sh"
 
-# Lists of packages may be missing on a fresh machine, or old.
-download() {
-    apt-get -qq download busybox-static 2>said || {
-        as_root apt-get update -qq >&2 && apt-get -qq download busybox-static 2>said
-    }
-}
-
 [ ! -x "$place/busybox" ] || [ ! -s "$place/applets" ] || exit 0
 if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
     say "busybox comes from Debian's package busybox-static, and this machine has no apt-get or no dpkg-deb;" \
@@ -32,8 +25,7 @@ mkdir -p "$top/build"
 work=$(mktemp -d "$top/build/busybox.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-if ! download </dev/null; then
-    cat said >&2
+if ! apt_fetch busybox-static; then
     say "busybox could not be fetched; all but INIT=/bin/sh and the tests in user space goes without it"
     exit 1
 fi

@@ -3,14 +3,17 @@
 # (Debian packages), and the components of the pinned Rust toolchain (by rustup, else from Debian's packages). Fetches
 # busybox, without which all but tests in user space goes on.
 #
-# What is there and serves is taken. No package is removed or downgraded (tools/apt.sh). Says what it installs and why;
-# where it may not, says what to type. Quick when nothing is missing.
+# What is there and serves is taken. No package is removed or downgraded (tools/apt.sh): where QEMU cannot be installed
+# without that, or without being root, it is unpacked in build/qemu (tools/qemu.sh). Says what it installs and why; where
+# it may not, says what to type. Quick when nothing is missing.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$top/rust-toolchain.toml")
 components=rust-src,llvm-tools,rustfmt,clippy
 overlay=$top/build/toolchain
+# Where tools/qemu.sh puts it, as the Makefile has it.
+PATH=$PATH:$top/build/qemu
 goals=" ${*:-setup} "
 # Where the machine's files are: the tests of this script have machines of their own.
 root=${SETUP_ROOT-}
@@ -74,8 +77,13 @@ have_static_libc() {
 install_packages() {
     say "installing$packages"
     # shellcheck disable=SC2086 # one word a package
-    apt_install $packages ||
-        ask_for "(install$packages, or programs that do the same, for example by: sudo apt-get install$packages)"
+    apt_install $packages && return
+    others=$(echo "$packages" | sed 's/ qemu-system-x86//')
+    # shellcheck disable=SC2086
+    if [ "$others" != "$packages" ] && "$top/tools/qemu.sh" && { [ -z "$others" ] || apt_install $others; }; then
+        return
+    fi
+    ask_for "(install$packages, or programs that do the same, for example by: sudo apt-get install$packages)"
 }
 
 # --- the Rust toolchain -------------------------------------------------------------------------------------

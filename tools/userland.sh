@@ -16,14 +16,6 @@ say() { echo "setup: $*" >&2; }
 # shellcheck source=tools/apt.sh
 . "$top/tools/apt.sh"
 
-# a package of Debian's, as .deb, in the directory at hand
-fetch_package() {
-    apt-get -qq download "$1" 2>said && return
-    as_root apt-get update -qq >&2 && apt-get -qq download "$1" 2>said && return
-    cat said >&2
-    return 1
-}
-
 # fetch_source PACKAGE FILE...: files of the source of a package; they lie where it does
 fetch_source() {
     from=$(apt-get download --print-uris "$1" | sed -n "s/^'\([^']*\)'.*/\1/p")
@@ -43,7 +35,7 @@ version() {
 
 nolibc() {
     say "fetching Linux's source for nolibc-test: 140 MB, of which 23 KB stay"
-    fetch_package linux-source-6.1
+    apt_fetch linux-source-6.1
     dpkg-deb --fsys-tarfile linux-source-6.1_*.deb | tar -xO ./usr/src/linux-source-6.1.tar.xz | xz -dc |
         tar -x --strip-components=2 --wildcards '*/tools/include/nolibc' '*/tools/testing/selftests/nolibc'
     gcc -Os -s -fno-ident -fno-asynchronous-unwind-tables -nostdlib -static -include include/nolibc/nolibc.h \
@@ -75,7 +67,7 @@ memtester() {
 }
 
 bash_static() {
-    fetch_package bash-static
+    apt_fetch bash-static
     dpkg-deb -x bash-static_*.deb .
     find . -name bash-static -type f -path '*/bin/*' -exec cp {} "$1" \;
 }
