@@ -1,11 +1,10 @@
 //! Programs that others wrote, among the usual initial files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::cargo;
 use crate::programs::files::{entries, name_of};
 
 /// Where tools/userland.sh leaves what it fetched.
@@ -16,15 +15,14 @@ const ROOTFS: &str = "rootfs";
 const PROGRAMS: [(&str, &str); 3] =
     [("nolibc-test", "nolibc-test"), ("memtester", "memtester"), ("bash-static", "bash")];
 
-/// A directory with the usual initial files, and the programs that were fetched.
-pub fn initial_files(name: &str) -> Result<PathBuf> {
-    let root = cargo::target_dir().join("userland").join(name);
-    copy(Path::new(ROOTFS), &root)?;
+/// Fills the directory `root` with the usual initial files, and the programs that were fetched.
+pub fn fill(root: &Path) -> Result<()> {
+    copy(Path::new(ROOTFS), root)?;
     fs::create_dir_all(root.join("bin"))?;
     for (fetched, program) in PROGRAMS {
         put(&Path::new(FETCHED).join(fetched), &root.join("bin").join(program))?;
     }
-    Ok(root)
+    Ok(())
 }
 
 /// Copies a directory of files and directories.
@@ -37,7 +35,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file, unless it is there: another test may be reading it.
+/// Copies a file, unless it is there: a machine may be reading it.
 fn put(from: &Path, to: &Path) -> Result<()> {
     let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
     if written(to).is_ok_and(|copied| written(from).is_ok_and(|source| source <= copied)) {

@@ -30,7 +30,7 @@ pub fn fill(root: &Path) -> Result<()> {
     )
 }
 
-/// By another name first: a test that runs at the same time may read it.
+/// By another name first: a machine of another run may be reading the one that is there.
 fn compile(source: &str, program: &Path, compiler: &mut Command, remedy: &str) -> Result<()> {
     let source = PathBuf::from(SOURCES).join(source);
     let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());

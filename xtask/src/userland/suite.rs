@@ -135,7 +135,8 @@ impl Suite {
 
     /// A directory with the initial files: those that all have, and the suite.
     fn gather(&self, parts: &[String]) -> Result<PathBuf> {
-        let root = fetched::initial_files(self.name)?;
+        let root = cargo::target_dir().join("userland").join(self.name);
+        fetched::fill(&root)?;
         if self.way == Way::Script {
             fs::copy(Path::new(TESTS).join("busybox.sh"), root.join("suite.sh"))?;
             fs::write(root.join("parts"), parts.join("\n"))?;
