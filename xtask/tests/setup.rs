@@ -45,8 +45,8 @@ impl Machine {
             fs::copy(Path::new("../tools").join(name), machine.root.join("tree/tools").join(name)).expect("copied");
         }
         machine.file("tree/rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{VERSION}\"\n"));
-        machine.file("tree/tools/busybox.sh", "#!/bin/sh\n");
-        machine.executable("tree/tools/busybox.sh");
+        machine.script("tree/tools/busybox.sh", "");
+        machine.script("tree/tools/qemu.sh", "exit 1");
         machine.file("files/usr/include/stdio.h", "");
         machine.file("files/usr/lib/x86_64-linux-gnu/libc.a", "");
         machine.file("files/usr/share/ovmf/OVMF.fd", "");
@@ -82,9 +82,12 @@ impl Machine {
 
     /// A command that does what `script` says.
     fn command(&self, name: &str, script: &str) {
-        let path = format!("bin/{name}");
-        self.file(&path, &format!("#!/bin/sh\n{script}\n"));
-        self.executable(&path);
+        self.script(&format!("bin/{name}"), script);
+    }
+
+    fn script(&self, path: &str, script: &str) {
+        self.file(path, &format!("#!/bin/sh\n{script}\n"));
+        self.executable(path);
     }
 
     fn without(self, name: &str) -> Self {
@@ -184,6 +187,59 @@ fn a_plan_that_removes_or_downgrades_is_told_and_not_carried_out() {
         assert!(!outcome.asked.contains("update"), "{}", outcome.asked);
         assert!(outcome.said.lines().any(|line| line.trim() == harm), "{}", outcome.said);
     }
+}
+
+/// What apt-get would do where the tools of a newer QEMU are, and its emulator is not.
+const BESIDE_NEWER_TOOLS: &str = "Remv qemu-utils [1:10.0]\nInst libfdt1 (1.6 Debian:12 [amd64])\n\
+    Inst qemu-system-x86 (1:7.2 Debian:12 [amd64])\nConf qemu-system-x86 (1:7.2 Debian:12 [amd64])";
+
+#[test]
+fn where_qemu_cannot_be_installed_it_is_unpacked_and_all_else_installed() {
+    let machine = Machine::complete().without("bin/qemu-system-x86_64").without("bin/musl-gcc");
+    let simulated = format!("case \"$*\" in *qemu*) echo '{BESIDE_NEWER_TOOLS}' ;; esac");
+    let log = machine.log();
+    machine.command("apt-get", &format!("echo apt-get \"$@\" >>{log}; case $1 in -s) {simulated} ;; esac"));
+    machine.script("tree/tools/qemu.sh", &format!("echo unpacked >>{log}"));
+    let outcome = machine.setup(&["test"], &[]);
+    assert_eq!(outcome.status, Some(0), "{}", outcome.said);
+    assert_eq!(outcome.installed(), ["-qq -y --no-remove --no-install-recommends musl-tools"]);
+    assert_eq!(outcome.asked.matches("unpacked").count(), 1);
+    // As the script leaves it, it serves the next time.
+    let machine = machine.without("asked").without("tree/tools/qemu.sh");
+    machine.script("tree/build/qemu/qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22'");
+    let outcome = machine.setup(&["run"], &[]);
+    assert_eq!((outcome.status, &*outcome.said, &*outcome.asked), (Some(0), "", ""));
+}
+
+#[test]
+fn qemu_is_unpacked_with_what_this_machine_lacks_and_tried() {
+    let machine = Machine::complete();
+    fs::copy("../tools/qemu.sh", machine.root.join("tree/tools/qemu.sh")).expect("copied");
+    let fetched = "shift 2; for package; do : >${package}_1_amd64.deb; done";
+    let script =
+        format!("case $1 in -s) echo '{BESIDE_NEWER_TOOLS}' ;; *) echo \"$@\" >>{}; {fetched} ;; esac", machine.log());
+    machine.command("apt-get", &script);
+    let program = "usr/bin/qemu-system-x86_64";
+    let unpacks = |does: &str| {
+        let unpacked =
+            format!("mkdir -p $3/usr/bin; printf '#!/bin/sh\\n{does}\\n' >$3/{program}; chmod 755 $3/{program}");
+        machine.command("dpkg-deb", &format!("case $2 in qemu*) {unpacked} ;; esac"));
+    };
+    let place = machine.root.join("tree/build/qemu");
+    unpacks("exit 1");
+    let outcome = machine.run("qemu.sh", &[], &[]);
+    assert_eq!((outcome.status, place.exists()), (Some(1), false), "{}", outcome.said);
+    assert!(outcome.said.contains("does not run here"), "{}", outcome.said);
+    unpacks("echo $LD_LIBRARY_PATH \"$@\"");
+    let outcome = machine.run("qemu.sh", &[], &[]);
+    assert_eq!(outcome.status, Some(0), "{}", outcome.said);
+    assert_eq!(outcome.asked, "-qq download libfdt1 qemu-system-x86\n".repeat(2));
+    let ran = Command::new(place.join("qemu-system-x86_64")).args(["-m", "64 M"]).output().expect("it runs");
+    let place = place.display();
+    let libraries = format!("{place}/usr/lib/x86_64-linux-gnu:{place}/lib/x86_64-linux-gnu");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), format!("{libraries} -m 64 M\n"));
+    let left = fs::read_dir(machine.root.join("tree/build")).expect("there").count();
+    assert_eq!(left, 1, "nothing else is left");
 }
 
 #[test]
