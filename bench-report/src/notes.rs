@@ -84,8 +84,8 @@ pub const AREAS_LIMITS: &str = "\
   lowest addresses out first costs 1 to 5 % of it. Tried: 32,768 places, 121 ticks instead of 378 with 15000 and ours
   alone; that is 512 KiB, and few machines have so many areas.
 - 2 CPUs: pairs share nothing. From one CPU to the other up to 2000 areas are under way at once, and all ranges go round
-  through one pool. With 2048 places most of the frees went to the tree: with ours alone 457 ticks, now 173 to 230. That
-  is not to be seen in this table, where each round begins with the peers' data in the caches: 469 before, 464 now.
+  through one pool. With 2048 places most of the frees went to the tree: with ours alone 457 ticks, now 173 to 230.
+  How much of that this table shows depends on the machine: each round begins with the peers' data in the caches.
 ";
 
 pub const SCALE: &str = "\

@@ -40,7 +40,7 @@ pub fn render(results: &[Results], scale: &[Panel]) -> String {
          - Targets are what to pass, and what to pass with distinction.\n\
          - All but the limit can be used by several CPUs: those that are not made for it are behind a spinlock.\n\
          - `-`: the allocator has no such operation. `>`: given up, the figure is larger.\n\
-         - What was tried, and is not kept, was measured with the change on commit `260e5982`.\n",
+         - What was tried, and is not kept, was measured with the change on a tree shortly before commit `55cdfe9`.\n",
         commit(),
         head(results),
         machine(),

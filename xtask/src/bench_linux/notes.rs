@@ -47,7 +47,7 @@ of ticks, without `-icount`. The kernels run in turn; of five turns, the one in 
 
 pub const ALLOCATORS: &str = "\
 The command `bench` here, the module `bench/linux/membench.c` there. What our instructions are for, mostly by a trace of
-them one by one (QEMU's `-d exec`), at commits `260e5982` to `697bf451`:
+them one by one (QEMU's `-d exec`), shortly before commit `55cdfe9`:
 
 - kmem_cache, 56: the CPU's magazine, 14; from the object's address over its page's entry and its slab to its number,
   11; the byte of its state, 3; the way through both calls, with what they refuse, 12; pinned twice, 10; who calls, 6.
