@@ -1,7 +1,10 @@
 //! Figures that stay as they were say at which commit that was.
 //!
 //! A decision, and a page of benchmarks, is not brought up to date when what it measured changes: it names the
-//! commit and the command instead.
+//! commit and the command instead. A reader can look at that commit: it is one of this history.
+
+use std::path::Path;
+use std::process::Command;
 
 use super::finding::Finding;
 
@@ -9,6 +12,7 @@ const BENCHMARKS: [&str; 2] = ["docs/benchmarks.md", "docs/benchmarks-linux.md"]
 /// What measured figures are counted in.
 const UNITS: [&str; 3] = ["instructions", "ticks", "cycles"];
 const MARK: &str = "Measured at ";
+const COMMIT: &str = "commit `";
 
 /// Whether the rule reads a file, given by its path.
 pub fn applies(path: &str) -> bool {
@@ -32,13 +36,40 @@ fn has_figure(line: &str) -> bool {
 }
 
 fn names_commit(rest: &str) -> bool {
-    let name = rest.strip_prefix("commit `").and_then(|rest| rest.split('`').next()).unwrap_or_default();
-    name.len() >= 7 && name.chars().all(|c| c.is_ascii_hexdigit())
+    rest.starts_with(COMMIT) && commits(rest).next().is_some()
+}
+
+/// The commits that a text names: those which "commit" and a backtick come before.
+fn commits(text: &str) -> impl Iterator<Item = &str> {
+    let names = text.split(COMMIT).skip(1).filter_map(|rest| rest.split('`').next());
+    names.filter(|name| name.len() >= 7 && name.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// The lines of a file that name a commit which the history at `root` lacks. A tree without its whole history is not
+/// asked.
+pub fn check_history(root: &Path, path: &str, text: &str) -> Vec<Finding> {
+    if git(root, &["rev-parse", "--is-shallow-repository"]).as_deref() != Some("false") {
+        return Vec::new();
+    }
+    let is_missing = |name: &str| git(root, &["merge-base", "--is-ancestor", name, "HEAD"]).is_none();
+    let lines = text.lines().enumerate().flat_map(|(at, line)| commits(line).map(move |name| (at + 1, name)));
+    lines
+        .filter(|(_, name)| is_missing(name))
+        .map(|(line, name)| Finding::new(path, line, format!("commit `{name}` is not in this history")))
+        .collect()
+}
+
+/// What git says, if it is there and succeeds.
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{applies, check};
+    use std::path::Path;
+
+    use super::{applies, check, check_history, git};
 
     #[test]
     fn a_figure_needs_its_commit() {
@@ -48,6 +79,19 @@ mod tests {
         assert!(is_found("A pair is 12 ticks.\n\nMeasured at commit `soon`.\n"));
         assert!(!is_found("A pair is 12 ticks.\n\nMeasured at commit `f599d1e` by `make bench`.\n"));
         assert!(!is_found("Forty ticks, and 3 lines.\n"));
+    }
+
+    #[test]
+    fn a_commit_is_one_of_this_history() {
+        let root = Path::new("..");
+        let Some(head) = git(root, &["rev-parse", "--short=8", "HEAD"]) else {
+            return; // an archive of the tree, without git
+        };
+        let text = format!("At commit `{head}`,\nand at commit `0123456789abcdef`: at `fedcba9`.\n");
+        let found: Vec<String> = check_history(root, "a.md", &text).iter().map(ToString::to_string).collect();
+        let is_whole = git(root, &["rev-parse", "--is-shallow-repository"]).as_deref() == Some("false");
+        let missing = ["a.md:2: commit `0123456789abcdef` is not in this history"];
+        assert_eq!(found, missing[..usize::from(is_whole)]);
     }
 
     #[test]

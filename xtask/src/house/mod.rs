@@ -101,7 +101,9 @@ fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>>
         found.extend(commands.check(path, &read(path)?));
     }
     for path in tree.iter().filter(|path| measured::applies(path)) {
-        found.extend(measured::check(path, &read(path)?));
+        let text = read(path)?;
+        found.extend(measured::check(path, &text));
+        found.extend(measured::check_history(root, path, &text));
     }
     let page = read(calls::PAGE)?;
     for path in tree.iter().filter(|path| calls::applies(path)) {
