@@ -3,8 +3,8 @@
 //! Key types: [`BlockChain`], [`ChainCell`]. A chain has no memory of its own: the link of a block's first entry leads
 //! to the next block. Magazines of pages are chains, and so are the frames of freed areas.
 
-use super::entry::Word;
 use super::map::PageMap;
+use super::word::Word;
 use crate::addr::Pfn;
 use crate::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -3,7 +3,8 @@
 
 use core::ptr::NonNull;
 
-use super::entry::{Page, PageState};
+use super::entry::Page;
+use super::word::PageState;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, PhysAddr, VirtAddr};
 use crate::bootmem::Bootmem;
 use crate::error::{BootmemError, FreeError};

@@ -6,9 +6,9 @@
 //! costs what an order-0 pair does. [`PageMap::block_of`] finds the block around an inner page when an error is to be
 //! explained.
 //!
-//! `flags.rs` is what reclaim knows of a page, `key.rs` zone and order of a block, `entry.rs` one entry, `map.rs` all
-//! of them, `chain.rs` strings blocks together by their entries, `direct.rs` leads from a frame to its address and
-//! back, `seen.rs` is an entry as somebody outside reads it.
+//! `flags.rs` is what reclaim knows of a page, `key.rs` zone and order of a block, `word.rs` a state with all that
+//! belongs to it, `entry.rs` one entry, `map.rs` all of them, `chain.rs` strings blocks together by their entries,
+//! `direct.rs` leads from a frame to its address and back, `seen.rs` is an entry as somebody outside reads it.
 
 mod chain;
 mod direct;
@@ -17,16 +17,18 @@ mod flags;
 mod key;
 mod map;
 mod seen;
+mod word;
 
 pub use direct::DirectMap;
-pub use entry::{Page, PageState};
+pub use entry::Page;
 pub use flags::PageFlags;
 pub use map::{PageMap, SECTION_FRAMES, mark_present};
 pub use seen::Seen;
+pub use word::PageState;
 
 pub(crate) use chain::{BlockChain, ChainCell, NIL};
-pub(crate) use entry::{SlabUser, Whose, Word};
 pub(crate) use key::BlockKey;
+pub(crate) use word::{SlabUser, Whose, Word};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,8 +1,9 @@
 //! An entry of the page map as somebody outside of the machine has read it.
 
-use super::entry::{Page, PageState, Word};
+use super::entry::Page;
 use super::flags::PageFlags;
 use super::key::CLEARED;
+use super::word::{PageState, Word};
 use crate::gfp::ZoneKind;
 use crate::tag::Tag;
 
