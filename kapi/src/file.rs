@@ -183,10 +183,17 @@ impl<'a> IoBuf<'a> {
         Self { memory, len, done: 0, begun_at: 0, faulted: false }
     }
 
-    /// A call of a file begins: what the one before met is forgotten.
-    pub const fn begin(&mut self) {
+    /// Has a file fill or take bytes. What a call before it met is forgotten, and one that fails has filled and taken
+    /// nothing, whatever it looked at before it failed.
+    #[inline]
+    pub fn call<T>(&mut self, file: impl FnOnce(&mut Self) -> Result<T, Errno>) -> Result<T, Errno> {
         self.begun_at = self.done;
         self.faulted = false;
+        let outcome = file(self);
+        if outcome.is_err() {
+            self.done = self.begun_at;
+        }
+        outcome
     }
 
     /// Whether a page of the caller's was missing in this call of a file: what remained was left undone.
@@ -370,10 +377,23 @@ mod tests {
         assert_eq!(buf.put(b"x"), Ok(0));
         assert_eq!(&*memory.bytes.borrow(), b"abcde...");
         // The next call of a file meets it at once.
-        buf.begin();
-        assert_eq!((buf.remaining(), buf.has_faulted()), (3, false));
-        assert_eq!(buf.put_zeros(3), Err(Errno::EFAULT));
-        assert!(buf.has_faulted());
+        let outcome = buf.call(|buf| {
+            assert_eq!((buf.remaining(), buf.has_faulted()), (3, false));
+            buf.put_zeros(3)
+        });
+        assert_eq!((outcome, buf.has_faulted()), (Err(Errno::EFAULT), true));
+    }
+
+    #[test]
+    fn a_call_that_fails_has_taken_nothing() {
+        let mut bytes = [0; 4];
+        let mut buf = IoBuf::take(b"abcdef");
+        assert_eq!(buf.call(|buf| buf.get(&mut bytes)), Ok(4));
+        let refused = buf.call(|buf| {
+            buf.get(&mut bytes)?;
+            Err::<(), _>(Errno::EINVAL)
+        });
+        assert_eq!((refused, buf.done(), buf.remaining()), (Err(Errno::EINVAL), 4, 2));
     }
 
     #[test]

@@ -284,6 +284,16 @@ CHECK(io_that_would_wait_is_refused_if_told_so)
     EXPECT_ERROR(pipe2(ends, 0x80000000), EINVAL);
 }
 
+CHECK(io_that_is_refused_takes_nothing)
+{
+    int file = open("/proc/sys/vm/page-cluster", O_WRONLY);
+
+    EXPECT(file >= 0);
+    EXPECT_ERROR(write(file, "many\n", 5), EINVAL);
+    EXPECT_ERROR(pwrite(file, "many\n", 5, 0), EINVAL);
+    close(file);
+}
+
 CHECK(io_is_synced)
 {
     int file = file_with(NAME, "text"), ends[2];

@@ -96,16 +96,17 @@ impl OpenFile {
     /// Reads from the current position on. `EBADF` when it is not open for reading, `EINTR` after ^C.
     pub fn read(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::READ)?;
-        buf.begin();
-        match self.0.file.positioning() {
-            Positioning::OpenFile => {}
-            Positioning::Itself(file) => return file.read(buf),
-            Positioning::Stream => return self.0.file.read(0, buf),
-        }
-        let mut position = self.0.position.lock()?;
-        let n = self.0.file.read(*position, buf)?;
-        *position += n as u64;
-        Ok(n)
+        buf.call(|buf| {
+            match self.0.file.positioning() {
+                Positioning::OpenFile => {}
+                Positioning::Itself(file) => return file.read(buf),
+                Positioning::Stream => return self.0.file.read(0, buf),
+            }
+            let mut position = self.0.position.lock()?;
+            let n = self.0.file.read(*position, buf)?;
+            *position += n as u64;
+            Ok(n)
+        })
     }
 
     /// Reads at `position`, and leaves the current one as it is. `ESPIPE` for a stream.
@@ -119,22 +120,23 @@ impl OpenFile {
     /// writing, `EINTR` after ^C.
     pub fn write(&self, buf: &mut IoBuf<'_>) -> Result<usize, Errno> {
         self.check(OpenFlags::WRITE)?;
-        buf.begin();
-        match self.0.file.positioning() {
-            Positioning::OpenFile => {}
-            Positioning::Itself(file) => return file.write(buf),
-            Positioning::Stream => return self.0.file.write(0, buf),
-        }
-        let (mut position, before) = (self.0.position.lock()?, buf.done());
-        let end = if self.flags().contains(OpenFlags::APPEND) && !self.0.file.has_fixed_size() {
-            self.0.file.append(buf)?
-        } else {
-            *position + self.0.file.write(*position, buf)? as u64
-        };
-        let written = buf.done() - before;
-        self.settle(end, written)?;
-        *position = end;
-        Ok(written)
+        buf.call(|buf| {
+            match self.0.file.positioning() {
+                Positioning::OpenFile => {}
+                Positioning::Itself(file) => return file.write(buf),
+                Positioning::Stream => return self.0.file.write(0, buf),
+            }
+            let (mut position, before) = (self.0.position.lock()?, buf.done());
+            let end = if self.flags().contains(OpenFlags::APPEND) && !self.0.file.has_fixed_size() {
+                self.0.file.append(buf)?
+            } else {
+                *position + self.0.file.write(*position, buf)? as u64
+            };
+            let written = buf.done() - before;
+            self.settle(end, written)?;
+            *position = end;
+            Ok(written)
+        })
     }
 
     /// Writes at `position`, and leaves the current one as it is. `ESPIPE` for a stream.

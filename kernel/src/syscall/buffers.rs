@@ -157,8 +157,7 @@ fn transfer(
     mut call: impl FnMut(&mut IoBuf<'_>) -> Outcome,
 ) -> Outcome {
     loop {
-        buf.begin();
-        let outcome = call(&mut buf);
+        let outcome = buf.call(&mut call);
         if !buf.has_faulted() || !bring(memory, buf.done(), access) {
             return match outcome {
                 Err(error) if buf.done() == 0 => Err(error),
