@@ -342,6 +342,22 @@ fn a_request_costs_few_instructions() {
 }
 
 #[test_case]
+fn a_driver_goes_though_a_request_gets_no_answer() {
+    let (hung, page) = (disk("ram0"), page());
+    ENDS.reset();
+    order("ram0 timeout 2");
+    order("ram0 hang 1");
+    assert_eq!(hung.queue().submit(BlockOp::Read, 0, whole(&page), DONE, Patience::Wait), Ok(()));
+    drop(hung);
+    let before = time::ticks().0;
+    assert_eq!(rmmod("ramdisk"), Ok(()));
+    assert_eq!(ENDS.failed.load(SeqCst), 1);
+    assert!((200..=320).contains(&(time::ticks().0 - before)), "{} ticks", time::ticks().0 - before);
+    let of = |name, value| Param { name, value };
+    assert_eq!(insmod("ramdisk", &[of("sizes", "1M,64K")]), Ok(()));
+}
+
+#[test_case]
 fn a_disk_that_goes_away_fails_what_comes_after() {
     let (disk, page) = (disk("ram1"), page());
     ENDS.reset();

@@ -115,13 +115,14 @@ impl Registration {
 }
 
 impl Drop for Registration {
+    /// The disk stays in the list until it is at rest: what it does not answer ends by its time.
     fn drop(&mut self) {
+        self.0.queue.retire();
         let taken = DISKS.with(|disks| {
             let place = disks.iter().position(|disk| disk.as_ref().is_some_and(|disk| Arc::ptr_eq(disk, &self.0)))?;
             disks[place].take()
         });
         drop(taken);
-        self.0.queue.retire();
     }
 }
 
