@@ -2,8 +2,8 @@
 //!
 //! Programs that do not fit, what fails, and what swapoff brings back.
 //!
-//! Machine: PROGRAMS=busybox CPU=max APPEND="mem=24M ramdisk=64M,1M,1M ramdisk_latency=0"
-//! Machine: PROGRAMS=busybox APPEND="mem=24M highmem=6M ramdisk=64M,1M,1M ramdisk_latency=0"
+//! Machine: PROGRAMS=busybox CPU=max APPEND="mem=24M ramdisk=64M,1M,1M ramdisk_latency=0 nullb=1M"
+//! Machine: PROGRAMS=busybox APPEND="mem=32M highmem=6M bigphysarea=2048 ramdisk=64M,1M,1M ramdisk_latency=0 nullb=1M"
 #![no_std]
 #![no_main]
 #![feature(allocator_api, custom_test_frameworks)]
@@ -38,6 +38,8 @@ const DISK: &str = "/dev/ram0";
 const SMALL: &str = "/dev/ram1";
 /// One that nobody prepares.
 const BLANK: &str = "/dev/ram2";
+/// One that keeps nothing.
+const NULL: &str = "/dev/nullb0";
 
 /// Has mkswap prepare a disk.
 fn mkswap(disk: &str) {
@@ -93,6 +95,13 @@ fn what_is_no_swap_area_is_refused() {
     assert_eq!(swap::off(&ROOT, DISK), Err(Errno::EINVAL));
     order("ram2 readonly 1");
     assert_eq!(swap::on(&ROOT, BLANK, None), Err(Errno::EROFS));
+}
+
+#[test_case]
+fn a_disk_that_keeps_nothing_is_no_swap() {
+    mkswap(NULL);
+    assert_eq!(swap::on(&ROOT, NULL, None), Err(Errno::EIO));
+    assert!(text_of(&ROOT, "/proc/swaps").unwrap().as_str().lines().count() == 1);
 }
 
 #[test_case]

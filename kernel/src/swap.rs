@@ -64,15 +64,23 @@ impl Disk {
         let claim = self.device.claim()?;
         let mapping = self.device.mapping();
         let pages = mapping.size() / PAGE_SIZE as u64;
-        let mut header = KBox::new([0; PAGE_SIZE], GfpFlags::KERNEL)?;
-        if mapping.read(0, &mut IoBuf::fill(&mut header[..]))? < PAGE_SIZE {
-            return Err(Errno::EINVAL);
-        }
-        if blank == Blank::Prepare && header.iter().all(|byte| *byte == 0) && Header::write(&mut header, pages) {
+        let first_page = || {
+            let mut bytes = KBox::new([0; PAGE_SIZE], GfpFlags::KERNEL)?;
+            let read = mapping.read(0, &mut IoBuf::fill(&mut bytes[..]))?;
+            if read < PAGE_SIZE { Err(Errno::EINVAL) } else { Ok(bytes) }
+        };
+        let mut header = first_page()?;
+        let is_blank = blank == Blank::Prepare && header.iter().all(|byte| *byte == 0);
+        if is_blank && Header::write(&mut header, pages) {
             mapping.write(0, &mut IoBuf::take(&header[..]))?;
             klog!("swap: {}: prepared, as mkswap does", self.name.as_str());
         }
         mapping.sync(0..u64::MAX, &mut mapping.errors())?;
+        mapping.invalidate();
+        if *first_page()? != *header {
+            klog!("swap: {}: what is written to it is not there afterwards", self.name.as_str());
+            return Err(Errno::EIO);
+        }
         mapping.invalidate();
         swap().open(NewArea {
             name: &self.name,
