@@ -1,7 +1,7 @@
 //! Drivers in C: what they take they give back, also where memory ends.
 //!
 //! Machine: MEM=32M
-//! Machine: MEM=24M CPU=max APPEND="highmem=8M"
+//! Machine: MEM=40M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

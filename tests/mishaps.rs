@@ -4,7 +4,7 @@
 //!
 //! Machine:
 //! Machine: APPEND="page_owner=1 slab_debug=U"
-//! Machine: MEM=24M CPU=max APPEND="highmem=8M"
+//! Machine: MEM=40M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
 #![feature(custom_test_frameworks)]

@@ -1,7 +1,7 @@
 //! Modules from files: how they come, what is refused, and how they go.
 //!
 //! Machine:
-//! Machine: MEM=24M CPU=max APPEND="highmem=8M"
+//! Machine: MEM=40M CPU=max APPEND="highmem=8M"
 #![no_std]
 #![no_main]
 #![feature(allocator_api, custom_test_frameworks)]
@@ -229,8 +229,9 @@ fn code_cannot_be_written_to_by_any_way() {
     let symbol = line_of("/proc/ksyms", "ffffffffa").unwrap();
     let text = VirtAddr::new(usize::from_str_radix(&symbol[..16], 16).unwrap());
     let frame = memory().areas().frame_at(text).unwrap();
-    let alias = memory().pages().direct().page_address(frame).unwrap();
-    for address in [text, alias] {
+    // A frame of high memory has no other address.
+    let alias = memory().pages().direct().page_address(frame);
+    for address in [Some(text), alias].into_iter().flatten() {
         // SAFETY: it cannot be written, or this test fails.
         assert!(unsafe { probe_write(address, 0x90) }.is_err(), "{address:?}");
     }

@@ -1,7 +1,7 @@
 //! Who sleeps for memory, for how long, and what brings it back.
 //!
 //! Machine: ICOUNT=1 MEM=512M APPEND="mem=32M ramdisk=64M"
-//! Machine: ICOUNT=1 MEM=512M APPEND="mem=40M highmem=16M ramdisk=64M"
+//! Machine: ICOUNT=1 MEM=512M APPEND="mem=56M highmem=16M ramdisk=64M"
 #![no_std]
 #![no_main]
 #![feature(allocator_api, custom_test_frameworks)]
@@ -210,8 +210,9 @@ fn pattern(index: usize, round: u8) -> u8 {
     (index * 7) as u8 ^ round
 }
 
-/// Makes `pages` pages of the disk dirty, from its start on.
+/// Makes `pages` pages of the disk dirty, from its start on. They lie where all requests can get them.
 fn dirty(disk: &OpenFile, pages: usize, round: u8) {
+    let _high = pressure::hold_high_memory().unwrap();
     for index in 0..pages {
         let bytes = [pattern(index, round); PAGE_SIZE];
         let written = disk.write_at((index * PAGE_SIZE) as u64, &mut IoBuf::take(&bytes));

@@ -41,6 +41,18 @@ pub struct Run {
     pub status: i32,
 }
 
+/// What the kernel says where `highmem=` asks for more than there can be.
+const NO_HIGH_MEMORY: &str = "KiB would leave too little low memory";
+/// What is said of a test that runs there.
+pub const NO_SUCH_MACHINE: &str = "its machine says highmem=, and the guest has no high memory: `mem=` is too small";
+
+impl Run {
+    /// Whether the guest has no high memory, though its machine asked for some: what was to be shown with it was not.
+    pub fn lacks_high_memory(&self) -> bool {
+        self.console.lines().any(|line| line.contains("option highmem: ") && line.ends_with(NO_HIGH_MEMORY))
+    }
+}
+
 /// Boots `kernel` on `machine`, with `input` on its console, and waits for its end.
 pub fn boot(mode: Mode, kernel: &Path, machine: &Machine, input: &str) -> Result<Run> {
     let _activity = progress::begin_alone("the guest runs");

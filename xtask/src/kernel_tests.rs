@@ -61,6 +61,9 @@ fn judge(title: &str, suffix: &str, run: &Run) -> Vec<TestResult> {
         let missing = announced - results.len();
         results.push(TestResult::failed(title, format!("{missing} more tests did not run")));
     }
+    if run.lacks_high_memory() {
+        results.push(TestResult::failed(title, guest::NO_SUCH_MACHINE));
+    }
     let any_failed = results.iter().any(|result| result.failure.is_some());
     if results.is_empty() || (run.status != 0 && !any_failed) {
         results.push(TestResult::failed(title, format!("the kernel did not end well: {message}")));
@@ -104,6 +107,12 @@ mod tests {
     #[test]
     fn a_hang_fails_the_running_test_and_names_the_rest() {
         assert_eq!(counts("running 3 tests\nrun t::a\ntest t::a ... ok\nrun t::b\n", 2), (1, 2));
+    }
+
+    #[test]
+    fn a_machine_that_was_to_have_high_memory_has_some() {
+        let refused = "warning: kernel option highmem: 8192 KiB would leave too little low memory\n";
+        assert_eq!(counts(&format!("{refused}running 1 tests\nrun t::a\ntest t::a ... ok\n"), 0), (1, 1));
     }
 
     #[test]

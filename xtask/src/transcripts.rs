@@ -146,6 +146,9 @@ fn run(title: String, transcript: &Transcript, mut machine: Machine) -> Result<(
         Ok(()) if run.status != transcript.status => {
             TestResult::failed(title, format!("status {}, not {}: {message}", run.status, transcript.status))
         }
+        Ok(()) if run.lacks_high_memory() && !transcript.console.contains("highmem") => {
+            TestResult::failed(title, guest::NO_SUCH_MACHINE)
+        }
         Ok(()) => TestResult::ok(title),
     };
     Ok((vec![result], run.console + &run.messages))

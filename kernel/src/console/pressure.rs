@@ -88,6 +88,8 @@ fn millis(time: Duration) -> u64 {
 /// Writes to the file's start, as much as it takes; nothing of it is on a disk then, if the disk's driver is not fast.
 fn dirty<E: Env>(job: &Job<'_, E>, path: &str) -> Result<(), Errno> {
     const PATTERN: [u8; PAGE_SIZE] = [0x5a; PAGE_SIZE];
+    // Dirty pages of high memory are of no use to the rows, none of which asks for that.
+    let _high = pressure::hold_high_memory()?;
     let file = job.env.open(path, OpenFlags::WRITE)?;
     for _ in 0..memory().pages().managed_pages() / DIRTY_PART {
         job.go_on()?;

@@ -64,6 +64,21 @@ pub fn observe(gfp: GfpFlags, requests: usize) -> Result<Observed, AllocError> {
     Ok(Observed { granted: pages.len(), failed, took, ..Observed::between(&before, &after) })
 }
 
+/// High memory that is held.
+pub struct HeldHighMem(#[expect(dead_code, reason = "held until it is dropped")] KVVec<UserPage>);
+
+/// Takes all high memory above `min`: what is written to files until that is dropped lies in memory that any request
+/// can get back. Process context; may sleep.
+///
+/// # Errors
+/// No memory for the list of the pages.
+pub fn hold_high_memory() -> Result<HeldHighMem, AllocError> {
+    let free = memory().pages().zone_stats(ZoneKind::HighMem).free;
+    let mut hoard = KVVec::with_capacity(free, GfpFlags::KERNEL)?;
+    take_down_to_min(ZoneKind::HighMem, &mut hoard);
+    Ok(HeldHighMem(hoard))
+}
+
 /// Takes the zone's pages, but `min`. Any context.
 fn take_down_to_min(kind: ZoneKind, hoard: &mut KVVec<UserPage>) {
     let zone = match kind {
