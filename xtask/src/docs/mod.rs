@@ -37,6 +37,8 @@ pub const DOCUMENTS: [&str; 10] = [
     "docs/lessons/6-boot.md",
 ];
 const LISTS: &str = "docs::README.md names all commands";
+/// What the machine says to what was typed wrongly, which no document means to show.
+const MISTYPED: [&str; 4] = ["command not found", "too many words", "too many operands", "invalid option"];
 /// How to bring them up to date.
 const REMEDY: &str = "if that is as it should be, `make docs` writes it";
 
@@ -154,6 +156,10 @@ fn corrected(block: &Block, at: usize, outputs: &[Output]) -> Result<Vec<String>
         lines.push(format!("{prompt} {}", step.command));
         let output = outputs.iter().find(|(place, _)| *place == (at, step_at));
         let (_, output) = output.ok_or_else(|| format!("{:?} printed nothing", step.command))?;
+        let is_mistyped = |line: &&String| MISTYPED.iter().any(|words| line.contains(words));
+        if let Some(line) = output.iter().find(is_mistyped) {
+            return Err(format!("{:?} is wrongly typed: {line}", step.command));
+        }
         lines.extend(align::updated(&step.shown, output)?);
     }
     lines.truncate(lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1));
