@@ -13,6 +13,7 @@ use super::strings;
 use crate::export;
 use crate::irq::{self, Irq, IrqAction};
 use crate::mm::{KString, KVec};
+use crate::modules::called;
 use crate::sched::{Mutex, may_sleep};
 
 /// The line may have other handlers.
@@ -102,7 +103,7 @@ fn request(
         let mut registers = Registers::default();
         let device = ptr::with_exposed_provenance_mut(argument);
         // SAFETY: a function of a module that is there: those of one that goes are taken back.
-        unsafe { handler(irq.number().into(), device, &raw mut registers) };
+        called(handler as *const (), || unsafe { handler(irq.number().into(), device, &raw mut registers) });
         // C does not say whether it was meant.
         IrqReturn::Handled
     })?;

@@ -10,6 +10,7 @@ use core::sync::atomic::AtomicUsize;
 use super::hooks::Gone;
 use super::layout::{Tasklet, TimerList, TqStruct};
 use crate::calls::Call;
+use crate::modules::called;
 use crate::sched;
 use crate::sync::SpinLock;
 use crate::time::{self, Ticks};
@@ -35,6 +36,13 @@ struct Put {
     order: u64,
     function: Function,
     argument: usize,
+}
+
+impl Put {
+    fn call(self) {
+        // SAFETY: a function of a module that is there: those of one that goes are taken back.
+        called(self.function as *const (), || unsafe { (self.function)(self.argument) });
+    }
 }
 
 /// What waits, in the order in which it came.
@@ -217,7 +225,7 @@ unsafe extern "C" fn call_tasklet(tasklet: *mut c_void) {
     let Tasklet { func, data, .. } = unsafe { tasklet.cast::<Tasklet>().read() };
     if let Some(func) = func {
         // SAFETY: as above.
-        unsafe { func(data) };
+        called(func as *const (), || unsafe { func(data) });
     }
 }
 
@@ -242,8 +250,7 @@ fn run_timers() {
         })
     };
     while let Some(put) = earliest() {
-        // SAFETY: a function of a module that is there: those of one that goes are taken back.
-        unsafe { (put.function)(put.argument) };
+        put.call();
     }
     arm();
 }
@@ -275,8 +282,7 @@ fn run_queue(queue: usize) {
     let count = TASKS.with(|tasks| tasks.all().filter(|put| is_in(put)).count());
     for _ in 0..count {
         let Some(put) = TASKS.with(|tasks| tasks.take(is_in)) else { return };
-        // SAFETY: a function of a module that is there: those of one that goes are taken back.
-        unsafe { (put.function)(put.argument) };
+        put.call();
     }
     // What has come meanwhile, of a task that queues itself again, runs the next time.
     if TASKS.with(|tasks| tasks.all().any(is_in)) {

@@ -123,13 +123,19 @@ fn take(lock: *const AtomicU32) {
     }
 }
 
-/// Whether the lock was held.
+/// Whether the lock was held, and its section lasts.
 fn give_back(call: &str, lock: *const AtomicU32) -> bool {
     let was_held = word(lock).fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1)).is_ok();
     if !was_held {
         report(call, lock, "is not held");
+        return false;
     }
-    was_held
+    let is_in_section = preempt::sections() > 0;
+    if !is_in_section {
+        // The section ended with the call.
+        report(call, lock, "was taken in a call that has returned since");
+    }
+    is_in_section
 }
 
 #[cold]

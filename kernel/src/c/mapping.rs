@@ -11,6 +11,7 @@ use super::layout::{File, VmArea, VmOperations};
 use super::pages;
 use crate::chrdev::RawMapping;
 use crate::mm::space::{MappedArea, Protection, Sharing};
+use crate::modules::called;
 
 /// A driver's nopage had no memory.
 const NOPAGE_OOM: usize = usize::MAX;
@@ -65,14 +66,14 @@ impl RawMapping for Mapping {
     fn mapped(&self) {
         if let Some(open) = self.operation(|it| it.open) {
             // SAFETY: the module's function, with its own area.
-            unsafe { open(self.area()) };
+            called(open as *const (), || unsafe { open(self.area()) });
         }
     }
 
     fn unmapped(&self) {
         if let Some(close) = self.operation(|it| it.close) {
             // SAFETY: as above.
-            unsafe { close(self.area()) };
+            called(close as *const (), || unsafe { close(self.area()) });
         }
     }
 
@@ -81,7 +82,7 @@ impl RawMapping for Mapping {
         let pages = index.checked_sub(self.0.vm_pgoff).ok_or(Errno::EFAULT)?;
         let address = self.0.vm_start + pages * PAGE_SIZE as u64;
         // SAFETY: the module's function, with its own area.
-        let page = unsafe { nopage(self.area(), address, c_int::from(false)) };
+        let page = called(nopage as *const (), || unsafe { nopage(self.area(), address, c_int::from(false)) });
         match page.addr() {
             NOPAGE_OOM => Err(Errno::ENOMEM),
             _ => pages::frame(page).ok_or(Errno::EFAULT),

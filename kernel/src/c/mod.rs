@@ -11,7 +11,7 @@
 //! - `memory`, `pages`, `slab`: the allocators
 //! - `lock`, `sleep`: spinlocks; semaphores and wait queues
 //! - `current`: the thread that runs, and copies to and from its program
-//! - `fasync`, `mapping`, `device`: files, and who is told of them
+//! - `fasync`, `mapping`, `opened`, `device`: files, and who is told of them
 //! - `procfs`, `later`, `interrupt`: files in /proc, timers and tasks, handlers
 
 mod current;
@@ -24,6 +24,7 @@ mod layout;
 mod lock;
 mod mapping;
 mod memory;
+mod opened;
 mod pages;
 mod procfs;
 mod slab;

@@ -12,12 +12,14 @@ use kapi::Errno;
 use mm::GfpFlags;
 
 use super::current::Limit;
-use super::device::{caller_users, errno};
+use super::device::caller_users;
 use super::layout::{GetInfo, ProcEntry, ReadProc};
+use super::opened::errno;
 use super::strings;
 use crate::chrdev::Users;
 use crate::fs::procfs::{self, Source, Text};
 use crate::mm::{KString, KVVec, KVec};
+use crate::modules::called;
 use crate::sched::Mutex;
 use crate::{export, offer};
 
@@ -185,12 +187,16 @@ impl Node {
     fn ask(&self, page: *mut c_char, offset: c_long, eof: &mut c_int) -> (c_int, *mut c_char) {
         let mut start = ptr::null_mut();
         let entry = self.entry();
-        // SAFETY: the module's function, with a buffer that is larger than what it is told.
+        let (begins, count) = (&raw mut start, COUNT as c_int);
         let written = match (entry.read_proc, entry.get_info) {
-            // SAFETY: as above.
-            (Some(read), _) => unsafe { read(page, &raw mut start, offset, COUNT as c_int, eof, entry.data) },
-            // SAFETY: as above.
-            (None, Some(info)) => unsafe { info(page, &raw mut start, offset, COUNT as c_int) },
+            (Some(read), _) => {
+                // SAFETY: the module's function, with a buffer that is larger than what it is told.
+                called(read as *const (), || unsafe { read(page, begins, offset, count, eof, entry.data) })
+            }
+            (None, Some(info)) => {
+                // SAFETY: as above.
+                called(info as *const (), || unsafe { info(page, begins, offset, count) })
+            }
             (None, None) => 0,
         };
         (written, start)
@@ -240,8 +246,9 @@ impl Text for Node {
         let entry = self.entry();
         let write = entry.write_proc.ok_or(Errno::EACCES)?;
         let _limit = Limit::kernel();
+        let (bytes, count) = (line.as_ptr().cast(), line.len() as c_ulong);
         // SAFETY: the module's function, with bytes that it copies.
-        let result = unsafe { write(ptr::null_mut(), line.as_ptr().cast(), line.len() as c_ulong, entry.data) };
+        let result = called(write as *const (), || unsafe { write(ptr::null_mut(), bytes, count, entry.data) });
         if result < 0 { Err(errno(result.into())) } else { Ok(()) }
     }
 }

@@ -13,6 +13,7 @@ use super::hooks::Gone;
 use super::memory::{known, reported};
 use super::strings;
 use crate::mm::{KernelPlatform, memory};
+use crate::modules::called;
 use crate::sync::SpinLock;
 use crate::{export, klog, sched};
 
@@ -165,8 +166,9 @@ fn call(object: NonNull<u8>, name: &str, flags: CtorFlags, callee: impl Fn(&Entr
         let entry = slot.0.with(|entry| *entry);
         if entry.taken && entry.is_called(name) {
             if let Some(callee) = callee(&entry) {
+                let (object, slot) = (object.as_ptr().cast(), ptr::from_ref(slot).cast_mut());
                 // SAFETY: it is a function of a module that is there, for objects of this cache.
-                unsafe { callee(object.as_ptr().cast(), ptr::from_ref(slot).cast_mut(), flags.bits().into()) };
+                called(callee as *const (), || unsafe { callee(object, slot, flags.bits().into()) });
             }
             return;
         }

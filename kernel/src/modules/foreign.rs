@@ -11,6 +11,7 @@ use kapi::{CharDriver, Errno};
 use mm::VirtAddr;
 use spin::Once;
 
+use super::called::called;
 use super::refused::Refused;
 use crate::chrdev::Driver;
 
@@ -83,7 +84,7 @@ impl Foreign {
 
     /// Has it begin. What it returns but 0 is an error, as errno says it.
     pub(super) fn begin(&self) -> Result<Arc<dyn Driver>, Refused> {
-        match (self.init)() {
+        match called(self.init as *const (), || (self.init)()) {
             0 => {
                 let begun = Begun { exit: self.exit, count: self.count };
                 Ok(Arc::try_new(begun).map_err(|_| self.end(Errno::ENOMEM))?)
@@ -97,7 +98,7 @@ impl Foreign {
 
     fn end(&self, errno: Errno) -> Errno {
         if let Some(exit) = self.exit {
-            exit();
+            called(exit as *const (), || exit());
         }
         errno
     }
@@ -110,7 +111,7 @@ fn code(address: u64) -> *const () {
 impl Drop for Begun {
     fn drop(&mut self) {
         if let Some(exit) = self.exit {
-            exit();
+            called(exit as *const (), || exit());
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Some are part of the kernel (`linked.rs`), others come from files (`file.rs`): an object is linked, by what
 //! `linker.rs` knows, into areas of its own (`image.rs`, `text.rs`), and begins by its entry (`entry.rs`) or as C does
-//! (`foreign.rs`, with the parameters of `variables.rs`). From there on all are alike (`registry.rs`).
+//! (`foreign.rs`, with the parameters of `variables.rs`; `called.rs` looks at how its functions return). From there on
+//! all are alike (`registry.rs`).
 
+mod called;
 mod disks;
 mod entry;
 mod file;
@@ -23,6 +25,7 @@ use core::fmt::{self, Write};
 use drivers::QUOTA;
 use kapi::{Errno, Param};
 
+pub use called::called;
 pub use disks::attach_disks;
 pub use entry::{Entry, Load, load};
 pub use foreign::{Interface, set_interface};

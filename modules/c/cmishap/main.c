@@ -1,8 +1,9 @@
 /*
  * cmishap: mistakes that drivers in C make, one at a time, to see what the kernel says of them and that it goes on.
  *
- * After `insmod cmishap what=double_kfree` a write to its device makes the mistake; `when=load` makes it at once. Each
- * has a function of its own, by whose name reports tell it. None of them hurts anybody else.
+ * After `insmod cmishap what=double_kfree` a write to its device makes the mistake; `when=load` makes it at once,
+ * `when=unload` at rmmod. Each has a function of its own, by whose name reports tell it. None of them hurts anybody
+ * else.
  */
 #include <linux/config.h>
 #include <linux/module.h>
@@ -20,18 +21,17 @@
 #include <asm/io.h>
 #include <asm/uaccess.h>
 
+#include "cmishap.h"
+
 static char *what = "nothing";
 static char *when = "write";
 
 MODULE_PARM(what, "s");
 MODULE_PARM(when, "s");
 MODULE_PARM_DESC(what, "the mistake");
-MODULE_PARM_DESC(when, "when it is made: write or load");
+MODULE_PARM_DESC(when, "when it is made: write, load or unload");
 MODULE_DESCRIPTION("mistakes that drivers in C make");
 MODULE_LICENSE("Dual MIT/GPL");
-
-/* A function that is to be found in reports by its name. */
-#define MISTAKE static void __attribute__((noinline))
 
 /* Keeps the compiler from knowing what it frees, and from leaving out the end of a function. */
 #define HIDE(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
@@ -213,6 +213,20 @@ MISTAKE vmalloc_under_lock(void)
 static DECLARE_WAIT_QUEUE_HEAD(queue);
 static volatile int is_rung;
 
+void ring(void)
+{
+    is_rung = 1;
+    wake_up_interruptible(&queue);
+}
+
+int wait_for_ring(void)
+{
+    int error = wait_event_interruptible(queue, is_rung);
+
+    is_rung = 0;
+    return error;
+}
+
 /* A timer's function, which runs in interrupt context. */
 MISTAKE kmalloc_in_timer(unsigned long unused)
 {
@@ -224,8 +238,7 @@ MISTAKE kmalloc_in_timer(unsigned long unused)
     other = kmalloc(100, GFP_ATOMIC);
     printk("cmishap: with GFP_ATOMIC it got %s\n", other ? "some" : "none");
     kfree(other);
-    is_rung = 1;
-    wake_up_interruptible(&queue);
+    ring();
 }
 
 MISTAKE vmalloc_in_timer(unsigned long unused)
@@ -234,20 +247,18 @@ MISTAKE vmalloc_in_timer(unsigned long unused)
 
     if (area)
         printk("cmishap: it might have slept in an interrupt\n");
-    is_rung = 1;
-    wake_up_interruptible(&queue);
+    ring();
 }
 
-static void have_called(void (*function)(unsigned long))
+void have_called(void (*function)(unsigned long))
 {
     struct timer_list timer;
 
-    is_rung = 0;
     init_timer(&timer);
     timer.function = function;
     timer.expires = jiffies + 1;
     add_timer(&timer);
-    if (wait_event_interruptible(queue, is_rung))
+    if (wait_for_ring())
         del_timer_sync(&timer);
 }
 
@@ -297,29 +308,28 @@ MISTAKE leak(void)
     HIDE(object);
 }
 
-#define NAMED(function) {#function, function}
-
-static const struct mistake {
-    const char *name;
-    void (*make)(void);
-} mistakes[] = {
+static const struct mistake mistakes[] = {
     NAMED(nothing), NAMED(double_kfree), NAMED(kfree_inside), NAMED(kfree_of_vmalloc), NAMED(kfree_of_nobodys),
     NAMED(wrong_order), NAMED(free_inner_page), NAMED(double_free_page), NAMED(free_page_of_kmalloc),
     NAMED(put_free_page), NAMED(vfree_of_kmalloc), NAMED(double_vfree), NAMED(iounmap_of_vmalloc),
     NAMED(ioremap_of_memory), NAMED(live_cache), NAMED(double_cache_free), NAMED(free_to_other_cache),
     NAMED(sleep_under_lock), NAMED(vmalloc_under_lock), NAMED(sleep_in_timer), NAMED(area_in_timer),
-    NAMED(null_write), NAMED(null_call), NAMED(follow_page), NAMED(leak),
+    NAMED(null_write), NAMED(null_call), NAMED(follow_page), NAMED(leak), {NULL, NULL},
 };
-#define MISTAKES (sizeof(mistakes) / sizeof(mistakes[0]))
+
+static const struct mistake *one_of(const struct mistake *mistake, const char *name, size_t length)
+{
+    for (; mistake->name; mistake++)
+        if (strlen(mistake->name) == length && strncmp(mistake->name, name, length) == 0)
+            return mistake;
+    return NULL;
+}
 
 static const struct mistake *mistake_called(const char *name, size_t length)
 {
-    size_t i;
+    const struct mistake *mistake = one_of(mistakes, name, length);
 
-    for (i = 0; i < MISTAKES; i++)
-        if (strlen(mistakes[i].name) == length && strncmp(mistakes[i].name, name, length) == 0)
-            return &mistakes[i];
-    return NULL;
+    return mistake ? mistake : one_of(returns, name, length);
 }
 
 static int major;
@@ -350,19 +360,22 @@ static int cmishap_init(void)
 
     if (!mistake)
         return -EINVAL;
-    if (strcmp(when, "load") == 0) {
-        mistake->make();
-    } else if (strcmp(when, "write") != 0) {
+    if (strcmp(when, "load") != 0 && strcmp(when, "write") != 0 && strcmp(when, "unload") != 0)
         return -EINVAL;
-    }
     SET_MODULE_OWNER(&cmishap_fops);
     major = register_chrdev(0, "cmishap", &cmishap_fops);
-    return major < 0 ? major : 0;
+    if (major < 0)
+        return major;
+    if (strcmp(when, "load") == 0)
+        mistake->make();
+    return 0;
 }
 
 static void cmishap_exit(void)
 {
     unregister_chrdev(major, "cmishap");
+    if (strcmp(when, "unload") == 0)
+        mistake_called(what, strlen(what))->make();
 }
 
 module_init(cmishap_init);
