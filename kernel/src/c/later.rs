@@ -139,9 +139,11 @@ export! {
         };
         // SAFETY: a function that takes a long is called with one.
         let function = unsafe { core::mem::transmute::<unsafe extern "C" fn(c_ulong), Function>(function) };
+        // What is due already runs at the next tick: one that adds itself again would never end else.
+        let order = expires.max(time::ticks().0 + 1);
         let (waited, has_room) = TIMERS.with(|timers| {
             let waited = timers.take(|put| put.key == timer.addr()).is_some();
-            (waited, timers.push(Put { key: timer.addr(), order: expires, function, argument: data as usize }))
+            (waited, timers.push(Put { key: timer.addr(), order, function, argument: data as usize }))
         });
         if !has_room {
             report("add_timer", timer.addr(), "is lost: too many timers wait");

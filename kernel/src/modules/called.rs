@@ -1,8 +1,8 @@
-//! Calls into modules in C: what a function takes it gives back when it returns.
+//! Calls into modules in C: what a function takes it gives back at its end.
 //!
 //! A spin lock's guard in Rust ends with its scope. In C a forgotten `spin_unlock` or `sti` would leave the thread, or
-//! the interrupt, in a section for good: nothing could sleep any more, and no other thread run. So every call into such
-//! a module goes through [`called`].
+//! the interrupt, in a section for good: nothing could sleep any more, and no other thread run. So every call into a
+//! module in C goes through [`called`].
 
 use core::fmt;
 

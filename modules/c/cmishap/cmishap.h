@@ -12,8 +12,8 @@ struct mistake {
 
 #define NAMED(function) {#function, function}
 
-/* returns.c: those of functions that return with a lock, or with interrupts off. Ends with a name of NULL. */
-extern const struct mistake returns[];
+/* Those of calls.c. Ends with a name of NULL. */
+extern const struct mistake call_mistakes[];
 
 /* Has a timer call the function, and waits until that rings. */
 void have_called(void (*function)(unsigned long));

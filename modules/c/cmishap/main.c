@@ -329,7 +329,7 @@ static const struct mistake *mistake_called(const char *name, size_t length)
 {
     const struct mistake *mistake = one_of(mistakes, name, length);
 
-    return mistake ? mistake : one_of(returns, name, length);
+    return mistake ? mistake : one_of(call_mistakes, name, length);
 }
 
 static int major;

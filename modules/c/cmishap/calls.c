@@ -1,9 +1,11 @@
 /*
- * Functions that return with a lock held, or with interrupts off: each kind that the kernel calls.
+ * Mistakes in calls between kernel and driver: functions of each kind that return with a lock held, or with interrupts
+ * off, a timer that never ends.
  */
 #include <linux/module.h>
 
 #include <linux/interrupt.h>
+#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
@@ -157,8 +159,33 @@ MISTAKE leave_in_handler(void)
     free_irq(RTC_IRQ, NULL);
 }
 
-const struct mistake returns[] = {
+static struct timer_list renewed;
+static unsigned long first_call;
+static int calls;
+
+static void renewing_timer(unsigned long unused)
+{
+    if (calls++ == 0)
+        first_call = jiffies;
+    if (calls == 5)
+        return ring();
+    renewed.expires = jiffies;
+    add_timer(&renewed);
+}
+
+/* It is due at once, again and again. */
+MISTAKE renew_timer(void)
+{
+    calls = 0;
+    renewed.function = renewing_timer;
+    renewed.expires = jiffies;
+    add_timer(&renewed);
+    wait_for_ring();
+    printk("cmishap: %s\n", jiffies - first_call < 4 ? "the calls came all at once" : "a call came at each tick");
+}
+
+const struct mistake call_mistakes[] = {
     NAMED(leave_lock), NAMED(give_lock_back), NAMED(leave_irqsave), NAMED(leave_cli), NAMED(leave_all),
     NAMED(leave_in_timer), NAMED(cli_in_timer), NAMED(leave_in_tasklet), NAMED(leave_in_task), NAMED(leave_in_proc),
-    NAMED(end_proc), NAMED(leave_in_handler), {NULL, NULL},
+    NAMED(end_proc), NAMED(leave_in_handler), NAMED(renew_timer), {NULL, NULL},
 };
