@@ -67,7 +67,7 @@ fn register(major: c_uint, name: &str, operations: *const FileOperations) -> Res
     let users = caller_users("register_chrdev")?;
     let wanted = match u16::try_from(major).map_err(|_| Errno::EINVAL)? {
         0 => Major::Any,
-        major @ 1..=255 => Major::Fixed(major),
+        major @ 1..=254 => Major::Fixed(major),
         _ => return Err(Errno::EINVAL),
     };
     let driver = Arc::try_new(CDriver { operations }).map_err(|_| Errno::ENOMEM)?;

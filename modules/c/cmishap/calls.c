@@ -1,6 +1,6 @@
 /*
  * Mistakes in calls between kernel and driver: functions of each kind that return with a lock held, or with interrupts
- * off, a timer that never ends.
+ * off, a timer that never ends, a number that there is not.
  */
 #include <linux/module.h>
 
@@ -184,8 +184,16 @@ MISTAKE renew_timer(void)
     printk("cmishap: %s\n", jiffies - first_call < 4 ? "the calls came all at once" : "a call came at each tick");
 }
 
+/* There is no such number. */
+MISTAKE register_255(void)
+{
+    static struct file_operations none;
+
+    printk("cmishap: register_chrdev says %i\n", register_chrdev(255, "none", &none));
+}
+
 const struct mistake call_mistakes[] = {
     NAMED(leave_lock), NAMED(give_lock_back), NAMED(leave_irqsave), NAMED(leave_cli), NAMED(leave_all),
     NAMED(leave_in_timer), NAMED(cli_in_timer), NAMED(leave_in_tasklet), NAMED(leave_in_task), NAMED(leave_in_proc),
-    NAMED(end_proc), NAMED(leave_in_handler), NAMED(renew_timer), {NULL, NULL},
+    NAMED(end_proc), NAMED(leave_in_handler), NAMED(renew_timer), NAMED(register_255), {NULL, NULL},
 };
