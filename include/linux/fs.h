@@ -72,7 +72,7 @@ struct file_operations {
 	int (*ioctl)(struct inode *inode, struct file *file, unsigned int command, unsigned long argument);
 	int (*mmap)(struct file *file, struct vm_area_struct *area);
 	int (*open)(struct inode *inode, struct file *file);
-	int (*flush)(struct file *file);
+	int (*flush)(struct file *file);	/* at the last close, before release; 2.4 calls it at each */
 	int (*release)(struct inode *inode, struct file *file);
 	int (*fsync)(struct file *file, struct dentry *dentry, int datasync);
 	int (*fasync)(int descriptor, struct file *file, int on);
