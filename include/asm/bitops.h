@@ -2,21 +2,22 @@
 #ifndef _ASM_BITOPS_H
 #define _ASM_BITOPS_H
 
-#define __BITS(address) (*(volatile unsigned long (*)[1 << 20]) (address))
+/* The first word, of 32 bits as the smallest bitmap has. Others behind it change too: hence the "memory" of each. */
+#define __BITS(address) (*(volatile unsigned int *) (address))
 
 static inline void set_bit(long nr, volatile void *address)
 {
-	asm volatile("lock btsq %1, %0" : "+m" (__BITS(address)) : "r" (nr) : "memory");
+	asm volatile("lock btsl %1, %0" : "+m" (__BITS(address)) : "r" ((int) nr) : "memory");
 }
 
 static inline void clear_bit(long nr, volatile void *address)
 {
-	asm volatile("lock btrq %1, %0" : "+m" (__BITS(address)) : "r" (nr) : "memory");
+	asm volatile("lock btrl %1, %0" : "+m" (__BITS(address)) : "r" ((int) nr) : "memory");
 }
 
 static inline void change_bit(long nr, volatile void *address)
 {
-	asm volatile("lock btcq %1, %0" : "+m" (__BITS(address)) : "r" (nr) : "memory");
+	asm volatile("lock btcl %1, %0" : "+m" (__BITS(address)) : "r" ((int) nr) : "memory");
 }
 
 /* These three return what the bit was before. */
@@ -24,7 +25,7 @@ static inline int test_and_set_bit(long nr, volatile void *address)
 {
 	unsigned char was;
 
-	asm volatile("lock btsq %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" (nr) : "memory");
+	asm volatile("lock btsl %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" ((int) nr) : "memory");
 	return was;
 }
 
@@ -32,7 +33,7 @@ static inline int test_and_clear_bit(long nr, volatile void *address)
 {
 	unsigned char was;
 
-	asm volatile("lock btrq %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" (nr) : "memory");
+	asm volatile("lock btrl %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" ((int) nr) : "memory");
 	return was;
 }
 
@@ -40,7 +41,7 @@ static inline int test_and_change_bit(long nr, volatile void *address)
 {
 	unsigned char was;
 
-	asm volatile("lock btcq %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" (nr) : "memory");
+	asm volatile("lock btcl %2, %0; setc %1" : "+m" (__BITS(address)), "=qm" (was) : "r" ((int) nr) : "memory");
 	return was;
 }
 

@@ -22,6 +22,7 @@ extern int cnames_held, cnames_failed;
 /* What each file tries. */
 void check_headers(void);
 void check_text(void);
+void check_bits(void);
 void check_memory(void);
 void check_caches(void);
 void check_pages(void);

@@ -61,6 +61,7 @@ static int cnames_init(void)
     check_counts();
     check_headers();
     check_text();
+    check_bits();
     check_memory();
     check_caches();
     check_pages();
