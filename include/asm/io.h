@@ -21,9 +21,71 @@ extern void iounmap(void *address);
 #define writeb(value, address) ((void) (*(volatile unsigned char *) (address) = (value)))
 #define writew(value, address) ((void) (*(volatile unsigned short *) (address) = (value)))
 #define writel(value, address) ((void) (*(volatile unsigned int *) (address) = (value)))
-#define memset_io(address, byte, size) memset((void *) (address), (byte), (size))
-#define memcpy_fromio(to, address, size) memcpy((to), (const void *) (address), (size))
-#define memcpy_toio(address, from, size) memcpy((void *) (address), (from), (size))
+
+/*
+ * Many bytes: in whole words of 4 while a word of the device's begins there and as much is left, one by one else, since
+ * registers are to be read and written whole.
+ */
+#define __WHOLE_WORD(address, size) ((size) >= 4 && ((unsigned long) (address) & 3) == 0)
+
+static inline void memcpy_fromio(void *to, const volatile void *address, size_t size)
+{
+	const volatile unsigned char *from = address;
+	unsigned char *byte = to;
+
+	while (size) {
+		size_t step = __WHOLE_WORD(from, size) ? 4 : 1;
+
+		if (step == 4) {
+			unsigned int word = readl(from);
+
+			__builtin_memcpy(byte, &word, 4);
+		} else {
+			*byte = readb(from);
+		}
+		from += step;
+		byte += step;
+		size -= step;
+	}
+}
+
+static inline void memcpy_toio(volatile void *address, const void *from, size_t size)
+{
+	volatile unsigned char *to = address;
+	const unsigned char *byte = from;
+
+	while (size) {
+		size_t step = __WHOLE_WORD(to, size) ? 4 : 1;
+
+		if (step == 4) {
+			unsigned int word;
+
+			__builtin_memcpy(&word, byte, 4);
+			writel(word, to);
+		} else {
+			writeb(*byte, to);
+		}
+		to += step;
+		byte += step;
+		size -= step;
+	}
+}
+
+static inline void memset_io(volatile void *address, int byte, size_t size)
+{
+	volatile unsigned char *to = address;
+
+	while (size) {
+		size_t step = __WHOLE_WORD(to, size) ? 4 : 1;
+
+		if (step == 4)
+			writel((unsigned char) byte * 0x01010101U, to);
+		else
+			writeb(byte, to);
+		to += step;
+		size -= step;
+	}
+}
 
 #define virt_to_bus virt_to_phys
 #define bus_to_virt phys_to_virt

@@ -15,6 +15,8 @@
 #define TIMER 0xfed00000UL
 #define INTEL 0x8086
 #define PERIOD 10000000
+/* When its third part goes off, from there: nobody has it go off, and the register keeps what is written. */
+#define THIRD 0x148
 /* Where the display's memory is, which takes bytes. */
 #define DISPLAY 0xa0000UL
 /* Where the memory ends that ISA DMA reaches. */
@@ -99,10 +101,43 @@ static void check_ioremap(void)
     iounmap(display);
 }
 
+/* A register takes whole words, and says nothing of worth to who asks for bytes. */
+static void check_whole_words(void)
+{
+    char *registers = ioremap_nocache(TIMER, PAGE_SIZE), *third = registers + THIRD;
+    unsigned int value = 0x11223344;
+
+    EXPECT(registers);
+    if (!registers)
+        return;
+    memcpy_toio(third, &value, sizeof(value));
+    EXPECT(readl(third) == value);
+    memset_io(third, 0x5a, sizeof(value));
+    EXPECT(readl(third) == 0x5a5a5a5a);
+    memcpy_fromio(&value, registers + 4, sizeof(value));
+    EXPECT(value == PERIOD);
+    iounmap(registers);
+}
+
+/* What begins or ends within a word is copied as well, and nothing beside it. */
+static void check_part_words(void)
+{
+    char memory[24], bytes[24] = "...........";
+
+    memset_io(memory, '-', 24);
+    memcpy_toio(memory + 3, "abcdefghijklm", 13);
+    EXPECT(memcmp(memory, "---abcdefghijklm--------", 24) == 0);
+    memset_io(memory + 6, '+', 7);
+    memcpy_fromio(bytes + 1, memory + 2, 13);
+    EXPECT(memcmp(bytes, ".-abc+++++++kl", 14) == 0 && bytes[14] == 0);
+}
+
 void check_memory(void)
 {
     check_kmalloc();
     check_blocks();
     check_vmalloc();
     check_ioremap();
+    check_whole_words();
+    check_part_words();
 }
