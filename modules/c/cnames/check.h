@@ -28,6 +28,9 @@ void check_caches(void);
 void check_pages(void);
 void check_waiting(void);
 void check_calls(void);
+void check_locking(void);
+void check_later(void);
+void check_lines(void);
 
 /* device.c: a device, of which a program tries the rest by reading, writing and mapping it. */
 int device_begin(void);

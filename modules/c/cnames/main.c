@@ -67,6 +67,9 @@ static int cnames_init(void)
     check_pages();
     check_waiting();
     check_calls();
+    check_locking();
+    check_later();
+    check_lines();
     printk(KERN_INFO "cnames: %i expectations held, %i did not\n", cnames_held, cnames_failed);
     if (cnames_failed)
         return -EIO;
