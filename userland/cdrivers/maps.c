@@ -141,6 +141,8 @@ CHECK(cnames_pages_outlive_what_they_were_allocated_by)
     char *shown;
 
     EXPECT(write(file, buffer, sizeof(buffer)) == sizeof(buffer) && memcmp(buffer, "eight by", 8) == 0);
+    EXPECT(ioctl(file, 4) == 0 && fsync(file) == 0 && ioctl(file, 4) == 1);
+    EXPECT_ERROR(lseek(file, 1, SEEK_SET), ESPIPE);
     EXPECT(ioctl(file, 2) == 0);
     shown = map(file, 3 * PAGE, 0);
     EXPECT(strcmp(shown, "a page") == 0 && strcmp(shown + PAGE, "an area") == 0);

@@ -40,6 +40,19 @@ static void check_flags(void)
     EXPECT(kmem_cache_destroy(cache) == 0);
 }
 
+/* What ISA DMA reaches ends at 16 MB. */
+static void check_dma(void)
+{
+    kmem_cache_t *cache = kmem_cache_create("cnames-dma", 100, 0, SLAB_CACHE_DMA, NULL, NULL);
+    void *object;
+
+    EXPECT(cache);
+    object = kmem_cache_alloc(cache, SLAB_KERNEL | SLAB_DMA);
+    EXPECT(object && virt_to_phys(object) < 16UL << 20);
+    kmem_cache_free(cache, object);
+    EXPECT(kmem_cache_destroy(cache) == 0);
+}
+
 static void check_constructors(void)
 {
     kmem_cache_t *cache = kmem_cache_create("cnames-made", 100, 0, 0, change, change);
@@ -73,6 +86,7 @@ static void check_refusals(void)
 void check_caches(void)
 {
     check_flags();
+    check_dma();
     check_constructors();
     check_refusals();
 }

@@ -31,6 +31,11 @@ void check_calls(void);
 void check_locking(void);
 void check_later(void);
 void check_lines(void);
+void check_compat(void);
+
+/* files.c: files in /proc, which a script reads and writes. */
+void files_begin(void);
+void files_end(void);
 
 /* device.c: a device, of which a program tries the rest by reading, writing and mapping it. */
 int device_begin(void);

@@ -25,6 +25,7 @@
 
 static int major;
 static char *page, *area;
+static int syncs;
 
 /* The second device's door: who opens it waits until ioctl 3 opens the door, or a signal comes. */
 static DECLARE_WAIT_QUEUE_HEAD(door);
@@ -139,6 +140,8 @@ static int cnames_ioctl(struct inode *inode, struct file *filp, unsigned int cmd
         is_open = 1;
         wake_up_interruptible(&door);
         return 0;
+    case 4: /* how often programs had its file written out */
+        return syncs;
     default:
         return -ENOTTY;
     }
@@ -185,6 +188,13 @@ static int cnames_mmap(struct file *filp, struct vm_area_struct *vma)
     return 0;
 }
 
+static int cnames_fsync(struct file *filp, struct dentry *dentry, int datasync)
+{
+    EXPECT(filp->f_dentry == dentry);
+    syncs++;
+    return 0;
+}
+
 static int cnames_flush(struct file *filp)
 {
     return 0;
@@ -197,12 +207,14 @@ static int cnames_release(struct inode *inode, struct file *filp)
 
 static struct file_operations operations = {
     owner: THIS_MODULE,
+    llseek: no_llseek,
     read: cnames_read,
     write: cnames_write,
     ioctl: cnames_ioctl,
     mmap: cnames_mmap,
     open: cnames_open,
     flush: cnames_flush,
+    fsync: cnames_fsync,
     release: cnames_release,
 };
 

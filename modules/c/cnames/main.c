@@ -70,16 +70,19 @@ static int cnames_init(void)
     check_locking();
     check_later();
     check_lines();
+    check_compat();
+    files_begin();
     printk(KERN_INFO "cnames: %i expectations held, %i did not\n", cnames_held, cnames_failed);
-    if (cnames_failed)
-        return -EIO;
-    result = device_begin();
+    result = cnames_failed ? -EIO : device_begin();
+    if (result)
+        files_end();
     return result;
 }
 
 static void cnames_exit(void)
 {
     device_end();
+    files_end();
 }
 
 module_init(cnames_init);

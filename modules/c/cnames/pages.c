@@ -42,6 +42,26 @@ static void check_blocks(void)
     EXPECT(!virt_to_page((void *)8));
 }
 
+/* The same by the page: who has one asks for its address. */
+static void check_by_page(void)
+{
+    struct page *block = alloc_pages(GFP_KERNEL, 2), *page = alloc_page(GFP_KERNEL);
+    char *address;
+
+    EXPECT(block && page && block != page && page_count(block) == 1 && page_count(page) == 1);
+    address = page_address(block);
+    EXPECT(address && (unsigned long)address % (PAGE_SIZE << 2) == 0 && virt_to_page(address) == block);
+    clear_page(address);
+    copy_page(page_address(page), address);
+    EXPECT(*(long *)page_address(page) == 0 && block - mem_map == virt_to_phys(address) >> PAGE_SHIFT);
+    SetPageReserved(page);
+    ClearPageReserved(page);
+    __free_pages(block, 2);
+    __free_page(page);
+    EXPECT(get_order(1) == 0 && get_order(PAGE_SIZE) == 0 && get_order(PAGE_SIZE + 1) == 1);
+    EXPECT(get_order(3 * PAGE_SIZE) == 2 && PAGE_ALIGN(1) == PAGE_SIZE && ((PAGE_SIZE + 5) & PAGE_MASK) == PAGE_SIZE);
+}
+
 static struct page *page_behind(void *address)
 {
     unsigned long place = VMALLOC_VMADDR(address);
@@ -102,6 +122,7 @@ void check_pages(void)
 {
     check_counts();
     check_blocks();
+    check_by_page();
     check_tables();
     check_addresses();
 }

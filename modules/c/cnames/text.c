@@ -68,10 +68,51 @@ static void check_bytes(void)
     EXPECT(snprintf(one.bytes, 5, "%s", "longer") == 6 && strcmp(one.bytes, "long") == 0);
 }
 
+static void check_strings(void)
+{
+    char text[40];
+
+    strcpy(text, "abc");
+    strcat(text, "def");
+    strncat(text, "ghijk", 2);
+    EXPECT(strcmp(text, "abcdefgh") == 0 && strnlen(text, 4) == 4 && strnlen(text, 40) == 8);
+    EXPECT(strchr(text, 'd') == text + 3 && !strchr(text, 'z') && strstr(text, "def") == text + 3 && !strstr(text, "fed"));
+    EXPECT(memchr(text, 'e', 8) == text + 4 && !memchr(text, 'e', 3));
+    strcpy(text, "a/b/c");
+    EXPECT(strrchr(text, '/') == text + 3 && !strrchr(text, 'z'));
+    memset(text, 'x', sizeof(text));
+    strncpy(text, "hi", 5);
+    EXPECT(memcmp(text, "hi\0\0\0x", 6) == 0);
+    strncpy(text, "longer", 4);
+    EXPECT(memcmp(text, "long\0x", 6) == 0);
+}
+
+static int print(char *buffer, size_t size, const char *format, ...)
+{
+    __builtin_va_list arguments;
+    int length;
+
+    __builtin_va_start(arguments, format);
+    length = size ? vsnprintf(buffer, size, format, arguments) : vsprintf(buffer, format, arguments);
+    __builtin_va_end(arguments);
+    return length;
+}
+
+static void check_numbers(void)
+{
+    char *end;
+
+    EXPECT(simple_strtol("-12x", &end, 10) == -12 && *end == 'x' && simple_strtol("077", NULL, 0) == 63);
+    EXPECT(print(line, 0, "%i %s", 5, "five") == 6 && strcmp(line, "5 five") == 0);
+    EXPECT(print(line, 4, "%i %s", 5, "five") == 6 && strcmp(line, "5 f") == 0);
+}
+
 void check_text(void)
 {
     check_formats();
     check_addresses();
     check_levels();
     check_bytes();
+    check_strings();
+    check_numbers();
 }
