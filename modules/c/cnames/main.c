@@ -1,5 +1,6 @@
 /*
- * cnames: every name of the interface for drivers in C, used once, and what comes of it checked.
+ * cnames: every function of the interface for drivers in C, used once, and what comes of it checked. Those of poll and
+ * of signals to owners of files are left to cscull.
  *
  * insmod tries what needs no process, and fails if anything is not as it should be; what a process takes part in is
  * tried by a program, which opens the device.

@@ -3,6 +3,7 @@
 //! Each rule is a file here. What must stay outside of a rule has a line in `xtask/house-exceptions.txt`.
 
 mod arrows;
+mod c_names;
 mod calls;
 mod commands;
 mod contexts;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
+use c_names::Names;
 use commands::Commands;
 use finding::{Exceptions, Finding};
 use sources::Crate;
@@ -109,6 +111,11 @@ fn check_texts(root: &Path, exceptions: &mut Exceptions) -> Result<Vec<Finding>>
     for path in tree.iter().filter(|path| calls::applies(path)) {
         found.extend(calls::check(path, &read(path)?, &page));
     }
+    let mut names = Names::default();
+    for path in tree.iter().filter(|path| Names::applies(path)) {
+        names.read(path, &read(path)?);
+    }
+    found.extend(names.check());
     found.extend(paths::check_decisions(&read(paths::DECISIONS)?, &tree));
     Ok(found)
 }
