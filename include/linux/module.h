@@ -9,6 +9,7 @@
 
 #include <linux/config.h>
 #include <linux/types.h>
+#include <linux/kernel.h>
 #include <linux/init.h>
 #include <asm/atomic.h>
 

@@ -19,6 +19,9 @@ extern int cnames_held, cnames_failed;
         }                                                                                                             \
     } while (0)
 
+/* first.c: how many characters a greeting has. */
+int cnames_greet(void);
+
 /* What each file tries. */
 void check_headers(void);
 void check_text(void);

@@ -60,6 +60,7 @@ static int cnames_init(void)
     printk(KERN_INFO "cnames: %i %i %i %li %s %i,%i,%i,%i\n", of_a_byte, of_two, of_four, of_eight, text, numbers[0],
            numbers[1], numbers[2], numbers[3]);
     check_counts();
+    EXPECT(cnames_greet() > 0);
     check_headers();
     check_text();
     check_bits();

@@ -19,7 +19,8 @@ pub const HEADERS: &str = "include";
 pub const FLAGS_FILE: &str = "CFLAGS";
 /// The language of the book's time, for the kernel: no floating point, no library, nothing below the stack pointer, all
 /// addresses in the topmost two gigabytes. Each function has its frame while it calls another, so that reports name it.
-/// What compilers of the time did not warn of, a driver may leave unused.
+/// What compilers of the time did not warn of, a driver may leave unused. Sources of the time define the last two
+/// themselves, as nothing: to define them so once more is no error.
 const FLAGS: [&str; 19] = [
     "-std=gnu89",
     "-O2",
@@ -38,8 +39,8 @@ const FLAGS: [&str; 19] = [
     "-fno-strict-aliasing",
     "-fno-omit-frame-pointer",
     "-fno-optimize-sibling-calls",
-    "-D__KERNEL__",
-    "-DMODULE",
+    "-D__KERNEL__=",
+    "-DMODULE=",
 ];
 
 /// What a module in C is made of.
