@@ -21,11 +21,15 @@ struct page;
 #define GFP_ATOMIC (__GFP_HIGH)				/* never sleeps: interrupts, timers, with a lock held */
 #define GFP_BUFFER (__GFP_WAIT | __GFP_HIGH)		/* may sleep, but no disk is written to for it */
 #define GFP_NOIO GFP_BUFFER
+#define GFP_NOFS GFP_BUFFER				/* the same, under a later name: no file system is called */
 #define GFP_USER (__GFP_WAIT | __GFP_IO)		/* for a user: at low priority */
 #define GFP_HIGHUSER (GFP_USER | __GFP_HIGHMEM)		/* the same, from high memory if there is any */
 #define GFP_DMA __GFP_DMA
 
-/* Pages that follow each other in physical memory; 0 if there are none. The highest order is 9. */
+/* Orders are below it. */
+#define MAX_ORDER 10
+
+/* Pages that follow each other in physical memory; 0 if there are none. */
 extern unsigned long __get_free_pages(int flags, unsigned long order);
 extern unsigned long get_zeroed_page(int flags);
 #define __get_free_page(flags) __get_free_pages((flags), 0)

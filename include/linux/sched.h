@@ -22,6 +22,7 @@
 #include <asm/semaphore.h>
 #include <asm/bitops.h>
 #include <asm/current.h>
+#include <asm/hardirq.h>
 #include <asm/irq.h>
 
 #define TASK_RUNNING 0
@@ -57,9 +58,6 @@ extern long schedule_timeout(long ticks);
 
 /* Whether a signal waits for the process: a driver's wait then ends with ERESTARTSYS. */
 extern int signal_pending(struct task_struct *task);
-
-/* Whether the caller is in an interrupt: a handler, a timer, a task queue. */
-extern int in_interrupt(void);
 
 #define suser() capable(CAP_SYS_ADMIN)
 

@@ -30,6 +30,7 @@ typedef struct kmem_cache_s kmem_cache_t;
 /* What a constructor or destructor is told. */
 #define SLAB_CTOR_CONSTRUCTOR 0x001UL		/* it is called as a constructor */
 #define SLAB_CTOR_ATOMIC 0x002UL		/* it must not sleep */
+#define SLAB_CTOR_VERIFY 0x004UL		/* it is to check the object: never so here */
 
 /* Flags of kmem_cache_alloc: those of kmalloc, under other names. */
 #define SLAB_BUFFER GFP_BUFFER

@@ -15,6 +15,7 @@ static int constructed, destructed, atomic;
 /* One function may be both: it is told which. */
 static void change(void *object, kmem_cache_t *cache, unsigned long flags)
 {
+    EXPECT(!(flags & SLAB_CTOR_VERIFY));
     if (flags & SLAB_CTOR_ATOMIC)
         atomic++;
     if (flags & SLAB_CTOR_CONSTRUCTOR) {

@@ -26,6 +26,7 @@ int cnames_greet(void);
 void check_headers(void);
 void check_text(void);
 void check_bits(void);
+void check_lists(void);
 void check_memory(void);
 void check_caches(void);
 void check_pages(void);

@@ -84,6 +84,7 @@ static void check_flags(void)
     /* Each collection says at least what its part says, and single flags are one bit. */
     EXPECT((GFP_KERNEL & __GFP_DMA) == 0 && (GFP_DMA & __GFP_DMA) != 0);
     EXPECT((GFP_HIGHUSER & ~GFP_USER) == __GFP_HIGHMEM || __GFP_HIGHMEM == 0);
+    EXPECT((GFP_NOFS & (__GFP_WAIT | __GFP_IO)) == __GFP_WAIT && GFP_NOFS == GFP_NOIO);
     EXPECT(GFP_ATOMIC != GFP_KERNEL && GFP_BUFFER != GFP_KERNEL && GFP_USER != GFP_KERNEL);
     EXPECT(UTS_RELEASE[0] == '2' && UTS_RELEASE[1] == '.' && UTS_RELEASE[2] == '4');
     EXPECT(min(2, 1L) == 1);

@@ -64,6 +64,7 @@ static int cnames_init(void)
     check_headers();
     check_text();
     check_bits();
+    check_lists();
     check_memory();
     check_caches();
     check_pages();

@@ -54,12 +54,12 @@ static void check_blocks(void)
     page = get_zeroed_page(GFP_KERNEL);
     EXPECT(page && ((char *)page)[0] == 0 && ((char *)page)[PAGE_SIZE - 1] == 0);
     free_page(page);
-    for (order = 0; order <= 9; order++) {
+    for (order = 0; order < MAX_ORDER; order++) {
         page = __get_free_pages(GFP_KERNEL, order);
         EXPECT(page && page % (PAGE_SIZE << order) == 0);
         free_pages(page, order);
     }
-    EXPECT(!__get_free_pages(GFP_KERNEL, 10));
+    EXPECT(!__get_free_pages(GFP_KERNEL, MAX_ORDER));
     page = __get_dma_pages(GFP_KERNEL, 2);
     EXPECT(page && virt_to_phys((void *)page) < DMA_END);
     free_pages(page, 2);
