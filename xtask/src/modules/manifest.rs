@@ -77,7 +77,8 @@ impl Manifest {
             Self::of_c(directory)?
         };
         if library.has(&manifest.name) {
-            bail!("{}: {} is the name of a crate of the kernel", path.display(), manifest.name);
+            let place = if manifest.c.is_some() { directory } else { &path };
+            bail!("{}: {} is the name of a crate of the kernel", place.display(), manifest.name);
         }
         // Reports name files of the tree from its top, as all others.
         if let Ok(source) = manifest.source.strip_prefix(directory.canonicalize()?) {

@@ -51,6 +51,9 @@ pub use trials::jobs;
 const OF_THE_TREE: &str = "modules";
 /// Where there those in C are.
 const IN_C: &str = "c";
+/// The modules that are part of the kernel (its modules/linked.rs); so many of them are attached from boot on.
+const OF_THE_KERNEL: [&str; 8] = ["scull", "scullc", "scullp", "scullv", "fd", "allocator", "ramdisk", "nulldisk"];
+const AT_BOOT: usize = 5;
 /// The linker script that kernel/build.rs names, in the target directory.
 const FOR_MODULES: &str = "x86_64-kernel/kernel/for-modules.ld";
 
@@ -78,8 +81,18 @@ pub fn add(directory: &str) -> Result<ExitCode> {
         built.file.display(),
         built.record.loaded
     );
-    println!("    insmod {name}");
+    println!("    {}", insmod(name));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a module is loaded. Where the kernel has one of that name, which a name alone stands for, the file is named; and
+/// the kernel's own, if it was attached at boot, goes first.
+fn insmod(name: &str) -> String {
+    match OF_THE_KERNEL.iter().position(|own| *own == name) {
+        Some(place) if place < AT_BOOT => format!("rmmod {name}; insmod /lib/modules/{name}.ko"),
+        Some(_) => format!("insmod /lib/modules/{name}.ko"),
+        None => format!("insmod {name}"),
+    }
 }
 
 /// Forgets the module in `directory`.
@@ -160,4 +173,22 @@ fn directories_of_the_tree() -> Result<Vec<PathBuf>> {
     }
     directories.sort();
     Ok(directories)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OF_THE_KERNEL, insmod};
+
+    #[test]
+    fn a_module_with_a_name_of_the_kernels_is_loaded_by_its_file() {
+        assert_eq!(insmod("cqueue"), "insmod cqueue");
+        assert_eq!(insmod("scull"), "rmmod scull; insmod /lib/modules/scull.ko");
+        assert_eq!(insmod("ramdisk"), "insmod /lib/modules/ramdisk.ko");
+    }
+
+    #[test]
+    fn the_kernels_own_are_those_that_it_lists_first() {
+        let listed = std::fs::read_to_string("../tests/transcripts/errors.txt").expect("the tree's");
+        assert!(listed.contains(&format!("there are {} ", OF_THE_KERNEL.join(" "))));
+    }
 }

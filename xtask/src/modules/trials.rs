@@ -47,7 +47,7 @@ const OTHER_NAME: &str = "
     }";
 
 /// The same of authors in C: the name, `main.c` behind its first line, words of the answer.
-const MISTAKES_IN_C: [(&str, &str, &[&str]); 5] = [
+const MISTAKES_IN_C: [(&str, &str, &[&str]); 6] = [
     (
         "c_typo",
         "int init_module(void) { return nothing(); }",
@@ -60,6 +60,7 @@ const MISTAKES_IN_C: [(&str, &str, &[&str]); 5] = [
     ),
     ("c_library", "#include <stdio.h>", &["c_library/main.c:2:10", "stdio.h: No such file"]),
     ("c_float", "double half(double x) { return x / 2; }", &["c_float/main.c:2:8", "with SSE disabled"]),
+    ("vfs", "", &["mistakes/vfs: vfs is the name of a crate of the kernel"]),
     (
         "c_twice",
         "struct module __this_module = { 0 };",
