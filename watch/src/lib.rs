@@ -7,7 +7,7 @@
 //! where a frame is drawn, `palette.rs` in which colour, `about.rs` what is told of it, `svg.rs` draws into files,
 //! `view.rs` and `panel.rs` on a terminal, which `terminal.rs` and `guard.rs` give back; `keys.rs` tells the map's keys
 //! from the console's, `screen.rs` is the state of all that, `player.rs` plays a recording, with `said.rs` for its
-//! console, `machine.rs` runs QEMU, `session.rs` both together.
+//! console, `console.rs` is its size, `machine.rs` runs QEMU, `session.rs` both together.
 //!
 //! What the guest's memory says is never believed: each access is checked, each walk bounded.
 #![forbid(unsafe_op_in_unsafe_fn)]
@@ -15,6 +15,7 @@
 pub mod about;
 pub mod cell;
 pub mod codec;
+pub mod console;
 pub mod details;
 pub mod guard;
 pub mod guest;

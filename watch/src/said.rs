@@ -1,5 +1,7 @@
 //! What a recorded console showed at the moment of a picture.
 
+use crate::console::resize;
+
 /// Bytes before a moment from which its screen is made again: more than any screen has.
 const ENOUGH: usize = 64 * 1024;
 /// Rows and columns of a console that never said how many it has.
@@ -52,7 +54,7 @@ impl Said {
         for &(from, (rows, columns)) in &self.sizes {
             if (self.fed..=behind).contains(&from) {
                 self.parser.process(&self.bytes[self.fed..from]);
-                self.parser.screen_mut().set_size(rows, columns);
+                resize(&mut self.parser, rows, columns);
                 self.fed = from;
             }
         }
@@ -92,5 +94,23 @@ mod tests {
         said.set_size(5, 20);
         said.add(b"end");
         assert_eq!(said.at(usize::MAX).size(), (5, 20));
+    }
+
+    #[test]
+    fn the_last_lines_stay_when_the_screen_becomes_smaller() {
+        let mut said = Said::new();
+        said.set_size(20, 40);
+        (1..=30).for_each(|line| said.add(format!("{line}\r\n").as_bytes()));
+        said.add(b"# ");
+        let before = said.len();
+        said.set_size(5, 20);
+        let small = "27\n28\n29\n30\n# ";
+        assert_eq!(said.at(before).contents().trim_end(), small.trim_end());
+        said.set_size(20, 40);
+        said.add(b"ls");
+        assert_eq!(said.at(usize::MAX).contents(), format!("{small}ls"));
+        // Back, and there again.
+        assert_eq!(said.at(before - 3).contents().lines().next(), Some("11"));
+        assert_eq!(said.at(usize::MAX).contents(), format!("{small}ls"));
     }
 }

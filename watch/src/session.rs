@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::layout::{Rect, Size};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 
+use crate::console::resize;
 use crate::guest::Guest;
 use crate::keys::{Key, Keys};
 use crate::machine::{Console, Machine};
@@ -168,7 +169,7 @@ impl Session {
                 let _: usize = self.window.read(&mut bytes)?;
                 taken.terminal.autoresize()?;
                 let (rows, columns) = console_size(taken)?;
-                console.screen_mut().set_size(rows, columns);
+                resize(console, rows, columns);
                 self.record_size(rows, columns)?;
             }
             if ready.console {
