@@ -199,8 +199,7 @@ impl Session {
         let now = Instant::now();
         if now >= self.next {
             self.picture(None, audience)?;
-            // No more than half of one processor.
-            self.next = Instant::now() + now.elapsed().clamp(PAUSE, LONGEST_PAUSE);
+            self.next = Instant::now() + rest(now.elapsed());
         }
         match self.machine.ended()? {
             None if ready.signal => Ok(Some(2)),
@@ -317,6 +316,8 @@ impl Session {
                 Key::Quit => return Ok(true),
                 Key::ScrollUp => console.screen_mut().set_scrollback(back + rows / 2),
                 Key::ScrollDown => console.screen_mut().set_scrollback(back.saturating_sub(rows / 2)),
+                // The first of two keys.
+                Key::Console(bytes) if bytes.is_empty() => {}
                 Key::Console(bytes) => {
                     console.screen_mut().set_scrollback(0);
                     if let Some(to) = &mut self.machine.console {
@@ -328,6 +329,11 @@ impl Session {
         }
         Ok(false)
     }
+}
+
+/// How long to rest after looking for so long: no more than half of one processor is used.
+fn rest(looked: Duration) -> Duration {
+    looked.clamp(PAUSE, LONGEST_PAUSE)
 }
 
 /// A pipe that becomes readable when one of these signals comes.
@@ -356,4 +362,17 @@ fn last_lines(console: &mut vt100::Parser) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let lines = &lines[lines.len().saturating_sub(LAST_LINES)..];
     lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::rest;
+
+    #[test]
+    fn it_rests_as_long_as_it_looked_and_a_thirtieth_of_a_second_at_least() {
+        let rested = [0, 1, 33, 34, 500, 2000, 9000].map(|millis| rest(Duration::from_millis(millis)).as_millis());
+        assert_eq!(rested, [33, 33, 33, 34, 500, 2000, 2000]);
+    }
 }

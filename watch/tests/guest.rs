@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{FRAMES, HEADER, Machine, Random};
+use common::{Changing, FRAMES, HEADER, Machine, Random};
 use mm::outside::Class;
 use watch::about::about;
 use watch::guest::{Guest, NoPicture};
@@ -59,6 +59,47 @@ fn a_block_that_contradicts_its_neighbours_is_told_and_does_no_harm() {
     machine.entry(1901, 0, 1 | 5 << 4);
     let picture = Guest::new(machine.bytes).picture().expect("a kernel");
     assert!(picture.torn >= 2, "{}", picture.torn);
+}
+
+/// The block of order 9 was taken.
+fn after() -> Vec<u8> {
+    let mut machine = Machine::new();
+    machine.entry(2048 + 512, 0, 2 | 9 << 4 | 1 << 32);
+    machine.set_listed(511);
+    machine.bytes
+}
+
+/// A map with a free page inside of so many free blocks.
+fn torn(blocks: usize) -> Vec<u8> {
+    let mut machine = Machine::new();
+    (0..blocks).for_each(|block| machine.entry(2048 + (512 >> block) + 3, 0, 1));
+    machine.bytes
+}
+
+#[test]
+fn a_picture_during_which_memory_changed_is_taken_again() {
+    let memory = Changing::new(vec![Machine::new().bytes, after()]);
+    let picture = Guest::new(&memory).picture().expect("a kernel");
+    assert_eq!((picture.torn, picture.zones[0].listed, picture.blocks()[9], memory.looks()), (0, 511, 0, 2));
+    let memory = Changing::new(vec![torn(1), torn(1), after()]);
+    let picture = Guest::new(&memory).picture().expect("a kernel");
+    assert_eq!((picture.torn, picture.blocks()[9], memory.looks()), (0, 0, 3));
+}
+
+#[test]
+fn a_picture_is_torn_when_memory_never_stands_still() {
+    let memory = Changing::new(vec![Machine::new().bytes, after(), Machine::new().bytes, after()]);
+    assert_eq!(Guest::new(&memory).picture().map(|picture| picture.torn > 0), Ok(true));
+    assert_eq!(memory.looks(), 3);
+    // Of several the one that contradicts itself least.
+    let torn_of = |blocks: &[usize]| {
+        let memory = Changing::new(blocks.iter().map(|&blocks| torn(blocks)).collect());
+        Guest::new(&memory).picture().expect("a kernel").torn
+    };
+    assert!(torn_of(&[6]) > torn_of(&[2]));
+    for order in [[2, 6, 6, 6], [6, 2, 6, 6], [6, 6, 2, 6]] {
+        assert_eq!(torn_of(&order), torn_of(&[2]), "{order:?}");
+    }
 }
 
 #[test]

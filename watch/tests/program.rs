@@ -81,6 +81,51 @@ fn keys_go_to_the_console_or_to_the_map() {
     assert!(String::from_utf8_lossy(&sent).rsplit("1049l").next().is_some_and(|end| end.contains("got hello")));
 }
 
+/// The lines of the console, below the status.
+fn console(screen: &str) -> Vec<String> {
+    screen.lines().skip_while(|line| !line.contains("| F8 help")).skip(1).map(|line| line.trim_end().into()).collect()
+}
+
+/// What the console shows from one of the runner's lines on to another, and what stands behind.
+fn numbered(first: usize, last: usize, behind: &[&str]) -> Vec<String> {
+    let lines = (first..=last).map(|line| format!("line {line}"));
+    lines.chain(behind.iter().map(|&line| line.to_owned())).collect()
+}
+
+#[test]
+fn the_console_goes_back_and_fits_its_window() {
+    let directory = directory("window");
+    let mut terminal = Terminal::start(&[Path::new("run"), &runner(), &directory.join("image")]);
+    terminal.expect("booted");
+    terminal.press(b"lines\r");
+    let shows =
+        |terminal: &mut Terminal, what: &str, lines: &[String]| terminal.wait(what, |screen| console(screen) == lines);
+    shows(&mut terminal, "the end", &numbered(20, 30, &["#"]));
+    // Half a screen up, by the key and by its letter, and down again.
+    terminal.press(b"\x1b[5~");
+    terminal.expect(" live, 6 lines back");
+    shows(&mut terminal, "half a screen back", &numbered(14, 25, &[]));
+    terminal.press(b"\x1du");
+    terminal.expect(" live, 12 lines back");
+    shows(&mut terminal, "a screen back", &numbered(8, 19, &[]));
+    terminal.press(b"\x1b[6~");
+    shows(&mut terminal, "half a screen back", &numbered(14, 25, &[]));
+    terminal.press(b"\x1b[6~");
+    shows(&mut terminal, "the end", &numbered(20, 30, &["#"]));
+    // The map, the panel and the console have their places on the new screen.
+    for (rows, columns, panel) in [(16, 100, 72), (30, 120, 80)] {
+        terminal.resize(rows, columns);
+        terminal.wait("the panel", |screen| screen.split("Dma").next().map(|map| map.chars().count()) == Some(panel));
+        let top = usize::from(rows - rows / 2 - 1);
+        terminal.wait("the status", |screen| screen.lines().position(|line| line.contains("| F8 help")) == Some(top));
+        shows(&mut terminal, "the console", &numbered(24, 30, &["#"]));
+    }
+    terminal.press(b"hello\r");
+    shows(&mut terminal, "more", &numbered(24, 30, &["# hello", "got hello", "#"]));
+    terminal.press(b"bye\r");
+    assert_eq!(terminal.end().0, Some(0));
+}
+
 #[test]
 fn the_terminal_comes_back_however_it_ends() {
     let directory = directory("ends");

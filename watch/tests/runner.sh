@@ -7,6 +7,7 @@ echo 'booted'
 while printf '# ' && read -r line; do
     case $line in
         mark) head -c 4097 /dev/zero > "/proc/self/fd/$pipe" && echo 'marked' ;;
+        lines) seq -f 'line %g' 30 ;;
         fail) exit 1 ;;
         die) kill -9 $$ ;;
         bye) exit 0 ;;

@@ -3,7 +3,10 @@
 
 pub mod terminal;
 
+use std::cell::Cell;
+
 use mm::outside::{AreaFields, Class, Header, Mark, SiteFields, SlabFields};
+use watch::physical::{Outside, Physical};
 
 /// Where things lie in its memory.
 pub const HEADER: usize = 0x5000;
@@ -169,12 +172,49 @@ impl Machine {
         self.bytes[SITE + 64..SITE + 73].copy_from_slice(b"driver.rs");
     }
 
+    /// Says how many pages lie on the lists of the first zone.
+    pub fn set_listed(&mut self, pages: u64) {
+        self.word(NUMBERS + 16, pages);
+    }
+
     /// Marks a moment.
     pub fn mark(&mut self, number: u64, name: &str) {
         let mark = Mark::new(number, name).expect("a name");
         for (nth, word) in mark.to_words().into_iter().enumerate() {
             self.word(HEADER + (Header::WORDS + nth) * 8, word);
         }
+    }
+}
+
+/// A memory that the guest changes while it is read: each reading of the page map sees it in its next state.
+pub struct Changing {
+    states: Vec<Vec<u8>>,
+    /// How often the page map was read.
+    looks: Cell<usize>,
+}
+
+impl Changing {
+    /// A memory in these states, one after the other; it stays in the last.
+    pub fn new(states: Vec<Vec<u8>>) -> Self {
+        Self { states, looks: Cell::new(0) }
+    }
+
+    /// How often the page map was read.
+    pub fn looks(&self) -> usize {
+        self.looks.get()
+    }
+}
+
+impl Physical for &Changing {
+    fn end(&self) -> u64 {
+        self.states[0].end()
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Outside> {
+        self.states[self.looks().min(self.states.len() - 1)].read(at, into)?;
+        // It changes behind that.
+        self.looks.set(self.looks() + usize::from(at == PAGES as u64));
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 
@@ -84,6 +85,16 @@ impl Terminal {
 
     pub fn press(&mut self, keys: &[u8]) {
         self.keys.write_all(keys).expect("it reads");
+    }
+
+    /// Makes the terminal so large, as its window would.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        let slave = Stdio::from(self.slave.try_clone().expect("a descriptor"));
+        let sizes = ["rows", &rows.to_string(), "cols", &columns.to_string()];
+        assert!(Command::new("stty").args(sizes).stdin(slave).status().expect("it starts").success());
+        self.screen.screen_mut().set_size(rows, columns);
+        // The terminal is nobody's own here, so that it signals nobody.
+        kill(self.children()[0], Signal::SIGWINCH).expect("it runs");
     }
 
     /// Waits until the screen is as it should be.
