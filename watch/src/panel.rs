@@ -10,7 +10,7 @@ use ratatui::widgets::{Clear, Widget};
 use crate::about::about;
 use crate::palette::{self, Colours};
 use crate::picture::{Picture, SwapFigures, ZoneFigures};
-use crate::screen::{Event, Screen, Side};
+use crate::screen::{Event, Mode, Screen, Side};
 
 const PAGE: u64 = 4096;
 /// Eighths of a character, from empty to full.
@@ -22,16 +22,17 @@ const GAUGE: u64 = 12;
 const ROOM_FOR_HEADS: u16 = 14;
 
 /// What the keys do.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 5] = [
     "F2 ^]f freeze, go on",
-    "F3 ^]b back  F4 ^]n forward",
-    "F5 ^]i zoom in  F6 ^]o out",
+    "F3 ^]b back F4 ^]n forward",
+    "F5 ^]i zoom in F6 ^]o out",
     "F7 ^]c choose a frame",
     "F8 ^]h this help",
-    "F9 ^]q end the machine",
-    "PgUp ^]u PgDn ^]d console",
-    "^]^] is ^] for the console",
 ];
+/// Those of a machine that runs.
+const LIVE_KEYS: [&str; 3] = ["F9 ^]q end the machine", "PgUp ^]u PgDn ^]d console", "^]^] is ^] for the console"];
+/// Those of a recording.
+const PLAYING_KEYS: [&str; 1] = ["F9 ^]q q leave"];
 
 /// A panel that is written line by line.
 struct Lines<'a> {
@@ -190,29 +191,53 @@ fn strip(lines: &mut Lines<'_>, picture: &Picture, colours: Colours) {
 }
 
 /// Draws the meaning of keys, colours and letters: in the panel, or, where that is too low, in columns over the map.
-pub fn help(buffer: &mut Buffer, panel: Rect, whole: Rect, screen: &Screen, colours: Colours) {
+pub fn help(buffer: &mut Buffer, (panel, whole): (Rect, Rect), screen: &Screen, mode: Mode, colours: Colours) {
     let Some(entry) = screen.shown() else { return };
-    let mut texts: Vec<(Option<Color>, String)> = KEYS.iter().map(|key| (None, (*key).to_owned())).collect();
-    for (class, &frames) in Class::ALL.iter().zip(&entry.picture.counts()).filter(|(_, frames)| **frames > 0) {
-        texts.push((Some(colours.get(palette::of_class(*class))), format!("{frames:6} {}", class.name())));
-    }
-    texts.extend(Event::NAMES.map(|(_, letter, name)| (None, format!("event {letter}: {name}"))));
+    let texts = help_texts(&entry.picture, mode, colours);
     let area = if usize::from(panel.height) >= texts.len() { panel } else { whole };
     Clear.render(area, buffer);
-    let rows = usize::from(area.height).max(1);
-    let width = area.width / u16::try_from(texts.len().div_ceil(rows)).unwrap_or(u16::MAX).max(1);
-    for (nth, column) in (0..).zip(texts.chunks(rows)) {
-        let column_area = Rect { x: area.x + nth * width, width, ..area };
-        let mut lines = Lines { buffer, area: column_area, row: 0 };
-        for (colour, text) in column {
-            match colour {
-                None => lines.add(text),
-                Some(colour) => {
-                    let square = ('█', Style::new().fg(*colour));
-                    lines.add_coloured([square].into_iter().chain(text.chars().map(|letter| (letter, Style::new()))));
-                }
-            }
+    let mut left = area;
+    for column in texts.chunks(usize::from(area.height).max(1)) {
+        let mut lines = Lines { buffer, area: left, row: 0 };
+        for (mark, text) in column {
+            let mark = mark.map(|(mark, colour)| (mark, Style::new().fg(colour)));
+            lines.add_coloured(mark.into_iter().chain(text.chars().map(|letter| (letter, Style::new()))));
         }
+        // As wide as its longest text, and a blank.
+        let length = |(mark, text): &(Mark, String)| text.chars().count() + usize::from(mark.is_some());
+        let width = column.iter().map(length).max().unwrap_or(0) + 1;
+        let width = u16::try_from(width).unwrap_or(u16::MAX).min(left.width);
+        left = Rect { x: left.x + width, width: left.width - width, ..left };
+    }
+}
+
+/// A coloured character before a text.
+type Mark = Option<(char, Color)>;
+
+/// Keys, classes with their numbers of frames, and events.
+fn help_texts(picture: &Picture, mode: Mode, colours: Colours) -> Vec<(Mark, String)> {
+    let more_keys: &[&str] = if mode == Mode::Live { &LIVE_KEYS } else { &PLAYING_KEYS };
+    let keys = KEYS.iter().chain(more_keys).map(|key| (None, (*key).to_owned()));
+    let counts = picture.counts();
+    let digits = counts.iter().max().map_or(0, |most| most.to_string().len());
+    let classes = Class::ALL.iter().zip(counts).filter(|(_, frames)| *frames > 0).map(|(class, frames)| {
+        let square = ('█', colours.get(palette::of_class(*class)));
+        (Some(square), format!("{frames:digits$} {}", label(*class)))
+    });
+    let events = Event::NAMES.map(|(_, letter, name)| (Some((letter, Color::Red)), format!(" {name}")));
+    keys.chain(classes).chain(events).collect()
+}
+
+/// A class in words that a column of the smallest terminal has room for.
+pub const fn label(class: Class) -> &'static str {
+    match class {
+        Class::Boot => "boot, firmware",
+        Class::Cached => "free, in magazine",
+        Class::Cleared => "free, cleared",
+        Class::Writeback => "file, to a disk",
+        Class::Swapping => "process, to swap",
+        Class::Prompt => "prompt",
+        _ => class.name(),
     }
 }
 

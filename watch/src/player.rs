@@ -16,10 +16,10 @@ use crate::keys::{Arrows, Key, Keys};
 use crate::palette::Colours;
 use crate::record::{Entry, Item, Reader};
 use crate::said::Said;
-use crate::screen::Screen;
+use crate::screen::{Mode, Screen};
 use crate::svg;
 use crate::terminal::TakenOver;
-use crate::view::{Mode, draw};
+use crate::view::draw;
 
 /// The longest wait for the next picture, however long nothing happened.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -138,9 +138,10 @@ fn play(bytes: &[u8]) -> Result<()> {
     loop {
         player.go_on();
         let behind = player.console_end();
+        let mode = if player.coming.is_some() { Mode::Playing } else { Mode::Ended };
         let Player { screen, said, .. } = &mut player;
         let console = behind.map(|behind| said.at(behind));
-        taken.terminal.draw(|frame| draw(frame, screen, console, Mode::Playing, colours))?;
+        taken.terminal.draw(|frame| draw(frame, screen, console, mode, colours))?;
         if !wait_for_keys()? {
             continue;
         }

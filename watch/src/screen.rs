@@ -81,6 +81,17 @@ pub enum Side {
     Frame,
 }
 
+/// What the newest picture is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Of a machine that runs.
+    Live,
+    /// Of a recording.
+    Playing,
+    /// The last one of a recording.
+    Ended,
+}
+
 /// All that is shown of the memory.
 pub struct Screen {
     pictures: VecDeque<Entry>,

@@ -22,9 +22,9 @@ use crate::palette::Colours;
 use crate::physical::Ram;
 use crate::picture::Picture;
 use crate::record::{Entry, Recorder};
-use crate::screen::Screen;
+use crate::screen::{Mode, Screen};
 use crate::terminal::TakenOver;
-use crate::view::{HasConsole, Mode, Parts, draw};
+use crate::view::{HasConsole, Parts, draw};
 
 /// The shortest time from one picture to the next: nobody sees more.
 const PAUSE: Duration = Duration::from_millis(33);

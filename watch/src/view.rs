@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::palette::{self, Colours, Rgb};
 use crate::panel;
-use crate::screen::{Screen, Side};
+use crate::screen::{Mode, Screen, Side};
 
 /// Rows of the console.
 const CONSOLE_LEAST: u16 = 6;
@@ -63,15 +63,6 @@ pub enum HasConsole {
     No,
 }
 
-/// What the newest picture is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    /// Of a machine that runs.
-    Live,
-    /// Of a recording.
-    Playing,
-}
-
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, console: Option<&vt100::Screen>, mode: Mode, colours: Colours) {
     let has_console = if console.is_some() { HasConsole::Yes } else { HasConsole::No };
@@ -80,7 +71,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, console: Option<&vt100::
     let buffer = frame.buffer_mut();
     map(buffer, parts.map, screen, colours);
     if screen.side == Side::Help {
-        panel::help(buffer, parts.panel, parts.map.union(parts.panel), screen, colours);
+        panel::help(buffer, (parts.panel, parts.map.union(parts.panel)), screen, mode, colours);
     } else {
         panel::draw(buffer, parts.panel, screen, colours);
     }
@@ -129,8 +120,11 @@ fn map(buffer: &mut Buffer, area: Rect, screen: &Screen, colours: Colours) {
 fn status(buffer: &mut Buffer, area: Rect, screen: &Screen, (console, mode): (Option<&vt100::Screen>, Mode)) {
     let place = match screen.place() {
         Some((at, all)) => format!("picture {at} of {all}"),
-        None if mode == Mode::Live => "live".into(),
-        None => "playing".into(),
+        None => match mode {
+            Mode::Live => "live".into(),
+            Mode::Playing => "playing".into(),
+            Mode::Ended => "played to the end".into(),
+        },
     };
     let back = console.map_or(0, vt100::Screen::scrollback);
     let back = if back > 0 { format!(", {back} lines back") } else { String::new() };

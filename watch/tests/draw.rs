@@ -11,15 +11,17 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::Machine;
+use mm::outside::Class;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 use watch::guest::Guest;
 use watch::keys::Key;
 use watch::palette::Colours;
+use watch::panel::label;
 use watch::record::Entry;
-use watch::screen::Screen;
-use watch::view::{Mode, draw};
+use watch::screen::{Mode, Screen};
+use watch::view::draw;
 
 /// A screen with two pictures of the machine: a block was taken in between.
 fn screen() -> Screen {
@@ -103,8 +105,19 @@ fn help_names_the_keys_and_the_colours() {
     let tall = drawn(&mut screen, None, 80, 45, Colours::Indexed);
     // On the smallest terminal it takes the place of the map.
     let low = drawn(&mut screen, Some(CONSOLE), 80, 24, Colours::Indexed);
+    compare("help-80x24.txt", &low);
     for word in ["F2", "F9", "kernel image", "page table", "kswapd was woken", "bad free"] {
         assert!(tall.contains(word) && low.contains(word), "{word}: {tall}{low}");
+    }
+    // Each text is there whole, and a blank behind it.
+    let counts = screen.shown().map(|entry| entry.picture.counts()).expect("a picture");
+    let there = Class::ALL.iter().zip(counts).filter(|(_, frames)| *frames > 0);
+    let texts = there.map(|(class, frames)| format!("{frames:4} {}", label(*class)));
+    for text in texts.chain(["F3 ^]b back F4 ^]n forward".into(), "k kswapd was woken".into()]) {
+        let is_whole =
+            |row: &str| row.split_once(&text).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with(' '));
+        assert!(low.lines().take(11).any(is_whole), "{text}: {low}");
+        assert!(tall.lines().any(is_whole), "{text}: {tall}");
     }
 }
 

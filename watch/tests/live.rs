@@ -23,8 +23,8 @@ use watch::keys::Key;
 use watch::palette::Colours;
 use watch::picture::Picture;
 use watch::record::{Item, Reader};
-use watch::screen::Screen;
-use watch::view::{HasConsole, Mode, Parts, draw};
+use watch::screen::{Mode, Screen};
+use watch::view::{HasConsole, Parts, draw};
 
 const AREA: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 

@@ -196,10 +196,14 @@ fn a_recording_is_played_with_its_console() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("got second"), "{output:?}");
     let mut terminal = Terminal::start(&[Path::new("replay"), &record]);
     terminal.expect("got second");
+    terminal.expect(" played to the end ");
     // The marked moment is the last that was kept: nothing changed behind it. Nobody had said that yet.
     terminal.press(b"\x1bOQ");
     terminal.wait("the marked moment", |text| text.contains("[moment]") && !text.contains("got second"));
     terminal.expect("got first");
+    // There is no machine that could be ended.
+    terminal.press(b"\x1b[19~");
+    terminal.wait("the keys", |text| text.contains("q leave") && !text.contains("machine"));
     terminal.press(b"q");
     let (status, sent) = terminal.end();
     assert!(status == Some(0) && is_given_back(&sent), "{status:?}");
