@@ -16,8 +16,9 @@ use super::fasync;
 use super::layout::{Dentry, File, FileOperations, Inode, Module, OpenOrRelease, Transfer};
 use super::mapping::Mapping;
 use crate::chrdev::{RawFile, RawMapping, Wanted};
+use crate::klog;
 use crate::mm::space::MappedArea;
-use crate::modules::called;
+use crate::modules::{Function, called};
 use crate::sched::PollTable;
 
 /// A character device's mode: rw for all.
@@ -172,6 +173,11 @@ impl OpenFile {
         // SAFETY: the module's function, with its own file, and memory that it reaches by copies.
         let result = called(function as *const (), || unsafe { function(file, buffer, count, position) });
         match usize::try_from(result) {
+            Ok(done) if done > count => {
+                // Who knows how many of them there are.
+                klog!("{} returned {done}, asked for {count} bytes", Function(function as *const ()));
+                Err(Errno::EIO)
+            }
             Ok(done) => Ok(buf.copied(done)),
             Err(_) => Err(errno(result as i64)),
         }

@@ -56,10 +56,18 @@ impl State {
 
 #[cold]
 fn report(function: *const (), before: State, after: State) {
-    let how = How { before, after };
-    match symbols::lookup(VirtAddr::from_ptr(function)) {
-        Some(place) => klog!("{place} returned {how}"),
-        None => klog!("{:016x} returned {how}", function.addr()),
+    klog!("{} returned {}", Function(function), How { before, after });
+}
+
+/// A function, by its name as people know it.
+pub struct Function(pub *const ());
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match symbols::lookup(VirtAddr::from_ptr(self.0)) {
+            Some(place) => place.fmt(f),
+            None => write!(f, "{:016x}", self.0.addr()),
+        }
     }
 }
 

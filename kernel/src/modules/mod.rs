@@ -25,7 +25,7 @@ use core::fmt::{self, Write};
 use drivers::QUOTA;
 use kapi::{Errno, Param};
 
-pub use called::called;
+pub use called::{Function, called};
 pub use disks::attach_disks;
 pub use entry::{Entry, Load, load};
 pub use foreign::{Interface, set_interface};

@@ -1,6 +1,7 @@
 /*
  * Mistakes in calls between kernel and driver: functions of each kind that return with a lock held, or with interrupts
- * off, a timer that never ends, a number that there is not.
+ * off, a timer that never ends, a number that
+ * there is not, more bytes than were asked for.
  */
 #include <linux/module.h>
 
@@ -192,8 +193,16 @@ MISTAKE register_255(void)
     printk("cmishap: register_chrdev says %i\n", register_chrdev(255, "none", &none));
 }
 
+size_t excess;
+
+MISTAKE write_too_much(void)
+{
+    excess = 1000;
+}
+
 const struct mistake call_mistakes[] = {
     NAMED(leave_lock), NAMED(give_lock_back), NAMED(leave_irqsave), NAMED(leave_cli), NAMED(leave_all),
     NAMED(leave_in_timer), NAMED(cli_in_timer), NAMED(leave_in_tasklet), NAMED(leave_in_task), NAMED(leave_in_proc),
-    NAMED(end_proc), NAMED(leave_in_handler), NAMED(renew_timer), NAMED(register_255), {NULL, NULL},
+    NAMED(end_proc), NAMED(leave_in_handler), NAMED(renew_timer), NAMED(register_255),
+    NAMED(write_too_much), {NULL, NULL},
 };

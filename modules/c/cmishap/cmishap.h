@@ -2,6 +2,8 @@
 #ifndef CMISHAP_H
 #define CMISHAP_H
 
+#include <linux/types.h>
+
 /* A function that is to be found in reports by its name. */
 #define MISTAKE static void __attribute__((noinline))
 
@@ -11,6 +13,9 @@ struct mistake {
 };
 
 #define NAMED(function) {#function, function}
+
+/* What the next write returns beyond its count. */
+extern size_t excess;
 
 /* Those of calls.c. Ends with a name of NULL. */
 extern const struct mistake call_mistakes[];

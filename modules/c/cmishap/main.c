@@ -349,10 +349,18 @@ static ssize_t cmishap_write(struct file *filp, const char *buf, size_t count, l
     if (!mistake)
         mistake = mistake_called(what, strlen(what));
     mistake->make();
+    count += excess;
+    excess = 0;
     return count;
 }
 
-static struct file_operations cmishap_fops = {write: cmishap_write};
+/* A mistake too: nothing is written, and more is told than there is room for. */
+static ssize_t cmishap_read(struct file *filp, char *buf, size_t count, loff_t *f_pos)
+{
+    return count + 1000;
+}
+
+static struct file_operations cmishap_fops = {read: cmishap_read, write: cmishap_write};
 
 static int cmishap_init(void)
 {
