@@ -227,6 +227,19 @@ fn kupdated_writes_what_is_old_and_bdflush_what_is_much() {
 }
 
 #[test_case]
+fn kupdated_looks_as_often_as_it_is_told_and_never_if_told_so() {
+    start_afresh();
+    let disk = open(DISK, RW);
+    let _numbers = Numbers::set("100 500 0 0 0 100 100 20 0");
+    assert_eq!(write_at(&disk, 0, b"old"), Ok(3));
+    // Far beyond its age, and the usual five seconds.
+    nap(7_000);
+    assert_eq!(unwritten(), 1);
+    put("/proc/sys/vm/bdflush", "100 500 0 0 50 100 100 20 0");
+    assert!(within_ten_seconds(|| unwritten() == 0));
+}
+
+#[test_case]
 fn the_nine_numbers_are_checked_and_kept() {
     let _numbers = Numbers::set("30 500 0 0 500 3000 60 20 0");
     let file = open("/proc/sys/vm/bdflush", RW);

@@ -4,7 +4,7 @@ mod common;
 
 use common::{PAGE, cache, disk, lock, pass, write};
 use kapi::testing::{machine, take_log};
-use pagecache::{Direction, Kind};
+use pagecache::{BdFlush, Direction, Kind};
 
 #[test]
 fn a_disk_that_fails_does_not_hold_up_another() {
@@ -28,5 +28,22 @@ fn a_disk_that_fails_does_not_hold_up_another() {
     cache.bdflush_round();
     assert_eq!(bad.count(Direction::Write), 2 * tries, "they are tried again");
     take_log();
+    cache.validate().expect("valid");
+}
+
+#[test]
+fn bdflush_writes_as_many_pages_in_one_go_as_it_is_told() {
+    let _machine = machine();
+    let cache = cache();
+    let (disk, mapping) = disk(cache, Kind::Device, 40 * PAGE);
+    // None travels with its neighbour.
+    (0..20).for_each(|page| _ = write(&mapping, 2 * page * PAGE as u64, &[1; PAGE]));
+    pass(1);
+    // It looks after each go whether few enough are left, and here they are at once.
+    for (told, written) in [(3, 3), (5, 5), (500, 12), (500, 0)] {
+        cache.set_bdflush(BdFlush::new([100, told, 0, 0, 500, 3000, 100, 100, 0]).expect("in range"));
+        assert_eq!(cache.bdflush_round(), written);
+    }
+    assert_eq!(disk.count(Direction::Write), 20);
     cache.validate().expect("valid");
 }

@@ -1,17 +1,18 @@
 //! Expected console text with places that may differ.
 //!
-//! In a line: `{hex16}` sixteen hexadecimal digits, `{hex}` some, `{num}` a decimal number, `{pos}` one above 0,
-//! `{pad}` blanks, `{any}` anything. A line `{...}` alone stands for any number of lines. Blanks at a line's end do not
-//! count.
+//! In a line: `{hex16}` sixteen hexadecimal digits, `{hex}` some, `{num}` a decimal number, `{digit}` a digit of one,
+//! `{pos}` a number above 0, `{pad}` blanks, `{any}` anything. A line `{...}` alone stands for any number of lines.
+//! Blanks at a line's end do not count.
 
 use anyhow::{Context, Result};
 use regex::Regex;
 
 const GAP: &str = "{...}";
-const PLACEHOLDERS: [(&str, &str); 6] = [
+const PLACEHOLDERS: [(&str, &str); 7] = [
     ("{hex16}", "[0-9a-f]{16}"),
     ("{hex}", "[0-9a-f]+"),
     ("{num}", "[0-9]+"),
+    ("{digit}", "[0-9]"),
     ("{pos}", "[1-9][0-9]*"),
     ("{pad}", " +"),
     ("{any}", ".*"),
