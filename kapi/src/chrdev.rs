@@ -1,7 +1,8 @@
 //! Character drivers: one set of operations for all minors of a driver.
 
 use crate::errno::Errno;
-use crate::file::{IoBuf, Whence, seek};
+use crate::file::{Whence, seek};
+use crate::io_buf::IoBuf;
 use crate::open_device::{Minor, OpenDevice};
 
 /// The file operations of a driver's devices.

@@ -5,7 +5,8 @@ use std::vec::Vec;
 
 use crate::chrdev::CharDriver;
 use crate::errno::Errno;
-use crate::file::{IoBuf, OpenFlags};
+use crate::file::OpenFlags;
+use crate::io_buf::IoBuf;
 use crate::open_device::{Minor, OpenDevice};
 use crate::params::Param;
 
